@@ -1,0 +1,1 @@
+"""The wire formats `ingest.decode` understands, one module each."""

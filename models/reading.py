@@ -1,0 +1,134 @@
+"""A reading, why it is not fully trusted, and why some bytes are not a reading at all."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, IntEnum, IntFlag
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One MQTT publication as it arrived, not yet understood.
+
+    `delivery` is the receiver's own handle for the acknowledgement (connection generation, packet identifier);
+    nobody else looks inside. `retained` marks a copy the broker kept from before our subscription.
+    """
+
+    topic: str
+    payload: bytes
+    received_at: datetime
+    retained: bool = False
+    delivery: tuple[int, int] = (0, 0)
+
+
+class Quality(IntEnum):
+    """How far a value is trusted, in the codes of QARTOD (IOOS, Manual for Real-Time Oceanographic Data Quality Control Flags)."""
+
+    GOOD = 1
+    NOT_EVALUATED = 2
+    SUSPECT = 3
+    FAIL = 4
+    MISSING = 9
+
+
+class Flag(IntFlag):
+    """Why a reading is not fully trusted. Stored as a bit mask beside the raw value, which is never changed."""
+
+    NONE = 0
+    SENTINEL = 1 << 0
+    """The number a device sends for "no value", such as -9999."""
+    SENSOR_RANGE = 1 << 1
+    """Outside what the sensor can measure."""
+    SITE_RANGE = 1 << 2
+    """Outside what was ever thought possible at this place."""
+    SPIKE = 1 << 3
+    """Left its neighbours on both sides and came back."""
+    JUMP = 1 << 4
+    """Changed faster than usual: a flash flood looks like this, so it waits for confirmation and is never discarded."""
+    FLAT = 1 << 5
+    """The same value for longer than the sensor's noise allows."""
+    LATE = 1 << 6
+    """Older than the newest reading of the device."""
+    FUTURE = 1 << 7
+    """Observed after it was received, beyond the tolerated clock error."""
+    BACKFILL = 1 << 8
+    """Older than seven days when it came: history, not news."""
+    CLOCK_SKEW = 1 << 9
+    """The device's clock is off, by the median of received minus observed."""
+    SERVER_TIME = 1 << 10
+    """The device has no clock: the time is that of receipt."""
+    RETAINED = 1 << 11
+    """A copy the broker had kept: no news."""
+    DROPOUT = 1 << 12
+    """Fell to the sensor's rest value for a sample or more and is not water going down."""
+
+
+_FAIL = Flag.SENSOR_RANGE | Flag.SPIKE | Flag.FUTURE | Flag.DROPOUT
+_SUSPECT = Flag.SITE_RANGE | Flag.JUMP | Flag.FLAT | Flag.CLOCK_SKEW
+
+
+def quality(flags: Flag) -> Quality:
+    """The worst QARTOD code that the flags imply."""
+    if flags & Flag.SENTINEL:
+        return Quality.MISSING
+    if flags & _FAIL:
+        return Quality.FAIL
+    if flags & _SUSPECT:
+        return Quality.SUSPECT
+    return Quality.GOOD
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one device saw at one instant.
+
+    `values` holds the kind's columns in the order of its payload's fields, raw as sent.
+    `seq` is -1 where the device counts nothing; `boot` names the device's run, within which `seq` rises by one.
+    """
+
+    kind: str
+    municipality: str
+    device: str
+    observed_at: datetime
+    received_at: datetime
+    seq: int
+    boot: str | None
+    values: tuple[float | int | str | None, ...]
+    flags: Flag = Flag.NONE
+
+
+class Reason(Enum):
+    """Why bytes are not a reading, or a reading was not kept as one."""
+
+    TOPIC = "topic"
+    EMPTY = "empty"
+    TOO_LARGE = "too-large"
+    ENCODING = "encoding"
+    SYNTAX = "syntax"
+    SHAPE = "shape"
+    FIELD = "field"
+    TIME = "time"
+    SENML = "senml"
+    CONFLICT = "conflict"
+    POISON = "poison"
+    FLOOD = "flood"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Bytes that are no reading, with what is wrong and what to do about it. Stored, counted and acknowledged."""
+
+    message: Message
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A device's birth or last will."""
+
+    kind: str
+    municipality: str
+    device: str
+    online: bool
+    observed_at: datetime
+    boot: str | None = None

@@ -1,0 +1,102 @@
+"""The few ways a reading deserves a person, as data: loaded from the tables, judged by `alerts.rules`.
+
+Colours always come as three numbers, amarillo, naranja and rojo, rising. What each judgement remembers of its subject
+is the state class beside it; states are plain values, so that a restart or another process goes on where one stopped.
+"""
+
+from dataclasses import dataclass
+
+from models.alert import NAR
+
+Colours = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A stream's level against its thresholds: by level, by rate of rise, by forecast, by rain and by upstream stations."""
+
+    thresholds_m: Colours
+    confirm_samples: int = 2
+    sure_margin_m: float = 0.2
+    clear_margin_m: float = 0.10
+    clear_hold_s: int = 1800
+    rise_min_m: float = 0.05
+    rise_window_s: int = 900
+    period_s: int = 300
+    upstream: tuple[str, ...] = ()
+    rain: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rainfall:
+    """Rain accumulated over sliding windows against a colour's amounts, mm."""
+
+    in_15_min_mm: Colours = (10.0, 18.0, 25.0)
+    in_1_h_mm: Colours = (30.0, 45.0, 60.0)
+    in_3_h_mm: Colours = (50.0, 80.0, 120.0)
+    clear_hold_s: int = 1800
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence:
+    """No reading for longer than three periods, and never less than `least_s`."""
+
+    period_s: int
+    least_s: int = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """So many untrusted readings in a row that the sensor itself is in doubt."""
+
+    in_a_row: int = 2
+    clear_after: int = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtremeSpeed:
+    """A vehicle so fast that the street is dangerous right now, or several within the window."""
+
+    over_limit_kmh: Colours = (40.0, 60.0, 80.0)
+    window_s: int = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeedTrend:
+    """The share of vehicles over the limit grew: the last days against the days before."""
+
+    recent_days: int = 7
+    before_days: int = 28
+    least_vehicles: int = 500
+    grew_points: Colours = (0.05, 0.10, 0.20)
+    z_score: float = 3.0
+
+
+Judgement = Stage | Rainfall | Silence | Fault | ExtremeSpeed | SpeedTrend
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One judgement applied to one subject. `id` is stable; `version` rises with every change of its numbers."""
+
+    id: str
+    version: int
+    kind: str
+    subject: str
+    judgement: Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What neighbouring stations say at this moment, for rules that look beyond their own sensor.
+
+    `rain` is the highest colour any of the rule's rain stations holds, `upstream` the highest of its upstream stations;
+    `rain_15_min_mm` the largest 15-minute rain among them, None where no rain station reports.
+    """
+
+    rain: NAR = NAR.VERDE
+    upstream: NAR = NAR.VERDE
+    rain_15_min_mm: float | None = None
+
+
+ALONE = Around()

@@ -1,0 +1,1 @@
+"""The HTTP interface: it translates between the tables and the wire and decides nothing."""

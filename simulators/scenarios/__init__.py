@@ -1,0 +1,1 @@
+"""The days the simulated city can live through."""
