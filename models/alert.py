@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 
 
 class NAR(IntEnum):
-    """Nivel de Atención del Riesgo, La Plata's own scale. Data status (stale, latched) stands beside it, never inside."""
+    """Nivel de Atención del Riesgo, La Plata's own scale. Data status (stale, latched) stands beside it."""
 
     VERDE = 0
     AMARILLO = 1

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum, IntFlag
 
+Value = float | int | str | tuple[int, ...] | None
+"""One column of a reading; the whole numbers in a row are counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -21,7 +24,7 @@ class Message:
 
 
 class Quality(IntEnum):
-    """How far a value is trusted, in the codes of QARTOD (IOOS, Manual for Real-Time Oceanographic Data Quality Control Flags)."""
+    """How far a value is trusted, in the codes of QARTOD (U.S. IOOS, Real-Time Oceanographic Data Quality Control)."""
 
     GOOD = 1
     NOT_EVALUATED = 2
@@ -63,6 +66,8 @@ class Flag(IntFlag):
 
 
 _FAIL = Flag.SENSOR_RANGE | Flag.SPIKE | Flag.FUTURE | Flag.DROPOUT
+UNTRUSTED = _FAIL | Flag.SENTINEL
+"""Flags whose value says nothing about the world: kept for ever, left out of roll-ups, charts and rules."""
 _SUSPECT = Flag.SITE_RANGE | Flag.JUMP | Flag.FLAT | Flag.CLOCK_SKEW
 
 
@@ -92,7 +97,7 @@ class Reading:
     received_at: datetime
     seq: int
     boot: str | None
-    values: tuple[float | int | str | None, ...]
+    values: tuple[Value, ...]
     flags: Flag = Flag.NONE
 
 

@@ -1,0 +1,34 @@
+"""How the schema came to be, step by step (Alembic), and what TimescaleDB adds where it is there."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from models.migrations.readings import ensure_readings
+
+LOCK = 0x7669676961  # "vigia": two processes starting at once migrate one after the other
+
+
+def upgrade(connection: Connection) -> None:
+    """Bring the schema to this version's, in the caller's transaction; safe to repeat and to race.
+
+    Numbered steps first, then the readings' tables that KINDS asks for.
+    """
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    command.upgrade(_config(connection), "head")
+    ensure_readings(connection)
+
+
+def current(connection: Connection) -> str | None:
+    """The revision the database stands at, None where it was never migrated."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,22 @@
+"""Alembic's entry: it is handed a connection and opens none."""
+
+from typing import Any
+
+from alembic import context
+
+from models.tables import METADATA
+
+
+def _numbered(_object: Any, name: str | None, kind: str, *_: Any) -> bool:
+    """The readings' tables follow KINDS (`models.migrations.readings`), not numbered steps."""
+    return not (kind == "table" and name is not None and name.endswith("_readings"))
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=METADATA,
+    include_object=_numbered,
+    compare_type=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,139 @@
+"""The only place that opens things and reads the clock: settings, time, database, broker, logging, signals."""
+
+import json
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.engine import make_url
+
+from services.settings import Settings
+
+Clock = Callable[[], datetime]
+
+CONNECT_TIMEOUT_S = 5
+KEEPALIVE = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+
+
+class SettingsTrouble(Exception):
+    """A setting is missing or wrong; the message says which and what to do."""
+
+
+def wall_clock() -> datetime:
+    """The real time, UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class FasterClock:
+    """A simulated time that starts at `simulated` when the real time is `real` and runs `factor` times as fast."""
+
+    simulated: datetime
+    factor: float
+    real: datetime
+
+    def __call__(self) -> datetime:
+        """The simulated time now, UTC."""
+        return self.simulated + (wall_clock() - self.real) * self.factor
+
+    def __str__(self) -> str:
+        return f"{self.simulated.isoformat()}@{self.factor:g}@{self.real.isoformat()}"
+
+
+def parse_clock(words: str) -> FasterClock:
+    """Read START@FACTOR or START@FACTOR@REAL (instants in ISO 8601 with an offset).
+
+    Raises SettingsTrouble. Without REAL the simulated time starts now; with it, several processes share one time.
+    """
+    try:
+        start, factor, *real = words.split("@")
+        clock = FasterClock(
+            datetime.fromisoformat(start).astimezone(UTC),
+            float(factor),
+            datetime.fromisoformat(real[0]) if real else wall_clock(),
+        )
+    except (ValueError, IndexError) as trouble:
+        raise SettingsTrouble(f"VIGIA_CLOCK={words!r}: expected 2013-04-02T15:30:00-03:00@60 ({trouble})") from trouble
+    if not 0 < clock.factor <= 3600:
+        raise SettingsTrouble(f"VIGIA_CLOCK={words!r}: the factor must lie above 0 and up to 3600")
+    return clock
+
+
+def clock_of(settings: Settings) -> Clock:
+    """The time everything runs by: real, or simulated where VIGIA_CLOCK says so."""
+    return parse_clock(settings.clock) if settings.clock else wall_clock
+
+
+def open_database(url: str, *, pool_size: int = 5, statement_timeout_s: int | None = None, name: str) -> Engine:
+    """A pool of connections to PostgreSQL. `url` as PostgreSQL writes it (postgresql://...).
+
+    Commits wait for the disk. `statement_timeout_s` bounds every statement, for those who serve people.
+    """
+    # Without a time zone in the session, PostgreSQL would print local times.
+    options = "-c timezone=UTC -c synchronous_commit=on -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+    if statement_timeout_s is not None:
+        options += f" -c statement_timeout={statement_timeout_s}s"
+    arguments = {"connect_timeout": CONNECT_TIMEOUT_S, "options": options, "application_name": name, **KEEPALIVE}
+    return create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        connect_args=arguments,
+    )
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object a line, with everything that was passed as `extra`."""
+
+    _usual = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {key: value for key, value in vars(record).items() if key not in self._usual}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def start_logging(settings: Settings) -> None:
+    """Log as JSON lines on standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that Ctrl-C and SIGTERM set, so that loops end between two batches instead of inside one."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+class Every:
+    """Says when a task is due: at once, then no more often than each `period_s` of real time."""
+
+    def __init__(self, period_s: float) -> None:
+        self.period = timedelta(seconds=period_s)
+        self._next = 0.0
+
+    def due(self) -> bool:
+        """True once per period."""
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self.period.total_seconds()
+        return True

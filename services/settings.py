@@ -1,0 +1,34 @@
+"""One frozen Settings, read once from `VIGIA_*` variables."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside. Each field is the variable `VIGIA_` plus its name in capitals.
+
+    Secrets show as stars wherever the settings are printed. An empty variable counts as unset.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="VIGIA_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    database_url: SecretStr | None = Field(default=None, description="PostgreSQL; the embedded one when unset")
+    mqtt_url: SecretStr | None = Field(default=None, description="MQTT broker; the embedded one when unset")
+    mqtt_ca_file: Path | None = Field(default=None, description="CA certificate for mqtts://")
+    mqtt_cert_file: Path | None = Field(default=None, description="Client certificate for mqtts://")
+    mqtt_key_file: Path | None = Field(default=None, description="Key of the client certificate")
+    data_dir: Path = Field(default=Path(".vigia"), description="Where the embedded database and broker live")
+    api_host: str = Field(default="127.0.0.1", description="Address the API listens on")
+    api_port: int = Field(default=8013, ge=0, le=65535, description="Port the API listens on, 0 for any free one")
+    public_url: str | None = Field(default=None, description="The address people reach the API by, behind a proxy")
+    clock: str | None = Field(default=None, description="Simulated clock, START@FACTOR; only with embedded parts")
+    webhook_url: SecretStr | None = Field(default=None, description="Where notices are posted, besides the console")
+    batch: int = Field(default=1000, ge=1, le=10_000, description="Most messages in one transaction")
+    max_packet_bytes: int = Field(default=65_536, ge=1024, le=1_048_576, description="Longest MQTT packet accepted")
+    statement_timeout_s: int = Field(default=5, ge=1, le=600, description="Longest a query of the API may run")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least severe line kept"
+    )
