@@ -1,15 +1,23 @@
 """What there is to say of one kind of sensor. A new kind is one file in `models.kinds` that says it all."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from operator import attrgetter
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from models.reading import Value
 from models.rule import Judgement
 
+_RFC_3339 = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$"
+Instant = Annotated[
+    Annotated[str, StringConstraints(pattern=_RFC_3339)] | float,
+    Field(union_mode="left_to_right", description="RFC 3339 with an offset, or seconds since 1970-01-01 UTC"),
+]
+"""When, as it stands on the wire; decoding makes it a datetime in UTC."""
 BootId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$")]
 MAX_SEQ = 2**62
 
@@ -38,7 +46,7 @@ class Payload(BaseModel):
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
 
-    observed_at: datetime
+    observed_at: Instant
     seq: int = Field(default=-1, ge=-1, le=MAX_SEQ)
     boot: BootId | None = None
 
@@ -48,8 +56,8 @@ class Limits:
     """What the quality checks expect of the judged measure, in its own unit.
 
     `sensor`: what the instrument can report at all (outside: fail). `site`: what this place ever saw, None until known
-    (outside: suspect). `jump_per_min` and `spike`: change taken as unusual. `flat_s`: how long exactly the same value is
-    believed, None where repetition is normal (rain, speeds). `sentinels`: the numbers that mean "no value".
+    (outside: suspect). `jump` and `spike`: the change taken as unusual, from one reading to the next. `flat_s`: how long
+    exactly the same value is believed, None where repetition is normal (rain, speeds). `sentinels`: "no value".
     """
 
     sensor: tuple[float, float]
@@ -80,7 +88,7 @@ class Keeping:
     raw_days: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class SensorKind:
     """All that Vigía knows of one kind of sensor.
 
@@ -107,6 +115,15 @@ class SensorKind:
     def columns(self) -> tuple[str, ...]:
         """The payload's own fields, in order: the columns of the kind's table after the envelope."""
         return tuple(name for name in self.payload.model_fields if name not in self.ENVELOPE)
+
+    @cached_property
+    def values(self) -> Callable[[Payload], tuple[Value, ...]]:
+        """Takes a payload apart into `Reading.values`, in the order of `columns`."""
+        match self.columns:
+            case (only,):
+                return lambda payload: (getattr(payload, only),)
+            case columns:
+                return attrgetter(*columns)
 
     @cached_property
     def measure_index(self) -> int:

@@ -1,0 +1,39 @@
+"""Whose message it is: the topic taken apart."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from models.kind import SensorKind
+from models.kinds import BY_NAME
+
+MAX_TOPICS_REMEMBERED = 65_536
+
+_ID = "[a-z0-9-]{1,64}"
+_TOPIC = re.compile(rf"vigia/v1/({_ID})/({_ID})/({_ID})(/status)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The device a message speaks for; `status` marks its births and last wills."""
+
+    municipality: str
+    kind: SensorKind
+    device: str
+    status: bool
+
+
+@lru_cache(maxsize=MAX_TOPICS_REMEMBERED)
+def sender_of(topic: str) -> Sender | str:
+    """The device behind a topic, or a sentence saying why there is none."""
+    match = _TOPIC.fullmatch(topic)
+    if match is None:
+        return (
+            "topic is not vigia/v1/{municipality}/{kind}/{device}, with or without /status; "
+            "names are 1 to 64 of a-z, 0-9 and -"
+        )
+    municipality, name, device, status = match.groups()
+    kind = BY_NAME.get(name)
+    if kind is None:
+        return f"kind {name!r} is not known here; known are {', '.join(BY_NAME)}"
+    return Sender(municipality, kind, device, status is not None)
