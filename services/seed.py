@@ -1,0 +1,393 @@
+"""Reads and checks a city's seed: `city.toml` and `basins.geojson` become frozen values, or a list of what is wrong."""
+
+import json
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+import models
+from models.kinds import BY_NAME
+from models.place import Basin, Catchment, City, Device, LimitWindow, Municipality, Outline, Station, Street
+from models.rule import Judgement, Rule, Silence, Stage
+from services.seed_files import (
+    BasinsFile,
+    CityFile,
+    DeviceItem,
+    Feature,
+    MultiPolygon,
+    Polygon,
+    StationItem,
+    WindowItem,
+)
+
+LA_PLATA = Path(models.__file__).parent / "seed" / "laplata"
+CITY_FILE = "city.toml"
+BASINS_FILE = "basins.geojson"
+MAX_FILE_BYTES = 16_000_000
+MAX_TROUBLES = 50
+DERIVED = "Umbrales derivados, no oficiales / derived thresholds, not official"
+
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_RANGE_PARTS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """A city as it stands and the rules its stations are judged by."""
+
+    city: City
+    rules: tuple[Rule, ...]
+
+
+class SeedTrouble(Exception):
+    """A seed that cannot be used. One line for each thing wrong, naming the file and the line or key."""
+
+    def __init__(self, troubles: Iterable[str]) -> None:
+        self.troubles = tuple(troubles)[:MAX_TROUBLES]
+        super().__init__("\n".join(self.troubles))
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_seed(folder: Path) -> Seed:
+    """The seed in `folder`. Raises SeedTrouble with everything that is wrong in the first file that has faults."""
+    file = _parsed(CityFile, CITY_FILE, _toml(folder / CITY_FILE))
+    basins = _basins(_parsed(BasinsFile, BASINS_FILE, _geojson(folder / BASINS_FILE)))
+    _refuse(_reference_troubles(file, basins))
+    streets = _streets(file)
+    stations = tuple(_station(station, streets) for station in file.station)
+    _refuse(_water_troubles(stations))
+    devices = tuple(device for station in file.station for device in _devices(station))
+    city = City(
+        id=file.city.id,
+        name=file.city.name,
+        zone=_zone(file.city.zone),
+        municipalities=tuple(
+            Municipality(id=one.id, name=one.name, latitude=one.position[0], longitude=one.position[1])
+            for one in file.municipality
+        ),
+        basins=basins,
+        stations=stations,
+        devices=devices,
+    )
+    return Seed(city=city, rules=_rules(file, city))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise SeedTrouble([f"{path.name}: larger than {MAX_FILE_BYTES} bytes"])
+        return path.read_bytes()
+    except OSError as error:
+        raise SeedTrouble([f"{path}: {error.strerror}"]) from error
+
+
+def _toml(path: Path) -> object:
+    try:
+        return tomllib.loads(_bytes(path).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SeedTrouble([f"{path.name}: {error}"]) from error
+
+
+def _geojson(path: Path) -> object:
+    try:
+        return json.loads(_bytes(path))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SeedTrouble([f"{path.name}: {error}"]) from error
+
+
+File = TypeVar("File", bound=BaseModel)
+
+
+def _parsed(model: type[File], name: str, content: object) -> File:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        troubles = [f"{name}: {_where(item['loc'], content)}: {item['msg']}" for item in error.errors()]
+        raise SeedTrouble(troubles) from error
+
+
+def _where(location: tuple[int | str, ...], content: object) -> str:
+    """The key's path as a person finds it: a list's element by its id where it has one, else by its place from 1."""
+    words: list[str] = []
+    for step in location:
+        content = _inside(content, step)
+        if isinstance(step, int):
+            words.append(f"{_id_of(content) or step + 1}")
+        else:
+            words.append(step)
+    return " ".join(words) or "file"
+
+
+def _inside(content: object, step: int | str) -> object:
+    match content:
+        case Mapping():
+            return content.get(step)
+        case list() if isinstance(step, int) and step < len(content):
+            return content[step]
+    return content
+
+
+def _id_of(content: object) -> str | None:
+    if not isinstance(content, Mapping):
+        return None
+    properties = content.get("properties")
+    said = content.get("id") or (properties.get("id") if isinstance(properties, Mapping) else None)
+    return said if isinstance(said, str) else None
+
+
+def _refuse(troubles: Iterable[str]) -> None:
+    if found := list(troubles):
+        raise SeedTrouble(found)
+
+
+# ---------------------------------------------------------------- do the parts fit?
+
+
+def _reference_troubles(file: CityFile, basins: tuple[Basin, ...]) -> Iterator[str]:
+    yield from _twice("municipality", (one.id for one in file.municipality))
+    yield from _twice("street", (one.id for one in file.street))
+    yield from _twice("station", (one.id for one in file.station))
+    yield from (f"{BASINS_FILE}: {trouble}" for trouble in _twice_words("basin", (one.id for one in basins)))
+    municipalities = {one.id for one in file.municipality}
+    for basin in basins:
+        if basin.municipality not in municipalities:
+            yield f"{BASINS_FILE}: basin {basin.id} municipality: no municipality {basin.municipality!r}"
+    known = {
+        "municipality": municipalities,
+        "basin": {one.id for one in basins},
+        "street": {one.id for one in file.street},
+        "upstream": {one.id for one in file.station if one.kind == "river"},
+        "rain": {one.id for one in file.station if one.kind == "rain"},
+    }
+    for station in file.station:
+        yield from _station_troubles(station, known)
+    codes = (
+        f"{station.municipality}/{station.kind}/{device.code or station.id}"
+        for station in file.station
+        for device in _said_devices(station)
+    )
+    yield from _twice("device", codes)
+
+
+def _twice_words(noun: str, names: Iterable[str]) -> Iterator[str]:
+    yield from (f"{noun} {name}: stands there {count} times" for name, count in Counter(names).items() if count > 1)
+
+
+def _twice(noun: str, names: Iterable[str]) -> Iterator[str]:
+    yield from (f"{CITY_FILE}: {words}" for words in _twice_words(noun, names))
+
+
+def _station_troubles(station: StationItem, known: Mapping[str, set[str]]) -> Iterator[str]:
+    at = f"{CITY_FILE}: station {station.id}"
+    named = {
+        "municipality": (station.municipality,),
+        "basin": (station.basin,) if station.basin else (),
+        "street": (station.street,) if station.street else (),
+        "upstream": station.upstream,
+        "rain": station.rain,
+    }
+    for key, names in named.items():
+        yield from (f"{at} {key}: no such {key} {name!r}" for name in names if name not in known[key])
+    if station.site_limits and station.site_limits[0] >= station.site_limits[1]:
+        yield f"{at} site_limits: the lower limit comes first"
+    if station.device and station.devices:
+        yield f"{at}: give either device or devices"
+    if station.kind == "river" and "thresholds_m" not in station.rules.get("stage", {}):
+        yield f"{at} rules.stage.thresholds_m: a river station needs its three levels"
+
+
+def _water_troubles(stations: tuple[Station, ...]) -> Iterator[str]:
+    """Water flows one way, and what comes from upstream cannot drain more land than the station itself."""
+    try:
+        TopologicalSorter({station.id: station.upstream for station in stations}).prepare()
+    except CycleError as error:
+        yield f"{CITY_FILE}: upstream: the water flows in a circle: {' -> '.join(error.args[1])}"
+        return
+    areas = {station.id: station.catchment.area_km2 for station in stations if station.catchment}
+    for station in stations:
+        above = sum(areas.get(name, 0.0) for name in station.upstream)
+        if station.id in areas and above > areas[station.id]:
+            yield (
+                f"{CITY_FILE}: station {station.id} catchment.area_km2: {areas[station.id]:g} is less than the "
+                f"{above:g} of its upstream stations"
+            )
+
+
+# ---------------------------------------------------------------- into values
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise SeedTrouble([f"{CITY_FILE}: city zone: no time zone {name!r} on this machine"]) from error
+
+
+def _basins(file: BasinsFile) -> tuple[Basin, ...]:
+    return tuple(
+        Basin(
+            id=feature.properties.id,
+            municipality=feature.properties.municipality,
+            name=feature.properties.name,
+            outlines=_outlines(feature),
+            note=feature.properties.note,
+        )
+        for feature in file.features
+    )
+
+
+def _outlines(feature: Feature) -> tuple[Outline, ...]:
+    match feature.geometry:
+        case Polygon(coordinates=rings):
+            outer: tuple[Outline, ...] = (rings[0],)
+        case MultiPolygon(coordinates=polygons):
+            outer = tuple(rings[0] for rings in polygons)
+    if any(ring[0] != ring[-1] for ring in outer):
+        raise SeedTrouble([f"{BASINS_FILE}: basin {feature.properties.id}: a ring must end where it began"])
+    return outer
+
+
+def _streets(file: CityFile) -> dict[str, Street]:
+    return {
+        one.id: Street(
+            id=one.id,
+            name=one.name,
+            limit_kmh=one.limit_kmh,
+            windows=tuple(_window(one.id, window) for window in one.windows),
+        )
+        for one in file.street
+    }
+
+
+def _window(street: str, window: WindowItem) -> LimitWindow:
+    if window.start >= window.end:
+        raise SeedTrouble([f"{CITY_FILE}: street {street} windows: {window.start} is not before {window.end}"])
+    return LimitWindow(days=_days(street, window.days), start=window.start, end=window.end, limit_kmh=window.limit_kmh)
+
+
+def _days(street: str, words: str) -> tuple[int, ...]:
+    """ISO weekdays out of `mon-fri`, `sat` or `mon-tue,thu`."""
+    days: set[int] = set()
+    for part in words.split(","):
+        ends = re.split("-", part.strip())
+        if len(ends) > _RANGE_PARTS or any(end not in _DAYS for end in ends):
+            raise SeedTrouble([f"{CITY_FILE}: street {street} windows days: {words!r} is not like mon-fri or sat,sun"])
+        first, last = _DAYS.index(ends[0]), _DAYS.index(ends[-1])
+        days |= set(range(first + 1, last + 2))
+    return tuple(sorted(days))
+
+
+def _station(said: StationItem, streets: Mapping[str, Street]) -> Station:
+    derived = said.rules.get("stage", {}).get("origin") == "derived"
+    return Station(
+        id=said.id,
+        municipality=said.municipality,
+        kind=said.kind,
+        name=said.name,
+        latitude=said.position[0],
+        longitude=said.position[1],
+        basin=said.basin,
+        upstream=said.upstream,
+        rain=said.rain,
+        catchment=Catchment(**said.catchment.model_dump()) if said.catchment else None,
+        tidal=said.tidal,
+        site_limits=said.site_limits,
+        street=streets[said.street] if said.street else None,
+        note=" ".join(filter(None, (said.note, DERIVED if derived else ""))),
+    )
+
+
+def _said_devices(station: StationItem) -> tuple[DeviceItem, ...]:
+    return station.devices or (station.device or DeviceItem(),)
+
+
+def _devices(station: StationItem) -> Iterator[Device]:
+    for said in _said_devices(station):
+        yield Device(
+            municipality=station.municipality,
+            kind=station.kind,
+            code=said.code or station.id,
+            station=station.id,
+            period_s=said.period_s or BY_NAME[station.kind].period_s,
+            format=said.format,
+        )
+
+
+# ---------------------------------------------------------------- rules
+
+
+def judgement_name(judgement: Judgement) -> str:
+    """How a judgement is called in a seed: its class's name, `ExtremeSpeed` as `extreme_speed`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(judgement).__name__).lower()
+
+
+def _rules(file: CityFile, city: City) -> tuple[Rule, ...]:
+    """Every judgement of a station's kind; the city's numbers, then the station's own, take the place of the kind's."""
+    periods = {device.station: device.period_s for device in city.devices}
+    rules: list[Rule] = []
+    for said, station in zip(file.station, city.stations, strict=True):
+        names = {judgement_name(judgement): judgement for judgement in BY_NAME[said.kind].judgements}
+        _refuse(
+            f"{CITY_FILE}: station {said.id} rules.{name}: a {said.kind} has {', '.join(names)}"
+            for name in said.rules.keys() - names.keys()
+        )
+        for name, judgement in names.items():
+            numbers = file.rules.get(said.kind, {}).get(name, {}) | said.rules.get(name, {})
+            fitted = _fitted(judgement, station, periods[station.id])
+            exact = _overridden(fitted, numbers, f"{CITY_FILE}: station {said.id} rules.{name}")
+            rules.append(Rule(f"{said.id}.{name}", 1, said.kind, said.id, exact))
+    _refuse(_unused_troubles(file))
+    return tuple(rules)
+
+
+def _fitted(judgement: Judgement, station: Station, period_s: int) -> Judgement:
+    """What a judgement takes from the place it judges."""
+    match judgement:
+        case Stage():
+            return replace(judgement, period_s=period_s, upstream=station.upstream, rain=station.rain)
+        case Silence():
+            return replace(judgement, period_s=max(judgement.period_s, period_s))
+    return judgement
+
+
+def _overridden(judgement: Judgement, numbers: Mapping[str, Any], at: str) -> Judgement:
+    """The judgement with some of its numbers changed. Raises SeedTrouble on unknown keys and impossible values."""
+    wanted = {key: value for key, value in numbers.items() if key != "origin"}
+    known = {field.name for field in fields(judgement)}
+    _refuse(f"{at}: no such number {key!r}; there are {', '.join(sorted(known))}" for key in wanted.keys() - known)
+    values = {field.name: getattr(judgement, field.name) for field in fields(judgement)} | wanted
+    try:
+        exact: Judgement = TypeAdapter(type(judgement)).validate_python(values)
+    except ValidationError as error:
+        raise SeedTrouble(
+            f"{at}.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
+        ) from error
+    _refuse(_colour_troubles(exact, at))
+    return exact
+
+
+def _colour_troubles(judgement: Judgement, at: str) -> Iterator[str]:
+    for field in fields(judgement):
+        match getattr(judgement, field.name):
+            case (float() as amarillo, float() as naranja, float() as rojo) if not amarillo < naranja < rojo:
+                yield f"{at}.{field.name}: amarillo, naranja and rojo must rise"
+
+
+def _unused_troubles(file: CityFile) -> Iterator[str]:
+    """City-wide numbers for a kind or a judgement that does not exist would silently do nothing."""
+    for kind, overrides in file.rules.items():
+        if kind not in BY_NAME:
+            yield f"{CITY_FILE}: rules.{kind}: no such kind; there are {', '.join(BY_NAME)}"
+            continue
+        names = {judgement_name(judgement) for judgement in BY_NAME[kind].judgements}
+        yield from (f"{CITY_FILE}: rules.{kind}.{name}: no such judgement" for name in overrides.keys() - names)
