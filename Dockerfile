@@ -1,0 +1,30 @@
+# Pin the base image by digest when you build for production: docker buildx imagetools inspect python:3.13-slim-trixie
+ARG PYTHON_IMAGE=python:3.13-slim-trixie
+
+FROM ${PYTHON_IMAGE} AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /source
+COPY requirements/server.txt requirements/build.txt requirements/
+RUN python -m venv /opt/vigia \
+    && /opt/vigia/bin/python -m pip install --require-hashes --only-binary :all: --requirement requirements/server.txt \
+    && python -m venv /opt/build \
+    && /opt/build/bin/python -m pip install --require-hashes --only-binary :all: --requirement requirements/build.txt
+COPY pyproject.toml LICENSE ./
+COPY services services
+COPY ingest ingest
+COPY models models
+COPY alerts alerts
+COPY simulators simulators
+RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . \
+    && /opt/vigia/bin/python -m pip install --no-deps --no-index /wheel/vigia-*.whl \
+    && /opt/vigia/bin/python -m pip uninstall --yes pip
+
+# What runs: the packages and nothing that could build or fetch others. It writes nothing outside /tmp.
+FROM ${PYTHON_IMAGE}
+RUN useradd --system --uid 10001 --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin vigia
+COPY --from=build /opt/vigia /opt/vigia
+ENV PATH=/opt/vigia/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 10001:10001
+WORKDIR /tmp
+ENTRYPOINT ["vigia"]
+CMD ["--help"]

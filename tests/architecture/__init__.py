@@ -1,0 +1,1 @@
+"""What must hold of the repository itself: floors, clock, one reader of MQTT, dependencies, docs."""
