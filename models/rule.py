@@ -13,15 +13,22 @@ Colours = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A stream's level against its thresholds: by level, by rate of rise, by forecast, by rain and by upstream stations."""
+    """A stream's level against its thresholds: by level, by its rise, by rain and by upstream stations.
+
+    A rise of at least `rise_min_m` within `rise_window_s` raises a colour once the chance of reaching its threshold is
+    `raise_chance`; the chance is that of `Outlook`. Rain of `rain_backs_mm` in 15 minutes nearby, or an upstream
+    station above verde, backs a value that is still alone.
+    """
 
     thresholds_m: Colours
     confirm_samples: int = 2
     sure_margin_m: float = 0.2
     clear_margin_m: float = 0.10
     clear_hold_s: int = 1800
-    rise_min_m: float = 0.05
+    rise_min_m: float = 0.02
     rise_window_s: int = 900
+    raise_chance: float = 0.5
+    rain_backs_mm: float = 5.0
     period_s: int = 300
     upstream: tuple[str, ...] = ()
     rain: tuple[str, ...] = ()
@@ -86,9 +93,24 @@ class Rule:
     judgement: Judgement
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """How far the rises of one stream usually go: what `alerts.outlook` learnt from its past, as plain numbers.
+
+    `weights`: log odds at no information, per log(missing / risen), per log odds of the stream's own peaks.
+    `peaks_m`: crests of past rises, ascending. The default knows no past and asks only how far the rise has come.
+    """
+
+    weights: tuple[float, float, float] = (0.0, -1.0, 0.0)
+    peaks_m: tuple[float, ...] = ()
+
+
+NO_PAST = Outlook()
+
+
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What neighbouring stations say at this moment, for rules that look beyond their own sensor.
+    """What is known at this moment beyond the rule's own sensor: its neighbours, and the past of its own stream.
 
     `rain` is the highest colour any of the rule's rain stations holds, `upstream` the highest of its upstream stations;
     `rain_15_min_mm` the largest 15-minute rain among them, None where no rain station reports.
@@ -97,6 +119,7 @@ class Around:
     rain: NAR = NAR.VERDE
     upstream: NAR = NAR.VERDE
     rain_15_min_mm: float | None = None
+    outlook: Outlook = NO_PAST
 
 
 ALONE = Around()
