@@ -56,6 +56,15 @@ def _moment(name: str, *, nullable: bool = False) -> Column[typing.Any]:
     return Column(name, DateTime(timezone=True), nullable=nullable)
 
 
+configuration = Table(
+    "configuration",
+    METADATA,
+    Column("id", SmallInteger, primary_key=True, server_default=text("1")),
+    Column("version", BigInteger, nullable=False, comment="Rises with every load, so that processes look again"),
+    Column("city", JSONB, nullable=False, comment="The city's name and time zone"),
+    CheckConstraint("id = 1", name="single"),
+)
+
 municipalities = Table(
     "municipalities",
     METADATA,
@@ -164,10 +173,11 @@ rules = Table(
 subject_states = Table(
     "subject_states",
     METADATA,
-    Column("subject", ForeignKey("stations.id"), primary_key=True),
+    Column("subject", Text, primary_key=True),
     Column("states", LargeBinary, nullable=False, comment="What each rule remembers of this subject, JSON by rule"),
     Column("colours", JSONB, nullable=False, comment="The colour each rule holds, by rule"),
     _moment("judged_at"),
+    Index(None, "judged_at"),
     postgresql_with={"fillfactor": 50},
 )
 
@@ -177,7 +187,7 @@ alerts = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("rule_id", Text, nullable=False),
     Column("rule_version", Integer, nullable=False),
-    Column("subject", ForeignKey("stations.id"), nullable=False, index=True),
+    Column("subject", Text, nullable=False, index=True, comment="A station, or municipality:ID for an outage"),
     Column("kind", Text, nullable=False),
     Column("judgement", Text, nullable=False, comment="Which sort of rule: stage, rainfall, silence, ..."),
     Column("state", Text, nullable=False, comment="firing, cleared or closed"),
@@ -236,7 +246,7 @@ transitions = Table(
 attention = Table(
     "attention",
     METADATA,
-    Column("subject", Text, primary_key=True, comment="basin:ID or municipality:ID"),
+    Column("subject", Text, primary_key=True, comment="basin:ID, municipality:ID or outage:ID:KIND"),
     Column("nar", SmallInteger, nullable=False),
     _moment("since"),
     Column("evidence", JSONB, nullable=False),

@@ -14,12 +14,56 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "alerts",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("rule_id", sa.Text(), nullable=False),
+        sa.Column("rule_version", sa.Integer(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False, comment="A station, or municipality:ID for an outage"),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("judgement", sa.Text(), nullable=False, comment="Which sort of rule: stage, rainfall, silence, ..."),
+        sa.Column("state", sa.Text(), nullable=False, comment="firing, cleared or closed"),
+        sa.Column("nar", sa.SmallInteger(), nullable=False),
+        sa.Column("highest_nar", sa.SmallInteger(), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("confirmed", sa.Boolean(), nullable=False),
+        sa.Column("observed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("cleared_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("acknowledged_by", sa.Text(), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_by", sa.Text(), nullable=True),
+        sa.Column("evidence", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
+        sa.CheckConstraint("(state = 'closed') = (closed_at IS NOT NULL)", name=op.f("alerts_closed_check")),
+        sa.CheckConstraint("state IN ('firing', 'cleared', 'closed')", name=op.f("alerts_state_check")),
+        sa.PrimaryKeyConstraint("id", name=op.f("alerts_pkey")),
+    )
+    op.create_index(
+        "alerts_one_open", "alerts", ["rule_id", "subject"], unique=True, postgresql_where=sa.text("state <> 'closed'")
+    )
+    op.create_index(op.f("alerts_opened_at"), "alerts", ["opened_at"], unique=False)
+    op.create_index(op.f("alerts_subject"), "alerts", ["subject"], unique=False)
+    op.create_table(
         "attention",
-        sa.Column("subject", sa.Text(), nullable=False, comment="basin:ID or municipality:ID"),
+        sa.Column("subject", sa.Text(), nullable=False, comment="basin:ID, municipality:ID or outage:ID:KIND"),
         sa.Column("nar", sa.SmallInteger(), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
         sa.Column("evidence", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.PrimaryKeyConstraint("subject", name=op.f("attention_pkey")),
+    )
+    op.create_table(
+        "configuration",
+        sa.Column("id", sa.SmallInteger(), server_default=sa.text("1"), nullable=False),
+        sa.Column(
+            "version", sa.BigInteger(), nullable=False, comment="Rises with every load, so that processes look again"
+        ),
+        sa.Column(
+            "city", postgresql.JSONB(astext_type=sa.Text()), nullable=False, comment="The city's name and time zone"
+        ),
+        sa.CheckConstraint("id = 1", name=op.f("configuration_single_check")),
+        sa.PrimaryKeyConstraint("id", name=op.f("configuration_pkey")),
     )
     op.create_table(
         "contacts",
@@ -82,124 +126,6 @@ def upgrade() -> None:
     op.create_index(op.f("rejected_messages_reason_id"), "rejected_messages", ["reason", "id"], unique=False)
     op.create_index(op.f("rejected_messages_received_at"), "rejected_messages", ["received_at"], unique=False)
     op.create_table(
-        "basins",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("municipality_id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column(
-            "geometry", postgresql.JSONB(astext_type=sa.Text()), nullable=True, comment="GeoJSON geometry, WGS 84"
-        ),
-        sa.Column("note", sa.Text(), server_default="", nullable=False),
-        sa.ForeignKeyConstraint(["municipality_id"], ["municipalities.id"], name=op.f("basins_municipality_id_fkey")),
-        sa.PrimaryKeyConstraint("id", name=op.f("basins_pkey")),
-    )
-    op.create_index(op.f("basins_municipality_id"), "basins", ["municipality_id"], unique=False)
-    op.create_table(
-        "stations",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("municipality_id", sa.Text(), nullable=False),
-        sa.Column("basin_id", sa.Text(), nullable=True),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("latitude", sa.Double(), nullable=False),
-        sa.Column("longitude", sa.Double(), nullable=False),
-        sa.Column("street", sa.Text(), nullable=True, comment="For radars: the street whose speeds are counted"),
-        sa.Column(
-            "speed_limits",
-            postgresql.JSONB(astext_type=sa.Text()),
-            nullable=True,
-            comment="For radars: limits in km/h by hour, see docs/seed.md",
-        ),
-        sa.Column(
-            "site_limits",
-            postgresql.JSONB(astext_type=sa.Text()),
-            nullable=True,
-            comment="Lowest and highest value ever thought possible here",
-        ),
-        sa.Column("note", sa.Text(), server_default="", nullable=False),
-        sa.Column("active", sa.Boolean(), server_default=sa.text("true"), nullable=False),
-        sa.ForeignKeyConstraint(["basin_id"], ["basins.id"], name=op.f("stations_basin_id_fkey")),
-        sa.ForeignKeyConstraint(["municipality_id"], ["municipalities.id"], name=op.f("stations_municipality_id_fkey")),
-        sa.PrimaryKeyConstraint("id", name=op.f("stations_pkey")),
-    )
-    op.create_index(op.f("stations_basin_id"), "stations", ["basin_id"], unique=False)
-    op.create_index(op.f("stations_municipality_id"), "stations", ["municipality_id"], unique=False)
-    op.create_table(
-        "alerts",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column("rule_id", sa.Text(), nullable=False),
-        sa.Column("rule_version", sa.Integer(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("judgement", sa.Text(), nullable=False, comment="Which sort of rule: stage, rainfall, silence, ..."),
-        sa.Column("state", sa.Text(), nullable=False, comment="firing, cleared or closed"),
-        sa.Column("nar", sa.SmallInteger(), nullable=False),
-        sa.Column("highest_nar", sa.SmallInteger(), nullable=False),
-        sa.Column("cause", sa.Text(), nullable=False),
-        sa.Column("confirmed", sa.Boolean(), nullable=False),
-        sa.Column("observed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("cleared_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("acknowledged_by", sa.Text(), nullable=True),
-        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("closed_by", sa.Text(), nullable=True),
-        sa.Column("evidence", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
-        sa.CheckConstraint("(state = 'closed') = (closed_at IS NOT NULL)", name=op.f("alerts_closed_check")),
-        sa.CheckConstraint("state IN ('firing', 'cleared', 'closed')", name=op.f("alerts_state_check")),
-        sa.ForeignKeyConstraint(["subject"], ["stations.id"], name=op.f("alerts_subject_fkey")),
-        sa.PrimaryKeyConstraint("id", name=op.f("alerts_pkey")),
-    )
-    op.create_index(
-        "alerts_one_open", "alerts", ["rule_id", "subject"], unique=True, postgresql_where=sa.text("state <> 'closed'")
-    )
-    op.create_index(op.f("alerts_opened_at"), "alerts", ["opened_at"], unique=False)
-    op.create_index(op.f("alerts_subject"), "alerts", ["subject"], unique=False)
-    op.create_table(
-        "devices",
-        sa.Column("id", sa.Integer(), sa.Identity(always=True), nullable=False),
-        sa.Column(
-            "municipality",
-            sa.Text(),
-            nullable=False,
-            comment="As in the topic; an unregistered device may name an unknown one",
-        ),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("station_id", sa.Text(), nullable=True),
-        sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("online", sa.Boolean(), nullable=True, comment="By birth and last will; null until either came"),
-        sa.Column("online_since", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["station_id"], ["stations.id"], name=op.f("devices_station_id_fkey")),
-        sa.PrimaryKeyConstraint("id", name=op.f("devices_pkey")),
-        sa.UniqueConstraint("municipality", "kind", "code", name=op.f("devices_municipality_kind_code_key")),
-    )
-    op.create_index(op.f("devices_station_id"), "devices", ["station_id"], unique=False)
-    op.create_table(
-        "forecast_models",
-        sa.Column("station_id", sa.Text(), nullable=False),
-        sa.Column("model", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("fitted_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["station_id"], ["stations.id"], name=op.f("forecast_models_station_id_fkey")),
-        sa.PrimaryKeyConstraint("station_id", name=op.f("forecast_models_pkey")),
-    )
-    op.create_table(
-        "rules",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("judgement", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("active", sa.Boolean(), nullable=False),
-        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["subject"], ["stations.id"], name=op.f("rules_subject_fkey")),
-        sa.PrimaryKeyConstraint("id", "version", name=op.f("rules_pkey")),
-    )
-    op.create_index("rules_one_active_version", "rules", ["id"], unique=True, postgresql_where=sa.text("active"))
-    op.create_table(
         "subject_states",
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column(
@@ -212,10 +138,10 @@ def upgrade() -> None:
             comment="The colour each rule holds, by rule",
         ),
         sa.Column("judged_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["subject"], ["stations.id"], name=op.f("subject_states_subject_fkey")),
         sa.PrimaryKeyConstraint("subject", name=op.f("subject_states_pkey")),
         postgresql_with={"fillfactor": 50},
     )
+    op.create_index(op.f("subject_states_judged_at"), "subject_states", ["judged_at"], unique=False)
     op.create_table(
         "alert_actions",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -230,40 +156,18 @@ def upgrade() -> None:
     )
     op.create_index(op.f("alert_actions_alert_id"), "alert_actions", ["alert_id"], unique=False)
     op.create_table(
-        "device_memories",
-        sa.Column("device_id", sa.Integer(), nullable=False),
+        "basins",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("municipality_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
         sa.Column(
-            "memory",
-            sa.LargeBinary(),
-            nullable=False,
-            comment="What the quality checks and gap counting remember, JSON",
+            "geometry", postgresql.JSONB(astext_type=sa.Text()), nullable=True, comment="GeoJSON geometry, WGS 84"
         ),
-        sa.Column("observed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column(
-            "latest",
-            postgresql.JSONB(astext_type=sa.Text()),
-            nullable=False,
-            comment="The newest reading's columns, raw",
-        ),
-        sa.Column("flags", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["device_id"], ["devices.id"], name=op.f("device_memories_device_id_fkey")),
-        sa.PrimaryKeyConstraint("device_id", name=op.f("device_memories_pkey")),
-        postgresql_with={"fillfactor": 50},
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.ForeignKeyConstraint(["municipality_id"], ["municipalities.id"], name=op.f("basins_municipality_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("basins_pkey")),
     )
-    op.create_table(
-        "sequence_gaps",
-        sa.Column("device_id", sa.Integer(), nullable=False),
-        sa.Column("boot", sa.Text(), nullable=False),
-        sa.Column("first_seq", sa.BigInteger(), nullable=False),
-        sa.Column("last_seq", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "filled", sa.BigInteger(), server_default=sa.text("0"), nullable=False, comment="Came later, out of order"
-        ),
-        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["device_id"], ["devices.id"], name=op.f("sequence_gaps_device_id_fkey")),
-        sa.PrimaryKeyConstraint("device_id", "boot", "first_seq", name=op.f("sequence_gaps_pkey")),
-    )
+    op.create_index(op.f("basins_municipality_id"), "basins", ["municipality_id"], unique=False)
     op.create_table(
         "transitions",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -313,4 +217,111 @@ def upgrade() -> None:
         ["not_before"],
         unique=False,
         postgresql_where=sa.text("sent_at IS NULL AND refused IS NULL"),
+    )
+    op.create_table(
+        "stations",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("municipality_id", sa.Text(), nullable=False),
+        sa.Column("basin_id", sa.Text(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("latitude", sa.Double(), nullable=False),
+        sa.Column("longitude", sa.Double(), nullable=False),
+        sa.Column("street", sa.Text(), nullable=True, comment="For radars: the street whose speeds are counted"),
+        sa.Column(
+            "speed_limits",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="For radars: limits in km/h by hour, see docs/seed.md",
+        ),
+        sa.Column(
+            "site_limits",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="Lowest and highest value ever thought possible here",
+        ),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.Column("active", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.ForeignKeyConstraint(["basin_id"], ["basins.id"], name=op.f("stations_basin_id_fkey")),
+        sa.ForeignKeyConstraint(["municipality_id"], ["municipalities.id"], name=op.f("stations_municipality_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("stations_pkey")),
+    )
+    op.create_index(op.f("stations_basin_id"), "stations", ["basin_id"], unique=False)
+    op.create_index(op.f("stations_municipality_id"), "stations", ["municipality_id"], unique=False)
+    op.create_table(
+        "devices",
+        sa.Column("id", sa.Integer(), sa.Identity(always=True), nullable=False),
+        sa.Column(
+            "municipality",
+            sa.Text(),
+            nullable=False,
+            comment="As in the topic; an unregistered device may name an unknown one",
+        ),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("station_id", sa.Text(), nullable=True),
+        sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("online", sa.Boolean(), nullable=True, comment="By birth and last will; null until either came"),
+        sa.Column("online_since", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["station_id"], ["stations.id"], name=op.f("devices_station_id_fkey")),
+        sa.PrimaryKeyConstraint("id", name=op.f("devices_pkey")),
+        sa.UniqueConstraint("municipality", "kind", "code", name=op.f("devices_municipality_kind_code_key")),
+    )
+    op.create_index(op.f("devices_station_id"), "devices", ["station_id"], unique=False)
+    op.create_table(
+        "forecast_models",
+        sa.Column("station_id", sa.Text(), nullable=False),
+        sa.Column("model", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("fitted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["station_id"], ["stations.id"], name=op.f("forecast_models_station_id_fkey")),
+        sa.PrimaryKeyConstraint("station_id", name=op.f("forecast_models_pkey")),
+    )
+    op.create_table(
+        "rules",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("judgement", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["subject"], ["stations.id"], name=op.f("rules_subject_fkey")),
+        sa.PrimaryKeyConstraint("id", "version", name=op.f("rules_pkey")),
+    )
+    op.create_index("rules_one_active_version", "rules", ["id"], unique=True, postgresql_where=sa.text("active"))
+    op.create_table(
+        "device_memories",
+        sa.Column("device_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "memory",
+            sa.LargeBinary(),
+            nullable=False,
+            comment="What the quality checks and gap counting remember, JSON",
+        ),
+        sa.Column("observed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "latest",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="The newest reading's columns, raw",
+        ),
+        sa.Column("flags", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["device_id"], ["devices.id"], name=op.f("device_memories_device_id_fkey")),
+        sa.PrimaryKeyConstraint("device_id", name=op.f("device_memories_pkey")),
+        postgresql_with={"fillfactor": 50},
+    )
+    op.create_table(
+        "sequence_gaps",
+        sa.Column("device_id", sa.Integer(), nullable=False),
+        sa.Column("boot", sa.Text(), nullable=False),
+        sa.Column("first_seq", sa.BigInteger(), nullable=False),
+        sa.Column("last_seq", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "filled", sa.BigInteger(), server_default=sa.text("0"), nullable=False, comment="Came later, out of order"
+        ),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["device_id"], ["devices.id"], name=op.f("sequence_gaps_device_id_fkey")),
+        sa.PrimaryKeyConstraint("device_id", "boot", "first_seq", name=op.f("sequence_gaps_pkey")),
     )

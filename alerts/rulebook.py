@@ -1,0 +1,98 @@
+"""The rules in force and the places they speak of, read from the tables as one value."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from sqlalchemy import Connection
+
+from models.rows import driver
+from models.rule import (
+    NO_PAST,
+    ExtremeSpeed,
+    Fault,
+    Judgement,
+    Outlook,
+    Rainfall,
+    Rule,
+    Silence,
+    SpeedTrend,
+    Stage,
+)
+
+JUDGEMENTS: dict[str, type[Judgement]] = {
+    "stage": Stage,
+    "rainfall": Rainfall,
+    "silence": Silence,
+    "fault": Fault,
+    "extreme_speed": ExtremeSpeed,
+    "speed_trend": SpeedTrend,
+}
+NAMES: dict[type[Judgement], str] = {judgement: name for name, judgement in JUDGEMENTS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the alerts need to know of a station."""
+
+    id: str
+    kind: str
+    municipality: str
+    basin: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Everything `alerts.engine` judges by. `version` is the configuration's."""
+
+    version: int
+    places: Mapping[str, Place]
+    rules: Mapping[str, tuple[Rule, ...]]
+    """By subject."""
+    outlooks: Mapping[str, Outlook]
+    """By station, from its own past."""
+
+
+def configuration_version(transaction: Connection) -> int:
+    """Rises whenever stations, rules or models change; 0 before anything was loaded."""
+    with driver(transaction).cursor() as cursor:
+        row = cursor.execute("SELECT version FROM configuration").fetchone()
+    return int(row[0]) if row else 0
+
+
+def read(transaction: Connection) -> Rulebook:
+    """The active rules of the active stations. Raises msgspec.ValidationError on a judgement that is none of ours."""
+    with driver(transaction).cursor() as cursor:
+        cursor.execute("SELECT id, kind, municipality_id, basin_id, name FROM stations WHERE active")
+        places = {row[0]: Place(*row) for row in cursor}
+        cursor.execute("SELECT id, version, kind, subject, judgement FROM rules WHERE active ORDER BY id")
+        rules: defaultdict[str, list[Rule]] = defaultdict(list)
+        for rule_id, version, kind, subject, judgement in cursor:
+            if subject in places:
+                rules[subject].append(Rule(rule_id, version, kind, subject, judgement_of(judgement)))
+        cursor.execute("SELECT station_id, model -> 'outlook' FROM forecast_models WHERE model ? 'outlook'")
+        outlooks = {row[0]: msgspec.convert(row[1], Outlook) for row in cursor}
+    return Rulebook(
+        configuration_version(transaction),
+        places,
+        {subject: tuple(subject_rules) for subject, subject_rules in rules.items()},
+        outlooks,
+    )
+
+
+def judgement_of(kept: Mapping[str, object]) -> Judgement:
+    """A judgement as the tables keep it: its fields, and its name under `judgement`."""
+    fields = dict(kept)
+    return msgspec.convert(fields, JUDGEMENTS[str(fields.pop("judgement"))])
+
+
+def judgement_row(judgement: Judgement) -> dict[str, object]:
+    """The other way round: what the tables keep of a judgement."""
+    return {"judgement": NAMES[type(judgement)], **msgspec.to_builtins(judgement)}
+
+
+def outlook_of(book: Rulebook, station: str) -> Outlook:
+    """What the station's own past says of its rises; nothing for a new one."""
+    return book.outlooks.get(station, NO_PAST)

@@ -1,0 +1,46 @@
+"""Counting what a device sent and nobody received: holes in `seq` within one run of the device. Pure."""
+
+from dataclasses import dataclass
+
+from models.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """The newest number seen of a device's present run."""
+
+    boot: str = ""
+    seq: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Numbers that did not come, both ends included."""
+
+    boot: str
+    first_seq: int
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A number of an earlier gap that came after all."""
+
+    boot: str
+    seq: int
+
+
+def follow(sequence: Sequence, reading: Reading) -> tuple[Sequence, Gap | Filled | None]:
+    """What a fresh reading says about losses. Devices that count nothing (seq -1) have no gaps.
+
+    A new `boot` starts a new count wherever it starts: what the device lost while it was off it never sent.
+    """
+    boot, seq = reading.boot or "", reading.seq
+    if seq < 0:
+        return sequence, None
+    if boot != sequence.boot or sequence.seq < 0:
+        return Sequence(boot, seq), None
+    if seq <= sequence.seq:
+        return sequence, Filled(boot, seq)
+    gap = Gap(boot, sequence.seq + 1, seq - 1) if seq > sequence.seq + 1 else None
+    return Sequence(boot, seq), gap

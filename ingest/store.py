@@ -1,0 +1,181 @@
+"""Readings to rows: duplicates vanish, a different value at the same key is a conflict, the new ones come back."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg.sql import SQL, Composed, Identifier
+from sqlalchemy import ARRAY, BigInteger, Boolean, Connection, DateTime, Double, Integer, Table, Text
+from sqlalchemy.types import TypeEngine
+
+from models.reading import Reading, Rejected
+from models.rows import driver
+from models.tables import READINGS
+
+_COPY_TYPES: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
+    (BigInteger, "int8"),
+    (Integer, "int4"),
+    (Double, "float8"),
+    (Boolean, "bool"),
+    (Text, "text"),
+    (DateTime, "timestamptz"),
+    (ARRAY, "int4[]"),
+)
+
+Key = tuple[int, datetime, int]
+"""Device, observed_at and seq: what makes a reading the same reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A reading on its way to its table. `surely_new`: later than anything the device ever sent before this batch."""
+
+    device_id: int
+    reading: Reading
+    surely_new: bool
+
+    @property
+    def key(self) -> Key:
+        """What makes it the same reading as another."""
+        return self.device_id, self.reading.observed_at, self.reading.seq
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Positions in the batch: `fresh` are new rows, `conflicts` say something else than the row kept at their key."""
+
+    fresh: list[int]
+    conflicts: list[int]
+
+
+def store(transaction: Connection, entries: Sequence[Entry]) -> Stored:
+    """Write what is new, in the caller's transaction.
+
+    The same message twice in one batch passes ON CONFLICT twice, so the batch is keyed first. What is surely new goes
+    straight into its table; the rest, and everything should that meet a duplicate after all, through a staging table.
+    """
+    firsts, conflicts = _keyed(entries)
+    by_kind: defaultdict[str, list[int]] = defaultdict(list)
+    for position in firsts:
+        by_kind[entries[position].reading.kind].append(position)
+    fresh: list[int] = []
+    for kind, positions in by_kind.items():
+        writer = _writer(kind)
+        new = [position for position in positions if entries[position].surely_new]
+        if new and not writer.copied(transaction, entries, new):
+            new = []
+        maybe = [position for position in positions if not entries[position].surely_new] if new else positions
+        fresh += new
+        if maybe:
+            inserted, differing = writer.merged(transaction, entries, maybe)
+            fresh += inserted
+            conflicts += differing
+    fresh.sort()
+    return Stored(fresh, sorted(conflicts))
+
+
+def keep_rejected(transaction: Connection, rejected: Iterable[Rejected]) -> int:
+    """Keep what is no reading, byte for byte, with the reason. Returns how many."""
+    rows = [
+        (r.message.received_at, r.message.topic.replace("\0", "\\0"), r.message.payload, r.reason.value, r.detail)
+        for r in rejected
+    ]
+    if rows:
+        with driver(transaction).cursor() as cursor, cursor.copy(
+            "COPY rejected_messages (received_at, topic, payload, reason, detail) FROM STDIN (FORMAT BINARY)"
+        ) as copy:
+            copy.set_types(["timestamptz", "text", "bytea", "text", "text"])
+            for row in rows:
+                copy.write_row(row)
+    return len(rows)
+
+
+def _keyed(entries: Sequence[Entry]) -> tuple[list[int], list[int]]:
+    """Positions of the first entry at each key, and of those that say something else at a key seen before."""
+    seen: dict[Key, int] = {}
+    conflicts = []
+    for position, entry in enumerate(entries):
+        first = seen.setdefault(entry.key, position)
+        if first != position and entries[first].reading.values != entry.reading.values:
+            conflicts.append(position)
+    return list(seen.values()), conflicts
+
+
+def _copy_type(column_type: TypeEngine[Any]) -> str:
+    return next(name for known, name in _COPY_TYPES if isinstance(column_type, known))
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    reading = entry.reading
+    values = tuple(list(value) if isinstance(value, tuple) else value for value in reading.values)
+    return entry.device_id, reading.observed_at, reading.seq, reading.received_at, *values, int(reading.flags)
+
+
+class _Writer:
+    """The statements that write one kind's readings."""
+
+    def __init__(self, table: Table) -> None:
+        names = [Identifier(column.name) for column in table.columns]
+        values = [Identifier(column.name) for column in list(table.columns)[4:-1]]
+        self._types = [_copy_type(column.type) for column in table.columns]
+        parts: dict[str, Composed | Identifier] = {
+            "table": Identifier(table.name),
+            "staged": Identifier(f"staged_{table.name}"),
+            "columns": SQL(", ").join(names),
+            "stored_values": SQL(", ").join(SQL("stored.{}").format(name) for name in values),
+            "staged_values": SQL(", ").join(SQL("staged.{}").format(name) for name in values),
+        }
+        self._copy = SQL("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)").format(**parts)
+        self._stage = SQL(
+            "CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table}, position int4) ON COMMIT DELETE ROWS"
+        ).format(**parts)
+        self._copy_staged = SQL("COPY {staged} ({columns}, position) FROM STDIN (FORMAT BINARY)").format(**parts)
+        self._insert = SQL(
+            "INSERT INTO {table} ({columns}) SELECT {columns} FROM {staged} ON CONFLICT DO NOTHING"
+            " RETURNING device_id, observed_at, seq"
+        ).format(**parts)
+        self._differing = SQL(
+            "SELECT staged.position FROM {staged} staged JOIN {table} stored USING (device_id, observed_at, seq)"
+            " WHERE ({staged_values}) IS DISTINCT FROM ({stored_values})"
+            if len(values) > 1
+            else "SELECT staged.position FROM {staged} staged JOIN {table} stored USING (device_id, observed_at, seq)"
+            " WHERE {staged_values} IS DISTINCT FROM {stored_values}"
+        ).format(**parts)
+        self._clear = SQL("DELETE FROM {staged}").format(**parts)
+
+    def copied(self, transaction: Connection, entries: Sequence[Entry], positions: list[int]) -> bool:
+        """Write rows taken as new; False, with nothing written, if one of them was there already."""
+        try:
+            with transaction.begin_nested(), driver(transaction).cursor() as cursor, cursor.copy(self._copy) as copy:
+                copy.set_types(self._types)
+                for position in positions:
+                    copy.write_row(_row(entries[position]))
+        except psycopg.errors.UniqueViolation:
+            return False
+        return True
+
+    def merged(
+        self, transaction: Connection, entries: Sequence[Entry], positions: list[int]
+    ) -> tuple[list[int], list[int]]:
+        """Write rows that may be there already: positions of the new ones, and of those that differ from the kept."""
+        with driver(transaction).cursor() as cursor:
+            cursor.execute(self._stage)
+            with cursor.copy(self._copy_staged) as copy:
+                copy.set_types([*self._types, "int4"])
+                for position in positions:
+                    copy.write_row((*_row(entries[position]), position))
+            inserted = {tuple(row) for row in cursor.execute(self._insert)}
+            differing = [] if len(inserted) == len(positions) else [row[0] for row in cursor.execute(self._differing)]
+            cursor.execute(self._clear)
+        fresh = [position for position in positions if entries[position].key in inserted]
+        return fresh, [int(str(position)) for position in differing]
+
+
+_WRITERS = {kind: _Writer(table) for kind, table in READINGS.items()}
+
+
+def _writer(kind: str) -> _Writer:
+    return _WRITERS[kind]
