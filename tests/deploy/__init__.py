@@ -1,0 +1,1 @@
+"""The production shape, exercised as far as it goes without Docker."""

@@ -1,0 +1,127 @@
+"""Debian's Mosquitto with the very files of deploy/mosquitto that 2.0 understands; skipped where there is none."""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.repository import ROOT
+
+DEPLOYED = ROOT / "deploy" / "mosquitto"
+PASSWORDS = {
+    "pipeline-critical": "critical-secret",
+    "pipeline-bulk": "bulk-secret",
+    "gauge-1": "first-secret",
+    "gauge-2": "second-secret",
+}
+START_S = 10.0
+STOP_S = 5.0
+
+
+@dataclass(slots=True)
+class Mosquitto:
+    """A broker of our own in a folder of its own, on a free port of the loopback."""
+
+    folder: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def log(self) -> str:
+        """What it said so far."""
+        return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
+
+    def start(self) -> None:
+        """Returns when it answers. Raises AssertionError with its log when it does not."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [program("mosquitto"), "-c", self.folder / "mosquitto.conf"], stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with closing(socket.socket()) as probe:
+                probe.settimeout(0.5)
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"mosquitto did not start:\n{self.log}")
+
+    def stop(self) -> None:
+        """End it, for good after a while."""
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def program(name: str) -> str:
+    """Where a program stands; Debian keeps the broker in a folder that is not on everybody's PATH. Skips without it."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def free_port() -> int:
+    """A port nobody listens on now."""
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def write_passwords(path: Path, passwords: dict[str, str]) -> None:
+    """A password file as mosquitto_passwd makes it."""
+    path.write_text("".join(f"{name}:{password}\n" for name, password in passwords.items()), encoding="utf-8")
+    path.chmod(0o600)
+    if passwords:
+        subprocess.run([program("mosquitto_passwd"), "-U", path], check=True)
+
+
+def lay_out(folder: Path, port: int) -> None:
+    """The deployed files, with the port and the paths of a test."""
+    (folder / "conf.d").mkdir()
+    shutil.copy(DEPLOYED / "acl", folder / "acl")
+    shutil.copy(DEPLOYED / "conf.d" / "limits.conf", folder / "conf.d")
+    listener = (DEPLOYED / "conf.d" / "listener.conf").read_text(encoding="utf-8")
+    assert "listener 1883\n" in listener
+    listener = listener.replace("listener 1883\n", f"listener {port} 127.0.0.1\n")
+    (folder / "conf.d" / "listener.conf").write_text(listener, encoding="utf-8")
+    (folder / "mosquitto.conf").write_text(
+        f"user {getpass.getuser()}\n"
+        f"password_file {folder}/passwords\n"
+        f"acl_file {folder}/acl\n"
+        f"include_dir {folder}/conf.d\n",
+        encoding="utf-8",
+    )
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
+    """Starts a broker with the deployed files; `passwords` and `rules` replace the test's users or the access rules."""
+    program("mosquitto")
+    started: list[Mosquitto] = []
+
+    def start(passwords: dict[str, str] = PASSWORDS, rules: str | None = None, more_rules: str = "") -> Mosquitto:
+        server = Mosquitto(tmp_path, free_port())
+        lay_out(tmp_path, server.port)
+        write_passwords(tmp_path / "passwords", passwords)
+        deployed = (tmp_path / "acl").read_text(encoding="utf-8")
+        (tmp_path / "acl").write_text((deployed if rules is None else rules) + more_rules, encoding="utf-8")
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.stop()

@@ -1,0 +1,220 @@
+"""The broker's access rules and limits, asked by real clients of a real Mosquitto."""
+
+import os
+import queue
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from services.settings import Settings
+from tests.deploy.conftest import DEPLOYED, PASSWORDS, Mosquitto, program
+
+WAIT_S = 10.0
+NOTHING_COMES_S = 0.5
+NOT_AUTHORIZED = 0x87
+BAD_CREDENTIALS = 0x86
+
+Start = Callable[..., Mosquitto]
+
+
+class Client:
+    """One MQTT client that remembers what it was told. Leaves when its `with` ends."""
+
+    def __init__(
+        self,
+        broker: Mosquitto,
+        name: str | None,
+        *,
+        password: str | None = None,
+        client_id: str | None = None,
+        keep: bool = False,
+    ) -> None:
+        self.connected: queue.Queue[tuple[Any, Any, Any]] = queue.Queue()
+        self.published: queue.Queue[int] = queue.Queue()
+        self.granted: queue.Queue[Any] = queue.Queue()
+        self.heard: queue.Queue[str] = queue.Queue()
+        self.left: queue.Queue[Any] = queue.Queue()
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id or name, protocol=mqtt.MQTTv5)
+        if name is not None:
+            self.client.username_pw_set(name, PASSWORDS.get(name) if password is None else password)
+        self.client.on_connect = lambda _client, _data, *answer: self.connected.put(answer)
+        self.client.on_publish = lambda _client, _data, _mid, code, _properties: self.published.put(code.value)
+        self.client.on_subscribe = lambda _client, _data, _mid, codes, _properties: self.granted.put(codes)
+        self.client.on_message = lambda _client, _data, message: self.heard.put(message.topic)
+        self.client.on_disconnect = lambda _client, _data, _flags, code, _properties: self.left.put(code)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = 3600 if keep else 0
+        self.client.connect("127.0.0.1", broker.port, clean_start=not keep, properties=properties)
+        self.client.loop_start()
+        self.flags, self.code, self.properties = self.connected.get(timeout=WAIT_S)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+    def listen(self, *filters: str) -> "Client":
+        """Subscribe and wait until the broker has said yes."""
+        self.client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in filters])
+        self.granted.get(timeout=WAIT_S)
+        return self
+
+    def publish(self, topic: str, payload: bytes = b"{}") -> int:
+        """The reason code of the acknowledgement."""
+        self.client.publish(topic, payload, qos=1)
+        return self.published.get(timeout=WAIT_S)
+
+    def hears(self, count: int) -> list[str]:
+        """The topics of the next messages; then silence."""
+        topics = [self.heard.get(timeout=WAIT_S) for _ in range(count)]
+        with pytest.raises(queue.Empty):
+            self.heard.get(timeout=NOTHING_COMES_S)
+        return topics
+
+
+def test_a_device_writes_its_own_readings_and_status_and_the_pipeline_hears_them(broker: Start) -> None:
+    server = broker()
+    with Client(server, "pipeline-critical").listen("vigia/v1/#") as pipeline, Client(server, "gauge-1") as gauge:
+        assert gauge.publish("vigia/v1/laplata/river/gauge-1") == 0
+        assert gauge.publish("vigia/v1/laplata/river/gauge-1/status") == 0
+        assert pipeline.hears(2) == ["vigia/v1/laplata/river/gauge-1", "vigia/v1/laplata/river/gauge-1/status"]
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "vigia/v1/laplata/river/gauge-2",
+        "vigia/v1/laplata/river/gauge-2/status",
+        "vigia/v1/laplata/river/gauge-1/command",
+        "vigia/v1/laplata/river/gauge-1/status/more",
+        "vigia/v1/laplata/gauge-1",
+        "vigia/v2/laplata/river/gauge-1",
+        "elsewhere/gauge-1",
+    ],
+)
+def test_a_device_is_refused_everywhere_else(broker: Start, topic: str) -> None:
+    server = broker()
+    with Client(server, "pipeline-critical").listen("#") as pipeline, Client(server, "gauge-1") as gauge:
+        assert gauge.publish(topic) == NOT_AUTHORIZED
+        pipeline.hears(0)
+
+
+def test_a_device_hears_its_own_commands_and_nothing_of_others(broker: Start) -> None:
+    server = broker(more_rules="\nuser gauge-2\ntopic write vigia/v1/+/+/+/command\n")
+    with Client(server, "gauge-1").listen("#") as gauge, Client(server, "gauge-2") as other:
+        assert other.publish("vigia/v1/laplata/river/gauge-2") == 0
+        assert other.publish("vigia/v1/laplata/river/gauge-2/command") == 0
+        assert other.publish("vigia/v1/laplata/river/gauge-1/command") == 0
+        assert gauge.hears(1) == ["vigia/v1/laplata/river/gauge-1/command"]
+
+
+def test_the_pipeline_only_listens(broker: Start) -> None:
+    server = broker()
+    with Client(server, "pipeline-bulk") as pipeline:
+        assert pipeline.publish("vigia/v1/laplata/river/gauge-1") == NOT_AUTHORIZED
+
+
+@pytest.mark.parametrize(
+    ("name", "password"), [(None, None), ("gauge-1", "wrong"), ("gauge-1", ""), ("nobody", "first-secret"), ("", "")]
+)
+def test_without_a_known_name_and_its_password_nobody_gets_in(
+    broker: Start, name: str | None, password: str | None
+) -> None:
+    with Client(broker(), name, password=password, client_id="stranger") as stranger:
+        assert stranger.code.value in {NOT_AUTHORIZED, BAD_CREDENTIALS}
+
+
+def test_an_empty_password_file_lets_nobody_in(broker: Start) -> None:
+    with Client(broker(passwords={}), "gauge-1") as gauge:
+        assert gauge.code.value in {NOT_AUTHORIZED, BAD_CREDENTIALS}
+
+
+def test_empty_access_rules_allow_nothing(broker: Start) -> None:
+    with Client(broker(rules=""), "gauge-1") as gauge:
+        assert gauge.publish("vigia/v1/laplata/river/gauge-1") == NOT_AUTHORIZED
+
+
+def test_nobody_takes_over_the_pipelines_session_by_using_its_client_id(broker: Start) -> None:
+    server = broker()
+    with Client(server, "pipeline-critical").listen("vigia/v1/#") as pipeline:
+        with Client(server, "gauge-1", client_id="pipeline-critical") as thief:
+            assert thief.publish("vigia/v1/laplata/river/gauge-1") == 0
+        assert pipeline.hears(1) == ["vigia/v1/laplata/river/gauge-1"]
+        assert pipeline.left.empty()
+
+
+def test_what_comes_while_the_pipeline_is_away_waits_beyond_the_brokers_usual_thousand(broker: Start) -> None:
+    server = broker()
+    with Client(server, "pipeline-critical", keep=True).listen("vigia/v1/#"):
+        pass
+    with Client(server, "gauge-1") as gauge:
+        for _ in range(1500):
+            gauge.client.publish("vigia/v1/laplata/river/gauge-1", b"{}", qos=1)
+        assert {gauge.published.get(timeout=WAIT_S) for _ in range(1500)} <= {0}
+    with Client(server, "pipeline-critical", keep=True) as pipeline:
+        assert pipeline.flags.session_present
+        assert len(pipeline.hears(1500)) == 1500
+
+
+def test_the_broker_accepts_no_packet_the_pipeline_would_not(broker: Start) -> None:
+    with Client(broker(), "gauge-1") as gauge:
+        largest = gauge.properties.MaximumPacketSize
+    # On its way to the pipeline a packet gains a few bytes of properties; what is too long is dropped without a word.
+    assert largest + 1024 <= Settings.model_fields["max_packet_bytes"].default
+
+
+def test_a_removed_device_is_out_as_soon_as_the_files_are_read_again(broker: Start) -> None:
+    server = broker()
+    with Client(server, "gauge-1") as gauge:
+        assert gauge.code.value == 0
+    passwords = server.folder / "passwords"
+    kept = [line for line in passwords.read_text(encoding="utf-8").splitlines() if not line.startswith("gauge-1:")]
+    passwords.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    assert server.process is not None
+    server.process.send_signal(signal.SIGHUP)
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        with Client(server, "gauge-1") as gauge:
+            if gauge.code.value != 0:
+                return
+    pytest.fail("the removed device still gets in")
+
+
+def test_the_pipelines_get_their_passwords_and_the_devices_keep_theirs(broker: Start) -> None:
+    server = broker(passwords={"gauge-1": PASSWORDS["gauge-1"], "pipeline-bulk": "an old one"})
+    passwords = server.folder / "passwords"
+    given = {"MQTT_CRITICAL_PASSWORD": PASSWORDS["pipeline-critical"], "MQTT_BULK_PASSWORD": PASSWORDS["pipeline-bulk"]}
+    subprocess.run(["/bin/sh", DEPLOYED / "users.sh", passwords], env=os.environ | given, check=True)
+    server.stop()
+    server.start()
+    for name in ("pipeline-critical", "pipeline-bulk", "gauge-1"):
+        with Client(server, name) as client:
+            assert client.code.value == 0, name
+    assert passwords.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("missing", ["MQTT_CRITICAL_PASSWORD", "MQTT_BULK_PASSWORD"])
+def test_no_pipeline_gets_an_empty_password(tmp_path: Path, missing: str) -> None:
+    program("mosquitto_passwd")
+    given = {"MQTT_CRITICAL_PASSWORD": "one", "MQTT_BULK_PASSWORD": "two"} | {missing: ""}
+    done = subprocess.run(
+        ["/bin/sh", DEPLOYED / "users.sh", tmp_path / "passwords"],
+        env=os.environ | given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert missing in done.stderr

@@ -1,0 +1,117 @@
+"""docker-compose.yml agrees with the program: commands, settings, files, and no secret that works by itself."""
+
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from services.settings import Settings
+from tests.architecture.repository import FLOORS, ROOT
+
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+EXAMPLE = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def variables(name: str) -> list[str]:
+    """Every use of a variable of .env in a service, as written between the braces."""
+    return re.findall(r"\$\{([^}]+)\}", str(SERVICES[name]))
+
+
+def test_the_city_runs_as_the_architecture_says() -> None:
+    assert {" ".join(service["command"]) for service in OURS.values()} == {
+        "migrate",
+        "pipeline --lane critical",
+        "pipeline --lane bulk",
+        "notifier",
+        "api",
+    }
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_command_is_one_of_ours(name: str) -> None:
+    command = [sys.executable, "-m", "services", *OURS[name]["command"], "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_variable_is_a_setting(name: str) -> None:
+    settings = {f"VIGIA_{field.upper()}" for field in Settings.model_fields}
+    assert set(OURS[name]["environment"]) <= settings
+
+
+def test_every_variable_is_in_the_example_and_none_is_there_for_nothing() -> None:
+    used = {re.split(r"[:?-]", variable)[0] for name in SERVICES for variable in variables(name)}
+    assert used == set(EXAMPLE)
+
+
+def test_the_example_holds_no_value() -> None:
+    assert {name: value for name, value in EXAMPLE.items() if value} == {}
+
+
+def test_nothing_starts_without_its_secrets() -> None:
+    demanded = {use.split(":?")[0] for name in SERVICES for use in variables(name) if ":?" in use}
+    assert {name for name in EXAMPLE if "PASSWORD" in name} <= demanded
+    assert [use for name in SERVICES for use in variables(name) if "PASSWORD" in use and ":-" in use] == []
+
+
+def test_only_migrations_run_as_the_owner() -> None:
+    owners = {name for name, service in OURS.items() if "vigia_owner" in str(service["environment"])}
+    assert owners == {"migrate"}
+
+
+def test_each_pipeline_has_the_user_of_its_lane() -> None:
+    for lane in ("critical", "bulk"):
+        pipeline = SERVICES[f"pipeline-{lane}"]
+        assert f"//pipeline-{lane}:" in pipeline["environment"]["VIGIA_MQTT_URL"]
+        assert f"user pipeline-{lane}\n" in (ROOT / "deploy/mosquitto/acl").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_is_bounded(name: str) -> None:
+    service = SERVICES[name]
+    assert service["mem_limit"]
+    assert service["restart"]
+    assert service["logging"]["options"]["max-size"]
+    for port in service.get("ports", []):
+        assert port.startswith("127.0.0.1:")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_own_containers_may_do_nothing_they_need_not(name: str) -> None:
+    service = OURS[name]
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_every_image_is_pinned_by_an_exact_tag() -> None:
+    for name, service in SERVICES.items():
+        assert re.fullmatch(r"[\w./-]+:\d+\.\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?", service["image"]), name
+
+
+def test_every_mounted_file_is_there() -> None:
+    volumes = [volume.split(":")[0] for service in SERVICES.values() for volume in service.get("volumes", [])]
+    for source in volumes:
+        assert (ROOT / source).exists() if source.startswith("./") else source in COMPOSE["volumes"], source
+
+
+def test_the_broker_keeps_what_it_acknowledged() -> None:
+    lines = (ROOT / "deploy/mosquitto/mosquitto.conf").read_text(encoding="utf-8").splitlines()
+    plugin = lines.index("global_plugin /usr/lib/mosquitto_persist_sqlite.so")
+    assert lines[plugin + 1 : plugin + 3] == ["plugin_opt_flush_period 0", "plugin_opt_sync full"]
+    assert not [line for line in lines if line.startswith(("persistence ", "autosave"))]
+
+
+def test_the_image_is_built_from_the_locks_and_the_five_packages() -> None:
+    steps = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert set(re.findall(r"^COPY (\w+) \1$", steps, re.MULTILINE)) == set(FLOORS)
+    assert re.findall(r"--requirement (\S+)", steps) == ["requirements/server.txt", "requirements/build.txt"]
+    assert steps.count("--require-hashes --only-binary :all:") == 2
+    allowed = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert {f"!{name}/" for name in (*FLOORS, "requirements")} | {"!LICENSE", "!pyproject.toml"} <= set(allowed)
