@@ -62,13 +62,15 @@ class Flag(IntFlag):
     RETAINED = 1 << 11
     """A copy the broker had kept: no news."""
     DROPOUT = 1 << 12
-    """Fell to the sensor's rest value for a sample or more and is not water going down."""
+    """Fell faster than water goes down: the sensor is out of the water or at its rest value."""
+    SHIFT = 1 << 13
+    """Fell so and stayed: the zero of the gauge may have moved. Suspect for a day, so that it cannot ease an alert."""
 
 
 _FAIL = Flag.SENSOR_RANGE | Flag.SPIKE | Flag.FUTURE | Flag.DROPOUT
 UNTRUSTED = _FAIL | Flag.SENTINEL
 """Flags whose value says nothing about the world: kept for ever, left out of roll-ups, charts and rules."""
-_SUSPECT = Flag.SITE_RANGE | Flag.JUMP | Flag.FLAT | Flag.CLOCK_SKEW
+_SUSPECT = Flag.SITE_RANGE | Flag.JUMP | Flag.FLAT | Flag.CLOCK_SKEW | Flag.SHIFT
 
 
 def quality(flags: Flag) -> Quality:

@@ -1,0 +1,242 @@
+"""Streaming checks of one device's readings: what stands against believing each, and what to remember for the next.
+
+Nothing here corrects a value. Water rises fast and falls slowly, and the checks lean on it: a sudden rise is only ever
+suspect, while a fall quicker than the stream's own late rises is a sensor out of the water. What counts as
+sudden widens with the steps the device was lately seen to take, so that a flashy stream teaches its own scale.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+
+from models.kind import Limits
+from models.reading import Flag, Reading
+
+FUTURE_S = 120.0
+BACKFILL_S = 7 * 86_400.0
+SKEW_S = 60.0
+LAG_STEP_S = 5.0
+GAP_INTERVALS = 3.0
+"""A pause of more usual intervals than this leaves no neighbour to compare with."""
+INTERVAL_GROWTH = 1.5
+SETTLE_S = 3600.0
+"""A fallen value that stays this long may be a gauge whose zero moved: it is shown to the rules again, as suspect."""
+SHIFT_S = 86_400.0
+"""For so long a moved zero stays suspect, and so cannot ease an alert."""
+SPIKE_LEFT = 1 / 3
+"""A rise of which no more than this is left one reading later was a spike."""
+QUICKENING = 3.0
+"""Falling water may fall so many times faster than a reading before, when a flood wave's back passes."""
+SWING_KEPT = 0.95
+"""What each reading leaves of the largest late step: half is gone after 13."""
+FLAT_RUNS = 3.0
+"""A flat line is so many times longer than the longest the device lately had."""
+FLAT_FADES = 0.02
+"""How fast the memory of a long flat line fades: an hour of it in fifty."""
+
+_SENTINEL = int(Flag.SENTINEL)
+_SENSOR_RANGE = int(Flag.SENSOR_RANGE)
+_SITE_RANGE = int(Flag.SITE_RANGE)
+_JUMP = int(Flag.JUMP)
+_FLAT = int(Flag.FLAT)
+_DROPOUT = int(Flag.DROPOUT)
+_SHIFT = int(Flag.SHIFT)
+_LATE = int(Flag.LATE)
+_FUTURE = int(Flag.FUTURE)
+_BACKFILL = int(Flag.BACKFILL)
+_CLOCK_SKEW = int(Flag.CLOCK_SKEW)
+_NO_NEWS = int(Flag.LATE | Flag.FUTURE | Flag.RETAINED)
+_NOT_A_VALUE = int(Flag.SENTINEL | Flag.SENSOR_RANGE)
+
+
+class Doubt(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A sudden change nobody has confirmed yet: the reading that made it, and the value it showed."""
+
+    since: datetime
+    seq: int
+    value: float
+
+
+class Memory(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What the checks remember of a device. A struct rather than a dataclass because every reading makes a new one.
+
+    `observed_at`, `received_at`: of the newest reading with a trusted time; `measured_at`: of the newest with a value.
+    `flat_since`: since when the value is exactly the same; `flat_s`: how long such runs lately were, fading.
+    `interval_s`: the usual time between readings. `lag_s`: running median of receipt minus observation.
+    `value`: the last one believed, `step` beyond the one before. `swing`: the largest late step, fading.
+    `doubt`: a rise or fall away from `value`. `shifted_at`: when the gauge's zero may have moved.
+    """
+
+    observed_at: datetime
+    received_at: datetime
+    measured_at: datetime
+    flat_since: datetime
+    interval_s: float = 0.0
+    lag_s: float = 0.0
+    value: float | None = None
+    step: float = 0.0
+    swing: float = 0.0
+    doubt: Doubt | None = None
+    flat_s: float = 0.0
+    shifted_at: datetime | None = None
+
+
+class Checked(NamedTuple):
+    """`spike` names the reading before this one, by time and `seq`, where this one shows that it was a lone spike."""
+
+    memory: Memory | None
+    reading: Reading
+    spike: tuple[datetime, int] | None = None
+
+
+class _Course(NamedTuple):
+    """What a value is against the believed one, and what is believed after it."""
+
+    flags: int
+    value: float | None
+    step: float
+    swing: float
+    doubt: Doubt | None = None
+    spike: tuple[datetime, int] | None = None
+
+
+def check(limits: Limits, memory: Memory | None, reading: Reading, measure_index: int) -> Checked:
+    """Flag one reading in the order of arrival, beside the flags it brings; `limits` are in the measure's own unit.
+
+    Only a newer reading with a trusted time moves the memory: late, duplicate, future and retained ones leave it as it
+    is (None where nothing else ever came). A value None is no measurement of this measure, and nothing against it.
+    """
+    lag_s = (reading.received_at - reading.observed_at).total_seconds()
+    flags = int(reading.flags) | _time_flags(memory, reading.observed_at, lag_s)
+    value = reading.values[measure_index]
+    measured = value if isinstance(value, float | int) else None
+    if measured is not None:
+        flags |= _alone(limits, measured)
+    if flags & _NO_NEWS or (memory is not None and reading.observed_at == memory.observed_at):
+        return Checked(memory, _flagged(reading, flags))
+    believable = None if flags & _NOT_A_VALUE else measured
+    if memory is None:
+        first = Memory(
+            reading.observed_at, reading.received_at, reading.observed_at, reading.observed_at, value=believable
+        )
+        return Checked(first, _flagged(reading, flags))
+    return _followed(limits, memory, reading, believable, flags, lag_s)
+
+
+def _time_flags(memory: Memory | None, observed_at: datetime, lag_s: float) -> int:
+    if lag_s < -FUTURE_S:
+        return _FUTURE
+    late = _LATE if memory is not None and observed_at < memory.observed_at else 0
+    return late | _BACKFILL if lag_s > BACKFILL_S else late
+
+
+def _alone(limits: Limits, value: float) -> int:
+    """What a value's own size tells."""
+    if value in limits.sentinels:
+        return _SENTINEL
+    low, high = limits.sensor
+    if not low <= value <= high:
+        return _SENSOR_RANGE
+    if limits.site is not None and not limits.site[0] <= value <= limits.site[1]:
+        return _SITE_RANGE
+    return 0
+
+
+def _followed(
+    limits: Limits, memory: Memory, reading: Reading, value: float | None, flags: int, lag_s: float
+) -> Checked:
+    """The reading against those before it, and the memory with it in."""
+    observed_at = reading.observed_at
+    passed_s = (observed_at - memory.observed_at).total_seconds()
+    gap = (observed_at - memory.measured_at).total_seconds() > GAP_INTERVALS * memory.interval_s > 0
+    median_s = _lag_s(memory, reading, passed_s, lag_s)
+    course = _course(limits, memory, reading, value, gap=gap)
+    same = value is None or (value == memory.value and not gap)
+    flat_since = memory.flat_since if same else observed_at
+    flat_s = memory.flat_s if same else _longest_flat_s(memory)
+    shifted_at = observed_at if course.flags & _SHIFT else memory.shifted_at
+    flags |= course.flags
+    if abs(median_s) > SKEW_S:
+        flags |= _CLOCK_SKEW
+    if shifted_at is not None and (observed_at - shifted_at).total_seconds() < SHIFT_S:
+        flags |= _SHIFT
+    if same and _is_flat(limits, (observed_at - flat_since).total_seconds(), flat_s):
+        flags |= _FLAT
+    after = Memory(
+        observed_at,
+        reading.received_at,
+        memory.measured_at if value is None else observed_at,
+        flat_since,
+        min(passed_s, memory.interval_s * INTERVAL_GROWTH) if memory.interval_s else passed_s,
+        median_s,
+        course.value,
+        course.step,
+        course.swing,
+        course.doubt,
+        flat_s,
+        shifted_at,
+    )
+    return Checked(after, _flagged(reading, flags), course.spike)
+
+
+def _lag_s(memory: Memory, reading: Reading, passed_s: float, lag_s: float) -> float:
+    """The running median with one more lag: it follows each by a bounded step, whatever its size.
+
+    Readings that come faster than they were made had been waiting: they say nothing of the device's clock.
+    """
+    waited = (reading.received_at - memory.received_at).total_seconds() < passed_s / 2
+    if waited or reading.flags & Flag.SERVER_TIME:
+        return memory.lag_s
+    return memory.lag_s + max(-LAG_STEP_S, min(LAG_STEP_S, lag_s - memory.lag_s))
+
+
+def _course(limits: Limits, memory: Memory, reading: Reading, value: float | None, *, gap: bool) -> _Course:
+    """Whether the value goes on from the believed one, leaves it, or settles a doubt about an earlier one."""
+    believed, swing, doubt = memory.value, memory.swing * SWING_KEPT, memory.doubt
+    if value is None:
+        return _Course(0, believed, memory.step, memory.swing, doubt)
+    if limits.jump is None or limits.spike is None or believed is None or gap:
+        return _Course(0, value, 0.0, swing)
+    step, spike = memory.step, None
+    if doubt is not None and doubt.value < believed:
+        if value < believed - _most_fall(limits.spike, step, swing):
+            return _fallen(reading, memory, value, swing, doubt)
+    elif doubt is not None and value - believed < (doubt.value - believed) * SPIKE_LEFT:
+        spike = (doubt.since, doubt.seq)
+    elif doubt is not None:
+        step, swing, believed = doubt.value - believed, max(swing, doubt.value - believed), doubt.value
+    now = Doubt(reading.observed_at, reading.seq, value)
+    if value - believed > max(limits.jump, swing):
+        return _Course(_JUMP, believed, step, swing, now, spike)
+    if believed - value > _most_fall(limits.spike, step, swing):
+        return _Course(_DROPOUT, believed, step, swing, now, spike)
+    step = value - believed
+    return _Course(0, value, step, max(swing, abs(step)), None, spike)
+
+
+def _most_fall(spike: float, step: float, swing: float) -> float:
+    """How far water may fall within one reading: no further than it lately rose, or some times the fall before."""
+    return max(spike, swing, -QUICKENING * step)
+
+
+def _fallen(reading: Reading, memory: Memory, value: float, swing: float, doubt: Doubt) -> _Course:
+    """Still low after a sudden fall: no level, until it has stayed so long that the gauge's zero may have moved."""
+    if (reading.observed_at - doubt.since).total_seconds() < SETTLE_S:
+        return _Course(_DROPOUT, memory.value, memory.step, swing, doubt)
+    return _Course(_SHIFT, value, 0.0, swing)
+
+
+def _longest_flat_s(memory: Memory) -> float:
+    """The longest late flat line, with the one that just ended."""
+    run_s = (memory.observed_at - memory.flat_since).total_seconds()
+    return max(run_s, memory.flat_s - FLAT_FADES * run_s)
+
+
+def _is_flat(limits: Limits, run_s: float, longest_s: float) -> bool:
+    return limits.flat_s is not None and run_s >= max(limits.flat_s, FLAT_RUNS * longest_s)
+
+
+def _flagged(reading: Reading, flags: int) -> Reading:
+    return reading if flags == reading.flags else replace(reading, flags=Flag(flags))
