@@ -47,6 +47,7 @@ _LATE = int(Flag.LATE)
 _FUTURE = int(Flag.FUTURE)
 _BACKFILL = int(Flag.BACKFILL)
 _CLOCK_SKEW = int(Flag.CLOCK_SKEW)
+_SERVER_TIME = int(Flag.SERVER_TIME)
 _NO_NEWS = int(Flag.LATE | Flag.FUTURE | Flag.RETAINED)
 _NOT_A_VALUE = int(Flag.SENTINEL | Flag.SENSOR_RANGE)
 
@@ -151,7 +152,7 @@ def _followed(
     observed_at = reading.observed_at
     passed_s = (observed_at - memory.observed_at).total_seconds()
     gap = (observed_at - memory.measured_at).total_seconds() > GAP_INTERVALS * memory.interval_s > 0
-    median_s = _lag_s(memory, reading, passed_s, lag_s)
+    median_s = memory.lag_s if flags & _SERVER_TIME else _lag_s(memory, reading, passed_s, lag_s)
     course = _course(limits, memory, reading, value, gap=gap)
     same = value is None or (value == memory.value and not gap)
     flat_since = memory.flat_since if same else observed_at
@@ -187,7 +188,7 @@ def _lag_s(memory: Memory, reading: Reading, passed_s: float, lag_s: float) -> f
     Readings that come faster than they were made had been waiting: they say nothing of the device's clock.
     """
     waited = (reading.received_at - memory.received_at).total_seconds() < passed_s / 2
-    if waited or reading.flags & Flag.SERVER_TIME:
+    if waited:
         return memory.lag_s
     return memory.lag_s + max(-LAG_STEP_S, min(LAG_STEP_S, lag_s - memory.lag_s))
 

@@ -67,10 +67,10 @@ class Flag(IntFlag):
     """Fell so and stayed: the zero of the gauge may have moved. Suspect for a day, so that it cannot ease an alert."""
 
 
-_FAIL = Flag.SENSOR_RANGE | Flag.SPIKE | Flag.FUTURE | Flag.DROPOUT
+_FAIL = Flag.SENSOR_RANGE | Flag.FUTURE | Flag.DROPOUT
 UNTRUSTED = _FAIL | Flag.SENTINEL
 """Flags whose value says nothing about the world: kept for ever, left out of roll-ups, charts and rules."""
-_SUSPECT = Flag.SITE_RANGE | Flag.JUMP | Flag.FLAT | Flag.CLOCK_SKEW | Flag.SHIFT
+_SUSPECT = Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.CLOCK_SKEW | Flag.SHIFT
 
 
 def quality(flags: Flag) -> Quality:

@@ -62,7 +62,7 @@ def reading(sender: Sender, message: Message) -> Reading:
 def validated(sender: Sender, message: Message, payload: bytes, flags: Flag) -> Reading:
     """The reading in `payload`, which may be a part or another form of what the message brought. Raises Unreadable."""
     try:
-        return _reading(sender, message, sender.kind.payload.model_validate_json(payload), flags)
+        return _reading(sender, message, sender.kind.read(payload), flags)
     except ValidationError as error:
         raise _explained(error, payload) from None
 
