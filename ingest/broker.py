@@ -40,6 +40,7 @@ PING_S = 10.0
 ANSWER_S = 10.0
 OPEN_S = 5.0
 SEND_S = 10.0
+GOODBYE_S = 1.0
 FIRST_BACKOFF_S = 0.1
 LONGEST_BACKOFF_S = 10.0
 STABLE_S = 10.0
@@ -185,17 +186,14 @@ class Broker:
             except OSError as error:
                 self._lose(error)
 
-    def redeliver(self) -> None:
-        """Give up the present connection, so that all that is not acknowledged comes again on the next."""
-        self._close()
-
     def close(self) -> None:
-        """Say goodbye. The session stays at the broker, with what was not acknowledged."""
+        """Say goodbye. The session stays, and what was not acknowledged comes again: to the next `take`, or process."""
         if self._socket is not None and self._connected:
             try:
                 self._send(DISCONNECT)
-            except OSError:
-                log.debug("the broker was gone before the goodbye", extra={"action": "close"})
+                _hang_up(self._socket)
+            except OSError as error:
+                log.debug("the broker was gone before the goodbye: %s", error, extra={"action": "close"})
         self._close()
 
     def _gather(self, limit: int, deadline_s: float) -> list[Message]:
@@ -349,6 +347,15 @@ class Broker:
         self._asked_at_s = None
         self._stream.unacknowledged.clear()
         self._finished.clear()
+
+
+def _hang_up(wire: socket.socket) -> None:
+    """Read to the end: closed with bytes unread, the system resets, and our last acknowledgements may be dropped."""
+    wire.settimeout(GOODBYE_S)
+    wire.shutdown(socket.SHUT_WR)
+    deadline_s = monotonic() + GOODBYE_S
+    while wire.recv(READ_BYTES) and monotonic() < deadline_s:
+        pass
 
 
 def _released(unacknowledged: deque[int], finished: set[int]) -> list[int]:
