@@ -14,6 +14,7 @@ from models.kinds import BY_NAME
 from models.reading import Reading
 from models.rows import driver
 
+UNCOUNTED = Sequence()
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -22,12 +23,12 @@ class DeviceMemory:
     """`newest` is the latest reading that counts as news: never one from the future, late or retained."""
 
     quality: Memory | None = None
-    sequence: Sequence = Sequence()
+    sequence: Sequence = UNCOUNTED
     newest_at: datetime = NEVER
     newest: Reading | None = None
 
 
-class _Kept(msgspec.Struct, array_like=True):
+class _Kept(msgspec.Struct, array_like=True, gc=False):
     quality: Memory | None
     sequence: Sequence
 
@@ -51,12 +52,17 @@ def save(transaction: Connection, memories: Mapping[int, DeviceMemory]) -> None:
     """Keep the memories of devices that sent something new."""
     rows = [(device_id, memory, memory.newest) for device_id, memory in sorted(memories.items())]
     kept = [(device_id, memory, newest) for device_id, memory, newest in rows if newest is not None]
-    if not kept:
-        return
     with driver(transaction).cursor() as cursor:
+        for device_id, memory, newest in rows:
+            if newest is None:  # no news, but perhaps a number that fills a gap
+                state = _ENCODE.encode(_Kept(memory.quality, memory.sequence))
+                cursor.execute("UPDATE device_memories SET memory = %s WHERE device_id = %s", [state, device_id])
+        if not kept:
+            return
         cursor.execute(
             "INSERT INTO device_memories (device_id, memory, observed_at, received_at, latest, flags)"
-            " SELECT * FROM unnest(%b::int4[], %b::bytea[], %b::timestamptz[], %b::timestamptz[], %b::jsonb[], %b::int4[])"
+            " SELECT * FROM unnest(%b::int4[], %b::bytea[], %b::timestamptz[], %b::timestamptz[], %b::jsonb[],"
+            " %b::int4[])"
             " ON CONFLICT (device_id) DO UPDATE SET memory = excluded.memory, observed_at = excluded.observed_at,"
             " received_at = excluded.received_at, latest = excluded.latest, flags = excluded.flags",
             [

@@ -9,12 +9,18 @@ from sqlalchemy import Connection
 
 from models.kind import Limits
 from models.kinds import BY_NAME
+from models.reading import Presence, Reading
 from models.rows import driver
 
 Sender = tuple[str, str, str]
 """Municipality, kind and device, as in the topic."""
 
 MAX_UNREGISTERED = 10_000
+
+
+def sender_of(said: Reading | Presence) -> Sender:
+    """Who says it."""
+    return said.municipality, said.kind, said.device
 
 
 class TooManyUnregistered(Exception):

@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Composed, Identifier
 from sqlalchemy import ARRAY, BigInteger, Boolean, Connection, DateTime, Double, Integer, Table, Text
 from sqlalchemy.types import TypeEngine
 
-from models.reading import Reading, Rejected
+from models.reading import Flag, Reading, Rejected
 from models.rows import driver
 from models.tables import READINGS
 
@@ -31,9 +31,13 @@ Key = tuple[int, datetime, int]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A reading on its way to its table. `surely_new`: later than anything the device ever sent before this batch."""
+    """A reading on its way to its table, with its device's station if it is registered at one.
+
+    `surely_new`: later than anything the device ever sent.
+    """
 
     device_id: int
+    station: str | None
     reading: Reading
     surely_new: bool
 
@@ -84,13 +88,28 @@ def keep_rejected(transaction: Connection, rejected: Iterable[Rejected]) -> int:
         for r in rejected
     ]
     if rows:
-        with driver(transaction).cursor() as cursor, cursor.copy(
-            "COPY rejected_messages (received_at, topic, payload, reason, detail) FROM STDIN (FORMAT BINARY)"
-        ) as copy:
+        with (
+            driver(transaction).cursor() as cursor,
+            cursor.copy(
+                "COPY rejected_messages (received_at, topic, payload, reason, detail) FROM STDIN (FORMAT BINARY)"
+            ) as copy,
+        ):
             copy.set_types(["timestamptz", "text", "bytea", "text", "text"])
             for row in rows:
                 copy.write_row(row)
     return len(rows)
+
+
+def add_flag(transaction: Connection, spikes: Iterable[tuple[int, str, datetime, int]], flag: Flag) -> None:
+    """Add what a later reading showed of an earlier one (device, kind, observed_at, seq). The raw value stays."""
+    with driver(transaction).cursor() as cursor:
+        for device_id, kind, observed_at, seq in spikes:
+            cursor.execute(
+                SQL("UPDATE {} SET flags = flags | %s WHERE (device_id, observed_at, seq) = (%s, %s, %s)").format(
+                    Identifier(READINGS[kind].name)
+                ),
+                [int(flag), device_id, observed_at, seq],
+            )
 
 
 def _keyed(entries: Sequence[Entry]) -> tuple[list[int], list[int]]:

@@ -1,0 +1,27 @@
+"""Births and last wills to the devices' rows: who is connected, since when."""
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import Connection
+
+from ingest.registry import Device, Sender, sender_of
+from models.reading import Presence
+from models.rows import driver
+
+
+def store_presences(
+    transaction: Connection, devices: Mapping[Sender, Device], presences: Iterable[Presence]
+) -> list[Presence]:
+    """Keep the newest word on each device. Returns those that changed something; older words change nothing."""
+    changed = []
+    with driver(transaction).cursor() as cursor:
+        for presence in presences:
+            device = devices[sender_of(presence)]
+            cursor.execute(
+                "UPDATE devices SET online = %s, online_since = %s WHERE id = %s AND online IS DISTINCT FROM %s"
+                " AND (online_since IS NULL OR online_since <= %s)",
+                [presence.online, presence.observed_at, device.id, presence.online, presence.observed_at],
+            )
+            if cursor.rowcount:
+                changed.append(presence)
+    return changed

@@ -1,0 +1,294 @@
+"""The road of a reading: take, decode, check, store, judge, commit, acknowledge. Nothing is acknowledged earlier.
+
+What is wrong with one message is settled by halving the batch until the culprit stands alone and is set aside; a lost
+database is no message's fault: nothing is acknowledged, and everything comes again.
+"""
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from functools import partial
+from itertools import chain, repeat
+from typing import TypeVar, assert_never
+
+import psycopg
+import sqlalchemy.exc
+from sqlalchemy import Connection, Engine
+
+from alerts import engine, rulebook
+from alerts.events import announce
+from alerts.rulebook import Rulebook
+from ingest import memory
+from ingest.broker import Broker
+from ingest.check import check, losses
+from ingest.decode import decode
+from ingest.presence import store_presences
+from ingest.registry import Registry, Sender, sender_of
+from ingest.store import Entry, add_flag, keep_rejected, store
+from models.kind import Lane
+from models.kinds import BY_NAME, KINDS
+from models.reading import Flag, Message, Presence, Reading, Reason, Rejected
+from services.heartbeat import beat
+from services.runtime import Clock, Every
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+TOPICS = ("vigia/v1/#",)
+COMMANDS = "/command"
+TAKE_WAIT_S = 0.5
+TICK_S = 5.0
+HEARTBEAT_S = 1.0
+LOST_WAITS_S = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Waits between tries while the database is away; the last one repeats."""
+MOST_DETAIL = 500
+"""Characters of an error's text kept beside a message set aside."""
+DATABASE_LOST = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.TimeoutError,
+)
+"""No message's fault: connection, resources, shutdown, deadlock or timeout. Everything is tried again."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a pipeline did since it started."""
+
+    messages: int = 0
+    readings: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    transitions: int = 0
+    set_aside: int = 0
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """One lane's road, with what it remembers between batches. One thread only."""
+
+    database: Engine
+    clock: Clock
+    lane: Lane | None
+    registry: Registry = field(default_factory=Registry)
+    book: Rulebook | None = None
+    counts: Counts = field(default_factory=Counts)
+
+    def run(self, broker: Broker, batch: int, stop: threading.Event) -> None:
+        """Carry messages until told to stop. Returns between two batches, with everything carried acknowledged."""
+        started_at, tick, heartbeat = self.clock(), Every(TICK_S), Every(HEARTBEAT_S)
+        while not stop.is_set():
+            messages = broker.take(limit=batch, wait_s=TAKE_WAIT_S)
+            if messages:
+                if not self._outlast(partial(self.carry, messages), stop):
+                    return
+                broker.acknowledge(messages)
+            if tick.due() and not self._outlast(self.tick, stop):
+                return
+            if heartbeat.due():
+                status = self._status(broker)
+                self._outlast(partial(beat, self.database, self.name, started_at, self.clock(), status), stop)
+
+    @property
+    def name(self) -> str:
+        """How this process signs: its heartbeat and its client id."""
+        return f"pipeline-{self.lane or 'all'}"
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds whose readings this lane keeps and whose silence it notices."""
+        return [kind.name for kind in KINDS if self.lane in (None, kind.lane)]
+
+    def carry(self, messages: Sequence[Message]) -> None:
+        """Bring messages into the tables, each as readings or as a rejection. Raises where the database is lost."""
+        isolate([m for m in messages if self.concerns(m.topic)], self._commit, self._set_aside)
+
+    def concerns(self, topic: str) -> bool:
+        """Whether a message is this lane's. Both lanes hear everything, so that no topic is nobody's."""
+        if topic.endswith(COMMANDS):
+            return False
+        kind = BY_NAME.get(topic.split("/", 4)[3]) if topic.count("/") > 3 else None
+        lane = kind.lane if kind else Lane.BULK
+        return self.lane in (None, lane)
+
+    def tick(self) -> None:
+        """Let time pass for what no reading moves."""
+        with self.database.begin() as transaction:
+            judged = engine.tick(transaction, self._current_book(transaction), self.kinds, self.clock())
+        self.counts.transitions += len(judged.transitions)
+
+    def _commit(self, messages: Sequence[Message]) -> None:
+        counts = Counts(messages=len(messages))
+        with self.database.begin() as transaction:
+            self.keep(transaction, messages, counts)
+        self._add(counts)
+
+    def keep(self, transaction: Connection, messages: Sequence[Message], counts: Counts) -> None:
+        """The road itself, in the caller's transaction."""
+        now = self.clock()
+        book = self._current_book(transaction)
+        arrived = _sorted_out(messages)
+        devices = self.registry.resolve(transaction, arrived.senders, now)
+        memories = memory.load(transaction, {devices[sender_of(reading)].id for _, reading in arrived.readings})
+        checked = check(devices, memories, (reading for _, reading in arrived.readings))
+        stored = store(transaction, checked.entries)
+        add_flag(transaction, checked.spikes, Flag.SPIKE)
+        memory.note_losses(transaction, losses(checked, stored.fresh), now)
+        memory.save(transaction, checked.memories)
+        conflicts = [_conflict(*arrived.readings[position]) for position in stored.conflicts]
+        counts.rejected += keep_rejected(transaction, [*arrived.rejected, *conflicts])
+        fresh = [checked.entries[position] for position in stored.fresh]
+        self._judge(transaction, book, fresh, counts)
+        _announce_readings(transaction, fresh, now)
+        _announce_presences(transaction, store_presences(transaction, devices, arrived.presences), now)
+        counts.readings += len(fresh)
+        counts.duplicates += len(arrived.readings) - len(fresh) - len(conflicts)
+
+    def _current_book(self, transaction: Connection) -> Rulebook:
+        """The rules in force, read again when the configuration changed."""
+        version = rulebook.configuration_version(transaction)
+        self.registry.forget_older_than(version)
+        if self.book is None or self.book.version != version:
+            self.book = rulebook.read(transaction)
+        return self.book
+
+    def _judge(self, transaction: Connection, book: Rulebook, fresh: Sequence[Entry], counts: Counts) -> None:
+        """Let the rules see what is new. A rule that fails costs its own station's judgement and no row."""
+        arrived: defaultdict[str, list[Reading]] = defaultdict(list)
+        for entry in fresh:
+            if entry.station is not None and entry.station in book.rules:
+                arrived[entry.station].append(entry.reading)
+
+        def judge(stations: Sequence[str]) -> None:
+            with transaction.begin_nested():
+                judged = engine.evaluate(transaction, book, {one: arrived[one] for one in stations}, self.clock())
+            counts.transitions += len(judged.transitions)
+
+        def blame(station: str, trouble: Exception) -> None:
+            engine.blame(transaction, book, station, _told(trouble), self.clock())
+
+        isolate(list(arrived), judge, blame)
+
+    def _set_aside(self, message: Message, trouble: Exception) -> None:
+        log.error("set a message aside", extra={"action": "set-aside", "topic": message.topic}, exc_info=trouble)
+        with self.database.begin() as transaction:
+            keep_rejected(transaction, [Rejected(message, Reason.POISON, _told(trouble))])
+        self._add(Counts(messages=1, rejected=1, set_aside=1))
+
+    def _add(self, counts: Counts) -> None:
+        for one in fields(Counts):
+            setattr(self.counts, one.name, getattr(self.counts, one.name) + getattr(counts, one.name))
+
+    def _outlast(self, work: Callable[[], None], stop: threading.Event) -> bool:
+        """Do the work, again and again while the database is away. False if told to stop before it was done."""
+        for wait_s in chain(LOST_WAITS_S, repeat(LOST_WAITS_S[-1])):
+            try:
+                work()
+            except DATABASE_LOST as lost:
+                log.warning("waiting for the database", extra={"action": "wait", "trouble": _told(lost)})
+                if stop.wait(wait_s):
+                    return False
+            else:
+                return True
+        return False
+
+    def _status(self, broker: Broker) -> dict[str, object]:
+        return {
+            "connected": broker.connected,
+            "session_present": broker.session_present,
+            "unacknowledged": broker.unacknowledged,
+            **asdict(self.counts),
+        }
+
+
+def isolate(
+    items: Sequence[Item], work: Callable[[Sequence[Item]], None], set_aside: Callable[[Item, Exception], None]
+) -> None:
+    """Do the work on all items at once; where it fails, on each half, until each culprit stands alone.
+
+    A lost database is nobody's fault and is raised.
+    """
+    if not items:
+        return
+    try:
+        work(items)
+    except DATABASE_LOST:
+        raise
+    except Exception as trouble:  # noqa: BLE001 - whatever one message breaks, the others must get through
+        if len(items) == 1:
+            set_aside(items[0], trouble)
+            return
+        middle = len(items) // 2
+        isolate(items[:middle], work, set_aside)
+        isolate(items[middle:], work, set_aside)
+
+
+@dataclass(slots=True)
+class _Arrived:
+    """A batch by what its messages turned out to be."""
+
+    readings: list[tuple[Message, Reading]] = field(default_factory=list)
+    presences: list[Presence] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+    @property
+    def senders(self) -> set[Sender]:
+        """Every device the batch speaks of."""
+        return {sender_of(reading) for _, reading in self.readings} | {sender_of(one) for one in self.presences}
+
+
+def _sorted_out(messages: Iterable[Message]) -> _Arrived:
+    arrived = _Arrived()
+    for message in messages:
+        for item in decode(message):
+            match item:
+                case Reading():
+                    arrived.readings.append((message, item))
+                case Presence():
+                    arrived.presences.append(item)
+                case Rejected():
+                    arrived.rejected.append(item)
+                case _:
+                    assert_never(item)
+    return arrived
+
+
+def _conflict(message: Message, reading: Reading) -> Rejected:
+    detail = (
+        f"another value is kept for {reading.observed_at.isoformat()}, seq {reading.seq}: "
+        "a device must not change what it said; send a correction under its own time or seq"
+    )
+    return Rejected(message, Reason.CONFLICT, detail)
+
+
+def _told(trouble: BaseException) -> str:
+    return f"{type(trouble).__name__}: {trouble}".replace("\0", "")[:MOST_DETAIL]
+
+
+def _announce_readings(transaction: Connection, fresh: Iterable[Entry], now: datetime) -> None:
+    """One live event a kind and batch, so that the stream costs little however many readings came."""
+    by_kind: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
+    for entry in fresh:
+        reading = entry.reading
+        by_kind[reading.kind].append(
+            {
+                "station": entry.station,
+                "device": reading.device,
+                "observed_at": reading.observed_at,
+                "value": reading.values[BY_NAME[reading.kind].measure_index],
+                "flags": int(reading.flags),
+            }
+        )
+    for kind, readings in by_kind.items():
+        announce(transaction, "readings", {"kind": kind, "readings": readings}, now)
+
+
+def _announce_presences(transaction: Connection, changed: Iterable[Presence], now: datetime) -> None:
+    for presence in changed:
+        announce(transaction, "device", asdict(presence), now)
