@@ -175,10 +175,10 @@ class Postgres:
 
     def stop(self) -> None:
         """Stop fast, then at once: what is committed is kept either way."""
-        if self._process is not None:
+        if self._process is not None and self._process.poll() is None:
             _end(psutil.Process(self._process.pid), signal.SIGINT, signal.SIGQUIT)
             self._process.wait()
-            self._process = None
+        self._process = None
 
     def restart(self) -> None:
         """Start again at the same address, after a stop or a kill."""
@@ -215,7 +215,7 @@ class Postgres:
     def _started(self, uid: int) -> bool:
         """Have a process, and try it once. One that ended is started anew: its elder's memory may still be in use."""
         if self._process is None or self._process.poll() is not None:
-            self._port = _free_port(self._port)
+            self._port = self._port if self.url else _free_port(0)
             settings = {**_POSTGRES_SETTINGS, "port": str(self._port)}
             options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
             program = [str(self._programs / "postgres"), "-D", str(self._data), *options]
@@ -274,7 +274,8 @@ class Mqtt:
         _write_secret(self._folder / "broker.password")
         deadline_s = monotonic() + START_S
         for _ in range(PORT_TRIES):
-            self._ports = (_free_port(self._ports[0]), _free_port(self._ports[1]))
+            if not self.url:
+                self._ports = (_free_port(self._ports[0]), _free_port(self._ports[1]))
             self._configure()
             program = [sys.executable, "-c", _BROKER_PROGRAM, str(self._configuration)]
             self._process = _spawn(program, self._folder / "broker.log", os.geteuid(), signal.SIGTERM)
@@ -287,10 +288,10 @@ class Mqtt:
 
     def stop(self) -> None:
         """Stop at once: it keeps nothing."""
-        if self._process is not None:
+        if self._process is not None and self._process.poll() is None:
             _end(psutil.Process(self._process.pid), signal.SIGTERM)
             self._process.wait()
-            self._process = None
+        self._process = None
 
     def restart(self) -> None:
         """Start again at the same address, without memory of sessions."""

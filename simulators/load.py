@@ -37,7 +37,11 @@ class Load:
         address = urlsplit(url)
         self._socket = socket.create_connection((address.hostname, address.port or 1883), timeout=WAIT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._greet(client_id, address.username, address.password)
+        try:
+            self._greet(client_id, address.username, address.password)
+        except OSError:
+            self._socket.close()
+            raise
 
     def __enter__(self) -> Self:
         """The load itself; it closes at the end."""
