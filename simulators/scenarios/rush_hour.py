@@ -1,0 +1,14 @@
+"""A dry working day with crowded avenues, from before the schools open."""
+
+from datetime import UTC, datetime
+
+from simulators.scenario import Scenario
+from simulators.weather import Weather
+
+SCENARIO = Scenario(
+    name="rush_hour",
+    summary="hora pico un día hábil / rush hour on a working day",
+    weather=Weather(),
+    opens_at=datetime(2013, 3, 26, 10, 0, tzinfo=UTC),
+    busy=1.6,
+)

@@ -1,0 +1,189 @@
+"""Streams that answer rain: losses, a cascade of linear reservoirs, routing downstream, a rating curve and the tide.
+
+A conceptual model, schematic in every parameter, chosen because it is short, conserves mass and looks like a flood:
+
+- losses: sealed ground sheds all its rain; open ground the share (moisture / capacity) ** 1.5 of it, as in
+  variable-capacity models (Zhao 1980; Moore, "The probability-distributed principle", Hydrol. Sci. J. 30, 1985);
+- runoff to the stream: a cascade of equal linear reservoirs (Nash, "The form of the instantaneous unit hydrograph",
+  IASH Publ. 45, 1957), each solved exactly for an inflow that is constant within the step;
+- from station to station: the same with the reach's travel time (Dooge, "Linear theory of hydrologic systems", USDA
+  Tech. Bull. 1468, 1973);
+- discharge to level: Manning's Q ~ h ** (5/3) within the banks (Chow, "Open-Channel Hydraulics", 1959), a flatter
+  power where the water spreads over the plain.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from graphlib import TopologicalSorter
+from math import cos, exp, hypot, pi, radians
+
+from models.place import Catchment, Station
+
+STEP_S = 60.0
+SEALED_SHARE = 0.35
+SOIL_CAPACITY_MM = 110.0
+SOIL_MOISTURE_MM = 50.0
+SOIL_SHAPE = 1.5
+SOIL_DRAINS_S = 4 * 86_400.0
+BASE_SHARE = 0.4
+"""Of what the soil loses, the part that reaches the stream; the rest evaporates."""
+GROUNDWATER_S = 10 * 86_400.0
+DRY_FLOW_M3S_KM2 = 0.02
+LOCAL_RESERVOIRS = 3
+REACH_RESERVOIRS = 2
+CELERITY_MS = 1.5
+WINDING = 1.3
+BED_POWER = 0.6
+FLOODPLAIN_POWER = 0.25
+KM_PER_DEGREE = 111.2
+M3_PER_MM_KM2 = 1000.0
+
+
+@dataclass(slots=True)
+class Cascade:
+    """Equal linear reservoirs in a row; `k_s` is the mean time water spends in each. `stored_m3` is their content."""
+
+    k_s: float
+    stored_m3: list[float]
+    _keep: float = field(init=False)
+    _give: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._keep = exp(-STEP_S / self.k_s)
+        self._give = self.k_s * (1 - self._keep)
+
+    def step(self, inflow_m3: float) -> float:
+        """One step: what flows in spread evenly over it; returns what flows out, m³. In = out + change of storage."""
+        for place, before in enumerate(self.stored_m3):
+            after = before * self._keep + inflow_m3 / STEP_S * self._give
+            inflow_m3 += before - after
+            self.stored_m3[place] = after
+        return inflow_m3
+
+
+@dataclass(slots=True)
+class Reach:
+    """A station's own land and the stream through it."""
+
+    station: Station
+    local_km2: float
+    hillslope: Cascade
+    channels: dict[str, Cascade]
+    moisture_mm: float = SOIL_MOISTURE_MM
+    groundwater: Cascade = field(init=False)
+    outflow_m3: float = 0.0
+    fallen_m3: float = 0.0
+    evaporated_m3: float = 0.0
+
+    def __post_init__(self) -> None:
+        dry_m3 = DRY_FLOW_M3S_KM2 * self.local_km2 * GROUNDWATER_S
+        self.groundwater = Cascade(GROUNDWATER_S, [dry_m3])
+
+    @property
+    def stored_m3(self) -> float:
+        """All water held: in the soil, under it, on the slopes and in the channels above the station."""
+        cascades = (self.hillslope, self.groundwater, *self.channels.values())
+        soil = self.moisture_mm * self._m3_per_mm * (1 - SEALED_SHARE)
+        return soil + sum(sum(cascade.stored_m3) for cascade in cascades)
+
+    @property
+    def _m3_per_mm(self) -> float:
+        return self.local_km2 * M3_PER_MM_KM2
+
+    def step(self, rain_mm: float, inflows_m3: Mapping[str, float]) -> None:
+        """One minute of rain on the land, with what left each upstream station in it."""
+        shed_mm, drained_mm = self._soil(rain_mm)
+        base_m3 = drained_mm * BASE_SHARE * self._m3_per_mm
+        self.fallen_m3 += rain_mm * self._m3_per_mm
+        self.evaporated_m3 += drained_mm * (1 - BASE_SHARE) * self._m3_per_mm
+        out = self.hillslope.step(shed_mm * self._m3_per_mm) + self.groundwater.step(base_m3)
+        self.outflow_m3 = out + sum(channel.step(inflows_m3[name]) for name, channel in self.channels.items())
+
+    def _soil(self, rain_mm: float) -> tuple[float, float]:
+        """What runs off and what drains out of the soil, both as depths over the whole land, mm."""
+        open_share = 1 - SEALED_SHARE
+        full = self.moisture_mm / SOIL_CAPACITY_MM
+        soaked = min(rain_mm * (1 - full**SOIL_SHAPE), SOIL_CAPACITY_MM - self.moisture_mm)
+        drained = self.moisture_mm * STEP_S / SOIL_DRAINS_S
+        self.moisture_mm += soaked - drained
+        return rain_mm - soaked * open_share, drained * open_share
+
+    @property
+    def discharge_m3s(self) -> float:
+        """The flow past the station in the last step."""
+        return self.outflow_m3 / STEP_S
+
+
+class Streams:
+    """All streams of a city, from the heads to the mouths."""
+
+    def __init__(self, stations: Sequence[Station]) -> None:
+        """Stations without a catchment carry no flow; those that are tidal follow the estuary."""
+        drained = {station.id: station for station in stations if station.catchment}
+        above = {name: [up for up in one.upstream if up in drained] for name, one in drained.items()}
+        self.reaches = {name: _reach(drained[name], drained) for name in TopologicalSorter(above).static_order()}
+        self._stations = {station.id: station for station in stations}
+
+    def step(self, rain_mm: Mapping[str, float]) -> None:
+        """One minute further; `rain_mm` is the rain on each station's own land."""
+        for name, reach in self.reaches.items():
+            reach.step(rain_mm[name], {up: self.reaches[up].outflow_m3 for up in reach.channels})
+
+    def level_m(self, name: str, now: datetime) -> float:
+        """The water's level above a station's zero. KeyError where there is no such station."""
+        station = self._stations[name]
+        depth = 0.0
+        if station.catchment:
+            depth = depth_m(self.reaches[name].discharge_m3s, station.catchment)
+        return backwater_m(depth, tide_m(now)) if station.tidal else depth
+
+
+def _reach(station: Station, drained: Mapping[str, Station]) -> Reach:
+    assert station.catchment is not None  # noqa: S101 - the caller has chosen those that have one
+    upstream = [drained[name] for name in station.upstream if name in drained]
+    above_km2 = sum(one.catchment.area_km2 for one in upstream if one.catchment)
+    local_km2 = station.catchment.area_km2 - above_km2
+    k_s = lag_s(local_km2) / LOCAL_RESERVOIRS
+    hillslope = Cascade(k_s, [0.0] * LOCAL_RESERVOIRS)
+    channels = {
+        one.id: Cascade(_travel_s(one, station) / REACH_RESERVOIRS, [0.0] * REACH_RESERVOIRS) for one in upstream
+    }
+    return Reach(station, local_km2, hillslope, channels)
+
+
+def lag_s(area_km2: float) -> float:
+    """The mean delay between rain and runoff of a small urban catchment, s; assumed, growing as area ** 0.4."""
+    return 2200.0 * float(max(area_km2, 0.5) ** 0.4)
+
+
+def _travel_s(above: Station, below: Station) -> float:
+    north = (above.latitude - below.latitude) * KM_PER_DEGREE
+    east = (above.longitude - below.longitude) * KM_PER_DEGREE * cos(radians(above.latitude))
+    return max(hypot(north, east) * 1000.0 * WINDING / CELERITY_MS, STEP_S)
+
+
+def bankfull_m3s(catchment: Catchment) -> float:
+    """The flow that fills the bed to its banks: assumed to grow as area ** 0.75, as regional curves do."""
+    return 6.0 * float(catchment.area_km2**0.75)
+
+
+def depth_m(discharge_m3s: float, catchment: Catchment) -> float:
+    """The rating curve: the depth at which a discharge passes, m."""
+    ratio = max(discharge_m3s, 0.0) / bankfull_m3s(catchment)
+    return catchment.bankfull_m * float(ratio ** (BED_POWER if ratio <= 1 else FLOODPLAIN_POWER))
+
+
+def tide_m(now: datetime) -> float:
+    """The estuary's level above the tide gauge's zero: two tides a day of unequal height, and the wind's slow push.
+
+    Schematic: a mean of 0.85 m with periods of 12.42 h (M2) and 25.82 h (O1); the wind as slow waves of 3 to 5 days.
+    """
+    hours = (now - datetime(2000, 1, 1, tzinfo=UTC)).total_seconds() / 3600.0
+    waves = ((0.32, 12.4206), (0.16, 25.8193), (0.12, 77.0), (0.10, 121.0))
+    return 0.85 + sum(height * cos(2 * pi * hours / period) for height, period in waves)
+
+
+def backwater_m(depth: float, tide: float) -> float:
+    """The level where a stream meets the estuary: the higher of the two, eased where they are alike."""
+    return float((max(depth, 0.0) ** 4 + max(tide, 0.0) ** 4) ** 0.25)
