@@ -6,13 +6,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
 
+from models.migrations import upgrade
+from services.embedded import embedded_broker, embedded_postgres
 from services.settings import Settings
 
 Clock = Callable[[], datetime]
@@ -65,9 +68,51 @@ def parse_clock(words: str) -> FasterClock:
     return clock
 
 
+@contextmanager
+def database_url(settings: Settings) -> Iterator[str]:
+    """Where PostgreSQL is: the one named, or the embedded one, started or shared with who started it."""
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    with embedded_postgres(settings.data_dir) as server:
+        yield server.url
+
+
+@contextmanager
+def mqtt_url(settings: Settings) -> Iterator[str]:
+    """Where the broker is: the one named, or the embedded one, started or shared with who started it."""
+    if settings.mqtt_url is not None:
+        yield settings.mqtt_url.get_secret_value()
+        return
+    with embedded_broker(settings.data_dir, settings.embedded_mqtt_port) as server:
+        yield server.url
+
+
+@contextmanager
+def migrated_database(settings: Settings, name: str, *, pool_size: int = 2) -> Iterator[Engine]:
+    """The database, brought to this version's schema if need be; each process that starts may be the first."""
+    with database_url(settings) as url:
+        database = open_database(url, name=name, pool_size=pool_size)
+        try:
+            with database.begin() as transaction:
+                upgrade(transaction)
+            yield database
+        finally:
+            database.dispose()
+
+
 def clock_of(settings: Settings) -> Clock:
-    """The time everything runs by: real, or simulated where VIGIA_CLOCK says so."""
-    return parse_clock(settings.clock) if settings.clock else wall_clock
+    """The time everything runs by: real, or simulated where VIGIA_CLOCK says so.
+
+    Raises SettingsTrouble where a simulated time would meet a real city's database or broker.
+    """
+    if not settings.clock:
+        return wall_clock
+    if settings.database_url is not None or settings.mqtt_url is not None:
+        raise SettingsTrouble(
+            "VIGIA_CLOCK is for the embedded parts: unset it, or VIGIA_DATABASE_URL and VIGIA_MQTT_URL"
+        )
+    return parse_clock(settings.clock)
 
 
 def open_database(url: str, *, pool_size: int = 5, statement_timeout_s: int | None = None, name: str) -> Engine:

@@ -21,6 +21,7 @@ class Settings(BaseSettings):
     mqtt_cert_file: Path | None = Field(default=None, description="Client certificate for mqtts://")
     mqtt_key_file: Path | None = Field(default=None, description="Key of the client certificate")
     data_dir: Path = Field(default=Path(".vigia"), description="Where the embedded database and broker live")
+    embedded_mqtt_port: int = Field(default=1883, ge=1, le=65535, description="Port of the embedded broker")
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on")
     api_port: int = Field(default=8013, ge=0, le=65535, description="Port the API listens on, 0 for any free one")
     public_url: str | None = Field(default=None, description="The address people reach the API by, behind a proxy")

@@ -1,0 +1,35 @@
+"""`vigia load`: a city's municipalities, basins, stations, devices and rules, from a seed folder."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from services.load import load
+from services.runtime import clock_of, migrated_database
+from services.seed import LA_PLATA, SeedTrouble, read_seed
+from services.settings import Settings
+
+NAME = "load"
+HELP = "Load a city from a seed folder (city.toml, basins.geojson); without one, the schematic La Plata."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Where the seed is."""
+    parser.add_argument("folder", type=Path, nargs="?", default=LA_PLATA, help="seed folder, see docs/seed.md")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Load all of it or, with everything wrong in it said, nothing."""
+    settings = Settings()
+    try:
+        seed = read_seed(arguments.folder)
+    except SeedTrouble as trouble:
+        print(trouble, file=sys.stderr)
+        return 2
+    with migrated_database(settings, "vigia-load") as database, database.begin() as transaction:
+        loaded = load(transaction, seed, clock_of(settings)())
+    print(
+        f"{seed.city.name}: {loaded.stations} stations, {loaded.devices} devices, {loaded.rules} rules"
+        f" ({loaded.rules_changed} new or changed, {loaded.rules_retired} retired)"
+    )
+    return 0

@@ -1,0 +1,26 @@
+"""`vigia migrate`: bring the database to this version's schema."""
+
+import argparse
+
+from models.migrations import current, upgrade
+from services.runtime import database_url, open_database
+from services.settings import Settings
+
+NAME = "migrate"
+HELP = "Bring the database to this version's schema; safe to repeat."
+
+
+def arguments(_parser: argparse.ArgumentParser) -> None:
+    """No options: the database is VIGIA_DATABASE_URL, or the embedded one."""
+
+
+def run(_arguments: argparse.Namespace) -> int:
+    """Print where the schema was and where it is now."""
+    with database_url(Settings()) as url:
+        database = open_database(url, name="vigia-migrate", pool_size=1)
+        with database.begin() as transaction:
+            before = current(transaction)
+            upgrade(transaction)
+            print(f"{before or 'empty'} -> {current(transaction)}")
+        database.dispose()
+    return 0

@@ -1,0 +1,45 @@
+"""`vigia pipeline`: carry readings from the broker to the tables and the rules."""
+
+import argparse
+
+from ingest.broker import Broker, Tls
+from models.kind import Lane
+from services.pipeline import TOPICS, Pipeline
+from services.runtime import clock_of, migrated_database, mqtt_url, start_logging, stop_on_signals
+from services.settings import Settings
+
+NAME = "pipeline"
+HELP = "Carry readings from the broker to the tables and the rules, until stopped."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which lane this process carries."""
+    parser.add_argument(
+        "--lane",
+        type=Lane,
+        choices=list(Lane),
+        help="carry only this lane's kinds, so that a storm of bulk messages delays no critical one; run both or neither",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run until SIGINT or SIGTERM; what was taken and not kept by then stays with the broker."""
+    settings = Settings()
+    clock, stop = clock_of(settings), stop_on_signals()
+    start_logging(settings)
+    with migrated_database(settings, "vigia-pipeline") as database, mqtt_url(settings) as url:
+        pipeline = Pipeline(database, clock, arguments.lane)
+        broker = Broker(
+            url,
+            client_id=f"vigia-{pipeline.name}",
+            filters=TOPICS,
+            now=clock,
+            receive_maximum=min(2 * settings.batch, 0xFFFF),
+            largest_bytes=settings.max_packet_bytes,
+            tls=Tls(settings.mqtt_ca_file, settings.mqtt_cert_file, settings.mqtt_key_file),
+        )
+        try:
+            pipeline.run(broker, settings.batch, stop)
+        finally:
+            broker.close()
+    return 0
