@@ -1,15 +1,16 @@
 """Vehicles on a street: how many pass in a minute, how fast, of which class. Nobody's plate, nobody's identity."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-
-import numpy as np
+from itertools import accumulate
+from random import Random
 
 from models.place import Street
 
 CLASSES = ("car", "motorcycle", "van", "truck", "bus")
 SHARES = (0.72, 0.14, 0.07, 0.03, 0.04)
+CUMULATIVE = tuple(accumulate(SHARES))
 HOURLY = (6, 4, 3, 2, 3, 8, 30, 78, 88, 70, 64, 70, 80, 78, 66, 64, 72, 90, 100, 88, 62, 42, 26, 14)
 """Flow by hour of a working day, as percent of the peak hour's; assumed, with the two usual peaks and a noon return."""
 SATURDAY, SUNDAY = 0.75, 0.55
@@ -48,18 +49,14 @@ def mean_speed_kmh(street: Street, local: datetime, rain_mm: float, flow: float)
     return wanted * crowded * wet * 1.08
 
 
-def vehicles(
-    street: Street, local: datetime, rain_mm: float, rng: np.random.Generator, busy: float = 1.0
-) -> Sequence[Vehicle]:
-    """Those that pass in the minute beginning at `local`, in order. A few drive half as fast again as the rest."""
+def vehicles(street: Street, local: datetime, rain_mm: float, random: Random, busy: float = 1.0) -> Iterator[Vehicle]:
+    """Those that pass in the minute beginning at `local`, in order: a Poisson process. A few are half as fast again."""
     flow = flow_per_min(street, local, rain_mm, busy)
-    count = int(rng.poisson(flow))
     mean = mean_speed_kmh(street, local, rain_mm, flow)
-    speeds = rng.normal(mean, SPREAD * mean, count) * np.where(rng.random(count) < HASTY_SHARE, HASTY_FACTOR, 1.0)
-    seconds = np.sort(rng.integers(0, 60, count))
-    sorts = rng.choice(len(CLASSES), count, p=SHARES)
-    lanes = rng.integers(0, 2, count)
-    return [
-        Vehicle(int(second), max(float(speed), SLOWEST_KMH), CLASSES[sort], int(lane))
-        for second, speed, sort, lane in zip(seconds, speeds, sorts, lanes, strict=True)
-    ]
+    second = random.expovariate(flow / 60)
+    while second < 60:
+        haste = HASTY_FACTOR if random.random() < HASTY_SHARE else 1.0
+        speed_kmh = max(random.gauss(mean, SPREAD * mean) * haste, SLOWEST_KMH)
+        (sort,) = random.choices(CLASSES, cum_weights=CUMULATIVE)
+        yield Vehicle(int(second), speed_kmh, sort, random.randrange(2))
+        second += random.expovariate(flow / 60)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from random import Random
 from zlib import crc32
 
 import numpy as np
@@ -60,9 +61,9 @@ class World:
         if street is None:
             return ()
         began = self.now - MINUTE
-        rng = np.random.default_rng([self._seed, crc32(station.encode()), int(began.timestamp()) // 60])
+        random = Random(crc32(f"{self._seed}/{station}/{began.timestamp()}".encode()))
         rain_mm = float(self._last_mm[self._place[station]])
-        return vehicles(street, began.astimezone(self.city.zone), rain_mm, rng, self._busy)
+        return list(vehicles(street, began.astimezone(self.city.zone), rain_mm, random, self._busy))
 
 
 def _whole_minute(moment: datetime) -> datetime:
