@@ -88,15 +88,16 @@ def write_passwords(path: Path, passwords: dict[str, str]) -> None:
         subprocess.run([program("mosquitto_passwd"), "-U", path], check=True)
 
 
-def lay_out(folder: Path, port: int) -> None:
+def lay_out(folder: Path, port: int, tls_port: int | None = None) -> None:
     """The deployed files, with the port and the paths of a test."""
     (folder / "conf.d").mkdir()
     shutil.copy(DEPLOYED / "acl", folder / "acl")
     shutil.copy(DEPLOYED / "conf.d" / "limits.conf", folder / "conf.d")
-    listener = (DEPLOYED / "conf.d" / "listener.conf").read_text(encoding="utf-8")
-    assert "listener 1883\n" in listener
-    listener = listener.replace("listener 1883\n", f"listener {port} 127.0.0.1\n")
-    (folder / "conf.d" / "listener.conf").write_text(listener, encoding="utf-8")
+    here = folder / "conf.d"
+    move(DEPLOYED / "conf.d" / "listener.conf", here, "listener 1883\n", f"listener {port} 127.0.0.1\n")
+    if tls_port is not None:
+        move(DEPLOYED / "tls" / "devices.conf", here, "listener 8883\n", f"listener {tls_port} 127.0.0.1\n")
+        move(here / "devices.conf", here, "/mosquitto/tls/", f"{folder}/")
     (folder / "mosquitto.conf").write_text(
         f"user {getpass.getuser()}\n"
         f"password_file {folder}/passwords\n"
@@ -106,15 +107,30 @@ def lay_out(folder: Path, port: int) -> None:
     )
 
 
+def move(source: Path, to: Path, before: str, after: str) -> None:
+    """Copy a configuration file with one thing changed, which must be there."""
+    text = source.read_text(encoding="utf-8")
+    assert before in text
+    (to / source.name).write_text(text.replace(before, after), encoding="utf-8")
+
+
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
-    """Starts a broker with the deployed files; `passwords` and `rules` replace the test's users or the access rules."""
+    """Starts a broker with the deployed files; `passwords` and `rules` replace the test's users or the access rules.
+
+    With `tls_port` it listens there too, with the certificates in the test's folder.
+    """
     program("mosquitto")
     started: list[Mosquitto] = []
 
-    def start(passwords: dict[str, str] = PASSWORDS, rules: str | None = None, more_rules: str = "") -> Mosquitto:
+    def start(
+        passwords: dict[str, str] = PASSWORDS,
+        rules: str | None = None,
+        more_rules: str = "",
+        tls_port: int | None = None,
+    ) -> Mosquitto:
         server = Mosquitto(tmp_path, free_port())
-        lay_out(tmp_path, server.port)
+        lay_out(tmp_path, server.port, tls_port)
         write_passwords(tmp_path / "passwords", passwords)
         deployed = (tmp_path / "acl").read_text(encoding="utf-8")
         (tmp_path / "acl").write_text((deployed if rules is None else rules) + more_rules, encoding="utf-8")

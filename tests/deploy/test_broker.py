@@ -3,6 +3,7 @@
 import os
 import queue
 import signal
+import ssl
 import subprocess
 import time
 from collections.abc import Callable
@@ -38,6 +39,8 @@ class Client:
         password: str | None = None,
         client_id: str | None = None,
         keep: bool = False,
+        port: int | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.connected: queue.Queue[tuple[Any, Any, Any]] = queue.Queue()
         self.published: queue.Queue[int] = queue.Queue()
@@ -47,14 +50,17 @@ class Client:
         self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id or name, protocol=mqtt.MQTTv5)
         if name is not None:
             self.client.username_pw_set(name, PASSWORDS.get(name) if password is None else password)
+        if tls is not None:
+            self.client.tls_set_context(tls)
         self.client.on_connect = lambda _client, _data, *answer: self.connected.put(answer)
         self.client.on_publish = lambda _client, _data, _mid, code, _properties: self.published.put(code.value)
         self.client.on_subscribe = lambda _client, _data, _mid, codes, _properties: self.granted.put(codes)
         self.client.on_message = lambda _client, _data, message: self.heard.put(message.topic)
         self.client.on_disconnect = lambda _client, _data, _flags, code, _properties: self.left.put(code)
+        self.client.reconnect_delay_set(60, 60)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = 3600 if keep else 0
-        self.client.connect("127.0.0.1", broker.port, clean_start=not keep, properties=properties)
+        self.client.connect("127.0.0.1", port or broker.port, clean_start=not keep, properties=properties)
         self.client.loop_start()
         self.flags, self.code, self.properties = self.connected.get(timeout=WAIT_S)
 
