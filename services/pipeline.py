@@ -11,11 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from functools import partial
-from itertools import chain, repeat
 from typing import TypeVar, assert_never
 
-import psycopg
-import sqlalchemy.exc
 from sqlalchemy import Connection, Engine
 
 from alerts import engine, rulebook
@@ -32,6 +29,7 @@ from models.kind import Lane
 from models.kinds import BY_NAME, KINDS
 from models.reading import Flag, Message, Presence, Reading, Reason, Rejected
 from services.heartbeat import beat
+from services.patience import DATABASE_LOST, outlast, told
 from services.runtime import Clock, Every
 
 log = logging.getLogger(__name__)
@@ -43,18 +41,6 @@ COMMANDS = "/command"
 TAKE_WAIT_S = 0.5
 TICK_S = 5.0
 HEARTBEAT_S = 1.0
-LOST_WAITS_S = (0.1, 0.5, 1.0, 2.0, 5.0)
-"""Waits between tries while the database is away; the last one repeats."""
-MOST_DETAIL = 500
-"""Characters of an error's text kept beside a message set aside."""
-DATABASE_LOST = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    sqlalchemy.exc.OperationalError,
-    sqlalchemy.exc.InterfaceError,
-    sqlalchemy.exc.TimeoutError,
-)
-"""No message's fault: connection, resources, shutdown, deadlock or timeout. Everything is tried again."""
 
 
 @dataclass(slots=True)
@@ -86,14 +72,14 @@ class Pipeline:
         while not stop.is_set():
             messages = broker.take(limit=batch, wait_s=TAKE_WAIT_S)
             if messages:
-                if not self._outlast(partial(self.carry, messages), stop):
+                if not outlast(partial(self.carry, messages), stop):
                     return
                 broker.acknowledge(messages)
-            if tick.due() and not self._outlast(self.tick, stop):
+            if tick.due() and not outlast(self.tick, stop):
                 return
             if heartbeat.due():
                 status = self._status(broker)
-                self._outlast(partial(beat, self.database, self.name, started_at, self.clock(), status), stop)
+                outlast(partial(beat, self.database, self.name, started_at, self.clock(), status), stop)
 
     @property
     def name(self) -> str:
@@ -171,32 +157,19 @@ class Pipeline:
             counts.transitions += len(judged.transitions)
 
         def blame(station: str, trouble: Exception) -> None:
-            engine.blame(transaction, book, station, _told(trouble), self.clock())
+            engine.blame(transaction, book, station, told(trouble), self.clock())
 
         isolate(list(arrived), judge, blame)
 
     def _set_aside(self, message: Message, trouble: Exception) -> None:
         log.error("set a message aside", extra={"action": "set-aside", "topic": message.topic}, exc_info=trouble)
         with self.database.begin() as transaction:
-            keep_rejected(transaction, [Rejected(message, Reason.POISON, _told(trouble))])
+            keep_rejected(transaction, [Rejected(message, Reason.POISON, told(trouble))])
         self._add(Counts(messages=1, rejected=1, set_aside=1))
 
     def _add(self, counts: Counts) -> None:
         for one in fields(Counts):
             setattr(self.counts, one.name, getattr(self.counts, one.name) + getattr(counts, one.name))
-
-    def _outlast(self, work: Callable[[], None], stop: threading.Event) -> bool:
-        """Do the work, again and again while the database is away. False if told to stop before it was done."""
-        for wait_s in chain(LOST_WAITS_S, repeat(LOST_WAITS_S[-1])):
-            try:
-                work()
-            except DATABASE_LOST as lost:
-                log.warning("waiting for the database", extra={"action": "wait", "trouble": _told(lost)})
-                if stop.wait(wait_s):
-                    return False
-            else:
-                return True
-        return False
 
     def _status(self, broker: Broker) -> dict[str, object]:
         return {
@@ -265,10 +238,6 @@ def _conflict(message: Message, reading: Reading) -> Rejected:
         "a device must not change what it said; send a correction under its own time or seq"
     )
     return Rejected(message, Reason.CONFLICT, detail)
-
-
-def _told(trouble: BaseException) -> str:
-    return f"{type(trouble).__name__}: {trouble}".replace("\0", "")[:MOST_DETAIL]
 
 
 def _announce_readings(transaction: Connection, fresh: Iterable[Entry], now: datetime) -> None:

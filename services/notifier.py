@@ -1,0 +1,131 @@
+"""Drains the notices: claims what is due, tells it to its channel outside any transaction, writes down what came of it.
+
+Delivery is at least once: a notifier killed between telling and writing tells again, under the same key.
+"""
+
+import logging
+import random
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import httpx
+from sqlalchemy import Connection, Engine
+
+from alerts.deliver import WEBHOOK, Outcome, Refused, Retry, Sent, post, retry_wait_s
+from alerts.events import announce
+from alerts.record import CONSOLE
+from models.rows import driver
+from services.heartbeat import beat
+from services.patience import outlast
+from services.runtime import Clock, Every
+
+log = logging.getLogger(__name__)
+
+CLAIM = 50
+LEASE = timedelta(minutes=5)
+IDLE_S = 0.5
+HEARTBEAT_S = 1.0
+JITTER = 0.2
+NAME = "notifier"
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A notice this process may tell until its lease ends."""
+
+    id: int
+    channel: str
+    recipient: str
+    dedup_key: str
+    attempts: int
+    body: dict[str, Any]
+
+
+def claim(transaction: Connection, now: datetime) -> list[Claimed]:
+    """Lease the most urgent notices that are due and that nobody else is telling."""
+    with driver(transaction).cursor() as cursor:
+        cursor.execute(
+            "UPDATE notices SET leased_until = %s, attempts = attempts + 1 WHERE id IN"
+            " (SELECT id FROM notices WHERE sent_at IS NULL AND refused IS NULL AND not_before <= %s"
+            " AND (leased_until IS NULL OR leased_until < %s) ORDER BY priority, id LIMIT %s FOR UPDATE SKIP LOCKED)"
+            " RETURNING id, channel, recipient, dedup_key, attempts, body",
+            [now + LEASE, now, now, CLAIM],
+        )
+        return sorted((Claimed(*row) for row in cursor), key=lambda notice: notice.id)
+
+
+def settle(transaction: Connection, notice: Claimed, outcome: Outcome, now: datetime) -> None:
+    """Write down what came of telling a notice."""
+    with driver(transaction).cursor() as cursor:
+        match outcome:
+            case Sent():
+                cursor.execute("UPDATE notices SET sent_at = %s, trouble = NULL WHERE id = %s", [now, notice.id])
+            case Refused(trouble):
+                cursor.execute("UPDATE notices SET refused = %s WHERE id = %s", [trouble, notice.id])
+            case Retry(trouble):
+                wait_s = retry_wait_s(notice.attempts) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads
+                cursor.execute(
+                    "UPDATE notices SET not_before = %s, leased_until = NULL, trouble = %s WHERE id = %s",
+                    [now + timedelta(seconds=wait_s), trouble, notice.id],
+                )
+
+
+def want_webhook(transaction: Connection, url: str) -> None:
+    """Have every alert told to this webhook from now on."""
+    with driver(transaction).cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO contacts (name, channel, address, least_nar) VALUES ('webhook', %s, %s, 0)"
+            " ON CONFLICT (channel, address) DO NOTHING",
+            [WEBHOOK, url],
+        )
+
+
+@dataclass(slots=True)
+class Notifier:
+    """The process that tells. Several may run: each notice is leased to one."""
+
+    database: Engine
+    clock: Clock
+    client: httpx.Client
+    sent: int = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Drain until told to stop, outlasting a lost database."""
+        started_at, heartbeat = self.clock(), Every(HEARTBEAT_S)
+        while not stop.is_set():
+            told = self.sent
+            if not outlast(self.drain, stop):
+                return
+            if heartbeat.due():
+                outlast(partial(beat, self.database, NAME, started_at, self.clock(), {"sent": self.sent}), stop)
+            if told == self.sent:
+                stop.wait(IDLE_S)
+
+    def drain(self) -> int:
+        """Tell what is due. Returns how many notices were claimed."""
+        with self.database.begin() as transaction:
+            claimed = claim(transaction, self.clock())
+        for notice in claimed:
+            outcome = self._tell(notice)
+            with self.database.begin() as transaction:
+                settle(transaction, notice, outcome, self.clock())
+            self.sent += isinstance(outcome, Sent)
+            if not isinstance(outcome, Sent):
+                trouble = {"action": "tell", "notice": notice.id, "trouble": outcome.trouble}
+                log.warning("a notice did not get through", extra=trouble)
+        return len(claimed)
+
+    def _tell(self, notice: Claimed) -> Outcome:
+        match notice.channel:
+            case channel if channel == CONSOLE:
+                # Its event is what the watch page shows and sounds; page and reader of the stream see it once.
+                with self.database.begin() as transaction:
+                    announce(transaction, "notice", {"id": notice.id, **notice.body}, self.clock())
+                return Sent()
+            case channel if channel == WEBHOOK:
+                return post(self.client, notice.recipient, notice.dedup_key, notice.body)
+            case unknown:
+                return Refused(f"no channel {unknown!r} here")

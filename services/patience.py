@@ -1,0 +1,43 @@
+"""Outlasting a database that is away: nothing is lost by waiting, and nothing is acknowledged meanwhile."""
+
+import logging
+import threading
+from collections.abc import Callable
+from itertools import chain, repeat
+
+import psycopg
+import sqlalchemy.exc
+
+log = logging.getLogger(__name__)
+
+WAITS_S = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Waits between tries; the last one repeats."""
+MOST_TOLD = 500
+"""Characters of an error's text that are kept or logged."""
+DATABASE_LOST = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.TimeoutError,
+)
+"""Nobody's fault: connection, resources, shutdown, deadlock or timeout. Everything is tried again."""
+
+
+def outlast(work: Callable[[], object], stop: threading.Event) -> bool:
+    """Do the work, again and again while the database is away. False if told to stop before it was done."""
+    for wait_s in chain(WAITS_S, repeat(WAITS_S[-1])):
+        try:
+            work()
+        except DATABASE_LOST as lost:
+            log.warning("waiting for the database", extra={"action": "wait", "trouble": told(lost)})
+            if stop.wait(wait_s):
+                return False
+        else:
+            return True
+    return False
+
+
+def told(trouble: BaseException) -> str:
+    """An error in a line, bounded, as it can be kept in the tables."""
+    return f"{type(trouble).__name__}: {trouble}".replace("\0", "")[:MOST_TOLD]
