@@ -7,7 +7,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-from models.migrations.readings import ensure_readings
+from models.migrations.readings import ensure_readings, ensure_views
+from models.migrations.timescale import ensure_timescale
 
 LOCK = 0x7669676961  # "vigia": two processes starting at once migrate one after the other
 
@@ -15,11 +16,14 @@ LOCK = 0x7669676961  # "vigia": two processes starting at once migrate one after
 def upgrade(connection: Connection) -> None:
     """Bring the schema to this version's, in the caller's transaction; safe to repeat and to race.
 
-    Numbered steps first, then the readings' tables that KINDS asks for.
+    Numbered steps first, then the readings' tables that KINDS asks for, then their roll-ups: continuous aggregates
+    where TimescaleDB is or can be installed, views elsewhere.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     command.upgrade(_config(connection), "head")
     ensure_readings(connection)
+    if not ensure_timescale(connection):
+        ensure_views(connection)
 
 
 def current(connection: Connection) -> str | None:

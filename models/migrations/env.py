@@ -9,7 +9,7 @@ from models.tables import METADATA
 
 def _numbered(_object: Any, name: str | None, kind: str, *_: Any) -> bool:
     """The readings' tables follow KINDS (`models.migrations.readings`), not numbered steps."""
-    return not (kind == "table" and name is not None and name.endswith("_readings"))
+    return not (kind == "table" and name is not None and name.endswith(("_readings", "_hourly_kept")))
 
 
 context.configure(
