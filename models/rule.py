@@ -7,6 +7,7 @@ is the state class beside it; states are plain values, so that a restart or anot
 from dataclasses import dataclass
 
 from models.alert import NAR
+from models.place import Street
 
 Colours = tuple[float, float, float]
 
@@ -46,7 +47,10 @@ class Rainfall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
-    """No reading for longer than three periods, and never less than `least_s`."""
+    """No reading for longer than three periods, and never less than `least_s`.
+
+    Amarillo; rojo where the station's own water is at amarillo or above, for then silence may be the flood's doing.
+    """
 
     period_s: int
     least_s: int = 900
@@ -62,21 +66,36 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtremeSpeed:
-    """A vehicle so fast that the street is dangerous right now, or several within the window."""
+    """A vehicle so fast that the street is dangerous right now, by how far it is over the limit then in force there.
+
+    `several` vehicles that call for a colour within the window call for the next one. Without a street, the limit is
+    `limit_kmh`; a street's hours are those of `zone`.
+    """
 
     over_limit_kmh: Colours = (40.0, 60.0, 80.0)
     window_s: int = 900
+    several: int = 3
+    limit_kmh: float = 40.0
+    street: Street | None = None
+    zone: str = "America/Argentina/Buenos_Aires"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedTrend:
-    """The share of vehicles over the limit grew: the last days against the days before."""
+    """The share of vehicles over the limit grew: the last whole days against the days before them.
+
+    `grew_points`: growth of the share, 0.05 being five in a hundred. `z_score`: the least of the two-proportion test.
+    Limits as for `ExtremeSpeed`. No more than 35 days in all are remembered.
+    """
 
     recent_days: int = 7
     before_days: int = 28
     least_vehicles: int = 500
     grew_points: Colours = (0.05, 0.10, 0.20)
     z_score: float = 3.0
+    limit_kmh: float = 40.0
+    street: Street | None = None
+    zone: str = "America/Argentina/Buenos_Aires"
 
 
 Judgement = Stage | Rainfall | Silence | Fault | ExtremeSpeed | SpeedTrend
@@ -112,7 +131,8 @@ NO_PAST = Outlook()
 class Around:
     """What is known at this moment beyond the rule's own sensor: its neighbours, and the past of its own stream.
 
-    `rain` is the highest colour any of the rule's rain stations holds, `upstream` the highest of its upstream stations;
+    `rain` is the highest colour any of the rule's rain stations holds, `upstream` the highest of its upstream stations,
+    `stage` the colour of the station's own water, for rules about its sensor;
     `rain_15_min_mm` the largest 15-minute rain among them, None where no rain station reports.
     """
 
@@ -120,6 +140,7 @@ class Around:
     upstream: NAR = NAR.VERDE
     rain_15_min_mm: float | None = None
     outlook: Outlook = NO_PAST
+    stage: NAR = NAR.VERDE
 
 
 ALONE = Around()
