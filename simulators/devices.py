@@ -158,7 +158,7 @@ class SimulatedDevice:
 
     def birth(self, at: datetime) -> Parcel:
         """The device says that it is there, retained."""
-        said = {"online": True, "observed_at": _written(at), "boot": self.boot}
+        said = {"online": True, "observed_at": written(at), "boot": self.boot}
         return Parcel(made_at=at, due_at=at, topic=self.status_topic, payload=orjson.dumps(said), retain=True)
 
     def will(self, at: datetime) -> Parcel:
@@ -203,7 +203,7 @@ class SimulatedDevice:
 
     def _own(self, at: datetime, fields: Fields) -> Fields:
         """Vigía's own form of one reading. Counts it."""
-        said = {"observed_at": _written(at), "boot": self.boot, "seq": self.seq} | self._extras(at) | fields
+        said = {"observed_at": written(at), "boot": self.boot, "seq": self.seq} | self._extras(at) | fields
         self.seq += 1
         return said
 
@@ -227,7 +227,8 @@ class SimulatedDevice:
         return records
 
 
-def _written(at: datetime) -> str:
+def written(at: datetime) -> str:
+    """An instant as devices write it: RFC 3339, UTC, milliseconds."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -86,8 +86,14 @@ class Publisher:
                 if not self._change.wait_for(lambda: number not in self._unacknowledged, WAIT_S):
                     raise BrokerAway(f"{topic} was not acknowledged for {WAIT_S:.0f} s")
 
+    def drain(self) -> None:
+        """Wait until all that was handed over is acknowledged. Raises BrokerAway after `WAIT_S`."""
+        with self._change:
+            if not self._change.wait_for(lambda: not self._unacknowledged, WAIT_S):
+                raise BrokerAway(f"{len(self._unacknowledged)} messages were not acknowledged for {WAIT_S:.0f} s")
+
     def close(self) -> None:
-        """Say goodbye, which cancels the will. What is still on the way is lost: `publish` the last with `wait`."""
+        """Say goodbye, which cancels the will. What is still on the way is lost: `drain` before."""
         self._client.disconnect()
         self._client.loop_stop()
 

@@ -1,0 +1,87 @@
+"""`vigia simulate`: a seeded city whose devices publish to the broker, in quiet, at rush hour or in a storm."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from services.runtime import Clock, FasterClock, clock_of, mqtt_url, stop_on_signals
+from services.seed import LA_PLATA, SeedTrouble, read_seed
+from services.settings import Settings
+from simulators.faults import usual
+from simulators.parcel import Parcel
+from simulators.publish import BrokerAway, Publisher
+from simulators.scenario import Cast, play, told_from
+from simulators.scenarios import SCENARIOS
+
+NAME = "simulate"
+HELP = "Publish what the devices of a simulated city say, until stopped."
+UNTIL_STOPPED = timedelta(days=3650)
+UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+OFTEN = {"none": 0.0, "default": 1.0, "all": 8.0}
+"""How often things go wrong, against the usual; never also means that no single device is unlucky."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which story, in which city, with which chance."""
+    parser.add_argument("--scenario", choices=SCENARIOS, default="storm_2013", help="the story (default: storm_2013)")
+    parser.add_argument("--seed", type=int, default=2013, help="the same seed gives the same city (default: 2013)")
+    parser.add_argument("--faults", choices=OFTEN, default="default", help="how often things go wrong")
+    parser.add_argument("--duration", type=duration, default=UNTIL_STOPPED, help="simulated time, such as 90m, 6h, 2d")
+    parser.add_argument("--city", type=Path, default=LA_PLATA, help="seed folder, see docs/seed.md")
+
+
+def duration(words: str) -> timedelta:
+    """A length of time such as 90s, 30m, 6h or 2d. Raises ValueError, which argparse shows."""
+    length = timedelta(seconds=float(words[:-1]) * UNITS_S.get(words[-1:], 0))
+    if not timedelta(0) < length <= UNTIL_STOPPED:
+        raise ValueError(words)
+    return length
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Play the scenario at the clock's pace; in real time its story begins now. The devices say goodbye at the end."""
+    settings = Settings()
+    clock = clock_of(settings)
+    try:
+        city = read_seed(arguments.city).city
+    except SeedTrouble as trouble:
+        print(trouble, file=sys.stderr)
+        return 2
+    start, scenario = clock(), SCENARIOS[arguments.scenario]
+    if not isinstance(clock, FasterClock):
+        scenario = told_from(scenario, start)
+    cast = Cast(city, scenario, seed=arguments.seed, start=start)
+    often = OFTEN[arguments.faults]
+    parcels = cast.parcels(usual(city, arguments.seed, often) if often else iter)
+    print(f"{city.name}: {scenario.summary}; {len(cast.devices)} devices from {start:%Y-%m-%d %H:%M} UTC", flush=True)
+    return publish_at_pace(settings, clock, parcels, until=start + arguments.duration, goodbyes=cast.wills(start))
+
+
+def publish_at_pace(
+    settings: Settings, clock: Clock, parcels: Iterator[Parcel], *, until: datetime, goodbyes: Iterable[Parcel] = ()
+) -> int:
+    """Publish parcels as they fall due, until a signal, `until` or their end; then the goodbyes. The exit status."""
+    stop = stop_on_signals()
+    sent = 0
+
+    def publish(parcel: Parcel) -> None:
+        nonlocal sent
+        publisher.publish(parcel.topic, parcel.payload, retain=parcel.retain)
+        sent += 1
+
+    try:
+        with mqtt_url(settings) as url, Publisher(url, client_id=f"vigia-simulators-{os.getpid()}") as publisher:
+            speed = clock.factor if isinstance(clock, FasterClock) else 1.0
+            play(parcels, publish, now=clock, wait=stop.wait, speed=speed, until=until)
+            for parcel in goodbyes:
+                publish(parcel)
+            publisher.drain()
+    except BrokerAway as away:
+        print(f"vigia: {away}", file=sys.stderr)
+        return 1
+    finally:
+        print(f"{sent} messages published", flush=True)
+    return 0

@@ -1,0 +1,109 @@
+"""A recorded series, sent as if a device observed it: blank rows stay blank, and nothing is made up between them."""
+
+import csv
+import gzip
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from math import isfinite
+from pathlib import Path
+
+import orjson
+
+from models.kinds import BY_NAME
+from models.place import Device
+from simulators.devices import topic_of, written
+from simulators.parcel import Parcel
+
+TIME_COLUMN = "time_utc"
+MAX_ROWS = 5_000_000
+LONGEST_INTERVAL_S = 86_400
+BLANKS = {"", "na", "nan", "null", "none"}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What was recorded, in the order of time, and how many rows held no value."""
+
+    rows: tuple[tuple[datetime, float], ...]
+    blank: int
+
+
+class BadSeries(ValueError):
+    """A file that is no series; the message names the file and the line."""
+
+
+def read_series(path: Path, column: str, only: Mapping[str, str]) -> Series:
+    """The series in a CSV file, plain or gzip: a `time_utc` column in ISO 8601 and `column`.
+
+    `only` keeps the rows that hold these words in these columns. Raises BadSeries; blank values are counted, not sent.
+    """
+    rows: list[tuple[datetime, float]] = []
+    blank = 0
+    for line, row in _lines(path, {TIME_COLUMN, column, *only}):
+        if any(row[name] != word for name, word in only.items()):
+            continue
+        at = _instant(row[TIME_COLUMN], f"{path.name}:{line}")
+        if rows and at < rows[-1][0]:
+            raise BadSeries(
+                f"{path.name}:{line}: {row[TIME_COLUMN]} is earlier than the row before; sort or choose rows"
+            )
+        if (row[column] or "").strip().lower() in BLANKS:
+            blank += 1
+            continue
+        rows.append((at, _number(row[column], f"{path.name}:{line}: {column}")))
+        if len(rows) > MAX_ROWS:
+            raise BadSeries(f"{path.name}:{line}: more than {MAX_ROWS} rows; split the file")
+    return Series(tuple(rows), blank)
+
+
+def _lines(path: Path, wanted: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            reader = csv.DictReader(TextIOWrapper(file, encoding="utf-8-sig", newline=""))
+            missing = wanted - set(reader.fieldnames or ())
+            if missing:
+                there = ", ".join(reader.fieldnames or ())
+                raise BadSeries(f"{path.name}:1: no column {', '.join(sorted(missing))}; there are {there or 'none'}")
+            for row in reader:
+                yield reader.line_num, row
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise BadSeries(f"{path}: {error}") from error
+
+
+def _instant(words: str | None, at: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(words or "")
+    except ValueError as error:
+        raise BadSeries(f"{at}: {words!r} is no time such as 2016-09-01T04:40:00Z") from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _number(words: str, at: str) -> float:
+    try:
+        value = float(words)
+    except ValueError as error:
+        raise BadSeries(f"{at}: {words!r} is no number") from error
+    if not isfinite(value):
+        raise BadSeries(f"{at}: {words!r} is not finite")
+    return value
+
+
+def as_sent(series: Series, device: Device, *, start: datetime, pace: float, keep_times: bool) -> Iterator[Parcel]:
+    """The series as `device` would have sent it from `start` on, `pace` times as fast as it was observed.
+
+    Readings carry the time at which they are sent, or with `keep_times` the recorded one.
+    """
+    kind = BY_NAME[device.kind]
+    first_at = before = series.rows[0][0] if series.rows else start
+    boot = f"replay-{int(start.timestamp())}"
+    for seq, (at, value) in enumerate(series.rows):
+        due_at = start + (at - first_at) / pace
+        said: dict[str, object] = {"observed_at": written(at if keep_times else due_at), "boot": boot, "seq": seq}
+        if kind.signal.source == "rain":
+            interval_s = int((at - before).total_seconds()) or device.period_s
+            said["interval_s"] = min(interval_s, LONGEST_INTERVAL_S)
+        said[kind.measure] = value
+        before = at
+        yield Parcel(made_at=due_at, due_at=due_at, topic=topic_of(device), payload=orjson.dumps(said))
