@@ -1,0 +1,181 @@
+"""The road of a reading on a real database: rows, judgements, rejections and alerts of one batch stand or fall together."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from alerts import engine as alert_engine
+from models.reading import Message
+from services.load import load
+from services.pipeline import Counts, Pipeline
+from services.seed import LA_PLATA, read_seed
+
+NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
+RIVER = "gato-143-524"
+TOPIC = f"vigia/v1/laplata/river/{RIVER}"
+
+
+class Clock:
+    """A clock the story sets."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Noon, until the story says otherwise."""
+    return Clock()
+
+
+@pytest.fixture
+def pipeline(database: Engine, clock: Clock) -> Iterator[Pipeline]:
+    """A pipeline for all kinds, with La Plata loaded."""
+    with database.begin() as transaction:
+        load(transaction, read_seed(LA_PLATA), NOON)
+    yield Pipeline(database, clock, lane=None)
+
+
+def message(minute: float, level_m: float | None = None, *, topic: str = TOPIC, **more: object) -> Message:
+    """What the gauge sends `minute` minutes after noon, received a second later."""
+    observed_at = NOON + timedelta(minutes=minute)
+    body = {"observed_at": observed_at.isoformat(), "level_m": level_m, **more}
+    return Message(topic, json.dumps(body).encode(), observed_at + timedelta(seconds=1))
+
+
+def rows(database: Engine, query: str) -> list[Any]:
+    """Every row of a query."""
+    with database.begin() as transaction:
+        return [tuple(row) for row in transaction.execute(text(query))]
+
+
+def one(database: Engine, query: str) -> Any:
+    """The one value a query returns."""
+    return rows(database, query)[0][0]
+
+
+def story(pipeline: Pipeline, clock: Clock, *levels: tuple[float, float]) -> None:
+    """Carry each (minute, level_m) in a batch of its own, at its own time."""
+    for minute, level_m in levels:
+        clock.now = NOON + timedelta(minutes=minute, seconds=2)
+        pipeline.carry([message(minute, level_m)])
+
+
+def test_a_reading_becomes_one_row_however_often_it_comes(pipeline: Pipeline, database: Engine) -> None:
+    once = message(0, 0.4, boot="a", seq=1)
+    pipeline.carry([once, once])
+    pipeline.carry([once])
+    assert rows(database, "SELECT level_m, seq, flags FROM river_readings") == [(0.4, 1, 0)]
+    assert (pipeline.counts.readings, pipeline.counts.duplicates) == (1, 2)
+
+
+@pytest.mark.parametrize("in_one_batch", [True, False])
+def test_a_different_value_at_the_same_key_is_kept_as_a_conflict(
+    pipeline: Pipeline, database: Engine, in_one_batch: bool
+) -> None:
+    first, second = message(0, 0.4, seq=1), message(0, 0.9, seq=1)
+    for batch in [[first, second]] if in_one_batch else [[first], [second]]:
+        pipeline.carry(batch)
+    assert rows(database, "SELECT level_m FROM river_readings") == [(0.4,)]
+    kept = rows(database, "SELECT reason, topic, payload FROM rejected_messages")
+    assert kept == [("conflict", TOPIC, second.payload)]
+
+
+def test_a_flood_is_raised_escalated_and_cleared_with_its_evidence(
+    pipeline: Pipeline, database: Engine, clock: Clock
+) -> None:
+    rise = [(minute, 0.5 + 0.02 * minute) for minute in range(0, 70)]
+    crest = [(70.0 + minute, 1.9) for minute in range(30)]
+    fall = [(100.0 + minute, max(0.3, 1.9 - 0.04 * minute)) for minute in range(150)]
+    story(pipeline, clock, *rise, *crest, *fall)
+    moves = rows(
+        database, f"SELECT before, after, change FROM transitions WHERE rule_id = '{RIVER}.stage' ORDER BY id"
+    )
+    colours = [after for _, after, change in moves if change != "confirmed"]
+    assert colours == [1, 2, 3, 2, 1, 0]
+    assert rows(database, "SELECT state, highest_nar, nar FROM alerts") == [("cleared", 3, 0)]
+    evidence = one(database, "SELECT evidence FROM transitions ORDER BY id LIMIT 1")
+    assert evidence["thresholds_m"] == [0.95, 1.3, 1.6]
+    assert one(database, "SELECT count(*) FROM notices") == len(moves)
+    assert rows(database, "SELECT nar FROM attention WHERE subject = 'basin:gato'") == [(0,)]
+
+
+def test_an_alert_is_raised_once_however_often_its_readings_come(
+    pipeline: Pipeline, database: Engine, clock: Clock
+) -> None:
+    clock.now = NOON + timedelta(minutes=10)
+    batch = [message(minute, 2.0) for minute in range(5)]
+    for _ in range(3):
+        pipeline.carry(batch)
+    assert one(database, "SELECT count(*) FROM alerts") == 1
+    assert one(database, "SELECT count(*) FROM transitions WHERE change = 'raised'") == 1
+
+
+def test_an_unregistered_device_is_kept_and_seen_and_judged_by_nobody(pipeline: Pipeline, database: Engine) -> None:
+    pipeline.carry([message(minute, 9.0, topic="vigia/v1/laplata/river/nobody-knows") for minute in range(3)])
+    assert one(database, "SELECT count(*) FROM river_readings") == 3
+    assert rows(database, "SELECT code FROM devices WHERE registered_at IS NULL") == [("nobody-knows",)]
+    assert rows(database, "SELECT * FROM alerts") == []
+
+
+def test_garbage_is_kept_with_its_reason_and_costs_its_neighbours_nothing(pipeline: Pipeline, database: Engine) -> None:
+    garbage = Message("vigia/v1/laplata/river/x", b"\x00\xff{", NOON)
+    foreign = Message("vigia/v1/laplata/toaster/x", b"{}", NOON)
+    pipeline.carry([message(0, 0.3), garbage, foreign, message(1, 0.3)])
+    assert one(database, "SELECT count(*) FROM river_readings") == 2
+    kept = rows(database, "SELECT topic, payload FROM rejected_messages ORDER BY id")
+    assert kept == [(garbage.topic, garbage.payload), (foreign.topic, foreign.payload)]
+
+
+def test_a_hole_in_the_sequence_is_counted_and_filled_by_what_comes_late(
+    pipeline: Pipeline, database: Engine
+) -> None:
+    pipeline.carry([message(minute, 0.3, boot="b", seq=minute) for minute in (0, 1, 4)])
+    assert rows(database, "SELECT first_seq, last_seq, filled FROM sequence_gaps") == [(2, 3, 0)]
+    pipeline.carry([message(2, 0.3, boot="b", seq=2)])
+    assert rows(database, "SELECT first_seq, last_seq, filled FROM sequence_gaps") == [(2, 3, 1)]
+
+
+def test_a_rule_that_fails_costs_its_own_judgement_and_no_row(
+    pipeline: Pipeline, database: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = alert_engine.rules.judge
+
+    def broken(rule: Any, *arguments: Any) -> Any:
+        if rule.subject == RIVER:
+            raise ZeroDivisionError("a rule's bug")
+        return judge(rule, *arguments)
+
+    monkeypatch.setattr(alert_engine.rules, "judge", broken)
+    other = "vigia/v1/laplata/river/perez-31-520"
+    clock.now = NOON + timedelta(minutes=5)
+    for _ in range(2):
+        pipeline.carry([message(m, 3.0, topic=topic) for m in range(3) for topic in (TOPIC, other)])
+    assert one(database, "SELECT count(*) FROM river_readings") == 6
+    found = rows(database, "SELECT subject, judgement, cause FROM alerts ORDER BY subject")
+    assert (RIVER, "evaluator", "evaluator") in found
+    assert ("perez-31-520", "stage", "level") in found
+
+
+def test_a_poisonous_message_is_set_aside_alone(
+    pipeline: Pipeline, database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison = message(1, 0.5, boot="poison", seq=1)
+    keep = Pipeline.keep
+
+    def poisoned(self: Pipeline, transaction: Any, messages: Sequence[Message], counts: Counts) -> None:
+        if poison in messages:
+            raise RuntimeError("something nobody thought of")
+        keep(self, transaction, messages, counts)
+
+    monkeypatch.setattr(Pipeline, "keep", poisoned)
+    pipeline.carry([message(0, 0.5), poison, *(message(minute, 0.5) for minute in range(2, 9))])
+    assert one(database, "SELECT count(*) FROM river_readings") == 8
+    assert rows(database, "SELECT reason, payload FROM rejected_messages") == [("poison", poison.payload)]
