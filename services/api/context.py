@@ -1,0 +1,60 @@
+"""What a request works with: the application's parts, one consistent view or one transaction, and the time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import Connection, Engine
+
+from services.api.feed import Feed
+from services.api.wrong_tokens import WrongTokens
+from services.runtime import Clock, FasterClock
+from services.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The parts of one application; stands in `app.state.context`."""
+
+    settings: Settings
+    engine: Engine
+    clock: Clock
+    feed: Feed
+    wrong_tokens: WrongTokens
+
+    @property
+    def pace(self) -> float:
+        """How many times as fast as real time the clock runs: 1 outside simulations."""
+        return self.clock.factor if isinstance(self.clock, FasterClock) else 1.0
+
+
+def context_of(request: Request) -> Context:
+    """The application's parts."""
+    context: Context = request.app.state.context
+    return context
+
+
+def _snapshot(request: Request) -> Iterator[Connection]:
+    options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with context_of(request).engine.connect().execution_options(**options) as connection:
+        yield connection
+
+
+def _transaction(request: Request) -> Iterator[Connection]:
+    with context_of(request).engine.begin() as connection:
+        yield connection
+
+
+def _now(request: Request) -> datetime:
+    return context_of(request).clock()
+
+
+# Both end before the answer leaves: nobody is told "done" of what is not committed.
+Snapshot = Annotated[Connection, Depends(_snapshot, scope="function")]
+"""A read-only view of one moment, however many queries look at it."""
+Transaction = Annotated[Connection, Depends(_transaction, scope="function")]
+"""Commits when the endpoint returns, rolls back when it raises."""
+Now = Annotated[datetime, Depends(_now)]
+"""The time of the application's clock."""

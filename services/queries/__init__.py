@@ -1,0 +1,1 @@
+"""Read queries shared by the API and the pages: each takes a connection and returns frozen values."""

@@ -1,0 +1,251 @@
+"""Where things stand: municipalities, basins, stations with their rules, and devices."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import Connection, Select, and_, func, literal, select
+
+from models.tables import (
+    attention,
+    basins,
+    configuration,
+    device_memories,
+    devices,
+    municipalities,
+    rules,
+    sequence_gaps,
+    stations,
+)
+
+Colour = Annotated[
+    int, Field(ge=0, le=3, description="Attention level: 0 verde, 1 amarillo, 2 naranja, 3 rojo", examples=[2])
+]
+MOST_RULES = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Municipality:
+    """A municipality and the attention level proposed for it; None while nothing was judged there."""
+
+    id: Annotated[str, Field(examples=["laplata"])]
+    name: Annotated[str, Field(examples=["La Plata"])]
+    latitude: Annotated[float, Field(examples=[-34.9214])]
+    longitude: Annotated[float, Field(examples=[-57.9545])]
+    nar: Colour | None
+    since: Annotated[datetime | None, Field(description="Since when at this level")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basin:
+    """A drainage basin and the attention level proposed for it; `geometry` is GeoJSON, WGS 84."""
+
+    id: Annotated[str, Field(examples=["gato"])]
+    municipality: Annotated[str, Field(examples=["laplata"])]
+    name: Annotated[str, Field(examples=["Arroyo del Gato"])]
+    note: str
+    geometry: Annotated[dict[str, Any] | None, Field(description="GeoJSON geometry, WGS 84")]
+    nar: Colour | None
+    since: Annotated[datetime | None, Field(description="Since when at this level")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Station:
+    """A place with a sensor of one kind. `speed_limits` only for radars."""
+
+    id: Annotated[str, Field(examples=["gato-520"])]
+    municipality: Annotated[str, Field(examples=["laplata"])]
+    basin: Annotated[str | None, Field(examples=["gato"])]
+    kind: Annotated[str, Field(examples=["river"])]
+    name: Annotated[str, Field(examples=["Arroyo del Gato y 520"])]
+    latitude: Annotated[float, Field(examples=[-34.9214])]
+    longitude: Annotated[float, Field(examples=[-57.9545])]
+    street: Annotated[str | None, Field(description="For radars: whose speeds are counted", examples=["Av. 7"])]
+    speed_limits: Annotated[Any, Field(description="For radars: limits in km/h by hour")]
+    site_limits: Annotated[Any, Field(description="Lowest and highest value ever thought possible here")]
+    note: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleInForce:
+    """A rule as its station is judged now; its numbers are in `judgement`."""
+
+    id: Annotated[str, Field(examples=["gato-520.stage"])]
+    version: Annotated[int, Field(examples=[1])]
+    judgement: Annotated[
+        dict[str, Any], Field(examples=[{"judgement": "stage", "thresholds_m": [1.0, 1.5, 2.0], "clear_margin_m": 0.1}])
+    ]
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """An instrument as its topic names it; `station` is None while nobody registered it."""
+
+    id: Annotated[int, Field(examples=[17])]
+    municipality: Annotated[str, Field(examples=["laplata"])]
+    kind: Annotated[str, Field(examples=["river"])]
+    code: Annotated[str, Field(examples=["gato-520-a"])]
+    station: Annotated[str | None, Field(examples=["gato-520"])]
+    registered_at: datetime | None
+    first_seen_at: datetime | None
+    online: Annotated[bool | None, Field(description="By birth and last will; null until either came")]
+    online_since: datetime | None
+    observed_at: Annotated[datetime | None, Field(description="Of its newest reading")]
+    received_at: Annotated[datetime | None, Field(description="Of its newest reading")]
+    gaps: Annotated[int, Field(description="Holes in `seq`, filled later or not", examples=[2])]
+    lost: Annotated[int, Field(description="Readings that never came", examples=[5])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attention:
+    """The level proposed for a basin, a municipality or a class of sensors in outage, and why."""
+
+    subject: Annotated[str, Field(description="basin:ID, municipality:ID or outage:ID:KIND", examples=["basin:gato"])]
+    nar: Colour
+    since: datetime
+    evidence: Annotated[Any, Field(examples=[{"cause": "worst", "stations": {"gato-520": 2}}])]
+
+
+def list_municipalities(connection: Connection, *, after: str | None, limit: int) -> list[Municipality]:
+    """Municipalities by id."""
+    query = _with_attention(select(municipalities), municipalities, "municipality")
+    return [Municipality(**row._mapping) for row in connection.execute(_from(query, municipalities.c.id, after, limit))]
+
+
+def one_municipality(connection: Connection, municipality_id: str) -> Municipality | None:
+    """The municipality of that id."""
+    query = _with_attention(select(municipalities), municipalities, "municipality")
+    row = connection.execute(query.where(municipalities.c.id == municipality_id)).one_or_none()
+    return Municipality(**row._mapping) if row else None
+
+
+def list_basins(
+    connection: Connection, *, municipality: str | None, after: str | None, limit: int
+) -> list[Basin]:
+    """Basins by id."""
+    query = _where(_basins(), {basins.c.municipality_id: municipality})
+    return [Basin(**row._mapping) for row in connection.execute(_from(query, basins.c.id, after, limit))]
+
+
+def one_basin(connection: Connection, basin_id: str) -> Basin | None:
+    """The basin of that id."""
+    row = connection.execute(_basins().where(basins.c.id == basin_id)).one_or_none()
+    return Basin(**row._mapping) if row else None
+
+
+def list_stations(
+    connection: Connection,
+    *,
+    municipality: str | None = None,
+    basin: str | None = None,
+    kind: str | None = None,
+    after: str | None = None,
+    limit: int,
+) -> list[Station]:
+    """Stations by id, inactive ones too."""
+    query = _where(
+        _stations(),
+        {stations.c.municipality_id: municipality, stations.c.basin_id: basin, stations.c.kind: kind},
+    )
+    return [Station(**row._mapping) for row in connection.execute(_from(query, stations.c.id, after, limit))]
+
+
+def one_station(connection: Connection, station_id: str) -> Station | None:
+    """The station of that id."""
+    row = connection.execute(_stations().where(stations.c.id == station_id)).one_or_none()
+    return Station(**row._mapping) if row else None
+
+
+def rules_of(connection: Connection, station_id: str) -> list[RuleInForce]:
+    """The rules a station is judged by now."""
+    rows = connection.execute(
+        select(rules.c.id, rules.c.version, rules.c.judgement, rules.c.changed_at)
+        .where(rules.c.subject == station_id, rules.c.active)
+        .order_by(rules.c.id)
+        .limit(MOST_RULES)
+    )
+    return [RuleInForce(**row._mapping) for row in rows]
+
+
+def list_devices(
+    connection: Connection,
+    *,
+    kind: str | None,
+    station: str | None,
+    registered: bool | None,
+    after: int | None,
+    limit: int,
+) -> list[Device]:
+    """Devices by number; `registered` False: those nobody placed at a station yet."""
+    query = _where(_devices(), {devices.c.kind: kind, devices.c.station_id: station})
+    if registered is not None:
+        query = query.where(devices.c.station_id.is_not(None) if registered else devices.c.station_id.is_(None))
+    return [Device(**row._mapping) for row in connection.execute(_from(query, devices.c.id, after, limit))]
+
+
+def one_device(connection: Connection, device_id: int) -> Device | None:
+    """The device of that number."""
+    row = connection.execute(_devices().where(devices.c.id == device_id)).one_or_none()
+    return Device(**row._mapping) if row else None
+
+
+def list_attention(connection: Connection, *, after: str | None, limit: int) -> list[Attention]:
+    """Every level proposed, by subject."""
+    rows = connection.execute(_from(select(attention), attention.c.subject, after, limit))
+    return [Attention(**row._mapping) for row in rows]
+
+
+def zone_name(connection: Connection) -> str:
+    """The city's time zone, UTC before a city was loaded."""
+    city: Mapping[str, Any] | None = connection.execute(select(configuration.c.city)).scalar_one_or_none()
+    return str((city or {}).get("zone", "UTC"))
+
+
+def _with_attention(query: Select[Any], table: Any, noun: str) -> Select[Any]:
+    at_level = attention.c.subject == literal(f"{noun}:") + table.c.id
+    return query.add_columns(attention.c.nar, attention.c.since).select_from(table.outerjoin(attention, at_level))
+
+
+def _basins() -> Select[Any]:
+    columns = (
+        basins.c.id, basins.c.municipality_id.label("municipality"), basins.c.name, basins.c.note, basins.c.geometry
+    )
+    return _with_attention(select(*columns), basins, "basin")
+
+
+def _stations() -> Select[Any]:
+    named = {"municipality_id": "municipality", "basin_id": "basin"}
+    return select(*(column.label(named.get(column.name, column.name)) for column in stations.columns))
+
+
+def _devices() -> Select[Any]:
+    holes = (
+        select(
+            func.count().label("gaps"),
+            func.coalesce(
+                func.sum(sequence_gaps.c.last_seq - sequence_gaps.c.first_seq + 1 - sequence_gaps.c.filled), 0
+            ).label("lost"),
+        )
+        .where(sequence_gaps.c.device_id == devices.c.id)
+        .lateral()
+    )
+    named = {"station_id": "station"}
+    return (
+        select(*(column.label(named.get(column.name, column.name)) for column in devices.columns))
+        .add_columns(device_memories.c.observed_at, device_memories.c.received_at, holes.c.gaps, holes.c.lost)
+        .select_from(devices.outerjoin(device_memories).join(holes, literal(value=True)))
+    )
+
+
+def _where(query: Select[Any], wanted: Mapping[Any, object]) -> Select[Any]:
+    """Only the rows equal to each wanted value that is given."""
+    return query.where(and_(True, *(column == value for column, value in wanted.items() if value is not None)))
+
+
+def _from(query: Select[Any], key: Any, after: object, limit: int) -> Select[Any]:
+    """One page in the order of a unique key."""
+    return (query if after is None else query.where(key > after)).order_by(key).limit(limit)

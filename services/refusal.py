@@ -1,0 +1,21 @@
+"""What Vigía says no to: exceptions that carry their HTTP status; the docstring is what the person reads."""
+
+import inspect
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """No se puede hacer lo que se pidió. / What was asked cannot be done."""
+
+    status: ClassVar[int] = 400
+    retry_after_s: ClassVar[int | None] = None
+
+    def __init__(self, detail: str | None = None) -> None:
+        """`detail` takes the docstring's place where there is more to say."""
+        super().__init__(detail or inspect.getdoc(type(self)))
+
+
+class NotFound(Refusal):
+    """Eso no existe aquí. / There is no such thing here."""
+
+    status = 404
