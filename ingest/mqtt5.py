@@ -17,6 +17,7 @@ SERIAL_STEP = 1 << 16
 """A delivery's serial number is a running count times this, plus the packet identifier."""
 
 _PUBLISH, _QOS_1_MASK, _QOS_2, _RETAIN = 3, 0x06, 0x04, 0x01
+_QOS_1_GRANTED = 0x01
 _MAX_LENGTH_BYTES = 4
 
 
@@ -85,12 +86,12 @@ def connection_refusal(version: Version, body: bytes) -> int:
 
 
 def subscription_refusals(version: Version, body: bytes) -> list[int]:
-    """The reason codes of a SUBACK that are refusals."""
+    """The reason codes of a SUBACK other than "QoS 1 granted": with less, a lost connection would lose messages."""
     start = 2
     if version is Version.MQTT_5:
         size, start = _read_length(body, 2)
         start += size
-    return [code for code in body[start:] if code & 0x80]
+    return [code for code in body[start:] if code != _QOS_1_GRANTED]
 
 
 class Stream:

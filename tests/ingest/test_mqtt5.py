@@ -117,7 +117,7 @@ def test_control_packets_are_set_aside_in_their_order() -> None:
 
 
 def test_subscription_refusals_are_found_behind_the_properties() -> None:
-    assert subscription_refusals(Version.MQTT_5, b"\x00\x01\x02zz\x01\x87") == [0x87]
+    assert subscription_refusals(Version.MQTT_5, b"\x00\x01\x02zz\x01\x87\x00") == [0x87, 0]
     assert subscription_refusals(Version.MQTT_3_1_1, b"\x00\x01\x01\x80") == [0x80]
 
 
