@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from alerts.judgements.moves import move
 from models.alert import NAR, Cause, Transition
 from models.kinds import BY_NAME
-from models.kinds.radar import BIN_KMH
 from models.reading import UNTRUSTED, Flag, Reading
 from models.rule import ExtremeSpeed, SpeedTrend
+from models.speeds import BIN_KMH
 
 MOST_REMEMBERED = 32
 MOST_DAYS = 35

@@ -194,7 +194,7 @@ def _explained(error: ValidationError, payload: bytes) -> Unreadable:
 def _shape(fault: ErrorDetails) -> str:
     if fault["type"] == "model_type":
         return f"a reading is a JSON object, got {shown(fault['input'])}"
-    return fault["msg"]
+    return fault["msg"].removeprefix("Value error, ")
 
 
 def _not_json(payload: bytes, fault: str) -> Unreadable:

@@ -1,24 +1,37 @@
 """Radar: vehicle speeds on a street, one by one or counted per interval. No plate, no image, nobody's identity."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.kind import Keeping, Lane, Limits, Payload, SensorKind, Signal, Text
 from models.rule import ExtremeSpeed, Silence, SpeedTrend
+from models.speeds import BIN_KMH, BINS
 
-BIN_KMH = 5
-BINS = 52
+Count = Annotated[int, Field(ge=0, le=100_000)]
 
 
 class RadarPayload(Payload):
-    """One vehicle (`speed_kmh`), or an interval's vehicles counted in bins of 5 km/h from 0 (`counts`)."""
+    """One vehicle (`speed_kmh`), or an interval's vehicles counted by speed (`counts` with `interval_s`)."""
 
     speed_kmh: float | None = Field(default=None, ge=0, le=400, description="Speed of one vehicle", examples=[57.0])
-    vehicle_class: Literal["motorcycle", "car", "van", "truck", "bus", "unknown"] | None = Field(default=None)
-    lane: int | None = Field(default=None, ge=0, le=12, description="Lane, 0 next to the kerb")
+    vehicle_class: Literal["motorcycle", "car", "van", "truck", "bus", "unknown"] | None = Field(
+        default=None, description="Class of the vehicle, as the radar judges it", examples=["car"]
+    )
+    lane: int | None = Field(default=None, ge=0, le=12, description="Lane, 0 next to the kerb", examples=[1])
     interval_s: int | None = Field(default=None, ge=1, le=86_400, description="Length of the counted interval")
-    counts: tuple[int, ...] | None = Field(default=None, max_length=BINS, description="Vehicles per bin of 5 km/h from 0")
+    counts: tuple[Count, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=BINS,
+        description=f"Vehicles counted in bins of {BIN_KMH} km/h from 0: 0 to under {BIN_KMH}, and so on",
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.speed_kmh is None and (self.counts is None or self.interval_s is None):
+            raise ValueError("send speed_kmh of one vehicle, or counts with interval_s")
+        return self
 
 
 RADAR = SensorKind(

@@ -20,7 +20,7 @@ RAIN = SensorKind(
     payload=RainPayload,
     measure="rain_mm",
     unit="mm",
-    limits=Limits(sensor=(0.0, 60.0)),
+    limits=Limits(sensor=(0.0, 200.0)),
     period_s=60,
     lane=Lane.CRITICAL,
     judgements=(Rainfall(), Silence(period_s=60)),
