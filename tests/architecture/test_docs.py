@@ -1,0 +1,49 @@
+"""The documentation names every kind, setting, command and route there is."""
+
+import re
+
+import pytest
+
+from models.kinds import KINDS
+from services.commands import COMMANDS
+from services.settings import Settings
+from tests.architecture.repository import ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.fixture(scope="module")
+def documentation() -> str:
+    """Every page, one after the other."""
+    return "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+
+
+@pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
+def test_every_kind_of_sensor_is_named(documentation: str, kind: str) -> None:
+    assert f"`{kind}`" in documentation
+
+
+@pytest.mark.parametrize("setting", [f"VIGIA_{name.upper()}" for name in Settings.model_fields])
+def test_every_setting_is_named(documentation: str, setting: str) -> None:
+    assert f"`{setting}`" in documentation
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_named(documentation: str, command: str) -> None:
+    assert re.search(rf"\bvigia {command}\b", documentation)
+
+
+def test_no_page_names_a_setting_that_is_gone(documentation: str) -> None:
+    settings = {f"VIGIA_{name.upper()}" for name in Settings.model_fields}
+    mentioned = set(re.findall(r"\bVIGIA_[A-Z_]+[A-Z]\b", documentation))
+    assert {name for name in mentioned if not name.startswith("VIGIA_TEST_")} <= settings
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in {*PAGES, *ROOT.glob("*.md"), *(ROOT / "deploy").rglob("*.md")}
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
+        if not re.match(r"[a-z]+:", target) and not (page.parent / target).exists()
+    ]
+    assert broken == []
