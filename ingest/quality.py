@@ -214,7 +214,7 @@ def _course(limits: Limits, memory: Memory, reading: Reading, value: float | Non
     if believed - value > _most_fall(limits.spike, step, swing):
         return _Course(_DROPOUT, believed, step, swing, now, spike)
     step = value - believed
-    return _Course(0, value, step, max(swing, abs(step)), None, spike)
+    return _Course(_JUMP if -step > limits.jump else 0, value, step, max(swing, abs(step)), None, spike)
 
 
 def _most_fall(spike: float, step: float, swing: float) -> float:

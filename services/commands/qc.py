@@ -1,0 +1,72 @@
+"""`vigia qc`: the pipeline's own quality checks over a recorded series, and how they fare against a corrected one."""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from ingest import labelled
+from models.kind import SensorKind
+from models.kinds import BY_NAME, KINDS
+from models.reading import Flag
+from services.recorded import BadRecord, Record, read_records
+
+NAME = "qc"
+HELP = "Check a recorded series (CSV or CSV.gz with time_utc) with the pipeline's own quality checks."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which series, and what a technician made of it."""
+    parser.add_argument("file", type=Path, help="CSV, plain or gzip; a `site` column keeps several series apart")
+    parser.add_argument("--column", required=True, help="the values as the sensor sent them")
+    parser.add_argument("--truth", help="the same values as corrected by a technician")
+    parser.add_argument("--kind", choices=[kind.name for kind in KINDS], default="river")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of words")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print rows, bad, found, false_flags and flags, in all and by site; bad and the rest only with a truth."""
+    columns = [arguments.column, *([arguments.truth] if arguments.truth else [])]
+    try:
+        records = read_records(arguments.file, columns)
+    except BadRecord as trouble:
+        print(f"vigia: {trouble}", file=sys.stderr)
+        return 2
+    sites = {
+        site: _checked(BY_NAME[arguments.kind], record, arguments.column, arguments.truth)
+        for site, record in records.items()
+    }
+    report = _total(list(sites.values())) | ({"sites": sites} if len(sites) > 1 else {})
+    print(json.dumps(report) if arguments.json else _words(report))
+    return 0
+
+
+def _checked(kind: SensorKind, record: Record, column: str, truth: str | None) -> dict[str, Any]:
+    """One site's figures. Blank rows are no readings and do not count."""
+    rows = [row for row, value in enumerate(record.columns[column]) if value is not None]
+    values = [value for value in record.columns[column] if value is not None]
+    flags = labelled.checked(kind, [record.times[row] for row in rows], values)
+    counted = Counter(flag.name for found in flags if found for flag in Flag if flag and flag in found)
+    report: dict[str, Any] = {"rows": len(rows), "flags": dict(sorted(counted.items()))}
+    if truth is not None:
+        corrected = [record.columns[truth][row] for row in rows]
+        verdict = labelled.verdict(flags, labelled.bad_rows(values, corrected, kind.limits.sentinels))
+        report |= {"bad": verdict.bad, "found": verdict.found, "false_flags": verdict.false_flags}
+    return report
+
+
+def _total(sites: list[dict[str, Any]]) -> dict[str, Any]:
+    numbers = ("rows", "bad", "found", "false_flags")
+    total = {name: sum(site[name] for site in sites) for name in numbers if sites and name in sites[0]}
+    return total | {"flags": dict(sum((Counter(site["flags"]) for site in sites), Counter()))}
+
+
+def _words(report: dict[str, Any]) -> str:
+    lines = [f"{report.get('rows', 0)} filas (rows)"]
+    if "bad" in report:
+        lines.append(f"{report['found']} de {report['bad']} malas encontradas (bad rows found)")
+        lines.append(f"{report['false_flags']} marcas falsas (false flags)")
+    lines += [f"  {name}: {count}" for name, count in report["flags"].items()]
+    return "\n".join(lines)

@@ -1,0 +1,77 @@
+"""Recorded series from CSV files, plain or gzip: `time_utc`, columns of numbers, and `site` where there are several."""
+
+import csv
+import gzip
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import TextIOWrapper
+from math import isfinite
+from pathlib import Path
+
+TIME_COLUMN = "time_utc"
+SITE_COLUMN = "site"
+MAX_ROWS = 5_000_000
+BLANKS = frozenset({"", "na", "nan", "null", "none"})
+
+
+class BadRecord(ValueError):
+    """A file that is no recorded series; the message names the file and the line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One site's rows in the order of time: `columns` hold a number per row, None where the file has a blank."""
+
+    times: list[datetime] = field(default_factory=list)
+    columns: dict[str, list[float | None]] = field(default_factory=dict)
+
+
+def read_records(path: Path, columns: Sequence[str]) -> dict[str, Record]:
+    """The records of a file by site; a file without a `site` column is one, named "". Raises BadRecord."""
+    records: dict[str, Record] = {}
+    for line, row in _lines(path, {TIME_COLUMN, *columns}):
+        if line > MAX_ROWS:
+            raise BadRecord(f"{path.name}:{line}: more than {MAX_ROWS} rows; split the file")
+        record = records.setdefault(row.get(SITE_COLUMN) or "", Record(columns={name: [] for name in columns}))
+        time = _time(row[TIME_COLUMN], f"{path.name}:{line}")
+        if record.times and time <= record.times[-1]:
+            raise BadRecord(f"{path.name}:{line}: {row[TIME_COLUMN]} is not later than the row before; sort the file")
+        record.times.append(time)
+        for name in columns:
+            record.columns[name].append(_number(row[name], f"{path.name}:{line}: {name}"))
+    return records
+
+
+def _lines(path: Path, wanted: set[str]) -> Iterator[tuple[int, dict[str, str | None]]]:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            reader = csv.DictReader(TextIOWrapper(file, encoding="utf-8-sig", newline=""))
+            there = reader.fieldnames or ()
+            if missing := wanted - set(there):
+                raise BadRecord(f"{path.name}:1: no column {', '.join(sorted(missing))}; there are {', '.join(there)}")
+            for row in reader:
+                yield reader.line_num, row
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise BadRecord(f"{path}: {error}") from error
+
+
+def _time(words: str | None, at: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(words or "")
+    except ValueError:
+        raise BadRecord(f"{at}: {words!r} is no time such as 2016-09-01T04:40:00Z") from None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _number(words: str | None, at: str) -> float | None:
+    """A finite number, or None for a blank."""
+    if words is None or words.strip().lower() in BLANKS:
+        return None
+    try:
+        number = float(words)
+    except ValueError:
+        raise BadRecord(f"{at}: {words!r} is no number") from None
+    if not isfinite(number):
+        raise BadRecord(f"{at}: {words!r} is not finite")
+    return number
