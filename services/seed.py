@@ -3,10 +3,8 @@
 import json
 import re
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -17,10 +15,12 @@ import models
 from models.kinds import BY_NAME
 from models.place import Basin, Catchment, City, Device, LimitWindow, Municipality, Outline, Station, Street
 from models.rule import Judgement, Rule, Silence, Stage
+from services.seed_checks import reference_troubles, water_troubles
 from services.seed_files import (
+    BASINS_FILE,
+    CITY_FILE,
     BasinsFile,
     CityFile,
-    DeviceItem,
     Feature,
     MultiPolygon,
     Polygon,
@@ -29,8 +29,6 @@ from services.seed_files import (
 )
 
 LA_PLATA = Path(models.__file__).parent / "seed" / "laplata"
-CITY_FILE = "city.toml"
-BASINS_FILE = "basins.geojson"
 MAX_FILE_BYTES = 16_000_000
 MAX_TROUBLES = 50
 DERIVED = "Umbrales derivados, no oficiales / derived thresholds, not official"
@@ -62,10 +60,10 @@ def read_seed(folder: Path) -> Seed:
     """The seed in `folder`. Raises SeedTrouble with everything that is wrong in the first file that has faults."""
     file = _parsed(CityFile, CITY_FILE, _toml(folder / CITY_FILE))
     basins = _basins(_parsed(BasinsFile, BASINS_FILE, _geojson(folder / BASINS_FILE)))
-    _refuse(_reference_troubles(file, basins))
+    _refuse(reference_troubles(file, basins))
     streets = _streets(file)
     stations = tuple(_station(station, streets) for station in file.station)
-    _refuse(_water_troubles(stations))
+    _refuse(water_troubles(stations))
     devices = tuple(device for station in file.station for device in _devices(station))
     city = City(
         id=file.city.id,
@@ -148,79 +146,6 @@ def _id_of(content: object) -> str | None:
 def _refuse(troubles: Iterable[str]) -> None:
     if found := list(troubles):
         raise SeedTrouble(found)
-
-
-# ---------------------------------------------------------------- do the parts fit?
-
-
-def _reference_troubles(file: CityFile, basins: tuple[Basin, ...]) -> Iterator[str]:
-    yield from _twice("municipality", (one.id for one in file.municipality))
-    yield from _twice("street", (one.id for one in file.street))
-    yield from _twice("station", (one.id for one in file.station))
-    yield from (f"{BASINS_FILE}: {trouble}" for trouble in _twice_words("basin", (one.id for one in basins)))
-    municipalities = {one.id for one in file.municipality}
-    for basin in basins:
-        if basin.municipality not in municipalities:
-            yield f"{BASINS_FILE}: basin {basin.id} municipality: no municipality {basin.municipality!r}"
-    known = {
-        "municipality": municipalities,
-        "basin": {one.id for one in basins},
-        "street": {one.id for one in file.street},
-        "upstream": {one.id for one in file.station if one.kind == "river"},
-        "rain": {one.id for one in file.station if one.kind == "rain"},
-    }
-    for station in file.station:
-        yield from _station_troubles(station, known)
-    codes = (
-        f"{station.municipality}/{station.kind}/{device.code or station.id}"
-        for station in file.station
-        for device in _said_devices(station)
-    )
-    yield from _twice("device", codes)
-
-
-def _twice_words(noun: str, names: Iterable[str]) -> Iterator[str]:
-    yield from (f"{noun} {name}: stands there {count} times" for name, count in Counter(names).items() if count > 1)
-
-
-def _twice(noun: str, names: Iterable[str]) -> Iterator[str]:
-    yield from (f"{CITY_FILE}: {words}" for words in _twice_words(noun, names))
-
-
-def _station_troubles(station: StationItem, known: Mapping[str, set[str]]) -> Iterator[str]:
-    at = f"{CITY_FILE}: station {station.id}"
-    named = {
-        "municipality": (station.municipality,),
-        "basin": (station.basin,) if station.basin else (),
-        "street": (station.street,) if station.street else (),
-        "upstream": station.upstream,
-        "rain": station.rain,
-    }
-    for key, names in named.items():
-        yield from (f"{at} {key}: no such {key} {name!r}" for name in names if name not in known[key])
-    if station.site_limits and station.site_limits[0] >= station.site_limits[1]:
-        yield f"{at} site_limits: the lower limit comes first"
-    if station.device and station.devices:
-        yield f"{at}: give either device or devices"
-    if station.kind == "river" and "thresholds_m" not in station.rules.get("stage", {}):
-        yield f"{at} rules.stage.thresholds_m: a river station needs its three levels"
-
-
-def _water_troubles(stations: tuple[Station, ...]) -> Iterator[str]:
-    """Water flows one way, and what comes from upstream cannot drain more land than the station itself."""
-    try:
-        TopologicalSorter({station.id: station.upstream for station in stations}).prepare()
-    except CycleError as error:
-        yield f"{CITY_FILE}: upstream: the water flows in a circle: {' -> '.join(error.args[1])}"
-        return
-    areas = {station.id: station.catchment.area_km2 for station in stations if station.catchment}
-    for station in stations:
-        above = sum(areas.get(name, 0.0) for name in station.upstream)
-        if station.id in areas and above > areas[station.id]:
-            yield (
-                f"{CITY_FILE}: station {station.id} catchment.area_km2: {areas[station.id]:g} is less than the "
-                f"{above:g} of its upstream stations"
-            )
 
 
 # ---------------------------------------------------------------- into values
@@ -307,12 +232,8 @@ def _station(said: StationItem, streets: Mapping[str, Street]) -> Station:
     )
 
 
-def _said_devices(station: StationItem) -> tuple[DeviceItem, ...]:
-    return station.devices or (station.device or DeviceItem(),)
-
-
 def _devices(station: StationItem) -> Iterator[Device]:
-    for said in _said_devices(station):
+    for said in station.instruments:
         yield Device(
             municipality=station.municipality,
             kind=station.kind,

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from models.kinds import BY_NAME
 from models.place import WireFormat
 
+CITY_FILE = "city.toml"
+BASINS_FILE = "basins.geojson"
+
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
@@ -89,6 +92,11 @@ class StationItem(_Strict):
     rules: Overrides = {}
     device: DeviceItem | None = None
     devices: tuple[DeviceItem, ...] = Field(default=(), max_length=20)
+
+    @property
+    def instruments(self) -> tuple[DeviceItem, ...]:
+        """Its devices; one that is nowhere described is there all the same."""
+        return self.devices or (self.device or DeviceItem(),)
 
 
 class CityFile(_Strict):

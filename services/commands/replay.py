@@ -68,8 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def device_of(city: City, station: str) -> Device:
-    """The first device of a station. Raises BadSeries where the city has no such station."""
+    """The first device of a station. Raises SeedTrouble where the city has no such station."""
     for device in city.devices:
         if device.station == station:
             return device
-    raise BadSeries(f"no station {station!r} in {city.name}; there are {', '.join(one.id for one in city.stations)}")
+    known = ", ".join(one.station for one in city.devices)
+    raise SeedTrouble([f"no station {station!r} in {city.name}; there are {known}"])
