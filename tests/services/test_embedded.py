@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 from time import monotonic, sleep
 from urllib.parse import urlsplit
 
@@ -18,7 +19,8 @@ import psycopg
 import pytest
 
 from ingest.broker import Broker
-from services.embedded import Postgres, embedded_broker, embedded_postgres
+from services.child import spawn, unprivileged_uid
+from services.embedded import SYSTEM_USER, Postgres, embedded_broker, embedded_postgres
 
 ROOT = Path(__file__).parents[2]
 OWNER = """
@@ -163,17 +165,26 @@ def test_a_postgres_left_behind_is_stopped_and_followed(folder: Path) -> None:
     left = Postgres(folder)
     left.start()
     keep(left.url, 51)
+    assert left._process is not None
+    reaper = Thread(target=left._process.wait)
+    reaper.start()
     with embedded_postgres(folder) as server:
         assert gone(left.pid, 0)
         assert is_kept(server.url, 51)
-    left.stop()
+    reaper.join(5)
 
 
-def test_a_process_number_that_another_program_bears_now_stops_nobody(folder: Path) -> None:
+def test_a_process_number_that_another_program_bears_now_stops_nobody(folder: Path, tmp_path: Path) -> None:
+    uid = unprivileged_uid(SYSTEM_USER)
+    stranger = spawn(["/bin/sleep", "60"], tmp_path / "log", uid, signal.SIGKILL)
     note = folder / "postgres" / "postmaster.pid"
-    note.write_text(f"{os.getpid()}\n{folder}/postgres\n0\n5432\n\n\n")
+    note.write_text(f"{stranger.pid}\n{folder}/postgres\n0\n5432\n\n127.0.0.1\n  1  1\nready\n")
+    os.chown(note, uid, -1)
     with embedded_postgres(folder) as server:
-        assert is_kept(server.url, 1)
+        assert is_kept(server.url, 51)
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
 
 
 def test_a_port_in_use_is_left_to_its_user(tmp_path: Path) -> None:
