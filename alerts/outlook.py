@@ -1,30 +1,128 @@
-"""The chance that a rise of the water goes on as far as a threshold, first from nothing, then from the stream's own past."""
+"""The chance that a rise goes on as far as a threshold: first from nothing, then from the stream's own past."""
 
 from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import exp, log
 
-from models.rule import Outlook
+import numpy as np
+
+from alerts.series import Array, Series, before, crest
+from models.rule import NO_PAST, Outlook, Stage
+
+HORIZON_S = 6 * 3600
+"""How long a warning stays one for the flood it precedes."""
+APART_S = 3 * 3600
+"""Rises this far apart count as two."""
+MOST_PEAKS = 500
+
+_DOUBT = 5.0
+"""Weight of the default against the past: as many rises as it takes to move it noticeably."""
+_FARTHEST = 12.0
+"""Thresholds farther than so many times the rise so far teach nothing about this one."""
+_MOST_ROUNDS = 25
+_LIMIT = 30.0
 
 
 def chance(outlook: Outlook, *, level_m: float, risen_m: float, threshold_m: float) -> float:
-    """Probability in 0..1 that the level reaches `threshold_m` within the next hours, having risen by `risen_m` > 0.
+    """Probability in 0..1 that the level reaches `threshold_m` within `HORIZON_S`, having just risen by `risen_m` > 0.
 
-    Without any past the answer is risen / (risen + missing): of a rise caught at a random moment of its life nothing is
+    Without any past the answer is risen / (risen + missing): of a rise met at a random moment of its life nothing is
     known but how far it came, so it is as likely as not to come as far again. Source: Gott, "Implications of the
-    Copernican principle for our future prospects", Nature 363 (1993). At one half this is the straight line over the
-    same window. The stream's own past moves the weights and adds how often its crests above this level reached the
-    threshold.
+    Copernican principle for our future prospects", Nature 363 (1993), p. 315. At one half this is the straight line
+    over the same window. The stream's own past moves the weights and adds how often its crests above this level also
+    reached the threshold.
     """
     missing_m = threshold_m - level_m
     if missing_m <= 0:
         return 1.0
     base, per_missing, per_peaks = outlook.weights
     odds = base + per_missing * log(missing_m / risen_m) + per_peaks * peak_odds(outlook.peaks_m, level_m, threshold_m)
-    return 1.0 / (1.0 + exp(-min(max(odds, -30.0), 30.0)))
+    return 1.0 / (1.0 + exp(-min(max(odds, -_LIMIT), _LIMIT)))
 
 
-def peak_odds(peaks_m: tuple[float, ...], level_m: float, threshold_m: float) -> float:
-    """Log odds that a past crest above `level_m` also reached `threshold_m`; even odds where there was none."""
+def peak_odds(peaks_m: Sequence[float], level_m: float, threshold_m: float) -> float:
+    """Log odds that a past crest at or above `level_m` also reached `threshold_m`; even where there was none."""
     reached = len(peaks_m) - bisect_left(peaks_m, threshold_m)
     stopped = len(peaks_m) - bisect_left(peaks_m, level_m) - reached
     return log((reached + 1) / (stopped + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Rises:
+    """Every row of a record in which the water was rising, all shape (n,): when, how high, since one window ago by how
+    much, how high it came within the horizon, and which rise it belongs to (counted from 0).
+    """
+
+    at_s: Array
+    level_m: Array
+    risen_m: Array
+    crest_m: Array
+    rise: Array
+
+    def first(self, rows: int) -> "Rises":
+        """The rises as known when only so many rows had been seen to their end."""
+        return Rises(self.at_s[:rows], self.level_m[:rows], self.risen_m[:rows], self.crest_m[:rows], self.rise[:rows])
+
+
+def rises(series: Series, rule: Stage) -> Rises:
+    """The rising rows of a record, by the very rise that `alerts.judgements.stage` looks at."""
+    level_m = series.level_m
+    risen_m = level_m - before(level_m, series.steps(rule.rise_window_s))
+    rows = np.flatnonzero(risen_m >= rule.rise_min_m)
+    at_s: Array = series.start_s + rows.astype(np.float64) * series.step_s
+    rise = np.cumsum(np.diff(at_s, prepend=at_s[:1]) > APART_S).astype(np.float64)
+    return Rises(at_s, level_m[rows], risen_m[rows], crest(level_m, series.steps(HORIZON_S))[rows], rise)
+
+
+def outlooks(known: Rises, thresholds_m: Sequence[float]) -> Iterator[tuple[float, Outlook]]:
+    """What was learnt so far, each time a rise and its horizon are over: (from when on, outlook), ascending.
+
+    Nothing later than the moment it holds from has been looked at.
+    """
+    yield float("-inf"), NO_PAST
+    ends = np.flatnonzero(np.diff(known.rise, append=np.inf) > 0) + 1
+    for end in ends.tolist():
+        yield float(known.at_s[end - 1]) + HORIZON_S, learn(known.first(end), thresholds_m)
+
+
+def learn(known: Rises, thresholds_m: Sequence[float]) -> Outlook:
+    """The outlook after these rises: a logistic regression drawn to the default, each rise weighing one in all."""
+    if not len(known.rise):
+        return NO_PAST
+    peaks_m = np.zeros(int(known.rise[-1]) + 1)
+    np.maximum.at(peaks_m, known.rise.astype(np.int64), known.crest_m)
+    ordered = np.sort(peaks_m)
+    lessons = [_lessons(known, ordered, threshold_m) for threshold_m in thresholds_m]
+    weights = _regress(*(np.concatenate(column) for column in zip(*lessons, strict=True)))
+    thinned = ordered[np.unique(np.linspace(0, len(ordered) - 1, MOST_PEAKS).astype(np.int64))]
+    base, per_missing, per_peaks = weights.tolist()
+    return Outlook(weights=(base, per_missing, per_peaks), peaks_m=tuple(np.round(thinned, 4).tolist()))
+
+
+def _lessons(known: Rises, peaks_m: Array, threshold_m: float) -> tuple[Array, Array, Array]:
+    """What these rises say of one threshold: columns (n, 3), whether it was reached (n,), and weights (n,)."""
+    missing_m = threshold_m - known.level_m
+    near = (missing_m > 0) & (missing_m < _FARTHEST * known.risen_m)
+    level_m, rise = known.level_m[near], known.rise[near].astype(np.int64)
+    reached = len(peaks_m) - np.searchsorted(peaks_m, threshold_m)
+    stopped = len(peaks_m) - np.searchsorted(peaks_m, level_m) - reached
+    odds = np.log((reached + 1) / (stopped + 1))
+    columns = np.stack([np.ones(len(level_m)), np.log(missing_m[near] / known.risen_m[near]), odds], axis=1)
+    rows_of_rise = np.bincount(rise, minlength=1)
+    return columns, (known.crest_m[near] >= threshold_m).astype(np.float64), 1.0 / rows_of_rise[rise]
+
+
+def _regress(columns: Array, reached: Array, weight: Array) -> Array:
+    """Weights of the penalised logistic regression, by Newton's method; the default where there are no rows."""
+    default = np.array(NO_PAST.weights)
+    found = default
+    for _ in range(_MOST_ROUNDS):
+        likely = 1.0 / (1.0 + np.exp(-np.clip(columns @ found, -_LIMIT, _LIMIT)))
+        slope = columns.T @ (weight * (reached - likely)) - _DOUBT * (found - default)
+        curve = (columns * (weight * likely * (1 - likely))[:, None]).T @ columns + _DOUBT * np.eye(len(default))
+        step = np.clip(np.linalg.solve(curve, slope), -1.0, 1.0)
+        found = found + step
+        if np.abs(step).max() < 1e-6:
+            break
+    return np.asarray(found)

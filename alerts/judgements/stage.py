@@ -8,11 +8,11 @@ from math import isfinite
 from alerts.outlook import chance
 from models.alert import NAR, Cause, Change, Transition
 from models.kinds import BY_NAME
-from models.reading import Flag, Quality, Reading, quality
+from models.reading import UNTRUSTED, Flag, Reading
 from models.rule import ALONE, NO_PAST, Around, Stage
 
-_NO_NEWS = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED)
-_IN_DOUBT = int(Flag.SITE_RANGE | Flag.JUMP | Flag.FLAT)
+_NO_NEWS = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED | UNTRUSTED)
+_IN_DOUBT = int(Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.SHIFT)
 _COLOURS = (NAR.AMARILLO, NAR.NARANJA, NAR.ROJO)
 _LEAST_GAP_S = 900
 _SAMPLES_PER_WINDOW = 60
@@ -98,7 +98,7 @@ def tick(rule: Stage, state: StageState, now: datetime, around: Around = ALONE) 
 
 def _level_m(reading: Reading, flags: int) -> float | None:
     """The level, or None where the reading is no news or no measurement."""
-    if flags and (flags & _NO_NEWS or quality(reading.flags) in {Quality.FAIL, Quality.MISSING}):
+    if flags & _NO_NEWS:
         return None
     level_m = reading.values[BY_NAME[reading.kind].measure_index]
     return float(level_m) if isinstance(level_m, (float, int)) and isfinite(level_m) else None
@@ -150,8 +150,7 @@ def _called_by_water(rule: Stage, state: StageState, around: Around, level_m: fl
 
 
 def _backed(rule: Stage, seen: tuple[NAR, ...], around: Around) -> NAR:
-    """The colour that so many of the last samples agree on (two in a row, or the median of three), or that rain or an
-    upstream station backs."""
+    """What so many of the last samples agree on (two in a row, the median of three), or rain or upstream water backs."""
     beside = around.rain or around.upstream or (around.rain_15_min_mm or 0.0) >= rule.rain_backs_mm
     if seen and beside:
         return max(seen)
