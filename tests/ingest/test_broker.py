@@ -1,6 +1,7 @@
 """The receiver against real brokers: the embedded one, and Mosquitto where it is installed."""
 
 import logging
+import random
 import secrets
 import shutil
 import signal
@@ -238,6 +239,34 @@ def test_memory_is_bounded_whatever_window_the_broker_believes_in(url: str, fiel
         held = held[5:] + receiver.take(50, 0.3)
         assert receiver.unacknowledged == len(held) <= 10
     assert payloads(kept) == NUMBERS
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_cuts_at_any_moment_lose_nothing(seed: int, url: str, field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections break before, between and after commits; acknowledgements come late, twice and out of turn."""
+    monkeypatch.setattr(broker_module, "STABLE_S", 0.0)
+    chance = random.Random(seed)
+    receiver = field.receiver(url, receive_maximum=chance.choice([20, 100, 700]))
+    subscribe(receiver)
+    total = 4_000
+    publisher = Thread(target=field.publish, args=(url, [b"%d" % number for number in range(total)]))
+    publisher.start()
+    kept: set[bytes] = set()
+    late: list[Message] = []
+    deadline = monotonic() + 40
+    while len(kept) < total and monotonic() < deadline:
+        messages = receiver.take(chance.randint(1, 300), 0.1)
+        if chance.random() < 0.03 and receiver._socket is not None:
+            receiver._socket.shutdown(socket.SHUT_RDWR)
+        if chance.random() < 0.05:
+            late += messages[::-1]
+        kept.update(payloads(messages))
+        receiver.acknowledge(messages)
+        if chance.random() < 0.05:
+            receiver.acknowledge(late)
+    publisher.join(10)
+    assert len(kept) == total
+    assert receiver.reconnects > 0
 
 
 def test_a_message_of_quality_0_needs_no_acknowledgement(url: str, field: Field) -> None:
