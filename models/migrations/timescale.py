@@ -41,7 +41,6 @@ _END_OFFSET = {"hourly": "1 hour", "daily": "1 day"}
 _EVERY = {"hourly": "15 minutes", "daily": "1 hour"}
 _RETAIN_EVERY = "1 hour"
 _RETAIN = """
-CREATE OR REPLACE PROCEDURE {kind}_retain(job_id integer, config jsonb) LANGUAGE plpgsql AS $retain$
 DECLARE
     boundary timestamptz;
 BEGIN
@@ -61,7 +60,6 @@ BEGIN
     {forget};
     PERFORM drop_chunks('{kind}_readings', older_than => boundary);
 END
-$retain$
 """
 
 
@@ -140,12 +138,12 @@ def _installed(connection: Connection) -> bool:
 
 
 _MAY_INSTALL = """
-SELECT current_setting('timescaledb.disable_load', true) IS NOT NULL AND EXISTS (
+SELECT coalesce(current_setting('timescaledb.disable_load', true), 'on') = 'off' AND EXISTS (
     SELECT FROM pg_available_extension_versions available, pg_roles
     WHERE available.name = 'timescaledb' AND rolname = current_user
         AND (rolsuper OR (trusted AND has_database_privilege(current_database(), 'CREATE'))))
 """
-"""The setting exists where the server preloads TimescaleDB; elsewhere installing it would cost us the connection."""
+"""The setting is there where the server preloads TimescaleDB; elsewhere installing it would cost us the connection."""
 
 
 def _make_hypertable(connection: Connection, kind: SensorKind, lives: Spans) -> None:
@@ -202,24 +200,31 @@ def _ensure_refresh(connection: Connection, name: str, rollup: Rollup, reach: st
 
 
 def _ensure_retention(connection: Connection, kind: SensorKind, lives: Spans) -> None:
-    """The job that lets go of raw readings; it is written anew each time, so that it follows the kind."""
+    """The job that lets go of raw readings; written anew where it differs, so that it follows the kind."""
+    name, body = f"{kind.name}_retain", _retain_body(connection, kind, lives)
+    written = text("SELECT prosrc FROM pg_proc WHERE proname = :name AND pronamespace = current_schema()::regnamespace")
+    if connection.execute(written, {"name": name}).scalar_one_or_none() != body:
+        create = f"CREATE OR REPLACE PROCEDURE {name}(job_id integer, config jsonb) LANGUAGE plpgsql"
+        _run(connection, f"{create} AS $retain${body}$retain$")
+    job = text("SELECT 1 FROM timescaledb_information.jobs WHERE proc_schema = current_schema() AND proc_name = :name")
+    if connection.execute(job, {"name": name}).first() is None:
+        _run(connection, f"SELECT add_job('{name}', INTERVAL '{_RETAIN_EVERY}')")
+
+
+def _retain_body(connection: Connection, kind: SensorKind, lives: Spans) -> str:
     stored = text(
         "SELECT format('DELETE FROM %I.%I WHERE bucket < boundary', materialization_hypertable_schema,"
         " materialization_hypertable_name) FROM timescaledb_information.continuous_aggregates"
         " WHERE view_schema = current_schema() AND hypertable_name = :table ORDER BY view_name"
     )
     deletions = connection.execute(stored, {"table": f"{kind.name}_readings"}).scalars()
-    procedure = _RETAIN.format(
+    return _RETAIN.format(
         kind=kind.name,
         raw_days=lives.raw,
         chunks=CHUNKS_A_RUN,
         keep=keep_hours(kind, f"(SELECT * FROM {kind.name}_readings WHERE observed_at < boundary) AS gone"),
         forget=";\n    ".join(deletions),
     )
-    _run(connection, procedure)
-    job = text("SELECT 1 FROM timescaledb_information.jobs WHERE proc_schema = current_schema() AND proc_name = :name")
-    if connection.execute(job, {"name": f"{kind.name}_retain"}).first() is None:
-        _run(connection, f"SELECT add_job('{kind.name}_retain', INTERVAL '{_RETAIN_EVERY}')")
 
 
 def _run(connection: Connection, *statements: str) -> None:

@@ -1,0 +1,23 @@
+"""`vigia retain`: let go of what has been kept long enough."""
+
+import argparse
+
+from services.retention import retain
+from services.runtime import clock_of, migrated_database
+from services.settings import Settings
+
+NAME = "retain"
+HELP = "Delete what is older than its time, in short transactions; roll-ups stay. Safe to repeat."
+
+
+def arguments(_parser: argparse.ArgumentParser) -> None:
+    """No options: how long what is kept stands in each kind and in docs/storage.md."""
+
+
+def run(_arguments: argparse.Namespace) -> int:
+    """Print how many rows of each table went."""
+    settings = Settings()
+    with migrated_database(settings, "vigia-retain") as database:
+        for table, gone in retain(database, clock_of(settings)()).items():
+            print(f"{table}: {gone}")
+    return 0

@@ -1,0 +1,73 @@
+"""Databases of a test's own on the server under test, as plain PostgreSQL and, where the server has it, TimescaleDB."""
+
+import secrets
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
+
+from services.runtime import open_database
+
+NewDatabase = Callable[[], str]
+
+
+@pytest.fixture
+def new_database(database_url: str) -> Iterator[NewDatabase]:
+    """Makes empty databases; TimescaleDB, where the server has it, stays out of them until `allow_timescale`."""
+    names: list[str] = []
+
+    def make() -> str:
+        names.append(f"vigia_storage_{secrets.token_hex(4)}")
+        with psycopg.connect(database_url, autocommit=True) as superuser:
+            superuser.execute(f"CREATE DATABASE {names[-1]}".encode())
+            superuser.execute(f"ALTER DATABASE {names[-1]} SET timescaledb.disable_load TO on".encode())
+        return make_url(database_url).set(database=names[-1]).render_as_string(hide_password=False)
+
+    yield make
+    with psycopg.connect(database_url, autocommit=True) as superuser:
+        for name in names:
+            superuser.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+
+
+def allow_timescale(url: str) -> None:
+    """Install TimescaleDB, without its background jobs: a test runs them when it wants them. Skips where there is none.
+
+    What it refreshes and drops on its own would be right too, only not at a moment a test could name.
+    """
+    with psycopg.connect(url, autocommit=True) as superuser:
+        loaded = superuser.execute("SELECT current_setting('shared_preload_libraries') LIKE '%timescaledb%'").fetchone()
+        if loaded != (True,):
+            pytest.skip("this server has no TimescaleDB: name one that has it in VIGIA_TEST_DATABASE_URL")
+        superuser.execute(f"ALTER DATABASE {make_url(url).database} RESET timescaledb.disable_load".encode())
+    with psycopg.connect(url, autocommit=True) as superuser:
+        superuser.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+        superuser.execute("SELECT _timescaledb_functions.stop_background_workers()")
+
+
+@pytest.fixture
+def plain(new_database: NewDatabase) -> Iterator[Engine]:
+    """An empty plain PostgreSQL."""
+    yield from _opened(new_database())
+
+
+@pytest.fixture
+def timescale(new_database: NewDatabase) -> Iterator[Engine]:
+    """An empty database with TimescaleDB."""
+    url = new_database()
+    allow_timescale(url)
+    yield from _opened(url)
+
+
+@pytest.fixture(params=["plain", "timescale"])
+def either(request: pytest.FixtureRequest) -> Engine:
+    """The one and then the other: what is tested must hold on both."""
+    engine: Engine = request.getfixturevalue(request.param)
+    return engine
+
+
+def _opened(url: str) -> Iterator[Engine]:
+    engine = open_database(url, name="test")
+    yield engine
+    engine.dispose()
