@@ -1,1 +1,1 @@
-"""Server-rendered pages that work without JavaScript."""
+"""Server-rendered pages that work without JavaScript and are live with it."""

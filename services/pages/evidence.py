@@ -1,0 +1,98 @@
+"""Why an alert is what it is, in words: the numbers a rule left behind, with their names, units and limits. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from math import isfinite
+from typing import Any
+
+from models.alert import NAR
+from services.pages.language import Words
+
+_DECIMALS = {"m": 2, "mm": 1, "kmh": 0, "min": 0, "mmh": 0, "v": 1, "points": 2, "score": 1}
+_UNITS = {"m": "m", "mm": "mm", "kmh": "km/h", "min": "min", "mmh": "mm/h", "v": "V"}
+_COLOUR_KEYS = ("rain", "upstream", "nar", "held", "worst")
+MOST_LINES = 40
+MOST_LETTERS = 300
+
+
+def lines(words: Words, evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each number as (what it is, how much). A key without words in the dictionary is shown as it is stored."""
+    shown = [(key, value) for key, value in evidence.items() if value is not None][:MOST_LINES]
+    return [(_label(words, key), _text(words, key, value)[:MOST_LETTERS]) for key, value in shown]
+
+
+def headline(words: Words, nar: NAR, evidence: Mapping[str, Any]) -> str | None:
+    """The measured value against the threshold of `nar`, such as "1,42 m (umbral 1,30 m)"; None where there is none."""
+    match evidence:
+        case {"level_m": float() | int() as value}:
+            return _against(words, value, "m", 2, _of_colour(evidence.get("thresholds_m"), nar))
+        case {"speed_kmh": float() | int() as value}:
+            return _against(words, value, "km/h", 0, evidence.get("limit_kmh"))
+    found = (_rain_headline(words, nar, evidence, window) for window in ("15_min", "1_h", "3_h"))
+    return next((text for text in found if text), None)
+
+
+def _rain_headline(words: Words, nar: NAR, evidence: Mapping[str, Any], window: str) -> str | None:
+    amount, threshold = evidence.get(f"rain_{window}_mm"), _of_colour(evidence.get(f"in_{window}_mm"), nar)
+    if not isinstance(amount, float | int) or threshold is None or amount < threshold:
+        return None
+    return words(f"rain.within_{window}", amount=_against(words, amount, "mm", 1, threshold))
+
+
+def _against(words: Words, value: float, unit: str, decimals: int, threshold: object) -> str:
+    measured = f"{words.number(value, decimals)} {unit}"
+    if not isinstance(threshold, float | int):
+        return measured
+    return words("alert.against", value=measured, threshold=f"{words.number(threshold, decimals)} {unit}")
+
+
+def _of_colour(thresholds: Any, nar: NAR) -> float | None:
+    match thresholds:
+        case [float() | int(), float() | int(), float() | int()] if nar:
+            return float(thresholds[nar - 1])
+    return None
+
+
+def _label(words: Words, key: str) -> str:
+    return words(f"evidence.{key}") if words.has(f"evidence.{key}") else key
+
+
+def _text(words: Words, key: str, value: object) -> str:
+    match value:
+        case bool():
+            return words("yes" if value else "no")
+        case int() if key in _COLOUR_KEYS and 0 <= value <= NAR.ROJO:
+            return words(f"nar.{NAR(value).name.lower()}")
+        case int() | float():
+            return _amount(words, key, float(value))
+        case str() if key.endswith("_at"):
+            return _moment(words, value)
+        case str():
+            return words(f"evidence_value.{value}") if words.has(f"evidence_value.{value}") else value
+        case Mapping():
+            return "; ".join(
+                f"{_label(words, str(inner))}: {_text(words, str(inner), one)}" for inner, one in value.items()
+            )
+        case Sequence():
+            return " · ".join(_text(words, key, one) for one in value)
+    return str(value)
+
+
+def _amount(words: Words, key: str, value: float) -> str:
+    if not isfinite(value):
+        return str(value)
+    ending = key.rsplit("_", 1)[-1]
+    if ending == "s":
+        return words.span(value)
+    if key.startswith(("chance", "raise_chance", "share")):
+        return f"{words.number(100 * value)} %"
+    decimals = _DECIMALS.get(ending, 0 if value.is_integer() else 2)
+    return f"{words.number(value, decimals)} {_UNITS.get(ending, '')}".rstrip()
+
+
+def _moment(words: Words, value: str) -> str:
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return words.full(at) if at.tzinfo else value

@@ -1,0 +1,124 @@
+"""What people read: words, numbers and times in Argentine Spanish or English, and which of the two a visitor wants."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from functools import cache
+from pathlib import Path
+
+LANGUAGES = ("es", "en")
+COOKIE = "vigia_lang"
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+MINUS = "\N{MINUS SIGN}"
+_DICTIONARIES = Path(__file__).parent / "words"
+_LONGEST_ACCEPT = 500
+
+
+def choose(asked: str | None, cookie: str | None, accept: str | None) -> str:
+    """The language to answer in: what the address asks for, else the cookie's, else the browser's first known one."""
+    for said in (asked, cookie):
+        if said in LANGUAGES:
+            return said
+    return _accepted((accept or "")[:_LONGEST_ACCEPT])
+
+
+def _accepted(accept: str) -> str:
+    best, best_weight = LANGUAGES[0], 0.0
+    for part in accept.split(","):
+        tag, _, parameter = part.strip().partition(";")
+        language = tag.strip().lower().split("-")[0]
+        weight = _weight(parameter)
+        if language in LANGUAGES and weight > best_weight:
+            best, best_weight = language, weight
+    return best
+
+
+def _weight(parameter: str) -> float:
+    try:
+        return float(parameter.strip().removeprefix("q=")) if parameter else 1.0
+    except ValueError:
+        return 0.0
+
+
+@cache
+def dictionary(language: str) -> Mapping[str, str]:
+    """A language's words by dotted key."""
+    return dict(_flat("", tomllib.loads((_DICTIONARIES / f"{language}.toml").read_text("utf-8"))))
+
+
+def _flat(prefix: str, nested: Mapping[str, object]) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for key, value in nested.items():
+        if isinstance(value, dict):
+            pairs += _flat(f"{prefix}{key}.", value)
+        else:
+            pairs.append((f"{prefix}{key}", str(value)))
+    return pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One language's words, numbers and times in one zone. Calling it with a key gives the words; KeyError where there are none."""
+
+    language: str
+    zone: tzinfo
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The words under `key`, with `{name}` filled in."""
+        words = dictionary(self.language)[key]
+        return words.format(**values) if values else words
+
+    def has(self, key: str) -> bool:
+        """Whether there are words under `key`."""
+        return key in dictionary(self.language)
+
+    def starting(self, prefix: str) -> dict[str, str]:
+        """All words whose key starts with `prefix`, without it; for the browser's own part of the page."""
+        return {
+            key.removeprefix(prefix): value
+            for key, value in dictionary(self.language).items()
+            if key.startswith(prefix)
+        }
+
+    def number(self, value: float, decimals: int = 0, *, signed: bool = False) -> str:
+        """1.42 as 1,42 or 1.42; `signed` shows a plus. A number that rounds to nothing has no sign."""
+        text = f"{abs(value):.{decimals}f}"
+        sign = "" if float(text) == 0 else MINUS if value < 0 else "+" if signed else ""
+        return sign + (text.replace(".", ",") if self.language == "es" else text)
+
+    def clock(self, at: datetime) -> str:
+        """Hour and minute in the city, 24 h."""
+        return f"{at.astimezone(self.zone):%H:%M}"
+
+    def moment(self, at: datetime, now: datetime) -> str:
+        """Hour and minute; with day and month when it is not the day of `now` in the city."""
+        local, today = at.astimezone(self.zone), now.astimezone(self.zone).date()
+        if local.date() == today:
+            return f"{local:%H:%M}"
+        return f"{local.day}/{local.month}" + (f"/{local.year}" if local.year != today.year else "") + f" {local:%H:%M}"
+
+    def day(self, at: datetime) -> str:
+        """Day and month in the city."""
+        local = at.astimezone(self.zone)
+        return f"{local.day}/{local.month}"
+
+    def full(self, at: datetime) -> str:
+        """Day, month, year, hour and minute in the city."""
+        local = at.astimezone(self.zone)
+        return f"{local.day}/{local.month}/{local.year} {local:%H:%M}"
+
+    def span(self, seconds: float) -> str:
+        """A length of time in its largest unit or two: 40 s, 3 min, 2 h 10 min, 3 d."""
+        whole = max(0, int(seconds))
+        if whole < MINUTE_S:
+            return self("span.s", n=whole)
+        if whole < HOUR_S:
+            return self("span.min", n=whole // MINUTE_S)
+        if whole < DAY_S:
+            return self("span.h", n=whole // HOUR_S, m=whole % HOUR_S // MINUTE_S)
+        return self("span.d", n=whole // DAY_S)
+
+    def ago(self, seconds: float) -> str:
+        """How long ago: hace 3 min."""
+        return self("span.ago", span=self.span(seconds))

@@ -1,0 +1,173 @@
+// Keeps a page that already works without it up to date: listens to the live stream, fetches again what changed, and
+// says so when nothing comes any more. Everything shown is rendered by the server.
+
+const FETCH_EVERY_MS = 2000;
+const CHECK_EVERY_MS = 15000;
+const LOST_AFTER_MS = 30000;
+const RETRY_MS = 5000;
+const TICK_MS = 1000;
+
+const { pace: paceText, words: wordsText, after } = document.body.dataset;
+const pace = Number(paceText) || 1;
+const words = JSON.parse(wordsText);
+const clock = document.getElementById("reloj");
+const badge = document.getElementById("enlace");
+const main = document.getElementById("contenido");
+const title = document.title.replace(/^\(\d+\) /, "");
+
+let serverNow = Number(clock.dataset.now);
+let heardAt = performance.now();
+const partNames = [...main.querySelectorAll(":scope > section[id]")].map((section) => section.id);
+const dirty = new Set();
+let fetching = false;
+let fetchedAt = 0;
+
+const now = () => serverNow + (performance.now() - heardAt) * pace;
+let contactAt = performance.now();
+
+function fill(key, values) {
+  return words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+function span(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < 60) return fill("s", { n: whole });
+  if (whole < 3600) return fill("min", { n: Math.floor(whole / 60) });
+  if (whole < 86400) return fill("h", { n: Math.floor(whole / 3600), m: Math.floor((whole % 3600) / 60) });
+  return fill("d", { n: Math.floor(whole / 86400) });
+}
+
+function age() {
+  for (const time of document.querySelectorAll("time[data-at]")) {
+    const seconds = now() / 1000 - Number(time.dataset.at);
+    const text = fill("ago", { span: span(seconds) });
+    if (time.textContent !== text) time.textContent = text;
+    if (time.dataset.old) time.classList.toggle("old", seconds > Number(time.dataset.old));
+  }
+}
+
+function showContact() {
+  const silentMs = performance.now() - contactAt;
+  const lost = silentMs > LOST_AFTER_MS;
+  let text = words.live;
+  if (lost) {
+    const since = new Date(Date.now() - silentMs);
+    text = fill("lost_since", { at: since.toLocaleTimeString("es-AR", { hour: "2-digit", minute: "2-digit", hour12: false }) });
+  } else if (silentMs > CHECK_EVERY_MS + RETRY_MS) {
+    text = fill("late", { span: span(silentMs / 1000) });
+  }
+  if (badge.textContent !== text) badge.textContent = text;
+  badge.classList.toggle("lost", lost);
+  badge.classList.toggle("live", !lost);
+  document.body.classList.toggle("cut", lost);
+}
+
+function showTitle() {
+  const alerts = document.querySelector("[data-unacknowledged]");
+  if (!alerts) return;
+  const waiting = Number(alerts.dataset.unacknowledged);
+  document.title = waiting ? `(${waiting}) ${title}` : title;
+}
+
+// What a person is doing inside a part must survive its replacement: half-typed notes, focus, opened details.
+function keep(part) {
+  const typed = [...part.querySelectorAll("input[id]")].map((input) => [input.id, input.value]);
+  const open = [...part.querySelectorAll("details[id][open]")].map((details) => details.id);
+  const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  const selection = focused?.tagName === "INPUT" ? [focused.selectionStart, focused.selectionEnd] : null;
+  const focusKey = focused && (focused.id ? `#${CSS.escape(focused.id)}` : focused.href ? `a[href="${CSS.escape(focused.getAttribute("href"))}"]` : null);
+  return () => {
+    for (const [id, value] of typed) {
+      const input = document.getElementById(id);
+      if (input && value) input.value = value;
+    }
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    const again = focusKey && main.querySelector(focusKey);
+    if (!again) return;
+    again.focus({ preventScroll: true });
+    if (selection) again.setSelectionRange(...selection);
+  };
+}
+
+function replace(html) {
+  const parsed = new DOMParser().parseFromString(html, "text/html");
+  for (const section of parsed.querySelectorAll("body > section[id]")) {
+    const old = document.getElementById(section.id);
+    if (!old || old.innerHTML === section.innerHTML) continue;
+    const restore = keep(old);
+    old.replaceWith(section);
+    restore();
+  }
+}
+
+async function refresh() {
+  if (fetching || !dirty.size || performance.now() - fetchedAt < FETCH_EVERY_MS) return;
+  fetching = true;
+  const wanted = [...dirty];
+  dirty.clear();
+  try {
+    const address = new URL(location.href);
+    address.searchParams.delete("lang");
+    for (const name of wanted) address.searchParams.append("parte", name);
+    const response = await fetch(address, { credentials: "same-origin", signal: AbortSignal.timeout(LOST_AFTER_MS) });
+    if (!response.ok) throw new Error(response.statusText);
+    replace(await response.text());
+    heard(Number(response.headers.get("X-Vigia-Now")));
+    showTitle();
+    age();
+  } catch {
+    for (const name of wanted) dirty.add(name);
+  } finally {
+    fetching = false;
+    fetchedAt = performance.now();
+  }
+}
+
+function heard(serverMs) {
+  contactAt = performance.now();
+  serverNow = serverMs;
+  heardAt = performance.now();
+}
+
+const PARTS_OF_KIND = { river: ["estaciones"], rain: ["lluvia"], radar: [] };
+
+function mark(...names) {
+  for (const name of names) if (partNames.includes(name)) dirty.add(name);
+}
+
+const HANDLERS = {
+  readings: ({ kind, readings }) => {
+    mark("ciudad", ...(PARTS_OF_KIND[kind] ?? []));
+    if (readings.some(({ station }) => location.pathname === `/estacion/${encodeURIComponent(station)}`)) mark("estacion");
+  },
+  transition: () => mark(...partNames),
+  alert: () => mark(...partNames),
+  attention: () => mark("ciudad"),
+  device: () => mark("ciudad", "estacion"),
+  resync: () => mark(...partNames),
+  pulse: ({ at, connected }) => connected && heard(Date.parse(at)),
+};
+
+function listen(position) {
+  const address = position ? `/api/v1/live?after=${encodeURIComponent(position)}` : "/api/v1/live";
+  const stream = new EventSource(address);
+  let last = position;
+  for (const [name, handle] of Object.entries(HANDLERS)) {
+    stream.addEventListener(name, (event) => {
+      last = event.lastEventId || last;
+      handle(JSON.parse(event.data));
+    });
+  }
+  stream.addEventListener("error", () => {
+    if (stream.readyState !== EventSource.CLOSED) return; // the browser comes back by itself, where it left off
+    setTimeout(() => listen(last), RETRY_MS);
+  });
+}
+
+listen(after);
+setInterval(() => {
+  if (!document.hidden) age();
+  showContact();
+  refresh();
+}, TICK_MS);
+setInterval(() => mark(...partNames), CHECK_EVERY_MS);

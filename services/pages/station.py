@@ -1,0 +1,104 @@
+"""A station's page: its series over a period, its instruments, its alerts and why they moved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from models.kinds import RAIN, RIVER
+from services.pages.chart import LARGE, Ahead, Chart, Sample, Series, draw
+from services.pages.state import Health, Trend, health, trend
+from services.pages.watch import bars_of, samples_of
+from services.queries import watch as queries
+from services.queries.watch import StationNow
+
+BINS = {
+    6: timedelta(minutes=2),
+    24: timedelta(minutes=5),
+    168: timedelta(minutes=30),
+    720: timedelta(hours=2),
+}
+"""How long each interval of the chart is, by the hours it looks back."""
+BARS = {6: timedelta(minutes=10), 24: timedelta(minutes=30), 168: timedelta(hours=3), 720: timedelta(hours=12)}
+"""The same for amounts of rain."""
+TREND_BACK = timedelta(hours=1)
+MOST_ROWS = 60
+"""Rows of the table beside the chart, the newest ones; the CSV has all."""
+
+
+@dataclass(frozen=True, slots=True)
+class StationPage:
+    """Everything on a station's page at one moment. `rows`: newest first. `transitions`: by alert, newest first."""
+
+    station: StationNow
+    health: Health
+    trend: Trend | None
+    hours: int
+    bars: bool
+    chart: Chart
+    samples: Sequence[Sample]
+    forecast: Sequence[Ahead]
+    alerts: list[Row[Any]]
+    transitions: dict[int, list[Row[Any]]]
+
+    @property
+    def rows(self) -> list[Sample]:
+        """What the table shows."""
+        return list(reversed(self.samples))[:MOST_ROWS]
+
+
+def station_page(
+    transaction: Connection, station: StationNow, now: datetime, hours: int, forecast: Sequence[Ahead], zone: Any
+) -> StationPage:
+    """Read and lay out a station's page over the last `hours`, one of BINS."""
+    state = health(station, now)
+    bars = station.kind is RAIN
+    samples = series(transaction, station, now, hours)
+    ahead = forecast if state is Health.FRESH and hours <= 24 else ()
+    shown = Series(
+        start=now - timedelta(hours=hours),
+        end=max([now, *(one.at for one in ahead)]),
+        samples=samples,
+        gap=BARS[hours] if bars else max(3 * BINS[hours], station.silent_after),
+        zone=zone,
+        thresholds=station.thresholds or (),
+        forecast=ahead,
+        from_zero=bars,
+    )
+    alerts = queries.alerts_of(transaction, station.id)
+    moves = queries.transitions_of(transaction, [alert.id for alert in alerts])
+    return StationPage(
+        station=station,
+        health=state,
+        trend=_trend(samples, now) if state is Health.FRESH and station.kind is RIVER else None,
+        hours=hours,
+        bars=bars,
+        chart=draw(shown, LARGE, bars=bars),
+        samples=samples,
+        forecast=ahead,
+        alerts=alerts,
+        transitions={alert.id: [move for move in moves if move.alert_id == alert.id] for alert in alerts},
+    )
+
+
+def series(transaction: Connection, station: StationNow, now: datetime, hours: int) -> list[Sample]:
+    """The station's trusted values over the last `hours`, one sample an interval of BINS, or an amount a bar of BARS."""
+    start, length = now - timedelta(hours=hours), (BARS if station.kind is RAIN else BINS)[hours]
+    ids = [device.id for device in station.devices]
+    bins = queries.bins(transaction, station.kind, ids, start=start, end=now, length=length)
+    if station.kind is RAIN:
+        return bars_of([one for device in ids[:1] for one in bins.get(device, ())], start, length)
+    return samples_of(station, bins, length)
+
+
+def _trend(samples: Sequence[Sample], now: datetime) -> Trend | None:
+    return trend([sample for sample in samples if sample.at >= now - TREND_BACK])
+
+
+def as_csv(samples: Sequence[Sample], measure: str) -> str:
+    """The series as a table any spreadsheet opens: times in UTC, a point for the decimals."""
+    head = f"time_utc,{measure}_least,{measure}_mean,{measure}_greatest"
+    rows = (f"{s.at:%Y-%m-%dT%H:%M:%SZ},{s.least:.4f},{s.mean:.4f},{s.greatest:.4f}" for s in samples)
+    return "\r\n".join([head, *rows, ""])

@@ -1,0 +1,403 @@
+"""What the watch page shows: every station as it is now, open alerts, the city's attention level and who is alive."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone, tzinfo
+from operator import itemgetter
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, literal, select, true
+
+from models.alert import NAR
+from models.kind import SensorKind
+from models.kinds import BY_NAME, KINDS
+from models.reading import UNTRUSTED, Flag
+from models.rule import Colours, Silence
+from models.tables import (
+    READINGS,
+    alert_actions,
+    alerts,
+    attention,
+    basins,
+    configuration,
+    device_memories,
+    devices,
+    heartbeats,
+    municipalities,
+    rules,
+    stations,
+    subject_states,
+    transitions,
+)
+
+MOST_STATIONS = 500
+MOST_ALERTS = 200
+MOST_TRANSITIONS = 100
+MOST_ACTIONS = 200
+MOST_BINS = 1000
+_OF_HEALTH = frozenset({"silence", "fault"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceNow:
+    """An instrument and the newest it sent, trusted or not. Times are None where it never sent."""
+
+    id: int
+    code: str
+    online: bool | None
+    online_since: datetime | None
+    observed_at: datetime | None
+    received_at: datetime | None
+    latest: Mapping[str, Any]
+    flags: Flag
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationNow:
+    """A station as it is. `value` is its newest trusted value, in the kind's unit, with its time in `value_at`.
+
+    `thresholds`: amarillo, naranja and rojo in the kind's unit, where a rule sets them for its measure. `silent_after`:
+    how old a reading may be before the station counts as silent.
+    """
+
+    id: str
+    kind: SensorKind
+    name: str
+    municipality: str
+    basin: str | None
+    street: str | None
+    note: str
+    active: bool
+    nar: NAR
+    thresholds: Colours | None
+    silent_after: timedelta
+    devices: tuple[DeviceNow, ...]
+    value: float | None
+    value_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """The trusted values of one device in one interval that starts at `at`."""
+
+    at: datetime
+    count: int
+    least: float
+    mean: float
+    greatest: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A municipality or basin and the attention level proposed for it, with its start where it ever moved."""
+
+    id: str
+    name: str
+    nar: NAR
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CityNow:
+    """The city whose watch this is, named as its municipality, and the zone its people's clocks show."""
+
+    id: str
+    name: str
+    zone_name: str
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone; the offset Argentina has kept since 2009 where the system does not know it."""
+        try:
+            return ZoneInfo(self.zone_name)
+        except (KeyError, ValueError, OSError):
+            return timezone(timedelta(hours=-3))
+
+
+UNLOADED = CityNow("laplata", "La Plata", "America/Argentina/Buenos_Aires")
+"""The city before anything was loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A process and when it was last heard of."""
+
+    process: str
+    at: datetime
+
+
+def city_now(transaction: Connection) -> CityNow:
+    """As the configuration has it."""
+    said = transaction.execute(select(configuration.c.city)).scalar()
+    return CityNow(said["id"], said["name"], said["zone"]) if said else UNLOADED
+
+
+def areas(transaction: Connection, table: Table, noun: str) -> tuple[Area, ...]:
+    """Every municipality or basin (`noun` as in `attention.subject`), with its proposed level."""
+    at_level = attention.c.subject == literal(f"{noun}:") + table.c.id
+    rows = transaction.execute(
+        select(table.c.id, table.c.name, attention.c.nar, attention.c.since)
+        .select_from(table.outerjoin(attention, at_level))
+        .order_by(table.c.name)
+        .limit(MOST_STATIONS)
+    )
+    return tuple(Area(row.id, row.name, NAR(row.nar or 0), row.since) for row in rows)
+
+
+def municipality_areas(transaction: Connection, first: str) -> tuple[Area, ...]:
+    """Every municipality, `first` before its neighbours."""
+    found = areas(transaction, municipalities, "municipality")
+    return tuple(sorted(found, key=lambda area: (area.id != first, area.name)))
+
+
+def basin_areas(transaction: Connection) -> tuple[Area, ...]:
+    """Every basin, highest level first."""
+    return tuple(sorted(areas(transaction, basins, "basin"), key=lambda area: (-area.nar, area.name)))
+
+
+def pulses(transaction: Connection) -> tuple[Heartbeat, ...]:
+    """Every process's last heartbeat."""
+    rows = transaction.execute(select(heartbeats.c.process, heartbeats.c.at).order_by(heartbeats.c.process))
+    return tuple(Heartbeat(row.process, row.at) for row in rows)
+
+
+def stations_now(transaction: Connection, station_id: str | None = None) -> tuple[StationNow, ...]:
+    """Every active station, or one active or not, with its devices and newest trusted value."""
+    wanted = stations.c.active if station_id is None else stations.c.id == station_id
+    places = transaction.execute(
+        select(stations, basins.c.name.label("basin_name"), municipalities.c.name.label("municipality_name"))
+        .select_from(stations.join(municipalities).outerjoin(basins, stations.c.basin_id == basins.c.id))
+        .where(wanted)
+        .order_by(stations.c.name)
+        .limit(MOST_STATIONS)
+    ).all()
+    ids = [place.id for place in places]
+    instruments = _devices(transaction, ids)
+    judgements = _judgements(transaction, ids)
+    colours = _colours(transaction, ids)
+    values = _values(transaction, instruments)
+    return tuple(
+        _station(place, instruments.get(place.id, ()), judgements.get(place.id, ()), colours, values)
+        for place in places
+        if place.kind in BY_NAME
+    )
+
+
+def _station(
+    place: Row[Any],
+    instruments: Sequence[DeviceNow],
+    judgements: Sequence[Mapping[str, Any]],
+    colours: Mapping[str, NAR],
+    values: Mapping[int, tuple[datetime, float | None]],
+) -> StationNow:
+    kind = BY_NAME[place.kind]
+    heard = [values[device.id] for device in instruments if device.id in values]
+    value_at, value = max(heard, key=itemgetter(0), default=(None, None))
+    return StationNow(
+        id=place.id,
+        kind=kind,
+        name=place.name,
+        municipality=place.municipality_name,
+        basin=place.basin_name,
+        street=place.street,
+        note=place.note,
+        active=place.active,
+        nar=colours.get(place.id, NAR.VERDE),
+        thresholds=_thresholds(judgements),
+        silent_after=_silent_after(kind, judgements),
+        devices=tuple(instruments),
+        value=value,
+        value_at=value_at,
+    )
+
+
+def _thresholds(judgements: Iterable[Mapping[str, Any]]) -> Colours | None:
+    for judgement in judgements:
+        match judgement.get("thresholds_m"):
+            case [amarillo, naranja, rojo]:
+                return float(amarillo), float(naranja), float(rojo)
+    return None
+
+
+def _silent_after(kind: SensorKind, judgements: Iterable[Mapping[str, Any]]) -> timedelta:
+    """As the station's own silence rule has it; without one, as its kind's."""
+    usual = next((rule for rule in kind.judgements if isinstance(rule, Silence)), Silence(period_s=kind.period_s))
+    own = next((rule for rule in judgements if "least_s" in rule), {})
+    period_s, least_s = own.get("period_s", usual.period_s), own.get("least_s", usual.least_s)
+    return timedelta(seconds=max(3 * period_s, least_s))
+
+
+def _devices(transaction: Connection, station_ids: Sequence[str]) -> dict[str, tuple[DeviceNow, ...]]:
+    rows = transaction.execute(
+        select(devices, device_memories.c.observed_at, device_memories.c.received_at, device_memories.c.latest)
+        .add_columns(device_memories.c.flags)
+        .select_from(devices.outerjoin(device_memories))
+        .where(devices.c.station_id.in_(station_ids))
+        .order_by(devices.c.code)
+    )
+    found: dict[str, tuple[DeviceNow, ...]] = {}
+    for row in rows:
+        device = DeviceNow(
+            id=row.id,
+            code=row.code,
+            online=row.online,
+            online_since=row.online_since,
+            observed_at=row.observed_at,
+            received_at=row.received_at,
+            latest=row.latest or {},
+            flags=Flag(row.flags or 0),
+        )
+        found[row.station_id] = (*found.get(row.station_id, ()), device)
+    return found
+
+
+def _judgements(transaction: Connection, station_ids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
+    rows = transaction.execute(
+        select(rules.c.subject, rules.c.judgement).where(rules.c.active, rules.c.subject.in_(station_ids))
+    )
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row.subject, []).append(row.judgement)
+    return found
+
+
+def _colours(transaction: Connection, station_ids: Sequence[str]) -> dict[str, NAR]:
+    """The highest colour that a measurement holds at each station; silence and faults are its health, not its level."""
+    rows = transaction.execute(
+        select(subject_states.c.subject, subject_states.c.colours).where(subject_states.c.subject.in_(station_ids))
+    )
+    return {
+        row.subject: NAR(max((int(nar) for rule, nar in row.colours.items() if rule not in _OF_HEALTH), default=0))
+        for row in rows
+    }
+
+
+def _trusted(table: Table) -> ColumnElement[bool]:
+    return table.c.flags.op("&")(int(UNTRUSTED)) == 0
+
+
+def _values(
+    transaction: Connection, instruments: Mapping[str, Sequence[DeviceNow]]
+) -> dict[int, tuple[datetime, float | None]]:
+    """Each device's newest trusted value and its time, one step into an index a device; None where it only counts."""
+    ids = [device.id for several in instruments.values() for device in several]
+    found: dict[int, tuple[datetime, float | None]] = {}
+    for kind in KINDS:
+        table = READINGS[kind.name]
+        newest = (
+            select(table.c.observed_at, table.c[kind.measure].label("value"))
+            .where(table.c.device_id == devices.c.id, _trusted(table))
+            .order_by(table.c.observed_at.desc())
+            .limit(1)
+            .lateral()
+        )
+        rows = transaction.execute(
+            select(devices.c.id, newest.c.observed_at, newest.c.value)
+            .select_from(devices.join(newest, true()))
+            .where(devices.c.id.in_(ids), devices.c.kind == kind.name)
+        )
+        found |= {row.id: (row.observed_at, row.value) for row in rows}
+    return found
+
+
+def bins(
+    transaction: Connection,
+    kind: SensorKind,
+    device_ids: Sequence[int],
+    *,
+    start: datetime,
+    end: datetime,
+    length: timedelta,
+) -> dict[int, list[Bin]]:
+    """The trusted values of some devices from `start` up to and with `end`, in intervals of `length`, oldest first.
+
+    Raises ValueError where that would be more than MOST_BINS intervals a device.
+    """
+    if (end - start) / length > MOST_BINS:
+        raise ValueError(f"more than {MOST_BINS} intervals of {length} between {start} and {end}")
+    table = READINGS[kind.name]
+    measure = table.c[kind.measure]
+    at = func.date_bin(length, table.c.observed_at, start)
+    rows = transaction.execute(
+        select(
+            table.c.device_id,
+            at.label("at"),
+            func.count().label("count"),
+            func.min(measure),
+            func.avg(measure),
+            func.max(measure),
+            func.sum(measure),
+        )
+        .where(table.c.device_id.in_(device_ids), table.c.observed_at.between(start, end))
+        .where(_trusted(table), measure.is_not(None))
+        .group_by(table.c.device_id, at)
+        .order_by(table.c.device_id, at)
+    )
+    found: dict[int, list[Bin]] = {}
+    for device_id, *rest in rows:
+        found.setdefault(device_id, []).append(Bin(*rest))
+    return found
+
+
+def open_alerts(transaction: Connection) -> list[Row[Any]]:
+    """Alerts nobody closed yet: the unacknowledged first, the highest first, the oldest first."""
+    return list(
+        transaction.execute(
+            _alerts()
+            .where(alerts.c.state != "closed")
+            .order_by(alerts.c.acknowledged_at.is_not(None), alerts.c.nar.desc(), alerts.c.opened_at, alerts.c.id)
+            .limit(MOST_ALERTS)
+        )
+    )
+
+
+def alerts_of(transaction: Connection, subject: str) -> list[Row[Any]]:
+    """A station's alerts, newest first."""
+    return list(
+        transaction.execute(
+            _alerts().where(alerts.c.subject == subject).order_by(alerts.c.id.desc()).limit(MOST_ALERTS)
+        )
+    )
+
+
+def one_alert(transaction: Connection, alert_id: int) -> Row[Any] | None:
+    """The alert of that number."""
+    return transaction.execute(_alerts().where(alerts.c.id == alert_id)).one_or_none()
+
+
+def _alerts() -> Select[Any]:
+    """Alerts with the name of their station, or of the municipality a whole class of stations went silent in."""
+    of_municipality = alerts.c.subject == literal("municipality:") + municipalities.c.id
+    return select(
+        alerts,
+        stations.c.id.label("station_id"),
+        func.coalesce(stations.c.name, municipalities.c.name, alerts.c.subject).label("subject_name"),
+    ).select_from(
+        alerts.outerjoin(stations, alerts.c.subject == stations.c.id).outerjoin(municipalities, of_municipality)
+    )
+
+
+def transitions_of(transaction: Connection, alert_ids: Sequence[int]) -> list[Row[Any]]:
+    """What changed these alerts, newest first."""
+    return list(
+        transaction.execute(
+            select(transitions)
+            .where(transitions.c.alert_id.in_(alert_ids))
+            .order_by(transitions.c.id.desc())
+            .limit(MOST_TRANSITIONS)
+        )
+    )
+
+
+def actions_of(transaction: Connection, alert_ids: Sequence[int]) -> list[Row[Any]]:
+    """What people did about these alerts, oldest first."""
+    return list(
+        transaction.execute(
+            select(alert_actions)
+            .where(alert_actions.c.alert_id.in_(alert_ids))
+            .order_by(alert_actions.c.id)
+            .limit(MOST_ACTIONS)
+        )
+    )
