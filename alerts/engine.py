@@ -18,7 +18,7 @@ from alerts.rules import State
 from models.alert import NAR, Cause, Change, Transition
 from models.reading import Reading
 from models.rows import driver
-from models.rule import Around, Rainfall, Rule, Silence, Stage
+from models.rule import ALONE, Around, Rainfall, Rule, Silence, Stage
 
 TICK_AFTER = timedelta(seconds=30)
 """A subject judged more recently needs no tick, unless it holds a colour."""
@@ -146,6 +146,8 @@ class _Surroundings:
     def of(self, rule: Rule) -> Around:
         """The surroundings a rule looks at; nothing for those that look only at their own sensor."""
         match rule.judgement:
+            case Stage(upstream=(), rain=()):
+                return Around(outlook=outlook_of(self._book, rule.subject))
             case Stage(upstream=upstream, rain=rain):
                 return Around(
                     rain=self._colour(rain, Rainfall),
@@ -156,7 +158,7 @@ class _Surroundings:
             case Silence():
                 return Around(stage=self._colour((rule.subject,), Stage))
             case _:
-                return Around()
+                return ALONE
 
     def _of_sort(self, stations: Iterable[str], judgement: type) -> Iterator[State]:
         for station in stations:

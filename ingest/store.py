@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import psycopg
 from psycopg.sql import SQL, Composed, Identifier
 from sqlalchemy import ARRAY, BigInteger, Boolean, Connection, DateTime, Double, Integer, Table, Text
 from sqlalchemy.types import TypeEngine
@@ -55,11 +54,12 @@ class Stored:
     conflicts: list[int]
 
 
-def store(transaction: Connection, entries: Sequence[Entry]) -> Stored:
+def store(transaction: Connection, entries: Sequence[Entry], *, careful: bool) -> Stored:
     """Write what is new, in the caller's transaction.
 
     The same message twice in one batch passes ON CONFLICT twice, so the batch is keyed first. What is surely new goes
-    straight into its table; the rest, and everything should that meet a duplicate after all, through a staging table.
+    straight into its table, the rest through a staging table; with care, everything does. Without it, raises
+    psycopg.errors.UniqueViolation should something surely new be there already (a memory older than the rows).
     """
     firsts, conflicts = _keyed(entries)
     by_kind: defaultdict[str, list[int]] = defaultdict(list)
@@ -68,11 +68,11 @@ def store(transaction: Connection, entries: Sequence[Entry]) -> Stored:
     fresh: list[int] = []
     for kind, positions in by_kind.items():
         writer = _writer(kind)
-        new = [position for position in positions if entries[position].surely_new]
-        if new and not writer.copied(transaction, entries, new):
-            new = []
-        maybe = [position for position in positions if not entries[position].surely_new] if new else positions
-        fresh += new
+        new = [] if careful else [position for position in positions if entries[position].surely_new]
+        if new:
+            writer.copy(transaction, entries, new)
+            fresh += new
+        maybe = positions if careful else [position for position in positions if not entries[position].surely_new]
         if maybe:
             inserted, differing = writer.merged(transaction, entries, maybe)
             fresh += inserted
@@ -165,16 +165,12 @@ class _Writer:
         ).format(**parts)
         self._clear = SQL("DELETE FROM {staged}").format(**parts)
 
-    def copied(self, transaction: Connection, entries: Sequence[Entry], positions: list[int]) -> bool:
-        """Write rows taken as new; False, with nothing written, if one of them was there already."""
-        try:
-            with transaction.begin_nested(), driver(transaction).cursor() as cursor, cursor.copy(self._copy) as copy:
-                copy.set_types(self._types)
-                for position in positions:
-                    copy.write_row(_row(entries[position]))
-        except psycopg.errors.UniqueViolation:
-            return False
-        return True
+    def copy(self, transaction: Connection, entries: Sequence[Entry], positions: list[int]) -> None:
+        """Write rows taken as new."""
+        with driver(transaction).cursor() as cursor, cursor.copy(self._copy) as copy:
+            copy.set_types(self._types)
+            for position in positions:
+                copy.write_row(_row(entries[position]))
 
     def merged(
         self, transaction: Connection, entries: Sequence[Entry], positions: list[int]

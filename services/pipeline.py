@@ -7,7 +7,8 @@ database is no message's fault: nothing is acknowledged, and everything comes ag
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from functools import partial
@@ -28,6 +29,7 @@ from ingest.store import Entry, add_flag, keep_rejected, store
 from models.kind import Lane
 from models.kinds import BY_NAME, KINDS
 from models.reading import Flag, Message, Presence, Reading, Reason, Rejected
+from models.rows import driver
 from services.heartbeat import beat
 from services.patience import DATABASE_LOST, outlast, told
 from services.runtime import Clock, Every
@@ -65,6 +67,7 @@ class Pipeline:
     registry: Registry = field(default_factory=Registry)
     book: Rulebook | None = None
     counts: Counts = field(default_factory=Counts)
+    _standing: Connection | None = None
 
     def run(self, broker: Broker, batch: int, stop: threading.Event) -> None:
         """Carry messages until told to stop. Returns between two batches, with everything carried acknowledged."""
@@ -80,6 +83,12 @@ class Pipeline:
             if heartbeat.due():
                 status = self._status(broker)
                 outlast(partial(beat, self.database, self.name, started_at, self.clock(), status), stop)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._standing is not None:
+            self._standing.close()
+            self._standing = None
 
     @property
     def name(self) -> str:
@@ -105,36 +114,63 @@ class Pipeline:
 
     def tick(self) -> None:
         """Let time pass for what no reading moves."""
-        with self.database.begin() as transaction:
+        with self._connection() as transaction, transaction.begin():
             judged = engine.tick(transaction, self._current_book(transaction), self.kinds, self.clock())
         self.counts.transitions += len(judged.transitions)
 
     def _commit(self, messages: Sequence[Message]) -> None:
-        counts = Counts(messages=len(messages))
-        with self.database.begin() as transaction:
-            self.keep(transaction, messages, counts)
+        """One transaction. First as if nothing were wrong with any of it; if something is, once more with care."""
+        try:
+            counts = self._attempt(messages, careful=False)
+        except DATABASE_LOST:
+            raise
+        except Exception as trouble:  # noqa: BLE001 - whatever it is, care will find it
+            log.info("carrying a batch with care", extra={"action": "care", "trouble": told(trouble)})
+            counts = self._attempt(messages, careful=True)
         self._add(counts)
 
-    def keep(self, transaction: Connection, messages: Sequence[Message], counts: Counts) -> None:
-        """The road itself, in the caller's transaction."""
+    def _attempt(self, messages: Sequence[Message], *, careful: bool) -> Counts:
+        with self._connection() as connection, connection.begin():
+            return self.keep(connection, messages, careful=careful)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """The connection this pipeline stays on; a new one after any trouble with it."""
+        if self._standing is None:
+            self._standing = self.database.connect()
+        try:
+            yield self._standing
+        except DATABASE_LOST:
+            lost, self._standing = self._standing, None
+            lost.invalidate()
+            raise
+
+    def keep(self, transaction: Connection, messages: Sequence[Message], *, careful: bool = True) -> Counts:
+        """The road itself, in the caller's transaction.
+
+        careful: expect duplicates and failing rules where there should be none. Without care they raise.
+        """
+        counts = Counts(messages=len(messages))
         now = self.clock()
         book = self._current_book(transaction)
         arrived = _sorted_out(messages)
         devices = self.registry.resolve(transaction, arrived.senders, now)
         memories = memory.load(transaction, {devices[sender_of(reading)].id for _, reading in arrived.readings})
         checked = check(devices, memories, (reading for _, reading in arrived.readings))
-        stored = store(transaction, checked.entries)
-        add_flag(transaction, checked.spikes, Flag.SPIKE)
-        memory.note_losses(transaction, losses(checked, stored.fresh), now)
-        memory.save(transaction, checked.memories)
-        conflicts = [_conflict(*arrived.readings[position]) for position in stored.conflicts]
-        counts.rejected += keep_rejected(transaction, [*arrived.rejected, *conflicts])
+        stored = store(transaction, checked.entries, careful=careful)
         fresh = [checked.entries[position] for position in stored.fresh]
-        self._judge(transaction, book, fresh, counts)
-        _announce_readings(transaction, fresh, now)
+        conflicts = [_conflict(*arrived.readings[position]) for position in stored.conflicts]
+        counts.rejected = keep_rejected(transaction, [*arrived.rejected, *conflicts])
+        counts.transitions = self._judge(transaction, book, fresh, careful=careful)
+        with driver(transaction).pipeline():
+            add_flag(transaction, checked.spikes, Flag.SPIKE)
+            memory.note_losses(transaction, losses(checked, stored.fresh), now)
+            memory.save(transaction, checked.memories)
+            _announce_readings(transaction, fresh, now)
         _announce_presences(transaction, store_presences(transaction, devices, arrived.presences), now)
-        counts.readings += len(fresh)
-        counts.duplicates += len(arrived.readings) - len(fresh) - len(conflicts)
+        counts.readings = len(fresh)
+        counts.duplicates = len(arrived.readings) - len(fresh) - len(conflicts)
+        return counts
 
     def _current_book(self, transaction: Connection) -> Rulebook:
         """The rules in force, read again when the configuration changed."""
@@ -144,26 +180,32 @@ class Pipeline:
             self.book = rulebook.read(transaction)
         return self.book
 
-    def _judge(self, transaction: Connection, book: Rulebook, fresh: Sequence[Entry], counts: Counts) -> None:
-        """Let the rules see what is new. A rule that fails costs its own station's judgement and no row."""
+    def _judge(self, transaction: Connection, book: Rulebook, fresh: Sequence[Entry], *, careful: bool) -> int:
+        """Let the rules see what is new. With care, a rule that fails costs its own station's judgement and no row."""
         arrived: defaultdict[str, list[Reading]] = defaultdict(list)
         for entry in fresh:
             if entry.station is not None and entry.station in book.rules:
                 arrived[entry.station].append(entry.reading)
 
+        if not careful:
+            return len(engine.evaluate(transaction, book, arrived, self.clock()).transitions)
+        moved = 0
+
         def judge(stations: Sequence[str]) -> None:
+            nonlocal moved
             with transaction.begin_nested():
                 judged = engine.evaluate(transaction, book, {one: arrived[one] for one in stations}, self.clock())
-            counts.transitions += len(judged.transitions)
+            moved += len(judged.transitions)
 
         def blame(station: str, trouble: Exception) -> None:
             engine.blame(transaction, book, station, told(trouble), self.clock())
 
         isolate(list(arrived), judge, blame)
+        return moved
 
     def _set_aside(self, message: Message, trouble: Exception) -> None:
         log.error("set a message aside", extra={"action": "set-aside", "topic": message.topic}, exc_info=trouble)
-        with self.database.begin() as transaction:
+        with self._connection() as transaction, transaction.begin():
             keep_rejected(transaction, [Rejected(message, Reason.POISON, told(trouble))])
         self._add(Counts(messages=1, rejected=1, set_aside=1))
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from ingest.decode import decode
 from models.reading import Message, Rejected
 from models.rows import driver
-from services.pipeline import Counts, Pipeline
+from services.pipeline import Pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,8 @@ def take_again(transaction: Connection, pipeline: Pipeline, one: Kept) -> str | 
     troubles = [item.detail for item in decode(one.message) if isinstance(item, Rejected)]
     if troubles:
         return troubles[0]
-    counts = Counts()
     with transaction.begin_nested() as savepoint:
-        pipeline.keep(transaction, [one.message], counts)
+        counts = pipeline.keep(transaction, [one.message])
         if counts.rejected:
             savepoint.rollback()
             return "another value is already kept at its time and seq"

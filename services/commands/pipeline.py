@@ -42,4 +42,5 @@ def run(arguments: argparse.Namespace) -> int:
             pipeline.run(broker, settings.batch, stop)
         finally:
             broker.close()
+            pipeline.close()
     return 0

@@ -40,7 +40,9 @@ def pipeline(database: Engine, clock: Clock) -> Iterator[Pipeline]:
     """A pipeline for all kinds, with La Plata loaded."""
     with database.begin() as transaction:
         load(transaction, read_seed(LA_PLATA), NOON)
-    yield Pipeline(database, clock, lane=None)
+    pipeline = Pipeline(database, clock, lane=None)
+    yield pipeline
+    pipeline.close()
 
 
 def message(minute: float, level_m: float | None = None, *, topic: str = TOPIC, **more: object) -> Message:
@@ -170,10 +172,10 @@ def test_a_poisonous_message_is_set_aside_alone(
     poison = message(1, 0.5, boot="poison", seq=1)
     keep = Pipeline.keep
 
-    def poisoned(self: Pipeline, transaction: Any, messages: Sequence[Message], counts: Counts) -> None:
+    def poisoned(self: Pipeline, transaction: Any, messages: Sequence[Message], *, careful: bool) -> Counts:
         if poison in messages:
             raise RuntimeError("something nobody thought of")
-        keep(self, transaction, messages, counts)
+        return keep(self, transaction, messages, careful=careful)
 
     monkeypatch.setattr(Pipeline, "keep", poisoned)
     pipeline.carry([message(0, 0.5), poison, *(message(minute, 0.5) for minute in range(2, 9))])
