@@ -70,9 +70,7 @@ def close(transaction: Connection, alert_id: int, *, operator: str, note: str, v
     if _still_held(transaction, alert_id):
         raise AlertStillHeld
     changed = transaction.execute(
-        _seen(alert_id, version).values(
-            state="closed", closed_at=now, closed_by=operator, version=alerts.c.version + 1
-        )
+        _seen(alert_id, version).values(state="closed", closed_at=now, closed_by=operator, version=alerts.c.version + 1)
     ).one_or_none()
     if changed is None:
         _open_alert(transaction, alert_id)
@@ -99,7 +97,8 @@ def _seen(alert_id: int, version: int) -> ReturningUpdate[Any]:
 
 def _still_held(transaction: Connection, alert_id: int) -> bool:
     held = text(
-        "SELECT 1 FROM alerts a JOIN stations p ON p.id = a.subject AND p.active JOIN subject_states s ON s.subject = p.id"
+        "SELECT 1 FROM alerts a JOIN stations p ON p.id = a.subject AND p.active"
+        " JOIN subject_states s ON s.subject = p.id"
         " WHERE a.id = :alert AND a.state = 'firing' AND (s.colours ->> a.judgement)::int > 0"
     )
     return transaction.execute(held, {"alert": alert_id}).first() is not None
@@ -115,9 +114,7 @@ def _open_alert(transaction: Connection, alert_id: int) -> Row[Any]:
     return alert
 
 
-def _write_down(
-    transaction: Connection, alert: Row[Any], action: str, operator: str, note: str, now: datetime
-) -> None:
+def _write_down(transaction: Connection, alert: Row[Any], action: str, operator: str, note: str, now: datetime) -> None:
     transaction.execute(
         insert(alert_actions).values(alert_id=alert.id, at=now, actor=operator, action=action, note=note)
     )

@@ -15,7 +15,7 @@ from models.tables import operators
 from services.api.context import Snapshot, context_of
 from services.refusal import Refusal
 
-TOKEN_PREFIX = "vigia_"
+TOKEN_PREFIX = "vigia_"  # noqa: S105 - what a token looks like, not one
 TOKEN_BYTES = 32
 LONGEST_TOKEN = 128
 COOKIE = "vigia_operator"
@@ -107,9 +107,7 @@ def remember(request: Request, response: Response, token: str) -> None:
 
 def forget(request: Request, response: Response) -> None:
     """Take the cookie back."""
-    response.delete_cookie(
-        _cookie_name(request), httponly=True, samesite="strict", secure=_is_secure(request)
-    )
+    response.delete_cookie(_cookie_name(request), httponly=True, samesite="strict", secure=_is_secure(request))
 
 
 def public() -> None:

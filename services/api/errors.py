@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -43,8 +44,15 @@ class UnknownParameter(Refusal):
     """La dirección lleva un parámetro desconocido. / The address carries an unknown parameter."""
 
 
-def answer(sort: str, status: int, detail: str, *, faults: list[Fault] | None = None, **headers: str) -> JSONResponse:
-    """A problem as a response. `sort`: a CamelCase name; headers with underscores for hyphens."""
+def answer(
+    sort: str,
+    status: int,
+    detail: str,
+    *,
+    faults: list[Fault] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """A problem as a response. `sort`: a CamelCase name."""
     problem = Problem(
         type="urn:vigia:problem:" + re.sub(r"(?<=[a-z])(?=[A-Z])", "-", sort).lower(),
         title=HTTPStatus(status).phrase,
@@ -52,8 +60,7 @@ def answer(sort: str, status: int, detail: str, *, faults: list[Fault] | None = 
         detail=detail,
         faults=faults or [],
     )
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return JSONResponse(problem.model_dump(), status, headers=named, media_type=MEDIA_TYPE)
+    return JSONResponse(problem.model_dump(), status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def handle_errors(app: FastAPI) -> None:
@@ -68,10 +75,10 @@ def handle_errors(app: FastAPI) -> None:
 
 def _refused(_request: Request, refusal: Exception) -> JSONResponse:
     assert isinstance(refusal, Refusal)
-    headers = {"WWW_Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
+    headers = {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
     if refusal.retry_after_s is not None:
-        headers["Retry_After"] = str(refusal.retry_after_s)
-    return answer(type(refusal).__name__, refusal.status, str(refusal), **headers)
+        headers["Retry-After"] = str(refusal.retry_after_s)
+    return answer(type(refusal).__name__, refusal.status, str(refusal), headers=headers)
 
 
 def _malformed(_request: Request, error: Exception) -> JSONResponse:
@@ -86,20 +93,25 @@ def _malformed(_request: Request, error: Exception) -> JSONResponse:
 def _http(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
-    headers = {name.replace("-", "_"): value for name, value in (error.headers or {}).items()}
-    return answer(phrase.title().replace(" ", ""), error.status_code, str(error.detail), **headers)
+    return answer(phrase.title().replace(" ", ""), error.status_code, str(error.detail), headers=error.headers)
 
 
 def _database_away(_request: Request, error: Exception) -> JSONResponse:
     log.warning("the database did not answer", extra={"action": "serve", "trouble": str(error.__cause__ or error)})
     detail = "La base de datos no responde a tiempo. / The database does not answer in time."
-    return answer("DatabaseAway", HTTPStatus.SERVICE_UNAVAILABLE, detail, Retry_After=str(RETRY_S))
+    return answer("DatabaseAway", HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(RETRY_S)})
 
 
 def _bug(_request: Request, _error: Exception) -> JSONResponse:
     # The server logs the traceback; the person learns nothing of our insides.
     detail = "Falló algo de nuestro lado; quedó registrado. / Something failed on our side; it was logged."
     return answer("Bug", HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+
+def problems() -> dict[int | str, dict[str, Any]]:
+    """How a documented request can fail besides being malformed, for the OpenAPI description."""
+    wrong = (400, 401, 403, 404, 409, 413, 429, 503)
+    return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in wrong}
 
 
 def as_problems(openapi: dict[str, Any]) -> dict[str, Any]:

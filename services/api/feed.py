@@ -32,7 +32,8 @@ CATCH_UP_S = 5.0
 
 # One statement, one snapshot: what it sees is exactly what `after` sees. Without new events, one row of nulls.
 _STRETCH = """
-    SELECT extract(epoch FROM now())::bigint AS taken_s, s.after::text, e.xid::text::bigint AS xid, e.id, e.event, e.data
+    SELECT extract(epoch FROM now())::bigint AS taken_s, s.after::text,
+        e.xid::text::bigint AS xid, e.id, e.event, e.data
     FROM (SELECT coalesce(%(after)s::pg_snapshot, pg_current_snapshot()) AS after) s
     LEFT JOIN LATERAL (
         SELECT xid, id, event, data::text FROM events
@@ -55,7 +56,7 @@ class Event:
 
 @dataclass(slots=True)
 class Seat:
-    """Where a client comes in: what it missed, then the ring from `next` on. `resync`: it missed too much to be told."""
+    """Where a client comes in: what it missed, then the ring from `next` on. `resync`: it missed too much to tell."""
 
     missed: list[Event]
     next: int
@@ -159,7 +160,9 @@ class Feed:
                     await self._follow(connection)
             except psycopg.Error as trouble:
                 if self.connected:
-                    log.warning("the live stream lost the database", extra={"action": "follow", "trouble": str(trouble)})
+                    log.warning(
+                        "the live stream lost the database", extra={"action": "follow", "trouble": str(trouble)}
+                    )
                 self.connected = False
                 await asyncio.sleep(RETRY_S)
 
@@ -216,7 +219,9 @@ class Feed:
                     await self._move()
                 target, end = self._position, self._end
                 missed = await _stretch(connection, position)
-                missed += await _stretch(connection, replace(position, before=position.after, after=target.after, xid=0, id=0))
+                missed += await _stretch(
+                    connection, replace(position, before=position.after, after=target.after, xid=0, id=0)
+                )
         except (psycopg.Error, TimeoutError):
             return None
         return Seat(missed, end, str(target)) if len(missed) <= MOST_REPLAYED else None
@@ -245,7 +250,11 @@ async def _page(
 ) -> tuple[list[Event], Position]:
     """The next events from a position up to snapshot `after`, the present where None, and the position behind them."""
     parameters = {
-        "before": position.before, "after": after, "xid": str(position.xid), "id": position.id, "limit": PAGE,
+        "before": position.before,
+        "after": after,
+        "xid": str(position.xid),
+        "id": position.id,
+        "limit": PAGE,
     }
     rows = await (await connection.execute(_STRETCH, parameters)).fetchall()
     position = replace(position, taken_s=rows[0].taken_s, after=rows[0].after)

@@ -104,6 +104,7 @@ async def _left(receive: Receive) -> None:
 @router.get(
     "/live",
     summary="Live events (server-sent)",
+    status_code=200,
     response_class=EventStream,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}}}},
 )

@@ -102,4 +102,4 @@ def _announced_too_large(headers: Headers) -> JSONResponse | None:
 
 def _too_large() -> JSONResponse:
     detail = f"The body is larger than {LARGEST_BODY_BYTES} bytes."
-    return answer("TooLarge", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, Connection="close")
+    return answer("TooLarge", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, headers={"Connection": "close"})

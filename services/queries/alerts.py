@@ -17,7 +17,7 @@ MOST_ACTIONS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """An alert as it stands. `nar` is the level now, `highest_nar` the worst it was; `version` rises with each change."""
+    """An alert as it stands: `nar` is its level now, `highest_nar` the worst it was."""
 
     id: Annotated[int, Field(examples=[7])]
     rule_id: Annotated[str, Field(examples=["gato-520.stage"])]

@@ -11,7 +11,6 @@ from sqlalchemy import Connection, Select, and_, func, literal, select
 from models.tables import (
     attention,
     basins,
-    configuration,
     device_memories,
     devices,
     municipalities,
@@ -24,6 +23,7 @@ Colour = Annotated[
     int, Field(ge=0, le=3, description="Attention level: 0 verde, 1 amarillo, 2 naranja, 3 rojo", examples=[2])
 ]
 MOST_RULES = 50
+LARGEST_DEVICE = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +123,7 @@ def one_municipality(connection: Connection, municipality_id: str) -> Municipali
     return Municipality(**row._mapping) if row else None
 
 
-def list_basins(
-    connection: Connection, *, municipality: str | None, after: str | None, limit: int
-) -> list[Basin]:
+def list_basins(connection: Connection, *, municipality: str | None, after: str | None, limit: int) -> list[Basin]:
     """Basins by id."""
     query = _where(_basins(), {basins.c.municipality_id: municipality})
     return [Basin(**row._mapping) for row in connection.execute(_from(query, basins.c.id, after, limit))]
@@ -199,12 +197,6 @@ def list_attention(connection: Connection, *, after: str | None, limit: int) -> 
     return [Attention(**row._mapping) for row in rows]
 
 
-def zone_name(connection: Connection) -> str:
-    """The city's time zone, UTC before a city was loaded."""
-    city: Mapping[str, Any] | None = connection.execute(select(configuration.c.city)).scalar_one_or_none()
-    return str((city or {}).get("zone", "UTC"))
-
-
 def _with_attention(query: Select[Any], table: Any, noun: str) -> Select[Any]:
     at_level = attention.c.subject == literal(f"{noun}:") + table.c.id
     return query.add_columns(attention.c.nar, attention.c.since).select_from(table.outerjoin(attention, at_level))
@@ -212,7 +204,11 @@ def _with_attention(query: Select[Any], table: Any, noun: str) -> Select[Any]:
 
 def _basins() -> Select[Any]:
     columns = (
-        basins.c.id, basins.c.municipality_id.label("municipality"), basins.c.name, basins.c.note, basins.c.geometry
+        basins.c.id,
+        basins.c.municipality_id.label("municipality"),
+        basins.c.name,
+        basins.c.note,
+        basins.c.geometry,
     )
     return _with_attention(select(*columns), basins, "basin")
 

@@ -1,0 +1,89 @@
+"""The HTTP application: the API under /api/v1 and the pages, put together from their parts. Nothing is global."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, FastAPI
+from sqlalchemy import Engine
+
+from services.api import alerts, devices, health, latest, live, metrics, municipalities, rejections, speeds, stations
+from services.api.context import Context
+from services.api.errors import as_problems, handle_errors, problems
+from services.api.feed import Feed
+from services.api.freshness import ETags
+from services.api.parameters import known_parameters
+from services.api.protection import Protection
+from services.api.wrong_tokens import WrongTokens
+from services.pages.router import router as pages
+from services.runtime import Clock
+from services.settings import Settings
+
+PREFIX = "/api/v1"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
+NOUNS = (municipalities, stations, latest, devices, alerts, rejections, speeds, live)
+DESCRIPTION = """Vigía: del sensor a la persona que decide. / From the sensor to the person who decides.
+
+Reading is open to whoever reaches the address. Acting on an alert needs an operator's token
+(`Authorization: Bearer vigia_...`). Times are RFC 3339; lists come in pages with a `next` address; errors are problems
+(RFC 9457); attention levels (NAR) are 0 verde, 1 amarillo, 2 naranja, 3 rojo.
+"""
+
+
+def create_app(settings: Settings, engine: Engine, clock: Clock) -> FastAPI:
+    """The application on a database that was migrated. `engine`: with a statement timeout, closed by the caller."""
+    feed = Feed(engine)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with feed.running():
+            yield
+
+    app = FastAPI(
+        title="Vigía",
+        version="1",
+        description=DESCRIPTION,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,  # They would load their scripts from elsewhere.
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.context = Context(settings, engine, clock, feed, WrongTokens())
+    app.include_router(_api())
+    for router in (health.router, metrics.router):
+        app.include_router(router, include_in_schema=False)
+    app.include_router(pages)
+    handle_errors(app)
+    app.add_middleware(ETags)
+    app.add_middleware(Protection, hosts=_hosts(settings))
+    _describe(app)
+    return app
+
+
+def _api() -> APIRouter:
+    api = APIRouter(prefix=PREFIX, dependencies=[Depends(known_parameters)], responses=problems())
+    for noun in NOUNS:
+        api.include_router(noun.router)
+    for router in (health.router, metrics.router):
+        api.include_router(router)
+    return api
+
+
+def _hosts(settings: Settings) -> frozenset[str] | None:
+    """The names answered to: on loopback only its own and the public one; elsewhere any, and none is repeated."""
+    if settings.api_host not in LOOPBACK:
+        return None
+    public = urlsplit(settings.public_url).hostname if settings.public_url else None
+    return LOOPBACK | ({public} if public else frozenset())
+
+
+def _describe(app: FastAPI) -> None:
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = as_problems(plain())
+        return app.openapi_schema
+
+    app.openapi = described  # type: ignore[method-assign]

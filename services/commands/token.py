@@ -1,0 +1,37 @@
+"""`vigia token NAME`: make a token for one more operator."""
+
+import argparse
+
+from services.api.access import OperatorExists, add_operator
+from services.runtime import clock_of, migrated_database
+from services.settings import Settings
+
+NAME = "token"
+HELP = "Add an operator and print the token, which is shown only this once."
+LONGEST_NAME = 60
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Whose token it is."""
+    parser.add_argument("name", type=_name, help="the operator's name, as it will stand beside what they do")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the token alone, so that it can be piped. Exit status 1 where there is an operator of that name."""
+    settings = Settings()
+    clock = clock_of(settings)
+    try:
+        with migrated_database(settings, "vigia-token") as database, database.begin() as transaction:
+            token = add_operator(transaction, arguments.name, clock())
+    except OperatorExists as refusal:
+        print(refusal)
+        return 1
+    print(token)
+    return 0
+
+
+def _name(words: str) -> str:
+    name = words.strip()
+    if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
+        raise argparse.ArgumentTypeError(f"a name has 1 to {LONGEST_NAME} printable characters")
+    return name

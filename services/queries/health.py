@@ -1,0 +1,104 @@
+"""Whether data flows and people hear of it: what health and metrics go by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import Connection, func, select
+
+from models.kinds import KINDS
+from models.tables import alerts, device_memories, devices, heartbeats, notices, rejected_messages, sequence_gaps
+
+MOST_PROCESSES = 100
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process by its last heartbeat; `status` is what it says of itself."""
+
+    process: Annotated[str, Field(examples=["pipeline-critical"])]
+    at: datetime
+    started_at: datetime
+    age_s: Annotated[float, Field(examples=[0.7])]
+    status: Annotated[dict[str, Any], Field(examples=[{"connected": True, "readings": 48113}])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindFlow:
+    """The newest reading of a kind, by when it was received; None where none ever came."""
+
+    kind: Annotated[str, Field(examples=["river"])]
+    lane: Annotated[str, Field(examples=["critical"])]
+    received_at: datetime | None
+    age_s: Annotated[float | None, Field(examples=[4.2])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What is counted for whoever watches the watchers. `rejected`: of the last day, by reason."""
+
+    open_alerts: Mapping[int, int]
+    unacknowledged: int
+    rejected: Mapping[str, int]
+    unsent_notices: int
+    oldest_unsent_s: float
+    unregistered_devices: int
+    lost_readings: int
+
+
+def processes(connection: Connection, now: datetime) -> list[Process]:
+    """Every process that ever gave a sign of life."""
+    rows = connection.execute(select(heartbeats).order_by(heartbeats.c.process).limit(MOST_PROCESSES))
+    return [Process(**row._mapping, age_s=max((now - row.at).total_seconds(), 0.0)) for row in rows]
+
+
+def flows(connection: Connection, now: datetime) -> list[KindFlow]:
+    """The newest reading of each kind."""
+    newest = dict(
+        connection.execute(
+            select(devices.c.kind, func.max(device_memories.c.received_at))
+            .select_from(devices.join(device_memories))
+            .group_by(devices.c.kind)
+        ).all()
+    )
+    return [
+        KindFlow(
+            kind=kind.name,
+            lane=kind.lane.value,
+            received_at=(at := newest.get(kind.name)),
+            age_s=None if at is None else max((now - at).total_seconds(), 0.0),
+        )
+        for kind in KINDS
+    ]
+
+
+def figures(connection: Connection, now: datetime) -> Figures:
+    """Everything that is counted."""
+    open_alerts = alerts.c.state != "closed"
+    unsent = (notices.c.sent_at.is_(None), notices.c.refused.is_(None))
+    count, oldest = connection.execute(select(func.count(), func.min(notices.c.not_before)).where(*unsent)).one()
+    lost = func.sum(sequence_gaps.c.last_seq - sequence_gaps.c.first_seq + 1 - sequence_gaps.c.filled)
+    return Figures(
+        open_alerts=dict(
+            connection.execute(select(alerts.c.nar, func.count()).where(open_alerts).group_by(alerts.c.nar)).all()
+        ),
+        unacknowledged=connection.execute(
+            select(func.count()).where(open_alerts, alerts.c.acknowledged_at.is_(None))
+        ).scalar_one(),
+        rejected=dict(
+            connection.execute(
+                select(rejected_messages.c.reason, func.count())
+                .where(rejected_messages.c.received_at >= now - DAY)
+                .group_by(rejected_messages.c.reason)
+            ).all()
+        ),
+        unsent_notices=count,
+        oldest_unsent_s=0.0 if oldest is None else max((now - oldest).total_seconds(), 0.0),
+        unregistered_devices=connection.execute(
+            select(func.count()).select_from(devices).where(devices.c.station_id.is_(None))
+        ).scalar_one(),
+        lost_readings=int(connection.execute(select(func.coalesce(lost, 0))).scalar_one()),
+    )

@@ -1,0 +1,207 @@
+"""A station's values over time: raw while they are few, else least, mean and greatest per interval."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import Connection, select, text
+
+from models.kind import SensorKind
+from models.migrations.readings import HOURLY
+from models.migrations.timescale import has_timescale
+from models.reading import UNTRUSTED, Flag, Quality, quality
+from models.tables import READINGS, devices
+
+MOST_POINTS = 2_100
+"""Points in one answer: a week of 5 min, three weeks of 15 min, twelve weeks of hours."""
+MOST_DEVICES = 20
+HOUR = timedelta(hours=1)
+ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Intervals of one length, and the longest period told in one answer."""
+
+    name: str
+    length: timedelta
+    page: timedelta
+
+
+RAW = "raw"
+RESOLUTIONS = (
+    Resolution("5m", timedelta(minutes=5), timedelta(days=7)),
+    Resolution("15m", timedelta(minutes=15), timedelta(days=21)),
+    Resolution("1h", HOUR, timedelta(days=84)),
+    Resolution("1d", timedelta(days=1), timedelta(days=400)),
+)
+BY_NAME = {resolution.name: resolution for resolution in RESOLUTIONS}
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The trusted values of one interval that starts at `at`, in the kind's unit, over all the station's devices."""
+
+    at: datetime
+    count: Annotated[int, Field(examples=[60])]
+    min: Annotated[float, Field(examples=[0.41])]
+    mean: Annotated[float, Field(examples=[0.44])]
+    max: Annotated[float, Field(examples=[0.52])]
+    total: Annotated[float, Field(description="Their sum: what fell, for rain", examples=[26.4])]
+
+
+@dataclass(frozen=True, slots=True)
+class RawValue:
+    """One reading as it was sent, trusted or not."""
+
+    at: datetime
+    received_at: datetime
+    device: Annotated[str, Field(examples=["gato-520-a"])]
+    seq: Annotated[int, Field(description="-1 where the device counts nothing", examples=[8127])]
+    value: Annotated[float | None, Field(examples=[0.44])]
+    quality: Annotated[Quality, Field(description="QARTOD: 1 good, 3 suspect, 4 fail, 9 missing", examples=[1])]
+    flags: Annotated[tuple[str, ...], Field(examples=[["jump"]])]
+
+
+@dataclass(frozen=True, slots=True)
+class RawPlace:
+    """Where a page of raw readings begins: behind this one."""
+
+    at: datetime
+    device_id: int
+    seq: int
+
+
+def devices_of(connection: Connection, station_id: str) -> dict[int, str]:
+    """The codes of a station's devices by number."""
+    query = select(devices.c.id, devices.c.code).where(devices.c.station_id == station_id).order_by(devices.c.id)
+    return {row.id: row.code for row in connection.execute(query.limit(MOST_DEVICES))}
+
+
+def suited(
+    connection: Connection, kind: SensorKind, device_ids: Sequence[int], start: datetime, end: datetime
+) -> Resolution | None:
+    """The finest resolution that tells a period in one answer; None: raw, they are few enough."""
+    few = text(
+        f"SELECT count(*) FROM (SELECT 1 FROM {kind.name}_readings WHERE device_id = ANY(:devices)"
+        " AND observed_at >= :start AND observed_at < :end LIMIT :most) AS some"
+    )
+    there = connection.execute(
+        few, {"devices": list(device_ids), "start": start, "end": end, "most": MOST_POINTS + 1}
+    ).scalar_one()
+    # None at all may also mean that the raw readings were let go and their hours kept.
+    if 0 < there <= MOST_POINTS:
+        return None
+    return next((one for one in RESOLUTIONS if end - start <= one.page), RESOLUTIONS[-1])
+
+
+def intervals(
+    connection: Connection,
+    kind: SensorKind,
+    device_ids: Sequence[int],
+    resolution: Resolution,
+    start: datetime,
+    end: datetime,
+) -> list[Interval]:
+    """The intervals from that which holds `start` up to `end`, at most a page's. Empty ones are left out."""
+    first = start - (start - ORIGIN) % resolution.length
+    last = min(end, first + resolution.page)
+    sources = [_from_rollup(kind) if _rolled_up(connection, resolution) else _from_raw(kind)]
+    if resolution.length >= HOUR:
+        sources.append(_piece(f"{kind.name}_hourly_kept"))
+    query = text(
+        "SELECT at, sum(n)::bigint, min(least), sum(total) / sum(n), max(greatest), sum(total)"
+        f" FROM ({' UNION ALL '.join(sources)}) AS pieces GROUP BY at ORDER BY at"
+    )
+    period = {"start": first, "end": last, "length": resolution.length, "origin": ORIGIN}
+    return [Interval(*row) for row in connection.execute(query, {"devices": list(device_ids), **period})]
+
+
+def page_end(resolution: Resolution, start: datetime) -> datetime:
+    """Where the answer that starts at `start` ends, and the next one begins."""
+    return start - (start - ORIGIN) % resolution.length + resolution.page
+
+
+def raw(
+    connection: Connection,
+    kind: SensorKind,
+    codes: dict[int, str],
+    start: datetime,
+    end: datetime,
+    *,
+    behind: RawPlace | None,
+) -> tuple[list[RawValue], RawPlace | None]:
+    """Readings as sent, oldest first, at most MOST_POINTS; and where the next page begins, None behind the last."""
+    table = READINGS[kind.name]
+    query = text(
+        f"SELECT r.observed_at, r.received_at, r.device_id, r.seq, r.{kind.measure} AS value, r.flags"
+        " FROM unnest(CAST(:devices AS int[])) AS d (id) CROSS JOIN LATERAL ("
+        f" SELECT * FROM {table.name} WHERE device_id = d.id AND observed_at >= :start AND observed_at < :end"
+        " AND (observed_at, device_id, seq) > (:at, :device, :seq) ORDER BY observed_at, seq LIMIT :most"
+        ") AS r ORDER BY r.observed_at, r.device_id, r.seq LIMIT :most"
+    )
+    place = behind or RawPlace(start - timedelta(seconds=1), 0, 0)
+    rows = connection.execute(
+        query,
+        {
+            "devices": list(codes),
+            "start": max(start, place.at),
+            "end": end,
+            "at": place.at,
+            "device": place.device_id,
+            "seq": place.seq,
+            "most": MOST_POINTS + 1,
+        },
+    ).all()
+    shown = rows[:MOST_POINTS]
+    values = [_raw_value(row, codes) for row in shown]
+    if len(rows) == len(shown):
+        return values, None
+    last = shown[-1]
+    return values, RawPlace(last.observed_at, last.device_id, last.seq)
+
+
+def flag_words(flags: Flag) -> tuple[str, ...]:
+    """The flags by name, in lower case."""
+    return tuple(str(flag.name).lower() for flag in flags)
+
+
+def _raw_value(row: Any, codes: dict[int, str]) -> RawValue:
+    flags = Flag(row.flags)
+    return RawValue(
+        at=row.observed_at,
+        received_at=row.received_at,
+        device=codes[row.device_id],
+        seq=row.seq,
+        value=row.value,
+        quality=quality(flags),
+        flags=flag_words(flags),
+    )
+
+
+def _rolled_up(connection: Connection, resolution: Resolution) -> bool:
+    """Whether a stored roll-up is the source. On plain PostgreSQL it is a view, which no index on time helps."""
+    return resolution.length >= HOUR and has_timescale(connection)
+
+
+def _from_raw(kind: SensorKind) -> str:
+    measure = kind.measure
+    return (
+        f"SELECT date_bin(:length, observed_at, :origin) AS at, count({measure}) AS n, min({measure}) AS least,"
+        f" sum({measure}) AS total, max({measure}) AS greatest FROM {kind.name}_readings"
+        " WHERE device_id = ANY(:devices) AND observed_at >= :start AND observed_at < :end"
+        f" AND flags & {int(UNTRUSTED)} = 0 AND {measure} IS NOT NULL GROUP BY 1"
+    )
+
+
+def _from_rollup(kind: SensorKind) -> str:
+    return _piece(f"{kind.name}_{HOURLY.name}")
+
+
+def _piece(hours: str) -> str:
+    return (
+        f"SELECT date_bin(:length, bucket, :origin) AS at, n, least, total, greatest FROM {hours}"
+        " WHERE device_id = ANY(:devices) AND bucket >= :start AND bucket < :end"
+    )
