@@ -243,7 +243,7 @@ def test_memory_is_bounded_whatever_window_the_broker_believes_in(url: str, fiel
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_cuts_at_any_moment_lose_nothing(seed: int, url: str, field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connections break before, between and after commits; acknowledgements come late, twice and out of turn."""
+    """Connections break, commits fail, and acknowledgements come late, twice and out of turn."""
     monkeypatch.setattr(broker_module, "STABLE_S", 0.0)
     chance = random.Random(seed)
     receiver = field.receiver(url, receive_maximum=chance.choice([20, 100, 700]))
@@ -255,14 +255,18 @@ def test_cuts_at_any_moment_lose_nothing(seed: int, url: str, field: Field, monk
     late: list[Message] = []
     deadline = monotonic() + 40
     while len(kept) < total and monotonic() < deadline:
-        messages = receiver.take(chance.randint(1, 300), 0.1)
+        messages = receiver.take(chance.randint(1, 100), 0.1)
+        if chance.random() < 0.5:
+            receiver.acknowledge(late)
         if chance.random() < 0.03 and receiver._socket is not None:
             receiver._socket.shutdown(socket.SHUT_RDWR)
-        if chance.random() < 0.05:
-            late += messages[::-1]
+        if chance.random() < 0.2:  # the commit failed
+            receiver.close()
+            continue
         kept.update(payloads(messages))
         receiver.acknowledge(messages)
-        if chance.random() < 0.05:
+        if chance.random() < 0.3:
+            late += messages[::-1]
             receiver.acknowledge(late)
     publisher.join(10)
     assert len(kept) == total
