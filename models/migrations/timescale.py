@@ -82,7 +82,7 @@ def spans(kind: SensorKind) -> Spans:
     raw = kind.keeping.raw_days - (chunk if personal else 0)
     refresh = raw - MARGIN_DAYS
     if refresh < LEAST_REFRESH_DAYS:
-        least = LEAST_REFRESH_DAYS + MARGIN_DAYS + chunk
+        least = LEAST_REFRESH_DAYS + MARGIN_DAYS + kind.keeping.raw_days - raw
         raise ValueError(f"{kind.name}: raw_days={kind.keeping.raw_days} is too short for roll-ups: {least} or more")
     return Spans(chunk, refresh, raw)
 
