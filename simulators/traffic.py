@@ -45,7 +45,7 @@ def mean_speed_kmh(street: Street, local: datetime, rain_mm: float, flow: float)
     limit = street.limit_kmh_at(local)
     wanted = 0.86 * limit if limit == street.limit_kmh else 1.35 * limit
     crowded = 1 - 0.3 * min(flow / (PEAK_PER_MIN * street.limit_kmh / 60), 1.2) ** 2
-    wet = 1 - min(0.35, 0.2 * rain_mm)
+    wet = 1 - min(0.4, 0.3 * rain_mm)
     return wanted * crowded * wet * 1.08
 
 
