@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -24,8 +24,17 @@ def leashed(program: list[str], uid: int, at_owners_death: signal.Signals) -> li
     return [sys.executable, "-I", str(_LEASH), str(os.getpid()), str(uid), str(int(at_owners_death)), *program]
 
 
-def spawn(program: list[str], log_file: Path, uid: int, at_owners_death: signal.Signals) -> subprocess.Popen[bytes]:
-    """Start a program on a leash, in its own session: Ctrl-C is for the owner, who stops its servers last."""
+def spawn(
+    program: list[str],
+    log_file: Path,
+    uid: int,
+    at_owners_death: signal.Signals,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a program on a leash, in its own session: Ctrl-C is for the owner, who stops its servers last.
+
+    `environment` is added to ours.
+    """
     log_file.touch(mode=0o600)
     with log_file.open("ab") as output:
         return subprocess.Popen(
@@ -34,6 +43,7 @@ def spawn(program: list[str], log_file: Path, uid: int, at_owners_death: signal.
             stdout=output,
             stderr=output,
             start_new_session=True,
+            env=os.environ | (environment or {}),
         )
 
 

@@ -1,3 +1,18 @@
 """What `vigia` can be told to do. Each module has NAME, HELP, `arguments(parser)` and `run(arguments) -> int`."""
 
-COMMANDS = ("migrate", "load", "pipeline", "simulate", "replay", "retain", "qc", "asyncapi", "register")
+COMMANDS = (
+    "demo",
+    "migrate",
+    "load",
+    "pipeline",
+    "notifier",
+    "api",
+    "simulate",
+    "replay",
+    "rejections",
+    "token",
+    "retain",
+    "qc",
+    "asyncapi",
+    "register",
+)

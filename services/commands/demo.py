@@ -1,0 +1,93 @@
+"""`vigia demo`: the whole city on this machine, in the storm of 2 April 2013, until Ctrl-C."""
+
+import argparse
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+
+from services.child import HOST, free_port
+from services.demo import Parts, Pulse, await_page, note_time, only_one, prepare, resumed_clock
+from services.embedded import DidNotStart, embedded_broker, embedded_postgres
+from services.runtime import SettingsTrouble, open_database, stop_on_signals
+from services.settings import Settings
+from simulators.scenarios import SCENARIOS
+
+NAME = "demo"
+HELP = "Everything on this machine, in a simulated city, until Ctrl-C."
+SPEED = 60.0
+STATUS_S = 1.0
+UNWATCHED_STATUS_S = 10.0
+"""How often the status is said where nobody watches a terminal."""
+WIDTH = 110
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which story, how fast, for how long."""
+    parser.add_argument("--scenario", choices=SCENARIOS, default="storm_2013", help="the story (default: storm_2013)")
+    parser.add_argument("--speed", type=float, default=SPEED, help="simulated seconds a second (default: 60)")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop by itself after so long")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start all parts, say how they are, and stop them within seconds of being told to."""
+    settings, stop = Settings(), stop_on_signals()
+    if settings.database_url is not None or settings.mqtt_url is not None:
+        raise SettingsTrouble("the demo brings its own parts: unset VIGIA_DATABASE_URL and VIGIA_MQTT_URL")
+    folder = settings.data_dir.absolute()
+    try:
+        with only_one(folder):
+            return _demo(arguments, settings, folder, stop)
+    except DidNotStart as trouble:
+        raise SettingsTrouble(f"{trouble} (logs: {folder})") from trouble
+
+
+def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop: threading.Event) -> int:
+    _say("base de datos y broker / database and broker ...")
+    with embedded_postgres(folder) as postgres, embedded_broker(folder, settings.embedded_mqtt_port) as broker:
+        clock = resumed_clock(folder, SCENARIOS[arguments.scenario].opens_at, arguments.speed)
+        database = open_database(postgres.url, name="vigia-demo", pool_size=1)
+        token = prepare(database, clock())
+        port = free_port(settings.api_port)
+        if port != settings.api_port:
+            _say(f"el puerto {settings.api_port} está ocupado, uso {port} / port taken")
+        environment = {"VIGIA_DATA_DIR": str(folder), "VIGIA_CLOCK": str(clock), "VIGIA_API_PORT": str(port)}
+        parts = Parts(folder, environment, arguments.scenario)
+        try:
+            parts.start_all()
+            if not await_page(f"http://{HOST}:{port}", parts, stop):
+                _say(f"la página no respondió: ver / the page did not answer: see {folder / 'api.log'}")
+                return 0 if stop.is_set() else 1
+            _greet(port, broker.url, token)
+            _watch(Pulse(database, clock), parts, stop, arguments.seconds, lambda now: note_time(folder, now))
+        finally:
+            _say("\nfrenando / stopping ...")
+            parts.stop_all()
+            note_time(folder, clock())
+            database.dispose()
+    return 0
+
+
+def _greet(port: int, mqtt_url: str, token: str | None) -> None:
+    _say(f"\n  Vigía: http://{HOST}:{port}/   (API: /api/v1/docs)")
+    _say(f"  MQTT:  {mqtt_url}")
+    if token is not None:
+        _say(f"  Código del operador (se muestra una sola vez) / operator token (shown once): {token}")
+    _say("  Ctrl-C frena todo; la próxima vez sigue donde quedó / stops all; the next start goes on from here\n")
+
+
+def _watch(pulse: Pulse, parts: Parts, stop: threading.Event, seconds: float, note: Callable[[datetime], None]) -> None:
+    watched = sys.stdout.isatty()
+    until_s, clock = monotonic() + seconds, pulse.clock
+    while not stop.is_set() and monotonic() < until_s:
+        line = pulse.line() + (f" · reinicios {parts.restarts}" if parts.restarts else "")
+        print(f"\r{line:<{WIDTH}}" if watched else line, end="" if watched else "\n", flush=True)
+        note(clock())
+        parts.mend()
+        stop.wait(min(STATUS_S if watched else UNWATCHED_STATUS_S, max(0.0, until_s - monotonic())))
+
+
+def _say(words: str) -> None:
+    print(words, flush=True)

@@ -1,0 +1,154 @@
+"""The whole of Vigía on one machine, in a simulated storm: starts the parts, shows how they are, stops them all."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import monotonic
+
+import httpx
+from sqlalchemy import Engine, text
+
+from models.alert import NAR
+from models.migrations import upgrade
+from services.api.access import ensure_first_operator
+from services.child import end_child, spawn
+from services.load import load
+from services.runtime import FasterClock, SettingsTrouble, wall_clock
+from services.seed import LA_PLATA, read_seed
+
+PARTS = ("pipeline", "notifier", "api", "simulate")
+PAUSE = timedelta(minutes=1)
+"""How much simulated time passes, unseen, between a stop and the next start."""
+READY_S = 30.0
+PATIENCE_S = 0.1
+RESTART_S = 2.0
+"""A part that ends is started again, but not more often than this."""
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold the folder. Raises SettingsTrouble where another demo does; a killed one's hold ended with it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "demo.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsTrouble(
+                f"ya hay una demo en {folder}: frenala con Ctrl-C o usá otra carpeta, VIGIA_DATA_DIR=otra make demo"
+                f" / another demo runs in {folder}: stop it, or name another folder"
+            ) from None
+        yield
+
+
+def resumed_clock(folder: Path, start: datetime, factor: float) -> FasterClock:
+    """Simulated time: from `start` at first, later from a little after where the last demo in this folder stopped."""
+    file = folder / "clock.json"
+    if file.exists():
+        start = max(start, datetime.fromisoformat(json.loads(file.read_text())["simulated"]) + PAUSE)
+    clock = FasterClock(start, factor, wall_clock())
+    note_time(folder, clock())
+    return clock
+
+
+def note_time(folder: Path, now: datetime) -> None:
+    """Keep how far simulated time has come, so that it never runs backwards over what is stored."""
+    fresh = folder / "clock.json.new"
+    fresh.write_text(json.dumps({"simulated": now.isoformat()}))
+    fresh.replace(folder / "clock.json")
+
+
+def prepare(database: Engine, now: datetime) -> str | None:
+    """Schema, La Plata and the first operator, whose token is returned once."""
+    with database.begin() as transaction:
+        upgrade(transaction)
+    with database.begin() as transaction:
+        load(transaction, read_seed(LA_PLATA), now)
+        return ensure_first_operator(transaction, now)
+
+
+@dataclass(slots=True)
+class Parts:
+    """The processes of the demo, each with its log, started again should one end by itself."""
+
+    folder: Path
+    environment: dict[str, str]
+    scenario: str
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    started_s: dict[str, float] = field(default_factory=dict)
+    restarts: int = 0
+
+    def start_all(self) -> None:
+        """Start them in their order."""
+        for name in PARTS:
+            self._start(name)
+
+    def mend(self) -> None:
+        """Start again what has ended."""
+        for name, process in self.running.items():
+            if process.poll() is not None and monotonic() - self.started_s[name] > RESTART_S:
+                self.restarts += 1
+                self._start(name)
+
+    def stop_all(self) -> None:
+        """Ask all at once, the devices first, then wait for each; within a few seconds they are gone."""
+        for name in reversed(PARTS):
+            process = self.running.get(name)
+            if process is not None and process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.running.values():
+            end_child(process, signal.SIGTERM)
+
+    def _start(self, name: str) -> None:
+        words = ["--scenario", self.scenario] if name == "simulate" else []
+        program = [sys.executable, "-m", "services", name, *words]
+        log_file = self.folder / f"{name}.log"
+        self.running[name] = spawn(program, log_file, os.geteuid(), signal.SIGTERM, self.environment)
+        self.started_s[name] = monotonic()
+
+
+def await_page(url: str, parts: Parts, stop: threading.Event) -> bool:
+    """Whether the API answered in time; a part that cannot start shows in its log."""
+    deadline_s = monotonic() + READY_S
+    while monotonic() < deadline_s and not stop.is_set():
+        try:
+            if httpx.get(f"{url}/api/v1/health/live", timeout=2.0).is_success:
+                return True
+        except httpx.HTTPError:
+            stop.wait(PATIENCE_S)
+        parts.mend()
+    return False
+
+
+@dataclass(slots=True)
+class Pulse:
+    """How the demo is, seen from the tables."""
+
+    database: Engine
+    clock: FasterClock
+    _readings: int = 0
+    _at_s: float = 0.0
+
+    def line(self) -> str:
+        """Readings a second, open alerts by colour and the age of the newest reading, in simulated time."""
+        with self.database.begin() as transaction:
+            readings = transaction.execute(
+                text("SELECT coalesce(sum((status ->> 'readings')::int8), 0) FROM heartbeats")
+            ).scalar_one()
+            firing = transaction.execute(text("SELECT nar, count(*) FROM alerts WHERE state = 'firing' GROUP BY nar"))
+            colours = {NAR(nar): count for nar, count in firing}
+            newest = transaction.execute(text("SELECT max(observed_at) FROM device_memories")).scalar_one()
+        now, now_s = self.clock(), monotonic()
+        per_s = (int(readings) - self._readings) / (now_s - self._at_s) if self._at_s else 0.0
+        self._readings, self._at_s = int(readings), now_s
+        alerts = " ".join(f"{nar.name.lower()} {count}" for nar, count in sorted(colours.items(), reverse=True))
+        age = "sin lecturas" if newest is None else f"última lectura hace {(now - newest).total_seconds():.0f} s"
+        return f"{now:%d/%m %H:%M} UTC · {max(per_s, 0):.0f} lecturas/s · alertas: {alerts or 'ninguna'} · {age}"
