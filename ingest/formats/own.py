@@ -71,9 +71,11 @@ def readings(sender: Sender, message: Message) -> list[Reading]:
     """All readings of an array of which every element is good; empty where one is not, or there are too many."""
     try:
         payloads = _array_of(sender.kind).validate_json(message.payload)
-        return [_reading(sender, message, said, Flag.NONE) for said in payloads]
+        if len(payloads) <= MAX_READINGS:
+            return [_reading(sender, message, said, Flag.NONE) for said in payloads]
     except (ValidationError, Unreadable):
-        return []
+        pass
+    return []
 
 
 def parsed(payload: bytes) -> list[Any]:

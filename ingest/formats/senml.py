@@ -50,6 +50,8 @@ def readings(sender: Sender, message: Message, elements: list[Any]) -> list[Read
     items: list[Reading | Rejected] = []
     faults: list[str] = []
     instants = _joined(sender.kind, resolved(elements))
+    if not instants:
+        raise Unreadable(Reason.SENML, "base fields alone: no record holds a value")
     for time_s, fields in instants.items():
         try:
             items.append(_reading(sender, message, time_s, fields))
@@ -113,7 +115,7 @@ def _value(bases: dict[str, Any], element: dict[str, Any]) -> Plain:
 def _number(element: dict[str, Any], key: str, absent: float) -> float:
     value = element.get(key, absent)
     if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
-        raise ValueError(f"{key} must be a number within ±{LARGEST:.0e}, got {own.shown(value)}")
+        raise ValueError(f"{key} must be a number of at most {LARGEST:.0e}, got {own.shown(value)}")
     return value
 
 
