@@ -6,11 +6,12 @@ from math import isfinite
 from typing import Any
 
 from models.alert import NAR
+from models.reading import Flag
 from services.pages.language import Words
 
 _DECIMALS = {"m": 2, "mm": 1, "kmh": 0, "min": 0, "mmh": 0, "v": 1, "points": 2, "score": 1}
 _UNITS = {"m": "m", "mm": "mm", "kmh": "km/h", "min": "min", "mmh": "mm/h", "v": "V"}
-_COLOUR_KEYS = ("rain", "upstream", "nar", "held", "worst")
+_COLOUR_KEYS = ("rain", "upstream", "stage", "proven")
 MOST_LINES = 40
 MOST_LETTERS = 300
 
@@ -61,6 +62,10 @@ def _text(words: Words, key: str, value: object) -> str:
     match value:
         case bool():
             return words("yes" if value else "no")
+        case int() if key == "flags":
+            return _flags(words, [flag.name or "" for flag in Flag(value)])
+        case list() if key == "flags":
+            return _flags(words, [str(one) for one in value])
         case int() if key in _COLOUR_KEYS and 0 <= value <= NAR.ROJO:
             return words(f"nar.{NAR(value).name.lower()}")
         case int() | float():
@@ -68,7 +73,7 @@ def _text(words: Words, key: str, value: object) -> str:
         case str() if key.endswith("_at"):
             return _moment(words, value)
         case str():
-            return words(f"evidence_value.{value}") if words.has(f"evidence_value.{value}") else value
+            return value
         case Mapping():
             return "; ".join(
                 f"{_label(words, str(inner))}: {_text(words, str(inner), one)}" for inner, one in value.items()
@@ -76,6 +81,11 @@ def _text(words: Words, key: str, value: object) -> str:
         case Sequence():
             return " · ".join(_text(words, key, one) for one in value)
     return str(value)
+
+
+def _flags(words: Words, names: Sequence[str]) -> str:
+    keys = [(f"flag.{name.lower()}", name) for name in names]
+    return ", ".join(words(key) if words.has(key) else name for key, name in keys) or words("station.good")
 
 
 def _amount(words: Words, key: str, value: float) -> str:

@@ -59,13 +59,13 @@ def _flat(prefix: str, nested: Mapping[str, object]) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One language's words, numbers and times in one zone. Calling it with a key gives the words; KeyError where there are none."""
+    """One language's words, numbers and times in one zone."""
 
     language: str
     zone: tzinfo
 
     def __call__(self, key: str, **values: object) -> str:
-        """The words under `key`, with `{name}` filled in."""
+        """The words under `key`, with `{name}` filled in. Raises KeyError where there are none."""
         words = dictionary(self.language)[key]
         return words.format(**values) if values else words
 

@@ -5,17 +5,21 @@ from typing import Any, Protocol
 
 from sqlalchemy import Row
 
-from models.alert import NAR
+from models.alert import NAR, Cause
 from services.pages.chart import Ahead, Sample
 from services.pages.language import Words
 from services.pages.state import Health, Trend
 from services.queries.watch import StationNow
 
 BETWEEN_LANGUAGES = " / "
+_RAISED = frozenset(NAR) - {NAR.VERDE}
 
 
 def cause(words: Words, row: Row[Any]) -> str:
     """Why an alert or transition is as it is; a silence that holds a colour says which."""
+    match row.cause, row.evidence:
+        case Cause.SILENCE, {"stage": int() as held} if held in _RAISED:
+            return words("cause.silence_held", nar=words(f"nar.{NAR(held).name.lower()}"))
     return words(f"cause.{row.cause}") if words.has(f"cause.{row.cause}") else str(row.cause)
 
 

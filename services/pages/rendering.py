@@ -92,7 +92,7 @@ def _language(request: Request) -> str:
     return choose(asked, request.cookies.get(COOKIE), accept)
 
 
-def page(visit: Visit, template: str, *, status: int = HTTPStatus.OK, **values: object) -> HTMLResponse:
+def page(visit: Visit, template: str, status: int = HTTPStatus.OK, /, **values: object) -> HTMLResponse:
     """A whole page. A language asked for in the address is remembered."""
     html = _ENVIRONMENT.get_template(template).render(_everywhere(visit) | values)
     response = HTMLResponse(
@@ -133,12 +133,12 @@ def _everywhere(visit: Visit) -> dict[str, object]:
         "now": visit.now,
         "city_name": visit.city.name,
         "operator": visit.operator,
-        "schematic": False,
+        "notes": (),
         "cause": lambda row: cause(words, row),
         "headline": lambda alert: headline(words, NAR(alert.nar), alert.evidence),
         "evidence": evidence,
         "summary": lambda shown: summary(words, shown),
-        "note": lambda station: note(words, station.note),
+        "note": lambda said: note(words, said),
     }
 
 
@@ -158,7 +158,7 @@ class PageRoute(APIRoute):
                 missing = isinstance(error, RequestValidationError) and request.method == "GET"
                 return _refused(request, HTTPStatus.NOT_FOUND if missing else HTTPStatus.BAD_REQUEST, None)
             except (OperationalError, NoConnectionFree):
-                return page(_stranger(request), "outage.html", status=HTTPStatus.SERVICE_UNAVAILABLE)
+                return page(_stranger(request), "outage.html", HTTPStatus.SERVICE_UNAVAILABLE)
 
         return handle_for_people
 
@@ -173,4 +173,4 @@ def _refused(request: Request, status: int, detail: str | None) -> Response:
     visit = _stranger(request)
     usual = "refusal.missing" if status == HTTPStatus.NOT_FOUND else "refusal.other"
     said = note(visit.words, detail) if detail else visit.words(usual)
-    return page(visit, "refusal.html", status=status, detail=said, unknown=status == HTTPStatus.UNAUTHORIZED)
+    return page(visit, "refusal.html", status, detail=said, unknown=status == HTTPStatus.UNAUTHORIZED)

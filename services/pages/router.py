@@ -53,7 +53,9 @@ def watch(visit: Visitor, snapshot: Snapshot, parte: Parts = []) -> HTMLResponse
     """The watch page, or some of its parts."""
     shown = watch_page(snapshot, visit.now, city=visit.city, pace=visit.pace, forecasts={})
     old_s = PIPELINE_SILENT / timedelta(seconds=1) * visit.pace
-    return live_page(visit, "watch.html", WATCH_PARTS, parte, page=shown, WINDOWS=WINDOWS, pipeline_old_s=old_s)
+    return live_page(
+        visit, "watch.html", WATCH_PARTS, parte, page=shown, notes=shown.notes, WINDOWS=WINDOWS, pipeline_old_s=old_s
+    )
 
 
 @router.get("/estacion/{station_id}.csv", dependencies=[PUBLIC])
@@ -149,7 +151,7 @@ def entered(
 ) -> Response:
     """Check the token and remember it for one watch."""
     if named(request, snapshot, token.strip()) is None:
-        return page(visit, "enter.html", status=HTTPStatus.UNAUTHORIZED, wrong=True, alert_id=alerta)
+        return page(visit, "enter.html", HTTPStatus.UNAUTHORIZED, wrong=True, alert_id=alerta)
     response = _see(f"/alerta/{alerta}" if alerta else "/")
     remember(request, response, token.strip())
     return response

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row
 from models.kinds import RAIN, RIVER
 from services.pages.chart import LARGE, Ahead, Chart, Sample, Series, draw
 from services.pages.state import Health, Trend, health, trend
-from services.pages.watch import bars_of, samples_of
+from services.pages.watch import samples_of
 from services.queries import watch as queries
 from services.queries.watch import StationNow
 
@@ -50,7 +50,7 @@ class StationPage:
 
 
 def station_page(
-    transaction: Connection, station: StationNow, now: datetime, hours: int, forecast: Sequence[Ahead], zone: Any
+    transaction: Connection, station: StationNow, now: datetime, hours: int, forecast: Sequence[Ahead], zone: tzinfo
 ) -> StationPage:
     """Read and lay out a station's page over the last `hours`, one of BINS."""
     state = health(station, now)
@@ -84,12 +84,13 @@ def station_page(
 
 
 def series(transaction: Connection, station: StationNow, now: datetime, hours: int) -> list[Sample]:
-    """The station's trusted values over the last `hours`, one sample an interval of BINS, or an amount a bar of BARS."""
+    """The station's trusted values over the last `hours`: a sample for each interval of BINS, or rain for each of BARS."""
     start, length = now - timedelta(hours=hours), (BARS if station.kind is RAIN else BINS)[hours]
     ids = [device.id for device in station.devices]
     bins = queries.bins(transaction, station.kind, ids, start=start, end=now, length=length)
     if station.kind is RAIN:
-        return bars_of([one for device in ids[:1] for one in bins.get(device, ())], start, length)
+        fallen = [one for device in ids[:1] for one in bins.get(device, ())]
+        return [Sample(one.at, one.total, one.total, one.total) for one in fallen]
     return samples_of(station, bins, length)
 
 

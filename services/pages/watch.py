@@ -19,8 +19,8 @@ BACK = timedelta(hours=4)
 AHEAD = timedelta(hours=2)
 RIVER_BIN = timedelta(minutes=5)
 RAIN_BIN = timedelta(minutes=5)
-RAIN_BAR = timedelta(minutes=10)
 WINDOWS = {"min_15": timedelta(minutes=15), "h_1": timedelta(hours=1), "h_3": timedelta(hours=3)}
+MOST_NOTES = 3
 SPEEDS_BACK = timedelta(hours=1)
 Forecasts = Mapping[str, Sequence[Ahead]]
 
@@ -44,7 +44,6 @@ class Gauge:
     station: StationNow
     health: Health
     amounts: Mapping[str, float | None]
-    chart: Chart
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,8 @@ class WatchPage:
     cards: list[Card]
     gauges: list[Gauge]
     radars: list[Radar]
+    notes: tuple[str, ...]
+    """What is to be known of the stations, such as that their thresholds are not official."""
 
     @property
     def unacknowledged(self) -> int:
@@ -88,8 +89,9 @@ def watch_page(
         status=status(stations, queries.pulses(transaction), now, pace),
         alerts=queries.open_alerts(transaction),
         cards=_cards(transaction, [s for s in stations if s.kind is RIVER], now, city.zone, forecasts),
-        gauges=_gauges(transaction, [s for s in stations if s.kind is RAIN], now, city.zone),
+        gauges=_gauges(transaction, [s for s in stations if s.kind is RAIN], now),
         radars=_radars(transaction, [s for s in stations if s.kind is RADAR], now, city),
+        notes=tuple(sorted({station.note for station in stations if station.note}))[:MOST_NOTES],
     )
 
 
@@ -136,32 +138,21 @@ def _card(
     return Card(station, state, trend(samples) if fresh else None, draw(series, SMALL), samples, ahead)
 
 
-def _gauges(transaction: Connection, stations: Sequence[StationNow], now: datetime, zone: tzinfo) -> list[Gauge]:
+def _gauges(transaction: Connection, stations: Sequence[StationNow], now: datetime) -> list[Gauge]:
     bins = _recent(transaction, RAIN, stations, now, RAIN_BIN)
-    gauges = [_gauge(station, bins, now, zone) for station in stations]
+    gauges = [_gauge(station, bins, now) for station in stations]
     return sorted(gauges, key=lambda gauge: (urgency(gauge.station, now, None)[:2], -(gauge.amounts["h_1"] or 0.0)))
 
 
-def _gauge(station: StationNow, bins: Mapping[int, Sequence[Bin]], now: datetime, zone: tzinfo) -> Gauge:
+def _gauge(station: StationNow, bins: Mapping[int, Sequence[Bin]], now: datetime) -> Gauge:
+    """A gauge's rain is that of its first device: two in one place would count the same rain twice."""
     state = health(station, now)
     fallen = [one for device in station.devices[:1] for one in bins.get(device.id, ())]
     amounts = {
         name: sum(one.total for one in fallen if one.at >= now - window) if state is Health.FRESH else None
         for name, window in WINDOWS.items()
     }
-    series = Series(
-        start=now - BACK, end=now, samples=bars_of(fallen, now - BACK), gap=RAIN_BAR, zone=zone, from_zero=True
-    )
-    return Gauge(station, state, amounts, draw(series, SMALL, bars=True))
-
-
-def bars_of(fallen: Sequence[Bin], start: datetime, length: timedelta = RAIN_BAR) -> list[Sample]:
-    """Amounts of rain per bar, each at the time its bar starts."""
-    totals: dict[datetime, float] = {}
-    for one in fallen:
-        at = start + (one.at - start) // length * length
-        totals[at] = totals.get(at, 0.0) + one.total
-    return [Sample(at, total, total, total) for at, total in sorted(totals.items())]
+    return Gauge(station, state, amounts)
 
 
 def _radars(transaction: Connection, stations: Sequence[StationNow], now: datetime, city: CityNow) -> list[Radar]:

@@ -46,6 +46,12 @@ function age() {
   }
 }
 
+function showClock() {
+  const local = new Date(now() + Number(clock.dataset.offset) * 1000);
+  const [hours, minutes, seconds] = local.toISOString().slice(11, 19).split(":");
+  clock.textContent = `${local.getUTCDate()}/${local.getUTCMonth() + 1}/${local.getUTCFullYear()} ${hours}:${minutes}:${seconds}`;
+}
+
 function showContact() {
   const silentMs = performance.now() - contactAt;
   const lost = silentMs > LOST_AFTER_MS;
@@ -164,10 +170,14 @@ function listen(position) {
   });
 }
 
-listen(after);
-setInterval(() => {
+function tick() {
   if (!document.hidden) age();
+  showClock();
   showContact();
   refresh();
-}, TICK_MS);
+}
+
+listen(after);
+tick();
+setInterval(tick, TICK_MS);
 setInterval(() => mark(...partNames), CHECK_EVERY_MS);

@@ -60,7 +60,7 @@ def storm(transaction: Connection, *, until: datetime = NOW) -> None:
         last = until - timedelta(minutes=40) if station_id == "gato-tolosa" else until
         match kind:
             case "river":
-                levels = _levels(last, thresholds, order)
+                levels = _levels(last, station_id, thresholds, order)
                 _readings(transaction, kind, device_id, "level_m", levels)
                 _colour(transaction, station_id, "stage", levels[-1][1], thresholds)
             case "rain":
@@ -72,15 +72,22 @@ def storm(transaction: Connection, *, until: datetime = NOW) -> None:
                 _vehicles(transaction, device_id, last, order)
 
 
-def _levels(until: datetime, thresholds: Sequence[float], order: int) -> list[tuple[datetime, float]]:
+FLOODS = {
+    "gato-ringuelet": (1.1, 20),
+    "gato-tolosa": (1.05, 50),
+    "perez-31-520": (0.85, -25),
+    "gato-centenario-516": (0.9, 60),
+}
+"""Streams whose crest is this part of rojo, this many minutes ago; the others stay lower."""
+
+
+def _levels(until: datetime, station_id: str, thresholds: Sequence[float], order: int) -> list[tuple[datetime, float]]:
     """A stream that answers rain: each one at another moment of its flood, one minute a reading."""
-    peak = thresholds[0] * (0.45 + 0.16 * (order % 8))
-    minutes = int(BACK / MINUTE)
-    crest = minutes - 130 + (order * 37) % 190
+    part, crest_ago = FLOODS.get(station_id, (0.25 + 0.05 * (order % 8), 30 + (order * 37) % 150))
     levels = []
-    for minute in range(minutes, -1, -1):
-        ahead = (minutes - minute - crest) / (35.0 if minutes - minute < crest else 90.0)
-        level = 0.28 + (peak - 0.28) * exp(-(ahead**2)) + 0.003 * sin(minute * 1.7 + order)
+    for minute in range(int(BACK / MINUTE), -1, -1):
+        ahead = (crest_ago - minute) / (35.0 if minute > crest_ago else 90.0)
+        level = 0.28 + (part * thresholds[2] - 0.28) * exp(-(ahead**2)) + 0.003 * sin(minute * 1.7 + order)
         levels.append((until - minute * MINUTE, round(level, 3)))
     return levels
 
@@ -191,9 +198,12 @@ def raise_alert(transaction: Connection, subject: str, nar: NAR = NAR.NARANJA, *
     return int(alert_id)
 
 
+def _ago(minutes: int) -> datetime:
+    return NOW - timedelta(minutes=minutes)
+
+
 def storm_alerts(transaction: Connection) -> list[int]:
     """What a busy quarter of an hour leaves on the list."""
-    ago = lambda minutes: NOW - timedelta(minutes=minutes)  # noqa: E731 - read as a unit below
     attend(transaction, "municipality:laplata", NAR.ROJO)
     attend(transaction, "municipality:berisso", NAR.AMARILLO)
     attend(transaction, "basin:gato", NAR.ROJO)
@@ -206,11 +216,11 @@ def storm_alerts(transaction: Connection) -> list[int]:
             transaction,
             "gato-ringuelet",
             NAR.ROJO,
-            opened_at=ago(21),
+            opened_at=_ago(21),
             evidence={"level_m": 2.11, "thresholds_m": [1.2, 1.6, 2.0]},
         ),
         raise_alert(
-            transaction, "perez-31-520", NAR.NARANJA, cause="rise", confirmed=False, opened_at=ago(4), evidence=likely
+            transaction, "perez-31-520", NAR.NARANJA, cause="rise", confirmed=False, opened_at=_ago(4), evidence=likely
         ),
         raise_alert(
             transaction,
@@ -220,15 +230,15 @@ def storm_alerts(transaction: Connection) -> list[int]:
             judgement="rainfall",
             cause="rain",
             rule_id="lluvia-tolosa.rainfall",
-            opened_at=ago(16),
+            opened_at=_ago(16),
             evidence=rain,
         ),
         raise_alert(
             transaction,
             "gato-tolosa",
             NAR.ROJO,
-            opened_at=ago(70),
-            acknowledged_at=ago(66),
+            opened_at=_ago(70),
+            acknowledged_at=_ago(66),
             acknowledged_by="operador",
             evidence={"level_m": 2.04, "thresholds_m": [1.2, 1.6, 2.0]},
         ),
@@ -239,7 +249,7 @@ def storm_alerts(transaction: Connection) -> list[int]:
             judgement="silence",
             cause="silence",
             rule_id="gato-tolosa.silence",
-            opened_at=ago(25),
+            opened_at=_ago(25),
             evidence={"silent_s": 1500, "limit_s": 900, "stage": 3},
         ),
         raise_alert(
@@ -249,8 +259,8 @@ def storm_alerts(transaction: Connection) -> list[int]:
             state="cleared",
             cause="recession",
             highest_nar=2,
-            opened_at=ago(160),
-            cleared_at=ago(8),
+            opened_at=_ago(160),
+            cleared_at=_ago(8),
             evidence={"level_m": 0.61, "thresholds_m": [0.85, 1.1, 1.4]},
         ),
     ]
