@@ -12,6 +12,7 @@ import orjson
 
 from models.kind import SensorKind, Signal
 from models.place import Device, WireFormat
+from models.speeds import BIN_KMH, BINS
 from simulators.parcel import Parcel
 from simulators.traffic import Vehicle
 from simulators.weather import MINUTE
@@ -22,8 +23,6 @@ LOOKS_PER_ARRAY = 5
 USUAL_DELAY_S = 0.8
 """Mean of the exponential time a message takes to reach the broker."""
 LONGEST_DELAY_S = 10.0
-BIN_KMH = 5
-BINS = 52
 
 Fields = dict[str, object]
 Look = tuple[datetime, Fields]
@@ -133,7 +132,7 @@ def _counts(speeds: list[float]) -> list[int]:
     counts = [0] * BINS
     for speed in speeds:
         counts[min(int(max(speed, 0.0) // BIN_KMH), BINS - 1)] += 1
-    while counts and not counts[-1]:
+    while len(counts) > 1 and not counts[-1]:
         counts.pop()
     return counts
 

@@ -25,7 +25,7 @@ SLOWEST_KMH = 4.0
 class Vehicle:
     """One vehicle passing a radar, `second` of its minute."""
 
-    second: int
+    second: float
     speed_kmh: float
     vehicle_class: str
     lane: int
@@ -58,5 +58,5 @@ def vehicles(street: Street, local: datetime, rain_mm: float, random: Random, bu
         haste = HASTY_FACTOR if random.random() < HASTY_SHARE else 1.0
         speed_kmh = max(random.gauss(mean, SPREAD * mean) * haste, SLOWEST_KMH)
         (sort,) = random.choices(CLASSES, cum_weights=CUMULATIVE)
-        yield Vehicle(int(second), speed_kmh, sort, random.randrange(2))
+        yield Vehicle(second, speed_kmh, sort, random.randrange(2))
         second += random.expovariate(flow / 60)
