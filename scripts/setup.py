@@ -110,7 +110,10 @@ def main() -> int:
         print(f"Could not install; the whole log is in {LOG.relative_to(ROOT)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrumpido; la próxima vez sigue desde acá / interrupted; the next run goes on from here", file=sys.stderr)
+        print(
+            "\nInterrumpido; la próxima vez sigue desde acá / interrupted; the next run goes on from here",
+            file=sys.stderr,
+        )
         return 130
     return 0
 

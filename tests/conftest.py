@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -18,14 +20,15 @@ _NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database_url() -> Iterator[str]:
     """An empty database; `VIGIA_TEST_DATABASE_URL` names another, such as one with TimescaleDB."""
     given = os.environ.get("VIGIA_TEST_DATABASE_URL")
     if given:
         yield given
-    else:
-        with embedded_postgres(tmp_path_factory.mktemp("postgres")) as server:
-            yield server.url
+        return
+    # Not among pytest's own folders: each run of pytest closes them to other users, and as root PostgreSQL is another.
+    with TemporaryDirectory(prefix="vigia-") as folder, embedded_postgres(Path(folder)) as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")
