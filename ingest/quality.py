@@ -66,8 +66,8 @@ class Memory(msgspec.Struct, frozen=True, gc=False, array_like=True):
     `observed_at`, `received_at`: of the newest reading with a trusted time; `measured_at`: of the newest with a value.
     `flat_since`: since when the value is exactly the same; `flat_s`: how long such runs lately were, fading.
     `interval_s`: the usual time between readings. `lag_s`: running median of receipt minus observation.
-    `value`: the last one believed, `step` beyond the one before. `swing`: the largest late step, fading.
-    `doubt`: a rise or fall away from `value`. `shifted_at`: when the gauge's zero may have moved.
+    `shown`: the last value. `value`: the last one believed, `step` beyond the one before. `swing`: the largest late
+    step, fading. `doubt`: a rise or fall away from `value`. `shifted_at`: when the gauge's zero may have moved.
     """
 
     observed_at: datetime
@@ -76,6 +76,7 @@ class Memory(msgspec.Struct, frozen=True, gc=False, array_like=True):
     flat_since: datetime
     interval_s: float = 0.0
     lag_s: float = 0.0
+    shown: float | None = None
     value: float | None = None
     step: float = 0.0
     swing: float = 0.0
@@ -119,9 +120,8 @@ def check(limits: Limits, memory: Memory | None, reading: Reading, measure_index
         return Checked(memory, _flagged(reading, flags))
     believable = None if flags & _NOT_A_VALUE else measured
     if memory is None:
-        first = Memory(
-            reading.observed_at, reading.received_at, reading.observed_at, reading.observed_at, value=believable
-        )
+        at = reading.observed_at
+        first = Memory(at, reading.received_at, at, at, shown=believable, value=believable)
         return Checked(first, _flagged(reading, flags))
     return _followed(limits, memory, reading, believable, flags, lag_s)
 
@@ -154,7 +154,7 @@ def _followed(
     gap = (observed_at - memory.measured_at).total_seconds() > GAP_INTERVALS * memory.interval_s > 0
     median_s = memory.lag_s if flags & _SERVER_TIME else _lag_s(memory, reading, passed_s, lag_s)
     course = _course(limits, memory, reading, value, gap=gap)
-    same = value is None or (value == memory.value and not gap)
+    same = value is None or (value == memory.shown and not gap)
     flat_since = memory.flat_since if same else observed_at
     flat_s = memory.flat_s if same else _longest_flat_s(memory)
     shifted_at = observed_at if course.flags & _SHIFT else memory.shifted_at
@@ -172,6 +172,7 @@ def _followed(
         flat_since,
         min(passed_s, memory.interval_s * INTERVAL_GROWTH) if memory.interval_s else passed_s,
         median_s,
+        memory.shown if value is None else value,
         course.value,
         course.step,
         course.swing,
