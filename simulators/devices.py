@@ -19,7 +19,7 @@ from simulators.weather import MINUTE
 from simulators.world import World
 
 ROOT = "vigia/v1"
-LOOKS_PER_ARRAY = 5
+LOOKS_PER_ARRAY = 3
 USUAL_DELAY_S = 0.8
 """Mean of the exponential time a message takes to reach the broker."""
 LONGEST_DELAY_S = 10.0
@@ -38,7 +38,7 @@ class Sense(Protocol):
     """How a device perceives one of the world's sources: once a simulated minute, and whenever it takes a look."""
 
     def minute(self, world: World) -> None:
-        """Take note of the minute that just ended."""
+        """Take note of the world as the minute begins."""
 
     def look(self, at: datetime) -> list[Look]:
         """What to report at `at`: usually one look, none where there is nothing to say."""
@@ -95,16 +95,16 @@ class Radar:
     device: Device
     kind: SensorKind
     random: Random
-    _passed: list[tuple[datetime, Vehicle]] = field(default_factory=list)
+    _coming: list[tuple[datetime, Vehicle]] = field(default_factory=list)
 
     def minute(self, world: World) -> None:
-        """See who passes."""
-        began = world.now - MINUTE
-        self._passed += [(began + timedelta(seconds=one.second), one) for one in world.passed(self.device.station)]
+        """Learn who will pass within the minute."""
+        self._coming += [(world.now + timedelta(seconds=one.second), one) for one in world.passing(self.device.station)]
 
     def look(self, at: datetime) -> list[Look]:
         """All who passed since the last look."""
-        passed, self._passed = self._passed, []
+        passed = [coming for coming in self._coming if coming[0] <= at]
+        self._coming = self._coming[len(passed) :]
         speeds = [
             _rounded(one.speed_kmh + self.random.gauss(0, self.kind.signal.noise), self.kind.signal)
             for _, one in passed

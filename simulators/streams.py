@@ -140,7 +140,7 @@ class Streams:
 
 
 def _reach(station: Station, drained: Mapping[str, Station]) -> Reach:
-    assert station.catchment is not None  # noqa: S101 - the caller has chosen those that have one
+    assert station.catchment is not None
     upstream = [drained[name] for name in station.upstream if name in drained]
     above_km2 = sum(one.catchment.area_km2 for one in upstream if one.catchment)
     local_km2 = station.catchment.area_km2 - above_km2

@@ -55,15 +55,14 @@ class World:
         """All rain at a station since the world's start."""
         return float(self._fallen_mm[self._place[station]])
 
-    def passed(self, station: str) -> Sequence[Vehicle]:
-        """The vehicles of the last minute at a station on a street; none where no street is."""
+    def passing(self, station: str) -> Sequence[Vehicle]:
+        """The vehicles of the minute that begins, at a station on a street; none where no street is."""
         street = self._stations[station].street
         if street is None:
             return ()
-        began = self.now - MINUTE
-        random = Random(crc32(f"{self._seed}/{station}/{began.timestamp()}".encode()))
+        random = Random(crc32(f"{self._seed}/{station}/{self.now.timestamp()}".encode()))
         rain_mm = float(self._last_mm[self._place[station]])
-        return list(vehicles(street, began.astimezone(self.city.zone), rain_mm, random, self._busy))
+        return list(vehicles(street, self.now.astimezone(self.city.zone), rain_mm, random, self._busy))
 
 
 def _whole_minute(moment: datetime) -> datetime:

@@ -83,8 +83,8 @@ def test_the_same_seed_says_the_same_bytes(kind: str) -> None:
 
 def test_an_array_gathers_several_looks() -> None:
     _, parcels = spoken("river", WireFormat.ARRAY)
-    assert len(parcels) == MINUTES // 5
-    assert all(len(readings([parcel])) == 5 for parcel in parcels)
+    assert len(parcels) == MINUTES // 3
+    assert all(len(readings([parcel])) == 3 for parcel in parcels)
 
 
 def test_a_slow_device_speaks_once_a_period() -> None:

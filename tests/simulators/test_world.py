@@ -75,7 +75,7 @@ def test_the_same_seed_is_the_same_city_and_another_is_not(city: City) -> None:
         story = []
         for _ in range(90):
             world.step()
-            passed = sum(round(one.speed_kmh * 1000) for one in world.passed("radar-7-50"))
+            passed = sum(round(one.speed_kmh * 1000) for one in world.passing("radar-7-50"))
             story.append((world.level_m("gato-ringuelet"), world.fallen_mm("lluvia-casco"), passed))
         return story
 
