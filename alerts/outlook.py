@@ -97,7 +97,8 @@ def learn(known: Rises, thresholds_m: Sequence[float]) -> Outlook:
     weights = _regress(*(np.concatenate(column) for column in zip(*lessons, strict=True)))
     thinned = ordered[np.unique(np.linspace(0, len(ordered) - 1, MOST_PEAKS).astype(np.int64))]
     base, per_missing, per_peaks = weights.tolist()
-    return Outlook(weights=(base, per_missing, per_peaks), peaks_m=tuple(np.round(thinned, 4).tolist()))
+    possible = (base, min(per_missing, 0.0), max(per_peaks, 0.0))  # what is farther, or was rarer, is never likelier
+    return Outlook(weights=possible, peaks_m=tuple(np.round(thinned, 4).tolist()))
 
 
 def _lessons(known: Rises, peaks_m: Array, threshold_m: float) -> tuple[Array, Array, Array]:

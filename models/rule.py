@@ -17,8 +17,8 @@ class Stage:
     """A stream's level against its thresholds: by level, by its rise, by rain and by upstream stations.
 
     A rise of at least `rise_min_m` within `rise_window_s` raises a colour once the chance of reaching its threshold is
-    `raise_chance`; the chance is that of `Outlook`. Rain of `rain_backs_mm` in 15 minutes nearby, or an upstream
-    station above verde, backs a value that is still alone.
+    `raise_chance` (that of `Outlook`) and the straight line reaches it within `look_ahead_s`. Rain of `rain_backs_mm`
+    in 15 minutes nearby, or an upstream station above verde, backs a value that is still alone.
     """
 
     thresholds_m: Colours
@@ -28,7 +28,8 @@ class Stage:
     clear_hold_s: int = 1800
     rise_min_m: float = 0.02
     rise_window_s: int = 900
-    raise_chance: float = 0.5
+    raise_chance: float = 0.45
+    look_ahead_s: int = 1800
     rain_backs_mm: float = 5.0
     period_s: int = 300
     upstream: tuple[str, ...] = ()

@@ -128,8 +128,15 @@ def _by_water(rule: Stage, around: Around, level_m: float, risen_m: float) -> NA
         if level_m < rule.thresholds_m[0]:
             return NAR.VERDE
         return NAR(sum(level_m >= threshold_m for threshold_m in rule.thresholds_m))
+    steps_ahead = max(rule.look_ahead_s, rule.period_s) / max(rule.rise_window_s, rule.period_s)
+    near_m = level_m + risen_m * steps_ahead
     chances = _chances(rule, around, level_m, risen_m)
-    return NAR(sum(likely >= rule.raise_chance for likely in chances))
+    return NAR(
+        sum(
+            near_m >= threshold_m and likely >= rule.raise_chance
+            for threshold_m, likely in zip(rule.thresholds_m, chances, strict=True)
+        )
+    )
 
 
 def _chances(rule: Stage, around: Around, level_m: float, risen_m: float) -> list[float]:
@@ -150,7 +157,7 @@ def _called_by_water(rule: Stage, state: StageState, around: Around, level_m: fl
 
 
 def _backed(rule: Stage, seen: tuple[NAR, ...], around: Around) -> NAR:
-    """What so many of the last samples agree on (two in a row, the median of three), or rain or upstream water backs."""
+    """What so many of the last samples agree on (two in a row, the median of three), or what rain or others back."""
     beside = around.rain or around.upstream or (around.rain_15_min_mm or 0.0) >= rule.rain_backs_mm
     if seen and beside:
         return max(seen)
