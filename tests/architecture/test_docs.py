@@ -3,9 +3,12 @@
 import re
 
 import pytest
+from sqlalchemy import create_engine
 
 from models.kinds import KINDS
+from services.api.app import PREFIX, create_app
 from services.commands import COMMANDS
+from services.runtime import wall_clock
 from services.settings import Settings
 from tests.architecture.repository import ROOT
 
@@ -31,6 +34,16 @@ def test_every_setting_is_named(documentation: str, setting: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_named(documentation: str, command: str) -> None:
     assert re.search(rf"\bvigia {command}\b", documentation)
+
+
+def test_every_route_of_the_api_is_named(documentation: str) -> None:
+    app = create_app(Settings(), create_engine("postgresql+psycopg://"), wall_clock)  # opens nothing
+    named = re.sub(r"\{\w+\}", "{}", documentation)
+    routes = [re.sub(r"\{\w+\}", "{}", path) for path in app.openapi()["paths"]]
+    assert len(routes) > 10
+    assert [
+        route for route in routes if not re.search(rf"{re.escape(route.removeprefix(PREFIX))}(?![\w/])", named)
+    ] == []
 
 
 def test_no_page_names_a_setting_that_is_gone(documentation: str) -> None:
