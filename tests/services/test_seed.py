@@ -1,6 +1,7 @@
 """A seed is read whole or refused with every fault named: La Plata's, another city's, and broken ones."""
 
 import json
+import re
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,16 @@ from models.kinds import BY_NAME
 from models.place import Outline, WireFormat
 from models.rule import Rainfall, Silence, Stage
 from services.seed import DERIVED, LA_PLATA, SeedTrouble, read_seed
+from services.seed_files import (
+    CatchmentItem,
+    CityItem,
+    DeviceItem,
+    MunicipalityItem,
+    Properties,
+    StationItem,
+    StreetItem,
+    WindowItem,
+)
 
 CITY = """
 [city]
@@ -256,3 +267,11 @@ def test_a_fault_in_the_basins_names_the_basin(folder: Path, content: str, said:
 
 def test_a_missing_file_is_a_trouble_not_a_crash(tmp_path: Path) -> None:
     assert "No such file" in troubles(tmp_path)[0]
+
+
+def test_the_page_on_seeds_names_every_key() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "seed.md").read_text()
+    shapes = (CityItem, MunicipalityItem, StreetItem, WindowItem, CatchmentItem, DeviceItem, StationItem, Properties)
+    keys = {field.alias or name for shape in shapes for name, field in shape.model_fields.items()}
+    unnamed = {key for key in keys if not re.search(rf"\b{key}\b", page)}
+    assert unnamed == set()
