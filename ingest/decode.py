@@ -5,7 +5,8 @@ from ingest.formats.own import Unreadable
 from ingest.topic import Sender, sender_of
 from models.reading import Message, Presence, Reading, Reason, Rejected
 
-MAX_PAYLOAD_BYTES = 131_072
+MAX_PAYLOAD_BYTES = 65_000
+"""Less than what the receiver cuts a longer packet to, so that a cut one is told for what it is."""
 
 _JSON_SPACE = b" \t\r\n"
 _OWN_ARRAY = b'"observed_at"'

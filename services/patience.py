@@ -10,7 +10,7 @@ import sqlalchemy.exc
 
 log = logging.getLogger(__name__)
 
-WAITS_S = (0.1, 0.5, 1.0, 2.0, 5.0)
+WAITS_S = (0.1, 0.2, 0.5, 1.0)
 """Waits between tries; the last one repeats."""
 MOST_TOLD = 500
 """Characters of an error's text that are kept or logged."""

@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 from models.migrations import upgrade
 from services.embedded import embedded_broker, embedded_postgres
+from services.patience import outlast
 from services.settings import Settings
 
 Clock = Callable[[], datetime]
@@ -89,13 +90,25 @@ def mqtt_url(settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def migrated_database(settings: Settings, name: str, *, pool_size: int = 2) -> Iterator[Engine]:
-    """The database, brought to this version's schema if need be; each process that starts may be the first."""
+def migrated_database(
+    settings: Settings, name: str, *, pool_size: int = 2, stop: threading.Event | None = None
+) -> Iterator[Engine]:
+    """The database, brought to this version's schema if need be; each process that starts may be the first.
+
+    With `stop`, a database that is away is waited for until that event. Without it, its absence is raised.
+    """
+
+    def migrate() -> None:
+        with database.begin() as transaction:
+            upgrade(transaction)
+
     with database_url(settings) as url:
         database = open_database(url, name=name, pool_size=pool_size)
         try:
-            with database.begin() as transaction:
-                upgrade(transaction)
+            if stop is None:
+                migrate()
+            else:
+                outlast(migrate, stop)
             yield database
         finally:
             database.dispose()

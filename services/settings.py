@@ -28,7 +28,6 @@ class Settings(BaseSettings):
     clock: str | None = Field(default=None, description="Simulated clock, START@FACTOR; only with embedded parts")
     webhook_url: SecretStr | None = Field(default=None, description="Where notices are posted, besides the console")
     batch: int = Field(default=1000, ge=1, le=10_000, description="Most messages in one transaction")
-    max_packet_bytes: int = Field(default=65_536, ge=1024, le=1_048_576, description="Longest MQTT packet accepted")
     statement_timeout_s: int = Field(default=5, ge=1, le=600, description="Longest a query of the API may run")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severe line kept"

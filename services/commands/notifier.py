@@ -21,7 +21,7 @@ def run(_arguments: argparse.Namespace) -> int:
     settings = Settings()
     clock, stop = clock_of(settings), stop_on_signals()
     start_logging(settings)
-    with migrated_database(settings, "vigia-notifier") as database, httpx.Client() as client:
+    with migrated_database(settings, "vigia-notifier", stop=stop) as database, httpx.Client() as client:
         if settings.webhook_url is not None:
             with database.begin() as transaction:
                 want_webhook(transaction, settings.webhook_url.get_secret_value())

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings()
     clock, stop = clock_of(settings), stop_on_signals()
     start_logging(settings)
-    with migrated_database(settings, "vigia-pipeline") as database, mqtt_url(settings) as url:
+    with migrated_database(settings, "vigia-pipeline", stop=stop) as database, mqtt_url(settings) as url:
         pipeline = Pipeline(database, clock, arguments.lane)
         broker = Broker(
             url,
@@ -35,7 +35,6 @@ def run(arguments: argparse.Namespace) -> int:
             filters=TOPICS,
             now=clock,
             receive_maximum=min(2 * settings.batch, 0xFFFF),
-            largest_bytes=settings.max_packet_bytes,
             tls=Tls(settings.mqtt_ca_file, settings.mqtt_cert_file, settings.mqtt_key_file),
         )
         try:
