@@ -1,5 +1,6 @@
 """The broker's access rules and limits, asked by real clients of a real Mosquitto."""
 
+import inspect
 import os
 import queue
 import signal
@@ -16,7 +17,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from services.settings import Settings
+from ingest.broker import Broker
 from tests.deploy.conftest import DEPLOYED, PASSWORDS, Mosquitto, program
 
 WAIT_S = 10.0
@@ -173,11 +174,11 @@ def test_what_comes_while_the_pipeline_is_away_waits_beyond_the_brokers_usual_th
         assert len(pipeline.hears(1500)) == 1500
 
 
-def test_the_broker_accepts_no_packet_the_pipeline_would_not(broker: Start) -> None:
+def test_the_broker_accepts_no_packet_the_pipeline_would_cut(broker: Start) -> None:
     with Client(broker(), "gauge-1") as gauge:
         largest = gauge.properties.MaximumPacketSize
-    # On its way to the pipeline a packet gains a few bytes of properties; what is too long is dropped without a word.
-    assert largest + 1024 <= Settings.model_fields["max_packet_bytes"].default
+    # On its way to the pipeline a packet gains a few bytes of properties.
+    assert largest + 1024 <= inspect.signature(Broker).parameters["largest_bytes"].default
 
 
 def test_a_removed_device_is_out_as_soon_as_the_files_are_read_again(broker: Start) -> None:
