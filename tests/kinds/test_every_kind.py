@@ -1,0 +1,150 @@
+"""A new kind is one file: whatever it says of itself must be enough for every part of Vigía."""
+
+import json
+import pkgutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import Any
+
+import msgspec
+import pytest
+from pydantic import BaseModel
+
+import models.kinds
+from alerts import rules
+from ingest.decode import decode
+from ingest.quality import check
+from ingest.topic import sender_of
+from models.kind import Payload, SensorKind
+from models.kinds import BY_NAME, KINDS
+from models.reading import Flag, Message, Quality, Reading, quality
+from models.rule import Rule
+from models.tables import READINGS
+from services.asyncapi import example, senml_example
+
+NOW = datetime(2013, 4, 2, 19, 6, tzinfo=UTC)
+LARGEST_INTEGER = 2**31 - 1
+
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+
+
+def decoded(kind: SensorKind, content: object) -> Reading:
+    message = Message(f"vigia/v1/la-plata/{kind.name}/one", json.dumps(content).encode(), NOW)
+    (item,) = decode(message)
+    assert isinstance(item, Reading), item
+    return item
+
+
+def test_every_file_of_kinds_is_turned_on() -> None:
+    found = [
+        value
+        for module in pkgutil.iter_modules(models.kinds.__path__)
+        for value in vars(import_module(f"models.kinds.{module.name}")).values()
+        if isinstance(value, SensorKind)
+    ]
+    assert sorted(kind.name for kind in found) == sorted(kind.name for kind in KINDS)
+    assert len(BY_NAME) == len(KINDS)
+
+
+@every_kind
+def test_its_name_can_stand_in_a_topic(kind: SensorKind) -> None:
+    sender = sender_of(f"vigia/v1/la-plata/{kind.name}/one")
+    assert not isinstance(sender, str)
+    assert sender.kind is kind
+
+
+@every_kind
+def test_its_fields_are_its_columns_and_its_measure_is_one_of_them(kind: SensorKind) -> None:
+    columns = [column.name for column in READINGS[kind.name].columns]
+    assert columns == ["device_id", "observed_at", "seq", "received_at", *kind.columns, "flags"]
+    assert kind.columns[kind.measure_index] == kind.measure
+
+
+@every_kind
+def test_every_field_says_what_it_is_and_numbers_have_bounds(kind: SensorKind) -> None:
+    for name in kind.columns:
+        assert kind.payload.model_fields[name].description, name
+        for bounded in numbers(kind.payload.model_json_schema()["properties"][name]):
+            assert {"minimum", "maximum"} <= bounded.keys(), name
+            if bounded["type"] == "integer":
+                assert max(abs(bounded["minimum"]), abs(bounded["maximum"])) <= LARGEST_INTEGER, name
+
+
+def numbers(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The numeric parts of a field's schema, however deep."""
+    if schema.get("type") in {"number", "integer"}:
+        return [schema]
+    parts = [*schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]
+    return [number for part in parts for number in numbers(part)]
+
+
+@every_kind
+def test_its_own_examples_make_a_reading(kind: SensorKind) -> None:
+    said = example(kind)
+    reading = decoded(kind, said)
+    assert reading.values == tuple(said.get(name, default(kind.payload, name)) for name in kind.columns)
+    assert decoded(kind, [said]) == reading
+
+
+def default(payload: type[Payload], name: str) -> object:
+    return payload.model_fields[name].default
+
+
+@every_kind
+def test_senml_says_the_same(kind: SensorKind) -> None:
+    own = decoded(
+        kind, {name: value for name, value in example(kind).items() if name in {*kind.senml.values(), "observed_at"}}
+    )
+    pack = decoded(kind, senml_example(kind))
+    assert pack.values == own.values
+    assert set(kind.senml.values()) <= set(kind.columns)
+    assert kind.measure in kind.senml.values()
+
+
+@every_kind
+def test_good_values_pass_its_limits_and_sentinels_do_not(kind: SensorKind) -> None:
+    reading = decoded(kind, example(kind) | {"observed_at": NOW.timestamp()})
+    assert check(kind.limits, None, reading, kind.measure_index).reading.flags == Flag.NONE
+    for sentinel in kind.limits.sentinels:
+        values = [*reading.values]
+        values[kind.measure_index] = sentinel
+        checked = check(kind.limits, None, replace(reading, values=tuple(values)), kind.measure_index).reading
+        assert quality(checked.flags) is Quality.MISSING
+    low, high = kind.limits.sensor
+    assert low < high
+
+
+@every_kind
+def test_its_judgements_can_be_judged_from_the_start_and_kept(kind: SensorKind) -> None:
+    reading = decoded(kind, example(kind) | {"observed_at": NOW.timestamp()})
+    assert kind.judgements
+    for judgement in kind.judgements:
+        rule = Rule("one", 1, kind.name, "station", judgement)
+        state, _ = rules.judge(rule, rules.fresh(judgement), reading)
+        state, _ = rules.tick(rule, state, NOW + timedelta(minutes=1))
+        kept = msgspec.json.decode(msgspec.json.encode(state), type=rules.state_type(judgement))
+        assert kept == state
+        assert msgspec.convert(msgspec.to_builtins(judgement), type(judgement)) == judgement
+
+
+@every_kind
+def test_a_simulated_device_knows_what_it_samples_and_how_often(kind: SensorKind) -> None:
+    assert kind.signal.source
+    assert kind.signal.period_s > 0
+    assert kind.signal.noise >= 0
+    assert kind.period_s > 0
+
+
+@every_kind
+def test_what_is_kept_of_it_is_declared(kind: SensorKind) -> None:
+    assert all((kind.keeping.purpose.es, kind.keeping.purpose.en, kind.keeping.legal_basis))
+    assert 0 < kind.keeping.raw_days <= 3650
+    assert all((kind.title.es, kind.title.en, kind.unit))
+
+
+def test_kinds_import_no_other_kind() -> None:
+    for module in pkgutil.iter_modules(models.kinds.__path__):
+        content = vars(import_module(f"models.kinds.{module.name}")).values()
+        payloads = {value for value in content if isinstance(value, type) and issubclass(value, BaseModel)}
+        assert len(payloads - {Payload}) == 1
