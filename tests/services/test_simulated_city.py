@@ -1,0 +1,133 @@
+"""`vigia simulate` and `vigia replay` as a person runs them, heard on a broker of their own."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from ingest.broker import Broker
+from ingest.decode import decode
+from models.reading import Presence, Reading
+from services.embedded import embedded_broker
+from services.seed import LA_PLATA, read_seed
+
+ROOT = Path(__file__).parents[2]
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+CSV = "time_utc,level_m\n2016-09-01T04:40:00Z,0.527\n2016-09-01T04:45:00Z,\n2016-09-01T04:50:00Z,1.036\n"
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A broker that no other test listens to: births and wills are retained."""
+    with embedded_broker(tmp_path_factory.mktemp("city"), port=0) as server:
+        yield server.url
+
+
+@pytest.fixture
+def ear(url: str, request: pytest.FixtureRequest) -> Iterator[Broker]:
+    name = re.sub(r"\W", "-", request.node.name)
+    broker = Broker(url, client_id=name, filters=["vigia/v1/#"], now=lambda: NOW)
+    broker.take(1, 0.3)
+    yield broker
+    broker.close()
+
+
+def vigia(url: str, *words: str) -> subprocess.Popen[str]:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("VIGIA_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "services", *words],
+        cwd=ROOT,
+        env=environment | {"VIGIA_MQTT_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def heard(ear: Broker, *, quiet_s: float = 1.5, most_s: float = 20.0) -> list[object]:
+    """All that was said, until nothing has been for a while."""
+    items: list[object] = []
+    ends = monotonic() + most_s
+    while monotonic() < ends:
+        fresh = ear.take(1000, quiet_s)
+        if not fresh:
+            break
+        ear.acknowledge(fresh)
+        items += [item for message in fresh for item in decode(message)]
+    return items
+
+
+def test_a_city_speaks_for_a_while_and_says_goodbye(url: str, ear: Broker) -> None:
+    city = read_seed(LA_PLATA).city
+    process = vigia(url, "simulate", "--scenario", "quiet", "--faults", "none", "--duration", "3s")
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+    items = heard(ear)
+    births = [item for item in items if isinstance(item, Presence) and item.online]
+    wills = [item for item in items if isinstance(item, Presence) and not item.online]
+    readings = [item for item in items if isinstance(item, Reading)]
+    assert len(births) == len(wills) == len(city.devices)
+    assert {(one.kind, one.device) for one in readings} <= {(one.kind, one.code) for one in city.devices}
+    assert len(readings) > 10
+    assert "La Plata" in out
+    published = int(re.findall(r"(\d+) messages published", out)[0])
+    assert published >= len(births) + len(wills)
+
+
+def test_an_interrupted_city_stops_within_seconds(url: str, ear: Broker) -> None:
+    process = vigia(url, "simulate")
+    assert process.stdout
+    assert "storm" in process.stdout.readline()
+    assert ear.take(1, 10.0)
+    began = monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(5.0) == 0
+    assert monotonic() - began < 5.0
+    process.communicate()
+
+
+def test_a_recorded_series_is_replayed_and_its_blanks_told(url: str, ear: Broker, tmp_path: Path) -> None:
+    heard(ear, quiet_s=0.5)
+    file = tmp_path / "series.csv"
+    file.write_text(CSV)
+    process = vigia(url, "replay", str(file), "--station", "gato-ringuelet", "--speed", "1000", "--times", "recorded")
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+    assert "2 readings to send, 1 blank rows skipped" in out
+    readings = [item for item in heard(ear, quiet_s=0.5) if isinstance(item, Reading)]
+    assert [(one.device, one.values[0], one.observed_at.isoformat()) for one in readings] == [
+        ("gato-ringuelet", 0.527, "2016-09-01T04:40:00+00:00"),
+        ("gato-ringuelet", 1.036, "2016-09-01T04:50:00+00:00"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("replay", "none.csv", "--station", "gato-ringuelet"), "none.csv"),
+        (("replay", "none.csv", "--station", "nilo"), "no station 'nilo' in La Plata; there are gato-143-524"),
+        (("simulate", "--city", "nowhere"), "nowhere/city.toml: No such file"),
+        (("simulate", "--duration", "3 weeks"), "invalid duration value"),
+        (("simulate", "--duration", "-5m"), "--duration"),
+    ],
+)
+def test_a_wrong_call_is_explained_and_ends_with_two(url: str, words: tuple[str, ...], said: str) -> None:
+    process = vigia(url, *words)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert said in err
+
+
+def test_no_broker_is_told_not_thrown_about() -> None:
+    process = vigia("mqtt://127.0.0.1:9", "simulate", "--duration", "1s")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "no broker at 127.0.0.1" in err
+    assert "Traceback" not in err
