@@ -15,8 +15,8 @@ from services.queries.alerts import Alert, AlertFilter, AlertStory, Move, State
 
 router = APIRouter(tags=["alerts"])
 
-AlertState = Annotated[State | Literal["open"], Query(description="open: not closed")]
-LeastNar = Annotated[int, Query(ge=0, le=3, description="This level or above: 0 verde .. 3 rojo")]
+AlertState = Annotated[State | Literal["open"] | None, Query(description="open: not closed")]
+LeastNar = Annotated[int | None, Query(ge=0, le=3, description="This level or above: 0 verde .. 3 rojo")]
 
 
 class Note(BaseModel):
@@ -37,12 +37,12 @@ class AlertAction(BaseModel):
 
 
 def _wanted(
-    state: AlertState | None = None,
-    least_nar: LeastNar | None = None,
-    kind: Kind | None = None,
-    station: Station | None = None,
-    municipality: Municipality | None = None,
-    since: Since | None = None,
+    state: AlertState = None,
+    least_nar: LeastNar = None,
+    kind: Kind = None,
+    station: Station = None,
+    municipality: Municipality = None,
+    since: Since = None,
 ) -> AlertFilter:
     return AlertFilter(
         state=state, least_nar=least_nar, kind=kind, station=station, municipality=municipality, since=since
@@ -88,9 +88,7 @@ def close(transaction: Transaction, operator: Operator, now: Now, alert_id: Numb
 
 
 @router.get("/transitions", dependencies=[PUBLIC])
-def transitions(
-    snapshot: Snapshot, paged: Paged, station: Station | None = None, since: Since | None = None
-) -> Page[Move]:
+def transitions(snapshot: Snapshot, paged: Paged, station: Station = None, since: Since = None) -> Page[Move]:
     """Every change of every rule's state with its evidence, the newest first."""
     rows = queries.list_transitions(snapshot, station=station, since=since, after=paged.number, limit=paged.fetch)
     return paged.page(rows, lambda one: one.id)

@@ -25,8 +25,8 @@ class NoSuchDevice(NotFound):
 def devices(
     snapshot: Snapshot,
     paged: Paged,
-    kind: Kind | None = None,
-    station: Station | None = None,
+    kind: Kind = None,
+    station: Station = None,
     registered: Registered = None,
 ) -> Page[Device]:
     """Devices with their presence and the holes in their numbering."""

@@ -30,6 +30,7 @@ REPLAY_S = 15 * 60
 REPLAYS_AT_ONCE = 4
 CATCH_UP_S = 5.0
 
+HERE = "SELECT extract(epoch FROM now())::bigint AS taken_s, pg_current_snapshot()::text AS snapshot"
 # One statement, one snapshot: what it sees is exactly what `after` sees. Without new events, one row of nulls.
 _STRETCH = """
     SELECT extract(epoch FROM now())::bigint AS taken_s, s.after::text,
@@ -140,7 +141,6 @@ class Feed:
             raise Closed
         start = self._end - len(self._ring)
         if index < start:
-            self.dropped += 1
             raise TooSlow
         return [self._ring[place] for place in range(index - start, len(self._ring))], str(self._position)
 
@@ -229,8 +229,7 @@ class Feed:
 
 async def _here(connection: psycopg.AsyncConnection[Any]) -> Position:
     """The present, with nothing to come before it."""
-    cursor = await connection.execute("SELECT extract(epoch FROM now())::bigint, pg_current_snapshot()::text")
-    taken_s, snapshot = (await cursor.fetchall())[0]
+    taken_s, snapshot = (await (await connection.execute(HERE)).fetchall())[0]
     return Position(taken_s, snapshot, snapshot)
 
 

@@ -1,6 +1,7 @@
 """Server-sent events: what happens, as it happens, without a gap across reconnections. The one asynchronous module."""
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -20,6 +21,8 @@ PULSE_S = 10.0
 RETRY_MS = 2_000
 SEND_S = 10.0
 """How long a client may take to swallow what it is sent before it is dropped."""
+END_S = 0.5
+"""How long a dropped one may take to hear of it."""
 
 Name = Literal["readings", "transition", "alert", "device", "attention"]
 
@@ -73,8 +76,13 @@ class EventStream(Response):
                 events, position = await self._feed.after(index, PULSE_S)
                 index += len(events)
                 await self._put(send, self._wire(events) if events else self._pulse(position))
-        except (Closed, TooSlow, TimeoutError):
-            await send({"type": "http.response.body", "body": b""})
+        except Closed:
+            pass
+        except (TooSlow, TimeoutError):
+            self._feed.dropped += 1
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_S):
+                await send({"type": "http.response.body", "body": b""})
 
     async def _put(self, send: Send, body: bytes) -> None:
         if body:

@@ -39,7 +39,7 @@ def municipality(snapshot: Snapshot, municipality_id: Id) -> MunicipalityNow:
 
 
 @router.get("/basins")
-def basins(snapshot: Snapshot, paged: Paged, municipality: Municipality | None = None) -> Page[Basin]:
+def basins(snapshot: Snapshot, paged: Paged, municipality: Municipality = None) -> Page[Basin]:
     """Drainage basins with the attention level proposed for each."""
     rows = places.list_basins(snapshot, municipality=municipality, after=paged.cursor, limit=paged.fetch)
     return paged.page(rows, lambda one: one.id)

@@ -18,24 +18,26 @@ EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def _known_kind(name: str) -> str:
-    if name not in BY_NAME:
+def _known_kind(name: str | None) -> str | None:
+    if name is not None and name not in BY_NAME:
         raise ValueError(f"one of {', '.join(BY_NAME)}")
     return name
 
 
 Kind = Annotated[
-    str, AfterValidator(_known_kind), Query(description="Kind of sensor", json_schema_extra={"enum": list(BY_NAME)})
+    str | None,
+    AfterValidator(_known_kind),
+    Query(description="Kind of sensor", json_schema_extra={"enum": list(BY_NAME)}),
 ]
-Municipality = Annotated[str, Query(pattern=NAME, description="Municipality's id", examples=["laplata"])]
-Basin = Annotated[str, Query(pattern=NAME, description="Basin's id", examples=["gato"])]
-Station = Annotated[str, Query(pattern=NAME, description="Station's id", examples=["gato-520"])]
+Municipality = Annotated[str | None, Query(pattern=NAME, description="Municipality's id", examples=["laplata"])]
+Basin = Annotated[str | None, Query(pattern=NAME, description="Basin's id", examples=["gato"])]
+Station = Annotated[str | None, Query(pattern=NAME, description="Station's id", examples=["gato-520"])]
 Since = Annotated[
-    AwareDatetime,
+    AwareDatetime | None,
     Query(ge=EARLIEST, le=LATEST, description="From this moment on (RFC 3339 with an offset)"),
 ]
-From = Annotated[AwareDatetime, Query(alias="from", ge=EARLIEST, le=LATEST, description="Start, inclusive")]
-To = Annotated[AwareDatetime, Query(ge=EARLIEST, le=LATEST, description="End, exclusive")]
+From = Annotated[AwareDatetime | None, Query(alias="from", ge=EARLIEST, le=LATEST, description="Start, inclusive")]
+To = Annotated[AwareDatetime | None, Query(ge=EARLIEST, le=LATEST, description="End, exclusive")]
 Id = Annotated[str, Path(pattern=NAME, examples=["gato-520"])]
 Number = Annotated[int, Path(ge=1, le=LARGEST_ID, examples=[7])]
 

@@ -24,7 +24,7 @@ class Period:
 def period(*, usual: timedelta, longest: timedelta) -> Callable[..., Period]:
     """A dependency that reads `from` and `to`: until now and `usual` long, unless said. It raises BadPeriod."""
 
-    def asked(now: Now, start: From | None = None, to: To | None = None) -> Period:
+    def asked(now: Now, start: From = None, to: To = None) -> Period:
         end = to or now
         begin = start or end - usual
         if begin >= end:

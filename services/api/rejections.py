@@ -17,7 +17,7 @@ from services.refusal import NotFound
 
 router = APIRouter(tags=["rejections"])
 
-Why = Annotated[Reason, Query(description="Why it is no reading")]
+Why = Annotated[Reason | None, Query(description="Why it is no reading")]
 
 
 class NoSuchRejection(NotFound):
@@ -32,9 +32,7 @@ class RejectionWithBytes(BaseModel):
 
 
 @router.get("/rejections", dependencies=[PUBLIC])
-def rejections(
-    snapshot: Snapshot, paged: Paged, reason: Why | None = None, since: Since | None = None
-) -> Page[Rejection]:
+def rejections(snapshot: Snapshot, paged: Paged, reason: Why = None, since: Since = None) -> Page[Rejection]:
     """Rejected messages without their bytes, the newest first."""
     rows = queries.list_rejections(
         snapshot, reason=reason and reason.value, since=since, after=paged.number, limit=paged.fetch

@@ -48,12 +48,12 @@ def speeds(
     snapshot: Snapshot,
     days: Days,
     paged: Paged,
-    municipality: Municipality | None = None,
-    station: Station | None = None,
+    municipality: Municipality = None,
+    station: Station = None,
 ) -> Page[StreetSpeeds]:
     """Count, mean, P85, P95 and share over the limit per street and hour of the day; the last 7 days unless said."""
     which = Which(municipality=municipality, station=station, after=paged.cursor)
-    zone = str(city_now(snapshot).zone)
+    zone = city_now(snapshot).zone_name
     rows = queries.street_speeds(snapshot, zone, days.start, days.end, which, limit=paged.fetch)
     return paged.page(rows, lambda one: one.station)
 
@@ -62,11 +62,11 @@ def speeds(
 def speeds_ranking(
     snapshot: Snapshot,
     days: Days,
-    municipality: Municipality | None = None,
+    municipality: Municipality = None,
     least_vehicles: LeastVehicles = 100,
 ) -> Ranking:
     """The streets where most drive too fast; the last 7 days unless said."""
-    which, zone = Which(municipality=municipality), str(city_now(snapshot).zone)
+    which, zone = Which(municipality=municipality), city_now(snapshot).zone_name
     rows = queries.street_speeds(snapshot, zone, days.start, days.end, which, limit=MOST_RANKED)
     found = {one.station: one for one in rows}
     order = ranking({station: _figures(one.whole) for station, one in found.items()}, least_vehicles)

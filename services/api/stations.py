@@ -68,9 +68,9 @@ class Series(BaseModel):
 def stations(
     snapshot: Snapshot,
     paged: Paged,
-    municipality: Municipality | None = None,
-    basin: Basin | None = None,
-    kind: Kind | None = None,
+    municipality: Municipality = None,
+    basin: Basin = None,
+    kind: Kind = None,
 ) -> Page[Station]:
     """Stations, inactive ones too. Their values: `/latest`."""
     rows = places.list_stations(
@@ -89,9 +89,9 @@ def stations(
 )
 def stations_geojson(
     snapshot: Snapshot,
-    municipality: Municipality | None = None,
-    basin: Basin | None = None,
-    kind: Kind | None = None,
+    municipality: Municipality = None,
+    basin: Basin = None,
+    kind: Kind = None,
 ) -> JSONResponse:
     """Active stations as a GeoJSON feature collection (RFC 7946), for maps."""
     rows = places.list_stations(snapshot, municipality=municipality, basin=basin, kind=kind, limit=MOST_FEATURES)

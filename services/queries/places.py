@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Connection, Select, and_, func, literal, select
+from sqlalchemy import BigInteger, Connection, Select, and_, cast, func, literal, select, true
 
 from models.tables import (
     attention,
@@ -219,13 +219,9 @@ def _stations() -> Select[Any]:
 
 
 def _devices() -> Select[Any]:
+    missing = func.sum(sequence_gaps.c.last_seq - sequence_gaps.c.first_seq + 1 - sequence_gaps.c.filled)
     holes = (
-        select(
-            func.count().label("gaps"),
-            func.coalesce(
-                func.sum(sequence_gaps.c.last_seq - sequence_gaps.c.first_seq + 1 - sequence_gaps.c.filled), 0
-            ).label("lost"),
-        )
+        select(func.count().label("gaps"), cast(func.coalesce(missing, 0), BigInteger).label("lost"))
         .where(sequence_gaps.c.device_id == devices.c.id)
         .lateral()
     )
@@ -233,7 +229,7 @@ def _devices() -> Select[Any]:
     return (
         select(*(column.label(named.get(column.name, column.name)) for column in devices.columns))
         .add_columns(device_memories.c.observed_at, device_memories.c.received_at, holes.c.gaps, holes.c.lost)
-        .select_from(devices.outerjoin(device_memories).join(holes, literal(value=True)))
+        .select_from(devices.outerjoin(device_memories).join(holes, true()))
     )
 
 

@@ -86,7 +86,7 @@ def suited(
     """The finest resolution that tells a period in one answer; None: raw, they are few enough."""
     few = text(
         f"SELECT count(*) FROM (SELECT 1 FROM {kind.name}_readings WHERE device_id = ANY(:devices)"
-        " AND observed_at >= :start AND observed_at < :end LIMIT :most) AS some"
+        " AND observed_at >= :start AND observed_at < :end LIMIT :most) AS few"
     )
     there = connection.execute(
         few, {"devices": list(device_ids), "start": start, "end": end, "most": MOST_POINTS + 1}
@@ -106,8 +106,7 @@ def intervals(
     end: datetime,
 ) -> list[Interval]:
     """The intervals from that which holds `start` up to `end`, at most a page's. Empty ones are left out."""
-    first = start - (start - ORIGIN) % resolution.length
-    last = min(end, first + resolution.page)
+    first, last = _floor(resolution, start), min(end, page_end(resolution, start))
     sources = [_from_rollup(kind) if _rolled_up(connection, resolution) else _from_raw(kind)]
     if resolution.length >= HOUR:
         sources.append(_piece(f"{kind.name}_hourly_kept"))
@@ -121,7 +120,12 @@ def intervals(
 
 def page_end(resolution: Resolution, start: datetime) -> datetime:
     """Where the answer that starts at `start` ends, and the next one begins."""
-    return start - (start - ORIGIN) % resolution.length + resolution.page
+    return _floor(resolution, start) + resolution.page + resolution.length
+
+
+def _floor(resolution: Resolution, at: datetime) -> datetime:
+    """The start of the interval that holds a moment."""
+    return at - (at - ORIGIN) % resolution.length
 
 
 def raw(

@@ -1,0 +1,125 @@
+"""A served city: La Plata's stations in a database of the test's own, behind a real HTTP server on the loopback."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+
+from models.reading import Message
+from services.api.access import add_operator
+from services.api.app import create_app
+from services.api.feed import Feed
+from services.commands.api import StoppingServer, server_config
+from services.load import load
+from services.pipeline import Pipeline
+from services.runtime import open_database
+from services.seed import LA_PLATA, read_seed
+from services.settings import Settings
+
+NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
+RIVER = "gato-143-524"
+START_S = 10.0
+
+
+class Clock:
+    """A clock the story sets."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """A served city and the ways to touch it."""
+
+    database: Engine
+    clock: Clock
+    pipeline: Pipeline
+    client: httpx.Client
+    feed: Feed
+    token: str
+
+    @property
+    def operator(self) -> dict[str, str]:
+        """The headers of a request by the operator."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """The JSON answer of a request that must succeed."""
+        answer = self.client.get(f"/api/v1{path}", params=parameters)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def send(
+        self, minute: float, level_m: float | None, *, station: str = RIVER, kind: str = "river", **more: Any
+    ) -> None:
+        """A gauge's message `minute` minutes after noon, on the real road; the clock follows."""
+        observed_at = NOON + timedelta(minutes=minute)
+        self.clock.now = max(self.clock.now, observed_at + timedelta(seconds=1))
+        body = {"observed_at": observed_at.isoformat(), "level_m": level_m, **more}
+        topic = f"vigia/v1/laplata/{kind}/{station}"
+        self.pipeline.carry([Message(topic, json.dumps(body).encode(), self.clock.now)])
+
+    def flood(self) -> int:
+        """The water rises above rojo and stays; returns the alert's number."""
+        for minute in range(6):
+            self.send(minute, 0.40 + 0.35 * minute)
+        alerts = self.get("/alerts", station=RIVER, state="firing")["items"]
+        return int(next(alert["id"] for alert in alerts if alert["judgement"] == "stage"))
+
+    def execute(self, statement: str, **values: Any) -> None:
+        """One statement, committed."""
+        with self.database.begin() as transaction:
+            transaction.execute(text(statement), values)
+
+
+Serve = Callable[..., Any]
+
+
+@contextmanager
+def served(database: Engine, clock: Clock, settings: Settings) -> Iterator[tuple[str, Feed]]:
+    """The application on a free port, until left; its address and its live feed."""
+    engine = open_database(
+        database.url.render_as_string(hide_password=False), name="test-api", statement_timeout_s=5, pool_size=5
+    )
+    app = create_app(settings, engine, clock)
+    server = StoppingServer(server_config(app, settings), app.state.context.feed)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + START_S
+        while not server.started and thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert server.started
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}", app.state.context.feed
+    finally:
+        server.should_exit = True
+        thread.join(START_S)
+        engine.dispose()
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def city(database: Engine) -> Iterator[City]:
+    """La Plata, served, with nothing measured yet."""
+    clock = Clock()
+    with database.begin() as transaction:
+        load(transaction, read_seed(LA_PLATA), NOON)
+        token = add_operator(transaction, "ana", NOON)
+    pipeline = Pipeline(database, clock, lane=None)
+    settings = Settings(api_port=0)
+    with served(database, clock, settings) as (address, feed), httpx.Client(base_url=address, timeout=10) as client:
+        yield City(database, clock, pipeline, client, feed, token)
+    pipeline.close()
