@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 import models
 from models.kinds import BY_NAME
 from models.place import Basin, Catchment, City, Device, LimitWindow, Municipality, Outline, Station, Street
-from models.rule import Judgement, Rule, Silence, Stage
+from models.rule import ExtremeSpeed, Judgement, Rule, Silence, SpeedTrend, Stage
 from services.seed_checks import reference_troubles, water_troubles
 from services.seed_files import (
     BASINS_FILE,
@@ -264,20 +264,22 @@ def _rules(file: CityFile, city: City) -> tuple[Rule, ...]:
         )
         for name, judgement in names.items():
             numbers = file.rules.get(said.kind, {}).get(name, {}) | said.rules.get(name, {})
-            fitted = _fitted(judgement, station, periods[station.id])
+            fitted = _fitted(judgement, station, periods[station.id], city.zone.key)
             exact = _overridden(fitted, numbers, f"{CITY_FILE}: station {said.id} rules.{name}")
             rules.append(Rule(f"{said.id}.{name}", 1, said.kind, said.id, exact))
     _refuse(_unused_troubles(file))
     return tuple(rules)
 
 
-def _fitted(judgement: Judgement, station: Station, period_s: int) -> Judgement:
+def _fitted(judgement: Judgement, station: Station, period_s: int, zone: str) -> Judgement:
     """What a judgement takes from the place it judges."""
     match judgement:
         case Stage():
             return replace(judgement, period_s=period_s, upstream=station.upstream, rain=station.rain)
         case Silence():
             return replace(judgement, period_s=max(judgement.period_s, period_s))
+        case ExtremeSpeed() | SpeedTrend():
+            return replace(judgement, street=station.street, zone=zone)
     return judgement
 
 

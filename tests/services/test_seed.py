@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from alerts.rulebook import judgement_of, judgement_row
 from models.kinds import BY_NAME
 from models.place import Outline, WireFormat
-from models.rule import Rainfall, Silence, Stage
+from models.rule import ExtremeSpeed, Rainfall, Silence, SpeedTrend, Stage
 from services.seed import DERIVED, LA_PLATA, SeedTrouble, read_seed
 from services.seed_files import (
     CatchmentItem,
@@ -275,3 +276,14 @@ def test_the_page_on_seeds_names_every_key() -> None:
     keys = {field.alias or name for shape in shapes for name, field in shape.model_fields.items()}
     unnamed = {key for key in keys if not re.search(rf"\b{key}\b", page)}
     assert unnamed == set()
+
+
+def test_a_radar_judges_by_its_street_s_limits_in_the_city_s_time() -> None:
+    seed = read_seed(LA_PLATA)
+    judged = [rule for rule in seed.rules if isinstance(rule.judgement, ExtremeSpeed | SpeedTrend)]
+    assert judged
+    for rule in judged:
+        assert isinstance(rule.judgement, ExtremeSpeed | SpeedTrend)
+        assert rule.judgement.street == seed.city.station(rule.subject).street
+        assert rule.judgement.zone == seed.city.zone.key
+        assert judgement_of(judgement_row(rule.judgement)) == rule.judgement
