@@ -37,7 +37,7 @@ _SPELL_APART_S = DAY_S
 _DOUBT_S = 30 * 3600
 """Ridge penalty: as much active water as it takes to move a forecast away from persistence."""
 _LEAST_ROWS = 30
-_RATE_PER_H = 0.01
+_RATE_PER_H = 0.06
 _REACH = (0.5, 0.98)
 
 

@@ -96,3 +96,18 @@ def fallen(rain_mm: Array, steps: int) -> Array:
     total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(rain_mm))])
     rows = np.arange(1, len(rain_mm) + 1)
     return np.asarray(total[rows] - total[np.maximum(rows - steps, 0)])
+
+
+def joined(earlier: Series, later: Series) -> Series:
+    """The two records as one that keeps the later's times, with two empty days between them, however far apart.
+
+    Raises ValueError where their steps differ or only one has rain.
+    """
+    if earlier.step_s != later.step_s or (earlier.rain_mm is None) != (later.rain_mm is None):
+        raise ValueError("records of different steps, or with and without rain, cannot teach each other")
+    hole = np.full(2 * later.steps(DAY_S), np.nan)
+    start_s = later.start_s - (len(earlier) + len(hole)) * later.step_s
+    level_m = np.concatenate([earlier.level_m, hole, later.level_m])
+    if earlier.rain_mm is None or later.rain_mm is None:
+        return Series(start_s, later.step_s, level_m)
+    return Series(start_s, later.step_s, level_m, np.concatenate([earlier.rain_mm, hole, later.rain_mm]))

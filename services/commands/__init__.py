@@ -13,6 +13,7 @@ COMMANDS = (
     "token",
     "retain",
     "qc",
+    "skill",
     "asyncapi",
     "register",
 )
