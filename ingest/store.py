@@ -123,6 +123,12 @@ def _keyed(entries: Sequence[Entry]) -> tuple[list[int], list[int]]:
     return list(seen.values()), conflicts
 
 
+def _reach(keys: Sequence[Key]) -> tuple[list[int], datetime, datetime]:
+    """Whose readings of when to look among: without this TimescaleDB would open every compressed chunk there is."""
+    times = [observed_at for _, observed_at, _ in keys]
+    return sorted({device_id for device_id, _, _ in keys}), min(times), max(times)
+
+
 def _copy_type(column_type: TypeEngine[Any]) -> str:
     return next(name for known, name in _COPY_TYPES if isinstance(column_type, known))
 
@@ -158,10 +164,8 @@ class _Writer:
         ).format(**parts)
         self._differing = SQL(
             "SELECT staged.position FROM {staged} staged JOIN {table} stored USING (device_id, observed_at, seq)"
-            " WHERE ({staged_values}) IS DISTINCT FROM ({stored_values})"
-            if len(values) > 1
-            else "SELECT staged.position FROM {staged} staged JOIN {table} stored USING (device_id, observed_at, seq)"
-            " WHERE {staged_values} IS DISTINCT FROM {stored_values}"
+            " WHERE stored.device_id = ANY (%s) AND stored.observed_at BETWEEN %s AND %s"
+            " AND ROW({staged_values}) IS DISTINCT FROM ROW({stored_values})"
         ).format(**parts)
         self._clear = SQL("DELETE FROM {staged}").format(**parts)
 
@@ -183,7 +187,8 @@ class _Writer:
                 for position in positions:
                     copy.write_row((*_row(entries[position]), position))
             inserted = {tuple(row) for row in cursor.execute(self._insert)}
-            differing = [] if len(inserted) == len(positions) else [row[0] for row in cursor.execute(self._differing)]
+            again = [entries[position].key for position in positions if entries[position].key not in inserted]
+            differing = [row[0] for row in cursor.execute(self._differing, _reach(again))] if again else []
             cursor.execute(self._clear)
         fresh = [position for position in positions if entries[position].key in inserted]
         return fresh, [int(str(position)) for position in differing]
