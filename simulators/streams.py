@@ -66,7 +66,6 @@ class Cascade:
 class Reach:
     """A station's own land and the stream through it."""
 
-    station: Station
     local_km2: float
     hillslope: Cascade
     channels: dict[str, Cascade]
@@ -149,7 +148,7 @@ def _reach(station: Station, drained: Mapping[str, Station]) -> Reach:
     channels = {
         one.id: Cascade(_travel_s(one, station) / REACH_RESERVOIRS, [0.0] * REACH_RESERVOIRS) for one in upstream
     }
-    return Reach(station, local_km2, hillslope, channels)
+    return Reach(local_km2, hillslope, channels)
 
 
 def lag_s(area_km2: float) -> float:

@@ -55,5 +55,5 @@ SCENARIO = Scenario(
     name="storm_2013",
     summary="la tormenta del 2 de abril de 2013 / the storm of 2 April 2013",
     weather=Weather(storm=STORM, storm_at=BEGAN_AT, every=AGAIN_AFTER, showers_per_day=0.5),
-    opens_at=datetime(2013, 4, 2, 18, 30, tzinfo=UTC),
+    opens_at=datetime(2013, 4, 2, 18, 45, tzinfo=UTC),
 )
