@@ -277,6 +277,8 @@ class Broker:
         self._connections += 1
         self._silent_refusals = 0
         self._session_present = bool(body[0] & 1)
+        if self._session_present:
+            self._stream.expect_repeats(self._bound)
         if self.reconnects and not self._session_present:
             log.error("the broker lost our session: what it had queued is gone", extra={"action": "session-lost"})
         log.info(

@@ -16,7 +16,7 @@ DISCONNECT = b"\xe0\x00"
 SERIAL_STEP = 1 << 16
 """A delivery's serial number is a running count times this, plus the packet identifier."""
 
-_PUBLISH, _QOS_1_MASK, _QOS_2, _RETAIN = 3, 0x06, 0x04, 0x01
+_PUBLISH, _QOS_1_MASK, _QOS_2, _RETAIN, _DUPLICATE = 3, 0x06, 0x04, 0x01, 0x08
 _QOS_1_GRANTED = 0x01
 _MAX_LENGTH_BYTES = 4
 
@@ -108,9 +108,14 @@ class Stream:
         self._largest = largest_bytes
         self._generation = generation
         self._serial = 0
+        self._repeats_until = -1
         self._buffer = b""
         self._position = 0
         self._received_at = datetime.min.replace(tzinfo=UTC)
+
+    def expect_repeats(self, count: int) -> None:
+        """The session goes on: the first so many messages may be ones that were not acknowledged before."""
+        self._repeats_until = count * SERIAL_STEP
 
     def feed(self, data: bytes, received_at: datetime) -> None:
         """Add what one read brought. All messages that end in it are stamped `received_at`."""
@@ -127,6 +132,7 @@ class Stream:
         buffer, position, end = self._buffer, self._position, len(self._buffer)
         generation, received_at, serial = self._generation, self._received_at, self._serial
         largest, properties_follow = self._largest, self.version is Version.MQTT_5
+        repeats_until = self._repeats_until
         note = self.unacknowledged.append
         messages: list[Message] = []
         while len(messages) < limit and end - position >= 2:
@@ -165,7 +171,10 @@ class Stream:
                 name = topic.decode()
             except UnicodeDecodeError:
                 name = topic.decode(errors="backslashreplace")
-            messages.append(Message(name, buffer[at:stop], received_at, bool(head & _RETAIN), (generation, delivery)))
+            repeated = serial <= repeats_until or head & _DUPLICATE != 0
+            messages.append(
+                Message(name, buffer[at:stop], received_at, head & _RETAIN != 0, (generation, delivery), repeated)
+            )
         self._position, self._serial = position, serial
         return messages
 

@@ -3,14 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.sql import SQL, Composed, Identifier
 from sqlalchemy import ARRAY, BigInteger, Boolean, Connection, DateTime, Double, Integer, Table, Text
 from sqlalchemy.types import TypeEngine
 
-from models.reading import Flag, Reading, Rejected
+from models.reading import Flag, Message, Reading, Rejected
 from models.rows import driver
 from models.tables import READINGS
 
@@ -23,6 +23,9 @@ _COPY_TYPES: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
     (DateTime, "timestamptz"),
     (ARRAY, "int4[]"),
 )
+
+LONGEST_REPETITION = timedelta(days=7)
+"""As long as a broker keeps our session: what was not acknowledged may come again so much later."""
 
 Key = tuple[int, datetime, int]
 """Device, observed_at and seq: what makes a reading the same reading."""
@@ -82,10 +85,14 @@ def store(transaction: Connection, entries: Sequence[Entry], *, careful: bool) -
 
 
 def keep_rejected(transaction: Connection, rejected: Iterable[Rejected]) -> int:
-    """Keep what is no reading, byte for byte, with the reason. Returns how many."""
+    """Keep what is no reading, byte for byte, with the reason. Returns how many.
+
+    Rejected bytes have no key of their own, so one that may be a repetition is looked for among those kept.
+    """
     rows = [
-        (r.message.received_at, r.message.topic.replace("\0", "\\0"), r.message.payload, r.reason.value, r.detail)
-        for r in rejected
+        (one.message.received_at, _kept_topic(one.message), one.message.payload, one.reason.value, one.detail)
+        for one in rejected
+        if not (one.message.repeated and _is_kept(transaction, one))
     ]
     if rows:
         with (
@@ -110,6 +117,25 @@ def add_flag(transaction: Connection, spikes: Iterable[tuple[int, str, datetime,
                 ),
                 [int(flag), device_id, observed_at, seq],
             )
+
+
+def _kept_topic(message: Message) -> str:
+    """PostgreSQL's text has no place for a zero byte."""
+    return message.topic.replace("\0", "\\0")
+
+
+def _is_kept(transaction: Connection, one: Rejected) -> bool:
+    with driver(transaction).cursor() as cursor:
+        found = cursor.execute(
+            "SELECT 1 FROM rejected_messages WHERE payload = %s AND topic = %s AND reason = %s AND received_at > %s",
+            [
+                one.message.payload,
+                _kept_topic(one.message),
+                one.reason.value,
+                one.message.received_at - LONGEST_REPETITION,
+            ],
+        )
+        return found.fetchone() is not None
 
 
 def _keyed(entries: Sequence[Entry]) -> tuple[list[int], list[int]]:

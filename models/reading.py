@@ -13,7 +13,8 @@ class Message:
     """One MQTT publication as it arrived, not yet understood.
 
     `delivery` is the receiver's own handle for the acknowledgement (connection generation, packet identifier);
-    nobody else looks inside. `retained` marks a copy the broker kept from before our subscription.
+    nobody else looks inside. `retained` marks a copy the broker kept from before our subscription; `repeated` one that
+    may have been sent before and not been acknowledged, by the broker's word or by its place in a resumed session.
     """
 
     topic: str
@@ -21,6 +22,7 @@ class Message:
     received_at: datetime
     retained: bool = False
     delivery: tuple[int, int] = (0, 0)
+    repeated: bool = False
 
 
 class Quality(IntEnum):

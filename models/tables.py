@@ -154,6 +154,7 @@ rejected_messages = Table(
     _moment("reingested_at", nullable=True),
     Index(None, "received_at"),
     Index(None, "reason", "id"),
+    Index("rejected_messages_payload", "payload", postgresql_using="hash"),
 )
 
 rules = Table(

@@ -34,10 +34,10 @@ from tests.deploy.conftest import free_port
 
 KILLS = 20
 DEVICES = 25
-RATE_PER_S = 300.0
+RATE_PER_S = 500.0
 FLOOD_FROM = 60
 """The reading from which a device's water stands above its thresholds, for good."""
-GARBAGE_EVERY = 50
+GARBAGE_EVERY = 5
 SETTLE_S = 60.0
 MOSQUITTO = os.environ.get("VIGIA_TEST_MOSQUITTO")
 SQLITE = os.environ.get("VIGIA_TEST_MOSQUITTO_SQLITE")

@@ -123,6 +123,9 @@ def upgrade() -> None:
         sa.Column("reingested_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("rejected_messages_pkey")),
     )
+    op.create_index(
+        "rejected_messages_payload", "rejected_messages", ["payload"], unique=False, postgresql_using="hash"
+    )
     op.create_index(op.f("rejected_messages_reason_id"), "rejected_messages", ["reason", "id"], unique=False)
     op.create_index(op.f("rejected_messages_received_at"), "rejected_messages", ["received_at"], unique=False)
     op.create_table(
