@@ -86,11 +86,11 @@ class Publisher:
                 if not self._change.wait_for(lambda: number not in self._unacknowledged, WAIT_S):
                     raise BrokerAway(f"{topic} was not acknowledged for {WAIT_S:.0f} s")
 
-    def drain(self) -> None:
-        """Wait until all that was handed over is acknowledged. Raises BrokerAway after `WAIT_S`."""
+    def drain(self, wait_s: float = WAIT_S) -> None:
+        """Wait until all that was handed over is acknowledged. Raises BrokerAway when that takes longer."""
         with self._change:
-            if not self._change.wait_for(lambda: not self._unacknowledged, WAIT_S):
-                raise BrokerAway(f"{len(self._unacknowledged)} messages were not acknowledged for {WAIT_S:.0f} s")
+            if not self._change.wait_for(lambda: not self._unacknowledged, wait_s):
+                raise BrokerAway(f"{len(self._unacknowledged)} messages were not acknowledged for {wait_s:.0f} s")
 
     def close(self) -> None:
         """Say goodbye, which cancels the will. What is still on the way is lost: `drain` before."""

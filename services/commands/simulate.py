@@ -12,13 +12,15 @@ from services.seed import LA_PLATA, SeedTrouble, read_seed
 from services.settings import Settings
 from simulators.faults import usual
 from simulators.parcel import Parcel
-from simulators.publish import BrokerAway, Publisher
+from simulators.publish import WAIT_S, BrokerAway, Publisher
 from simulators.scenario import Cast, play, told_from
 from simulators.scenarios import SCENARIOS
 
 NAME = "simulate"
 HELP = "Publish what the devices of a simulated city say, until stopped."
 UNTIL_STOPPED = timedelta(days=3650)
+GOODBYE_S = 3.0
+"""How long one who was told to stop still waits for acknowledgements."""
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 OFTEN = {"none": 0.0, "default": 1.0, "all": 8.0}
 """How often things go wrong, against the usual; never also means that no single device is unlucky."""
@@ -78,7 +80,7 @@ def publish_at_pace(
             play(parcels, publish, now=clock, wait=stop.wait, speed=speed, until=until)
             for parcel in goodbyes:
                 publish(parcel)
-            publisher.drain()
+            publisher.drain(GOODBYE_S if stop.is_set() else WAIT_S)
     except BrokerAway as away:
         print(f"vigia: {away}", file=sys.stderr)
         return 1
