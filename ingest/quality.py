@@ -29,8 +29,10 @@ SPIKE_LEFT = 1 / 3
 """A rise of which no more than this is left one reading later was a spike."""
 QUICKENING = 3.0
 """Falling water may fall so many times faster than a reading before, when a flood wave's back passes."""
-SWING_KEPT = 0.95
-"""What each reading leaves of the largest late step: half is gone after 13."""
+FALL_PER_RISE = 1.25
+"""Water may fall within one reading by so much of its largest late step: a short pulse falls as it rose."""
+SWING_KEPT = 0.97
+"""What each reading leaves of the largest late step: half is gone after 23."""
 FLAT_RUNS = 3.0
 """A flat line is so many times longer than the longest the device lately had."""
 FLAT_FADES = 0.02
@@ -219,8 +221,8 @@ def _course(limits: Limits, memory: Memory, reading: Reading, value: float | Non
 
 
 def _most_fall(spike: float, step: float, swing: float) -> float:
-    """How far water may fall within one reading: no further than it lately rose, or some times the fall before."""
-    return max(spike, swing, -QUICKENING * step)
+    """How far water may fall within one reading: little further than it lately rose, or some times the fall before."""
+    return max(spike, FALL_PER_RISE * swing, -QUICKENING * step)
 
 
 def _fallen(reading: Reading, memory: Memory, value: float, swing: float, doubt: Doubt) -> _Course:

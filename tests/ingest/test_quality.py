@@ -75,6 +75,10 @@ def test_a_crest_between_two_readings_is_no_spike() -> None:
     assert story(0.363, 0.564, 0.552, 0.759, 0.719, 0.732) == [OK, Flag.JUMP, OK, Flag.JUMP, OK, OK]
 
 
+def test_a_short_pulse_falls_as_it_rose() -> None:
+    assert story(1.0, 1.0, 1.6, 1.61, 1.6, 1.02, 1.0) == [OK, OK, Flag.JUMP, OK, OK, Flag.JUMP, OK]
+
+
 def test_a_sensor_lifted_out_of_the_water_fails_until_it_is_back() -> None:
     flags = story(0.60, 0.60, 0.14, 0.139, 0.14, 0.60, 0.61, every_min=15)
     assert flags == [OK, OK, Flag.DROPOUT, Flag.DROPOUT, Flag.DROPOUT, OK, OK]
