@@ -1,0 +1,112 @@
+"""The storm of 2013 over the whole city, with faults of every sort, down the real road into a real database."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import groupby, pairwise, takewhile
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from ingest.decode import Item, decode
+from models.kinds import BY_NAME
+from models.reading import Message, Presence, Reading, Rejected
+from services.load import load
+from services.pipeline import Pipeline
+from services.seed import LA_PLATA, Seed, read_seed
+from simulators.faults import usual
+from simulators.scenario import Cast
+from simulators.scenarios import SCENARIOS
+
+SCENARIO = SCENARIOS["storm_2013"]
+SEED = 2013
+OFTEN = 2.0
+LASTS = timedelta(hours=18)
+BATCH = timedelta(minutes=5)
+
+
+class Story:
+    """What was sent, and the clock it was sent by."""
+
+    def __init__(self, seed: Seed) -> None:
+        self.now = SCENARIO.opens_at
+        cast = Cast(seed.city, SCENARIO, seed=SEED, start=self.now)
+        ends = self.now + LASTS
+        parcels = takewhile(lambda one: one.due_at < ends, cast.parcels(usual(seed.city, SEED, OFTEN)))
+        self.messages = [Message(one.topic, one.payload, one.due_at) for one in parcels]
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def batches(self) -> Iterator[list[Message]]:
+        """The messages of every few minutes; the clock stands at their end."""
+        for turn, batch in groupby(self.messages, lambda one: (one.received_at - SCENARIO.opens_at) // BATCH):
+            self.now = SCENARIO.opens_at + (turn + 1) * BATCH
+            yield list(batch)
+
+
+@pytest.mark.timeout(300)
+def test_a_city_lives_through_the_storm_of_2013(database: Engine) -> None:
+    seed = read_seed(LA_PLATA)
+    story = Story(seed)
+    with database.begin() as transaction:
+        load(transaction, seed, story.now)
+    pipeline = Pipeline(database, story, lane=None)
+    try:
+        for batch in story.batches():
+            pipeline.carry(batch)
+            pipeline.tick()
+    finally:
+        pipeline.close()
+    told = f"seed {SEED}"
+
+    def rows(query: str) -> list[Any]:
+        with database.begin() as transaction:
+            return [tuple(row) for row in transaction.execute(text(query))]
+
+    items = [item for message in story.messages for item in decode(message)]
+    readings = {(one.kind, one.device, one.observed_at, one.seq) for one in items if isinstance(one, Reading)}
+    kept = [row[0] for kind in BY_NAME for row in rows(f"SELECT count(*) FROM {kind}_readings")]
+    assert sum(kept) == len(readings), told
+    rejected = Counter(one.reason.value for one in items if isinstance(one, Rejected))
+    assert len(rejected) > 1, told
+    assert Counter(row[0] for row in rows("SELECT reason FROM rejected_messages")) == rejected, told
+
+    basins = colours_by_basin(seed, rows("SELECT subject, after FROM transitions WHERE rule_id LIKE '%.stage'"))
+    assert sum(seen >= {1, 2, 3} for seen in basins.values()) >= 3, (told, basins)
+    assert rows("SELECT subject FROM attention WHERE subject LIKE 'basin:%' AND nar > 0") == [], told
+
+    station, died_at, back_at = a_death_at_high_water(items)
+    moves = f"SELECT after FROM transitions WHERE rule_id = '{station}.stage' AND decided_at"
+    assert rows(f"{moves} < '{died_at}' ORDER BY id")[-1] == (3,), (told, station)
+    assert [after for (after,) in rows(f"{moves} BETWEEN '{died_at}' AND '{back_at}'") if after < 3] == [], told
+
+    for rule, steps in moves_by_rule(rows("SELECT rule_id, before, after FROM transitions ORDER BY id")).items():
+        assert steps[0][0] == 0, (told, rule)
+        assert all(one[1] == following[0] for one, following in pairwise(steps)), (told, rule, steps)
+
+
+def a_death_at_high_water(items: list[Item]) -> tuple[str, datetime, datetime]:
+    """Which stream's sensor fell silent in the flood, when the broker noticed, and when another took its place."""
+    news = [one for one in items if isinstance(one, Presence) and one.kind == "river"]
+    death = next(one for one in news if not one.online)
+    again = next(one for one in news if one.online and one.device == death.device and one.boot != death.boot)
+    return death.device, death.observed_at, again.observed_at
+
+
+def colours_by_basin(seed: Seed, moves: list[Any]) -> dict[str, set[int]]:
+    """Every colour that a stream of each basin was raised or eased to."""
+    basins = {one.id: one.basin or "" for one in seed.city.stations}
+    seen: dict[str, set[int]] = defaultdict(set)
+    for subject, after in moves:
+        seen[basins[subject]].add(after)
+    return seen
+
+
+def moves_by_rule(rows: list[Any]) -> dict[str, list[tuple[int, int]]]:
+    """What each rule's state went through, in order."""
+    moves: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for rule, before, after in rows:
+        moves[rule].append((before, after))
+    return moves
