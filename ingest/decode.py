@@ -40,7 +40,7 @@ def _items(message: Message) -> list[Item]:
         return [own.presence(sender, message)]
     if start == b"[":
         return _array(sender, message)
-    return [own.reading(sender, message)]
+    return [own.reading(sender, message, payload)]
 
 
 def _array(sender: Sender, message: Message) -> list[Item]:

@@ -30,6 +30,7 @@ _TIME_ADVICE = (
 )
 
 
+_PLAIN = Flag.NONE
 _BETWEEN = re.compile(r"[ \t\r\n,]*")
 _SCANNER = json.JSONDecoder(parse_int=len, parse_float=len)
 """Finds where a value ends; what it holds is not looked at, so numbers need not be made."""
@@ -54,13 +55,8 @@ class _Status(BaseModel):
     boot: BootId | None = None
 
 
-def reading(sender: Sender, message: Message) -> Reading:
-    """The one reading that a JSON object holds. Raises Unreadable."""
-    return validated(sender, message, message.payload, Flag.NONE)
-
-
-def validated(sender: Sender, message: Message, payload: bytes, flags: Flag) -> Reading:
-    """The reading in `payload`, which may be a part or another form of what the message brought. Raises Unreadable."""
+def reading(sender: Sender, message: Message, payload: bytes, flags: Flag = _PLAIN) -> Reading:
+    """The reading of one JSON object: the message's payload, a part of it or another form of it. Raises Unreadable."""
     try:
         return _reading(sender, message, sender.kind.read(payload), flags)
     except ValidationError as error:
@@ -72,7 +68,7 @@ def readings(sender: Sender, message: Message) -> list[Reading]:
     try:
         payloads = _array_of(sender.kind).validate_json(message.payload)
         if len(payloads) <= MAX_READINGS:
-            return [_reading(sender, message, said, Flag.NONE) for said in payloads]
+            return [_reading(sender, message, said, _PLAIN) for said in payloads]
     except (ValidationError, Unreadable):
         pass
     return []
@@ -94,7 +90,7 @@ def one_by_one(sender: Sender, message: Message, count: int) -> list[Reading | R
     items: list[Reading | Rejected] = []
     for place, element in enumerate(_slices(message.payload.decode(), count)):
         try:
-            items.append(validated(sender, message, element, Flag.NONE))
+            items.append(reading(sender, message, element))
         except Unreadable as unreadable:
             detail = f"element {place}: {unreadable.detail}"[:MAX_DETAIL]
             items.append(Rejected(replace(message, payload=element), unreadable.reason, detail))
@@ -142,22 +138,18 @@ def _reading(sender: Sender, message: Message, said: Payload, flags: Flag) -> Re
 def _instant(said: str | float) -> datetime:
     """The moment in UTC. Raises Unreadable outside the years a gauge can speak of."""
     if isinstance(said, str):
-        return _instant_of_text(said)
+        try:
+            when = datetime.fromisoformat(said)
+        except ValueError as fault:
+            raise Unreadable(Reason.TIME, f"observed_at {said}: {fault}") from None
+        if not EARLIEST <= when < LATEST:
+            raise _implausible(said)
+        return when if when.tzinfo is UTC else when.astimezone(UTC)
     if _EARLIEST_S <= said < _LATEST_S:
         return datetime.fromtimestamp(said, UTC)
     if _EARLIEST_S <= said / 1000 < _LATEST_S:
         raise Unreadable(Reason.TIME, f"observed_at {said:.0f} looks like milliseconds: send seconds, divide by 1,000")
     raise _implausible(said)
-
-
-def _instant_of_text(said: str) -> datetime:
-    try:
-        when = datetime.fromisoformat(said)
-    except ValueError as fault:
-        raise Unreadable(Reason.TIME, f"observed_at {said}: {fault}") from None
-    if not EARLIEST <= when < LATEST:
-        raise _implausible(said)
-    return when if when.tzinfo is UTC else when.astimezone(UTC)
 
 
 def _implausible(said: str | float) -> Unreadable:

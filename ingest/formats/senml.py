@@ -154,4 +154,4 @@ def _reading(sender: Sender, message: Message, time_s: float, fields: dict[str, 
     relative = time_s < ABSOLUTE_FROM_S
     observed_at = time_s + message.received_at.timestamp() if relative else time_s
     payload = json.dumps({**fields, "observed_at": float(observed_at)})
-    return own.validated(sender, message, payload.encode(), Flag.SERVER_TIME if relative else Flag.NONE)
+    return own.reading(sender, message, payload.encode(), Flag.SERVER_TIME if relative else Flag.NONE)
