@@ -277,8 +277,6 @@ class Broker:
         self._connections += 1
         self._silent_refusals = 0
         self._session_present = bool(body[0] & 1)
-        if self._session_present:
-            self._stream.expect_repeats(self._bound)
         if self.reconnects and not self._session_present:
             log.error("the broker lost our session: what it had queued is gone", extra={"action": "session-lost"})
         log.info(
@@ -297,7 +295,7 @@ class Broker:
                 return False
         self._generation += 1
         self._version = self._choose_version()
-        self._stream = Stream(self._version, self._generation, self._largest)
+        self._stream = Stream(self._version, self._generation, self._largest, repeats=self._bound)
         self._finished.clear()
         self._opened_at_s = monotonic()
         self._socket = self._dial()

@@ -18,6 +18,7 @@ SERIAL_STEP = 1 << 16
 
 _PUBLISH, _QOS_1_MASK, _QOS_2, _RETAIN, _DUPLICATE = 3, 0x06, 0x04, 0x01, 0x08
 _QOS_1_GRANTED = 0x01
+_SESSION_PRESENT = b"\x01"
 _MAX_LENGTH_BYTES = 4
 
 
@@ -101,21 +102,19 @@ class Stream:
     would come again for ever. What it holds is bounded by the read size and `largest_bytes`.
     """
 
-    def __init__(self, version: Version, generation: int, largest_bytes: int) -> None:
+    def __init__(self, version: Version, generation: int, largest_bytes: int, repeats: int = 0) -> None:
+        """`repeats`: in a session that goes on, so many of the first messages may be ones not acknowledged before."""
         self.version = version
         self.controls: list[tuple[int, bytes]] = []
         self.unacknowledged: deque[int] = deque()
         self._largest = largest_bytes
         self._generation = generation
         self._serial = 0
-        self._repeats_until = -1
+        self._repeats = repeats
+        self._repeats_until = 0
         self._buffer = b""
         self._position = 0
         self._received_at = datetime.min.replace(tzinfo=UTC)
-
-    def expect_repeats(self, count: int) -> None:
-        """The session goes on: the first so many messages may be ones that were not acknowledged before."""
-        self._repeats_until = count * SERIAL_STEP
 
     def feed(self, data: bytes, received_at: datetime) -> None:
         """Add what one read brought. All messages that end in it are stamped `received_at`."""
@@ -146,7 +145,10 @@ class Stream:
                 break
             position = start + size
             if head >> 4 != _PUBLISH:
-                self.controls.append((head >> 4, buffer[start:stop]))
+                body = buffer[start:stop]
+                self.controls.append((head >> 4, body))
+                if head >> 4 == Packet.CONNACK and body.startswith(_SESSION_PRESENT):  # its messages may follow at once
+                    self._repeats_until = repeats_until = (self._repeats + 1) * SERIAL_STEP
                 continue
             topic_at = start + 2
             at = topic_at + (buffer[start] << 8 | buffer[start + 1]) if size > 1 else stop + 1
@@ -171,7 +173,7 @@ class Stream:
                 name = topic.decode()
             except UnicodeDecodeError:
                 name = topic.decode(errors="backslashreplace")
-            repeated = serial <= repeats_until or head & _DUPLICATE != 0
+            repeated = serial < repeats_until or head & _DUPLICATE != 0
             messages.append(
                 Message(name, buffer[at:stop], received_at, head & _RETAIN != 0, (generation, delivery), repeated)
             )

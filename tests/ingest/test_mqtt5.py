@@ -116,6 +116,28 @@ def test_control_packets_are_set_aside_in_their_order() -> None:
     assert [kind for kind, _ in stream.controls] == [Packet.CONNACK, Packet.SUBACK, Packet.PINGRESP]
 
 
+CONNACK = {present: b"\x20\x03" + bytes([present]) + b"\x00\x00" for present in (0, 1)}
+
+
+@pytest.mark.parametrize("cut", [0, 3, 5, 9])
+def test_the_first_messages_of_a_session_that_goes_on_may_be_repetitions_even_in_one_read_with_the_welcome(
+    cut: int,
+) -> None:
+    stream = Stream(Version.MQTT_5, 1, LARGEST, repeats=2)
+    data = CONNACK[1] + b"".join(publication(b"t", b"1", identifier=number) for number in (1, 2, 3))
+    stream.feed(data[:cut], NOW)
+    messages = stream.read(10)
+    stream.feed(data[cut:], NOW)
+    messages += stream.read(10)
+    assert [message.repeated for message in messages] == [True, True, False]
+
+
+def test_in_a_new_session_only_the_broker_can_say_that_a_message_is_a_repetition() -> None:
+    stream = Stream(Version.MQTT_5, 1, LARGEST, repeats=2)
+    stream.feed(CONNACK[0] + publication(b"t", b"1", identifier=1) + publication(b"t", b"1", identifier=2, head=8), NOW)
+    assert [message.repeated for message in stream.read(10)] == [False, True]
+
+
 def test_subscription_refusals_are_found_behind_the_properties() -> None:
     assert subscription_refusals(Version.MQTT_5, b"\x00\x01\x02zz\x01\x87\x00") == [0x87, 0]
     assert subscription_refusals(Version.MQTT_3_1_1, b"\x00\x01\x01\x80") == [0x80]
