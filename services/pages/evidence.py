@@ -12,6 +12,7 @@ from services.pages.language import Words
 _DECIMALS = {"m": 2, "mm": 1, "kmh": 0, "min": 0, "mmh": 0, "v": 1, "points": 2, "score": 1}
 _UNITS = {"m": "m", "mm": "mm", "kmh": "km/h", "min": "min", "mmh": "mm/h", "v": "V"}
 _COLOUR_KEYS = ("rain", "upstream", "stage", "proven")
+_COLOURS = frozenset(NAR)
 MOST_LINES = 40
 MOST_LETTERS = 300
 
@@ -62,29 +63,28 @@ def _text(words: Words, key: str, value: object) -> str:
     match value:
         case bool():
             return words("yes" if value else "no")
-        case int() if key == "flags":
-            return _flags(words, [flag.name or "" for flag in Flag(value)])
-        case list() if key == "flags":
-            return _flags(words, [str(one) for one in value])
-        case int() if key in _COLOUR_KEYS and 0 <= value <= NAR.ROJO:
-            return words(f"nar.{NAR(value).name.lower()}")
         case int() | float():
-            return _amount(words, key, float(value))
-        case str() if key.endswith("_at"):
-            return _moment(words, value)
+            return _number(words, key, value)
         case str():
-            return value
+            return _moment(words, value) if key.endswith("_at") else value
         case Mapping():
-            return "; ".join(
-                f"{_label(words, str(inner))}: {_text(words, str(inner), one)}" for inner, one in value.items()
-            )
+            inside = ((_label(words, str(inner)), _text(words, str(inner), one)) for inner, one in value.items())
+            return "; ".join(f"{label}: {text}" for label, text in inside)
         case Sequence():
-            return " · ".join(_text(words, key, one) for one in value)
+            return _flags(words, value) if key == "flags" else " · ".join(_text(words, key, one) for one in value)
     return str(value)
 
 
-def _flags(words: Words, names: Sequence[str]) -> str:
-    keys = [(f"flag.{name.lower()}", name) for name in names]
+def _number(words: Words, key: str, value: float) -> str:
+    if isinstance(value, int) and key == "flags":
+        return _flags(words, [flag.name for flag in Flag(value)])
+    if key in _COLOUR_KEYS and value in _COLOURS:
+        return words(f"nar.{NAR(int(value)).name.lower()}")
+    return _amount(words, key, float(value))
+
+
+def _flags(words: Words, names: Sequence[object]) -> str:
+    keys = [(f"flag.{name}".lower(), str(name)) for name in names]
     return ", ".join(words(key) if words.has(key) else name for key, name in keys) or words("station.good")
 
 

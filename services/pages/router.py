@@ -27,11 +27,14 @@ ALERT_PARTS = ("alerta",)
 
 router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, include_in_schema=False)
 
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL keeps no NUL in a text."""
+
 Parts = Annotated[list[str], Query(alias="parte", max_length=MOST_PARTS)]
 Hours = Annotated[Literal["6", "24", "168", "720"], Query(alias="horas")]
-StationId = Annotated[str, Path(max_length=200)]
+StationId = Annotated[str, Path(max_length=200, pattern=NO_NUL)]
 AlertId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-Note = Annotated[str, Form(max_length=actions.LONGEST_NOTE)]
+Note = Annotated[str, Form(max_length=actions.LONGEST_NOTE, pattern=NO_NUL)]
 Version = Annotated[int, Form(ge=0, le=2**31 - 1)]
 
 
@@ -51,7 +54,7 @@ class AlertPage:
 @router.get("/", dependencies=[PUBLIC])
 def watch(visit: Visitor, snapshot: Snapshot, parte: Parts = []) -> HTMLResponse:  # noqa: B006 - FastAPI copies it
     """The watch page, or some of its parts."""
-    shown = watch_page(snapshot, visit.now, city=visit.city, pace=visit.pace, forecasts={})
+    shown = watch_page(snapshot, visit.now, city=visit.city, pace=visit.pace)
     old_s = PIPELINE_SILENT / timedelta(seconds=1) * visit.pace
     return live_page(
         visit, "watch.html", WATCH_PARTS, parte, page=shown, notes=shown.notes, WINDOWS=WINDOWS, pipeline_old_s=old_s
@@ -76,7 +79,7 @@ def station(
 ) -> HTMLResponse:
     """A station's page."""
     found = _station(snapshot, station_id)
-    shown = station_page(snapshot, found, visit.now, int(horas), (), visit.city.zone)
+    shown = station_page(snapshot, found, visit.now, int(horas), visit.city.zone)
     return live_page(visit, "station.html", STATION_PARTS, parte, page=shown, HOURS=list(BINS))
 
 

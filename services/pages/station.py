@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from models.kinds import RAIN, RIVER
+from models.kinds.rain import RAIN
+from models.kinds.river import RIVER
 from services.pages.chart import LARGE, Ahead, Chart, Sample, Series, draw
 from services.pages.state import Health, Trend, health, trend
-from services.pages.watch import samples_of
+from services.pages.watch import published, samples_of
 from services.queries import watch as queries
 from services.queries.watch import StationNow
 
@@ -23,6 +24,8 @@ BINS = {
 """How long each interval of the chart is, by the hours it looks back."""
 BARS = {6: timedelta(minutes=10), 24: timedelta(minutes=30), 168: timedelta(hours=3), 720: timedelta(hours=12)}
 """The same for amounts of rain."""
+FORECAST_BESIDE_HOURS = 24
+"""Beside a longer past, six hours ahead cannot be seen."""
 TREND_BACK = timedelta(hours=1)
 MOST_ROWS = 60
 """Rows of the table beside the chart, the newest ones; the CSV has all."""
@@ -49,14 +52,12 @@ class StationPage:
         return list(reversed(self.samples))[:MOST_ROWS]
 
 
-def station_page(
-    transaction: Connection, station: StationNow, now: datetime, hours: int, forecast: Sequence[Ahead], zone: tzinfo
-) -> StationPage:
+def station_page(transaction: Connection, station: StationNow, now: datetime, hours: int, zone: tzinfo) -> StationPage:
     """Read and lay out a station's page over the last `hours`, one of BINS."""
     state = health(station, now)
     bars = station.kind is RAIN
     samples = series(transaction, station, now, hours)
-    ahead = forecast if state is Health.FRESH and hours <= 24 else ()
+    ahead = _ahead(transaction, station, now) if state is Health.FRESH and hours <= FORECAST_BESIDE_HOURS else ()
     shown = Series(
         start=now - timedelta(hours=hours),
         end=max([now, *(one.at for one in ahead)]),
@@ -84,7 +85,7 @@ def station_page(
 
 
 def series(transaction: Connection, station: StationNow, now: datetime, hours: int) -> list[Sample]:
-    """The station's trusted values over the last `hours`: a sample for each interval of BINS, or rain for each of BARS."""
+    """The station's trusted values over the last `hours`: one sample an interval of BINS, or rain for each of BARS."""
     start, length = now - timedelta(hours=hours), (BARS if station.kind is RAIN else BINS)[hours]
     ids = [device.id for device in station.devices]
     bins = queries.bins(transaction, station.kind, ids, start=start, end=now, length=length)
@@ -92,6 +93,10 @@ def series(transaction: Connection, station: StationNow, now: datetime, hours: i
         fallen = [one for device in ids[:1] for one in bins.get(device, ())]
         return [Sample(one.at, one.total, one.total, one.total) for one in fallen]
     return samples_of(station, bins, length)
+
+
+def _ahead(transaction: Connection, station: StationNow, now: datetime) -> Sequence[Ahead]:
+    return published(transaction, now, station.id).get(station.id, ())
 
 
 def _trend(samples: Sequence[Sample], now: datetime) -> Trend | None:

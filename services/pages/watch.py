@@ -8,10 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from models.kind import SensorKind
-from models.kinds import RADAR, RAIN, RIVER
+from models.kinds.radar import RADAR
+from models.kinds.rain import RAIN
+from models.kinds.river import RIVER
 from services.pages.chart import SMALL, Ahead, Chart, Sample, Series, draw
 from services.pages.state import Health, Status, Trend, health, status, trend, urgency
 from services.queries import watch as queries
+from services.queries.forecasts import forecasts
 from services.queries.speeds import Speeds, street_speeds
 from services.queries.watch import Area, Bin, CityNow, StationNow
 
@@ -76,10 +79,8 @@ class WatchPage:
         return sum(alert.acknowledged_at is None for alert in self.alerts)
 
 
-def watch_page(
-    transaction: Connection, now: datetime, *, city: CityNow, pace: float, forecasts: Forecasts
-) -> WatchPage:
-    """Read and lay out the page. `forecasts`: published ones by station."""
+def watch_page(transaction: Connection, now: datetime, *, city: CityNow, pace: float) -> WatchPage:
+    """Read and lay out the page. `pace`: how many times as fast as real time the clock runs."""
     stations = queries.stations_now(transaction)
     areas = queries.municipality_areas(transaction, city.id)
     return WatchPage(
@@ -88,11 +89,19 @@ def watch_page(
         basins=queries.basin_areas(transaction),
         status=status(stations, queries.pulses(transaction), now, pace),
         alerts=queries.open_alerts(transaction),
-        cards=_cards(transaction, [s for s in stations if s.kind is RIVER], now, city.zone, forecasts),
+        cards=_cards(transaction, [s for s in stations if s.kind is RIVER], now, city.zone),
         gauges=_gauges(transaction, [s for s in stations if s.kind is RAIN], now),
         radars=_radars(transaction, [s for s in stations if s.kind is RADAR], now, city),
         notes=tuple(sorted({station.note for station in stations if station.note}))[:MOST_NOTES],
     )
+
+
+def published(transaction: Connection, now: datetime, station: str | None = None) -> Forecasts:
+    """What may be shown of the level ahead, by station."""
+    return {
+        one.station: [Ahead(one.made_at + timedelta(seconds=a.lead_s), a.p10_m, a.p50_m, a.p90_m) for a in one.ahead]
+        for one in forecasts(transaction, now, station).values()
+    }
 
 
 def _recent(
@@ -111,12 +120,11 @@ def samples_of(station: StationNow, bins: Mapping[int, Sequence[Bin]], length: t
     return [Sample(at + length / 2, one.least, one.mean, one.greatest) for at, one in sorted(merged.items())]
 
 
-def _cards(
-    transaction: Connection, stations: Sequence[StationNow], now: datetime, zone: tzinfo, forecasts: Forecasts
-) -> list[Card]:
+def _cards(transaction: Connection, stations: Sequence[StationNow], now: datetime, zone: tzinfo) -> list[Card]:
     bins = _recent(transaction, RIVER, stations, now, RIVER_BIN)
-    end = now + AHEAD if forecasts else now
-    cards = [_card(station, samples_of(station, bins, RIVER_BIN), now, end, zone, forecasts) for station in stations]
+    ahead = published(transaction, now)
+    end = now + AHEAD + RIVER_BIN if ahead else now
+    cards = [_card(station, samples_of(station, bins, RIVER_BIN), now, end, zone, ahead) for station in stations]
     return sorted(cards, key=lambda card: urgency(card.station, now, card.trend.course if card.trend else None))
 
 

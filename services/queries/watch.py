@@ -36,6 +36,7 @@ MOST_ALERTS = 200
 MOST_TRANSITIONS = 100
 MOST_ACTIONS = 200
 MOST_BINS = 1000
+_MICROSECOND = timedelta(microseconds=1)
 _OF_HEALTH = frozenset({"silence", "fault"})
 
 
@@ -311,7 +312,9 @@ def bins(
     end: datetime,
     length: timedelta,
 ) -> dict[int, list[Bin]]:
-    """The trusted values of some devices from `start` up to and with `end`, in intervals of `length`, oldest first.
+    """The trusted values of some devices after `start` up to and with `end`, in intervals of `length`, oldest first.
+
+    An interval holds what was observed after its start up to and with its end, as rain gauges report.
 
     Raises ValueError where that would be more than MOST_BINS intervals a device.
     """
@@ -319,7 +322,7 @@ def bins(
         raise ValueError(f"more than {MOST_BINS} intervals of {length} between {start} and {end}")
     table = READINGS[kind.name]
     measure = table.c[kind.measure]
-    at = func.date_bin(length, table.c.observed_at, start)
+    at = func.date_bin(length, table.c.observed_at - _MICROSECOND, start)
     rows = transaction.execute(
         select(
             table.c.device_id,
@@ -330,7 +333,7 @@ def bins(
             func.max(measure),
             func.sum(measure),
         )
-        .where(table.c.device_id.in_(device_ids), table.c.observed_at.between(start, end))
+        .where(table.c.device_id.in_(device_ids), table.c.observed_at > start, table.c.observed_at <= end)
         .where(_trusted(table), measure.is_not(None))
         .group_by(table.c.device_id, at)
         .order_by(table.c.device_id, at)

@@ -55,7 +55,8 @@ function showClock() {
 function showContact() {
   const silentMs = performance.now() - contactAt;
   const lost = silentMs > LOST_AFTER_MS;
-  let text = words.live;
+  const outage = main.querySelector(".outage") !== null;
+  let text = outage ? words.no_data : words.live;
   if (lost) {
     const since = new Date(Date.now() - silentMs);
     text = fill("lost_since", { at: since.toLocaleTimeString("es-AR", { hour: "2-digit", minute: "2-digit", hour12: false }) });
@@ -63,8 +64,8 @@ function showContact() {
     text = fill("late", { span: span(silentMs / 1000) });
   }
   if (badge.textContent !== text) badge.textContent = text;
-  badge.classList.toggle("lost", lost);
-  badge.classList.toggle("live", !lost);
+  badge.classList.toggle("lost", lost || outage);
+  badge.classList.toggle("live", !lost && !outage);
   document.body.classList.toggle("cut", lost);
 }
 

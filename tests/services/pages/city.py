@@ -21,6 +21,7 @@ from models.tables import (
     subject_states,
     transitions,
 )
+from services.api.access import add_operator
 from services.load import load
 from services.seed import LA_PLATA, read_seed
 
@@ -209,6 +210,7 @@ def storm_alerts(transaction: Connection) -> list[int]:
     attend(transaction, "basin:gato", NAR.ROJO)
     attend(transaction, "basin:maldonado", NAR.NARANJA)
     hold(transaction, "gato-tolosa", "stage", NAR.ROJO)
+    hold(transaction, "perez-31-520", "stage", NAR.NARANJA)
     rain = {"rain_15_min_mm": 19.4, "in_15_min_mm": [10.0, 18.0, 25.0], "rain_1_h_mm": 41.2}
     likely = {"level_m": 1.02, "thresholds_m": [0.85, 1.1, 1.4], "risen_m": 0.19, "chances": [1.0, 0.71, 0.3]}
     return [
@@ -264,3 +266,8 @@ def storm_alerts(transaction: Connection) -> list[int]:
             evidence={"level_m": 0.61, "thresholds_m": [0.85, 1.1, 1.4]},
         ),
     ]
+
+
+def operator(transaction: Connection, name: str = "Mirta Q.") -> str:
+    """An operator's token."""
+    return add_operator(transaction, name, NOW)
