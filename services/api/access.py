@@ -8,6 +8,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
+from fastapi.security import HTTPBearer
 from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
@@ -114,7 +115,13 @@ def public() -> None:
     """Declares that whoever reaches the address may read this."""
 
 
-def _operator(request: Request, snapshot: Snapshot) -> str:
+_SCHEME = HTTPBearer(
+    auto_error=False, scheme_name="operator", description="An operator's token: `vigia_...`, made by `vigia token NAME`"
+)
+
+
+def operator(request: Request, snapshot: Snapshot, _documented: Annotated[object, Depends(_SCHEME)] = None) -> str:
+    """Declares that this needs an operator; returns the name. Raises what `operator_of` raises, and NotAnOperator."""
     name = operator_of(request, snapshot)
     if name is None:
         raise NotAnOperator
@@ -122,7 +129,7 @@ def _operator(request: Request, snapshot: Snapshot) -> str:
 
 
 PUBLIC = Depends(public)
-Operator = Annotated[str, Depends(_operator)]
+Operator = Annotated[str, Depends(operator)]
 """The name of the operator who asks; without one the request is refused."""
 
 

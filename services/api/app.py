@@ -8,11 +8,24 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, FastAPI
 from sqlalchemy import Engine
 
-from services.api import alerts, devices, health, latest, live, metrics, municipalities, rejections, speeds, stations
+from services.api import (
+    alerts,
+    devices,
+    forecasts,
+    health,
+    latest,
+    live,
+    metrics,
+    municipalities,
+    rejections,
+    speeds,
+    stations,
+)
+from services.api.access import PUBLIC
 from services.api.context import Context
 from services.api.errors import as_problems, handle_errors, problems
 from services.api.feed import Feed
-from services.api.freshness import ETags
+from services.api.freshness import SLOW_MOVING, ETags
 from services.api.parameters import known_parameters
 from services.api.protection import Protection
 from services.api.wrong_tokens import WrongTokens
@@ -22,7 +35,7 @@ from services.settings import Settings
 
 PREFIX = "/api/v1"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
-NOUNS = (municipalities, stations, latest, devices, alerts, rejections, speeds, live)
+NOUNS = (municipalities, stations, latest, forecasts, devices, alerts, rejections, speeds, live)
 DESCRIPTION = """Vigía: del sensor a la persona que decide. / From the sensor to the person who decides.
 
 Reading is open to whoever reaches the address. Acting on an alert needs an operator's token
@@ -44,20 +57,19 @@ def create_app(settings: Settings, engine: Engine, clock: Clock) -> FastAPI:
         title="Vigía",
         version="1",
         description=DESCRIPTION,
-        openapi_url=f"{PREFIX}/openapi.json",
-        docs_url=None,  # They would load their scripts from elsewhere.
-        redoc_url=None,
+        # Served below with an ETag; the usual pages to browse it would load their scripts from elsewhere.
+        openapi_url=None,
         lifespan=lifespan,
     )
     app.state.context = Context(settings, engine, clock, feed, WrongTokens())
     app.include_router(_api())
+    app.include_router(_description(app))
     for router in (health.router, metrics.router):
         app.include_router(router, include_in_schema=False)
     app.include_router(pages)
     handle_errors(app)
     app.add_middleware(ETags)
     app.add_middleware(Protection, hosts=_hosts(settings))
-    _describe(app)
     return app
 
 
@@ -78,12 +90,20 @@ def _hosts(settings: Settings) -> frozenset[str] | None:
     return LOOPBACK | ({public} if public else frozenset())
 
 
-def _describe(app: FastAPI) -> None:
+def _description(app: FastAPI) -> APIRouter:
+    """What the API is, in its own words: OpenAPI with every error as the problem it is."""
     plain = app.openapi
+    router = APIRouter(prefix=PREFIX, include_in_schema=False, dependencies=[PUBLIC])
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = as_problems(plain())
         return app.openapi_schema
 
+    @router.get("/openapi.json", dependencies=[SLOW_MOVING])
+    def openapi() -> dict[str, Any]:
+        """The OpenAPI description."""
+        return described()
+
     app.openapi = described  # type: ignore[method-assign]
+    return router

@@ -20,7 +20,7 @@ router = APIRouter(tags=["health"], dependencies=[PUBLIC])
 EXAMPLE = '# TYPE vigia_open_alerts gauge\nvigia_open_alerts{nar="naranja"} 2.0\n'
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Scrape:
     """One scrape's figures, as the registry collects them."""
 

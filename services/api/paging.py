@@ -7,7 +7,7 @@ from typing import Annotated, Generic, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.refusal import Refusal
 
@@ -25,6 +25,9 @@ class BadCursor(Refusal):
 
 class Page(BaseModel, Generic[Item]):
     """One page of a list. `next` is the address of the following one, null on the last."""
+
+    # A generic model's docstring does not reach its descriptions.
+    model_config = ConfigDict(json_schema_extra={"description": "One page of a list"})
 
     items: list[Item] = Field(max_length=MOST)
     next: str | None = Field(description="Address of the next page", examples=["/api/v1/alerts?limit=100&cursor=Nw"])

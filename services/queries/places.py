@@ -179,6 +179,7 @@ def list_devices(
     limit: int,
 ) -> list[Device]:
     """Devices by number; `registered` False: those nobody placed at a station yet."""
+    after = None if after is None else min(after, LARGEST_DEVICE)
     query = _where(_devices(), {devices.c.kind: kind, devices.c.station_id: station})
     if registered is not None:
         query = query.where(devices.c.station_id.is_not(None) if registered else devices.c.station_id.is_(None))

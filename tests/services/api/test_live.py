@@ -93,31 +93,33 @@ def written(city: City) -> list[Any]:
         return sorted(tuple(row[0]) for row in rows)
 
 
+def follow(listener: Listener, over: threading.Event, rng: random.Random | None) -> None:
+    """Listen until the story is over and its last event heard; with `rng`, hang up every now and then and come back."""
+    while True:
+        left = rng.randint(1, 25) if rng else -1
+        with listener.connected() as events:
+            for heard in events:
+                left -= heard.event == "readings"
+                if left == 0:
+                    break
+                if over.is_set() and heard.event == "alert":
+                    return
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_eight_writers_and_a_client_that_comes_and_goes_hear_each_event_once(city: City, seed: int) -> None:
     print(f"seed {seed}")
-    rng = random.Random(seed)
-    steady, restless = Listener(city), Listener(city)
-    done = threading.Event()
-
-    def follow(listener: Listener, patience: int | None) -> None:
-        while True:
-            left = rng.randint(1, patience) if patience else -1
-            with listener.connected() as events:
-                for heard in events:
-                    left -= heard.event == "readings"
-                    if done.is_set() and heard.event == "alert":
-                        return
-                    if left == 0:
-                        break
-
+    steady, restless, over = Listener(city), Listener(city), threading.Event()
     with ThreadPoolExecutor(WRITERS + 2) as pool:
-        following = [pool.submit(follow, steady, None), pool.submit(follow, restless, 25)]
-        while len([one for one in (steady, restless) if one.last]) < 2:
+        following = [
+            pool.submit(follow, steady, over, None),
+            pool.submit(follow, restless, over, random.Random(seed)),
+        ]
+        while steady.last is None or restless.last is None:
             time.sleep(0.01)
         for writing in [pool.submit(write, city, writer, seed) for writer in range(WRITERS)]:
             writing.result()
-        done.set()
+        over.set()
         with city.database.begin() as transaction:
             announce(transaction, "alert", {"id": 0}, NOON)
         for one in following:
