@@ -29,6 +29,9 @@ LEARNT_SPELLS = 10
 LEAST_INDEX = 0.2
 """A lead is published once it has beaten persistence by so much."""
 
+NEVER = 1e9
+"""Stands for infinity, which JSON does not know."""
+
 _Z90 = 1.2815515594
 _PRIOR_BANDS = (-1.0, 0.0, 2.0)
 
@@ -50,12 +53,12 @@ Bands = tuple[tuple[float, float, float], ...]
 class Active:
     """When the water is active: above this level, rising by this much in `RISE_S`, or with this much rain in `RAIN_S`.
 
-    `usual_m` is the median level. All are quantiles of the station's own past; infinite until there is one.
+    `usual_m` is the median level. All are quantiles of the station's own past; `NEVER` until there is one.
     """
 
-    level_m: float = float("inf")
-    risen_m: float = float("inf")
-    rain_mm: float = float("inf")
+    level_m: float = NEVER
+    risen_m: float = NEVER
+    rain_mm: float = NEVER
     usual_m: float = 0.0
 
 
@@ -84,7 +87,7 @@ class Model:
     scale_m: float
     with_rain: bool = False
     spells: int = 0
-    active: Active = Active(1e9, 1e9, 1e9)
+    active: Active = Active()
     leads: tuple[LeadModel, ...] = ()
     outlook: Outlook = NO_PAST
 
@@ -167,8 +170,8 @@ def waters(seen: Known, active: npt.NDArray[np.bool_], *, high_m: float, scale_m
 
 
 def scales(seen: Known, scale_m: float) -> Array:
-    """Shape (n,): the size of error to reckon with, which grows with the rise the water is in."""
-    return np.asarray(scale_m + np.abs(seen.risen_m))
+    """Shape (n,): the size of error to reckon with, which grows with the rise the water is in, where that is known."""
+    return np.asarray(scale_m + np.abs(np.nan_to_num(seen.risen_m)))
 
 
 def changes(model: LeadModel, features: Array) -> Array:

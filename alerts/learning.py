@@ -9,6 +9,7 @@ from alerts.forecast import (
     LEADS_S,
     LEARNT_SPELLS,
     LEAST_INDEX,
+    NEVER,
     Active,
     Bands,
     Known,
@@ -23,7 +24,9 @@ from alerts.forecast import (
     scales,
     waters,
 )
+from alerts.outlook import HORIZON_S, learn, rises
 from alerts.series import DAY_S, Array, Series
+from models.rule import Stage
 
 Rows = npt.NDArray[np.bool_]
 
@@ -79,9 +82,12 @@ class Walk:
     model: Model
 
 
-def fit(series: Series, notable: Notable) -> Model:
-    """What a record teaches of its station; `walk` without the way."""
-    return walk(series, notable).model
+def fit(series: Series, rule: Stage) -> Model:
+    """All that a record teaches of its station, for the rule that watches it: what is stored and read by the engine."""
+    known_rises = rises(series, rule)
+    over = np.searchsorted(known_rises.at_s, series.start_s + len(series) * series.step_s - HORIZON_S)
+    outlook = learn(known_rises.first(int(over)), rule.thresholds_m)
+    return replace(walk(series, Notable(rule.thresholds_m[0])).model, outlook=outlook)
 
 
 def walk(series: Series, notable: Notable) -> Walk:
@@ -233,7 +239,7 @@ def _bounds(seen: Known, rows: int, *, with_rain: bool) -> tuple[Active, float]:
         return Active(), 0.0
     usual, high = np.quantile(level, (0.5, HIGH_QUANTILE)).tolist()
     rise = float(np.quantile(risen, RISE_QUANTILE))
-    rain = float(np.quantile(seen.rain_mm[:rows], RAIN_QUANTILE)) if with_rain else float("inf")
+    rain = float(np.quantile(seen.rain_mm[:rows], RAIN_QUANTILE)) if with_rain else NEVER
     scale_m = float(np.quantile(np.abs(risen), RISE_QUANTILE))
     tiny = np.finfo(np.float64).tiny
     return Active(high, max(rise, tiny), max(rain, tiny), usual), max(scale_m, 1e-6)

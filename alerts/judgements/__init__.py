@@ -1,1 +1,1 @@
-"""One module for each judgement of `models.rule`: the state it keeps of its subject, and how readings and time move it."""
+"""One module for each judgement of `models.rule`: the state it keeps of its subject, and what moves it."""
