@@ -1,8 +1,9 @@
 """Streaming checks of one device's readings: what stands against believing each, and what to remember for the next.
 
 Nothing here corrects a value. Water rises fast and falls slowly, and the checks lean on it: a sudden rise is only ever
-suspect, while a fall quicker than the stream's own late rises is a sensor out of the water. What counts as
-sudden widens with the steps the device was lately seen to take, so that a flashy stream teaches its own scale.
+suspect, while a fall quicker than the stream's own late rises is a sensor out of the water. What counts as sudden
+widens with the steps the device was lately seen to take, so that a flashy stream teaches its own scale, and with the
+time since the last value.
 """
 
 from dataclasses import replace
@@ -19,7 +20,7 @@ BACKFILL_S = 7 * 86_400.0
 SKEW_S = 60.0
 LAG_STEP_S = 5.0
 GAP_INTERVALS = 3.0
-"""A pause of more usual intervals than this leaves no neighbour to compare with."""
+"""A pause of more usual intervals than this ends a flat line, and leaves a spike without its other side."""
 INTERVAL_GROWTH = 1.5
 SETTLE_S = 3600.0
 """A fallen value that stays this long may be a gauge whose zero moved: it is shown to the rules again, as suspect."""
@@ -153,10 +154,11 @@ def _followed(
     """The reading against those before it, and the memory with it in."""
     observed_at = reading.observed_at
     passed_s = (observed_at - memory.observed_at).total_seconds()
-    gap = (observed_at - memory.measured_at).total_seconds() > GAP_INTERVALS * memory.interval_s > 0
+    since_s = (observed_at - memory.measured_at).total_seconds()
+    intervals = max(1.0, since_s / memory.interval_s) if memory.interval_s else 1.0
     median_s = memory.lag_s if flags & _SERVER_TIME else _lag_s(memory, reading, passed_s, lag_s)
-    course = _course(limits, memory, reading, value, gap=gap)
-    same = value is None or (value == memory.shown and not gap)
+    course = _course(limits, memory, reading, value, intervals)
+    same = value is None or (value == memory.shown and intervals <= GAP_INTERVALS)
     flat_since = memory.flat_since if same else observed_at
     flat_s = memory.flat_s if same else _longest_flat_s(memory)
     shifted_at = observed_at if course.flags & _SHIFT else memory.shifted_at
@@ -196,27 +198,30 @@ def _lag_s(memory: Memory, reading: Reading, passed_s: float, lag_s: float) -> f
     return memory.lag_s + max(-LAG_STEP_S, min(LAG_STEP_S, lag_s - memory.lag_s))
 
 
-def _course(limits: Limits, memory: Memory, reading: Reading, value: float | None, *, gap: bool) -> _Course:
-    """Whether the value goes on from the believed one, leaves it, or settles a doubt about an earlier one."""
+def _course(limits: Limits, memory: Memory, reading: Reading, value: float | None, intervals: float) -> _Course:
+    """Whether the value goes on from the believed one, leaves it, or settles a doubt about an earlier one.
+
+    `intervals`: the time since the last value in usual intervals, at least 1; each allows as much change again.
+    """
     believed, swing, doubt = memory.value, memory.swing * SWING_KEPT, memory.doubt
     if value is None:
         return _Course(0, believed, memory.step, memory.swing, doubt)
-    if limits.jump is None or limits.spike is None or believed is None or gap:
+    if limits.jump is None or limits.spike is None or believed is None:
         return _Course(0, value, 0.0, swing)
     step, spike = memory.step, None
     if doubt is not None and doubt.value < believed:
-        if value < believed - _most_fall(limits.spike, step, swing):
+        if value < believed - intervals * _most_fall(limits.spike, step, swing):
             return _fallen(reading, memory, value, swing, doubt)
     elif doubt is not None and value - believed < (doubt.value - believed) * SPIKE_LEFT:
-        spike = (doubt.since, doubt.seq)
+        spike = (doubt.since, doubt.seq) if intervals <= GAP_INTERVALS else None
     elif doubt is not None:
         step, swing, believed = doubt.value - believed, max(swing, doubt.value - believed), doubt.value
     now = Doubt(reading.observed_at, reading.seq, value)
-    if value - believed > max(limits.jump, swing):
+    if value - believed > intervals * max(limits.jump, swing):
         return _Course(_JUMP, believed, step, swing, now, spike)
-    if believed - value > _most_fall(limits.spike, step, swing):
+    if believed - value > intervals * _most_fall(limits.spike, step, swing):
         return _Course(_DROPOUT, believed, step, swing, now, spike)
-    step = value - believed
+    step = (value - believed) / intervals
     return _Course(_JUMP if -step > limits.jump else 0, value, step, max(swing, abs(step)), None, spike)
 
 

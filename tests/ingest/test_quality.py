@@ -105,14 +105,23 @@ def test_the_back_of_a_flood_wave_may_fall_faster_and_faster() -> None:
     assert set(story(1.31, 1.31, 1.26, 1.20, 1.09, 0.98, 0.93, 0.90)) == {OK}
 
 
-def test_after_a_gap_there_is_no_neighbour_to_compare_with() -> None:
-    readings = [seen(0, 0.5), seen(5, 0.5), seen(10, 0.5), seen(60, 1.9), seen(65, 1.95)]
-    assert {result.reading.flags for result in stream(*readings)} == {OK}
+def test_the_longer_nobody_looked_the_more_may_have_changed() -> None:
+    rising = [seen(0, 0.5), seen(5, 0.5), seen(10, 0.5), seen(60, 1.9), seen(65, 1.95)]
+    assert {result.reading.flags for result in stream(*rising)} == {OK}
+    falling = [seen(0, 1.9), seen(5, 1.9), seen(10, 1.9), seen(130, 0.4), seen(135, 0.4)]
+    assert {result.reading.flags for result in stream(*falling)} == {OK}
 
 
 def test_blanks_and_sentinels_in_between_make_a_gap_too() -> None:
-    flags = story(0.5, 0.5, None, -9999.0, None, -9999.0, 1.9, 1.9)
+    flags = story(0.5, 0.5, None, -9999.0, None, -9999.0, 1.2, 1.2)
     assert flags[6:] == [OK, OK]
+
+
+def test_a_sensor_back_from_a_short_silence_with_its_rest_value_is_not_believed() -> None:
+    flood = [seen(0, 1.9), seen(5, 2.0), seen(10, 2.0)]
+    torn = [seen(minute, 0.02) for minute in range(30, 90, 5)]
+    flags = [result.reading.flags for result in stream(*flood, *torn)][3:]
+    assert set(flags) == {Flag.DROPOUT}
 
 
 def test_a_flat_line_longer_than_the_sensor_s_ways_is_suspect() -> None:
