@@ -1,31 +1,45 @@
-"""What is remembered of each device between batches: its newest reading, its quality memory, its place in `seq`."""
+"""What is remembered of each device: its newest reading, its quality memory, its place in `seq`.
+
+Kept at hand between batches and checked against the tables when written: one process carries a device.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
-import orjson
 from sqlalchemy import Connection
 
 from ingest.gaps import Filled, Gap, Sequence
 from ingest.quality import Memory
 from models.kinds import BY_NAME
 from models.reading import Reading
-from models.rows import driver
+from models.rows import Written, driver
 
 UNCOUNTED = Sequence()
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
+class Newest(msgspec.Struct, frozen=True, gc=False):
+    """The latest reading that counts as news, as the tables show it: never one from the future, late or retained."""
+
+    observed_at: datetime
+    received_at: datetime
+    latest: dict[str, object]
+    flags: int
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceMemory:
-    """`newest` is the latest reading that counts as news: never one from the future, late or retained."""
+    """All of it. `newest` is None while nothing that counts as news ever came."""
 
     quality: Memory | None = None
     sequence: Sequence = UNCOUNTED
     newest_at: datetime = NEVER
-    newest: Reading | None = None
+    newest: Reading | Newest | None = None
+
+
+NOTHING = DeviceMemory()
 
 
 class _Kept(msgspec.Struct, array_like=True, gc=False):
@@ -34,46 +48,87 @@ class _Kept(msgspec.Struct, array_like=True, gc=False):
 
 
 _DECODE = msgspec.json.Decoder(_Kept)
+_LATEST = msgspec.json.Decoder(dict[str, object])
 _ENCODE = msgspec.json.Encoder()
 
 
-def load(transaction: Connection, device_ids: Iterable[int]) -> dict[int, DeviceMemory]:
-    """The memories of these devices, locked in the order of their numbers until the transaction ends."""
-    with driver(transaction).cursor(binary=True) as cursor:
-        cursor.execute(
-            "SELECT device_id, memory, observed_at FROM device_memories WHERE device_id = ANY(%b)"
-            " ORDER BY device_id FOR UPDATE",
-            [sorted(set(device_ids))],
-        )
-        return {row[0]: _remembered(row[1], row[2]) for row in cursor}
+class Memories:
+    """The memories of the devices met so far."""
 
+    def __init__(self) -> None:
+        """Remembers nobody yet."""
+        self._known: dict[int, tuple[int, DeviceMemory]] = {}
 
-def save(transaction: Connection, memories: Mapping[int, DeviceMemory]) -> None:
-    """Keep the memories of devices that sent something new."""
-    rows = [(device_id, memory, memory.newest) for device_id, memory in sorted(memories.items())]
-    kept = [(device_id, memory, newest) for device_id, memory, newest in rows if newest is not None]
-    with driver(transaction).cursor() as cursor:
-        for device_id, memory, newest in rows:
-            if newest is None:  # no news, but perhaps a number that fills a gap
-                state = _ENCODE.encode(_Kept(memory.quality, memory.sequence))
-                cursor.execute("UPDATE device_memories SET memory = %s WHERE device_id = %s", [state, device_id])
-        if not kept:
+    def forget(self) -> None:
+        """Look everything up again: something was not as remembered."""
+        self._known.clear()
+
+    def fetch(self, transaction: Connection, device_ids: Iterable[int], *, lock: bool = False) -> None:
+        """Know these devices; only those not at hand cost a query.
+
+        lock: hold their rows until the transaction ends, in the order of their numbers, so that processes take turns.
+        """
+        missing = sorted(set(device_ids) - self._known.keys())
+        if not missing:
             return
-        cursor.execute(
-            "INSERT INTO device_memories (device_id, memory, observed_at, received_at, latest, flags)"
-            " SELECT * FROM unnest(%b::int4[], %b::bytea[], %b::timestamptz[], %b::timestamptz[], %b::jsonb[],"
-            " %b::int4[])"
-            " ON CONFLICT (device_id) DO UPDATE SET memory = excluded.memory, observed_at = excluded.observed_at,"
-            " received_at = excluded.received_at, latest = excluded.latest, flags = excluded.flags",
-            [
-                [device_id for device_id, _, _ in kept],
-                [_ENCODE.encode(_Kept(memory.quality, memory.sequence)) for _, memory, _ in kept],
-                [newest.observed_at for _, _, newest in kept],
-                [newest.received_at for _, _, newest in kept],
-                [_latest(newest) for _, _, newest in kept],
-                [int(newest.flags) for _, _, newest in kept],
-            ],
+        query = (
+            "SELECT device_id, version, memory::text, observed_at, received_at, latest::text, flags"
+            " FROM device_memories WHERE device_id = ANY(%b) ORDER BY device_id"
         )
+        with driver(transaction).cursor(binary=True) as cursor:
+            cursor.execute(query + " FOR UPDATE" if lock else query, [missing])
+            self._known.update((device_id, (0, NOTHING)) for device_id in missing)
+            for device_id, version, memory, observed_at, received_at, latest, flags in cursor:
+                kept = _DECODE.decode(memory)
+                newest = Newest(observed_at, received_at, _LATEST.decode(latest), flags)
+                self._known[device_id] = version, DeviceMemory(kept.quality, kept.sequence, observed_at, newest)
+
+    def of(self, device_id: int) -> DeviceMemory:
+        """The memory of a device fetched before."""
+        return self._known[device_id][1]
+
+    def write(self, transaction: Connection, moved: Mapping[int, DeviceMemory]) -> Written | None:
+        """Keep what moved. `verify` what comes back: another process may have moved one meanwhile.
+
+        A device of which nothing counts as news yet is not remembered.
+        """
+        rows = [
+            self._row(device_id, memory, memory.newest)
+            for device_id, memory in sorted(moved.items())
+            if memory.newest is not None
+        ]
+        if not rows:
+            return None
+        with driver(transaction).cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO device_memories AS kept"
+                " (device_id, version, memory, observed_at, received_at, latest, flags)"
+                " SELECT device_id, version, memory, observed_at, received_at, latest, flags"
+                " FROM json_to_recordset(%b::json) AS new (device_id int4, version int8, memory json,"
+                " observed_at timestamptz, received_at timestamptz, latest jsonb, flags int4)"
+                " ON CONFLICT (device_id) DO UPDATE SET version = excluded.version, memory = excluded.memory,"
+                " observed_at = excluded.observed_at, received_at = excluded.received_at, latest = excluded.latest,"
+                " flags = excluded.flags WHERE kept.version = excluded.version - 1",
+                [_ENCODE.encode(rows).decode()],
+            )
+            return Written(cursor, len(rows))
+
+    def confirm(self, moved: Mapping[int, DeviceMemory]) -> None:
+        """What was written is committed: remember it."""
+        for device_id, memory in moved.items():
+            if memory.newest is not None:
+                self._known[device_id] = self._known[device_id][0] + 1, memory
+
+    def _row(self, device_id: int, memory: DeviceMemory, newest: Reading | Newest) -> dict[str, object]:
+        if isinstance(newest, Reading):
+            latest: dict[str, object] = dict(zip(BY_NAME[newest.kind].columns, newest.values, strict=True))
+            newest = Newest(newest.observed_at, newest.received_at, latest, int(newest.flags))
+        return {
+            "device_id": device_id,
+            "version": self._known[device_id][0] + 1,
+            "memory": _Kept(memory.quality, memory.sequence),
+            **msgspec.structs.asdict(newest),
+        }
 
 
 def note_losses(transaction: Connection, losses: Iterable[tuple[int, Gap | Filled]], now: datetime) -> None:
@@ -93,12 +148,3 @@ def note_losses(transaction: Connection, losses: Iterable[tuple[int, Gap | Fille
                         " AND %s BETWEEN first_seq AND last_seq AND filled <= last_seq - first_seq",
                         [device_id, boot, seq],
                     )
-
-
-def _remembered(memory: bytes, newest_at: datetime) -> DeviceMemory:
-    kept = _DECODE.decode(memory)
-    return DeviceMemory(kept.quality, kept.sequence, newest_at)
-
-
-def _latest(reading: Reading) -> str:
-    return orjson.dumps(dict(zip(BY_NAME[reading.kind].columns, reading.values, strict=True))).decode()

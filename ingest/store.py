@@ -1,7 +1,8 @@
 """Readings to rows: duplicates vanish, a different value at the same key is a conflict, the new ones come back."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,31 +58,32 @@ class Stored:
     conflicts: list[int]
 
 
-def store(transaction: Connection, entries: Sequence[Entry], *, careful: bool) -> Stored:
-    """Write what is new, in the caller's transaction.
+@contextmanager
+def storing(transaction: Connection, entries: Sequence[Entry], *, careful: bool) -> Iterator[Stored]:
+    """Write what is new, in the caller's transaction. What runs inside the block runs while the server still writes.
 
     The same message twice in one batch passes ON CONFLICT twice, so the batch is keyed first. What is surely new goes
     straight into its table, the rest through a staging table; with care, everything does. Without it, raises
-    psycopg.errors.UniqueViolation should something surely new be there already (a memory older than the rows).
+    psycopg.errors.UniqueViolation should something surely new be there already (a memory older than the rows). Nothing
+    else may use the transaction inside the block.
     """
     firsts, conflicts = _keyed(entries)
-    by_kind: defaultdict[str, list[int]] = defaultdict(list)
+    new: defaultdict[str, list[int]] = defaultdict(list)
+    maybe: defaultdict[str, list[int]] = defaultdict(list)
     for position in firsts:
-        by_kind[entries[position].reading.kind].append(position)
-    fresh: list[int] = []
-    for kind, positions in by_kind.items():
-        writer = _writer(kind)
-        new = [] if careful else [position for position in positions if entries[position].surely_new]
-        if new:
-            writer.copy(transaction, entries, new)
-            fresh += new
-        maybe = positions if careful else [position for position in positions if not entries[position].surely_new]
-        if maybe:
-            inserted, differing = writer.merged(transaction, entries, maybe)
-            fresh += inserted
-            conflicts += differing
+        entry = entries[position]
+        (new if entry.surely_new and not careful else maybe)[entry.reading.kind].append(position)
+    fresh = [position for positions in new.values() for position in positions]
+    for kind, positions in maybe.items():
+        inserted, differing = _WRITERS[kind].merge(transaction, entries, positions)
+        fresh += inserted
+        conflicts += differing
     fresh.sort()
-    return Stored(fresh, sorted(conflicts))
+    with ExitStack() as last:
+        for kind in sorted(new, key=lambda kind: len(new[kind])):
+            last.close()  # one COPY at a time: the greatest is the one left running
+            last.enter_context(_WRITERS[kind].copying(transaction, entries, new[kind]))
+        yield Stored(fresh, sorted(conflicts))
 
 
 def keep_rejected(transaction: Connection, rejected: Iterable[Rejected]) -> int:
@@ -195,14 +197,16 @@ class _Writer:
         ).format(**parts)
         self._clear = SQL("DELETE FROM {staged}").format(**parts)
 
-    def copy(self, transaction: Connection, entries: Sequence[Entry], positions: list[int]) -> None:
-        """Write rows taken as new."""
+    @contextmanager
+    def copying(self, transaction: Connection, entries: Sequence[Entry], positions: list[int]) -> Iterator[None]:
+        """Send rows taken as new; the server's word on them is awaited at the end of the block."""
         with driver(transaction).cursor() as cursor, cursor.copy(self._copy) as copy:
             copy.set_types(self._types)
             for position in positions:
                 copy.write_row(_row(entries[position]))
+            yield
 
-    def merged(
+    def merge(
         self, transaction: Connection, entries: Sequence[Entry], positions: list[int]
     ) -> tuple[list[int], list[int]]:
         """Write rows that may be there already: positions of the new ones, and of those that differ from the kept."""
@@ -221,7 +225,3 @@ class _Writer:
 
 
 _WRITERS = {kind: _Writer(table) for kind, table in READINGS.items()}
-
-
-def _writer(kind: str) -> _Writer:
-    return _WRITERS[kind]

@@ -1,5 +1,6 @@
 """Down to the driver: COPY and statements so frequent that only the bare cursor will do."""
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import psycopg
@@ -9,3 +10,20 @@ from sqlalchemy import Connection
 def driver(transaction: Connection) -> psycopg.Connection[Any]:
     """The psycopg connection under a SQLAlchemy transaction. What runs on it belongs to that transaction."""
     return cast("psycopg.Connection[Any]", transaction.connection.driver_connection)
+
+
+class StaleMemory(Exception):
+    """Another process moved a row that this one remembers: look again, and do it over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A statement on its way to the server, in a pipeline perhaps, and how many rows it must change."""
+
+    cursor: psycopg.Cursor[Any]
+    rows: int
+
+    def verify(self) -> None:
+        """Once the server has answered: raises StaleMemory where fewer rows were as remembered."""
+        if self.cursor.rowcount != self.rows:
+            raise StaleMemory

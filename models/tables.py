@@ -5,6 +5,7 @@ import typing
 
 from sqlalchemy import (
     ARRAY,
+    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -122,7 +123,8 @@ device_memories = Table(
     "device_memories",
     METADATA,
     Column("device_id", ForeignKey("devices.id"), primary_key=True),
-    Column("memory", LargeBinary, nullable=False, comment="What the quality checks and gap counting remember, JSON"),
+    Column("version", BigInteger, nullable=False, comment="Rises with every change"),
+    Column("memory", JSON, nullable=False, comment="What the quality checks and gap counting remember"),
     _moment("observed_at"),
     _moment("received_at"),
     Column("latest", JSONB, nullable=False, comment="The newest reading's columns, raw"),
@@ -175,7 +177,8 @@ subject_states = Table(
     "subject_states",
     METADATA,
     Column("subject", Text, primary_key=True),
-    Column("states", LargeBinary, nullable=False, comment="What each rule remembers of this subject, JSON by rule"),
+    Column("version", BigInteger, nullable=False, comment="Rises with every change"),
+    Column("states", JSON, nullable=False, comment="What each rule remembers of this subject, by rule"),
     Column("colours", JSONB, nullable=False, comment="The colour each rule holds, by rule"),
     _moment("judged_at"),
     Index(None, "judged_at"),

@@ -89,7 +89,7 @@ def _station(transaction: Connection, station: Station, now: datetime) -> None:
         )
         # Judged at loading, so that a station that never sends a word is noticed as silent too.
         cursor.execute(
-            "INSERT INTO subject_states (subject, states, colours, judged_at) VALUES (%s, '{}', '{}', %s)"
+            "INSERT INTO subject_states (subject, version, states, colours, judged_at) VALUES (%s, 0, '{}', '{}', %s)"
             " ON CONFLICT (subject) DO NOTHING",
             [station.id, now],
         )

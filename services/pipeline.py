@@ -7,7 +7,7 @@ database is no message's fault: nothing is acknowledged, and everything comes ag
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
@@ -17,19 +17,21 @@ from typing import TypeVar, assert_never
 from sqlalchemy import Connection, Engine
 
 from alerts import engine, rulebook
+from alerts.engine import Judged
 from alerts.events import announce
 from alerts.rulebook import Rulebook
-from ingest import memory
+from alerts.states import ByRule, States
 from ingest.broker import Broker
-from ingest.check import check, losses
+from ingest.check import check, late_arrivals
 from ingest.decode import decode
+from ingest.memory import DeviceMemory, Memories, note_losses
 from ingest.presence import store_presences
 from ingest.registry import Registry, Sender, sender_of
-from ingest.store import Entry, add_flag, keep_rejected, store
+from ingest.store import Entry, add_flag, keep_rejected, storing
 from models.kind import Lane
 from models.kinds import BY_NAME, KINDS
 from models.reading import Flag, Message, Presence, Reading, Reason, Rejected
-from models.rows import driver
+from models.rows import StaleMemory, Written, driver
 from services.heartbeat import beat
 from services.patience import DATABASE_LOST, outlast, told
 from services.runtime import Clock, Every
@@ -38,7 +40,7 @@ log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
-TOPICS = ("vigia/v1/#",)
+EVERYTHING = "vigia/v1/#"
 COMMANDS = "/command"
 TAKE_WAIT_S = 0.5
 TICK_S = 5.0
@@ -57,6 +59,15 @@ class Counts:
     set_aside: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A batch that is written and not yet committed: what to count and to remember once it is."""
+
+    counts: Counts
+    memories: Mapping[int, DeviceMemory]
+    states: Mapping[str, ByRule]
+
+
 @dataclass(slots=True)
 class Pipeline:
     """One lane's road, with what it remembers between batches. One thread only."""
@@ -65,6 +76,8 @@ class Pipeline:
     clock: Clock
     lane: Lane | None
     registry: Registry = field(default_factory=Registry)
+    memories: Memories = field(default_factory=Memories)
+    states: States = field(default_factory=States)
     book: Rulebook | None = None
     counts: Counts = field(default_factory=Counts)
     _standing: Connection | None = None
@@ -104,8 +117,15 @@ class Pipeline:
         """Bring messages into the tables, each as readings or as a rejection. Raises where the database is lost."""
         isolate([m for m in messages if self.concerns(m.topic)], self._commit, self._set_aside)
 
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What this lane subscribes to. The bulk lane hears everything, so that no topic is nobody's."""
+        if self.lane is Lane.CRITICAL:
+            return tuple(f"vigia/v1/+/{kind}/#" for kind in self.kinds)
+        return (EVERYTHING,)
+
     def concerns(self, topic: str) -> bool:
-        """Whether a message is this lane's. Both lanes hear everything, so that no topic is nobody's."""
+        """Whether a message is this lane's to keep."""
         if topic.endswith(COMMANDS):
             return False
         kind = BY_NAME.get(topic.split("/", 4)[3]) if topic.count("/") > 3 else None
@@ -114,8 +134,18 @@ class Pipeline:
 
     def tick(self) -> None:
         """Let time pass for what no reading moves."""
-        with self._connection() as transaction, transaction.begin():
-            judged = engine.tick(transaction, self._current_book(transaction), self.kinds, self.clock())
+        now = self.clock()
+        try:
+            with self._connection() as transaction, transaction.begin():
+                book = self._current_book(transaction)
+                subjects = engine.due(transaction, book, self.kinds, now)
+                self.states.fetch(transaction, book, engine.concerned(book, subjects))
+                judged = engine.tick(book, self.states, subjects, now)
+                _verify([engine.keep(transaction, book, self.states, judged, now)])
+        except StaleMemory:
+            self._forget()  # another process judges too; the next tick sees what it did
+            return
+        self.states.confirm(judged.states)
         self.counts.transitions += len(judged.transitions)
 
     def _commit(self, messages: Sequence[Message]) -> None:
@@ -126,12 +156,20 @@ class Pipeline:
             raise
         except Exception as trouble:  # noqa: BLE001 - whatever it is, care will find it
             log.info("carrying a batch with care", extra={"action": "care", "trouble": told(trouble)})
+            self._forget()
             counts = self._attempt(messages, careful=True)
         self._add(counts)
 
     def _attempt(self, messages: Sequence[Message], *, careful: bool) -> Counts:
         with self._connection() as connection, connection.begin():
-            return self.keep(connection, messages, careful=careful)
+            kept = self.keep(connection, messages, careful=careful)
+        self.memories.confirm(kept.memories)
+        self.states.confirm(kept.states)
+        return kept.counts
+
+    def _forget(self) -> None:
+        self.memories.forget()
+        self.states.forget()
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
@@ -143,34 +181,45 @@ class Pipeline:
         except DATABASE_LOST:
             lost, self._standing = self._standing, None
             lost.invalidate()
+            self._forget()
             raise
 
-    def keep(self, transaction: Connection, messages: Sequence[Message], *, careful: bool = True) -> Counts:
+    def keep(self, transaction: Connection, messages: Sequence[Message], *, careful: bool = True) -> Kept:
         """The road itself, in the caller's transaction.
 
         careful: expect duplicates and failing rules where there should be none. Without care they raise.
         """
-        counts = Counts(messages=len(messages))
         now = self.clock()
         book = self._current_book(transaction)
         arrived = _sorted_out(messages)
         devices = self.registry.resolve(transaction, arrived.senders, now)
-        memories = memory.load(transaction, {devices[sender_of(reading)].id for _, reading in arrived.readings})
-        checked = check(devices, memories, (reading for _, reading in arrived.readings))
-        stored = store(transaction, checked.entries, careful=careful)
-        fresh = [checked.entries[position] for position in stored.fresh]
+        self.memories.fetch(transaction, (devices[sender].id for sender in arrived.senders), lock=careful)
+        checked = check(devices, self.memories, (reading for _, reading in arrived.readings))
+        stations = {entry.station for entry in checked.entries if entry.station is not None} & book.rules.keys()
+        self.states.fetch(transaction, book, engine.concerned(book, stations), lock=careful)
+        with storing(transaction, checked.entries, careful=careful) as stored:
+            fresh = [checked.entries[position] for position in stored.fresh]
+            judged, faults = self._judge(book, fresh, now, careful=careful)
+            news = _news(fresh)
         conflicts = [_conflict(*arrived.readings[position]) for position in stored.conflicts]
-        counts.rejected = keep_rejected(transaction, [*arrived.rejected, *conflicts])
-        counts.transitions = self._judge(transaction, book, fresh, careful=careful)
+        rejected = keep_rejected(transaction, [*arrived.rejected, *conflicts])
         with driver(transaction).pipeline():
             add_flag(transaction, checked.spikes, Flag.SPIKE)
-            memory.note_losses(transaction, losses(checked, stored.fresh), now)
-            memory.save(transaction, checked.memories)
-            _announce_readings(transaction, fresh, now)
-        _announce_presences(transaction, store_presences(transaction, devices, arrived.presences), now)
-        counts.readings = len(fresh)
-        counts.duplicates = len(arrived.readings) - len(fresh) - len(conflicts)
-        return counts
+            note_losses(transaction, [*checked.losses, *late_arrivals(checked, stored.fresh)], now)
+            written = [
+                self.memories.write(transaction, checked.memories),
+                engine.keep(transaction, book, self.states, judged, now),
+            ]
+            for kind, readings in news.items():
+                announce(transaction, "readings", {"kind": kind, "readings": readings}, now)
+        _verify(written)
+        for station, trouble in faults.items():
+            engine.blame(transaction, book, station, trouble, now)
+        for presence in store_presences(transaction, devices, arrived.presences):
+            announce(transaction, "device", asdict(presence), now)
+        duplicates = len(arrived.readings) - len(fresh) - len(conflicts)
+        counts = Counts(len(messages), len(fresh), duplicates, rejected, len(judged.transitions))
+        return Kept(counts, checked.memories, judged.states)
 
     def _current_book(self, transaction: Connection) -> Rulebook:
         """The rules in force, read again when the configuration changed."""
@@ -180,28 +229,29 @@ class Pipeline:
             self.book = rulebook.read(transaction)
         return self.book
 
-    def _judge(self, transaction: Connection, book: Rulebook, fresh: Sequence[Entry], *, careful: bool) -> int:
-        """Let the rules see what is new. With care, a rule that fails costs its own station's judgement and no row."""
+    def _judge(
+        self, book: Rulebook, fresh: Sequence[Entry], now: datetime, *, careful: bool
+    ) -> tuple[Judged, dict[str, str]]:
+        """Let the rules see what is new. With care, a rule that fails costs its own station's judgement alone.
+
+        Returns what came of it and, by station, what failed.
+        """
         arrived: defaultdict[str, list[Reading]] = defaultdict(list)
         for entry in fresh:
             if entry.station is not None and entry.station in book.rules:
                 arrived[entry.station].append(entry.reading)
-
         if not careful:
-            return len(engine.evaluate(transaction, book, arrived, self.clock()).transitions)
-        moved = 0
+            return engine.decide(book, self.states, arrived, now), {}
+        judged, faults = Judged(), {}
 
         def judge(stations: Sequence[str]) -> None:
-            nonlocal moved
-            with transaction.begin_nested():
-                judged = engine.evaluate(transaction, book, {one: arrived[one] for one in stations}, self.clock())
-            moved += len(judged.transitions)
+            judged.add(engine.decide(book, self.states, {one: arrived[one] for one in stations}, now))
 
         def blame(station: str, trouble: Exception) -> None:
-            engine.blame(transaction, book, station, told(trouble), self.clock())
+            faults[station] = told(trouble)
 
         isolate(list(arrived), judge, blame)
-        return moved
+        return judged, faults
 
     def _set_aside(self, message: Message, trouble: Exception) -> None:
         log.error("set a message aside", extra={"action": "set-aside", "topic": message.topic}, exc_info=trouble)
@@ -282,8 +332,14 @@ def _conflict(message: Message, reading: Reading) -> Rejected:
     return Rejected(message, Reason.CONFLICT, detail)
 
 
-def _announce_readings(transaction: Connection, fresh: Iterable[Entry], now: datetime) -> None:
-    """One live event a kind and batch, so that the stream costs little however many readings came."""
+def _verify(written: Iterable[Written | None]) -> None:
+    for one in written:
+        if one is not None:
+            one.verify()
+
+
+def _news(fresh: Iterable[Entry]) -> dict[str, list[dict[str, object]]]:
+    """What the live stream says of new readings: one event a kind and batch, so that many readings cost little."""
     by_kind: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
     for entry in fresh:
         reading = entry.reading
@@ -296,10 +352,4 @@ def _announce_readings(transaction: Connection, fresh: Iterable[Entry], now: dat
                 "flags": int(reading.flags),
             }
         )
-    for kind, readings in by_kind.items():
-        announce(transaction, "readings", {"kind": kind, "readings": readings}, now)
-
-
-def _announce_presences(transaction: Connection, changed: Iterable[Presence], now: datetime) -> None:
-    for presence in changed:
-        announce(transaction, "device", asdict(presence), now)
+    return by_kind

@@ -42,7 +42,7 @@ def take_again(transaction: Connection, pipeline: Pipeline, one: Kept) -> str | 
     if troubles:
         return troubles[0]
     with transaction.begin_nested() as savepoint:
-        counts = pipeline.keep(transaction, [one.message])
+        counts = pipeline.keep(transaction, [one.message]).counts
         if counts.rejected:
             savepoint.rollback()
             return "another value is already kept at its time and seq"

@@ -4,7 +4,7 @@ import argparse
 
 from ingest.broker import Broker, Tls
 from models.kind import Lane
-from services.pipeline import TOPICS, Pipeline
+from services.pipeline import Pipeline
 from services.runtime import clock_of, migrated_database, mqtt_url, start_logging, stop_on_signals
 from services.settings import Settings
 
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         broker = Broker(
             url,
             client_id=f"vigia-{pipeline.name}",
-            filters=TOPICS,
+            filters=pipeline.topics,
             now=clock,
             receive_maximum=min(2 * settings.batch, 0xFFFF),
             tls=Tls(settings.mqtt_ca_file, settings.mqtt_cert_file, settings.mqtt_key_file),

@@ -131,9 +131,8 @@ def upgrade() -> None:
     op.create_table(
         "subject_states",
         sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column(
-            "states", sa.LargeBinary(), nullable=False, comment="What each rule remembers of this subject, JSON by rule"
-        ),
+        sa.Column("version", sa.BigInteger(), nullable=False, comment="Rises with every change"),
+        sa.Column("states", sa.JSON(), nullable=False, comment="What each rule remembers of this subject, by rule"),
         sa.Column(
             "colours",
             postgresql.JSONB(astext_type=sa.Text()),
@@ -296,12 +295,8 @@ def upgrade() -> None:
     op.create_table(
         "device_memories",
         sa.Column("device_id", sa.Integer(), nullable=False),
-        sa.Column(
-            "memory",
-            sa.LargeBinary(),
-            nullable=False,
-            comment="What the quality checks and gap counting remember, JSON",
-        ),
+        sa.Column("version", sa.BigInteger(), nullable=False, comment="Rises with every change"),
+        sa.Column("memory", sa.JSON(), nullable=False, comment="What the quality checks and gap counting remember"),
         sa.Column("observed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column(

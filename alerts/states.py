@@ -1,0 +1,110 @@
+"""What the rules remember of each subject: kept at hand between batches, checked against the tables when written."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection
+
+from alerts import rules
+from alerts.rulebook import NAMES, Rulebook
+from alerts.rules import State
+from models.rows import Written, driver
+from models.rule import Rule
+
+_RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ENCODE = msgspec.json.Encoder()
+_DECODERS: dict[type[State], msgspec.json.Decoder[State]] = {}
+
+ByRule = dict[str, State]
+"""A subject's states by the id of their rule."""
+
+
+class States:
+    """The states of subjects met so far. One process judges a subject; should another have, writing raises."""
+
+    def __init__(self) -> None:
+        """Remembers nobody yet."""
+        self._known: dict[str, tuple[int, ByRule]] = {}
+        self._book_version: int | None = None
+
+    def forget(self) -> None:
+        """Look everything up again: something was not as remembered."""
+        self._known.clear()
+
+    def fetch(self, transaction: Connection, book: Rulebook, subjects: Iterable[str], *, lock: bool = False) -> None:
+        """Know the states of these subjects; only those not at hand cost a query.
+
+        lock: hold their rows until the transaction ends, in the order of their names, so that processes take turns.
+        """
+        if book.version != self._book_version:
+            self.forget()
+            self._book_version = book.version
+        missing = sorted(set(subjects) - self._known.keys())
+        if not missing:
+            return
+        query = "SELECT subject, version, states::text FROM subject_states WHERE subject = ANY(%b) ORDER BY subject"
+        with driver(transaction).cursor(binary=True) as cursor:
+            cursor.execute(query + " FOR UPDATE" if lock else query, [missing])
+            kept = {subject: (version, states) for subject, version, states in cursor}
+        for subject in missing:
+            version, states = kept.get(subject, (0, None))
+            self._known[subject] = version, _states(book, subject, states)
+
+    def of(self, subject: str) -> ByRule:
+        """The states of a subject fetched before. Not to be changed."""
+        return self._known[subject][1]
+
+    def write(
+        self, transaction: Connection, book: Rulebook, moved: Mapping[str, ByRule], now: datetime
+    ) -> Written | None:
+        """Keep what moved. `verify` what comes back: another process may have moved one meanwhile."""
+        if not moved:
+            return None
+        rows = [
+            {
+                "subject": subject,
+                "version": self._known[subject][0] + 1,
+                "states": {_key(rule): states[rule.id] for rule in book.rules[subject]},
+                "colours": {NAMES[type(rule.judgement)]: int(states[rule.id].nar) for rule in book.rules[subject]},
+            }
+            for subject, states in sorted(moved.items())
+        ]
+        with driver(transaction).cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO subject_states AS kept (subject, version, states, colours, judged_at)"
+                " SELECT subject, version, states, colours, %b FROM json_to_recordset(%b::json)"
+                " AS new (subject text, version int8, states json, colours jsonb)"
+                " ON CONFLICT (subject) DO UPDATE SET version = excluded.version, states = excluded.states,"
+                " colours = excluded.colours, judged_at = excluded.judged_at WHERE kept.version = excluded.version - 1",
+                [now, _ENCODE.encode(rows).decode()],
+            )
+            return Written(cursor, len(rows))
+
+    def confirm(self, moved: Mapping[str, ByRule]) -> None:
+        """What was written is committed: remember it."""
+        for subject, states in moved.items():
+            self._known[subject] = self._known[subject][0] + 1, states
+
+
+def _states(book: Rulebook, subject: str, kept: str | None) -> ByRule:
+    """The state of each of the subject's rules; a new rule, or one of another sort than before, starts fresh."""
+    raw = _RAW.decode(kept) if kept else {}
+    states: ByRule = {}
+    for rule in book.rules.get(subject, ()):
+        kept_state = raw.get(_key(rule))
+        states[rule.id] = rules.fresh(rule.judgement) if kept_state is None else _decoded(rule, kept_state)
+    return states
+
+
+def _decoded(rule: Rule, kept: msgspec.Raw) -> State:
+    state_type = rules.state_type(rule.judgement)
+    decoder = _DECODERS.get(state_type)
+    if decoder is None:
+        decoder = _DECODERS[state_type] = msgspec.json.Decoder(state_type)
+    return decoder.decode(kept)
+
+
+def _key(rule: Rule) -> str:
+    """Under what a rule's state is kept: a rule that became one of another sort finds nothing and starts fresh."""
+    return f"{rule.id}:{NAMES[type(rule.judgement)]}"

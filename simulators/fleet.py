@@ -1,0 +1,110 @@
+"""A fleet of gauges for measuring: as many readings as it is allowed, from a process of its own.
+
+`python -m simulators.fleet URL` reads how many messages may have been sent in all from its standard input, one number a
+line, and sends up to that; with `--rate` it paces itself instead. At the end of input it waits for the acknowledgements
+and prints what it did as JSON.
+"""
+
+import argparse
+import json
+import os
+import select
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+from math import sin
+from random import Random
+from time import monotonic, sleep
+
+from simulators.load import Load
+
+CHUNK = 200
+PACE_S = 0.002
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def messages(devices: int, per_message: int, seed: int, stamp: "Stamp") -> Iterator[tuple[str, bytes]]:
+    """Readings of gauges in turn, calm water with a slow swell, each stamped when it is made and numbered per device."""
+    random = Random(seed)
+    for turn in count():
+        for device in range(devices):
+            level_m = 0.4 + 0.1 * sin(turn / 600 + device) + random.gauss(0, 0.004)
+            readings = [
+                f'{{"observed_at":{stamp()},"boot":"fleet","seq":{turn * per_message + one},"level_m":{level_m:.3f}}}'
+                for one in range(per_message)
+            ]
+            body = readings[0] if per_message == 1 else f"[{','.join(readings)}]"
+            yield f"vigia/v1/bench/river/gauge-{device}", body.encode()
+
+
+class Stamp:
+    """Rising times, in seconds since 1970, a microsecond apart at least: no two readings of a device share one.
+
+    They run from the moment the caller gives, since nothing here reads the clock.
+    """
+
+    def __init__(self, start_s: float) -> None:
+        self._start_s, self._began_s, self._last_us = start_s, monotonic(), 0
+
+    def __call__(self) -> str:
+        """The next one, to the microsecond."""
+        now_us = int((self._start_s + monotonic() - self._began_s) * 1e6)
+        self._last_us = max(now_us, self._last_us + 1)
+        return f"{self._last_us / 1e6:.6f}"
+
+
+def run(arguments: argparse.Namespace) -> dict[str, float]:
+    """Send until the input ends, or for `--seconds` at `--rate` messages a second."""
+    source = messages(arguments.devices, arguments.per_message, arguments.seed, Stamp(arguments.start))
+    with Load(arguments.url, client_id=f"fleet-{arguments.seed}", window=2_000) as load:
+        began_s = monotonic()
+        if arguments.rate:
+            _paced(load, source, arguments.rate, arguments.seconds)
+        else:
+            _allowed(load, source)
+        load.drain()
+        return {
+            "sent": load.sent,
+            "acknowledged": load.acknowledged,
+            "unheard": load.unheard,
+            "seconds": monotonic() - began_s,
+        }
+
+
+def _paced(load: Load, source: Iterator[tuple[str, bytes]], rate: float, seconds: float) -> None:
+    began_s = monotonic()
+    while (elapsed_s := monotonic() - began_s) < seconds:
+        due = int(elapsed_s * rate) - load.sent
+        if due > 0:
+            load.send(next(source) for _ in range(due))
+        sleep(PACE_S)
+
+
+def _allowed(load: Load, source: Iterator[tuple[str, bytes]]) -> None:
+    allowed, rest, more = 0, b"", True
+    while more or load.sent < allowed:
+        if load.sent < allowed:
+            load.send(next(source) for _ in range(min(CHUNK, allowed - load.sent)))
+        if more and (load.sent >= allowed or select.select([0], [], [], 0)[0]):
+            data = os.read(0, 1 << 16)
+            more = bool(data)
+            *lines, rest = (rest + data).split(b"\n")
+            allowed = max([allowed, *map(int, lines)])
+
+
+def main() -> None:
+    """The process."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url")
+    parser.add_argument("--start", type=float, required=True, help="the time now, seconds since 1970")
+    parser.add_argument("--devices", type=int, default=200)
+    parser.add_argument("--per-message", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=0.0, help="messages a second; without it, as allowed")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=1)
+    json.dump(run(parser.parse_args()), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
