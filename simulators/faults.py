@@ -9,21 +9,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial, reduce
 from random import Random
-from typing import Any
-
-import orjson
 
 from models.kinds import BY_NAME
 from models.place import City, Device
 from simulators.devices import topic_of
 from simulators.parcel import Parcel
+from simulators.payload import Boots, is_gauge, is_reading, newest_value, revalued, rewritten, shifted, status
 
 Stream = Iterator[Parcel]
 Fault = Callable[[Stream], Stream]
-Record = dict[str, Any]
 
 SENTINEL = -9999.0
-STATUS = "/status"
 
 
 def combined(faults: Sequence[Fault]) -> Fault:
@@ -37,7 +33,7 @@ def combined(faults: Sequence[Fault]) -> Fault:
 def late(parcels: Stream, random: Random, *, share: float, least_s: float = 30.0, most_s: float = 900.0) -> Stream:
     """A share of the parcels comes that much later."""
     for parcel in parcels:
-        if _reading(parcel) and random.random() < share:
+        if is_reading(parcel) and random.random() < share:
             wait = timedelta(seconds=random.uniform(least_s, most_s))
             yield replace(parcel, due_at=parcel.due_at + wait)
         else:
@@ -48,7 +44,7 @@ def twice(parcels: Stream, random: Random, *, share: float, most_s: float = 60.0
     """A share comes a second time, byte for byte, somewhat later: what QoS 1 does after a lost acknowledgement."""
     for parcel in parcels:
         yield parcel
-        if _reading(parcel) and random.random() < share:
+        if is_reading(parcel) and random.random() < share:
             yield replace(parcel, due_at=parcel.due_at + timedelta(seconds=random.uniform(0.0, most_s)))
 
 
@@ -60,7 +56,7 @@ def out_of_order(parcels: Stream, random: Random, *, share: float) -> Stream:
             earlier = held.pop(parcel.topic)
             yield parcel
             yield replace(earlier, made_at=parcel.made_at, due_at=parcel.due_at + timedelta(milliseconds=1))
-        elif _reading(parcel) and random.random() < share:
+        elif is_reading(parcel) and random.random() < share:
             held[parcel.topic] = parcel
         else:
             yield parcel
@@ -69,13 +65,13 @@ def out_of_order(parcels: Stream, random: Random, *, share: float) -> Stream:
 
 def lost(parcels: Stream, random: Random, *, share: float) -> Stream:
     """A share never comes; its `seq` is missing for ever."""
-    return (parcel for parcel in parcels if not _reading(parcel) or random.random() >= share)
+    return (parcel for parcel in parcels if not is_reading(parcel) or random.random() >= share)
 
 
 def garbage(parcels: Stream, random: Random, *, share: float) -> Stream:
     """A share is cut short, or its bytes are noise."""
     for parcel in parcels:
-        if _reading(parcel) and random.random() < share:
+        if is_reading(parcel) and random.random() < share:
             cut = parcel.payload[: random.randrange(1, len(parcel.payload))]
             yield replace(parcel, payload=cut if random.random() < 0.5 else random.randbytes(len(cut)))
         else:
@@ -88,9 +84,9 @@ def garbage(parcels: Stream, random: Random, *, share: float) -> Stream:
 def spikes(parcels: Stream, random: Random, *, share: float, height: float = 1.5) -> Stream:
     """A share of the levels jumps up or down by up to `height` and is right again at once."""
     for parcel in parcels:
-        if _is_gauge(parcel) and random.random() < share:
+        if is_gauge(parcel) and random.random() < share:
             error = random.choice((-1, 1)) * random.uniform(0.3, 1.0) * height
-            yield _revalued(parcel, partial(_raised, by=error))
+            yield revalued(parcel, partial(_raised, by=error))
         else:
             yield parcel
 
@@ -98,14 +94,14 @@ def spikes(parcels: Stream, random: Random, *, share: float, height: float = 1.5
 def dropouts(parcels: Stream, random: Random, *, share: float, rest: float = 0.0) -> Stream:
     """A share of the levels is the value of a sensor that hears no echo."""
     for parcel in parcels:
-        yield _revalued(parcel, partial(_constant, rest)) if _is_gauge(parcel) and random.random() < share else parcel
+        yield revalued(parcel, partial(_constant, rest)) if is_gauge(parcel) and random.random() < share else parcel
 
 
 def sentinels(parcels: Stream, random: Random, *, share: float) -> Stream:
     """A share of the values is the number that loggers write for "no value"."""
     for parcel in parcels:
         yield (
-            _revalued(parcel, partial(_constant, SENTINEL)) if _reading(parcel) and random.random() < share else parcel
+            revalued(parcel, partial(_constant, SENTINEL)) if is_reading(parcel) and random.random() < share else parcel
         )
 
 
@@ -118,8 +114,8 @@ def stuck(parcels: Stream, topic: str, *, after: timedelta, lasting: timedelta) 
         if parcel.topic != topic or not after <= parcel.made_at - began < after + lasting:
             yield parcel
             continue
-        value = _value(parcel) if value is None else value
-        yield parcel if value is None else _revalued(parcel, partial(_constant, value))
+        value = newest_value(parcel) if value is None else value
+        yield parcel if value is None else revalued(parcel, partial(_constant, value))
 
 
 def drifting_clock(parcels: Stream, topic: str, *, s_per_day: float) -> Stream:
@@ -129,7 +125,7 @@ def drifting_clock(parcels: Stream, topic: str, *, s_per_day: float) -> Stream:
         began = began or parcel.made_at
         if parcel.topic == topic:
             off = (parcel.made_at - began) / timedelta(days=1) * s_per_day
-            yield _rewritten(parcel, partial(_shifted, off=timedelta(seconds=off)))
+            yield rewritten(parcel, partial(shifted, off=timedelta(seconds=off)))
         else:
             yield parcel
 
@@ -139,9 +135,9 @@ def drifting_clock(parcels: Stream, topic: str, *, s_per_day: float) -> Stream:
 
 def reboots(parcels: Stream, random: Random, *, share: float) -> Stream:
     """After a share of their parcels devices start anew: another `boot`, `seq` from 0 on."""
-    again = _Boots()
+    again = Boots()
     for parcel in parcels:
-        if _reading(parcel) and random.random() < share:
+        if is_reading(parcel) and random.random() < share:
             again.start(parcel)
         yield again.renumbered(parcel)
 
@@ -153,20 +149,20 @@ def dies(parcels: Stream, topic: str, *, above: float, gone: timedelta) -> Strea
     """
     died: Parcel | None = None
     back = False
-    again = _Boots()
+    again = Boots()
     for parcel in parcels:
         if parcel.topic != topic or back:
             yield again.renumbered(parcel)
         elif died is None:
             yield parcel
-            value = _value(parcel)
+            value = newest_value(parcel)
             if value is not None and value >= above:
                 died = parcel
-                yield _status(parcel, timedelta(seconds=90), online=False)
+                yield status(parcel, timedelta(seconds=90), online=False)
         elif parcel.made_at - died.made_at >= gone:
             back = True
             again.start(parcel)
-            yield _status(again.renumbered(parcel), timedelta(0), online=True)
+            yield status(again.renumbered(parcel), timedelta(0), online=True)
             yield again.renumbered(parcel)
 
 
@@ -180,8 +176,8 @@ def vandalised(parcels: Stream, topic: str, *, after: timedelta) -> Stream:
             yield parcel
         elif not torn:
             torn = True
-            yield _rewritten(parcel, lambda record: record | {"tamper": True})
-            yield _status(parcel, timedelta(seconds=90), online=False)
+            yield rewritten(parcel, lambda record: record | {"tamper": True})
+            yield status(parcel, timedelta(seconds=90), online=False)
 
 
 # ---------------------------------------------------------------- a city's usual troubles
@@ -199,10 +195,10 @@ def usual(city: City, seed: int, often: float = 1.0) -> Fault:
 
     return combined(
         [
+            *_unlucky(city, Random(f"{seed}/unlucky")),
             by_chance(spikes, 0.0008),
             by_chance(dropouts, 0.0004),
             by_chance(sentinels, 0.0006),
-            *_unlucky(city, Random(f"{seed}/unlucky")),
             by_chance(reboots, 0.0004),
             by_chance(lost, 0.002),
             by_chance(garbage, 0.0006),
@@ -239,116 +235,9 @@ def _source(device: Device) -> str:
     return BY_NAME[device.kind].signal.source
 
 
-# ---------------------------------------------------------------- looking into payloads
-
-
-def _reading(parcel: Parcel) -> bool:
-    return not parcel.topic.endswith(STATUS)
-
-
-def _is_gauge(parcel: Parcel) -> bool:
-    """Whether it carries levels: values that a spike or a drop-out can be told from."""
-    return _reading(parcel) and BY_NAME[parcel.topic.split("/")[3]].limits.spike is not None
-
-
-def _records(parcel: Parcel) -> list[Record]:
-    """The payload's JSON objects; none where it is no longer JSON."""
-    try:
-        said = orjson.loads(parcel.payload)
-    except orjson.JSONDecodeError:
-        return []
-    return said if isinstance(said, list) else [said]
-
-
-def _rewritten(parcel: Parcel, change: Callable[[Record], Record]) -> Parcel:
-    """The parcel with each of its records changed."""
-    records = [change(record) for record in _records(parcel)]
-    if not records:
-        return parcel
-    single = parcel.payload.startswith(b"{")
-    return replace(parcel, payload=orjson.dumps(records[0] if single else records))
-
-
-def _measured(parcel: Parcel) -> Callable[[Record], str | None]:
-    """Under which key a record holds the kind's measure: by its own name, or as the value of a SenML record."""
-    kind = BY_NAME[parcel.topic.split("/")[3]]
-    labels = {label for label, named in kind.senml.items() if named == kind.measure}
-
-    def key(record: Record) -> str | None:
-        if kind.measure in record:
-            return kind.measure
-        return "v" if record.get("n") in labels else None
-
-    return key
-
-
-def _value(parcel: Parcel) -> float | None:
-    """The newest value of the kind's measure that the parcel holds."""
-    key = _measured(parcel)
-    values = [record[where] for record in _records(parcel) if (where := key(record))]
-    return values[-1] if values else None
-
-
-def _revalued(parcel: Parcel, change: Callable[[float], float]) -> Parcel:
-    """The parcel with the kind's measure changed in each record that holds it."""
-    key = _measured(parcel)
-
-    def changed(record: Record) -> Record:
-        where = key(record)
-        return record | {where: change(record[where])} if where else record
-
-    return _rewritten(parcel, changed)
-
-
 def _constant(value: float, _: float) -> float:
     return value
 
 
 def _raised(value: float, by: float) -> float:
     return round(value + by, 3)
-
-
-def _shifted(record: Record, off: timedelta) -> Record:
-    """The record with its time moved, in our own form or in SenML."""
-    match record:
-        case {"observed_at": str(said)}:
-            moved = datetime.fromisoformat(said) + off
-            return record | {"observed_at": moved.isoformat(timespec="milliseconds").replace("+00:00", "Z")}
-        case {"t": float(said) | int(said)}:
-            return record | {"t": said + off.total_seconds()}
-    return record
-
-
-def _status(parcel: Parcel, later: timedelta, *, online: bool) -> Parcel:
-    """A birth or a will in the name of the parcel's device."""
-    boot = next((record["boot"] for record in _records(parcel) if "boot" in record), None)
-    said: Record = {"online": online} | ({"boot": boot} if boot else {})
-    topic = parcel.topic + STATUS
-    return replace(parcel, topic=topic, payload=orjson.dumps(said), due_at=parcel.due_at + later, retain=True)
-
-
-class _Boots:
-    """Remembers which devices started anew, and from which `seq` of their first run."""
-
-    def __init__(self) -> None:
-        self._runs: dict[str, tuple[int, int]] = {}
-
-    def start(self, parcel: Parcel) -> None:
-        """From this parcel on the device runs anew."""
-        seqs = [record["seq"] for record in _records(parcel) if "seq" in record]
-        if seqs:
-            run, _ = self._runs.get(parcel.topic, (0, 0))
-            self._runs[parcel.topic] = (run + 1, seqs[0])
-
-    def renumbered(self, parcel: Parcel) -> Parcel:
-        """The parcel as the device's present run would write it."""
-        if parcel.topic not in self._runs:
-            return parcel
-        run, first = self._runs[parcel.topic]
-
-        def anew(record: Record) -> Record:
-            if "seq" not in record:
-                return record
-            return record | {"boot": f"{record['boot']}-{run}", "seq": record["seq"] - first}
-
-        return _rewritten(parcel, anew)
