@@ -9,10 +9,11 @@ from tempfile import TemporaryDirectory
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.engine import make_url
 
 from models.migrations import upgrade
+from models.migrations.timescale import has_timescale
 from services.embedded import embedded_broker, embedded_postgres
 from services.runtime import open_database
 
@@ -43,7 +44,10 @@ def migrated_name(database_url: str) -> str:
     """The name of a database with the schema and no rows, which others are copied from."""
     url = _new_database(database_url)
     _migrate(url)
-    return make_url(url).database or ""
+    name = make_url(url).database or ""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(Identifier(name)))
+    return name
 
 
 @pytest.fixture
@@ -89,6 +93,9 @@ def _migrate(url: str) -> None:
     engine = open_database(url, name="test")
     with engine.begin() as transaction:
         upgrade(transaction)
+    with engine.begin() as transaction:
+        if has_timescale(transaction):  # its jobs are connected, and a database in use cannot be copied
+            transaction.execute(text("SELECT _timescaledb_functions.stop_background_workers()"))
     engine.dispose()
 
 
