@@ -136,7 +136,7 @@ def _readings(
 def _remember(transaction: Connection, device_id: int, at: datetime, latest: Row) -> None:
     transaction.execute(
         insert(device_memories).values(
-            device_id=device_id, memory=b"{}", observed_at=at, received_at=at, latest=latest, flags=0
+            device_id=device_id, version=1, memory={}, observed_at=at, received_at=at, latest=latest, flags=0
         )
     )
 
