@@ -1,10 +1,12 @@
 """`vigia api`: serve the API and the pages."""
 
 import argparse
-import logging
+import signal
 import socket
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -21,8 +23,6 @@ KEEP_ALIVE_S = 15
 GRACE_S = 2
 """How long open requests may take to end once the server is told to stop."""
 MOST_CONNECTIONS = 1_000
-
-log = logging.getLogger(__name__)
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
@@ -79,6 +79,19 @@ class StoppingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
         super().__init__(config)
         self._feed = feed
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGINT and SIGTERM without dying of them afterwards: there are things to close."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     async def shutdown(self, sockets: Sequence[socket.socket] | None = None) -> None:
         """Send live clients home first."""

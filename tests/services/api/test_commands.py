@@ -1,0 +1,83 @@
+"""`vigia api` and `vigia token` as an operator meets them: a token shown once, a server that stops when told."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import httpx
+import pytest
+
+from tests.architecture.repository import ROOT
+from tests.deploy.conftest import free_port
+
+STOP_S = 5.0
+
+
+@contextmanager
+def vigia_api(database_url: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """A server as people start it, until left."""
+    port = free_port()
+    environment = os.environ | {"VIGIA_DATABASE_URL": database_url, "VIGIA_API_PORT": str(port)}
+    command = [sys.executable, "-m", "services", "api"]
+    with (
+        subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client,
+    ):
+        try:
+            while process.poll() is None:
+                with suppress(httpx.TransportError):
+                    client.get("/health/live")
+                    break
+                time.sleep(0.05)
+            yield process, client
+        finally:
+            process.kill()
+
+
+def vigia_token(database_url: str, name: str) -> subprocess.CompletedProcess[str]:
+    """The command, run to its end."""
+    environment = os.environ | {"VIGIA_DATABASE_URL": database_url}
+    command = [sys.executable, "-m", "services", "token", name]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_server_stops_within_seconds_though_a_screen_is_watching(migrated_url: str) -> None:
+    with vigia_api(migrated_url) as (process, client), client.stream("GET", "/api/v1/live") as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith("retry: ")
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        list(lines)
+        process.wait(STOP_S)
+        assert process.returncode == 0
+        print(f"stopped in {time.monotonic() - begun:.2f} s")
+
+
+def test_the_first_token_is_shown_once_and_works(migrated_url: str) -> None:
+    said = []
+    for _ in range(2):
+        with vigia_api(migrated_url) as (process, _):
+            process.send_signal(signal.SIGTERM)
+            said.append(process.communicate(timeout=STOP_S)[1])
+            assert process.returncode == 0
+    tokens = [[word for word in words.split() if word.startswith("vigia_")] for words in said]
+    assert [len(found) for found in tokens] == [1, 0]
+    with vigia_api(migrated_url) as (_, client):
+        headers = {"Authorization": f"Bearer {tokens[0][0]}"}
+        assert client.post("/api/v1/alerts/1/comment", json={"note": "x"}, headers=headers).status_code == 404
+        assert client.post("/api/v1/alerts/1/comment", json={"note": "x"}).status_code == 401
+
+
+@pytest.mark.parametrize("name", ["bruno", "Ana María"])
+def test_a_token_is_made_for_one_more_operator_and_never_twice(migrated_url: str, name: str) -> None:
+    made = vigia_token(migrated_url, name)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.startswith("vigia_")
+    again = vigia_token(migrated_url, name)
+    assert again.returncode == 1
+    assert "vigia_" not in again.stdout
+    assert vigia_token(migrated_url, "  ").returncode == 2
