@@ -8,11 +8,11 @@ from services.commands import COMMANDS
 from services.runtime import SettingsTrouble
 
 
-def parser() -> argparse.ArgumentParser:
-    """Every command with its options. Commands are imported here, so that one's dependencies never slow a reader."""
+def parser(wanted: str | None = None) -> argparse.ArgumentParser:
+    """Every command with its options, or only the one wanted: what the others need is then never imported."""
     root = argparse.ArgumentParser(prog="vigia", description="Monitoreo municipal: del sensor a la persona que decide.")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in COMMANDS:
+    for name in (wanted,) if wanted in COMMANDS else COMMANDS:
         command = import_module(f"services.commands.{name}")
         one = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP)
         command.arguments(one)
@@ -22,7 +22,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(words: list[str] | None = None) -> int:
     """Run one command; its result is the exit status. 2: the call, a setting or a file is wrong."""
-    arguments = parser().parse_args(words)
+    words = sys.argv[1:] if words is None else words
+    arguments = parser(words[0] if words else None).parse_args(words)
     try:
         status: int = arguments.run(arguments)
     except SettingsTrouble as trouble:

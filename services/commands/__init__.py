@@ -7,6 +7,7 @@ COMMANDS = (
     "pipeline",
     "notifier",
     "api",
+    "learn",
     "simulate",
     "replay",
     "rejections",
