@@ -28,6 +28,15 @@ _COPY_TYPES: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
 LONGEST_REPETITION = timedelta(days=7)
 """As long as a broker keeps our session: what was not acknowledged may come again so much later."""
 
+_FIND_REJECTED = """
+SELECT said.topic, said.payload FROM unnest(%s::text[], %s::bytea[]) AS said (topic, payload) CROSS JOIN LATERAL (
+    SELECT FROM rejected_messages kept
+    WHERE hashtextextended(kept.topic || '#' || encode(kept.payload, 'hex'), 0)
+        = hashtextextended(said.topic || '#' || encode(said.payload, 'hex'), 0)
+    AND kept.received_at > %s AND kept.topic = said.topic AND kept.payload = said.payload LIMIT 1)
+"""
+"""LIMIT has each looked up in the index: PostgreSQL would rather read the whole table."""
+
 Key = tuple[int, datetime, int]
 """Device, observed_at and seq: what makes a reading the same reading."""
 
@@ -89,12 +98,15 @@ def storing(transaction: Connection, entries: Sequence[Entry], *, careful: bool)
 def keep_rejected(transaction: Connection, rejected: Iterable[Rejected]) -> int:
     """Keep what is no reading, byte for byte, with the reason. Returns how many.
 
-    Rejected bytes have no key of their own, so one that may be a repetition is looked for among those kept.
+    Rejected bytes have no key of their own, so one that may be a repetition is looked for among those kept: the same
+    bytes said on the same topic within `LONGEST_REPETITION` count as said once.
     """
+    items = list(rejected)
+    kept = _kept_before(transaction, [one.message for one in items if one.message.repeated])
     rows = [
         (one.message.received_at, _kept_topic(one.message), one.message.payload, one.reason.value, one.detail)
-        for one in rejected
-        if not (one.message.repeated and _is_kept(transaction, one))
+        for one in items
+        if not (one.message.repeated and _said(one.message) in kept)
     ]
     if rows:
         with (
@@ -126,18 +138,20 @@ def _kept_topic(message: Message) -> str:
     return message.topic.replace("\0", "\\0")
 
 
-def _is_kept(transaction: Connection, one: Rejected) -> bool:
+def _said(message: Message) -> tuple[str, bytes]:
+    """What tells rejected messages apart."""
+    return _kept_topic(message), message.payload
+
+
+def _kept_before(transaction: Connection, messages: Sequence[Message]) -> set[tuple[str, bytes]]:
+    """What of these was kept already."""
+    if not messages:
+        return set()
+    topics, payloads = zip(*{_said(message) for message in messages}, strict=True)
+    since = min(message.received_at for message in messages) - LONGEST_REPETITION
     with driver(transaction).cursor() as cursor:
-        found = cursor.execute(
-            "SELECT 1 FROM rejected_messages WHERE payload = %s AND topic = %s AND reason = %s AND received_at > %s",
-            [
-                one.message.payload,
-                _kept_topic(one.message),
-                one.reason.value,
-                one.message.received_at - LONGEST_REPETITION,
-            ],
-        )
-        return found.fetchone() is not None
+        cursor.execute(_FIND_REJECTED, [list(topics), list(payloads), since])
+        return set(cursor)
 
 
 def _keyed(entries: Sequence[Entry]) -> tuple[list[int], list[int]]:

@@ -156,7 +156,11 @@ rejected_messages = Table(
     _moment("reingested_at", nullable=True),
     Index(None, "received_at"),
     Index(None, "reason", "id"),
-    Index("rejected_messages_payload", "payload", postgresql_using="hash"),
+    Index(
+        "rejected_messages_said",
+        text("hashtextextended((topic || '#') || encode(payload, 'hex'), 0)"),
+        "received_at",
+    ),
 )
 
 rules = Table(

@@ -124,7 +124,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("rejected_messages_pkey")),
     )
     op.create_index(
-        "rejected_messages_payload", "rejected_messages", ["payload"], unique=False, postgresql_using="hash"
+        "rejected_messages_said",
+        "rejected_messages",
+        [
+            sa.literal_column("hashtextextended((topic || '#') || encode(payload, 'hex'), 0)"),
+            "received_at",
+        ],
+        unique=False,
     )
     op.create_index(op.f("rejected_messages_reason_id"), "rejected_messages", ["reason", "id"], unique=False)
     op.create_index(op.f("rejected_messages_received_at"), "rejected_messages", ["received_at"], unique=False)
