@@ -6,7 +6,6 @@ widens with the steps the device was lately seen to take, so that a flashy strea
 time since the last value.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -248,4 +247,4 @@ def _is_flat(limits: Limits, run_s: float, longest_s: float) -> bool:
 
 
 def _flagged(reading: Reading, flags: int) -> Reading:
-    return reading if flags == reading.flags else replace(reading, flags=Flag(flags))
+    return reading if flags == reading.flags else msgspec.structs.replace(reading, flags=Flag(flags))

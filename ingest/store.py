@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import Struct
 from psycopg.sql import SQL, Composed, Identifier
 from sqlalchemy import ARRAY, BigInteger, Boolean, Connection, DateTime, Double, Integer, Table, Text
 from sqlalchemy.types import TypeEngine
@@ -41,8 +42,7 @@ Key = tuple[int, datetime, int]
 """Device, observed_at and seq: what makes a reading the same reading."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True, gc=False):
     """A reading on its way to its table, with its device's station if it is registered at one.
 
     `surely_new`: later than anything the device ever sent.

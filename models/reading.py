@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum, IntFlag
 
+from msgspec import Struct
+
 Value = float | int | str | tuple[int, ...] | None
 """One column of a reading; the whole numbers in a row are counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True, gc=False):
     """One MQTT publication as it arrived, not yet understood.
 
     `delivery` is the receiver's own handle for the acknowledgement (connection generation, packet identifier);
@@ -86,9 +87,8 @@ def quality(flags: Flag) -> Quality:
     return Quality.GOOD
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one device saw at one instant.
+class Reading(Struct, frozen=True, gc=False):
+    """What one device saw at one instant. A struct rather than a dataclass because there are so many of them.
 
     `values` holds the kind's columns in the order of its payload's fields, raw as sent.
     `seq` is -1 where the device counts nothing; `boot` names the device's run, within which `seq` rises by one.

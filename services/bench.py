@@ -9,23 +9,23 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from statistics import median, quantiles
 from time import monotonic, sleep
 from zoneinfo import ZoneInfo
 
 import psutil
+from msgspec import structs
 from sqlalchemy import Engine, text
 
 from ingest.broker import Broker
 from ingest.check import check
 from ingest.decode import decode
-from ingest.registry import Registry, sender_of
 from ingest.memory import Memories
+from ingest.registry import Registry, sender_of
 from ingest.store import storing
-from models.kinds.river import RIVER
+from models.migrations import upgrade
 from models.place import City, Device, Municipality, Station
 from models.reading import Message, Reading
 from models.rule import Fault, Rule, Silence, Stage
@@ -34,7 +34,6 @@ from services.load import load
 from services.pipeline import EVERYTHING
 from services.runtime import open_database, wall_clock
 from services.seed import Seed
-from models.migrations import upgrade
 
 DEVICES = 200
 BACKLOG = 4_000
@@ -228,7 +227,7 @@ def measure_road(running: Works, *, seconds: float, per_message: int) -> Road:
 
 
 def _feed(fleet: subprocess.Popen[bytes], progress: Progress, per_message: int, seconds: float) -> None:
-    assert fleet.stdin is not None  # noqa: S101 - started with a pipe
+    assert fleet.stdin is not None
     until_s = monotonic() + seconds
     while monotonic() < until_s:
         fleet.stdin.write(b"%d\n" % (progress.look() // per_message + BACKLOG // per_message))
@@ -301,7 +300,7 @@ def measure_writing(running: Works, batch: int, *, seconds: float) -> float:
             devices = registry.resolve(transaction, {sender_of(one) for one in readings}, now)
             memories = Memories()
             memories.fetch(transaction, (device.id for device in devices.values()))
-        entries = [replace(entry, surely_new=True) for entry in check(devices, memories, readings).entries]
+        entries = [structs.replace(entry, surely_new=True) for entry in check(devices, memories, readings).entries]
         began_s = monotonic()
         with running.database.begin() as transaction, storing(transaction, entries, careful=False) as stored:
             written += len(stored.fresh)

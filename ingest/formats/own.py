@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from msgspec import structs
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
@@ -93,7 +93,7 @@ def one_by_one(sender: Sender, message: Message, count: int) -> list[Reading | R
             items.append(reading(sender, message, element))
         except Unreadable as unreadable:
             detail = f"element {place}: {unreadable.detail}"[:MAX_DETAIL]
-            items.append(Rejected(replace(message, payload=element), unreadable.reason, detail))
+            items.append(Rejected(structs.replace(message, payload=element), unreadable.reason, detail))
     return items
 
 

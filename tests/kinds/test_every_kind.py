@@ -2,7 +2,6 @@
 
 import json
 import pkgutil
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
@@ -109,7 +108,9 @@ def test_good_values_pass_its_limits_and_sentinels_do_not(kind: SensorKind) -> N
     for sentinel in kind.limits.sentinels:
         values = [*reading.values]
         values[kind.measure_index] = sentinel
-        checked = check(kind.limits, None, replace(reading, values=tuple(values)), kind.measure_index).reading
+        checked = check(
+            kind.limits, None, msgspec.structs.replace(reading, values=tuple(values)), kind.measure_index
+        ).reading
         assert quality(checked.flags) is Quality.MISSING
     low, high = kind.limits.sensor
     assert low < high
