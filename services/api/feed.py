@@ -83,6 +83,7 @@ class Feed:
         self._bytes = 0
         self._end = 0
         self._position: Position | None = None
+        self._halfway = False
         self._moved = asyncio.Event()
         self._replays = asyncio.Semaphore(REPLAYS_AT_ONCE)
         self._closed = False
@@ -186,18 +187,18 @@ class Feed:
                 pass
 
     async def _catch_up(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Read on to the present; a stretch that a lost connection cut short is first read to its end."""
         assert self._position is not None
-        # What was behind the last snapshot is all had: the next stretch starts there.
-        position = Position(self._position.taken_s, self._position.after, self._position.after)
-        after = None
+        after = self._position.after if self._halfway else None
+        if after is None:
+            self._position = replace(self._position, before=self._position.after, xid=0, id=0)
         while True:
-            events, position = await _page(connection, position, after)
+            events, self._position = await _page(connection, self._position, after)
             for event in events:
                 self._keep(event)
-            after = position.after
-            self._position = position
+            after, self._halfway = self._position.after, len(events) == PAGE
             self._wake()
-            if len(events) < PAGE:
+            if not self._halfway:
                 return
 
     def _keep(self, event: Event) -> None:

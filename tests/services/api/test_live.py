@@ -252,6 +252,24 @@ def test_the_stream_survives_the_loss_of_its_database_connection(city: City) -> 
         assert next(one for one in events if one.event == "readings").data == {"n": [1]}
 
 
+def test_a_connection_lost_halfway_through_a_large_transaction_costs_nothing(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "PAGE", 2)
+    listener = Listener(city)
+    with listener.connected() as events:
+        next(events)
+        for batch in range(3):
+            with city.database.begin() as transaction:
+                for number in range(300):
+                    announce(transaction, "readings", {"n": [batch, number]}, NOON)
+            time.sleep(0.02)
+            city.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'vigia-live'")
+            while len(listener.numbers) < 300 * (batch + 1):
+                next(events)
+    assert listener.numbers == [(batch, number) for batch in range(3) for number in range(300)]
+
+
 def test_screens_beyond_the_limit_are_refused(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "MOST_CLIENTS", 1)
     with Listener(city).connected() as events:
