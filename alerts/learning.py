@@ -284,7 +284,7 @@ def _bands(lead: _Lead, prior: Array) -> Bands:
             found.append(tuple(np.quantile(notable, ((1 - reach) / 2, 0.5, (1 + reach) / 2)).tolist()))
         else:
             # Below high water only a coming rise is notable: the upper edge is for that case, the lower for any.
-            plain = np.concatenate(lead.plain[water])
+            plain = np.concatenate([*lead.plain[water], notable])
             upper = max(float(np.quantile(notable, reach)), 0.0)
             found.append((min(float(np.quantile(plain, (1 - COVERAGE) / 2)), 0.0), 0.0, upper))
     return tuple(found)

@@ -27,11 +27,12 @@ _LIMIT = 30.0
 def chance(outlook: Outlook, *, level_m: float, risen_m: float, threshold_m: float) -> float:
     """Probability in 0..1 that the level reaches `threshold_m` within `HORIZON_S`, having just risen by `risen_m` > 0.
 
-    Without any past the answer is risen / (risen + missing): of a rise met at a random moment of its life nothing is
-    known but how far it came, so it is as likely as not to come as far again. Source: Gott, "Implications of the
-    Copernican principle for our future prospects", Nature 363 (1993), p. 315. At one half this is the straight line
-    over the same window. The stream's own past moves the weights and adds how often its crests above this level also
-    reached the threshold.
+    Without any past the odds are 0.73 * risen / missing. Their form has no scale: of a rise met at a random moment of
+    its life nothing is known but how far it came (Gott, "Implications of the Copernican principle for our future
+    prospects", Nature 363 (1993), p. 315), which would make it as likely as not to come as far again; the 0.73, 42 %,
+    is the record of the straight line over 15 minutes, right in 38 to 51 of 100 alarms. So a `raise_chance` of 0.42
+    without a past is that straight line. The stream's own past moves the weights and adds how often its crests above
+    this level also reached the threshold.
     """
     missing_m = threshold_m - level_m
     if missing_m <= 0:

@@ -28,7 +28,7 @@ class Stage:
     clear_hold_s: int = 1800
     rise_min_m: float = 0.02
     rise_window_s: int = 900
-    raise_chance: float = 0.45
+    raise_chance: float = 0.42
     look_ahead_s: int = 1800
     rain_backs_mm: float = 5.0
     period_s: int = 300
@@ -117,11 +117,11 @@ class Rule:
 class Outlook:
     """How far the rises of one stream usually go: what `alerts.outlook` learnt from its past, as plain numbers.
 
-    `weights`: log odds at no information, per log(missing / risen), per log odds of the stream's own peaks.
-    `peaks_m`: crests of past rises, ascending. The default knows no past and asks only how far the rise has come.
+    `weights`: log odds of a rise to go on as far as it came, per log(missing / risen), and per log odds of the stream's
+    own peaks. `peaks_m`: crests of past rises, ascending. The default knows no past: see `alerts.outlook.chance`.
     """
 
-    weights: tuple[float, float, float] = (0.0, -1.0, 0.0)
+    weights: tuple[float, float, float] = (-0.32, -1.0, 0.0)
     peaks_m: tuple[float, ...] = ()
 
 

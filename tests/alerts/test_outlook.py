@@ -24,10 +24,17 @@ def storms(*crests_m: float, hours_apart: int = 24) -> Series:
     return Series(1_000_000_000.0, 300, level_m)
 
 
-def test_without_a_past_a_rise_is_as_likely_as_not_to_go_on_as_far_as_it_came() -> None:
-    assert chance(NO_PAST, level_m=0.5, risen_m=0.2, threshold_m=0.7) == pytest.approx(0.5)
-    assert chance(NO_PAST, level_m=0.5, risen_m=0.2, threshold_m=0.9) == pytest.approx(1 / 3)
+def test_without_a_past_the_chance_falls_with_what_is_missing_against_what_was_risen() -> None:
+    assert chance(NO_PAST, level_m=0.5, risen_m=0.2, threshold_m=0.7) == pytest.approx(0.42, abs=0.001)
+    assert chance(NO_PAST, level_m=0.5, risen_m=0.2, threshold_m=0.9) == pytest.approx(0.266, abs=0.001)
     assert chance(NO_PAST, level_m=0.7, risen_m=0.2, threshold_m=0.7) == 1.0
+
+
+@given(st.floats(0.02, 2), st.floats(-1, 3))
+def test_without_a_past_the_rule_is_the_straight_line_over_the_window(risen: float, level: float) -> None:
+    just, not_yet = level + risen * 0.999, level + risen * 1.02
+    assert chance(NO_PAST, level_m=level, risen_m=risen, threshold_m=just) >= RULE.raise_chance
+    assert chance(NO_PAST, level_m=level, risen_m=risen, threshold_m=not_yet) < RULE.raise_chance
 
 
 @given(POSITIVE, POSITIVE, POSITIVE)
