@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from statistics import median, quantiles
 from time import monotonic, sleep
 from zoneinfo import ZoneInfo
 
+import httpx
 import psutil
 from msgspec import structs
 from sqlalchemy import Engine, text
@@ -29,6 +31,8 @@ from models.migrations import upgrade
 from models.place import City, Device, Municipality, Station
 from models.reading import Message, Reading
 from models.rule import Fault, Rule, Silence, Stage
+from services.api.access import ensure_first_operator
+from services.child import free_port
 from services.embedded import embedded_broker, embedded_postgres
 from services.load import load
 from services.pipeline import EVERYTHING
@@ -45,7 +49,9 @@ DRAIN = 100_000
 START_S = 30.0
 LATENCY_SHARE = 0.1
 LATENCY_S = 8.0
-BARE_TIMES = 300
+BARE_RATE, BARE_S = 100, 4.0
+API_PORT = 8713
+WRITING_S = 5.0
 UTC_ZONE = ZoneInfo("UTC")
 
 
@@ -85,14 +91,19 @@ class Works:
     database_url: str
     mqtt_url: str
     database: Engine
+    api_port: int
     processes: dict[str, psutil.Process] = field(default_factory=dict)
     children: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
         """For child processes."""
-        ours = {"VIGIA_DATABASE_URL": self.database_url, "VIGIA_MQTT_URL": self.mqtt_url, "VIGIA_LOG_LEVEL": "WARNING"}
-        return os.environ | ours
+        return os.environ | {
+            "VIGIA_DATABASE_URL": self.database_url,
+            "VIGIA_MQTT_URL": self.mqtt_url,
+            "VIGIA_API_PORT": str(self.api_port),
+            "VIGIA_LOG_LEVEL": "WARNING",
+        }
 
     def start(self, name: str, *words: str) -> subprocess.Popen[bytes]:
         """Start one of ours as a process to be measured."""
@@ -117,7 +128,7 @@ def works(folder: Path) -> Iterator[Works]:
         with database.begin() as transaction:
             upgrade(transaction)
             load(transaction, bench_city(DEVICES), wall_clock())
-        running = Works(folder, postgres.url, broker.url, database)
+        running = Works(folder, postgres.url, broker.url, database, free_port(API_PORT))
         running.processes |= {"broker": psutil.Process(broker.pid), "postgres": psutil.Process(postgres.pid)}
         try:
             yield running
@@ -196,17 +207,7 @@ def measure_road(running: Works, *, seconds: float, per_message: int) -> Road:
     pipeline = running.start("pipeline", "services", "pipeline")
     _wait_connected(running)
     progress = Progress(running.database)
-    fleet = running.start(
-        "fleet",
-        "simulators.fleet",
-        running.mqtt_url,
-        "--per-message",
-        str(per_message),
-        "--devices",
-        str(DEVICES),
-        "--start",
-        f"{wall_clock().timestamp():.6f}",
-    )
+    fleet = _fleet(running, per_message)
     _feed(fleet, progress, per_message, WARM_S)
     before, began_s, done = (
         {name: cpu_s(one) for name, one in running.processes.items()},
@@ -261,15 +262,7 @@ def measure_receiving(running: Works, *, per_message: int) -> float:
     while not broker.connected:
         broker.take(1, 0.1)
     broker.close()
-    fleet = running.start(
-        "fleet",
-        "simulators.fleet",
-        running.mqtt_url,
-        "--per-message",
-        str(per_message),
-        "--start",
-        "1",
-    )
+    fleet = _fleet(running, per_message)
     fleet.communicate(b"%d\n" % (DRAIN // per_message), timeout=60)
     del running.processes["fleet"]
     broker, taken, began_s = receiver(), 0, monotonic()
@@ -312,3 +305,106 @@ def _message(device: int, since: datetime, number: int) -> Message:
     at = since + timedelta(milliseconds=number)
     payload = {"observed_at": at.isoformat(), "boot": "bench", "seq": number, "level_m": 0.4 + number % 97 / 1000}
     return Message(f"vigia/v1/bench/river/gauge-{device}", json.dumps(payload).encode(), at)
+
+
+def measure_latency(running: Works, *, rate: float, per_message: int) -> list[float]:
+    """Milliseconds from publish to the live event at a client, for readings at a steady rate."""
+    pipeline = running.start("pipeline", "services", "pipeline")
+    with running.database.begin() as transaction:
+        ensure_first_operator(transaction, wall_clock())  # or the API would say its token to whoever measures
+    api = running.start("api", "services", "api")
+    try:
+        _wait_connected(running)
+        return _listened(running, rate=rate, per_message=per_message)
+    finally:
+        for name, child in (("pipeline", pipeline), ("api", api)):
+            running.stop(child)
+            del running.processes[name]
+
+
+def _listened(running: Works, *, rate: float, per_message: int) -> list[float]:
+    waits_ms: list[float] = []
+    url = f"http://127.0.0.1:{running.api_port}/api/v1/live"
+    with httpx.Client(timeout=START_S) as client, _opened(client, url) as lines:
+        paced = ("--rate", f"{rate / per_message:.3f}", "--seconds", str(LATENCY_S))
+        fleet = _fleet(running, per_message, *paced)
+        until_s = monotonic() + LATENCY_S
+        for line in lines:
+            if line.startswith("data:") and '"readings"' in line:
+                now = wall_clock()
+                said = json.loads(line[5:])["readings"]
+                waits_ms += [1e3 * (now - datetime.fromisoformat(one["observed_at"])).total_seconds() for one in said]
+            if monotonic() > until_s:
+                break
+        fleet.communicate(timeout=START_S)
+        del running.processes["fleet"]
+    return waits_ms
+
+
+@contextmanager
+def _opened(client: httpx.Client, url: str) -> Iterator[Iterator[str]]:
+    deadline_s = monotonic() + START_S
+    while True:
+        try:
+            with client.stream("GET", url) as answer:
+                yield answer.iter_lines()
+                return
+        except httpx.ConnectError:
+            if monotonic() > deadline_s:
+                raise
+            sleep(POLL_S)
+
+
+def measure_bare(running: Works) -> list[float]:
+    """Milliseconds for one message to a receiver that does nothing else, plus one commit of one row."""
+    broker = Broker(running.mqtt_url, client_id="bench-bare", filters=(EVERYTHING,), now=wall_clock)
+    while not broker.connected:
+        broker.take(1, POLL_S)
+    waits_ms: list[float] = []
+    insert = text("INSERT INTO events (at, event, data) VALUES (now(), 'bare', '{}')")
+    fleet = _fleet(running, 1, "--rate", str(BARE_RATE), "--seconds", str(BARE_S))
+    with running.database.connect() as connection:
+        while fleet.poll() is None or len(waits_ms) == 0:
+            for message in broker.take(1, POLL_S):
+                with connection.begin():
+                    connection.execute(insert)
+                published_s = json.loads(message.payload)["observed_at"]
+                waits_ms.append(1e3 * (wall_clock().timestamp() - published_s))
+                broker.acknowledge([message])
+    fleet.communicate(timeout=START_S)
+    del running.processes["fleet"]
+    broker.close()
+    return waits_ms
+
+
+def _fleet(running: Works, per_message: int, *more: str) -> subprocess.Popen[bytes]:
+    return running.start(
+        "fleet",
+        *("simulators.fleet", running.mqtt_url, "--per-message", str(per_message), "--devices", str(DEVICES)),
+        *("--start", f"{wall_clock().timestamp():.6f}", *more),
+    )
+
+
+def spread(waits_ms: list[float]) -> dict[str, float]:
+    """Median and 99th percentile, ms."""
+    return {"p50": round(median(waits_ms), 2), "p99": round(quantiles(waits_ms, n=100)[98], 2)}
+
+
+def measure(*, seconds: float, per_message: int, folder: Path) -> dict[str, object]:
+    """Everything `vigia bench ingest` prints, measured one after the other on the same parts."""
+    with works(folder) as running:
+        road = measure_road(running, seconds=seconds, per_message=per_message)
+        received_per_s = measure_receiving(running, per_message=per_message) * per_message
+        written_per_s = measure_writing(running, max(1, round(road.batch)), seconds=WRITING_S)
+        waits_ms = measure_latency(running, rate=road.per_s * LATENCY_SHARE, per_message=per_message)
+        bare_ms = measure_bare(running)
+    return {
+        "road_per_s": round(road.per_s),
+        "limits": {"receive_per_s": round(received_per_s), "write_per_s": round(written_per_s)},
+        "ratio": round(road.per_s / min(received_per_s, written_per_s), 3),
+        "batch": round(road.batch, 1),
+        "cpu_us_per_reading": {name: round(us, 1) for name, us in road.cpu_us_per_reading.items()},
+        "rss_mb": {name: round(mb, 1) for name, mb in road.rss_mb.items()},
+        "latency_ms": spread(waits_ms),
+        "bare_latency_ms": spread(bare_ms),
+    }

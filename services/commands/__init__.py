@@ -8,6 +8,7 @@ COMMANDS = (
     "notifier",
     "api",
     "learn",
+    "bench",
     "simulate",
     "replay",
     "rejections",

@@ -1,0 +1,44 @@
+"""`vigia bench ingest`: how fast this machine carries readings, beside what its broker and database can do alone."""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from services.bench import measure
+
+NAME = "bench"
+HELP = "Measure this machine on embedded parts of its own."
+MOST_SECONDS = 600
+MOST_PER_MESSAGE = 1000
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What to measure and for how long."""
+    what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
+    ingest = what.add_parser("ingest", help="publishers, broker, pipeline and database, acknowledged after commit")
+    ingest.add_argument("--seconds", type=float, default=20.0, help="how long the road is measured (default: 20)")
+    ingest.add_argument("--per-message", type=int, default=1, help="readings in one message (default: 1)")
+    ingest.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the figures; readings a second unless the name says otherwise. Exit status 2 on impossible options."""
+    if not 0 < arguments.seconds <= MOST_SECONDS or not 0 < arguments.per_message <= MOST_PER_MESSAGE:
+        print(f"seconds: up to {MOST_SECONDS}; readings in a message: 1 to {MOST_PER_MESSAGE}")
+        return 2
+    with tempfile.TemporaryDirectory(prefix="vigia-bench-") as folder:
+        found = measure(seconds=arguments.seconds, per_message=arguments.per_message, folder=Path(folder))
+    if arguments.json:
+        print(json.dumps(found))
+        return 0
+    for name, value in found.items():
+        print(f"{name:>20}  {_said(value)}")
+    return 0
+
+
+def _said(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "  ".join(f"{name} {one:,}" for name, one in value.items())
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
