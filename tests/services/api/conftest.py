@@ -1,17 +1,21 @@
 """A served city: La Plata's stations in a database of the test's own, behind a real HTTP server on the loopback."""
 
 import json
+import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine, text
+from sqlalchemy.engine import make_url
 
 from models.reading import Message
 from services.api.access import add_operator
@@ -84,14 +88,14 @@ class City:
             transaction.execute(text(statement), values)
 
 
-Serve = Callable[..., Any]
-
-
 @contextmanager
 def served(database: Engine, clock: Clock, settings: Settings) -> Iterator[tuple[str, Feed]]:
     """The application on a free port, until left; its address and its live feed."""
     engine = open_database(
-        database.url.render_as_string(hide_password=False), name="test-api", statement_timeout_s=5, pool_size=5
+        database.url.render_as_string(hide_password=False),
+        name="test-api",
+        statement_timeout_s=settings.statement_timeout_s,
+        pool_size=5,
     )
     app = create_app(settings, engine, clock)
     server = StoppingServer(server_config(app, settings), app.state.context.feed)
@@ -111,15 +115,37 @@ def served(database: Engine, clock: Clock, settings: Settings) -> Iterator[tuple
     assert not thread.is_alive()
 
 
-@pytest.fixture
-def city(database: Engine) -> Iterator[City]:
-    """La Plata, served, with nothing measured yet."""
+@contextmanager
+def city_on(database: Engine) -> Iterator[City]:
+    """La Plata loaded into a database and served, with nothing measured yet."""
     clock = Clock()
     with database.begin() as transaction:
         load(transaction, read_seed(LA_PLATA), NOON)
         token = add_operator(transaction, "ana", NOON)
     pipeline = Pipeline(database, clock, lane=None)
-    settings = Settings(api_port=0)
+    settings = Settings(api_port=0, statement_timeout_s=3)
     with served(database, clock, settings) as (address, feed), httpx.Client(base_url=address, timeout=10) as client:
         yield City(database, clock, pipeline, client, feed, token)
     pipeline.close()
+
+
+@pytest.fixture
+def city(database: Engine) -> Iterator[City]:
+    """A city of the test's own."""
+    with city_on(database) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def quiet_city(database_url: str, migrated_name: str) -> Iterator[City]:
+    """A city for all tests that change nothing in it."""
+    name = f"test_quiet_{os.getpid()}"
+    with psycopg.connect(database_url, autocommit=True) as server:
+        server.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(migrated_name)))
+    url = make_url(database_url).set(database=name).render_as_string(hide_password=False)
+    engine = open_database(url, name="test")
+    with city_on(engine) as made:
+        yield made
+    engine.dispose()
+    with psycopg.connect(database_url, autocommit=True) as server:
+        server.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))

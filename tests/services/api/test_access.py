@@ -38,13 +38,13 @@ def test_the_bytes_of_rejected_messages_are_for_operators(city: City) -> None:
     assert city.get("/rejections", reason="flood")["items"] == []
 
 
-def test_a_cookie_acts_only_from_this_very_site(city: City) -> None:
-    cookie = {"Cookie": f"{COOKIE}={city.token}"}
-    here = f"http://{city.client.base_url.netloc.decode()}"
+def test_a_cookie_acts_only_from_this_very_site(quiet_city: City) -> None:
+    cookie = {"Cookie": f"{COOKIE}={quiet_city.token}"}
+    here = f"http://{quiet_city.client.base_url.netloc.decode()}"
     for origin, status in ((None, 403), ("https://evil.example", 403), ("null", 403), (here, 404)):
         headers = cookie if origin is None else cookie | {"Origin": origin}
-        assert city.client.post(ACKNOWLEDGE, json=SEEN, headers=headers).status_code == status, origin
-    assert city.client.get("/api/v1/rejections/1", headers=cookie).status_code == 404, "reading needs no origin"
+        assert quiet_city.client.post(ACKNOWLEDGE, json=SEEN, headers=headers).status_code == status, origin
+    assert quiet_city.client.get("/api/v1/rejections/1", headers=cookie).status_code == 404, "reading needs no origin"
 
 
 def test_guessing_is_slowed(city: City) -> None:
@@ -76,22 +76,22 @@ def test_the_first_operator_is_made_once_and_tokens_are_kept_only_as_hashes(tran
         add_operator(transaction, "operador", NOON)
 
 
-def test_every_answer_is_protected(city: City) -> None:
+def test_every_answer_is_protected(quiet_city: City) -> None:
     for path in ("/api/v1/stations", "/api/v1/nowhere", "/health/live", "/"):
-        headers = city.client.get(path).headers
+        headers = quiet_city.client.get(path).headers
         assert "default-src 'self'" in headers["content-security-policy"]
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "same-origin"
         assert "server" not in headers
-    assert city.client.get("/api/v1/alerts").headers["cache-control"] == "no-store"
+    assert quiet_city.client.get("/api/v1/alerts").headers["cache-control"] == "no-store"
 
 
-def test_another_name_for_this_machine_is_not_answered(city: City) -> None:
-    foreign = city.client.get("/api/v1/stations", headers={"Host": "evil.example"})
+def test_another_name_for_this_machine_is_not_answered(quiet_city: City) -> None:
+    foreign = quiet_city.client.get("/api/v1/stations", headers={"Host": "evil.example"})
     assert foreign.status_code == 421
     assert "evil" not in foreign.text
-    assert city.client.get("/api/v1/stations", headers={"Host": "localhost:9"}).status_code == 200
+    assert quiet_city.client.get("/api/v1/stations", headers={"Host": "localhost:9"}).status_code == 200
 
 
 @pytest.fixture
@@ -114,31 +114,33 @@ def test_behind_tls_the_cookie_is_bound_to_host_and_tls(city: City, public: http
     assert access.COOKIE_S == 12 * 3600
 
 
-def test_a_body_too_large_is_refused_before_it_is_read(city: City) -> None:
-    large = city.client.post(ACKNOWLEDGE, content=b"x" * (LARGEST_BODY_BYTES + 1), headers=city.operator)
+def test_a_body_too_large_is_refused_before_it_is_read(quiet_city: City) -> None:
+    large = quiet_city.client.post(ACKNOWLEDGE, content=b"x" * (LARGEST_BODY_BYTES + 1), headers=quiet_city.operator)
     assert (large.status_code, large.json()["type"]) == (413, "urn:vigia:problem:too-large")
 
     def drip() -> Iterator[bytes]:
         for _ in range(LARGEST_BODY_BYTES // 4096 + 1):
             yield b"x" * 4096
 
-    assert city.client.post(ACKNOWLEDGE, content=drip(), headers=city.operator).status_code == 413
+    assert quiet_city.client.post(ACKNOWLEDGE, content=drip(), headers=quiet_city.operator).status_code == 413
 
 
-def test_a_body_that_never_comes_is_not_waited_for(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_never_comes_is_not_waited_for(quiet_city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protection, "BODY_S", 0.2)
-    with socket.create_connection((city.client.base_url.host, city.client.base_url.port or 80), timeout=5) as slow:
+    with socket.create_connection(
+        (quiet_city.client.base_url.host, quiet_city.client.base_url.port or 80), timeout=5
+    ) as slow:
         slow.sendall(b"POST /api/v1/alerts/1/close HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{")
         assert slow.recv(100).startswith(b"HTTP/1.1 408")
 
 
-def test_an_unknown_parameter_is_refused_rather_than_ignored(city: City) -> None:
-    refused = city.client.get("/api/v1/stations?kyind=river")
+def test_an_unknown_parameter_is_refused_rather_than_ignored(quiet_city: City) -> None:
+    refused = quiet_city.client.get("/api/v1/stations?kyind=river")
     assert (refused.status_code, refused.json()["type"]) == (400, "urn:vigia:problem:unknown-parameter")
     assert "kyind" in refused.json()["detail"]
 
 
-def test_hostile_parameters_harm_nothing(city: City) -> None:
+def test_hostile_parameters_harm_nothing(quiet_city: City) -> None:
     for path in (
         "/api/v1/stations/a%00b",
         "/api/v1/stations?municipality=%00",
@@ -154,7 +156,7 @@ def test_hostile_parameters_harm_nothing(city: City) -> None:
         "/api/v1/live?events=zzz",
         "/api/v1/stations/" + "x" * 300,
     ):
-        answer = city.client.get(path)
+        answer = quiet_city.client.get(path)
         assert answer.status_code in {200, 400, 404, 422}, (path, answer.text)
         assert answer.status_code == 200 or answer.headers["content-type"] == "application/problem+json"
 

@@ -109,12 +109,12 @@ def test_transitions_are_listed_newest_first_and_filtered(city: City) -> None:
     assert city.get("/transitions", since="2027-01-01T00:00:00Z")["items"] == []
 
 
-def test_what_is_not_there_is_not_found(city: City) -> None:
+def test_what_is_not_there_is_not_found(quiet_city: City) -> None:
     for answer in (
-        city.client.get("/api/v1/alerts/999"),
-        act(city, 999, "acknowledge", version=1),
-        act(city, 999, "close", version=1),
-        act(city, 999, "comment", note="x"),
+        quiet_city.client.get("/api/v1/alerts/999"),
+        act(quiet_city, 999, "acknowledge", version=1),
+        act(quiet_city, 999, "close", version=1),
+        act(quiet_city, 999, "comment", note="x"),
     ):
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:vigia:problem:no-such-alert")
 

@@ -143,17 +143,17 @@ def test_every_answer_fits_its_description(city: City) -> None:
     assert told > 20
 
 
-def test_the_description_is_one_the_client_may_keep(city: City) -> None:
-    first = city.client.get(f"{PREFIX}/openapi.json")
-    again = city.client.get(f"{PREFIX}/openapi.json", headers={"If-None-Match": first.headers["etag"]})
+def test_the_description_is_one_the_client_may_keep(quiet_city: City) -> None:
+    first = quiet_city.client.get(f"{PREFIX}/openapi.json")
+    again = quiet_city.client.get(f"{PREFIX}/openapi.json", headers={"If-None-Match": first.headers["etag"]})
     assert again.status_code == 304
     assert first.json()["openapi"].startswith("3.1")
 
 
-def test_a_route_that_is_not_there_and_a_method_that_is_not_are_problems_too(city: City) -> None:
+def test_a_route_that_is_not_there_and_a_method_that_is_not_are_problems_too(quiet_city: City) -> None:
     for answer, status in (
-        (city.client.get("/api/v1/nowhere"), 404),
-        (city.client.delete("/api/v1/stations"), 405),
+        (quiet_city.client.get("/api/v1/nowhere"), 404),
+        (quiet_city.client.delete("/api/v1/stations"), 405),
     ):
         assert answer.status_code == status
         assert answer.headers["content-type"] == MEDIA_TYPE

@@ -5,17 +5,17 @@ import pytest
 from tests.services.api.conftest import NOON, RIVER, City
 
 
-def test_stations_are_filtered_by_kind_basin_and_municipality(city: City) -> None:
-    rivers = city.get("/stations", kind="river", basin="gato", municipality="laplata", limit=1000)["items"]
+def test_stations_are_filtered_by_kind_basin_and_municipality(quiet_city: City) -> None:
+    rivers = quiet_city.get("/stations", kind="river", basin="gato", municipality="laplata", limit=1000)["items"]
     assert RIVER in {one["id"] for one in rivers}
     assert {(one["kind"], one["basin"], one["municipality"]) for one in rivers} == {("river", "gato", "laplata")}
 
 
-def test_pages_of_a_list_are_the_whole_list_once(city: City) -> None:
-    whole = [one["id"] for one in city.get("/stations", limit=1000)["items"]]
+def test_pages_of_a_list_are_the_whole_list_once(quiet_city: City) -> None:
+    whole = [one["id"] for one in quiet_city.get("/stations", limit=1000)["items"]]
     paged, address = [], "/api/v1/stations?limit=7"
     while address:
-        answer = city.client.get(address).json()
+        answer = quiet_city.client.get(address).json()
         assert len(answer["items"]) <= 7
         paged += [one["id"] for one in answer["items"]]
         address = answer["next"]
@@ -23,22 +23,22 @@ def test_pages_of_a_list_are_the_whole_list_once(city: City) -> None:
     assert len(whole) > 14
 
 
-def test_a_cursor_that_is_none_of_ours_is_refused(city: City) -> None:
+def test_a_cursor_that_is_none_of_ours_is_refused(quiet_city: City) -> None:
     for cursor in ("%%%", "x", "AAAA", "Nw=="):
-        answer = city.client.get("/api/v1/alerts", params={"cursor": cursor})
+        answer = quiet_city.client.get("/api/v1/alerts", params={"cursor": cursor})
         assert answer.status_code in {200, 400}, cursor
         assert answer.status_code == 400 or cursor == "Nw=="
 
 
-def test_a_station_says_what_it_is_judged_by(city: City) -> None:
-    told = city.get(f"/stations/{RIVER}")
+def test_a_station_says_what_it_is_judged_by(quiet_city: City) -> None:
+    told = quiet_city.get(f"/stations/{RIVER}")
     assert told["unit"] == "m"
     stage = next(rule for rule in told["rules"] if rule["judgement"]["judgement"] == "stage")
     assert stage["judgement"]["thresholds_m"] == [0.95, 1.30, 1.60]
 
 
-def test_stations_are_a_map_of_points_with_longitude_first(city: City) -> None:
-    answer = city.client.get("/api/v1/stations.geojson", params={"kind": "river"})
+def test_stations_are_a_map_of_points_with_longitude_first(quiet_city: City) -> None:
+    answer = quiet_city.client.get("/api/v1/stations.geojson", params={"kind": "river"})
     assert answer.headers["content-type"] == "application/geo+json"
     feature = next(one for one in answer.json()["features"] if one["id"] == RIVER)
     assert feature["geometry"] == {"type": "Point", "coordinates": [-58.013, -34.925]}

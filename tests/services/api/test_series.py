@@ -139,7 +139,7 @@ def test_rain_is_summed(city: City) -> None:
     assert told["unit"] == "mm"
 
 
-def test_a_period_upside_down_too_long_or_without_zone_is_refused(city: City) -> None:
+def test_a_period_upside_down_too_long_or_without_zone_is_refused(quiet_city: City) -> None:
     for asked, status in (
         ({"from": "2026-04-02T12:00:00Z", "to": "2026-04-02T11:00:00Z"}, 400),
         ({"from": "1990-04-02T12:00:00Z"}, 400),
@@ -148,7 +148,7 @@ def test_a_period_upside_down_too_long_or_without_zone_is_refused(city: City) ->
         ({"cursor": "bm8", "resolution": "raw"}, 400),
         ({"resolution": "1s"}, 422),
     ):
-        answer = city.client.get(f"/api/v1/stations/{RIVER}/series", params=asked)
+        answer = quiet_city.client.get(f"/api/v1/stations/{RIVER}/series", params=asked)
         assert answer.status_code == status, (asked, answer.text)
 
 
