@@ -54,7 +54,8 @@ def decide(book: Rulebook, states: States, arrived: Mapping[str, Sequence[Readin
     for station in sorted(arrived, key=lambda station: _judges_water(book, station)):
         moved: ByRule = {}
         for rule in book.rules[station]:
-            state, beside = states.of(station)[rule.id], around.of(rule)
+            state = states.of(station)[rule.id]
+            beside = around.of(rule) if isinstance(rule.judgement, Stage) else ALONE
             for reading in arrived[station]:
                 state, transition = rules.judge(rule, state, reading, beside)
                 if transition is not None:

@@ -184,8 +184,8 @@ subject_states = Table(
     Column("version", BigInteger, nullable=False, comment="Rises with every change"),
     Column("states", JSON, nullable=False, comment="What each rule remembers of this subject, by rule"),
     Column("colours", JSONB, nullable=False, comment="The colour each rule holds, by rule"),
+    # No index on it: it changes with every batch, and an update of an unindexed column stays within its page.
     _moment("judged_at"),
-    Index(None, "judged_at"),
     postgresql_with={"fillfactor": 50},
 )
 

@@ -45,6 +45,8 @@ COMMANDS = "/command"
 TAKE_WAIT_S = 0.5
 TICK_S = 5.0
 HEARTBEAT_S = 1.0
+REREAD_S = 1.0
+"""How long new rules and newly registered devices may go unnoticed."""
 
 
 @dataclass(slots=True)
@@ -81,6 +83,7 @@ class Pipeline:
     book: Rulebook | None = None
     counts: Counts = field(default_factory=Counts)
     _standing: Connection | None = None
+    _reread: Every = field(default_factory=lambda: Every(REREAD_S))
 
     def run(self, broker: Broker, batch: int, stop: threading.Event) -> None:
         """Carry messages until told to stop. Returns between two batches, with everything carried acknowledged."""
@@ -222,7 +225,9 @@ class Pipeline:
         return Kept(counts, checked.memories, judged.states)
 
     def _current_book(self, transaction: Connection) -> Rulebook:
-        """The rules in force, read again when the configuration changed."""
+        """The rules in force; whether the configuration changed is asked once a second."""
+        if self.book is not None and not self._reread.due():
+            return self.book
         version = rulebook.configuration_version(transaction)
         self.registry.forget_older_than(version)
         if self.book is None or self.book.version != version:

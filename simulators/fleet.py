@@ -24,8 +24,8 @@ PACE_S = 0.002
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def messages(devices: int, per_message: int, seed: int, stamp: "Stamp") -> Iterator[tuple[str, bytes]]:
-    """Readings of gauges in turn, calm water with a slow swell, each stamped when it is made and numbered per device."""
+def messages(prefix: str, devices: int, per_message: int, seed: int, stamp: "Stamp") -> Iterator[tuple[str, bytes]]:
+    """Readings of gauges in turn: calm water with a slow swell, stamped when they are made, numbered per device."""
     random = Random(seed)
     for turn in count():
         for device in range(devices):
@@ -35,28 +35,29 @@ def messages(devices: int, per_message: int, seed: int, stamp: "Stamp") -> Itera
                 for one in range(per_message)
             ]
             body = readings[0] if per_message == 1 else f"[{','.join(readings)}]"
-            yield f"vigia/v1/bench/river/gauge-{device}", body.encode()
+            yield f"{prefix}/gauge-{device}", body.encode()
 
 
 class Stamp:
     """Rising times, in seconds since 1970, a microsecond apart at least: no two readings of a device share one.
 
-    They run from the moment the caller gives, since nothing here reads the clock.
+    Nothing here reads the clock: the caller says by how much real time is ahead of the system's monotonic one.
     """
 
-    def __init__(self, start_s: float) -> None:
-        self._start_s, self._began_s, self._last_us = start_s, monotonic(), 0
+    def __init__(self, ahead_s: float) -> None:
+        self._ahead_s, self._last_us = ahead_s, 0
 
     def __call__(self) -> str:
         """The next one, to the microsecond."""
-        now_us = int((self._start_s + monotonic() - self._began_s) * 1e6)
+        now_us = int((self._ahead_s + monotonic()) * 1e6)
         self._last_us = max(now_us, self._last_us + 1)
         return f"{self._last_us / 1e6:.6f}"
 
 
 def run(arguments: argparse.Namespace) -> dict[str, float]:
     """Send until the input ends, or for `--seconds` at `--rate` messages a second."""
-    source = messages(arguments.devices, arguments.per_message, arguments.seed, Stamp(arguments.start))
+    stamp = Stamp(arguments.ahead)
+    source = messages(arguments.prefix, arguments.devices, arguments.per_message, arguments.seed, stamp)
     with Load(arguments.url, client_id=f"fleet-{arguments.seed}", window=2_000) as load:
         began_s = monotonic()
         if arguments.rate:
@@ -97,7 +98,8 @@ def main() -> None:
     """The process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
-    parser.add_argument("--start", type=float, required=True, help="the time now, seconds since 1970")
+    parser.add_argument("--ahead", type=float, required=True, help="real time less monotonic time, s")
+    parser.add_argument("--prefix", default="vigia/v1/bench/river", help="topic before the device")
     parser.add_argument("--devices", type=int, default=200)
     parser.add_argument("--per-message", type=int, default=1)
     parser.add_argument("--rate", type=float, default=0.0, help="messages a second; without it, as allowed")

@@ -123,17 +123,14 @@ def upgrade() -> None:
         sa.Column("reingested_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("rejected_messages_pkey")),
     )
+    op.create_index(op.f("rejected_messages_reason_id"), "rejected_messages", ["reason", "id"], unique=False)
+    op.create_index(op.f("rejected_messages_received_at"), "rejected_messages", ["received_at"], unique=False)
     op.create_index(
         "rejected_messages_said",
         "rejected_messages",
-        [
-            sa.literal_column("hashtextextended((topic || '#') || encode(payload, 'hex'), 0)"),
-            "received_at",
-        ],
+        [sa.literal_column("hashtextextended((topic || '#') || encode(payload, 'hex'), 0)"), "received_at"],
         unique=False,
     )
-    op.create_index(op.f("rejected_messages_reason_id"), "rejected_messages", ["reason", "id"], unique=False)
-    op.create_index(op.f("rejected_messages_received_at"), "rejected_messages", ["received_at"], unique=False)
     op.create_table(
         "subject_states",
         sa.Column("subject", sa.Text(), nullable=False),
@@ -149,7 +146,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("subject", name=op.f("subject_states_pkey")),
         postgresql_with={"fillfactor": 50},
     )
-    op.create_index(op.f("subject_states_judged_at"), "subject_states", ["judged_at"], unique=False)
     op.create_table(
         "alert_actions",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
