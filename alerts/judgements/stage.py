@@ -16,6 +16,8 @@ _IN_DOUBT = int(Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.SHIF
 _COLOURS = (NAR.AMARILLO, NAR.NARANJA, NAR.ROJO)
 _LEAST_GAP_S = 900
 _SAMPLES_PER_WINDOW = 60
+_MOST_MARGIN = 0.25
+"""The share of a threshold that the clear margin may take: the water in a street never falls below its floor."""
 
 Since = tuple[float | None, float | None, float | None]
 _NOT_LOW: Since = (None, None, None)

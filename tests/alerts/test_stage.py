@@ -133,6 +133,13 @@ def test_the_hold_starts_again_after_a_gap_because_nobody_saw_what_happened() ->
     assert [move.change for move in moves] == []
 
 
+def test_a_street_that_is_dry_again_is_clear_although_water_cannot_fall_below_its_floor() -> None:
+    street = Stage(thresholds_m=(0.1, 0.2, 0.3), period_s=300)
+    state, moves = told(*every_5_min(0.0, 0.0, 0.12, 0.13, *[0.0] * 12), rule=street)
+    assert state.nar is NAR.VERDE
+    assert moves[-1].change is Change.CLEARED
+
+
 def test_no_rise_is_taken_across_a_gap() -> None:
     _, moves = told(seen(0, 0.2), seen(120, 0.55))
     assert moves == []
