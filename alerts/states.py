@@ -70,16 +70,16 @@ class States:
             }
             for subject, states in sorted(moved.items())
         ]
-        with driver(transaction).cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO subject_states AS kept (subject, version, states, colours, judged_at)"
-                " SELECT subject, version, states, colours, %b FROM json_to_recordset(%b::json)"
-                " AS new (subject text, version int8, states json, colours jsonb)"
-                " ON CONFLICT (subject) DO UPDATE SET version = excluded.version, states = excluded.states,"
-                " colours = excluded.colours, judged_at = excluded.judged_at WHERE kept.version = excluded.version - 1",
-                [now, _ENCODE.encode(rows).decode()],
-            )
-            return Written(cursor, len(rows))
+        cursor = driver(transaction).cursor()  # not closed, which would forget how many rows it changed
+        cursor.execute(
+            "INSERT INTO subject_states AS kept (subject, version, states, colours, judged_at)"
+            " SELECT subject, version, states, colours, %b FROM json_to_recordset(%b::json)"
+            " AS new (subject text, version int8, states json, colours jsonb)"
+            " ON CONFLICT (subject) DO UPDATE SET version = excluded.version, states = excluded.states,"
+            " colours = excluded.colours, judged_at = excluded.judged_at WHERE kept.version = excluded.version - 1",
+            [now, _ENCODE.encode(rows).decode()],
+        )
+        return Written(cursor, len(rows))
 
     def confirm(self, moved: Mapping[str, ByRule]) -> None:
         """What was written is committed: remember it."""

@@ -99,19 +99,19 @@ class Memories:
         ]
         if not rows:
             return None
-        with driver(transaction).cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO device_memories AS kept"
-                " (device_id, version, memory, observed_at, received_at, latest, flags)"
-                " SELECT device_id, version, memory, observed_at, received_at, latest, flags"
-                " FROM json_to_recordset(%b::json) AS new (device_id int4, version int8, memory json,"
-                " observed_at timestamptz, received_at timestamptz, latest jsonb, flags int4)"
-                " ON CONFLICT (device_id) DO UPDATE SET version = excluded.version, memory = excluded.memory,"
-                " observed_at = excluded.observed_at, received_at = excluded.received_at, latest = excluded.latest,"
-                " flags = excluded.flags WHERE kept.version = excluded.version - 1",
-                [_ENCODE.encode(rows).decode()],
-            )
-            return Written(cursor, len(rows))
+        cursor = driver(transaction).cursor()  # not closed, which would forget how many rows it changed
+        cursor.execute(
+            "INSERT INTO device_memories AS kept"
+            " (device_id, version, memory, observed_at, received_at, latest, flags)"
+            " SELECT device_id, version, memory, observed_at, received_at, latest, flags"
+            " FROM json_to_recordset(%b::json) AS new (device_id int4, version int8, memory json,"
+            " observed_at timestamptz, received_at timestamptz, latest jsonb, flags int4)"
+            " ON CONFLICT (device_id) DO UPDATE SET version = excluded.version, memory = excluded.memory,"
+            " observed_at = excluded.observed_at, received_at = excluded.received_at, latest = excluded.latest,"
+            " flags = excluded.flags WHERE kept.version = excluded.version - 1",
+            [_ENCODE.encode(rows).decode()],
+        )
+        return Written(cursor, len(rows))
 
     def confirm(self, moved: Mapping[int, DeviceMemory]) -> None:
         """What was written is committed: remember it."""
