@@ -32,10 +32,7 @@ def new_database(database_url: str) -> Iterator[NewDatabase]:
 
 
 def allow_timescale(url: str) -> None:
-    """Install TimescaleDB, without its background jobs: a test runs them when it wants them. Skips where there is none.
-
-    What it refreshes and drops on its own would be right too, only not at a moment a test could name.
-    """
+    """Install TimescaleDB; skips where there is none. A test runs its jobs when it wants them."""
     with psycopg.connect(url, autocommit=True) as superuser:
         loaded = superuser.execute("SELECT current_setting('shared_preload_libraries') LIKE '%timescaledb%'").fetchone()
         if loaded != (True,):
@@ -43,7 +40,6 @@ def allow_timescale(url: str) -> None:
         superuser.execute(f"ALTER DATABASE {make_url(url).database} RESET timescaledb.disable_load".encode())
     with psycopg.connect(url, autocommit=True) as superuser:
         superuser.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
-        superuser.execute("SELECT _timescaledb_functions.stop_background_workers()")
 
 
 @pytest.fixture
