@@ -24,6 +24,7 @@ from time import monotonic, sleep
 from typing import IO, Protocol
 
 import psycopg
+from psycopg.pq import PGconn, Ping
 
 from services.child import (
     HOST,
@@ -43,6 +44,11 @@ log = logging.getLogger(__name__)
 NAME = "vigia"
 """The user and database in PostgreSQL, and the user at the broker."""
 START_S = 30.0
+LONGEST_RECOVERY_S = 300.0
+"""After a kill PostgreSQL first brings every file to the disk and then replays its log: minutes where the disk is busy,
+and longer still if that is cut short."""
+ASK_S = 0.1
+"""Between two questions whether PostgreSQL is ready: it logs each that comes too early."""
 PORT_TRIES = 3
 LARGEST_PAYLOAD_BYTES = 1 << 20
 SEGMENT_BYTES = 16 << 20
@@ -175,9 +181,11 @@ class Postgres:
         self._end_leftover()
         if not (self._data / "PG_VERSION").exists():
             self._create(uid)
-        deadline_s = monotonic() + START_S
+        began_s = hopeful_s = monotonic()
         while not self._started(uid):
-            if monotonic() > deadline_s:
+            now_s = monotonic()
+            hopeful_s = now_s if self._recovers() else hopeful_s
+            if now_s > min(hopeful_s + START_S, began_s + LONGEST_RECOVERY_S):
                 self.stop()
                 raise DidNotStart(f"PostgreSQL did not start: see {self._folder / 'postgres.log'}")
 
@@ -228,6 +236,10 @@ class Postgres:
             sleep(POLL_S)
         return self._answers()
 
+    def _recovers(self) -> bool:
+        """Whether it runs and lets nobody in yet, as while it puts right what a kill left behind."""
+        return PGconn.ping(f"host={HOST} port={self._port} connect_timeout=2".encode()) == Ping.REJECT
+
     def _answers(self) -> bool:
         """Make sure of our database, over the one that is always there."""
         url = f"postgresql://{NAME}:{self._password()}@{HOST}:{self._port}"
@@ -236,7 +248,7 @@ class Postgres:
                 if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [NAME]).fetchone():
                     connection.execute(f"CREATE DATABASE {NAME}")
         except psycopg.Error:
-            sleep(POLL_S)
+            sleep(ASK_S)
             return False
         self.url = f"{url}/{NAME}"
         return True

@@ -1,0 +1,303 @@
+"""A town under load whose parts may be killed: gauges that insist, the pipeline as a process, broker and database."""
+
+import getpass
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psutil
+import psycopg
+from sqlalchemy.engine import make_url
+
+from models.migrations import upgrade
+from models.place import City, Device, Municipality, Station
+from models.rule import Fault, Rule, Silence, Stage
+from services.child import end_child, free_port, spawn
+from services.embedded import Mqtt, Postgres, embedded_broker, embedded_postgres
+from services.load import load
+from services.runtime import open_database, wall_clock
+from services.seed import Seed
+from simulators.load import Load
+
+DEVICES = 25
+BEGAN_AT = datetime.fromtimestamp(int(wall_clock().timestamp()) - 7_200, UTC)
+"""When the gauges' readings begin: long enough ago that none comes to lie in the future."""
+PATIENCE_S = 30.0
+POLL_S = 0.05
+WINDOW = 200
+STOP_S = 15.0
+MOSQUITTO = os.environ.get("VIGIA_TEST_MOSQUITTO")
+SQLITE = os.environ.get("VIGIA_TEST_MOSQUITTO_SQLITE")
+
+Said = tuple[str, bytes]
+
+
+def reading(number: int, level_m: float) -> Said:
+    """The number-th reading of the town: each gauge in its turn, a second apart."""
+    device, seq = number % DEVICES, number // DEVICES
+    at = BEGAN_AT.timestamp() + seq
+    body = f'{{"observed_at": {at}, "boot": "town", "seq": {seq}, "level_m": {level_m}}}'
+    return f"vigia/v1/town/river/gauge-{device}", body.encode()
+
+
+def seed() -> Seed:
+    """River gauges, each judged by its level, its silence and its faults."""
+    names = [f"gauge-{number}" for number in range(DEVICES)]
+    judgements = (Stage(thresholds_m=(1.0, 1.5, 2.0), period_s=60), Silence(period_s=60), Fault())
+    place: dict[str, Any] = {"municipality": "town", "kind": "river"}
+    city = City(
+        id="town",
+        name="Town",
+        zone=ZoneInfo("UTC"),
+        municipalities=(Municipality(id="town", name="Town", latitude=-34.9, longitude=-57.9),),
+        basins=(),
+        stations=tuple(Station(id=name, name=name, latitude=-34.9, longitude=-57.9, **place) for name in names),
+        devices=tuple(Device(code=name, station=name, period_s=60, **place) for name in names),
+    )
+    rules = tuple(
+        Rule(f"{name}.{type(judgement).__name__.lower()}", 1, "river", name, judgement)
+        for name in names
+        for judgement in judgements
+    )
+    return Seed(city=city, rules=rules)
+
+
+def prepare(database_url: str) -> None:
+    """Make the tables and load the town."""
+    database = open_database(database_url, name="test")
+    with database.begin() as transaction:
+        upgrade(transaction)
+        load(transaction, seed(), BEGAN_AT)
+    database.dispose()
+
+
+class Gauges:
+    """Says things at a steady rate in a thread, each again and again until the broker has acknowledged it."""
+
+    def __init__(self, url: str, thing: Callable[[int], Said], rate_per_s: float) -> None:
+        """Says nothing before the `with` begins. `thing`: what is said as the n-th."""
+        self.said: list[Said] = []
+        self.published: list[int] = []
+        self.acknowledged = 0
+        self._url, self._thing, self._rate_per_s = url, thing, rate_per_s
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._stop = threading.Event()
+        self._until_s = float("inf")
+
+    def __enter__(self) -> "Gauges":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Say nothing new, and wait until all that was said is acknowledged."""
+        self._until_s = monotonic() + PATIENCE_S
+        self._stop.set()
+        self._thread.join(2 * PATIENCE_S)
+
+    def _run(self) -> None:
+        began_s = monotonic()
+        while self._goes_on():
+            try:
+                with Load(self._url, client_id="gauges", window=WINDOW) as wire:
+                    self._insist(wire, began_s)
+            except (OSError, TimeoutError):
+                sleep(POLL_S)
+
+    def _insist(self, wire: Load, began_s: float) -> None:
+        """Over one connection, from the first thing without an acknowledgement on."""
+        before = self.acknowledged
+        while self._goes_on():
+            if not self._stop.is_set():
+                self._say_more(int((monotonic() - began_s) * self._rate_per_s))
+            first = before + wire.sent
+            for number in range(first, len(self.said)):
+                self.published[number] += 1
+            try:
+                wire.send(self.said[first:])
+                wire.drain(PATIENCE_S)
+            finally:
+                self.acknowledged = before + wire.acknowledged
+            sleep(0.01)
+
+    def _say_more(self, until: int) -> None:
+        self.said += [self._thing(number) for number in range(len(self.said), until)]
+        self.published += [0] * (len(self.said) - len(self.published))
+
+    def _goes_on(self) -> bool:
+        unfinished = self.acknowledged < len(self.said) and monotonic() < self._until_s
+        return unfinished or not self._stop.is_set()
+
+
+class Carrier:
+    """The pipeline as a process that dies with us."""
+
+    def __init__(self, folder: Path, database_url: str, mqtt_url: str) -> None:
+        """Nothing is started yet."""
+        self._log = folder / "pipeline.log"
+        self._environment = {
+            "VIGIA_DATABASE_URL": database_url,
+            "VIGIA_MQTT_URL": mqtt_url,
+            "VIGIA_LOG_LEVEL": "WARNING",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, the first time or again."""
+        program = [sys.executable, "-m", "services", "pipeline"]
+        self._process = spawn(program, self._log, os.geteuid(), signal.SIGKILL, self._environment)
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        process = self.process
+        process.kill()
+        process.wait(PATIENCE_S)
+
+    def stop(self) -> None:
+        """End it as an operator would; it must obey, and leave without an error."""
+        process = self.process
+        process.terminate()
+        assert process.wait(STOP_S) == 0, self.trouble
+
+    def abandon(self) -> None:
+        """End it whatever it does."""
+        end_child(self._process, signal.SIGTERM)
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The running one."""
+        assert self._process is not None
+        return self._process
+
+    @property
+    def rss_mb(self) -> float:
+        """Memory it holds, shared libraries among it."""
+        return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
+
+    @property
+    def trouble(self) -> str:
+        """What it complained of last."""
+        return self._log.read_text(encoding="utf-8", errors="replace")[-4_000:]
+
+
+class Mosquitto:
+    """A broker whose sessions survive its death: Mosquitto 2.1 with persist-sqlite."""
+
+    def __init__(self, folder: Path) -> None:
+        """Nothing is started yet."""
+        self._folder = folder
+        self._port = free_port(0)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"mqtt://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Start, the first time or again on the same store."""
+        configuration = self._folder / "mosquitto.conf"
+        configuration.write_text(
+            f"user {getpass.getuser()}\nlistener {self._port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 2000000\n"
+            f"max_inflight_messages 1000\npersistence_location {self._folder}/\nglobal_plugin {SQLITE}\n"
+            "plugin_opt_flush_period 0\nplugin_opt_sync full\n"
+        )
+        program = [str(MOSQUITTO), "-c", str(configuration)]
+        self._process = spawn(program, self._folder / "mosquitto.log", os.geteuid(), signal.SIGKILL)
+
+    def restart(self) -> None:
+        """`kill -9`, and up again."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(PATIENCE_S)
+        self.start()
+
+    def abandon(self) -> None:
+        """End it whatever it does."""
+        end_child(self._process, signal.SIGTERM)
+
+
+@dataclass(slots=True)
+class Town:
+    """All of it, with the pipeline connected."""
+
+    postgres: Postgres
+    broker: Mqtt | Mosquitto
+    carrier: Carrier
+
+    def rows(self, query: str, url: str | None = None) -> list[tuple[Any, ...]]:
+        """What the tables hold, the town's or those of the database at `url`."""
+        with psycopg.connect(url or self.postgres.url, autocommit=True) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    @contextmanager
+    def another_database(self) -> Iterator[str]:
+        """One with the same town, on the same server, where nothing happened yet."""
+        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE another")
+        url = make_url(self.postgres.url).set(database="another").render_as_string(hide_password=False)
+        prepare(url)
+        yield url
+
+    def count(self, table: str) -> int:
+        """Rows in a table."""
+        return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
+
+    def accounted(self) -> int:
+        """Messages that became a row or a rejection; 0 while the database is away."""
+        try:
+            return self.count("river_readings") + self.count("rejected_messages")
+        except psycopg.OperationalError:
+            return 0
+
+    def kill_postgres(self) -> None:
+        """`kill -9` of the server's first process, and up again."""
+        os.kill(self.postgres.pid, signal.SIGKILL)
+        self.postgres.restart()
+
+    def await_progress(self) -> None:
+        """Until something more is carried than was when asked."""
+        before = self.accounted()
+        assert self.wait_for(lambda: self.accounted() > before), self.carrier.trouble
+
+    def wait_for(self, what: Callable[[], bool], wait_s: float = PATIENCE_S) -> bool:
+        """Whether it came true in time."""
+        deadline_s = monotonic() + wait_s
+        while not what():
+            if monotonic() > deadline_s:
+                return False
+            sleep(POLL_S)
+        return True
+
+    def connected(self) -> bool:
+        """Whether the pipeline has subscribed: what is said before anybody listens is nobody's loss."""
+        return bool(self.rows("SELECT 1 FROM heartbeats WHERE status ->> 'connected' = 'true'"))
+
+
+@contextmanager
+def town(*, persisting_broker: bool = False) -> Iterator[Town]:
+    """A town of its own, running. All of it ends with the block."""
+    # Not among pytest's own folders: each run of pytest closes them to other users, and as root PostgreSQL is another.
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="vigia-town-")))
+        postgres = stack.enter_context(embedded_postgres(folder))
+        prepare(postgres.url)
+        broker: Mqtt | Mosquitto
+        if persisting_broker:
+            broker = Mosquitto(folder)
+            broker.start()
+            stack.callback(broker.abandon)
+        else:
+            broker = stack.enter_context(embedded_broker(folder, 0))
+        carrier = Carrier(folder, postgres.url, broker.url)
+        stack.callback(carrier.abandon)
+        carrier.start()
+        running = Town(postgres, broker, carrier)
+        assert running.wait_for(running.connected), carrier.trouble
+        yield running
