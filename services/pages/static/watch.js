@@ -24,6 +24,7 @@ let fetchedAt = 0;
 
 const now = () => serverNow + (performance.now() - heardAt) * pace;
 let contactAt = performance.now();
+let everHeard = false;
 
 function fill(key, values) {
   return words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
@@ -46,20 +47,24 @@ function age() {
   }
 }
 
+// A moment whose UTC fields read as the city's clock does.
+function local(serverMs) {
+  return new Date(serverMs + Number(clock.dataset.offset) * 1000);
+}
+
 function showClock() {
-  const local = new Date(now() + Number(clock.dataset.offset) * 1000);
-  const [hours, minutes, seconds] = local.toISOString().slice(11, 19).split(":");
-  clock.textContent = `${local.getUTCDate()}/${local.getUTCMonth() + 1}/${local.getUTCFullYear()} ${hours}:${minutes}:${seconds}`;
+  const here = local(now());
+  clock.textContent = `${here.getUTCDate()}/${here.getUTCMonth() + 1}/${here.getUTCFullYear()} ${here.toISOString().slice(11, 19)}`;
 }
 
 function showContact() {
   const silentMs = performance.now() - contactAt;
   const lost = silentMs > LOST_AFTER_MS;
+  if (!everHeard && !lost) return; // the page as it came
   const outage = main.querySelector(".outage") !== null;
   let text = outage ? words.no_data : words.live;
   if (lost) {
-    const since = new Date(Date.now() - silentMs);
-    text = fill("lost_since", { at: since.toLocaleTimeString("es-AR", { hour: "2-digit", minute: "2-digit", hour12: false }) });
+    text = fill("lost_since", { at: local(now() - silentMs * pace).toISOString().slice(11, 16) });
   } else if (silentMs > CHECK_EVERY_MS + RETRY_MS) {
     text = fill("late", { span: span(silentMs / 1000) });
   }
@@ -107,33 +112,37 @@ function replace(html) {
   }
 }
 
+async function fetched(names) {
+  const address = new URL(location.href);
+  address.searchParams.delete("lang");
+  for (const name of names) address.searchParams.append("parte", name);
+  try {
+    const response = await fetch(address, { signal: AbortSignal.timeout(LOST_AFTER_MS) });
+    return response.ok ? { html: await response.text(), at: Number(response.headers.get("X-Vigia-Now")) } : null;
+  } catch {
+    return null; // no line: the badge says so, and the parts stay due
+  }
+}
+
 async function refresh() {
   if (fetching || !dirty.size || performance.now() - fetchedAt < FETCH_EVERY_MS) return;
   fetching = true;
   const wanted = [...dirty];
   dirty.clear();
-  try {
-    const address = new URL(location.href);
-    address.searchParams.delete("lang");
-    for (const name of wanted) address.searchParams.append("parte", name);
-    const response = await fetch(address, { credentials: "same-origin", signal: AbortSignal.timeout(LOST_AFTER_MS) });
-    if (!response.ok) throw new Error(response.statusText);
-    replace(await response.text());
-    heard(Number(response.headers.get("X-Vigia-Now")));
-    showTitle();
-    age();
-  } catch {
-    for (const name of wanted) dirty.add(name);
-  } finally {
-    fetching = false;
-    fetchedAt = performance.now();
-  }
+  const found = await fetched(wanted);
+  fetching = false;
+  fetchedAt = performance.now();
+  if (!found) return mark(...wanted);
+  replace(found.html);
+  heard(found.at);
+  showTitle();
+  age();
 }
 
 function heard(serverMs) {
-  contactAt = performance.now();
+  everHeard = true;
+  contactAt = heardAt = performance.now();
   serverNow = serverMs;
-  heardAt = performance.now();
 }
 
 const PARTS_OF_KIND = { river: ["estaciones"], rain: ["lluvia"], radar: [] };

@@ -27,7 +27,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
-    "--lang=es-AR",
+    "--accept-lang=es-AR",
     "--remote-debugging-pipe",
 )
 
@@ -104,10 +104,11 @@ class Browser:
                 raise TimeoutError(expression)
             sleep(POLL_S)
 
-    def press(self, key: str, code: int) -> None:
-        """One key, as a keyboard sends it."""
-        for kind in ("keyDown", "keyUp"):
-            self.command("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
+    def press_enter(self) -> None:
+        """The key, as a keyboard sends it."""
+        key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+        self.command("Input.dispatchKeyEvent", type="keyDown", text="\r", **key)
+        self.command("Input.dispatchKeyEvent", type="keyUp", **key)
 
     def type(self, text: str) -> None:
         """Text into whatever has the focus."""
