@@ -41,7 +41,7 @@ class Judged:
 def concerned(book: Rulebook, stations: Iterable[str]) -> set[str]:
     """The subjects whose states judging these stations needs: themselves and the neighbours their rules look at."""
     stations = set(stations)
-    return stations.union(*(_neighbours(rule) for station in stations for rule in book.rules[station]))
+    return stations.union(*(book.neighbours[station] for station in stations & book.neighbours.keys()))
 
 
 def decide(book: Rulebook, states: States, arrived: Mapping[str, Sequence[Reading]], now: datetime) -> Judged:
@@ -51,7 +51,7 @@ def decide(book: Rulebook, states: States, arrived: Mapping[str, Sequence[Readin
     """
     judged = Judged()
     around = _Surroundings(book, states, judged)
-    for station in sorted(arrived, key=lambda station: _judges_water(book, station)):
+    for station in sorted(arrived, key=book.streams.__contains__):
         moved: ByRule = {}
         for rule in book.rules[station]:
             state = states.of(station)[rule.id]
@@ -132,14 +132,6 @@ def blame(transaction: Connection, book: Rulebook, station: str, trouble: str, n
         evidence={"trouble": trouble},
     )
     record.transition(transaction, book.places[station], origin, fault, tell=True)
-
-
-def _judges_water(book: Rulebook, station: str) -> bool:
-    return any(isinstance(rule.judgement, Stage) for rule in book.rules[station])
-
-
-def _neighbours(rule: Rule) -> tuple[str, ...]:
-    return (*rule.judgement.upstream, *rule.judgement.rain) if isinstance(rule.judgement, Stage) else ()
 
 
 class _Surroundings:

@@ -53,6 +53,10 @@ class Rulebook:
     """By subject."""
     outlooks: Mapping[str, Outlook]
     """By station, from its own past."""
+    neighbours: Mapping[str, frozenset[str]]
+    """By subject, the stations its rules look at besides itself; only subjects that have any."""
+    streams: frozenset[str]
+    """The subjects with a rule on their water level."""
 
 
 def configuration_version(transaction: Connection) -> int:
@@ -74,11 +78,17 @@ def read(transaction: Connection) -> Rulebook:
                 rules[subject].append(Rule(rule_id, version, kind, subject, judgement_of(judgement)))
         cursor.execute("SELECT station_id, model -> 'outlook' FROM forecast_models WHERE model ? 'outlook'")
         outlooks = {row[0]: msgspec.convert(row[1], Outlook) for row in cursor}
+    stages = [
+        (rule.subject, rule.judgement) for of in rules.values() for rule in of if isinstance(rule.judgement, Stage)
+    ]
+    beside = {subject: frozenset((*stage.upstream, *stage.rain)) for subject, stage in stages}
     return Rulebook(
         configuration_version(transaction),
         places,
         {subject: tuple(subject_rules) for subject, subject_rules in rules.items()},
         outlooks,
+        {subject: neighbours for subject, neighbours in beside.items() if neighbours},
+        frozenset(beside),
     )
 
 
