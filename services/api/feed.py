@@ -95,6 +95,7 @@ class Feed:
     async def running(self) -> AsyncIterator[None]:
         """Follow the events for as long as this is entered."""
         task = asyncio.create_task(self._run())
+        task.add_done_callback(self._ended)
         try:
             yield
         finally:
@@ -110,7 +111,7 @@ class Feed:
     async def join(self, last: str | None) -> Seat:
         """A seat after the position a client names, or at the newest event where it names none.
 
-        Waits up to CATCH_UP_S for a database that is away; raises Closed then, or when the server stops.
+        Waits up to CATCH_UP_S for a database that is away, then raises TimeoutError; Closed when the server stops.
         """
         async with asyncio.timeout(CATCH_UP_S):
             while self._position is None:
@@ -167,6 +168,12 @@ class Feed:
                 self.connected = False
                 await asyncio.sleep(RETRY_S)
 
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """It ends only when told to, or by a bug: then health and every pulse say that the stream is lost."""
+        self.connected = False
+        if not task.cancelled() and task.exception() is not None:
+            log.error("the live stream broke", extra={"action": "follow"}, exc_info=task.exception())
+
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(
             self._address,
@@ -216,7 +223,8 @@ class Feed:
                 if not 0 <= here.taken_s - position.taken_s <= REPLAY_S or not covers(here.after, position.after):
                     return None
                 await connection.execute("SELECT pg_notify(%s, '')", [CHANNEL])
-                while self._position is None or not covers(self._position.after, position.after):
+                # Halfway through a stretch, the ring lacks some of what its snapshot sees.
+                while self._position is None or self._halfway or not covers(self._position.after, position.after):
                     await self._move()
                 target, end = self._position, self._end
                 missed = await _stretch(connection, position)

@@ -40,6 +40,10 @@ class NoSuchStation(NotFound):
     """No existe esa estación. / There is no such station."""
 
 
+class KindIsOff(NotFound):
+    """Esta versión no conoce ese tipo de sensor. / This version does not know that kind of sensor."""
+
+
 class StationWithRules(BaseModel):
     """A station and the rules it is judged by."""
 
@@ -117,7 +121,9 @@ def series(
     cursor: Annotated[str | None, Query(max_length=200, description="From `next`")] = None,
 ) -> Series:
     """A station's values; the last day unless said. At most 2,100 points an answer, whatever the period."""
-    kind = BY_NAME[place(snapshot, station_id).kind]
+    kind = BY_NAME.get(place(snapshot, station_id).kind)
+    if kind is None:
+        raise KindIsOff
     asked = _Asked(request, snapshot, kind, station_id, told.start, told.end)
     codes = queries.devices_of(snapshot, station_id)
     chosen = queries.BY_NAME.get(resolution)

@@ -91,10 +91,11 @@ def suited(
     there = connection.execute(
         few, {"devices": list(device_ids), "start": start, "end": end, "most": MOST_POINTS + 1}
     ).scalar_one()
-    # None at all may also mean that the raw readings were let go and their hours kept.
     if 0 < there <= MOST_POINTS:
         return None
-    return next((one for one in RESOLUTIONS if end - start <= one.page), RESOLUTIONS[-1])
+    # None at all may mean that the raw readings were let go and their hours kept.
+    least = HOUR if there == 0 else RESOLUTIONS[0].length
+    return next((one for one in RESOLUTIONS if one.length >= least and end - start <= one.page), RESOLUTIONS[-1])
 
 
 def intervals(

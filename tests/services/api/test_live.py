@@ -106,9 +106,13 @@ def follow(listener: Listener, over: threading.Event, rng: random.Random | None)
                     return
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_eight_writers_and_a_client_that_comes_and_goes_hear_each_event_once(city: City, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "page", "ring"), [(1, feed.PAGE, feed.RING), (2, 3, 40), (3, 1, 10)])
+def test_eight_writers_and_a_client_that_comes_and_goes_hear_each_event_once(
+    city: City, monkeypatch: pytest.MonkeyPatch, seed: int, page: int, ring: int
+) -> None:
     print(f"seed {seed}")
+    monkeypatch.setattr(feed, "PAGE", page)
+    monkeypatch.setattr(feed, "RING", ring)
     steady, restless, over = Listener(city), Listener(city), threading.Event()
     with ThreadPoolExecutor(WRITERS + 2) as pool:
         following = [
@@ -211,12 +215,12 @@ def test_who_was_away_too_long_or_names_no_place_of_ours_starts_afresh(city: Cit
 
 def test_more_than_can_be_replayed_is_a_fresh_start(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "MOST_REPLAYED", 10)
-    monkeypatch.setattr(feed, "RING", 5)
     with Listener(city).connected() as events:
         here = next(events).id
-    with city.database.begin() as transaction:
-        for number in range(12):
-            announce(transaction, "readings", {"n": [number]}, NOON)
+        with city.database.begin() as transaction:
+            for number in range(12):
+                announce(transaction, "readings", {"n": [number]}, NOON)
+        assert [next(events).data["n"] for _ in range(12)][-1] == [11]
     with Listener(city, last=here).connected() as events:
         assert next(events).event == "resync"
 

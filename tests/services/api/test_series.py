@@ -125,6 +125,8 @@ def test_hours_outlive_the_readings_they_were_made_of(city: City) -> None:
     whole = {"from": NOON.isoformat(), "to": (NOON + timedelta(hours=2)).isoformat()}
     hours = series(city, **whole, resolution="1h")["intervals"]
     assert [(one["count"], one["min"]) for one in hours] == [(60, 12.0), (60, 13.0)]
+    first = {"from": NOON.isoformat(), "to": (NOON + timedelta(hours=1)).isoformat()}
+    assert series(city, **first)["intervals"] == hours[:1], "auto finds them too"
     days = series(city, **whole, resolution="1d")["intervals"]
     assert [(one["count"], one["min"], one["max"]) for one in days] == [(120, 12.0, 13.59)]
 
