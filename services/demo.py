@@ -26,6 +26,9 @@ from services.runtime import FasterClock, SettingsTrouble, wall_clock
 from services.seed import LA_PLATA, read_seed
 
 PARTS = ("pipeline", "notifier", "api", "simulate")
+LEARNING = "learn"
+PAST_DAYS = 120
+"""The simulated past the streams' forecasts are learnt from, while the demo already runs."""
 PAUSE = timedelta(minutes=1)
 """How much simulated time passes, unseen, between a stop and the next start."""
 READY_S = 30.0
@@ -66,6 +69,12 @@ def note_time(folder: Path, now: datetime) -> None:
     fresh.replace(folder / "clock.json")
 
 
+def knows_forecasts(database: Engine) -> bool:
+    """Whether an earlier run learnt them."""
+    with database.begin() as transaction:
+        return transaction.execute(text("SELECT EXISTS (SELECT 1 FROM forecast_models)")).scalar_one() is True
+
+
 def prepare(database: Engine, now: datetime) -> str | None:
     """Schema, La Plata and the first operator, whose token is returned once."""
     with database.begin() as transaction:
@@ -94,22 +103,28 @@ class Parts:
     def mend(self) -> None:
         """Start again what has ended."""
         for name, process in self.running.items():
-            if process.poll() is not None and monotonic() - self.started_s[name] > RESTART_S:
+            if name in PARTS and process.poll() is not None and monotonic() - self.started_s[name] > RESTART_S:
                 self.restarts += 1
                 self._start(name)
 
     def stop_all(self) -> None:
         """Ask all at once, the devices first, then wait for each; within a few seconds they are gone."""
-        for name in reversed(PARTS):
-            process = self.running.get(name)
-            if process is not None and process.poll() is None:
+        for process in reversed(self.running.values()):
+            if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
         for process in self.running.values():
             end_child(process, signal.SIGTERM)
 
+    def learn(self) -> None:
+        """Learn the forecasts beside everything else; it ends by itself and is not started again."""
+        self._start(LEARNING)
+
     def _start(self, name: str) -> None:
-        words = ["--scenario", self.scenario] if name == "simulate" else []
-        program = [sys.executable, "-m", "services", name, *words]
+        words = {
+            "simulate": ["--scenario", self.scenario],
+            LEARNING: ["--simulated", self.scenario, "--days", str(PAST_DAYS)],
+        }
+        program = [sys.executable, "-m", "services", name, *words.get(name, [])]
         log_file = self.folder / f"{name}.log"
         self.running[name] = spawn(program, log_file, os.geteuid(), signal.SIGTERM, self.environment)
         self.started_s[name] = monotonic()

@@ -1,12 +1,13 @@
 """Learning each stream's forecast and outlook from its own past, and keeping them where pages and rules find them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 import numpy as np
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
+from alerts import rulebook
 from alerts.forecast import Model
 from alerts.learning import fit
 from alerts.rulebook import Rulebook
@@ -15,6 +16,8 @@ from models.reading import UNTRUSTED
 from models.rows import driver
 from models.rule import Rule, Stage
 
+Record = Callable[[str, Stage], Series]
+"""Gives a station's past, on the step that suits its rule."""
 LEAST_STEP_S = 300
 LEAST_ROWS = 30 * 24 * 12
 """A month of five minutes: from less, nothing is learnt."""
@@ -59,6 +62,28 @@ def learn(stage: Stage, series: Series) -> Model | None:
     if np.count_nonzero(~np.isnan(series.level_m)) * series.step_s < LEAST_ROWS * LEAST_STEP_S:
         return None
     return fit(series, stage)
+
+
+def learn_all(database: Engine, record: Record, now: datetime) -> Iterator[tuple[str, Model | None]]:
+    """Learn for every stream from the record that `record` gives of it; each model is in force at once."""
+    with database.begin() as transaction:
+        watched = stages(rulebook.read(transaction))
+    for rule, stage in watched:
+        model = learn(stage, record(rule.subject, stage))
+        if model is not None:
+            with database.begin() as transaction:
+                keep(transaction, {rule.subject: model}, now)
+        yield rule.subject, model
+
+
+def stored(database: Engine, start: datetime) -> Record:
+    """The record that is in the tables, since `start`."""
+
+    def record(station: str, stage: Stage) -> Series:
+        with database.begin() as transaction:
+            return past(transaction, station, stage, start)
+
+    return record
 
 
 def keep(transaction: Connection, models: Mapping[str, Model], now: datetime) -> None:

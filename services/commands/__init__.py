@@ -14,6 +14,7 @@ COMMANDS = (
     "rejections",
     "token",
     "retain",
+    "upkeep",
     "qc",
     "skill",
     "asyncapi",

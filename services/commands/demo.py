@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic
 
 from services.child import HOST, free_port
-from services.demo import Parts, Pulse, await_page, note_time, only_one, prepare, resumed_clock
+from services.demo import Parts, Pulse, await_page, knows_forecasts, note_time, only_one, prepare, resumed_clock
 from services.embedded import DidNotStart, embedded_broker, embedded_postgres
 from services.runtime import SettingsTrouble, open_database, stop_on_signals
 from services.settings import Settings
@@ -61,6 +61,8 @@ def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop:
                 _say(f"la página no respondió: ver / the page did not answer: see {folder / 'api.log'}")
                 return 0 if stop.is_set() else 1
             _greet(port, broker.url, token)
+            if not knows_forecasts(database):
+                parts.learn()
             _watch(Pulse(database, clock), parts, stop, arguments.seconds, lambda now: note_time(folder, now))
         finally:
             _say("\nfrenando / stopping ...")

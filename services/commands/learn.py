@@ -3,11 +3,12 @@
 import argparse
 from datetime import datetime, timedelta
 
-from alerts import rulebook
+import numpy as np
+
 from alerts.forecast import Model
 from alerts.series import Series, regular
 from models.rule import Stage
-from services.learn import keep, leads_published, learn, past, stages
+from services.learn import Record, leads_published, learn_all, stored
 from services.runtime import clock_of, migrated_database
 from services.seed import LA_PLATA, read_seed
 from services.settings import Settings
@@ -36,23 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Print a line for each stream; exit status 1 where nothing could be learnt for any."""
     settings = Settings()
     now = clock_of(settings)()
-    start = now - timedelta(days=arguments.days)
-    learnt: dict[str, Model] = {}
+    start, learnt = now - timedelta(days=arguments.days), 0
     with migrated_database(settings, "vigia-learn") as database:
-        with database.begin() as transaction:
-            watched = stages(rulebook.read(transaction))
-        simulated: dict[str, Series] | None = None
-        if arguments.simulated:
-            simulated = _simulated(arguments.simulated, {rule.subject: stage for rule, stage in watched}, start, now)
-        for rule, stage in watched:
-            with database.begin() as transaction:
-                series = past(transaction, rule.subject, stage, start) if simulated is None else simulated[rule.subject]
-            model = learn(stage, series)
-            if model is not None:
-                learnt[rule.subject] = model
-            print(f"{rule.subject}: {_said(model)}", flush=True)
-        with database.begin() as transaction:
-            keep(transaction, learnt, now)
+        record = simulated(arguments.simulated, start, now) if arguments.simulated else stored(database, start)
+        for station, model in learn_all(database, record, now):
+            print(f"{station}: {_said(model)}", flush=True)
+            learnt += model is not None
     return 0 if learnt else 1
 
 
@@ -62,20 +52,26 @@ def _said(model: Model | None) -> str:
     return f"{model.spells} spells; leads shown, min: {[lead_s // 60 for lead_s in leads_published(model)]}"
 
 
-def _simulated(scenario: str, watched: dict[str, Stage], start: datetime, end: datetime) -> dict[str, Series]:
-    """What the streams of the simulated La Plata would have done until now, of another seed than what is shown."""
-    world = World(read_seed(LA_PLATA).city, SCENARIOS[scenario].weather, seed=0, start=start)
+def simulated(scenario: str, start: datetime, end: datetime) -> Record:
+    """What the simulated La Plata would have done until now, of another seed than the one that is shown."""
+    city = read_seed(LA_PLATA).city
+    world = World(city, SCENARIOS[scenario].weather, seed=0, start=start)
+    streams = [station.id for station in city.stations if station.kind == "river"]
+    gauges = [station.id for station in city.stations if station.kind == "rain"]
     times: list[float] = []
-    levels: dict[str, list[float | None]] = {station: [] for station in watched}
-    rain: dict[str, list[float | None]] = {station: [] for station in watched}
-    fallen = {gauge: 0.0 for stage in watched.values() for gauge in stage.rain}
+    levels: dict[str, list[float]] = {station: [] for station in streams}
+    fallen: dict[str, list[float]] = {gauge: [] for gauge in gauges}
     while world.now < end:
         for _ in range(STEP_S // 60):
             world.step()
         times.append(world.now.timestamp())
-        since = {gauge: world.fallen_mm(gauge) - before for gauge, before in fallen.items()}
-        fallen = {gauge: world.fallen_mm(gauge) for gauge in fallen}
-        for station, stage in watched.items():
+        for station in streams:
             levels[station].append(world.level_m(station))
-            rain[station].append(sum(since[gauge] for gauge in stage.rain) / max(1, len(stage.rain)))
-    return {station: regular(times, levels[station], step_s=STEP_S, rain_mm=rain[station]) for station in watched}
+        for gauge in gauges:
+            fallen[gauge].append(world.fallen_mm(gauge))
+
+    def record(station: str, stage: Stage) -> Series:
+        rain = np.mean([np.diff(fallen[gauge], prepend=0.0) for gauge in stage.rain], axis=0) if stage.rain else None
+        return regular(times, levels[station], step_s=STEP_S, rain_mm=None if rain is None else rain.tolist())
+
+    return record

@@ -1,0 +1,47 @@
+"""`vigia upkeep`: what a city's database needs once a day."""
+
+import argparse
+import logging
+import threading
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from services.learn import learn_all, stored
+from services.patience import outlast
+from services.retention import retain
+from services.runtime import Clock, clock_of, migrated_database, start_logging, stop_on_signals
+from services.settings import Settings
+
+NAME = "upkeep"
+HELP = "Once a day, until stopped: let go of old rows and learn the streams' forecasts afresh."
+EVERY_S = 86_400.0
+LEARN_FROM = timedelta(days=730)
+
+log = logging.getLogger(__name__)
+
+
+def arguments(_parser: argparse.ArgumentParser) -> None:
+    """No options: `vigia retain` and `vigia learn` do the same once."""
+
+
+def run(_arguments: argparse.Namespace) -> int:
+    """Run at once and then daily, until SIGINT or SIGTERM."""
+    settings = Settings()
+    clock, stop = clock_of(settings), stop_on_signals()
+    start_logging(settings)
+    with migrated_database(settings, "vigia-upkeep", stop=stop) as database:
+        while not stop.is_set():
+            outlast(lambda: tend(database, clock, stop), stop)
+            stop.wait(EVERY_S)
+    return 0
+
+
+def tend(database: Engine, clock: Clock, stop: threading.Event) -> None:
+    """One day's work. Each part is safe to break off and to repeat."""
+    gone = retain(database, clock())
+    log.info("let go of old rows", extra={"action": "retain", "rows": sum(gone.values())})
+    for station, model in learn_all(database, stored(database, clock() - LEARN_FROM), clock()):
+        log.info("learnt a stream", extra={"action": "learn", "station": station, "spells": model and model.spells})
+        if stop.is_set():
+            return
