@@ -126,7 +126,8 @@ class Parts:
         }
         program = [sys.executable, "-m", "services", name, *words.get(name, [])]
         log_file = self.folder / f"{name}.log"
-        self.running[name] = spawn(program, log_file, os.geteuid(), signal.SIGTERM, self.environment)
+        # Nothing is lost by a kill, while one that says goodbye to a broker that died too would wait for it.
+        self.running[name] = spawn(program, log_file, os.geteuid(), signal.SIGKILL, self.environment)
         self.started_s[name] = monotonic()
 
 

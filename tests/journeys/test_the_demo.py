@@ -1,0 +1,184 @@
+"""Somebody tries Vigía for the first time: one command, a storm on the page, Ctrl-C, and on again where it stopped."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from services.child import free_port
+
+ROOT = Path(__file__).parents[2]
+SPEED = 240
+STARTS_S = 60.0
+"""How long setting up may take on a busy machine."""
+ALERT_S = 60.0
+STOPS_S = 5.0
+GONE_S = 3.0
+
+
+@dataclass
+class Demo:
+    """One running `vigia demo`, as somebody at a terminal sees it."""
+
+    process: subprocess.Popen[str]
+    output: Path
+
+    @property
+    def said(self) -> str:
+        """All it printed so far."""
+        return self.output.read_text(encoding="utf-8")
+
+    def address(self) -> str:
+        """Where its page is, once it says so. Raises AssertionError where it does not in time."""
+        deadline = monotonic() + STARTS_S
+        while not (found := re.search(r"http://127\.0\.0\.1:\d+", self.said)):
+            assert self.process.poll() is None, self.said
+            assert monotonic() < deadline, self.said
+            sleep(0.1)
+        return found[0]
+
+    def family(self) -> list[psutil.Process]:
+        """Every process it started, and theirs."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """One folder for all of it: what one run leaves is what the next one finds."""
+    with TemporaryDirectory(prefix="vigia-") as name:
+        yield Path(name)
+
+
+@contextmanager
+def demo(folder: Path, api_port: int) -> Iterator[Demo]:
+    """A demo while the `with` lasts; killed by its number should it still run."""
+    output = folder.parent / f"{folder.name}.out"
+    with output.open("w") as file:
+        process = start(folder, api_port, file)
+    try:
+        yield Demo(process, output)
+    finally:
+        process.kill()
+        process.wait()
+        output.unlink()
+
+
+def start(folder: Path, api_port: int, output: Any) -> "subprocess.Popen[str]":
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("VIGIA_")}
+    settings = {"VIGIA_DATA_DIR": str(folder), "VIGIA_API_PORT": str(api_port)}
+    settings["VIGIA_EMBEDDED_MQTT_PORT"] = str(free_port(0))
+    command = [sys.executable, "-m", "services", "demo", "--speed", str(SPEED), "--seconds", "100"]
+    return subprocess.Popen(command, cwd=ROOT, env=clean | settings, stdout=output, stderr=subprocess.STDOUT, text=True)
+
+
+def get(address: str, path: str) -> Any:
+    """What the API answers."""
+    return httpx.get(f"{address}/api/v1/{path}", timeout=10).raise_for_status().json()
+
+
+def await_gone(family: list[psutil.Process]) -> None:
+    """Until none of them is left. Raises AssertionError with those that are."""
+    _, alive = psutil.wait_procs(family, timeout=GONE_S)
+    assert [one.cmdline() for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def newest(address: str) -> datetime:
+    """The simulated time of the newest reading."""
+    stations = get(address, "latest")["stations"]
+    return max(datetime.fromisoformat(one["observed_at"]) for one in stations if one["observed_at"])
+
+
+def stage_alerts(address: str) -> set[int]:
+    """The numbers of all alerts raised by water."""
+    alerts = get(address, "alerts?limit=1000")["items"]
+    return {one["id"] for one in alerts if one["judgement"] in ("stage", "rainfall")}
+
+
+@pytest.mark.timeout(240)
+def test_a_storm_within_a_minute_stopped_at_once_and_gone_on_with(folder: Path) -> None:
+    alert, seen = first_evening(folder)
+    seen = with_its_port_taken_and_killed(folder, alert, seen)
+    after_the_kill(folder, alert, seen)
+
+
+def first_evening(folder: Path) -> tuple[int, datetime]:
+    """An alert on the page within a minute, and Ctrl-C; returns the alert and the time that the city had reached."""
+    with demo(folder, free_port(0)) as first:
+        address = first.address()
+        until(lambda: stage_alerts(address), ALERT_S)
+        alert = min(stage_alerts(address))
+        assert f"/alerta/{alert}" in httpx.get(address, timeout=10).text
+        assert "Código del operador" in first.said
+        another_is_refused(folder)
+        seen, family = newest(address), first.family()
+        assert len(family) >= 6  # database, broker, pipeline, notifier, API, devices
+        told_at = monotonic()
+        first.process.send_signal(signal.SIGINT)
+        assert first.process.wait(STOPS_S) == 0
+        await_gone(family)
+        assert monotonic() - told_at < STOPS_S
+        assert re.search(r"lecturas/s · alertas: .* · última lectura hace", first.said)
+    return alert, seen
+
+
+def another_is_refused(folder: Path) -> None:
+    """A second demo on the same folder is told why not and what to do instead."""
+    beside = start(folder, free_port(0), subprocess.PIPE)
+    said, _ = beside.communicate(timeout=STARTS_S)
+    assert beside.returncode == 2
+    assert "ya hay una demo" in said
+    assert "VIGIA_DATA_DIR=" in said
+    assert "Traceback" not in said
+
+
+def with_its_port_taken_and_killed(folder: Path, alert: int, seen: datetime) -> datetime:
+    """What was there is there, time goes on, and nothing outlives a kill -9."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        busy = taken.getsockname()[1]
+        with demo(folder, busy) as second:
+            address = second.address()
+            assert not address.endswith(f":{busy}")
+            assert f"{busy} está ocupado" in second.said
+            assert "Código del operador" not in second.said
+            assert alert in stage_alerts(address)
+            until(lambda: newest(address) > seen)
+            later, family = newest(address), second.family()
+            second.process.kill()
+            second.process.wait()
+            await_gone(family)
+    return later
+
+
+def after_the_kill(folder: Path, alert: int, seen: datetime) -> None:
+    """The next start copes with what a killed one left."""
+    with demo(folder, free_port(0)) as third:
+        address = third.address()
+        assert alert in stage_alerts(address)
+        assert newest(address) >= seen
+        until(lambda: newest(address) > seen)
+        third.process.send_signal(signal.SIGTERM)
+        assert third.process.wait(STOPS_S) == 0
+
+
+def until(happened: Callable[[], Any], wait_s: float = STARTS_S) -> None:
+    """Until it happened. Raises AssertionError where it does not in time."""
+    deadline = monotonic() + wait_s
+    while not happened():
+        assert monotonic() < deadline
+        sleep(0.2)
