@@ -35,6 +35,10 @@ class AlertChanged(Refusal):
     status = 409
 
 
+class UnwritableNote(Refusal):
+    """La nota tiene caracteres que no se pueden guardar. / The note holds characters that cannot be kept."""
+
+
 class AlertStillHeld(Refusal):
     """La regla todavía mantiene esta alerta; se cierra cuando ceda. / Its rule still holds this alert."""
 
@@ -115,6 +119,8 @@ def _open_alert(transaction: Connection, alert_id: int) -> Row[Any]:
 
 
 def _write_down(transaction: Connection, alert: Row[Any], action: str, operator: str, note: str, now: datetime) -> None:
+    if "\0" in note:  # PostgreSQL's text has no place for it
+        raise UnwritableNote
     transaction.execute(
         insert(alert_actions).values(alert_id=alert.id, at=now, actor=operator, action=action, note=note)
     )

@@ -124,3 +124,9 @@ def test_a_note_says_something_and_is_no_book(city: City) -> None:
     for note in ("", "   ", "x" * 2_001):
         assert act(city, alert_id, "comment", note=note).status_code == 422
     assert act(city, alert_id, "comment", note="x", extra=1).status_code == 422
+    assert act(city, alert_id, "comment", note="x\0y").status_code == 400
+    answer = city.client.post(
+        f"/api/v1/alerts/{alert_id}/comment", content=b'{"note": "\\ud800"}', headers=city.operator
+    )
+    assert answer.status_code == 422
+    assert story(city, alert_id)["actions"] == []
