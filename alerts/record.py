@@ -124,13 +124,13 @@ def _alert(transaction: Connection, place: Place, origin: Origin, moved: Transit
 
 def _clear(transaction: Connection, place: Place, origin: Origin, moved: Transition) -> int | None:
     """A cleared alert closes by itself only if a person had seen it and it never was rojo; else it waits for one."""
+    is_over = "acknowledged_at IS NOT NULL AND highest_nar < %(rojo)s"
     with driver(transaction).cursor() as cursor:
         row = cursor.execute(
             "UPDATE alerts SET nar = 0, cause = %(cause)s, observed_at = %(observed_at)s, changed_at = %(now)s,"
             " cleared_at = %(now)s, version = version + 1,"
-            " state = CASE WHEN acknowledged_at IS NOT NULL AND highest_nar < %(rojo)s THEN 'closed' ELSE 'cleared' END,"
-            " closed_at = CASE WHEN acknowledged_at IS NOT NULL AND highest_nar < %(rojo)s THEN %(now)s END,"
-            " closed_by = CASE WHEN acknowledged_at IS NOT NULL AND highest_nar < %(rojo)s THEN 'rule' END"
+            f" state = CASE WHEN {is_over} THEN 'closed' ELSE 'cleared' END,"
+            f" closed_at = CASE WHEN {is_over} THEN %(now)s END, closed_by = CASE WHEN {is_over} THEN 'rule' END"
             " WHERE rule_id = %(rule_id)s AND subject = %(subject)s AND state <> 'closed' RETURNING id",
             {
                 "cause": moved.cause,
@@ -147,8 +147,8 @@ def _clear(transaction: Connection, place: Place, origin: Origin, moved: Transit
 def _row(transaction: Connection, place: Place, origin: Origin, moved: Transition, alert_id: int | None) -> int:
     with driver(transaction).cursor() as cursor:
         cursor.execute(
-            "INSERT INTO transitions (alert_id, rule_id, rule_version, subject, before, after, change, cause, confirmed,"
-            " observed_at, decided_at, evidence) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb)"
+            "INSERT INTO transitions (alert_id, rule_id, rule_version, subject, before, after, change, cause,"
+            " confirmed, observed_at, decided_at, evidence) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb)"
             " RETURNING id",
             [
                 alert_id,

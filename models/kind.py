@@ -56,8 +56,8 @@ class Limits:
     """What the quality checks expect of the judged measure, in its own unit.
 
     `sensor`: what the instrument can report at all (outside: fail). `site`: what this place ever saw, None until known
-    (outside: suspect). `jump` and `spike`: the change taken as unusual, from one reading to the next. `flat_s`: how long
-    exactly the same value is believed, None where repetition is normal (rain, speeds). `sentinels`: "no value".
+    (outside: suspect). `jump` and `spike`: the change taken as unusual, from one reading to the next. `flat_s`: how
+    long exactly the same value is believed, None where repetition is normal (rain, speeds). `sentinels`: "no value".
     """
 
     sensor: tuple[float, float]

@@ -67,8 +67,8 @@ def _places(transaction: Connection, city: City) -> None:
 def _station(transaction: Connection, station: Station, now: datetime) -> None:
     with driver(transaction).cursor() as cursor:
         cursor.execute(
-            "INSERT INTO stations (id, municipality_id, basin_id, kind, name, latitude, longitude, street, speed_limits,"
-            " site_limits, note, active) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s, true)"
+            "INSERT INTO stations (id, municipality_id, basin_id, kind, name, latitude, longitude, street,"
+            " speed_limits, site_limits, note, active) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s, true)"
             " ON CONFLICT (id) DO UPDATE SET municipality_id = excluded.municipality_id, basin_id = excluded.basin_id,"
             " kind = excluded.kind, name = excluded.name, latitude = excluded.latitude,"
             " longitude = excluded.longitude, street = excluded.street, speed_limits = excluded.speed_limits,"
@@ -117,7 +117,8 @@ def _device(transaction: Connection, device: Device, now: datetime) -> None:
         cursor.execute(
             "INSERT INTO devices (municipality, kind, code, station_id, first_seen_at, registered_at)"
             " VALUES (%s, %s, %s, %s, NULL, %s) ON CONFLICT (municipality, kind, code) DO UPDATE SET"
-            " station_id = excluded.station_id, registered_at = coalesce(devices.registered_at, excluded.registered_at)",
+            " station_id = excluded.station_id,"
+            " registered_at = coalesce(devices.registered_at, excluded.registered_at)",
             [device.municipality, device.kind, device.code, device.station, now],
         )
 

@@ -18,7 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--lane",
         type=Lane,
         choices=list(Lane),
-        help="carry only this lane's kinds, so that a storm of bulk messages delays no critical one; run both or neither",
+        help="carry only this lane's kinds, so that a bulk storm delays no critical message; run both lanes or none",
     )
 
 

@@ -1,4 +1,4 @@
-"""The road of a reading on a real database: rows, judgements, rejections and alerts of one batch stand or fall together."""
+"""The road of a reading on a real database: rows, judgements, rejections and alerts of a batch stand or fall together."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from alerts import engine as alert_engine
+from alerts import rules
 from models.reading import Message
 from services.load import load
 from services.pipeline import Pipeline
@@ -93,13 +93,11 @@ def test_a_different_value_at_the_same_key_is_kept_as_a_conflict(
 def test_a_flood_is_raised_escalated_and_cleared_with_its_evidence(
     pipeline: Pipeline, database: Engine, clock: Clock
 ) -> None:
-    rise = [(minute, 0.5 + 0.02 * minute) for minute in range(0, 70)]
+    rise = [(minute, 0.5 + 0.02 * minute) for minute in range(70)]
     crest = [(70.0 + minute, 1.9) for minute in range(30)]
     fall = [(100.0 + minute, max(0.3, 1.9 - 0.04 * minute)) for minute in range(150)]
     story(pipeline, clock, *rise, *crest, *fall)
-    moves = rows(
-        database, f"SELECT before, after, change FROM transitions WHERE rule_id = '{RIVER}.stage' ORDER BY id"
-    )
+    moves = rows(database, f"SELECT before, after, change FROM transitions WHERE rule_id = '{RIVER}.stage' ORDER BY id")
     colours = [after for _, after, change in moves if change != "confirmed"]
     assert colours == [1, 2, 3, 2, 1, 0]
     assert rows(database, "SELECT state, highest_nar, nar FROM alerts") == [("cleared", 3, 0)]
@@ -136,9 +134,7 @@ def test_garbage_is_kept_with_its_reason_and_costs_its_neighbours_nothing(pipeli
     assert kept == [(garbage.topic, garbage.payload), (foreign.topic, foreign.payload)]
 
 
-def test_a_hole_in_the_sequence_is_counted_and_filled_by_what_comes_late(
-    pipeline: Pipeline, database: Engine
-) -> None:
+def test_a_hole_in_the_sequence_is_counted_and_filled_by_what_comes_late(pipeline: Pipeline, database: Engine) -> None:
     pipeline.carry([message(minute, 0.3, boot="b", seq=minute) for minute in (0, 1, 4)])
     assert rows(database, "SELECT first_seq, last_seq, filled FROM sequence_gaps") == [(2, 3, 0)]
     pipeline.carry([message(2, 0.3, boot="b", seq=2)])
@@ -148,14 +144,14 @@ def test_a_hole_in_the_sequence_is_counted_and_filled_by_what_comes_late(
 def test_a_rule_that_fails_costs_its_own_judgement_and_no_row(
     pipeline: Pipeline, database: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = alert_engine.rules.judge
+    judge = rules.judge
 
     def broken(rule: Any, *arguments: Any) -> Any:
         if rule.subject == RIVER:
             raise ZeroDivisionError("a rule's bug")
         return judge(rule, *arguments)
 
-    monkeypatch.setattr(alert_engine.rules, "judge", broken)
+    monkeypatch.setattr(rules, "judge", broken)
     other = "vigia/v1/laplata/river/perez-31-520"
     clock.now = NOON + timedelta(minutes=5)
     for _ in range(2):
