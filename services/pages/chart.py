@@ -53,6 +53,8 @@ class Frame:
 
 
 SMALL = Frame(width=320, height=88, left=2, right=14, top=4, bottom=14)
+TICK_WIDTH = 80
+"""Room a time's label needs."""
 LARGE = Frame(width=960, height=360, left=52, right=96, top=12, bottom=34)
 
 
@@ -129,7 +131,7 @@ def draw(series: Series, frame: Frame, *, bars: bool = False) -> Chart:
             if scale.low <= value <= scale.high
         ),
         heights=heights,
-        times=tuple(TimeTick(scale.x(at), at, day) for at, day in _moments(series, frame.width // 120)),
+        times=tuple(TimeTick(scale.x(at), at, day) for at, day in _moments(series, frame.width // TICK_WIDTH)),
     )
 
 

@@ -376,6 +376,7 @@ def _alerts() -> Select[Any]:
     return select(
         alerts,
         stations.c.id.label("station_id"),
+        stations.c.active.label("station_active"),
         func.coalesce(stations.c.name, municipalities.c.name, alerts.c.subject).label("subject_name"),
     ).select_from(
         alerts.outerjoin(stations, alerts.c.subject == stations.c.id).outerjoin(municipalities, of_municipality)

@@ -73,6 +73,12 @@ def test_a_comment_and_then_the_end(changing: Engine, changing_site: Site, token
         assert [row.action for row in connection.execute(select(alert_actions))] == ["comment", "close"]
 
 
+def test_what_its_rule_still_holds_is_not_offered_to_be_closed(changing_site: Site, token: str) -> None:
+    changing_site.enter(token)
+    assert "/alerta/1/cerrar" not in changing_site.page("/alerta/1").html
+    assert "/alerta/6/cerrar" in changing_site.page("/alerta/6").html
+
+
 def test_nobody_acknowledges_a_colour_they_have_not_seen(changing: Engine, changing_site: Site, token: str) -> None:
     changing_site.enter(token)
     form = seen(changing_site, 2, "reconocer")
