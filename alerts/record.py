@@ -148,7 +148,8 @@ def _row(transaction: Connection, place: Place, origin: Origin, moved: Transitio
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "INSERT INTO transitions (alert_id, rule_id, rule_version, subject, before, after, change, cause,"
-            " confirmed, observed_at, decided_at, evidence) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb)"
+            " confirmed, observed_at, decided_at, evidence)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb)"
             " RETURNING id",
             [
                 alert_id,

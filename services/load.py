@@ -68,7 +68,8 @@ def _station(transaction: Connection, station: Station, now: datetime) -> None:
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "INSERT INTO stations (id, municipality_id, basin_id, kind, name, latitude, longitude, street,"
-            " speed_limits, site_limits, note, active) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s, true)"
+            " speed_limits, site_limits, note, active)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s, true)"
             " ON CONFLICT (id) DO UPDATE SET municipality_id = excluded.municipality_id, basin_id = excluded.basin_id,"
             " kind = excluded.kind, name = excluded.name, latitude = excluded.latitude,"
             " longitude = excluded.longitude, street = excluded.street, speed_limits = excluded.speed_limits,"

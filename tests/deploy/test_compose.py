@@ -28,6 +28,7 @@ def test_the_city_runs_as_the_architecture_says() -> None:
         "pipeline --lane critical",
         "pipeline --lane bulk",
         "notifier",
+        "upkeep",
         "api",
     }
 
