@@ -88,24 +88,32 @@ def pooled(scores: Sequence[Score]) -> Score:
     )
 
 
-def spans(at_s: Array, on: Flags, apart_s: float) -> list[Span]:
-    """The stretches of samples that are on, those at most `apart_s` apart merged. Both shape (n,), times ascending."""
-    when = at_s[on]
-    if not len(when):
-        return []
-    breaks = np.flatnonzero(np.diff(when) > apart_s)
-    firsts, lasts = when[np.r_[0, breaks + 1]], when[np.r_[breaks, len(when) - 1]]
-    return [Span(first, last) for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)]
-
-
 def events_of(at_s: Array, level_m: Array, threshold_m: float) -> list[Span]:
-    """The floods of a record; blanks (NaN) are below every threshold."""
-    return spans(at_s, level_m >= threshold_m, MERGE_S)
+    """The floods of a record; blanks (NaN) are below every threshold. Both shape (n,), times ascending."""
+    return _spans(at_s, np.flatnonzero(level_m >= threshold_m), np.diff(at_s[level_m >= threshold_m]) > MERGE_S)
+
+
+def alerts_of(at_s: Array, on: Flags) -> list[Span]:
+    """The alerts of a record, each from its onset. Both shape (n,), times ascending.
+
+    On at two samples in a row it was never off, however long nothing was measured between them.
+    """
+    rows = np.flatnonzero(on)
+    return _spans(at_s, rows, (np.diff(at_s[rows]) > REARM_S) & (np.diff(rows) > 1))
+
+
+def _spans(at_s: Array, rows: npt.NDArray[np.intp], apart: Flags) -> list[Span]:
+    """The rows as stretches, broken where two of them are apart."""
+    if not len(rows):
+        return []
+    breaks = np.flatnonzero(apart)
+    firsts, lasts = at_s[rows[np.r_[0, breaks + 1]]], at_s[rows[np.r_[breaks, len(rows) - 1]]]
+    return [Span(first, last) for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)]
 
 
 def score_b(events: Sequence[Span], at_s: Array, on: Flags) -> Score:
     """Convention B. The lead is to the last onset that came before the crossing."""
-    alerts = spans(at_s, on, REARM_S)
+    alerts = alerts_of(at_s, on)
     leads = []
     for event in events:
         earlier = [alert.first_s for alert in alerts if alert.first_s <= event.first_s]
@@ -117,7 +125,7 @@ def score_b(events: Sequence[Span], at_s: Array, on: Flags) -> Score:
 
 def score_a(events: Sequence[Span], at_s: Array, on: Flags) -> Score:
     """Convention A. The lead is to the first onset that belongs to the event."""
-    alerts = spans(at_s, on, REARM_S)
+    alerts = alerts_of(at_s, on)
     leads = []
     for event in events:
         belong = [alert.first_s for alert in alerts if _belongs(alert, event)]

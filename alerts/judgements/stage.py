@@ -176,11 +176,12 @@ def _strongest(around: Around, water: _Call) -> _Call:
 
 def _low_since(rule: Stage, since: Since, at_s: float, level_m: float, called: NAR) -> Since:
     """Per colour, since when the level lies the clear margin below it while nothing calls for it; None where not."""
+    low = [
+        level_m < threshold_m - min(rule.clear_margin_m, _MOST_MARGIN * abs(threshold_m)) and called < colour
+        for threshold_m, colour in zip(rule.thresholds_m, _COLOURS, strict=True)
+    ]
     first, second, third = (
-        (at_s if before is None else before)
-        if level_m < threshold_m - rule.clear_margin_m and called < colour
-        else None
-        for before, threshold_m, colour in zip(since, rule.thresholds_m, _COLOURS, strict=True)
+        (at_s if before is None else before) if is_low else None for before, is_low in zip(since, low, strict=True)
     )
     return first, second, third
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alerts.skill import Flags, Score, Span, events_of, pooled, score_a, score_b, spans
+from alerts.skill import Flags, Score, Span, alerts_of, events_of, pooled, score_a, score_b
 from services.commands import skill
 
 HOUR_S = 3600.0
@@ -38,7 +38,12 @@ def test_samples_up_to_six_hours_apart_are_one_event_and_farther_ones_are_two() 
 
 def test_an_alert_rearms_after_more_than_three_hours() -> None:
     at_s, on = hourly(1, 4, 7.25)
-    assert [span.first_s / HOUR_S for span in spans(at_s, on, 3 * HOUR_S)] == [1, 7.25]
+    assert [alert.first_s / HOUR_S for alert in alerts_of(at_s, on)] == [1, 7.25]
+
+
+def test_an_alert_held_while_nothing_was_measured_is_one_alert() -> None:
+    at_s = np.array([0, 1, 2, 20, 21]) * HOUR_S
+    assert alerts_of(at_s, np.array([False, True, True, True, False])) == [Span(HOUR_S, 20 * HOUR_S)]
 
 
 def test_an_alert_before_the_crossing_is_a_hit_with_its_lead() -> None:
