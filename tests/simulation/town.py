@@ -2,12 +2,13 @@
 
 import getpass
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +19,12 @@ from zoneinfo import ZoneInfo
 
 import psutil
 import psycopg
-from sqlalchemy.engine import make_url
 
 from models.migrations import upgrade
 from models.place import City, Device, Municipality, Station
 from models.rule import Fault, Rule, Silence, Stage
 from services.child import end_child, free_port, spawn
-from services.embedded import Mqtt, Postgres, embedded_broker, embedded_postgres
+from services.embedded import Mqtt
 from services.load import load
 from services.runtime import open_database, wall_clock
 from services.seed import Seed
@@ -36,6 +36,8 @@ BEGAN_AT = datetime.fromtimestamp(int(wall_clock().timestamp()) - 7_200, UTC)
 PATIENCE_S = 30.0
 POLL_S = 0.05
 WINDOW = 200
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 1 << 30
 STOP_S = 15.0
 MOSQUITTO = os.environ.get("VIGIA_TEST_MOSQUITTO")
 SQLITE = os.environ.get("VIGIA_TEST_MOSQUITTO_SQLITE")
@@ -204,8 +206,9 @@ class Mosquitto:
         """Start, the first time or again on the same store."""
         configuration = self._folder / "mosquitto.conf"
         configuration.write_text(
-            f"user {getpass.getuser()}\nlistener {self._port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 2000000\n"
-            f"max_inflight_messages 1000\npersistence_location {self._folder}/\nglobal_plugin {SQLITE}\n"
+            f"user {getpass.getuser()}\nlistener {self._port} 127.0.0.1\nallow_anonymous true\n"
+            f"max_queued_messages 2000000\nmax_inflight_messages 1000\n"
+            f"persistence_location {self._folder}/\nglobal_plugin {SQLITE}\n"
             "plugin_opt_flush_period 0\nplugin_opt_sync full\n"
         )
         program = [str(MOSQUITTO), "-c", str(configuration)]
@@ -223,27 +226,40 @@ class Mosquitto:
         end_child(self._process, signal.SIGTERM)
 
 
+@contextmanager
+def mosquitto(folder: Path) -> Iterator[Mosquitto]:
+    """A broker that may be killed, which ends with the block."""
+    broker = Mosquitto(folder)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.abandon()
+
+
+@contextmanager
+def workplace() -> Iterator[Path]:
+    """A folder for servers, in memory where there is room: a kill loses nothing there either, and the disk may be busy.
+
+    Not among pytest's own: each run of pytest closes those to other users, and as root PostgreSQL is another.
+    """
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+    with TemporaryDirectory(prefix="vigia-", dir=MEMORY if roomy else None) as name:
+        yield Path(name)
+
+
 @dataclass(slots=True)
 class Town:
-    """All of it, with the pipeline connected."""
+    """What runs, and what came of it."""
 
-    postgres: Postgres
+    database_url: str
     broker: Mqtt | Mosquitto
     carrier: Carrier
 
     def rows(self, query: str, url: str | None = None) -> list[tuple[Any, ...]]:
         """What the tables hold, the town's or those of the database at `url`."""
-        with psycopg.connect(url or self.postgres.url, autocommit=True) as connection:
+        with psycopg.connect(url or self.database_url, autocommit=True) as connection:
             return connection.execute(query.encode()).fetchall()
-
-    @contextmanager
-    def another_database(self) -> Iterator[str]:
-        """One with the same town, on the same server, where nothing happened yet."""
-        with psycopg.connect(self.postgres.url, autocommit=True) as connection:
-            connection.execute("CREATE DATABASE another")
-        url = make_url(self.postgres.url).set(database="another").render_as_string(hide_password=False)
-        prepare(url)
-        yield url
 
     def count(self, table: str) -> int:
         """Rows in a table."""
@@ -256,24 +272,18 @@ class Town:
         except psycopg.OperationalError:
             return 0
 
-    def kill_postgres(self) -> None:
-        """`kill -9` of the server's first process, and up again."""
-        os.kill(self.postgres.pid, signal.SIGKILL)
-        self.postgres.restart()
-
     def await_progress(self) -> None:
         """Until something more is carried than was when asked."""
         before = self.accounted()
-        assert self.wait_for(lambda: self.accounted() > before), self.carrier.trouble
+        self.await_that(lambda: self.accounted() > before)
 
-    def wait_for(self, what: Callable[[], bool], wait_s: float = PATIENCE_S) -> bool:
-        """Whether it came true in time."""
-        deadline_s = monotonic() + wait_s
+    def await_that(self, what: Callable[[], bool], wait_s: float = PATIENCE_S) -> float:
+        """Until it is true. Returns how long that took, s; raises AssertionError when it takes longer than `wait_s`."""
+        began_s = monotonic()
         while not what():
-            if monotonic() > deadline_s:
-                return False
+            assert monotonic() - began_s < wait_s, self.carrier.trouble
             sleep(POLL_S)
-        return True
+        return monotonic() - began_s
 
     def connected(self) -> bool:
         """Whether the pipeline has subscribed: what is said before anybody listens is nobody's loss."""
@@ -281,23 +291,14 @@ class Town:
 
 
 @contextmanager
-def town(*, persisting_broker: bool = False) -> Iterator[Town]:
-    """A town of its own, running. All of it ends with the block."""
-    # Not among pytest's own folders: each run of pytest closes them to other users, and as root PostgreSQL is another.
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="vigia-town-")))
-        postgres = stack.enter_context(embedded_postgres(folder))
-        prepare(postgres.url)
-        broker: Mqtt | Mosquitto
-        if persisting_broker:
-            broker = Mosquitto(folder)
-            broker.start()
-            stack.callback(broker.abandon)
-        else:
-            broker = stack.enter_context(embedded_broker(folder, 0))
-        carrier = Carrier(folder, postgres.url, broker.url)
-        stack.callback(carrier.abandon)
-        carrier.start()
-        running = Town(postgres, broker, carrier)
-        assert running.wait_for(running.connected), carrier.trouble
-        yield running
+def town(database_url: str, broker: Mqtt | Mosquitto, folder: Path) -> Iterator[Town]:
+    """A town of its own with the pipeline running and connected, which ends with the block."""
+    prepare(database_url)
+    carrier = Carrier(folder, database_url, broker.url)
+    carrier.start()
+    here = Town(database_url, broker, carrier)
+    try:
+        here.await_that(here.connected)
+        yield here
+    finally:
+        carrier.abandon()
