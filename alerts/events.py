@@ -14,6 +14,6 @@ def announce(transaction: Connection, event: str, data: object, at: datetime) ->
     """Keep one event for the live stream and wake its readers at commit. `data`: anything JSON can say."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(
-            "INSERT INTO events (at, event, data) VALUES (%s, %s, %s::jsonb)", [at, event, orjson.dumps(data).decode()]
+            "INSERT INTO events (at, event, data) VALUES (%s, %s, %s::json)", [at, event, orjson.dumps(data).decode()]
         )
         cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])

@@ -43,7 +43,7 @@ class States:
         missing = sorted(set(subjects) - self._known.keys())
         if not missing:
             return
-        query = "SELECT subject, version, states::text FROM subject_states WHERE subject = ANY(%b) ORDER BY subject"
+        query = "SELECT subject, version, states FROM subject_states WHERE subject = ANY(%b) ORDER BY subject"
         with driver(transaction).cursor(binary=True) as cursor:
             cursor.execute(query + " FOR UPDATE" if lock else query, [missing])
             kept = {subject: (version, states) for subject, version, states in cursor}
@@ -61,30 +61,38 @@ class States:
         """Keep what moved. `verify` what comes back: another process may have moved one meanwhile."""
         if not moved:
             return None
-        rows = [
-            {
-                "subject": subject,
-                "version": self._known[subject][0] + 1,
-                "states": {_key(rule): states[rule.id] for rule in book.rules[subject]},
-                "colours": {NAMES[type(rule.judgement)]: int(states[rule.id].nar) for rule in book.rules[subject]},
-            }
-            for subject, states in sorted(moved.items())
-        ]
+        subjects = sorted(moved)
         cursor = driver(transaction).cursor()  # not closed, which would forget how many rows it changed
         cursor.execute(
             "INSERT INTO subject_states AS kept (subject, version, states, colours, judged_at)"
-            " SELECT subject, version, states, colours, %b FROM json_to_recordset(%b::json)"
-            " AS new (subject text, version int8, states json, colours jsonb)"
+            " SELECT *, %b FROM unnest(%b::text[], %b::int8[], %b::text[], %b::jsonb[])"
             " ON CONFLICT (subject) DO UPDATE SET version = excluded.version, states = excluded.states,"
             " colours = excluded.colours, judged_at = excluded.judged_at WHERE kept.version = excluded.version - 1",
-            [now, _ENCODE.encode(rows).decode()],
+            [
+                now,
+                subjects,
+                [self._known[subject][0] + 1 for subject in subjects],
+                [
+                    _encoded({_key(rule): moved[subject][rule.id] for rule in book.rules[subject]})
+                    for subject in subjects
+                ],
+                [_encoded(_colours(book, subject, moved[subject])) for subject in subjects],
+            ],
         )
-        return Written(cursor, len(rows))
+        return Written(cursor, len(subjects))
 
     def confirm(self, moved: Mapping[str, ByRule]) -> None:
         """What was written is committed: remember it."""
         for subject, states in moved.items():
             self._known[subject] = self._known[subject][0] + 1, states
+
+
+def _encoded(value: object) -> str:
+    return _ENCODE.encode(value).decode()
+
+
+def _colours(book: Rulebook, subject: str, states: ByRule) -> dict[str, int]:
+    return {NAMES[type(rule.judgement)]: int(states[rule.id].nar) for rule in book.rules[subject]}
 
 
 def _states(book: Rulebook, subject: str, kept: str | None) -> ByRule:

@@ -72,7 +72,7 @@ class Memories:
         if not missing:
             return
         query = (
-            "SELECT device_id, version, memory::text, observed_at, received_at, latest::text, flags"
+            "SELECT device_id, version, memory, observed_at, received_at, latest::text, flags"
             " FROM device_memories WHERE device_id = ANY(%b) ORDER BY device_id"
         )
         with driver(transaction).cursor(binary=True) as cursor:
@@ -103,13 +103,12 @@ class Memories:
         cursor.execute(
             "INSERT INTO device_memories AS kept"
             " (device_id, version, memory, observed_at, received_at, latest, flags)"
-            " SELECT device_id, version, memory, observed_at, received_at, latest, flags"
-            " FROM json_to_recordset(%b::json) AS new (device_id int4, version int8, memory json,"
-            " observed_at timestamptz, received_at timestamptz, latest jsonb, flags int4)"
+            " SELECT * FROM unnest(%b::int4[], %b::int8[], %b::text[], %b::timestamptz[], %b::timestamptz[],"
+            " %b::jsonb[], %b::int4[])"
             " ON CONFLICT (device_id) DO UPDATE SET version = excluded.version, memory = excluded.memory,"
             " observed_at = excluded.observed_at, received_at = excluded.received_at, latest = excluded.latest,"
             " flags = excluded.flags WHERE kept.version = excluded.version - 1",
-            [_ENCODE.encode(rows).decode()],
+            [list(column) for column in zip(*rows, strict=True)],
         )
         return Written(cursor, len(rows))
 
@@ -119,16 +118,20 @@ class Memories:
             if memory.newest is not None:
                 self._known[device_id] = self._known[device_id][0] + 1, memory
 
-    def _row(self, device_id: int, memory: DeviceMemory, newest: Reading | Newest) -> dict[str, object]:
+    def _row(self, device_id: int, memory: DeviceMemory, newest: Reading | Newest) -> tuple[object, ...]:
         if isinstance(newest, Reading):
             latest: dict[str, object] = dict(zip(BY_NAME[newest.kind].columns, newest.values, strict=True))
-            newest = Newest(newest.observed_at, newest.received_at, latest, int(newest.flags))
-        return {
-            "device_id": device_id,
-            "version": self._known[device_id][0] + 1,
-            "memory": _Kept(memory.quality, memory.sequence),
-            **msgspec.structs.asdict(newest),
-        }
+        else:
+            latest = newest.latest
+        return (
+            device_id,
+            self._known[device_id][0] + 1,
+            _ENCODE.encode(_Kept(memory.quality, memory.sequence)).decode(),
+            newest.observed_at,
+            newest.received_at,
+            _ENCODE.encode(latest).decode(),
+            int(newest.flags),
+        )
 
 
 def note_losses(transaction: Connection, losses: Iterable[tuple[int, Gap | Filled]], now: datetime) -> None:

@@ -124,7 +124,8 @@ device_memories = Table(
     METADATA,
     Column("device_id", ForeignKey("devices.id"), primary_key=True),
     Column("version", BigInteger, nullable=False, comment="Rises with every change"),
-    Column("memory", JSON, nullable=False, comment="What the quality checks and gap counting remember"),
+    # Text, not JSON: the server need not read what only its writer reads.
+    Column("memory", Text, nullable=False, comment="What the quality checks and gap counting remember, JSON"),
     _moment("observed_at"),
     _moment("received_at"),
     Column("latest", JSONB, nullable=False, comment="The newest reading's columns, raw"),
@@ -182,7 +183,7 @@ subject_states = Table(
     METADATA,
     Column("subject", Text, primary_key=True),
     Column("version", BigInteger, nullable=False, comment="Rises with every change"),
-    Column("states", JSON, nullable=False, comment="What each rule remembers of this subject, by rule"),
+    Column("states", Text, nullable=False, comment="What each rule remembers of this subject, JSON by rule"),
     Column("colours", JSONB, nullable=False, comment="The colour each rule holds, by rule"),
     # No index on it: it changes with every batch, and an update of an unindexed column stays within its page.
     _moment("judged_at"),
@@ -298,7 +299,7 @@ events = Table(
     Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
     _moment("at"),
     Column("event", Text, nullable=False, comment="readings, transition, alert, device or attention"),
-    Column("data", JSONB, nullable=False),
+    Column("data", JSON, nullable=False),
     Index(None, "xid", "id"),
     Index(None, "at"),
 )

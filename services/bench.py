@@ -177,7 +177,7 @@ class Progress:
         with self._database.begin() as transaction:
             last, fresh = transaction.execute(
                 text(
-                    "SELECT max(id), sum(jsonb_array_length(data -> 'readings')) FROM events"
+                    "SELECT max(id), sum(json_array_length(data -> 'readings')) FROM events"
                     " WHERE id > :last AND event = 'readings'"
                 ),
                 {"last": self._last},

@@ -81,7 +81,7 @@ def upgrade() -> None:
         sa.Column("xid", Xid8(), server_default=sa.text("pg_current_xact_id()"), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("event", sa.Text(), nullable=False, comment="readings, transition, alert, device or attention"),
-        sa.Column("data", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("data", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("events_pkey")),
     )
     op.create_index(op.f("events_at"), "events", ["at"], unique=False)
@@ -135,7 +135,9 @@ def upgrade() -> None:
         "subject_states",
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False, comment="Rises with every change"),
-        sa.Column("states", sa.JSON(), nullable=False, comment="What each rule remembers of this subject, by rule"),
+        sa.Column(
+            "states", sa.Text(), nullable=False, comment="What each rule remembers of this subject, JSON by rule"
+        ),
         sa.Column(
             "colours",
             postgresql.JSONB(astext_type=sa.Text()),
@@ -298,7 +300,9 @@ def upgrade() -> None:
         "device_memories",
         sa.Column("device_id", sa.Integer(), nullable=False),
         sa.Column("version", sa.BigInteger(), nullable=False, comment="Rises with every change"),
-        sa.Column("memory", sa.JSON(), nullable=False, comment="What the quality checks and gap counting remember"),
+        sa.Column(
+            "memory", sa.Text(), nullable=False, comment="What the quality checks and gap counting remember, JSON"
+        ),
         sa.Column("observed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column(
