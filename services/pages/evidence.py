@@ -5,7 +5,7 @@ from datetime import datetime
 from math import isfinite
 from typing import Any
 
-from models.alert import NAR
+from models.alert import NAR, Cause
 from models.reading import Flag
 from services.pages.language import Words
 
@@ -23,22 +23,29 @@ def lines(words: Words, evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(_label(words, key), _text(words, key, value)[:MOST_LETTERS]) for key, value in shown]
 
 
-def headline(words: Words, nar: NAR, evidence: Mapping[str, Any]) -> str | None:
-    """The measured value against the threshold of `nar`, such as "1,42 m (umbral 1,30 m)"; None where there is none."""
+def headline(words: Words, nar: NAR, cause: str, evidence: Mapping[str, Any]) -> str | None:
+    """What speaks for `nar` in a few words: a value against its threshold, or the rain; None where nothing does."""
+    if cause == Cause.UPSTREAM:
+        return None
+    if cause == Cause.RAIN:
+        return _rain_headline(words, nar, evidence)
     match evidence:
         case {"level_m": float() | int() as value}:
             return _against(words, value, "m", 2, _of_colour(evidence.get("thresholds_m"), nar))
-        case {"speed_kmh": float() | int() as value}:
-            return _against(words, value, "km/h", 0, evidence.get("limit_kmh"))
-    found = (_rain_headline(words, nar, evidence, window) for window in ("15_min", "1_h", "3_h"))
-    return next((text for text in found if text), None)
+        case {"fastest_over_kmh": float() | int() as over, "limit_kmh": float() | int() as limit}:
+            return _against(words, limit + over, "km/h", 0, limit)
+    return None
 
 
-def _rain_headline(words: Words, nar: NAR, evidence: Mapping[str, Any], window: str) -> str | None:
-    amount, threshold = evidence.get(f"rain_{window}_mm"), _of_colour(evidence.get(f"in_{window}_mm"), nar)
-    if not isinstance(amount, float | int) or threshold is None or amount < threshold:
-        return None
-    return words(f"rain.within_{window}", amount=_against(words, amount, "mm", 1, threshold))
+def _rain_headline(words: Words, nar: NAR, evidence: Mapping[str, Any]) -> str | None:
+    """The shortest window whose rain reached the colour's threshold; else what fell in the shortest known."""
+    fallen = [(window, evidence.get(f"rain_{window}_mm")) for window in ("15_min", "1_h", "3_h")]
+    known = [(window, amount) for window, amount in fallen if isinstance(amount, float | int)]
+    limits = {window: _of_colour(evidence.get(f"in_{window}_mm"), nar) for window, _ in known}
+    reached = [one for one in known if (limit := limits[one[0]]) is not None and one[1] >= limit]
+    for window, amount in (reached or known)[:1]:
+        return words(f"rain.within_{window}", amount=_against(words, amount, "mm", 1, limits[window]))
+    return None
 
 
 def _against(words: Words, value: float, unit: str, decimals: int, threshold: object) -> str:

@@ -135,7 +135,7 @@ def _everywhere(visit: Visit) -> dict[str, object]:
         "operator": visit.operator,
         "notes": (),
         "cause": lambda row: cause(words, row),
-        "headline": lambda alert: headline(words, NAR(alert.nar), alert.evidence),
+        "headline": lambda alert: headline(words, NAR(alert.nar), alert.cause, alert.evidence),
         "evidence": evidence,
         "summary": lambda shown: summary(words, shown),
         "note": lambda said: note(words, said),

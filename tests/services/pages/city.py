@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from math import exp, sin
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, literal_column, select, update
 
 from models.alert import NAR
 from models.kinds import BY_NAME
@@ -136,7 +136,13 @@ def _readings(
 def _remember(transaction: Connection, device_id: int, at: datetime, latest: Row) -> None:
     transaction.execute(
         insert(device_memories).values(
-            device_id=device_id, version=1, memory={}, observed_at=at, received_at=at, latest=latest, flags=0
+            device_id=device_id,
+            version=1,
+            memory=literal_column("'{}'"),
+            observed_at=at,
+            received_at=at,
+            latest=latest,
+            flags=0,
         )
     )
 

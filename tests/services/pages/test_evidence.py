@@ -13,23 +13,33 @@ from services.pages.language import Words
 ES = Words("es", timezone(timedelta(hours=-3)))
 
 
+LEVELS = [1.0, 1.3, 2.0]
+
+
 @pytest.mark.parametrize(
-    ("evidence", "nar", "said"),
+    ("cause", "evidence", "nar", "said"),
     [
-        ({"level_m": 1.42, "thresholds_m": [1.0, 1.3, 2.0]}, NAR.NARANJA, "1,42 m, umbral 1,30 m"),
-        ({"level_m": 1.42}, NAR.NARANJA, "1,42 m"),
-        ({"rain_15_min_mm": 19.4, "in_15_min_mm": [10, 18, 25]}, NAR.NARANJA, "19,4 mm, umbral 18,0 mm en 15 min"),
+        ("level", {"level_m": 1.42, "thresholds_m": LEVELS}, NAR.NARANJA, "1,42 m, umbral 1,30 m"),
+        ("rise", {"level_m": 1.1, "thresholds_m": LEVELS, "rain_15_min_mm": 9.0}, NAR.NARANJA, "1,10 m, umbral 1,30 m"),
+        ("recession", {"level_m": 0.6, "thresholds_m": LEVELS}, NAR.VERDE, "0,60 m"),
+        ("rain", {"level_m": 0.3, "thresholds_m": LEVELS, "rain_15_min_mm": 26.0}, NAR.ROJO, "26,0 mm en 15 min"),
+        ("rain", {"rain_1_h_mm": 47, "in_1_h_mm": [30, 45, 60]}, NAR.NARANJA, "47,0 mm, umbral 45,0 mm en 1 h"),
         (
+            "rain",
             {"rain_15_min_mm": 1, "in_15_min_mm": [10, 18, 25], "rain_1_h_mm": 31, "in_1_h_mm": [30, 45, 60]},
             NAR.AMARILLO,
             "31,0 mm, umbral 30,0 mm en 1 h",
         ),
-        ({"level_m": "high", "thresholds_m": "none"}, NAR.ROJO, None),
-        ({}, NAR.ROJO, None),
+        ("rain", {}, NAR.ROJO, None),
+        ("upstream", {"level_m": 0.3, "thresholds_m": LEVELS}, NAR.AMARILLO, None),
+        ("speed", {"fastest_over_kmh": 63.0, "limit_kmh": 60.0}, NAR.NARANJA, "123 km/h, umbral 60 km/h"),
+        ("level", {"level_m": "high", "thresholds_m": "none"}, NAR.ROJO, None),
     ],
-)
-def test_the_headline_is_the_value_against_its_threshold(evidence: dict[str, Any], nar: NAR, said: str | None) -> None:
-    assert headline(ES, nar, evidence) == said
+)  # fmt: skip
+def test_the_headline_is_what_speaks_for_the_colour(
+    cause: str, evidence: dict[str, Any], nar: NAR, said: str | None
+) -> None:
+    assert headline(ES, nar, cause, evidence) == said
 
 
 @pytest.mark.parametrize(
