@@ -86,7 +86,7 @@ def fit(series: Series, rule: Stage) -> Model:
     """All that a record teaches of its station, for the rule that watches it: what is stored and read by the engine."""
     known_rises = rises(series, rule)
     over = np.searchsorted(known_rises.at_s, series.start_s + len(series) * series.step_s - HORIZON_S)
-    outlook = learn(known_rises.first(int(over)), rule.thresholds_m)
+    outlook = learn(known_rises.first(int(over)), rule)
     return replace(walk(series, Notable(rule.thresholds_m[0])).model, outlook=outlook)
 
 

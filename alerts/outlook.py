@@ -4,8 +4,10 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import exp, log
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from alerts.series import Array, Series, before, crest
 from models.rule import NO_PAST, Outlook, Stage
@@ -22,6 +24,7 @@ _FARTHEST = 12.0
 """Thresholds farther than so many times the rise so far teach nothing about this one."""
 _MOST_ROUNDS = 25
 _LIMIT = 30.0
+_LADDER = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 def chance(outlook: Outlook, *, level_m: float, risen_m: float, threshold_m: float) -> float:
@@ -76,7 +79,7 @@ def rises(series: Series, rule: Stage) -> Rises:
     return Rises(at_s, level_m[rows], risen_m[rows], crest(level_m, series.steps(HORIZON_S))[rows], rise)
 
 
-def outlooks(known: Rises, thresholds_m: Sequence[float]) -> Iterator[tuple[float, Outlook]]:
+def outlooks(known: Rises, rule: Stage) -> Iterator[tuple[float, Outlook]]:
     """What was learnt so far, each time a rise and its horizon are over: (from when on, outlook), ascending.
 
     Nothing later than the moment it holds from has been looked at.
@@ -84,43 +87,55 @@ def outlooks(known: Rises, thresholds_m: Sequence[float]) -> Iterator[tuple[floa
     yield float("-inf"), NO_PAST
     ends = np.flatnonzero(np.diff(known.rise, append=np.inf) > 0) + 1
     for end in ends.tolist():
-        yield float(known.at_s[end - 1]) + HORIZON_S, learn(known.first(end), thresholds_m)
+        yield float(known.at_s[end - 1]) + HORIZON_S, learn(known.first(end), rule)
 
 
-def learn(known: Rises, thresholds_m: Sequence[float]) -> Outlook:
+def learn(known: Rises, rule: Stage) -> Outlook:
     """The outlook after these rises: a logistic regression drawn to the default, each rise weighing one in all."""
     if not len(known.rise):
         return NO_PAST
     peaks_m = np.zeros(int(known.rise[-1]) + 1)
     np.maximum.at(peaks_m, known.rise.astype(np.int64), known.crest_m)
     ordered = np.sort(peaks_m)
-    lessons = [_lessons(known, ordered, threshold_m) for threshold_m in thresholds_m]
-    weights = _regress(*(np.concatenate(column) for column in zip(*lessons, strict=True)))
+    lessons = [_lessons(known, ordered, threshold_m) for threshold_m in rule.thresholds_m]
+    base, per_missing, per_peaks = _regress(lessons).tolist()
+    weights = (base, min(per_missing, 0.0), max(per_peaks, 0.0))  # what is farther, or was rarer, is never likelier
     thinned = ordered[np.unique(np.linspace(0, len(ordered) - 1, MOST_PEAKS).astype(np.int64))]
-    base, per_missing, per_peaks = weights.tolist()
-    possible = (base, min(per_missing, 0.0), max(per_peaks, 0.0))  # what is farther, or was rarer, is never likelier
-    return Outlook(weights=possible, peaks_m=tuple(np.round(thinned, 4).tolist()))
+    least = _least_chance(lessons, np.array(weights), rule)
+    return Outlook(weights=weights, peaks_m=tuple(np.round(thinned, 4).tolist()), least_chance=least)
 
 
-def _lessons(known: Rises, peaks_m: Array, threshold_m: float) -> tuple[Array, Array, Array]:
-    """What these rises say of one threshold: columns (n, 3), whether it was reached (n,), and weights (n,)."""
+class _Lessons(NamedTuple):
+    """What past rises say of one threshold, row by row: the regression's columns (n, 3), and shape (n,) whether the
+    threshold was reached, which rise the row belongs to, and how often what was risen is missing.
+    """
+
+    columns: Array
+    reached: Array
+    rise: npt.NDArray[np.int64]
+    far: Array
+
+
+def _lessons(known: Rises, peaks_m: Array, threshold_m: float) -> _Lessons:
     missing_m = threshold_m - known.level_m
     near = (missing_m > 0) & (missing_m < _FARTHEST * known.risen_m)
-    level_m, rise = known.level_m[near], known.rise[near].astype(np.int64)
     reached = len(peaks_m) - np.searchsorted(peaks_m, threshold_m)
-    stopped = len(peaks_m) - np.searchsorted(peaks_m, level_m) - reached
-    odds = np.log((reached + 1) / (stopped + 1))
-    columns = np.stack([np.ones(len(level_m)), np.log(missing_m[near] / known.risen_m[near]), odds], axis=1)
-    rows_of_rise = np.bincount(rise, minlength=1)
-    return columns, (known.crest_m[near] >= threshold_m).astype(np.float64), 1.0 / rows_of_rise[rise]
+    stopped = len(peaks_m) - np.searchsorted(peaks_m, known.level_m[near]) - reached
+    far = missing_m[near] / known.risen_m[near]
+    columns = np.stack([np.ones(len(far)), np.log(far), np.log((reached + 1) / (stopped + 1))], axis=1)
+    crested = (known.crest_m[near] >= threshold_m).astype(np.float64)
+    return _Lessons(columns, crested, known.rise[near].astype(np.int64), far)
 
 
-def _regress(columns: Array, reached: Array, weight: Array) -> Array:
+def _regress(lessons: Sequence[_Lessons]) -> Array:
     """Weights of the penalised logistic regression, by Newton's method; the default where there are no rows."""
+    columns = np.concatenate([one.columns for one in lessons])
+    reached = np.concatenate([one.reached for one in lessons])
+    weight = np.concatenate([1.0 / np.bincount(one.rise, minlength=1)[one.rise] for one in lessons])
     default = np.array(NO_PAST.weights)
     found = default
     for _ in range(_MOST_ROUNDS):
-        likely = 1.0 / (1.0 + np.exp(-np.clip(columns @ found, -_LIMIT, _LIMIT)))
+        likely = _likely(columns, found)
         slope = columns.T @ (weight * (reached - likely)) - _DOUBT * (found - default)
         curve = (columns * (weight * likely * (1 - likely))[:, None]).T @ columns + _DOUBT * np.eye(len(default))
         step = np.clip(np.linalg.solve(curve, slope), -1.0, 1.0)
@@ -128,3 +143,31 @@ def _regress(columns: Array, reached: Array, weight: Array) -> Array:
         if np.abs(step).max() < 1e-6:
             break
     return np.asarray(found)
+
+
+def _likely(columns: Array, weights: Array) -> Array:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(columns @ weights, -_LIMIT, _LIMIT))))
+
+
+def _least_chance(lessons: Sequence[_Lessons], weights: Array, rule: Stage) -> float:
+    """The lowest rung at which the past rises give no more false alarms than by the straight line over the window.
+
+    The rule itself decides within the reach of that line; the rung is for what lies beyond.
+    """
+    by_line = sum(len(np.unique(one.rise[_failed(one) & (one.far <= 1)])) for one in lessons)
+    for rung in _LADDER:
+        if sum(_false_alarms(one, weights, rule, rung) for one in lessons) <= by_line:
+            return rung
+    return _LADDER[-1]
+
+
+def _failed(one: _Lessons) -> npt.NDArray[np.bool_]:
+    """Rows of rises that never reached the threshold."""
+    return ~np.isin(one.rise, one.rise[one.reached > 0])
+
+
+def _false_alarms(one: _Lessons, weights: Array, rule: Stage, rung: float) -> int:
+    likely = _likely(one.columns, weights)
+    line = (one.far <= 1) & (likely >= rule.raise_chance)
+    beyond = (one.far <= rule.look_ahead_s / rule.rise_window_s) & (likely >= max(rung, rule.raise_chance))
+    return len(np.unique(one.rise[_failed(one) & (line | beyond)]))

@@ -118,11 +118,13 @@ class Outlook:
     """How far the rises of one stream usually go: what `alerts.outlook` learnt from its past, as plain numbers.
 
     `weights`: log odds of a rise to go on as far as it came, per log(missing / risen), and per log odds of the stream's
-    own peaks. `peaks_m`: crests of past rises, ascending. The default knows no past: see `alerts.outlook.chance`.
+    own peaks. `peaks_m`: crests of past rises, ascending. `least_chance`: what it takes here to look beyond the
+    straight line over the window and give no more false alarms. The default knows no past: `alerts.outlook.chance`.
     """
 
     weights: tuple[float, float, float] = (-0.32, -1.0, 0.0)
     peaks_m: tuple[float, ...] = ()
+    least_chance: float = 0.0
 
 
 NO_PAST = Outlook()

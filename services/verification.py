@@ -119,7 +119,7 @@ def notable_rows(record: Recorded, levels: Sequence[float], *, flow: bool) -> No
 
 def _outlooks(record: Recorded, rule: Stage, learnt: Recorded | None) -> list[tuple[float, Outlook]]:
     series = record.series if learnt is None else joined(learnt.series, record.series)
-    return list(outlooks(rises(series, rule), rule.thresholds_m))
+    return list(outlooks(rises(series, rule), rule))
 
 
 def _replayed(record: Recorded, rule: Stage, known: list[tuple[float, Outlook]]) -> npt.NDArray[np.int64]:

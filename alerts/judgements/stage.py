@@ -16,6 +16,7 @@ _IN_DOUBT = int(Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.SHIF
 _COLOURS = (NAR.AMARILLO, NAR.NARANJA, NAR.ROJO)
 _LEAST_GAP_S = 900
 _SAMPLES_PER_WINDOW = 60
+_NEVER = 2.0
 _MOST_MARGIN = 0.25
 """The share of a threshold that the clear margin may take: the water in a street never falls below its floor."""
 
@@ -130,15 +131,21 @@ def _by_water(rule: Stage, around: Around, level_m: float, risen_m: float) -> NA
         if level_m < rule.thresholds_m[0]:
             return NAR.VERDE
         return NAR(sum(level_m >= threshold_m for threshold_m in rule.thresholds_m))
-    steps_ahead = max(rule.look_ahead_s, rule.period_s) / max(rule.rise_window_s, rule.period_s)
-    near_m = level_m + risen_m * steps_ahead
     chances = _chances(rule, around, level_m, risen_m)
-    return NAR(
-        sum(
-            near_m >= threshold_m and likely >= rule.raise_chance
-            for threshold_m, likely in zip(rule.thresholds_m, chances, strict=True)
-        )
-    )
+    likely_enough = [
+        likely >= _enough(rule, around, (threshold_m - level_m) / risen_m)
+        for threshold_m, likely in zip(rule.thresholds_m, chances, strict=True)
+    ]
+    return NAR(sum(likely_enough))
+
+
+def _enough(rule: Stage, around: Around, far: float) -> float:
+    """The chance it takes where `far` times what was risen is missing: more the farther ahead, and never too far."""
+    if far <= 1:
+        return rule.raise_chance
+    if far <= max(rule.look_ahead_s, rule.period_s) / max(rule.rise_window_s, rule.period_s):
+        return max(rule.raise_chance, around.outlook.least_chance)
+    return _NEVER
 
 
 def _chances(rule: Stage, around: Around, level_m: float, risen_m: float) -> list[float]:
@@ -238,6 +245,7 @@ def _evidence(rule: Stage, around: Around, level_m: float | None, risen_m: float
         found |= {
             "chances": [round(likely, 3) for likely in _chances(rule, around, level_m, risen_m)],
             "raise_chance": rule.raise_chance,
+            "least_chance": around.outlook.least_chance,
         }
     if around.rain or around.rain_15_min_mm is not None:
         found |= {"rain": int(around.rain), "rain_15_min_mm": around.rain_15_min_mm}

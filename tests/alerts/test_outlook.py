@@ -46,7 +46,7 @@ def test_without_a_past_the_unit_does_not_matter(risen: float, missing: float, u
 
 @given(st.lists(st.floats(0.21, 2.0), max_size=12), POSITIVE, st.floats(0.01, 3), st.floats(0.01, 3))
 def test_a_farther_threshold_is_never_likelier(crests: list[float], risen: float, one: float, more: float) -> None:
-    outlook = learn(rises(storms(*crests), RULE), RULE.thresholds_m) if crests else NO_PAST
+    outlook = learn(rises(storms(*crests), RULE), RULE) if crests else NO_PAST
     near = chance(outlook, level_m=0.3, risen_m=risen, threshold_m=0.3 + one)
     far = chance(outlook, level_m=0.3, risen_m=risen, threshold_m=0.3 + one + more)
     assert 0 <= far <= near + 1e-12 <= 1 + 1e-12
@@ -58,29 +58,37 @@ def test_peak_odds_count_crests_and_are_even_where_there_were_none() -> None:
 
 
 def test_a_stream_whose_rises_stop_short_is_trusted_less_than_one_whose_rises_go_on() -> None:
-    short = learn(rises(storms(*[0.5] * 10), RULE), RULE.thresholds_m)
-    far = learn(rises(storms(*[1.1] * 10), RULE), RULE.thresholds_m)
+    short = learn(rises(storms(*[0.5] * 10), RULE), RULE)
+    far = learn(rises(storms(*[1.1] * 10), RULE), RULE)
     at = {"level_m": 0.45, "risen_m": 0.1, "threshold_m": 0.6}
     assert chance(short, **at) < 0.3
     assert chance(far, **at) > 0.7
 
 
+def test_a_stream_on_which_the_straight_line_is_never_wrong_is_not_looked_far_ahead_of() -> None:
+    hesitant = storms(*[0.9, 0.52] * 8)  # risen far enough that a look beyond the line would have been wrong each time
+    outlook = learn(rises(hesitant, RULE), RULE)
+    assert outlook.least_chance > 0
+    always = learn(rises(storms(*[1.1] * 10), RULE), RULE)
+    assert always.least_chance == 0
+
+
 def test_a_few_rises_move_the_default_only_a_little() -> None:
-    once = learn(rises(storms(0.5), RULE), RULE.thresholds_m)
+    once = learn(rises(storms(0.5), RULE), RULE)
     assert np.abs(np.subtract(once.weights, NO_PAST.weights)).max() < 0.5
 
 
 def test_what_was_learnt_holds_only_after_the_horizon_and_never_looks_ahead() -> None:
     series = storms(0.5, 0.9, 0.7, 1.2)
-    learnt = list(outlooks(rises(series, RULE), RULE.thresholds_m))
+    learnt = list(outlooks(rises(series, RULE), RULE))
     assert len(learnt) == 5
     for since_s, outlook in learnt[1:]:
         seen = Series(series.start_s, series.step_s, series.level_m[: series.rows_until(since_s)])
         known: Array = rises(seen, RULE).at_s
-        assert learn(rises(seen, RULE).first(int((known <= since_s - HORIZON_S).sum())), RULE.thresholds_m) == outlook
+        assert learn(rises(seen, RULE).first(int((known <= since_s - HORIZON_S).sum())), RULE) == outlook
 
 
 def test_the_outlook_is_plain_numbers() -> None:
-    outlook = learn(rises(storms(0.5, 0.9), RULE), RULE.thresholds_m)
+    outlook = learn(rises(storms(0.5, 0.9), RULE), RULE)
     assert isinstance(outlook, Outlook)
     assert all(type(number) is float for number in (*outlook.weights, *outlook.peaks_m))

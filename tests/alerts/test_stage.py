@@ -204,6 +204,14 @@ def test_a_stream_that_never_went_on_is_raised_later_than_one_that_always_did() 
     assert moves[0].evidence["raise_chance"] == RULE.raise_chance
 
 
+def test_beyond_the_straight_line_it_takes_the_chance_that_the_stream_has_earned() -> None:
+    rise = every_5_min(0.30, 0.30, 0.30, 0.44)  # risen 0.14, missing 0.16: chance 0.74 by these peaks
+    bold = Outlook(weights=(0.0, -1.0, 1.0), peaks_m=(0.9,) * 2)
+    burnt = Outlook(weights=(0.0, -1.0, 1.0), peaks_m=(0.9,) * 2, least_chance=0.9)
+    assert [move.after for move in told(*rise, around=Around(outlook=bold))[1]] == [NAR.AMARILLO]
+    assert told(*rise, around=Around(outlook=burnt))[1] == []
+
+
 def test_the_evidence_says_what_a_move_rests_on() -> None:
     _, moves = told(*every_5_min(0.30, 0.30, 0.55), around=Around(rain_15_min_mm=3.0))
     evidence = moves[0].evidence
