@@ -49,9 +49,8 @@ LONGEST_LIFE_S = 0.4
 SETTLE_S = 30.0
 BATCH = 500
 
-READINGS = (
-    """SELECT d.code, r.seq, r.observed_at, r.level_m FROM river_readings r JOIN devices d ON d.id = r.device_id"""
-)
+READINGS = """SELECT d.code, r.seq, r.observed_at, r.level_m
+    FROM river_readings r JOIN devices d ON d.id = r.device_id"""
 TRANSITIONS = """SELECT rule_id, subject, before, after, change, observed_at FROM transitions
     WHERE rule_id LIKE '%.stage' ORDER BY subject, id"""
 NOTICES = "SELECT count(DISTINCT transition_id) FROM notices"
@@ -92,7 +91,7 @@ def test_twenty_kills_lose_nothing_and_double_nothing() -> None:
 
 def kill_at_random(here: Town, postgres: Postgres, chance: random.Random) -> None:
     """Let what is alive carry something between two deaths, so that each death interrupts work."""
-    victims = ["pipeline", "postgres", "both"] + ["broker"] * isinstance(here.broker, Mosquitto)
+    victims = ["pipeline", "postgres", "postgres", "both"] + ["broker"] * isinstance(here.broker, Mosquitto)
     for number in range(KILLS):
         victim = chance.choice(victims)
         here.await_progress()
