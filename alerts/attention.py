@@ -29,14 +29,37 @@ def settle(transaction: Connection, book: Rulebook, moved: Iterable[Rule], now: 
     moved = list(moved)
     water = {book.places[rule.subject] for rule in moved if isinstance(rule.judgement, Stage | Rainfall)}
     for basin in sorted({place.basin for place in water if place.basin is not None}):
-        stations = [place.id for place in book.places.values() if place.basin == basin]
-        _follow_worst(transaction, f"basin:{basin}", stations, now)
+        _follow_basin(transaction, book, basin, now)
     for municipality in sorted({place.municipality for place in water}):
-        stations = [place.id for place in book.places.values() if place.municipality == municipality]
-        _follow_worst(transaction, f"municipality:{municipality}", stations, now)
+        _follow_municipality(transaction, book, municipality, now)
     silent = {book.places[rule.subject] for rule in moved if isinstance(rule.judgement, Silence)}
     classes = sorted({(place.municipality, place.kind) for place in silent})
     return {one for one in classes if _outage(transaction, book, one, now)}
+
+
+def survey(transaction: Connection, book: Rulebook, now: datetime) -> None:
+    """Look again at every area and class above verde: stations may have gone that gave them their colour."""
+    with driver(transaction).cursor() as cursor:
+        cursor.execute("SELECT subject FROM attention WHERE nar > 0 ORDER BY subject")
+        raised = [str(subject).split(":") for (subject,) in cursor]
+    for subject in raised:
+        match subject:
+            case ["basin", basin]:
+                _follow_basin(transaction, book, basin, now)
+            case ["municipality", municipality]:
+                _follow_municipality(transaction, book, municipality, now)
+            case [_, municipality, kind]:
+                _outage(transaction, book, (municipality, kind), now)
+
+
+def _follow_basin(transaction: Connection, book: Rulebook, basin: str, now: datetime) -> None:
+    stations = [place.id for place in book.places.values() if place.basin == basin]
+    _follow_worst(transaction, f"basin:{basin}", stations, now)
+
+
+def _follow_municipality(transaction: Connection, book: Rulebook, municipality: str, now: datetime) -> None:
+    stations = [place.id for place in book.places.values() if place.municipality == municipality]
+    _follow_worst(transaction, f"municipality:{municipality}", stations, now)
 
 
 def _follow_worst(transaction: Connection, subject: str, stations: list[str], now: datetime) -> None:

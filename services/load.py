@@ -6,6 +6,7 @@ from datetime import datetime
 import orjson
 from sqlalchemy import Connection
 
+from alerts import attention, rulebook
 from alerts.rulebook import judgement_row
 from models.place import City, Device, Station, Street
 from models.rows import driver
@@ -38,6 +39,7 @@ def load(transaction: Connection, seed: Seed, now: datetime) -> Loaded:
     changed = sum(_rule(transaction, rule, now) for rule in seed.rules)
     retired = _retire(transaction, seed)
     _bump(transaction, city)
+    attention.survey(transaction, rulebook.read(transaction), now)
     return Loaded(len(city.stations), len(city.devices), len(seed.rules), changed, retired)
 
 

@@ -1,0 +1,106 @@
+"""A town of river gauges in the tables, judged by the engine alone: what the database's stories about alerts share."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, text
+
+from alerts import engine, rulebook
+from alerts.rulebook import Rulebook
+from alerts.states import States
+from models.kinds import BY_NAME
+from models.place import Basin, City, Device, Municipality, Station
+from models.reading import Flag, Reading
+from models.rule import Fault, Rule, Silence, Stage
+from services.load import load
+from services.seed import Seed
+
+NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
+THRESHOLDS_M = (1.0, 1.5, 2.0)
+
+
+def town(names: Iterable[str], *, thresholds_m: tuple[float, float, float] = THRESHOLDS_M) -> Seed:
+    """Gauges on one stream, each judged by level, silence and fault, once a minute."""
+    names = list(names)
+    ring = ((-58.0, -35.0), (-57.9, -35.0), (-57.9, -34.9), (-58.0, -35.0))
+    place: dict[str, Any] = {"municipality": "azul", "kind": "river", "latitude": -34.95, "longitude": -57.95}
+    judgements = (Stage(thresholds_m=thresholds_m, period_s=60), Silence(period_s=60), Fault())
+    return Seed(
+        city=City(
+            id="azul",
+            name="Azul",
+            zone=ZoneInfo("America/Argentina/Buenos_Aires"),
+            municipalities=(Municipality(id="azul", name="Azul", latitude=-34.95, longitude=-57.95),),
+            basins=(Basin(id="azul", municipality="azul", name="Azul", outlines=(ring,), note=""),),
+            stations=tuple(Station(id=name, name=name, basin="azul", **place) for name in names),
+            devices=tuple(
+                Device(municipality="azul", kind="river", code=name, station=name, period_s=60) for name in names
+            ),
+        ),
+        rules=tuple(
+            Rule(f"{name}.{rulebook.NAMES[type(judgement)]}", 1, "river", name, judgement)
+            for name in names
+            for judgement in judgements
+        ),
+    )
+
+
+def reading(station: str, minute: float, level_m: float, flags: Flag = Flag.NONE) -> Reading:
+    """What a gauge says `minute` minutes after noon."""
+    at = NOON + timedelta(minutes=minute)
+    columns = BY_NAME["river"].columns
+    values = tuple(level_m if name == "level_m" else None for name in columns)
+    return Reading("river", "azul", station, at, at, int(minute * 60), "b", values, flags)
+
+
+@dataclass
+class Watch:
+    """Whoever judges: the engine in one transaction, with what it remembers."""
+
+    transaction: Connection
+    states: States = field(default_factory=States)
+
+    @property
+    def book(self) -> Rulebook:
+        """The rules in force."""
+        return rulebook.read(self.transaction)
+
+    def hears(self, minute: float, **levels_m: float) -> None:
+        """One batch: a level from each gauge named."""
+        self.takes(minute, {name: [reading(name, minute, level_m)] for name, level_m in levels_m.items()})
+
+    def takes(self, minute: float, arrived: Mapping[str, list[Reading]]) -> None:
+        """One batch of readings, judged at that minute."""
+        book, now = self.book, NOON + timedelta(minutes=minute)
+        self.states.fetch(self.transaction, book, engine.concerned(book, arrived))
+        self._keep(book, engine.decide(book, self.states, arrived, now), now)
+
+    def waits_until(self, minute: float) -> None:
+        """Time passes, and nobody says a word."""
+        book, now = self.book, NOON + timedelta(minutes=minute)
+        subjects = engine.due(self.transaction, book, ["river"], now)
+        self.states.fetch(self.transaction, book, engine.concerned(book, subjects))
+        self._keep(book, engine.tick(book, self.states, subjects, now), now)
+
+    def _keep(self, book: Rulebook, judged: engine.Judged, now: datetime) -> None:
+        written = engine.keep(self.transaction, book, self.states, judged, now)
+        if written is not None:
+            written.verify()
+        self.states.confirm(judged.states)
+
+    def rows(self, query: str) -> list[Any]:
+        """Every row of a query."""
+        return [tuple(row) for row in self.transaction.execute(text(query))]
+
+    def one(self, query: str) -> Any:
+        """The one value a query returns."""
+        return self.rows(query)[0][0]
+
+
+def settle(transaction: Connection, *names: str) -> Watch:
+    """The town in the tables, with its watch."""
+    load(transaction, town(names), NOON)
+    return Watch(transaction)
