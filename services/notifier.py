@@ -24,7 +24,8 @@ from services.runtime import Clock, Every
 
 log = logging.getLogger(__name__)
 
-CLAIM = 50
+CLAIM = 10
+"""Few, so that what comes up while a channel hangs does not wait long, and that a lease outlasts them all hanging."""
 LEASE = timedelta(minutes=5)
 IDLE_S = 0.5
 HEARTBEAT_S = 1.0
@@ -45,16 +46,20 @@ class Claimed:
 
 
 def claim(transaction: Connection, now: datetime) -> list[Claimed]:
-    """Lease the most urgent notices that are due and that nobody else is telling."""
+    """Lease the most urgent notices that are due and that nobody else is telling, in the order to tell them.
+
+    The console's come first: they cost nothing, and a channel that hangs must not delay the watch.
+    """
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "UPDATE notices SET leased_until = %s, attempts = attempts + 1 WHERE id IN"
             " (SELECT id FROM notices WHERE sent_at IS NULL AND refused IS NULL AND not_before <= %s"
-            " AND (leased_until IS NULL OR leased_until < %s) ORDER BY priority, id LIMIT %s FOR UPDATE SKIP LOCKED)"
-            " RETURNING id, channel, recipient, dedup_key, attempts, body",
-            [now + LEASE, now, now, CLAIM],
+            " AND (leased_until IS NULL OR leased_until < %s) ORDER BY channel <> %s, priority, id LIMIT %s"
+            " FOR UPDATE SKIP LOCKED)"
+            " RETURNING channel <> %s, priority, id, channel, recipient, dedup_key, attempts, body",
+            [now + LEASE, now, now, CONSOLE, CLAIM, CONSOLE],
         )
-        return sorted((Claimed(*row) for row in cursor), key=lambda notice: notice.id)
+        return [Claimed(*row[2:]) for row in sorted(cursor, key=lambda row: row[:3])]
 
 
 def settle(transaction: Connection, notice: Claimed, outcome: Outcome, now: datetime) -> None:

@@ -1,0 +1,243 @@
+"""Telling people: each notice once if it can be, again if it must be, and never by two at a time."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+
+from alerts import record
+from alerts.deliver import retry_wait_s
+from alerts.rulebook import Place
+from models.alert import NAR, Cause, Change, Transition
+from services.child import free_port
+from services.notifier import CLAIM, LEASE, Notifier, claim, want_webhook
+from tests.alerts.town import NOON
+
+
+@dataclass
+class Receiver:
+    """A real webhook on the loopback that answers as it is told."""
+
+    url: str = ""
+    answers: list[int] = field(default_factory=list)
+    heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def answer(self) -> int:
+        """The next status; 204 once nothing else is asked for."""
+        return self.answers.pop(0) if self.answers else 204
+
+
+class Clock:
+    """A clock the story sets."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            receiver.heard.append((self.headers["Idempotency-Key"], json.loads(body)))
+            self.send_response(receiver.answer())
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Tests have enough to say."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    receiver.url = f"http://127.0.0.1:{server.server_port}/notices"
+    serving = threading.Thread(target=server.serve_forever, args=(0.05,))
+    serving.start()
+    yield receiver
+    server.shutdown()
+    server.server_close()
+    serving.join()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def client() -> Iterator[httpx.Client]:
+    with httpx.Client() as client:
+        yield client
+
+
+@pytest.fixture
+def notifier(database: Engine, clock: Clock, client: httpx.Client) -> Notifier:
+    return Notifier(database, clock, client)
+
+
+def raise_alert(database: Engine, station: str = "head", nar: NAR = NAR.NARANJA, url: str | None = None) -> None:
+    """A rule moves, and there is something to tell."""
+    moved = Transition(NAR.VERDE, nar, Change.RAISED, Cause.LEVEL, NOON, NOON, True, {"level_m": 1.7})
+    with database.begin() as transaction:
+        if url is not None:
+            want_webhook(transaction, url)
+        place = Place(station, "river", "azul", None, station)
+        record.transition(transaction, place, record.Origin(f"{station}.stage", 1, "stage"), moved, tell=True)
+
+
+def rows(database: Engine, query: str) -> list[Any]:
+    """Every row of a query."""
+    with database.begin() as transaction:
+        return [tuple(row) for row in transaction.execute(text(query))]
+
+
+def test_the_watch_hears_by_the_live_stream_and_the_webhook_by_a_post(
+    database: Engine, notifier: Notifier, receiver: Receiver
+) -> None:
+    raise_alert(database, url=receiver.url)
+    assert notifier.drain() == 2
+    assert (notifier.drain(), notifier.sent) == (0, 2)
+    ((key, body),) = receiver.heard
+    assert key == rows(database, "SELECT dedup_key FROM notices WHERE channel = 'webhook'")[0][0]
+    assert (body["station"], body["after"], body["evidence"]) == ("head", 2, {"level_m": 1.7})
+    assert rows(database, "SELECT data ->> 'station' FROM events WHERE event = 'notice'") == [("head",)]
+    assert rows(database, "SELECT DISTINCT sent_at FROM notices") == [(NOON,)]
+
+
+def test_what_may_have_arrived_is_told_again_later_under_the_same_key(
+    database: Engine, notifier: Notifier, receiver: Receiver, clock: Clock
+) -> None:
+    receiver.answers = [500, 429, 200]
+    raise_alert(database, url=receiver.url)
+    for _ in range(3):
+        notifier.drain()
+        notifier.drain()  # not due yet
+        clock.now += timedelta(minutes=2)
+    keys = [key for key, _ in receiver.heard]
+    assert (len(keys), len(set(keys))) == (3, 1)
+    assert rows(database, "SELECT attempts, refused, trouble FROM notices WHERE channel = 'webhook'") == [
+        (3, None, None)
+    ]
+
+
+def test_nobody_gives_up_while_nobody_answers(database: Engine, notifier: Notifier, clock: Clock) -> None:
+    raise_alert(database, url=f"http://127.0.0.1:{free_port(0)}/nobody")
+    for attempt in range(1, 9):
+        notifier.drain()
+        (found,) = rows(
+            database, "SELECT attempts, not_before, sent_at, trouble FROM notices WHERE channel = 'webhook'"
+        )
+        assert (found[0], found[2]) == (attempt, None)
+        assert "ConnectError" in found[3]
+        wait_s = (found[1] - clock.now).total_seconds()
+        assert 0.8 * retry_wait_s(attempt) <= wait_s <= 1.2 * retry_wait_s(attempt) <= 72
+        clock.now += timedelta(seconds=80)
+
+
+@pytest.mark.parametrize("status", [400, 404, 410])
+def test_a_channels_no_is_final_and_kept(
+    database: Engine, notifier: Notifier, receiver: Receiver, clock: Clock, status: int
+) -> None:
+    receiver.answers = [status]
+    raise_alert(database, url=receiver.url)
+    for _ in range(2):
+        notifier.drain()
+        clock.now += LEASE * 2
+    assert len(receiver.heard) == 1
+    ((refused,),) = rows(database, "SELECT refused FROM notices WHERE channel = 'webhook'")
+    assert refused.startswith(str(status))
+
+
+def test_an_address_that_is_none_is_refused_and_stops_nobody_else(
+    database: Engine, notifier: Notifier, receiver: Receiver
+) -> None:
+    with database.begin() as transaction:
+        want_webhook(transaction, "ftp://old")
+    raise_alert(database, url=receiver.url)
+    notifier.drain()
+    assert len(receiver.heard) == 1
+    assert rows(database, "SELECT count(*) FROM notices WHERE refused IS NOT NULL") == [(1,)]
+
+
+def test_the_gravest_is_told_first(database: Engine, notifier: Notifier, receiver: Receiver) -> None:
+    with database.begin() as transaction:
+        want_webhook(transaction, receiver.url)
+    for number in range(CLAIM):
+        raise_alert(database, f"small-{number}", NAR.AMARILLO)
+    raise_alert(database, "grave", NAR.ROJO)
+    while notifier.drain():
+        pass
+    assert [body["station"] for _, body in receiver.heard] == ["grave", *(f"small-{number}" for number in range(CLAIM))]
+
+
+def test_a_slow_webhook_does_not_delay_the_watch(database: Engine, receiver: Receiver) -> None:
+    for number in range(CLAIM):
+        raise_alert(database, f"station-{number}", url=receiver.url)
+    with database.begin() as transaction:
+        claimed = claim(transaction, NOON)
+    assert [notice.channel for notice in claimed] == ["console"] * CLAIM
+
+
+def test_what_one_is_telling_no_other_tells_until_the_lease_ends(database: Engine, clock: Clock) -> None:
+    raise_alert(database)
+    with database.begin() as transaction:
+        assert len(claim(transaction, clock())) == 1
+    with database.begin() as transaction:
+        assert claim(transaction, clock() + LEASE / 2) == []
+    with database.begin() as transaction:
+        (again,) = claim(transaction, clock() + LEASE * 1.01)
+    assert again.attempts == 2
+
+
+def test_two_notifiers_never_tell_twice(
+    database: Engine, clock: Clock, client: httpx.Client, receiver: Receiver
+) -> None:
+    with database.begin() as transaction:
+        want_webhook(transaction, receiver.url)
+    for number in range(40):
+        raise_alert(database, f"station-{number}")
+    notifiers = [Notifier(database, clock, client) for _ in range(2)]
+
+    def drain(notifier: Notifier) -> None:
+        while notifier.drain():
+            pass
+
+    threads = [threading.Thread(target=drain, args=(notifier,)) for notifier in notifiers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    keys = [key for key, _ in receiver.heard]
+    assert (len(keys), len(set(keys))) == (40, 40)
+    assert sum(notifier.sent for notifier in notifiers) == 80
+
+
+def test_it_stops_when_told_to_and_says_that_it_lives(database: Engine, notifier: Notifier) -> None:
+    stop = threading.Event()
+    running = threading.Thread(target=notifier.run, args=(stop,))
+    raise_alert(database)
+    running.start()
+    waiting = threading.Event()
+    for _ in range(200):
+        if rows(database, "SELECT 1 FROM heartbeats WHERE process = 'notifier' AND (status ->> 'sent')::int = 1"):
+            break
+        waiting.wait(0.05)
+    stop.set()
+    running.join(5)
+    assert not running.is_alive()
+    assert rows(database, "SELECT status FROM heartbeats") == [({"sent": 1},)]
+
+
+def test_wanting_the_same_webhook_twice_is_wanting_it_once(database: Engine, receiver: Receiver) -> None:
+    for _ in range(2):
+        raise_alert(database, url=receiver.url)
+    assert rows(database, "SELECT channel, least_nar FROM contacts") == [("webhook", 0)]
