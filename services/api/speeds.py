@@ -13,8 +13,8 @@ from services.api.paging import Page, Paged
 from services.api.parameters import Municipality, Station
 from services.api.periods import Period, period
 from services.queries import speeds as queries
+from services.queries.city import city_now
 from services.queries.speeds import Speeds, StreetSpeeds, Which
-from services.queries.watch import city_now
 
 USUAL = timedelta(days=7)
 LONGEST = timedelta(days=31)

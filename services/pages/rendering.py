@@ -26,7 +26,8 @@ from services.pages import static_files
 from services.pages.evidence import headline, lines
 from services.pages.language import COOKIE, LANGUAGES, Words, choose
 from services.pages.phrases import cause, note, summary
-from services.queries.watch import MOST_ALERTS, UNLOADED, CityNow, city_now
+from services.queries.alert_history import MOST_ALERTS
+from services.queries.city import UNLOADED, CityNow, city_now
 from services.refusal import Refusal
 
 REFRESH_S = 60

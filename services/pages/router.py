@@ -18,6 +18,7 @@ from services.pages.state import PIPELINE_SILENT
 from services.pages.station import BINS, as_csv, series, station_page
 from services.pages.watch import WINDOWS, watch_page
 from services.queries import watch as queries
+from services.queries.alert_history import actions_of, one_alert, transitions_of
 from services.queries.watch import StationNow
 from services.refusal import NotFound
 
@@ -86,10 +87,10 @@ def station(
 @router.get("/alerta/{alert_id}", dependencies=[PUBLIC])
 def alert(visit: Visitor, snapshot: Snapshot, alert_id: AlertId, parte: Parts = []) -> HTMLResponse:  # noqa: B006
     """An alert's page."""
-    found = queries.one_alert(snapshot, alert_id)
+    found = one_alert(snapshot, alert_id)
     if found is None:
         raise actions.NoSuchAlert
-    moves, done = queries.transitions_of(snapshot, [alert_id]), queries.actions_of(snapshot, [alert_id])
+    moves, done = transitions_of(snapshot, [alert_id]), actions_of(snapshot, [alert_id])
     return live_page(visit, "alert.html", ALERT_PARTS, parte, page=AlertPage(found, moves, done))
 
 

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from services.pages.chart import Sample
-from services.queries.watch import Heartbeat, StationNow
+from services.queries.city import Heartbeat
+from services.queries.watch import StationNow
 
 TREND_SPAN = timedelta(minutes=15)
 TREND_SLACK = timedelta(minutes=10)

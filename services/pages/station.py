@@ -13,6 +13,7 @@ from services.pages.chart import LARGE, Ahead, Chart, Sample, Series, draw
 from services.pages.state import Health, Trend, health, trend
 from services.pages.watch import published, samples_of
 from services.queries import watch as queries
+from services.queries.alert_history import alerts_of, transitions_of
 from services.queries.watch import StationNow
 
 BINS = {
@@ -68,8 +69,8 @@ def station_page(transaction: Connection, station: StationNow, now: datetime, ho
         forecast=ahead,
         from_zero=bars,
     )
-    alerts = queries.alerts_of(transaction, station.id)
-    moves = queries.transitions_of(transaction, [alert.id for alert in alerts])
+    alerts = alerts_of(transaction, station.id)
+    moves = transitions_of(transaction, [alert.id for alert in alerts])
     return StationPage(
         station=station,
         health=state,

@@ -14,9 +14,11 @@ from models.kinds.river import RIVER
 from services.pages.chart import SMALL, Ahead, Chart, Sample, Series, draw
 from services.pages.state import Health, Status, Trend, health, status, trend, urgency
 from services.queries import watch as queries
+from services.queries.alert_history import open_alerts
+from services.queries.city import Area, CityNow, basin_areas, municipality_areas, pulses
 from services.queries.forecasts import forecasts
 from services.queries.speeds import Speeds, street_speeds
-from services.queries.watch import Area, Bin, CityNow, StationNow
+from services.queries.watch import Bin, StationNow
 
 BACK = timedelta(hours=4)
 AHEAD = timedelta(hours=2)
@@ -82,13 +84,13 @@ class WatchPage:
 def watch_page(transaction: Connection, now: datetime, *, city: CityNow, pace: float) -> WatchPage:
     """Read and lay out the page. `pace`: how many times as fast as real time the clock runs."""
     stations = queries.stations_now(transaction)
-    areas = queries.municipality_areas(transaction, city.id)
+    areas = municipality_areas(transaction, city.id)
     return WatchPage(
         city=areas[0] if areas else None,
         neighbours=areas[1:],
-        basins=queries.basin_areas(transaction),
-        status=status(stations, queries.pulses(transaction), now, pace),
-        alerts=queries.open_alerts(transaction),
+        basins=basin_areas(transaction),
+        status=status(stations, pulses(transaction), now, pace),
+        alerts=open_alerts(transaction),
         cards=_cards(transaction, [s for s in stations if s.kind is RIVER], now, city.zone),
         gauges=_gauges(transaction, [s for s in stations if s.kind is RAIN], now),
         radars=_radars(transaction, [s for s in stations if s.kind is RADAR], now, city),

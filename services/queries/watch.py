@@ -1,13 +1,12 @@
-"""What the watch page shows: every station as it is now, open alerts, the city's attention level and who is alive."""
+"""Stations as they are now, and what their devices measured, many stations in one query."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, literal, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Table, func, select, true
 
 from models.alert import NAR
 from models.kind import SensorKind
@@ -16,25 +15,16 @@ from models.reading import UNTRUSTED, Flag
 from models.rule import Colours, Silence
 from models.tables import (
     READINGS,
-    alert_actions,
-    alerts,
-    attention,
     basins,
-    configuration,
     device_memories,
     devices,
-    heartbeats,
     municipalities,
     rules,
     stations,
     subject_states,
-    transitions,
 )
 
 MOST_STATIONS = 500
-MOST_ALERTS = 200
-MOST_TRANSITIONS = 100
-MOST_ACTIONS = 200
 MOST_BINS = 1000
 _MICROSECOND = timedelta(microseconds=1)
 _OF_HEALTH = frozenset({"silence", "fault"})
@@ -88,80 +78,6 @@ class Bin:
     mean: float
     greatest: float
     total: float
-
-
-@dataclass(frozen=True, slots=True)
-class Area:
-    """A municipality or basin and the attention level proposed for it, with its start where it ever moved."""
-
-    id: str
-    name: str
-    nar: NAR
-    since: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class CityNow:
-    """The city whose watch this is, named as its municipality, and the zone its people's clocks show."""
-
-    id: str
-    name: str
-    zone_name: str
-
-    @property
-    def zone(self) -> tzinfo:
-        """The zone; the offset Argentina has kept since 2009 where the system does not know it."""
-        try:
-            return ZoneInfo(self.zone_name)
-        except (KeyError, ValueError, OSError):
-            return timezone(timedelta(hours=-3))
-
-
-UNLOADED = CityNow("laplata", "La Plata", "America/Argentina/Buenos_Aires")
-"""The city before anything was loaded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """A process and when it was last heard of."""
-
-    process: str
-    at: datetime
-
-
-def city_now(transaction: Connection) -> CityNow:
-    """As the configuration has it."""
-    said = transaction.execute(select(configuration.c.city)).scalar()
-    return CityNow(said["id"], said["name"], said["zone"]) if said else UNLOADED
-
-
-def areas(transaction: Connection, table: Table, noun: str) -> tuple[Area, ...]:
-    """Every municipality or basin (`noun` as in `attention.subject`), with its proposed level."""
-    at_level = attention.c.subject == literal(f"{noun}:") + table.c.id
-    rows = transaction.execute(
-        select(table.c.id, table.c.name, attention.c.nar, attention.c.since)
-        .select_from(table.outerjoin(attention, at_level))
-        .order_by(table.c.name)
-        .limit(MOST_STATIONS)
-    )
-    return tuple(Area(row.id, row.name, NAR(row.nar or 0), row.since) for row in rows)
-
-
-def municipality_areas(transaction: Connection, first: str) -> tuple[Area, ...]:
-    """Every municipality, `first` before its neighbours."""
-    found = areas(transaction, municipalities, "municipality")
-    return tuple(sorted(found, key=lambda area: (area.id != first, area.name)))
-
-
-def basin_areas(transaction: Connection) -> tuple[Area, ...]:
-    """Every basin, highest level first."""
-    return tuple(sorted(areas(transaction, basins, "basin"), key=lambda area: (-area.nar, area.name)))
-
-
-def pulses(transaction: Connection) -> tuple[Heartbeat, ...]:
-    """Every process's last heartbeat."""
-    rows = transaction.execute(select(heartbeats.c.process, heartbeats.c.at).order_by(heartbeats.c.process))
-    return tuple(Heartbeat(row.process, row.at) for row in rows)
 
 
 def stations_now(transaction: Connection, station_id: str | None = None) -> tuple[StationNow, ...]:
@@ -342,66 +258,3 @@ def bins(
     for device_id, *rest in rows:
         found.setdefault(device_id, []).append(Bin(*rest))
     return found
-
-
-def open_alerts(transaction: Connection) -> list[Row[Any]]:
-    """Alerts nobody closed yet: the unacknowledged first, the highest first, the oldest first."""
-    return list(
-        transaction.execute(
-            _alerts()
-            .where(alerts.c.state != "closed")
-            .order_by(alerts.c.acknowledged_at.is_not(None), alerts.c.nar.desc(), alerts.c.opened_at, alerts.c.id)
-            .limit(MOST_ALERTS)
-        )
-    )
-
-
-def alerts_of(transaction: Connection, subject: str) -> list[Row[Any]]:
-    """A station's alerts, newest first."""
-    return list(
-        transaction.execute(
-            _alerts().where(alerts.c.subject == subject).order_by(alerts.c.id.desc()).limit(MOST_ALERTS)
-        )
-    )
-
-
-def one_alert(transaction: Connection, alert_id: int) -> Row[Any] | None:
-    """The alert of that number."""
-    return transaction.execute(_alerts().where(alerts.c.id == alert_id)).one_or_none()
-
-
-def _alerts() -> Select[Any]:
-    """Alerts with the name of their station, or of the municipality a whole class of stations went silent in."""
-    of_municipality = alerts.c.subject == literal("municipality:") + municipalities.c.id
-    return select(
-        alerts,
-        stations.c.id.label("station_id"),
-        stations.c.active.label("station_active"),
-        func.coalesce(stations.c.name, municipalities.c.name, alerts.c.subject).label("subject_name"),
-    ).select_from(
-        alerts.outerjoin(stations, alerts.c.subject == stations.c.id).outerjoin(municipalities, of_municipality)
-    )
-
-
-def transitions_of(transaction: Connection, alert_ids: Sequence[int]) -> list[Row[Any]]:
-    """What changed these alerts, newest first."""
-    return list(
-        transaction.execute(
-            select(transitions)
-            .where(transitions.c.alert_id.in_(alert_ids))
-            .order_by(transitions.c.id.desc())
-            .limit(MOST_TRANSITIONS)
-        )
-    )
-
-
-def actions_of(transaction: Connection, alert_ids: Sequence[int]) -> list[Row[Any]]:
-    """What people did about these alerts, oldest first."""
-    return list(
-        transaction.execute(
-            select(alert_actions)
-            .where(alert_actions.c.alert_id.in_(alert_ids))
-            .order_by(alert_actions.c.id)
-            .limit(MOST_ACTIONS)
-        )
-    )

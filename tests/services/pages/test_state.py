@@ -9,7 +9,8 @@ from models.alert import NAR
 from models.kinds.river import RIVER
 from services.pages.chart import Sample
 from services.pages.state import Course, Health, Trouble, health, status, trend, urgency
-from services.queries.watch import Heartbeat, StationNow
+from services.queries.city import Heartbeat
+from services.queries.watch import StationNow
 
 NOW = datetime(2026, 3, 5, 2, 30, tzinfo=UTC)
 ALIVE = (Heartbeat("pipeline", NOW),)

@@ -1,0 +1,75 @@
+"""Alerts with the names people know their places by, what moved them and what people did about them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, literal, select
+
+from models.tables import alert_actions, alerts, municipalities, stations, transitions
+
+MOST_ALERTS = 200
+MOST_TRANSITIONS = 100
+MOST_ACTIONS = 200
+
+
+def open_alerts(transaction: Connection) -> list[Row[Any]]:
+    """Alerts nobody closed yet: the unacknowledged first, the highest first, the oldest first."""
+    return list(
+        transaction.execute(
+            _alerts()
+            .where(alerts.c.state != "closed")
+            .order_by(alerts.c.acknowledged_at.is_not(None), alerts.c.nar.desc(), alerts.c.opened_at, alerts.c.id)
+            .limit(MOST_ALERTS)
+        )
+    )
+
+
+def alerts_of(transaction: Connection, subject: str) -> list[Row[Any]]:
+    """A station's alerts, newest first."""
+    return list(
+        transaction.execute(
+            _alerts().where(alerts.c.subject == subject).order_by(alerts.c.id.desc()).limit(MOST_ALERTS)
+        )
+    )
+
+
+def one_alert(transaction: Connection, alert_id: int) -> Row[Any] | None:
+    """The alert of that number."""
+    return transaction.execute(_alerts().where(alerts.c.id == alert_id)).one_or_none()
+
+
+def _alerts() -> Select[Any]:
+    """Alerts with the name of their station, or of the municipality a whole class of stations went silent in."""
+    of_municipality = alerts.c.subject == literal("municipality:") + municipalities.c.id
+    return select(
+        alerts,
+        stations.c.id.label("station_id"),
+        stations.c.active.label("station_active"),
+        func.coalesce(stations.c.name, municipalities.c.name, alerts.c.subject).label("subject_name"),
+    ).select_from(
+        alerts.outerjoin(stations, alerts.c.subject == stations.c.id).outerjoin(municipalities, of_municipality)
+    )
+
+
+def transitions_of(transaction: Connection, alert_ids: Sequence[int]) -> list[Row[Any]]:
+    """What changed these alerts, newest first."""
+    return list(
+        transaction.execute(
+            select(transitions)
+            .where(transitions.c.alert_id.in_(alert_ids))
+            .order_by(transitions.c.id.desc())
+            .limit(MOST_TRANSITIONS)
+        )
+    )
+
+
+def actions_of(transaction: Connection, alert_ids: Sequence[int]) -> list[Row[Any]]:
+    """What people did about these alerts, oldest first."""
+    return list(
+        transaction.execute(
+            select(alert_actions)
+            .where(alert_actions.c.alert_id.in_(alert_ids))
+            .order_by(alert_actions.c.id)
+            .limit(MOST_ACTIONS)
+        )
+    )

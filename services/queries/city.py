@@ -1,0 +1,86 @@
+"""The city as a whole: its name and time, the attention level proposed for each area, and which processes live."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Table, literal, select
+
+from models.alert import NAR
+from models.tables import attention, basins, configuration, heartbeats, municipalities
+
+MOST_AREAS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A municipality or basin and the attention level proposed for it, with its start where it ever moved."""
+
+    id: str
+    name: str
+    nar: NAR
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CityNow:
+    """The city whose watch this is, named as its municipality, and the zone its people's clocks show."""
+
+    id: str
+    name: str
+    zone_name: str
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone; the offset Argentina has kept since 2009 where the system does not know it."""
+        try:
+            return ZoneInfo(self.zone_name)
+        except (KeyError, ValueError, OSError):
+            return timezone(timedelta(hours=-3))
+
+
+UNLOADED = CityNow("laplata", "La Plata", "America/Argentina/Buenos_Aires")
+"""The city before anything was loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A process and when it was last heard of."""
+
+    process: str
+    at: datetime
+
+
+def city_now(transaction: Connection) -> CityNow:
+    """As the configuration has it."""
+    said = transaction.execute(select(configuration.c.city)).scalar()
+    return CityNow(said["id"], said["name"], said["zone"]) if said else UNLOADED
+
+
+def areas(transaction: Connection, table: Table, noun: str) -> tuple[Area, ...]:
+    """Every municipality or basin (`noun` as in `attention.subject`), with its proposed level."""
+    at_level = attention.c.subject == literal(f"{noun}:") + table.c.id
+    rows = transaction.execute(
+        select(table.c.id, table.c.name, attention.c.nar, attention.c.since)
+        .select_from(table.outerjoin(attention, at_level))
+        .order_by(table.c.name)
+        .limit(MOST_AREAS)
+    )
+    return tuple(Area(row.id, row.name, NAR(row.nar or 0), row.since) for row in rows)
+
+
+def municipality_areas(transaction: Connection, first: str) -> tuple[Area, ...]:
+    """Every municipality, `first` before its neighbours."""
+    found = areas(transaction, municipalities, "municipality")
+    return tuple(sorted(found, key=lambda area: (area.id != first, area.name)))
+
+
+def basin_areas(transaction: Connection) -> tuple[Area, ...]:
+    """Every basin, highest level first."""
+    return tuple(sorted(areas(transaction, basins, "basin"), key=lambda area: (-area.nar, area.name)))
+
+
+def pulses(transaction: Connection) -> tuple[Heartbeat, ...]:
+    """Every process's last heartbeat."""
+    rows = transaction.execute(select(heartbeats.c.process, heartbeats.c.at).order_by(heartbeats.c.process))
+    return tuple(Heartbeat(row.process, row.at) for row in rows)
