@@ -1,0 +1,95 @@
+"""From publish to a person's screen, and the least that could take on this machine."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from statistics import median, quantiles
+from time import monotonic, sleep
+
+import httpx
+from sqlalchemy import text
+
+from ingest.broker import Broker
+from services.api.access import ensure_first_operator
+from services.bench.works import ASIDE, POLL_S, START_S, Works, start_fleet, wait_connected
+from services.runtime import wall_clock
+
+LATENCY_S = 8.0
+BARE_RATE = 100
+BARE_S = 4.0
+
+
+def measure_latency(running: Works, *, rate: float, per_message: int) -> list[float]:
+    """Milliseconds from publish to the live event at a client, for readings at a steady rate."""
+    pipeline = running.start("pipeline", "services", "pipeline")
+    with running.database.begin() as transaction:
+        ensure_first_operator(transaction, wall_clock())  # or the API would say its token to whoever measures
+    api = running.start("api", "services", "api")
+    try:
+        wait_connected(running)
+        return _listened(running, rate=rate, per_message=per_message)
+    finally:
+        for name, child in (("pipeline", pipeline), ("api", api)):
+            running.stop(child)
+            del running.processes[name]
+
+
+def _listened(running: Works, *, rate: float, per_message: int) -> list[float]:
+    waits_ms: list[float] = []
+    url = f"http://127.0.0.1:{running.api_port}/api/v1/live"
+    with httpx.Client(timeout=START_S) as client, _opened(client, url) as lines:
+        paced = ("--rate", f"{rate / per_message:.3f}", "--seconds", str(LATENCY_S))
+        fleet = start_fleet(running, per_message, *paced)
+        until_s = monotonic() + LATENCY_S
+        for line in lines:
+            if line.startswith("data:") and '"readings"' in line:
+                now = wall_clock()
+                said = json.loads(line[5:])["readings"]
+                waits_ms += [1e3 * (now - datetime.fromisoformat(one["observed_at"])).total_seconds() for one in said]
+            if monotonic() > until_s:
+                break
+        fleet.communicate(timeout=START_S)
+        del running.processes["fleet"]
+    return waits_ms
+
+
+@contextmanager
+def _opened(client: httpx.Client, url: str) -> Iterator[Iterator[str]]:
+    deadline_s = monotonic() + START_S
+    while True:
+        try:
+            with client.stream("GET", url) as answer:
+                yield answer.iter_lines()
+                return
+        except httpx.ConnectError:
+            if monotonic() > deadline_s:
+                raise
+            sleep(POLL_S)
+
+
+def measure_bare(running: Works) -> list[float]:
+    """Milliseconds for one message to a receiver that does nothing else, plus one commit of one row."""
+    broker = Broker(running.mqtt_url, client_id="bench-bare", filters=(f"{ASIDE}/#",), now=wall_clock)
+    while not broker.connected:
+        broker.take(1, POLL_S)
+    waits_ms: list[float] = []
+    insert = text("INSERT INTO events (at, event, data) VALUES (now(), 'bare', '{}')")
+    fleet = start_fleet(running, 1, "--prefix", ASIDE, "--rate", str(BARE_RATE), "--seconds", str(BARE_S))
+    with running.database.connect() as connection:
+        while fleet.poll() is None or len(waits_ms) == 0:
+            for message in broker.take(1, POLL_S):
+                with connection.begin():
+                    connection.execute(insert)
+                published_s = json.loads(message.payload)["observed_at"]
+                waits_ms.append(1e3 * (wall_clock().timestamp() - published_s))
+                broker.acknowledge([message])
+    fleet.communicate(timeout=START_S)
+    del running.processes["fleet"]
+    broker.close()
+    return waits_ms
+
+
+def spread(waits_ms: list[float]) -> dict[str, float]:
+    """Median and 99th percentile, ms."""
+    return {"p50": round(median(waits_ms), 2), "p99": round(quantiles(waits_ms, n=100)[98], 2)}

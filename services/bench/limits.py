@@ -1,0 +1,76 @@
+"""What broker and database can do by themselves: the road can be no faster than the slower of the two."""
+
+import json
+from datetime import datetime, timedelta
+from time import monotonic
+
+from msgspec import structs
+
+from ingest.broker import Broker
+from ingest.check import check
+from ingest.decode import decode
+from ingest.memory import Memories
+from ingest.registry import Registry, sender_of
+from ingest.store import storing
+from models.reading import Message, Reading
+from services.bench.works import ASIDE, DEVICES, Works, start_fleet
+from services.runtime import wall_clock
+
+DRAIN = 100_000
+"""Readings a broker is filled with to see how fast it can be drained."""
+WRITING_S = 5.0
+
+
+def measure_receiving(running: Works, *, per_message: int) -> float:
+    """Messages a second at which a receiver that only acknowledges empties the broker."""
+
+    def receiver() -> Broker:
+        return Broker(running.mqtt_url, client_id="bench-drain", filters=(f"{ASIDE}/#",), now=wall_clock)
+
+    broker = receiver()
+    while not broker.connected:
+        broker.take(1, 0.1)
+    broker.close()
+    fleet = start_fleet(running, per_message, "--prefix", ASIDE)
+    fleet.communicate(b"%d\n" % (DRAIN // per_message), timeout=60)
+    del running.processes["fleet"]
+    broker, taken, began_s = receiver(), 0, monotonic()
+    while taken < DRAIN // per_message:
+        messages = broker.take(1_000, 5.0)
+        if not messages:
+            break
+        broker.acknowledge(messages)
+        taken += len(messages)
+    elapsed_s = monotonic() - began_s
+    broker.close()
+    return taken / elapsed_s
+
+
+def measure_writing(running: Works, batch: int, *, seconds: float) -> float:
+    """Rows a second of the same readings, written in batches of the same size with no broker and no judgement."""
+    registry, written, busy_s, minute = Registry(), 0, 0.0, 0
+    now = wall_clock()
+    while busy_s < seconds:
+        minute += 1
+        readings = [
+            item
+            for number in range(batch)
+            for item in decode(_message(number % DEVICES, now - timedelta(days=3), minute * batch + number))
+            if isinstance(item, Reading)
+        ]
+        with running.database.begin() as transaction:
+            devices = registry.resolve(transaction, {sender_of(one) for one in readings}, now)
+            memories = Memories()
+            memories.fetch(transaction, (device.id for device in devices.values()))
+        entries = [structs.replace(entry, surely_new=True) for entry in check(devices, memories, readings).entries]
+        began_s = monotonic()
+        with running.database.begin() as transaction, storing(transaction, entries, careful=False) as stored:
+            written += len(stored.fresh)
+        busy_s += monotonic() - began_s
+    return written / busy_s
+
+
+def _message(device: int, since: datetime, number: int) -> Message:
+    at = since + timedelta(milliseconds=number)
+    payload = {"observed_at": at.isoformat(), "boot": "bench", "seq": number, "level_m": 0.4 + number % 97 / 1000}
+    return Message(f"vigia/v1/bench/river/gauge-{device}", json.dumps(payload).encode(), at)

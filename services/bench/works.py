@@ -1,0 +1,134 @@
+"""The parts that are measured: a town of gauges on embedded servers, and the processes by name."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+from zoneinfo import ZoneInfo
+
+import psutil
+from sqlalchemy import Engine, text
+
+from models.migrations import upgrade
+from models.place import City, Device, Municipality, Station
+from models.rule import Fault, Rule, Silence, Stage
+from services.child import free_port
+from services.embedded import embedded_broker, embedded_postgres
+from services.load import load
+from services.runtime import open_database, wall_clock
+from services.seed import Seed
+
+DEVICES = 200
+START_S = 30.0
+POLL_S = 0.05
+API_PORT = 8713
+ASIDE = "aside"
+"""A topic the pipeline does not hear."""
+UTC_ZONE = ZoneInfo("UTC")
+
+
+def bench_city(devices: int) -> Seed:
+    """A town of river gauges, each judged by level, silence and fault like a real one."""
+    names = [f"gauge-{number}" for number in range(devices)]
+    stations = tuple(
+        Station(id=name, municipality="bench", kind="river", name=name, latitude=-34.9, longitude=-57.9)
+        for name in names
+    )
+    judgements = (Stage(thresholds_m=(1.0, 1.5, 2.0), period_s=60), Silence(period_s=60), Fault())
+    return Seed(
+        city=City(
+            id="bench",
+            name="Bench",
+            zone=UTC_ZONE,
+            municipalities=(Municipality(id="bench", name="Bench", latitude=-34.9, longitude=-57.9),),
+            basins=(),
+            stations=stations,
+            devices=tuple(
+                Device(municipality="bench", kind="river", code=name, station=name, period_s=60) for name in names
+            ),
+        ),
+        rules=tuple(
+            Rule(f"{name}.{type(judgement).__name__.lower()}", 1, "river", name, judgement)
+            for name in names
+            for judgement in judgements
+        ),
+    )
+
+
+@dataclass(slots=True)
+class Works:
+    """What runs while measuring: the parts, the processes by name, and a pool to look into the tables."""
+
+    folder: Path
+    database_url: str
+    mqtt_url: str
+    database: Engine
+    api_port: int
+    processes: dict[str, psutil.Process] = field(default_factory=dict)
+    children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For child processes."""
+        return os.environ | {
+            "VIGIA_DATABASE_URL": self.database_url,
+            "VIGIA_MQTT_URL": self.mqtt_url,
+            "VIGIA_API_PORT": str(self.api_port),
+            "VIGIA_LOG_LEVEL": "WARNING",
+        }
+
+    def start(self, name: str, *words: str) -> subprocess.Popen[bytes]:
+        """Start one of ours as a process to be measured."""
+        child = subprocess.Popen(
+            [sys.executable, "-m", *words], env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self.children.append(child)
+        self.processes[name] = psutil.Process(child.pid)
+        return child
+
+    def stop(self, child: subprocess.Popen[bytes]) -> None:
+        """End a process by its own signal handling."""
+        child.terminate()
+        child.wait(START_S)
+
+
+@contextmanager
+def works(folder: Path) -> Iterator[Works]:
+    """Embedded parts in `folder`, migrated, with the bench town loaded; everything ends with the block."""
+    with embedded_postgres(folder) as postgres, embedded_broker(folder) as broker:
+        database = open_database(postgres.url, name="bench")
+        with database.begin() as transaction:
+            upgrade(transaction)
+            load(transaction, bench_city(DEVICES), wall_clock())
+        running = Works(folder, postgres.url, broker.url, database, free_port(API_PORT))
+        running.processes |= {"broker": psutil.Process(broker.pid), "postgres": psutil.Process(postgres.pid)}
+        try:
+            yield running
+        finally:
+            for child in running.children:
+                if child.poll() is None:
+                    running.stop(child)
+            database.dispose()
+
+
+def start_fleet(running: Works, per_message: int, *more: str) -> subprocess.Popen[bytes]:
+    return running.start(
+        "fleet",
+        *("simulators.fleet", running.mqtt_url, "--per-message", str(per_message), "--devices", str(DEVICES)),
+        *("--ahead", f"{wall_clock().timestamp() - monotonic():.6f}", *more),
+    )
+
+
+def wait_connected(running: Works) -> None:
+    query = text("SELECT count(*) FROM heartbeats WHERE status ->> 'connected' = 'true'")
+    deadline_s = monotonic() + START_S
+    while monotonic() < deadline_s:
+        with running.database.begin() as transaction:
+            if transaction.execute(query).scalar_one():
+                return
+        sleep(POLL_S)
+    raise TimeoutError("the pipeline did not connect to the broker")
