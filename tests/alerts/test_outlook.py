@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.outlook import HORIZON_S, chance, learn, outlooks, peak_odds, rises
+from alerts.outlook import HORIZON_S, Rises, chance, learn, outlooks, peak_odds, rises
 from alerts.series import Array, Series
 from models.rule import NO_PAST, Outlook, Stage
 
@@ -65,12 +65,16 @@ def test_a_stream_whose_rises_stop_short_is_trusted_less_than_one_whose_rises_go
     assert chance(far, **at) > 0.7
 
 
-def test_a_stream_on_which_the_straight_line_is_never_wrong_is_not_looked_far_ahead_of() -> None:
-    hesitant = storms(*[0.9, 0.52] * 8)  # risen far enough that a look beyond the line would have been wrong each time
-    outlook = learn(rises(hesitant, RULE), RULE)
-    assert outlook.least_chance > 0
-    always = learn(rises(storms(*[1.1] * 10), RULE), RULE)
-    assert always.least_chance == 0
+def test_where_the_straight_line_was_never_wrong_it_takes_more_to_look_beyond_it() -> None:
+    def met(*crests_m: float) -> Rises:
+        """Each rise met once: at 0.5 m, risen by 0.07 m, so that 0.6 m is just beyond the straight line."""
+        rise = np.arange(len(crests_m), dtype=np.float64)
+        level_m = np.full(len(crests_m), 0.5)
+        return Rises(rise * 1e6, level_m, np.full(len(crests_m), 0.07), np.array(crests_m), rise)
+
+    only = Stage(thresholds_m=(0.6, 0.6, 0.6))
+    assert learn(met(*[0.9] * 20, *[0.52] * 6), only).least_chance > 0.5
+    assert learn(met(*[0.9] * 20), only).least_chance == 0
 
 
 def test_a_few_rises_move_the_default_only_a_little() -> None:
