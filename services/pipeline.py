@@ -45,6 +45,12 @@ COMMANDS = "/command"
 TAKE_WAIT_S = 0.5
 TICK_S = 5.0
 HEARTBEAT_S = 1.0
+DEAF_S = 5.0
+"""Who has not listened for so long beyond a tick, just started or without a database, cannot call others silent."""
+LISTEN_S = 10.0
+"""How long to listen before the first tick then: every device that was waiting is heard meanwhile."""
+MOST_BYTES = 1 << 22
+"""Of payloads in one transaction: a long array holds many readings, and all of a batch are in memory at once."""
 REREAD_S = 1.0
 """How long new rules and newly registered devices may go unnoticed."""
 
@@ -89,11 +95,12 @@ class Pipeline:
         """Carry messages until told to stop. Returns between two batches, with everything carried acknowledged."""
         started_at, tick, heartbeat = self.clock(), Every(TICK_S), Every(HEARTBEAT_S)
         while not stop.is_set():
-            messages = broker.take(limit=batch, wait_s=TAKE_WAIT_S)
-            if messages:
+            for messages in portions(broker.take(limit=batch, wait_s=TAKE_WAIT_S), MOST_BYTES):
                 if not outlast(partial(self.carry, messages), stop):
                     return
                 broker.acknowledge(messages)
+            if tick.overdue_s > DEAF_S:
+                tick.wait(LISTEN_S)
             if tick.due() and not outlast(self.tick, stop):
                 return
             if heartbeat.due():
@@ -143,10 +150,12 @@ class Pipeline:
                 book = self._current_book(transaction)
                 subjects = engine.due(transaction, book, self.kinds, now)
                 self.states.fetch(transaction, book, engine.concerned(book, subjects))
-                judged = engine.tick(book, self.states, subjects, now)
+                judged, faults = _isolated(subjects, lambda some: engine.tick(book, self.states, some, now))
                 _verify([engine.keep(transaction, book, self.states, judged, now)])
+                for station, trouble in faults.items():
+                    engine.blame(transaction, book, station, trouble, now)
         except StaleMemory:
-            self._forget()  # another process judges too; the next tick sees what it did
+            self.forget()  # another process judges too; the next tick sees what it did
             return
         self.states.confirm(judged.states)
         self.counts.transitions += len(judged.transitions)
@@ -159,7 +168,7 @@ class Pipeline:
             raise
         except Exception as trouble:  # noqa: BLE001 - whatever it is, care will find it
             log.info("carrying a batch with care", extra={"action": "care", "trouble": told(trouble)})
-            self._forget()
+            self.forget()
             counts = self._attempt(messages, careful=True)
         self._add(counts)
 
@@ -170,7 +179,8 @@ class Pipeline:
         self.states.confirm(kept.states)
         return kept.counts
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Look up again what devices and rules remember: what was written may not have been committed."""
         self.memories.forget()
         self.states.forget()
 
@@ -184,7 +194,7 @@ class Pipeline:
         except DATABASE_LOST:
             lost, self._standing = self._standing, None
             lost.invalidate()
-            self._forget()
+            self.forget()
             raise
 
     def keep(self, transaction: Connection, messages: Sequence[Message], *, careful: bool = True) -> Kept:
@@ -204,7 +214,7 @@ class Pipeline:
             fresh = [checked.entries[position] for position in stored.fresh]
             judged, faults = self._judge(book, fresh, now, careful=careful)
             news = _news(fresh)
-        conflicts = [_conflict(*arrived.readings[position]) for position in stored.conflicts]
+        conflicts = _conflicts(arrived.readings[position] for position in stored.conflicts)
         rejected = keep_rejected(transaction, [*arrived.rejected, *conflicts])
         with driver(transaction).pipeline():
             add_flag(transaction, checked.spikes, Flag.SPIKE)
@@ -220,7 +230,7 @@ class Pipeline:
             engine.blame(transaction, book, station, trouble, now)
         for presence in store_presences(transaction, devices, arrived.presences):
             announce(transaction, "device", asdict(presence), now)
-        duplicates = len(arrived.readings) - len(fresh) - len(conflicts)
+        duplicates = len(arrived.readings) - len(fresh) - len(stored.conflicts)
         counts = Counts(len(messages), len(fresh), duplicates, rejected, len(judged.transitions))
         return Kept(counts, checked.memories, judged.states)
 
@@ -247,16 +257,10 @@ class Pipeline:
                 arrived[entry.station].append(entry.reading)
         if not careful:
             return engine.decide(book, self.states, arrived, now), {}
-        judged, faults = Judged(), {}
-
-        def judge(stations: Sequence[str]) -> None:
-            judged.add(engine.decide(book, self.states, {one: arrived[one] for one in stations}, now))
-
-        def blame(station: str, trouble: Exception) -> None:
-            faults[station] = told(trouble)
-
-        isolate(list(arrived), judge, blame)
-        return judged, faults
+        return _isolated(
+            list(arrived),
+            lambda some: engine.decide(book, self.states, {station: arrived[station] for station in some}, now),
+        )
 
     def _set_aside(self, message: Message, trouble: Exception) -> None:
         log.error("set a message aside", extra={"action": "set-aside", "topic": message.topic}, exc_info=trouble)
@@ -299,6 +303,29 @@ def isolate(
         isolate(items[middle:], work, set_aside)
 
 
+def portions(messages: Sequence[Message], most_bytes: int) -> Iterator[Sequence[Message]]:
+    """The messages in their order, in runs of no more payload than that; a longer message goes alone."""
+    start = run_bytes = 0
+    for position, message in enumerate(messages):
+        run_bytes += len(message.payload)
+        if run_bytes > most_bytes and position > start:
+            yield messages[start:position]
+            start, run_bytes = position, len(message.payload)
+    if start < len(messages):
+        yield messages[start:]
+
+
+def _isolated(stations: Sequence[str], judge: Callable[[Sequence[str]], Judged]) -> tuple[Judged, dict[str, str]]:
+    """Judge stations together; one whose rules fail costs its own judgement alone, and is named with what failed."""
+    judged, faults = Judged(), {}
+
+    def blame(station: str, trouble: Exception) -> None:
+        faults[station] = told(trouble)
+
+    isolate(stations, lambda some: judged.add(judge(some)), blame)
+    return judged, faults
+
+
 @dataclass(slots=True)
 class _Arrived:
     """A batch by what its messages turned out to be."""
@@ -329,9 +356,18 @@ def _sorted_out(messages: Iterable[Message]) -> _Arrived:
     return arrived
 
 
-def _conflict(message: Message, reading: Reading) -> Rejected:
+def _conflicts(contradictions: Iterable[tuple[Message, Reading]]) -> list[Rejected]:
+    """What says something else than is kept; a message is set aside once, however many of its readings do."""
+    by_message: defaultdict[Message, list[Reading]] = defaultdict(list)
+    for message, reading in contradictions:
+        by_message[message].append(reading)
+    return [_conflict(message, readings) for message, readings in by_message.items()]
+
+
+def _conflict(message: Message, readings: Sequence[Reading]) -> Rejected:
+    first, more = readings[0], f" and {len(readings) - 1} more" if len(readings) > 1 else ""
     detail = (
-        f"another value is kept for {reading.observed_at.isoformat()}, seq {reading.seq}: "
+        f"another value is kept for {first.observed_at.isoformat()}, seq {first.seq}{more}: "
         "a device must not change what it said; send a correction under its own time or seq"
     )
     return Rejected(message, Reason.CONFLICT, detail)

@@ -41,6 +41,7 @@ def take_again(transaction: Connection, pipeline: Pipeline, one: Kept) -> str | 
     troubles = [item.detail for item in decode(one.message) if isinstance(item, Rejected)]
     if troubles:
         return troubles[0]
+    pipeline.forget()  # whether the message before this one was committed is the caller's to know
     with transaction.begin_nested() as savepoint:
         counts = pipeline.keep(transaction, [one.message]).counts
         if counts.rejected:

@@ -186,7 +186,16 @@ class Every:
 
     def __init__(self, period_s: float) -> None:
         self.period = timedelta(seconds=period_s)
-        self._next = 0.0
+        self._next = float("-inf")
+
+    @property
+    def overdue_s(self) -> float:
+        """For how long it has been due with nobody asking; at first, very long."""
+        return time.monotonic() - self._next
+
+    def wait(self, wait_s: float) -> None:
+        """Be due that much later than now."""
+        self._next = time.monotonic() + wait_s
 
     def due(self) -> bool:
         """True once per period."""

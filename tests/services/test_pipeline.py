@@ -1,6 +1,7 @@
-"""The road of a reading on a real database: rows, judgements, rejections and alerts of a batch stand or fall together."""
+"""The road on a real database: the rows, judgements, rejections and alerts of a batch stand or fall together."""
 
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,9 +10,13 @@ import pytest
 from sqlalchemy import Engine, text
 
 from alerts import rules
-from models.reading import Message
+from ingest.store import keep_rejected
+from models.reading import Message, Reason, Rejected
+from models.rows import driver
 from services.load import load
+from services.patience import outlast
 from services.pipeline import Pipeline
+from services.rejections import kept, take_again
 from services.seed import LA_PLATA, read_seed
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
@@ -177,3 +182,88 @@ def test_a_poisonous_message_is_set_aside_alone(
     pipeline.carry([message(0, 0.5), poison, *(message(minute, 0.5) for minute in range(2, 9))])
     assert one(database, "SELECT count(*) FROM river_readings") == 8
     assert rows(database, "SELECT reason, payload FROM rejected_messages") == [("poison", poison.payload)]
+
+
+def test_a_rule_that_fails_as_time_passes_costs_its_own_judgement_and_stops_nobody(
+    pipeline: Pipeline, database: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tick = rules.tick
+
+    def broken(rule: Any, *arguments: Any) -> Any:
+        if rule.subject == RIVER:
+            raise ZeroDivisionError("a rule's bug")
+        return tick(rule, *arguments)
+
+    pipeline.carry([message(0, 0.3), message(0, 0.3, topic="vigia/v1/laplata/river/perez-31-520")])
+    monkeypatch.setattr(rules, "tick", broken)
+    for minute in (1, 20):
+        clock.now = NOON + timedelta(minutes=minute)
+        pipeline.tick()
+    found = rows(database, "SELECT subject, judgement FROM alerts WHERE subject IN ('perez-31-520', 'gato-143-524')")
+    assert sorted(found) == [("gato-143-524", "evaluator"), ("perez-31-520", "silence")]
+
+
+def test_an_array_of_contradictions_is_kept_once(pipeline: Pipeline, database: Engine) -> None:
+    at = NOON.isoformat()
+    payload = json.dumps([{"observed_at": at, "level_m": 0.01 * n, "seq": 1} for n in range(200)]).encode()
+    pipeline.carry([Message(TOPIC, payload, NOON)])
+    assert rows(database, "SELECT level_m FROM river_readings") == [(0.0,)]
+    ((reason, kept, detail),) = rows(database, "SELECT reason, payload, detail FROM rejected_messages")
+    assert (reason, kept) == ("conflict", payload)
+    assert "198 more" in detail
+    assert pipeline.counts.duplicates == 0
+
+
+def test_two_rejections_of_one_device_are_taken_in_by_one_pipeline(pipeline: Pipeline, database: Engine) -> None:
+    said = [message(minute, 0.3, seq=minute) for minute in range(3)]
+    with database.begin() as transaction:
+        keep_rejected(transaction, [Rejected(one, Reason.POISON, "a bug, mended since") for one in said])
+    for _ in said:
+        with database.begin() as transaction:
+            (oldest, *_) = kept(transaction, ids=None, reason=None, limit=10)
+            assert take_again(transaction, pipeline, oldest) is None
+    pipeline.carry([message(3, 0.3, seq=3)])
+    assert one(database, "SELECT count(*) FROM river_readings") == 4
+    assert rows(database, "SELECT reason FROM rejected_messages WHERE reingested_at IS NULL") == []
+
+
+@pytest.mark.parametrize("table", ["device_memories", "subject_states", "transitions"])
+def test_a_message_the_database_cannot_take_is_set_aside_wherever_it_fails(
+    pipeline: Pipeline, database: Engine, clock: Clock, table: str
+) -> None:
+    culprit = {
+        "device_memories": "device_id <> (SELECT_ID)",
+        "subject_states": f"subject <> '{RIVER}' OR version = 0",
+        "transitions": f"subject <> '{RIVER}'",
+    }[table]
+    number = one(database, f"SELECT id FROM devices WHERE code = '{RIVER}'")
+    with database.begin() as transaction:
+        check = culprit.replace("(SELECT_ID)", str(number))
+        transaction.execute(text(f"ALTER TABLE {table} ADD CONSTRAINT trap CHECK ({check}) NOT VALID"))
+    clock.now = NOON + timedelta(minutes=1)
+    other = "vigia/v1/laplata/river/perez-31-520"
+    pipeline.carry([message(0, 3.0), *(message(m / 10, 0.3, topic=other) for m in range(5))])
+    assert one(database, "SELECT count(*) FROM river_readings") == 5
+    assert rows(database, "SELECT reason, topic FROM rejected_messages") == [("poison", TOPIC)]
+
+
+def test_a_connection_ended_in_the_middle_costs_nothing(pipeline: Pipeline, database: Engine) -> None:
+    pipeline.carry([message(0, 0.3)])
+    standing = pipeline._standing
+    assert standing is not None
+    keep = Pipeline.keep
+
+    def slow(self: Pipeline, transaction: Any, messages: Sequence[Message], *, careful: bool) -> Any:
+        if not ended:
+            ended.append(True)
+            with driver(transaction).cursor() as cursor:
+                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '100ms'")
+            threading.Event().wait(0.5)
+        return keep(self, transaction, messages, careful=careful)
+
+    ended: list[bool] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Pipeline, "keep", slow)
+        assert outlast(lambda: pipeline.carry([message(1, 0.3)]), threading.Event())
+    assert one(database, "SELECT count(*) FROM river_readings") == 2
+    assert rows(database, "SELECT * FROM rejected_messages") == []
