@@ -112,7 +112,8 @@ def presence(sender: Sender, message: Message) -> Presence:
                 raise _explained(error, payload) from None
     when = message.received_at
     if status.online and status.observed_at is not None:
-        when = _instant(status.observed_at)
+        # Never later than it was heard: by a clock that is ahead, no will that follows would count as newer.
+        when = min(_instant(status.observed_at), message.received_at)
     return Presence(sender.kind.name, sender.municipality, sender.device, status.online, when, status.boot)
 
 

@@ -247,6 +247,7 @@ def test_a_radar_counts_vehicles_one_by_one_or_in_bins() -> None:
         (b" offline\n", False, NOW, None),
         (b'{"online":true}', True, NOW, None),
         (b'{"online":true,"observed_at":1364929500,"boot":"b7"}', True, NOW - timedelta(seconds=60), "b7"),
+        (b'{"online":true,"observed_at":1896216000}', True, NOW, None),  # a clock 17 years ahead
         (b'{"online":false,"observed_at":1364929500,"boot":"b7"}', False, NOW, "b7"),
     ],
 )
