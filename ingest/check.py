@@ -58,12 +58,7 @@ def check(devices: Mapping[Sender, Device], memories: Memories, readings: Iterab
     return checked
 
 
-def late_arrivals(checked: Checked, fresh: Sequence[int]) -> list[tuple[int, Gap | Filled]]:
-    """Numbers of earlier gaps that came after all, among the readings that turned out new."""
-    found: list[tuple[int, Gap | Filled]] = []
-    for entry in (checked.entries[position] for position in fresh):
-        if not entry.surely_new:
-            _, loss = follow(checked.memories[entry.device_id].sequence, entry.reading)
-            if isinstance(loss, Filled):
-                found.append((entry.device_id, loss))
-    return found
+def late_arrivals(checked: Checked, fresh: Sequence[int]) -> list[tuple[int, Filled]]:
+    """Numbers of earlier gaps that came after all, among the readings that turned out new; of any run of the device."""
+    late = (entry for entry in (checked.entries[position] for position in fresh) if not entry.surely_new)
+    return [(one.device_id, Filled(one.reading.boot or "", one.reading.seq)) for one in late if one.reading.seq >= 0]

@@ -76,7 +76,8 @@ def storing(transaction: Connection, entries: Sequence[Entry], *, careful: bool)
     psycopg.errors.UniqueViolation should something surely new be there already (a memory older than the rows). Nothing
     else may use the transaction inside the block.
     """
-    firsts, conflicts = _keyed(entries)
+    firsts, rivals = _keyed(entries)
+    conflicts: list[int] = []
     new: defaultdict[str, list[int]] = defaultdict(list)
     maybe: defaultdict[str, list[int]] = defaultdict(list)
     for position in firsts:
@@ -87,6 +88,7 @@ def storing(transaction: Connection, entries: Sequence[Entry], *, careful: bool)
         inserted, differing = _WRITERS[kind].merge(transaction, entries, positions)
         fresh += inserted
         conflicts += differing
+    conflicts += _against_the_kept(transaction, entries, rivals, {entries[position].key for position in conflicts})
     fresh.sort()
     with ExitStack() as last:
         for kind in sorted(new, key=lambda kind: len(new[kind])):
@@ -163,6 +165,23 @@ def _keyed(entries: Sequence[Entry]) -> tuple[list[int], list[int]]:
         if first != position and entries[first].reading.values != entry.reading.values:
             conflicts.append(position)
     return list(seen.values()), conflicts
+
+
+def _against_the_kept(
+    transaction: Connection, entries: Sequence[Entry], rivals: Sequence[int], contradicted: set[Key]
+) -> list[int]:
+    """Which of those that differ from the first at their key in the batch differ from the row that is kept there.
+
+    Where the first is that row, all; where the row contradicts the first, it may be what a rival says.
+    """
+    asked: defaultdict[str, list[int]] = defaultdict(list)
+    for position in rivals:
+        if entries[position].key in contradicted:
+            asked[entries[position].reading.kind].append(position)
+    told = [position for position in rivals if entries[position].key not in contradicted]
+    for kind, positions in asked.items():
+        told += _WRITERS[kind].merge(transaction, entries, positions)[1]
+    return told
 
 
 def _reach(keys: Sequence[Key]) -> tuple[list[int], datetime, datetime]:
