@@ -1,5 +1,6 @@
 """Readings and time move what is kept of the rules, exactly once, whoever else judges and however they are batched."""
 
+import json
 from collections import defaultdict
 from datetime import timedelta
 
@@ -8,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from alerts import engine
+from alerts import engine, rules
 from alerts.states import States
-from models.reading import Flag, Reading
+from models.reading import Flag, Message, Reading
 from models.rows import StaleMemory
+from services.pipeline import Pipeline
 from tests.alerts.town import NOON, Watch, reading, settle
 
 MOVES = "SELECT rule_id, before, after, change, observed_at, evidence FROM transitions ORDER BY rule_id, id"
@@ -127,3 +129,44 @@ def _moves(watch: Watch, readings: list[Reading], cuts: list[int]) -> list[objec
     cleared = [move for move in found if move[3] == "cleared"]
     assert 0 <= len(raised) - len(cleared) <= len({move[0] for move in found})
     return found
+
+
+STORY = st.lists(st.tuples(LEVELS_M, st.integers(0, 6), st.booleans()), min_size=1, max_size=50)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(STORY)
+def test_replaying_the_stored_rows_gives_the_same_transitions(
+    transaction: Connection, told: list[tuple[float, int, bool]]
+) -> None:
+    """What came late, twice or as nonsense is in the rows with its flags: the rows alone tell the whole story again."""
+    with transaction.begin_nested() as savepoint:
+        watch = settle(transaction, "head")
+        pipeline = Pipeline(transaction.engine, lambda: NOON, lane=None)
+        for minute, (level_m, late_min, twice) in enumerate(told):
+            at = NOON + timedelta(minutes=minute)
+            observed_at = (at - timedelta(minutes=late_min if late_min > 3 else 0)).isoformat()
+            payload = json.dumps({"observed_at": observed_at, "level_m": level_m}).encode()
+            message = Message("vigia/v1/azul/river/head", payload, at)
+            kept = pipeline.keep(transaction, [message, message] if twice else [message])
+            pipeline.memories.confirm(kept.memories)
+            pipeline.states.confirm(kept.states)
+        assert [move[:5] for move in watch.rows(MOVES)] == replayed(watch)
+        savepoint.rollback()
+
+
+def replayed(watch: Watch) -> list[object]:
+    """The transitions that the rows of the readings' table give, judged from nothing, in their order of arrival."""
+    query = "SELECT observed_at, received_at, seq, level_m, battery_v, flags FROM river_readings ORDER BY received_at"
+    readings = [
+        Reading("river", "azul", "head", observed_at, received_at, seq, None, (level_m, volts), Flag(flags))
+        for observed_at, received_at, seq, level_m, volts, flags in watch.rows(query)
+    ]
+    moves: list[object] = []
+    for rule in watch.book.rules["head"]:
+        state = rules.fresh(rule.judgement)
+        for one in readings:
+            state, move = rules.judge(rule, state, one)
+            if move is not None:
+                moves.append((rule.id, int(move.before), int(move.after), move.change, move.observed_at))
+    return moves
