@@ -11,6 +11,11 @@ MAX_TOPICS_REMEMBERED = 65_536
 
 _ID = "[a-z0-9-]{1,64}"
 _TOPIC = re.compile(rf"vigia/v1/({_ID})/({_ID})/({_ID})(/status)?")
+LONGEST_TOPIC = len("vigia/v1///") + 3 * 64 + len("/status")
+"""None of ours is longer; those that are would fill the memory that is kept for topics."""
+_NO_TOPIC = (
+    "topic is not vigia/v1/{municipality}/{kind}/{device}, with or without /status; names are 1 to 64 of a-z, 0-9 and -"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +28,16 @@ class Sender:
     status: bool
 
 
-@lru_cache(maxsize=MAX_TOPICS_REMEMBERED)
 def sender_of(topic: str) -> Sender | str:
     """The device behind a topic, or a sentence saying why there is none."""
+    return _NO_TOPIC if len(topic) > LONGEST_TOPIC else _sender_of(topic)
+
+
+@lru_cache(maxsize=MAX_TOPICS_REMEMBERED)
+def _sender_of(topic: str) -> Sender | str:
     match = _TOPIC.fullmatch(topic)
     if match is None:
-        return (
-            "topic is not vigia/v1/{municipality}/{kind}/{device}, with or without /status; "
-            "names are 1 to 64 of a-z, 0-9 and -"
-        )
+        return _NO_TOPIC
     municipality, name, device, status = match.groups()
     kind = BY_NAME.get(name)
     if kind is None:

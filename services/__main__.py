@@ -4,8 +4,12 @@ import argparse
 import sys
 from importlib import import_module
 
+from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
+
 from services.commands import COMMANDS
 from services.runtime import SettingsTrouble
+from services.settings import Settings
 
 
 def parser(wanted: str | None = None) -> argparse.ArgumentParser:
@@ -21,17 +25,33 @@ def parser(wanted: str | None = None) -> argparse.ArgumentParser:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; its result is the exit status. 2: the call, a setting or a file is wrong."""
+    """Run one command; its result is the exit status. 2: the call, a setting or a file is wrong; 1: no database."""
     words = sys.argv[1:] if words is None else words
     arguments = parser(words[0] if words else None).parse_args(words)
     try:
         status: int = arguments.run(arguments)
     except SettingsTrouble as trouble:
-        print(f"vigia: {trouble}", file=sys.stderr)
-        return 2
+        return _refuse(str(trouble), 2)
+    except ValidationError as trouble:
+        if trouble.title != Settings.__name__:
+            raise
+        return _refuse(_wrong_settings(trouble), 2)
+    except OperationalError as trouble:
+        return _refuse(f"la base de datos no responde / the database does not answer: {trouble.orig}", 1)
     except KeyboardInterrupt:
         return 130
     return status
+
+
+def _refuse(words: str, status: int) -> int:
+    print(f"vigia: {words}", file=sys.stderr)
+    return status
+
+
+def _wrong_settings(trouble: ValidationError) -> str:
+    """Which variables are wrong and why, without what they hold: it may be a secret."""
+    faults = trouble.errors(include_url=False, include_input=False)
+    return "; ".join(f"VIGIA_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in faults)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from models.migrations import upgrade
 from services.api.access import ensure_first_operator
 from services.child import end_child, spawn
 from services.load import load
-from services.runtime import FasterClock, SettingsTrouble, wall_clock
+from services.runtime import DEMO_LOCK, FasterClock, SettingsTrouble, wall_clock
 from services.seed import LA_PLATA, read_seed
 
 PARTS = ("pipeline", "notifier", "api", "simulate")
@@ -41,7 +41,7 @@ RESTART_S = 2.0
 def only_one(folder: Path) -> Iterator[None]:
     """Hold the folder. Raises SettingsTrouble where another demo does; a killed one's hold ended with it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "demo.lock").open("a+") as file:
+    with (folder / DEMO_LOCK).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -49,6 +49,7 @@ def only_one(folder: Path) -> Iterator[None]:
                 f"ya hay una demo en {folder}: frenala con Ctrl-C o usá otra carpeta, VIGIA_DATA_DIR=otra make demo"
                 f" / another demo runs in {folder}: stop it, or name another folder"
             ) from None
+        file.truncate(0)
         yield
 
 
@@ -60,6 +61,11 @@ def resumed_clock(folder: Path, start: datetime, factor: float) -> FasterClock:
     clock = FasterClock(start, factor, wall_clock())
     note_time(folder, clock())
     return clock
+
+
+def tell_time(folder: Path, clock: FasterClock) -> None:
+    """Let every other command in this folder go by the same time: `services.runtime.demo_time`."""
+    (folder / DEMO_LOCK).write_text(str(clock))
 
 
 def note_time(folder: Path, now: datetime) -> None:

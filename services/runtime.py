@@ -1,5 +1,6 @@
 """The only place that opens things and reads the clock: settings, time, database, broker, logging, signals."""
 
+import fcntl
 import json
 import logging
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
@@ -21,6 +23,7 @@ from services.settings import Settings
 
 Clock = Callable[[], datetime]
 
+DEMO_LOCK = "demo.lock"
 CONNECT_TIMEOUT_S = 5
 KEEPALIVE = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 
@@ -115,17 +118,35 @@ def migrated_database(
 
 
 def clock_of(settings: Settings) -> Clock:
-    """The time everything runs by: real, or simulated where VIGIA_CLOCK says so.
+    """The time everything runs by: real, or simulated where VIGIA_CLOCK says so or a demo runs in the data folder.
 
     Raises SettingsTrouble where a simulated time would meet a real city's database or broker.
     """
+    embedded = settings.database_url is None and settings.mqtt_url is None
     if not settings.clock:
-        return wall_clock
-    if settings.database_url is not None or settings.mqtt_url is not None:
+        words = demo_time(settings.data_dir) if embedded else ""
+        return parse_clock(words) if words else wall_clock
+    if not embedded:
         raise SettingsTrouble(
             "VIGIA_CLOCK is for the embedded parts: unset it, or VIGIA_DATABASE_URL and VIGIA_MQTT_URL"
         )
     return parse_clock(settings.clock)
+
+
+def demo_time(folder: Path) -> str:
+    """The simulated time that the demo running in this folder goes by, as VIGIA_CLOCK says it; empty where none runs.
+
+    A demo holds its lock file and writes its time there; what one that was killed left behind is held by nobody.
+    """
+    try:
+        with (folder / DEMO_LOCK).open() as file:
+            words = file.read()
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return words
+    except FileNotFoundError:
+        pass
+    return ""
 
 
 def open_database(url: str, *, pool_size: int = 5, statement_timeout_s: int | None = None, name: str) -> Engine:
@@ -171,6 +192,8 @@ def start_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    for talkative in ("httpx", "httpcore"):  # they log addresses, and a webhook's address is its secret
+        logging.getLogger(talkative).setLevel(logging.WARNING)
 
 
 def stop_on_signals() -> threading.Event:

@@ -9,7 +9,17 @@ from pathlib import Path
 from time import monotonic
 
 from services.child import HOST, free_port
-from services.demo import Parts, Pulse, await_page, knows_forecasts, note_time, only_one, prepare, resumed_clock
+from services.demo import (
+    Parts,
+    Pulse,
+    await_page,
+    knows_forecasts,
+    note_time,
+    only_one,
+    prepare,
+    resumed_clock,
+    tell_time,
+)
 from services.embedded import DidNotStart, embedded_broker, embedded_postgres
 from services.runtime import SettingsTrouble, open_database, stop_on_signals
 from services.settings import Settings
@@ -49,6 +59,7 @@ def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop:
     with embedded_postgres(folder) as postgres, embedded_broker(folder, settings.embedded_mqtt_port) as broker:
         clock = resumed_clock(folder, SCENARIOS[arguments.scenario].opens_at, arguments.speed)
         database = open_database(postgres.url, name="vigia-demo", pool_size=1)
+        tell_time(folder, clock)
         token = prepare(database, clock())
         port = free_port(settings.api_port)
         if port != settings.api_port:

@@ -5,7 +5,7 @@ import argparse
 from ingest.broker import Broker, Tls
 from models.kind import Lane
 from services.pipeline import Pipeline
-from services.runtime import clock_of, migrated_database, mqtt_url, start_logging, stop_on_signals
+from services.runtime import SettingsTrouble, clock_of, migrated_database, mqtt_url, start_logging, stop_on_signals
 from services.settings import Settings
 
 NAME = "pipeline"
@@ -29,14 +29,17 @@ def run(arguments: argparse.Namespace) -> int:
     start_logging(settings)
     with migrated_database(settings, "vigia-pipeline", stop=stop) as database, mqtt_url(settings) as url:
         pipeline = Pipeline(database, clock, arguments.lane)
-        broker = Broker(
-            url,
-            client_id=f"vigia-{pipeline.name}",
-            filters=pipeline.topics,
-            now=clock,
-            receive_maximum=min(2 * settings.batch, 0xFFFF),
-            tls=Tls(settings.mqtt_ca_file, settings.mqtt_cert_file, settings.mqtt_key_file),
-        )
+        try:
+            broker = Broker(
+                url,
+                client_id=f"vigia-{pipeline.name}",
+                filters=pipeline.topics,
+                now=clock,
+                receive_maximum=min(2 * settings.batch, 0xFFFF),
+                tls=Tls(settings.mqtt_ca_file, settings.mqtt_cert_file, settings.mqtt_key_file),
+            )
+        except ValueError as trouble:
+            raise SettingsTrouble(f"VIGIA_MQTT_URL: {trouble}") from trouble
         try:
             pipeline.run(broker, settings.batch, stop)
         finally:

@@ -43,7 +43,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _line(one: Kept) -> str:
     payload = one.message.payload[:MOST_SHOWN].decode(errors="backslashreplace")
     when = f"{one.message.received_at:%Y-%m-%dT%H:%M:%SZ}"
-    return "\t".join((str(one.id), when, one.message.topic, f"{one.reason}: {one.detail}", payload))
+    said = (one.message.topic[:MOST_SHOWN], f"{one.reason}: {one.detail}", payload)
+    return "\t".join((str(one.id), when, *map(printable, said)))
+
+
+def printable(words: str) -> str:
+    """One line that a terminal shows and does not obey: whoever wrote it may be hostile."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in words)
 
 
 def _again(database: Engine, pipeline: Pipeline, one: Kept) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest import topic as topics
 from ingest.decode import MAX_PAYLOAD_BYTES, Item, decode
 from ingest.formats.own import MAX_DETAIL, MAX_READINGS
 from models.reading import Flag, Message, Presence, Reading, Reason, Rejected
@@ -367,3 +368,14 @@ def test_any_moment_of_a_century_comes_through_in_utc(epoch_s: int, offset_min: 
     moment = datetime.fromtimestamp(epoch_s, timezone(timedelta(minutes=offset_min)))
     assert reading(river(observed_at=moment.isoformat())).observed_at == moment
     assert reading(river(observed_at=epoch_s)).observed_at == moment
+
+
+def test_topics_of_any_length_fill_no_memory() -> None:
+    remembered = topics._sender_of.cache_info().currsize
+    for number in range(100):
+        (item,) = said(b"{}", f"vigia/v1/{number}{'x' * 30_000}/river/gato-7")
+        assert isinstance(item, Rejected)
+        assert item.reason is Reason.TOPIC
+    assert topics._sender_of.cache_info().currsize == remembered
+    longest = "/".join(("vigia/v1", "a" * 64, "river", "b" * 64, "status"))
+    assert isinstance(topics.sender_of(longest), topics.Sender)

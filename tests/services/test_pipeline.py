@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import Engine, text
 
 from alerts import rules
+from ingest.broker import Broker
 from ingest.store import keep_rejected
 from models.reading import Message, Reason, Rejected
 from models.rows import driver
 from services.load import load
 from services.patience import outlast
-from services.pipeline import Pipeline
+from services.pipeline import Pipeline, portions
 from services.rejections import kept, take_again
 from services.seed import LA_PLATA, read_seed
 
@@ -267,3 +268,25 @@ def test_a_connection_ended_in_the_middle_costs_nothing(pipeline: Pipeline, data
         assert outlast(lambda: pipeline.carry([message(1, 0.3)]), threading.Event())
     assert one(database, "SELECT count(*) FROM river_readings") == 2
     assert rows(database, "SELECT * FROM rejected_messages") == []
+
+
+def test_who_did_not_listen_calls_nobody_silent(
+    pipeline: Pipeline, database: Engine, clock: Clock, mqtt_url: str
+) -> None:
+    pipeline.carry([message(0, 0.3)])
+    clock.now = NOON + timedelta(minutes=40)  # away meanwhile; what was sent waits in the broker
+    broker, stop = Broker(mqtt_url, client_id="just-started", filters=pipeline.topics, now=clock), threading.Event()
+    threading.Timer(2.0, stop.set).start()
+    pipeline.run(broker, 100, stop)
+    broker.close()
+    assert rows(database, "SELECT subject FROM alerts") == []
+    pipeline.tick()
+    assert (RIVER,) in rows(database, "SELECT subject FROM alerts WHERE judgement = 'silence'")
+
+
+def test_long_arrays_are_carried_in_portions_and_in_their_order() -> None:
+    sizes = [10, 80, 20, 300, 5, 5, 90, 1]
+    messages = [Message(TOPIC, b"x" * size, NOON) for size in sizes]
+    carried = list(portions(messages, 100))
+    assert [[len(one.payload) for one in portion] for portion in carried] == [[10, 80], [20], [300], [5, 5, 90], [1]]
+    assert [*portions([], 100)] == []

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 from ingest.store import keep_rejected
 from models.reading import Message, Reason, Rejected
 from services.__main__ import main
+from services.commands.rejections import printable
 from services.load import load
 from services.pipeline import Pipeline
 from services.rejections import kept, take_again
@@ -130,3 +131,7 @@ def test_the_command_lists_them_and_takes_them_in(
 def test_a_number_that_is_not_there_is_nobodys(database: Engine) -> None:
     with database.begin() as transaction:
         assert kept(transaction, ids=[99], reason=None, limit=10) == []
+
+
+def test_what_is_listed_cannot_command_the_terminal() -> None:
+    assert printable("\x1b[2J\tñandú\n\u202e") == r"\x1b[2J\tñandú\n\u202e"

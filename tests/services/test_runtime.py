@@ -12,14 +12,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, sleep
 
+import httpx
 import psycopg
 import pytest
 import sqlalchemy.exc
 from pydantic import ValidationError
 from sqlalchemy import text
 
+from alerts.deliver import post
 from models.migrations import current
 from services.child import free_port
+from services.demo import only_one, tell_time
 from services.patience import outlast, told
 from services.runtime import (
     Every,
@@ -199,3 +202,40 @@ def test_a_process_told_to_stop_ends_by_itself(number: signal.Signals) -> None:
         process.send_signal(number)
         assert process.stdout.readline() == "ended\n"
         assert process.wait(5) == 0
+
+
+def test_whoever_was_not_asked_for_long_knows_it_and_can_wait() -> None:
+    every = Every(0.01)
+    assert every.overdue_s > 1e9
+    assert every.due()
+    sleep(0.1)
+    assert 0.08 < every.overdue_s < 60
+    every.wait(60)
+    assert not every.due()
+
+
+def test_every_command_beside_a_demo_goes_by_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FasterClock(START, 60, wall_clock())
+    settings = Settings(data_dir=tmp_path)
+    assert clock_of(settings) is wall_clock
+    with only_one(tmp_path):
+        assert clock_of(settings) is wall_clock
+        tell_time(tmp_path, clock)
+        assert clock_of(settings) == clock
+        monkeypatch.setenv("VIGIA_DATABASE_URL", "postgresql://city")
+        assert clock_of(Settings(data_dir=tmp_path)) is wall_clock
+    assert clock_of(settings) is wall_clock
+
+
+def test_a_webhooks_address_is_never_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    root, level, handlers = logging.getLogger(), logging.getLogger().level, logging.getLogger().handlers[:]
+    try:
+        start_logging(Settings(log_level="DEBUG"))
+        with httpx.Client() as client:
+            post(client, f"http://127.0.0.1:{free_port(0)}/hooks/hunter2", "key", {})
+        logging.getLogger("services").info("and yet it logs")
+    finally:
+        root.handlers, root.level = handlers, level
+    said = capsys.readouterr().err
+    assert "and yet it logs" in said
+    assert "hunter2" not in said
