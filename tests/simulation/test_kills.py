@@ -12,6 +12,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import sleep
 
@@ -83,7 +84,8 @@ def test_twenty_kills_lose_nothing_and_double_nothing() -> None:
             here.await_progress()
             here.await_that(lambda: len(gauges.said) > ENOUGH)
         assert gauges.acknowledged == len(gauges.said)
-        here.await_that(lambda: here.accounted() >= len(gauges.said), SETTLE_S)
+        with suppress(AssertionError):  # what is missing is said below
+            here.await_that(lambda: here.accounted() >= len(gauges.said), SETTLE_S)
         here.carrier.stop()
         assert_kept_exactly_once(here, gauges)
         assert_as_if_nothing_had_died(here, gauges.said)

@@ -1,0 +1,66 @@
+"""A pipeline that dies between commit and acknowledgement: everything comes again, and nothing is kept twice."""
+
+from pathlib import Path
+from time import monotonic
+
+from sqlalchemy import Engine, text
+
+from ingest.broker import Broker
+from models.reading import Message
+from services.embedded import embedded_broker
+from services.pipeline import EVERYTHING, Pipeline
+from services.runtime import wall_clock
+from simulators.load import Load
+from tests.simulation.town import Said, prepare, reading
+
+SAID = 60
+WAIT_S = 10.0
+
+
+def test_what_was_kept_and_not_acknowledged_is_kept_once(database: Engine, migrated_url: str, tmp_path: Path) -> None:
+    prepare(migrated_url)
+    with embedded_broker(tmp_path, 0) as server:
+        first = session(server.url)
+        assert taken(first, wait_s=1.0) == []
+        assert first.connected
+        with Load(server.url, client_id="gauges") as wire:
+            wire.send(said(number) for number in range(SAID))
+            wire.drain()
+        messages = taken(first)
+        carry(database, messages)
+        first.close()
+        second = session(server.url)
+        again = taken(second)
+        second.close()
+        assert [message.payload for message in again] == [message.payload for message in messages]
+        carry(database, again)
+    with database.begin() as transaction:
+        for table in ("river_readings", "rejected_messages"):
+            assert transaction.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() == SAID / 2
+
+
+def said(number: int) -> Said:
+    """Readings and garbage in turns."""
+    topic, payload = reading(number // 2, 0.4)
+    return topic, payload if number % 2 else f"wet {number}".encode()
+
+
+def session(url: str) -> Broker:
+    """The pipeline's, not yet connected."""
+    return Broker(url, client_id="vigia-pipeline-all", filters=[EVERYTHING], now=wall_clock)
+
+
+def taken(broker: Broker, *, wait_s: float = WAIT_S) -> list[Message]:
+    """All that was said, and nothing acknowledged."""
+    messages: list[Message] = []
+    deadline_s = monotonic() + wait_s
+    while len(messages) < SAID and monotonic() < deadline_s:
+        messages += broker.take(SAID - len(messages), 0.2)
+    return messages
+
+
+def carry(database: Engine, messages: list[Message]) -> None:
+    """As a process that begins anew."""
+    pipeline = Pipeline(database, wall_clock, None)
+    pipeline.carry(messages)
+    pipeline.close()
