@@ -1,7 +1,8 @@
 """What the rules remember of each subject: kept at hand between batches, checked against the tables when written."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 from sqlalchemy import Connection
@@ -15,6 +16,9 @@ from models.rule import Rule
 _RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENCODE = msgspec.json.Encoder()
 _DECODERS: dict[type[State], msgspec.json.Decoder[State]] = {}
+
+MOST_RULES = 65_536
+"""Rules whose key is remembered."""
 
 ByRule = dict[str, State]
 """A subject's states by the id of their rule."""
@@ -73,10 +77,12 @@ class States:
                 subjects,
                 [self._known[subject][0] + 1 for subject in subjects],
                 [
-                    _encoded({_key(rule): moved[subject][rule.id] for rule in book.rules[subject]})
+                    _encoded(
+                        {_key(rule.id, NAMES[type(rule.judgement)]): moved[subject][rule.id] for rule in book.rules[subject]}
+                    )
                     for subject in subjects
                 ],
-                [_encoded(_colours(book, subject, moved[subject])) for subject in subjects],
+                [_colours_row(tuple(_colours(book, subject, moved[subject]))) for subject in subjects],
             ],
         )
         return Written(cursor, len(subjects))
@@ -91,8 +97,14 @@ def _encoded(value: object) -> str:
     return _ENCODE.encode(value).decode()
 
 
-def _colours(book: Rulebook, subject: str, states: ByRule) -> dict[str, int]:
-    return {NAMES[type(rule.judgement)]: int(states[rule.id].nar) for rule in book.rules[subject]}
+def _colours(book: Rulebook, subject: str, states: ByRule) -> Iterator[tuple[str, int]]:
+    return ((NAMES[type(rule.judgement)], int(states[rule.id].nar)) for rule in book.rules[subject])
+
+
+@lru_cache
+def _colours_row(colours: tuple[tuple[str, int], ...]) -> str:
+    """Nearly always the same few: everything verde."""
+    return _encoded(dict(colours))
 
 
 def _states(book: Rulebook, subject: str, kept: str | None) -> ByRule:
@@ -100,7 +112,7 @@ def _states(book: Rulebook, subject: str, kept: str | None) -> ByRule:
     raw = _RAW.decode(kept) if kept else {}
     states: ByRule = {}
     for rule in book.rules.get(subject, ()):
-        kept_state = raw.get(_key(rule))
+        kept_state = raw.get(_key(rule.id, NAMES[type(rule.judgement)]))
         states[rule.id] = rules.fresh(rule.judgement) if kept_state is None else _decoded(rule, kept_state)
     return states
 
@@ -113,6 +125,7 @@ def _decoded(rule: Rule, kept: msgspec.Raw) -> State:
     return decoder.decode(kept)
 
 
-def _key(rule: Rule) -> str:
+@lru_cache(maxsize=MOST_RULES)
+def _key(rule_id: str, judgement: str) -> str:
     """Under what a rule's state is kept: a rule that became one of another sort finds nothing and starts fresh."""
-    return f"{rule.id}:{NAMES[type(rule.judgement)]}"
+    return f"{rule_id}:{judgement}"

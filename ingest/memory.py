@@ -4,7 +4,6 @@ Kept at hand between batches and checked against the tables when written: one pr
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
@@ -29,8 +28,7 @@ class Newest(msgspec.Struct, frozen=True, gc=False):
     flags: int
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceMemory:
+class DeviceMemory(msgspec.Struct, frozen=True):
     """All of it. `newest` is None while nothing that counts as news ever came."""
 
     quality: Memory | None = None

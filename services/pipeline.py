@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeVar, assert_never
 
 from sqlalchemy import Connection, Engine
@@ -42,6 +42,8 @@ Item = TypeVar("Item")
 
 EVERYTHING = "vigia/v1/#"
 COMMANDS = "/command"
+MOST_TOPICS = 65_536
+"""Topics whose lane is remembered."""
 TAKE_WAIT_S = 0.5
 TICK_S = 5.0
 HEARTBEAT_S = 1.0
@@ -136,11 +138,8 @@ class Pipeline:
 
     def concerns(self, topic: str) -> bool:
         """Whether a message is this lane's to keep."""
-        if topic.endswith(COMMANDS):
-            return False
-        kind = BY_NAME.get(topic.split("/", 4)[3]) if topic.count("/") > 3 else None
-        lane = kind.lane if kind else Lane.BULK
-        return self.lane in (None, lane)
+        lane = lane_of(topic)
+        return lane is not None and self.lane in (None, lane)
 
     def tick(self) -> None:
         """Let time pass for what no reading moves."""
@@ -279,6 +278,15 @@ class Pipeline:
             "unacknowledged": broker.unacknowledged,
             **asdict(self.counts),
         }
+
+
+@lru_cache(maxsize=MOST_TOPICS)
+def lane_of(topic: str) -> Lane | None:
+    """Whose a message is; what names no kind of ours is the bulk lane's to reject, and commands are nobody's."""
+    if topic.endswith(COMMANDS):
+        return None
+    kind = BY_NAME.get(topic.split("/", 4)[3]) if topic.count("/") > 3 else None
+    return kind.lane if kind else Lane.BULK
 
 
 def isolate(

@@ -1,6 +1,6 @@
 """A sensor in doubt: several readings in a row that cannot be believed, until enough good ones follow."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from alerts.judgements.moves import move
 from models.alert import NAR, Cause, Transition
@@ -12,8 +12,7 @@ _NO_NEWS = int(Flag.LATE | Flag.BACKFILL | Flag.RETAINED)
 _IN_DOUBT = int(UNTRUSTED | Flag.FUTURE | Flag.CLOCK_SKEW)
 
 
-@dataclass(frozen=True, slots=True)
-class FaultState:
+class FaultState(Struct, frozen=True, gc=False):
     """How many readings in a row spoke against the sensor, or for it."""
 
     nar: NAR = NAR.VERDE
@@ -30,6 +29,8 @@ def judge(rule: Fault, state: FaultState, reading: Reading) -> tuple[FaultState,
         bad = min(state.bad + 1, rule.in_a_row)
         after = FaultState(NAR.AMARILLO if state.nar or bad >= rule.in_a_row else NAR.VERDE, bad, 0)
     else:
+        if state.good >= rule.clear_after and not state.nar:
+            return state, None
         good = min(state.good + 1, rule.clear_after)
         after = FaultState(NAR.VERDE if good >= rule.clear_after else state.nar, 0, good)
     if after.nar == state.nar:

@@ -1,7 +1,8 @@
 """A sensor that says nothing: raised by the clock, graver above high water, over with the first news."""
 
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+from msgspec import Struct, structs
 
 from alerts.judgements.moves import move
 from models.alert import NAR, Cause, Transition
@@ -12,8 +13,7 @@ _NO_NEWS = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED)
 PERIODS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class SilenceState:
+class SilenceState(Struct, frozen=True, gc=False):
     """When the sensor was last heard, seconds since 1970-01-01 UTC by our clock; 0 before anybody waited."""
 
     nar: NAR = NAR.VERDE
@@ -40,7 +40,7 @@ def tick(
     Nothing here eases. A sensor never heard is waited for from the first tick on.
     """
     if not state.heard_s:
-        return replace(state, heard_s=now.timestamp()), None
+        return structs.replace(state, heard_s=now.timestamp()), None
     silent_s = now.timestamp() - state.heard_s
     if silent_s <= limit_s(rule):
         return state, None
@@ -53,7 +53,7 @@ def tick(
         "heard_at": datetime.fromtimestamp(state.heard_s, UTC).isoformat(),
         "stage": int(around.stage),
     }
-    return replace(state, nar=nar), move(state.nar, nar, Cause.SILENCE, now, now, evidence)
+    return structs.replace(state, nar=nar), move(state.nar, nar, Cause.SILENCE, now, now, evidence)
 
 
 def limit_s(rule: Silence) -> int:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from math import isfinite
 
+from msgspec import Struct, structs
+
 from alerts.outlook import chance
 from models.alert import NAR, Cause, Change, Transition
 from models.kinds import BY_NAME
@@ -24,8 +26,7 @@ Since = tuple[float | None, float | None, float | None]
 _NOT_LOW: Since = (None, None, None)
 
 
-@dataclass(frozen=True, slots=True)
-class StageState:
+class StageState(Struct, frozen=True, gc=False):
     """What the rule remembers of one stream. Times are seconds since 1970-01-01 UTC.
 
     `proven`: the highest colour that a second sample, a sure margin, rain or another station has backed. `samples`:
@@ -76,10 +77,12 @@ def judge(
     by_water = _by_water(rule, around, level_m, risen_m)
     if not (by_water or state.nar or around.rain or around.upstream):
         return StageState(head_s=at_s, samples=samples), None
-    state = replace(state, head_s=at_s, samples=samples, seen=(*state.seen, by_water)[1 - 2 * rule.confirm_samples :])
+    state = structs.replace(
+        state, head_s=at_s, samples=samples, seen=(*state.seen, by_water)[1 - 2 * rule.confirm_samples :]
+    )
     call = _strongest(around, _called_by_water(rule, state, around, level_m, trusted=trusted))
     if trusted:
-        state = replace(state, low_since_s=_low_since(rule, state.low_since_s, at_s, level_m, call.nar))
+        state = structs.replace(state, low_since_s=_low_since(rule, state.low_since_s, at_s, level_m, call.nar))
     after = _raised(state, call)
     cause = call.cause
     if after.nar == state.nar and _low_for_the_hold(rule, state, at_s):
@@ -109,7 +112,7 @@ def _level_m(reading: Reading, flags: int) -> float | None:
 
 def _after_gap(state: StageState) -> StageState:
     """Forget rise, backing and low water across a gap: nobody saw what happened there. The colour stays."""
-    return replace(state, samples=(), seen=(), low_since_s=_NOT_LOW)
+    return structs.replace(state, samples=(), seen=(), low_since_s=_NOT_LOW)
 
 
 def _window(
@@ -131,6 +134,8 @@ def _by_water(rule: Stage, around: Around, level_m: float, risen_m: float) -> NA
         if level_m < rule.thresholds_m[0]:
             return NAR.VERDE
         return NAR(sum(level_m >= threshold_m for threshold_m in rule.thresholds_m))
+    if level_m + max(1.0, _farthest(rule)) * risen_m < rule.thresholds_m[0]:
+        return NAR.VERDE  # none of them is within reach
     chances = _chances(rule, around, level_m, risen_m)
     likely_enough = [
         likely >= _enough(rule, around, (threshold_m - level_m) / risen_m)
@@ -143,9 +148,14 @@ def _enough(rule: Stage, around: Around, far: float) -> float:
     """The chance it takes where `far` times what was risen is missing: more the farther ahead, and never too far."""
     if far <= 1:
         return rule.raise_chance
-    if far <= max(rule.look_ahead_s, rule.period_s) / max(rule.rise_window_s, rule.period_s):
+    if far <= _farthest(rule):
         return max(rule.raise_chance, around.outlook.least_chance)
     return _NEVER
+
+
+def _farthest(rule: Stage) -> float:
+    """How many times the rise so far may still be missing for a threshold to count as within reach."""
+    return max(rule.look_ahead_s, rule.period_s) / max(rule.rise_window_s, rule.period_s)
 
 
 def _chances(rule: Stage, around: Around, level_m: float, risen_m: float) -> list[float]:
@@ -197,7 +207,7 @@ def _raised(state: StageState, call: _Call) -> StageState:
     """Up at once to what is called for, backed yet or not; what was backed stays so while the colour stands."""
     nar = max(state.nar, call.nar)
     since = state.low_since_s if nar == state.nar else _NOT_LOW
-    return replace(state, nar=nar, proven=min(nar, max(state.proven, call.proven)), low_since_s=since)
+    return structs.replace(state, nar=nar, proven=min(nar, max(state.proven, call.proven)), low_since_s=since)
 
 
 def _low_for_the_hold(rule: Stage, state: StageState, at_s: float) -> bool:
@@ -208,7 +218,7 @@ def _low_for_the_hold(rule: Stage, state: StageState, at_s: float) -> bool:
 def _eased(state: StageState) -> StageState:
     """One colour down."""
     nar = NAR(state.nar - 1)
-    return replace(state, nar=nar, proven=min(state.proven, nar))
+    return structs.replace(state, nar=nar, proven=min(state.proven, nar))
 
 
 def _transition(before: StageState, after: StageState, cause: Cause, moment: _Moment) -> Transition | None:
