@@ -119,7 +119,6 @@ class Reason(Enum):
     SENML = "senml"
     CONFLICT = "conflict"
     POISON = "poison"
-    FLOOD = "flood"
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def acknowledge(
 def close(transaction: Connection, alert_id: int, *, operator: str, note: str, version: int, now: datetime) -> int:
     """End an alert whose rule let go of it; returns its new version.
 
-    Raises NoSuchAlert, AlertAlreadyClosed, AlertChanged, and AlertStillHeld while a rule of an active station holds a
+    Raises NoSuchAlert, AlertAlreadyClosed, AlertChanged, and AlertStillHeld while a rule in force holds a
     colour: closing would hide a danger that is still there.
     """
     if _still_held(transaction, alert_id):
@@ -102,7 +102,7 @@ def _seen(alert_id: int, version: int) -> ReturningUpdate[Any]:
 def _still_held(transaction: Connection, alert_id: int) -> bool:
     held = text(
         "SELECT 1 FROM alerts a JOIN stations p ON p.id = a.subject AND p.active"
-        " JOIN subject_states s ON s.subject = p.id"
+        " JOIN subject_states s ON s.subject = p.id JOIN rules r ON r.id = a.rule_id AND r.active"
         " WHERE a.id = :alert AND a.state = 'firing' AND (s.colours ->> a.judgement)::int > 0"
     )
     return transaction.execute(held, {"alert": alert_id}).first() is not None

@@ -28,7 +28,8 @@ class Loaded:
 def load(transaction: Connection, seed: Seed, now: datetime) -> Loaded:
     """Bring the tables to what the seed says, in the caller's transaction; loading the same seed twice changes nothing.
 
-    Stations the seed no longer names stay with their readings but are no longer active, and their rules rest.
+    Stations the seed no longer names stay with their readings but are no longer active, and their rules rest. A device
+    it no longer names at a station that goes on is held as unregistered: it was taken away, or another stands there.
     """
     city = seed.city
     _places(transaction, city)
@@ -161,7 +162,16 @@ def _retire(transaction: Connection, seed: Seed) -> int:
             " (SELECT id FROM stations WHERE municipality_id = ANY(%s))",
             [[rule.id for rule in seed.rules], municipalities],
         )
-        return cursor.rowcount
+        retired = cursor.rowcount
+        devices = seed.city.devices
+        cursor.execute(
+            "UPDATE devices d SET station_id = NULL, registered_at = NULL FROM stations s"
+            " WHERE s.id = d.station_id AND s.active AND s.municipality_id = ANY(%s) AND NOT EXISTS"
+            " (SELECT FROM unnest(%s::text[], %s::text[], %s::text[]) AS named (municipality, kind, code)"
+            " WHERE (named.municipality, named.kind, named.code) = (d.municipality, d.kind, d.code))",
+            [municipalities, [d.municipality for d in devices], [d.kind for d in devices], [d.code for d in devices]],
+        )
+        return retired
 
 
 def _bump(transaction: Connection, city: City) -> None:

@@ -29,7 +29,7 @@ class NotReady(Refusal):
 
 
 class FlowState(StrEnum):
-    """How it goes: down means that no pipeline carries readings."""
+    """How it goes: down means that no pipeline lives, degraded that one has no broker or that something else ails."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -82,7 +82,8 @@ def health(request: Request, snapshot: Snapshot, now: Now) -> SystemHealth:
     silent_s = SILENT.total_seconds() * max(context.pace, 1.0)
     dead = [one.process for one in processes if one.age_s > silent_s]
     carried = any(one.process.startswith(PIPELINE) and one.process not in dead for one in processes)
-    whole = not dead and context.feed.connected
+    hearing = all(one.status.get("connected", True) for one in processes)
+    whole = not dead and hearing and context.feed.connected
     state = FlowState.DOWN if not carried else FlowState.OK if whole else FlowState.DEGRADED
     return SystemHealth(
         state=state,

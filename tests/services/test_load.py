@@ -114,6 +114,20 @@ def test_a_device_known_only_by_its_readings_gets_its_station(transaction: Conne
     assert rows(transaction, "SELECT first_seen_at, registered_at FROM devices") == [(NOON, NOON)]
 
 
+def test_a_device_taken_away_speaks_for_its_station_no_more(transaction: Connection) -> None:
+    seed = town(["head"])
+    load(transaction, seed, NOON)
+    (device,) = seed.city.devices
+    city = replace(seed.city, devices=(replace(device, code="head-2"),))
+    load(transaction, replace(seed, city=city), NOON)
+    senders = [("azul", "river", "head"), ("azul", "river", "head-2")]
+    old, new = (Registry().resolve(transaction, [sender], NOON)[sender] for sender in senders)
+    assert (old.station, new.station) == (None, "head")
+    assert rows(transaction, "SELECT code FROM devices WHERE registered_at IS NULL") == [("head",)]
+    load(transaction, seed, NOON)
+    assert Registry().resolve(transaction, senders[:1], NOON)[senders[0]].station == "head"
+
+
 def test_a_station_is_waited_for_from_its_loading_on(transaction: Connection) -> None:
     load(transaction, town(["head"]), NOON)
     assert rows(transaction, "SELECT subject, judged_at, states::text FROM subject_states") == [("head", NOON, "{}")]

@@ -35,7 +35,7 @@ def test_the_bytes_of_rejected_messages_are_for_operators(city: City) -> None:
     told = city.client.get(f"/api/v1/rejections/{one['id']}", headers=city.operator).json()
     assert told["rejection"] == one
     assert len(told["payload"]) > one["bytes"] > 0
-    assert city.get("/rejections", reason="flood")["items"] == []
+    assert city.get("/rejections", reason="poison")["items"] == []
 
 
 def test_a_cookie_acts_only_from_this_very_site(quiet_city: City) -> None:

@@ -71,6 +71,13 @@ def test_what_its_rule_still_holds_cannot_be_closed(city: City) -> None:
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:vigia:problem:alert-still-held")
 
 
+def test_what_a_rule_no_longer_in_force_held_can_be_closed(city: City) -> None:
+    alert_id = city.flood()
+    city.execute("UPDATE rules SET active = false")
+    closed = act(city, alert_id, "close", version=story(city, alert_id)["alert"]["version"])
+    assert (closed.status_code, closed.json()["alert"]["state"]) == (200, "closed")
+
+
 def test_a_person_closes_the_alert_of_a_flood_that_is_over(city: City) -> None:
     alert_id = city.flood()
     ebb(city)

@@ -42,6 +42,14 @@ def test_without_a_pipeline_it_is_down_and_with_a_silent_notifier_degraded(city:
     assert city.get("/health")["state"] == "down"
 
 
+def test_a_pipeline_without_its_broker_is_not_well(city: City) -> None:
+    beats(city, "pipeline-critical", connected=False)
+    beats(city, "pipeline-bulk", connected=True)
+    assert city.get("/health")["state"] == "degraded"
+    beats(city, "pipeline-critical", connected=True)
+    assert city.get("/health")["state"] == "ok"
+
+
 def test_the_age_of_each_kind_is_told(city: City) -> None:
     city.send(0, 0.4)
     city.clock.now += timedelta(seconds=99)
