@@ -55,6 +55,8 @@ class Frame:
 SMALL = Frame(width=320, height=88, left=2, right=14, top=4, bottom=14)
 TICK_WIDTH = 80
 """Room a time's label needs."""
+LABEL_HALF = 20
+"""How far a time's label reaches to either side: nearer to the edge it would be cut."""
 LARGE = Frame(width=960, height=360, left=52, right=96, top=12, bottom=34)
 
 
@@ -131,7 +133,11 @@ def draw(series: Series, frame: Frame, *, bars: bool = False) -> Chart:
             if scale.low <= value <= scale.high
         ),
         heights=heights,
-        times=tuple(TimeTick(scale.x(at), at, day) for at, day in _moments(series, frame.width // TICK_WIDTH)),
+        times=tuple(
+            TimeTick(x, at, day)
+            for at, day in _moments(series, frame.width // TICK_WIDTH)
+            if LABEL_HALF <= (x := scale.x(at)) <= frame.width - LABEL_HALF
+        ),
     )
 
 

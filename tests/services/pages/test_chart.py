@@ -107,3 +107,11 @@ def test_nothing_is_drawn_outside_the_frame(
     drawn += [(0.0, tick.position) for _, tick in chart.thresholds] + [(0.0, tick.position) for tick in chart.heights]
     assert all(0 <= x <= SMALL.width and 0 <= y <= SMALL.height for x, y in drawn)
     assert isinstance(chart, Chart)
+
+
+@given(st.integers(0, 239))
+def test_no_label_of_the_time_is_cut_at_the_edge(minute: int) -> None:
+    start = START + timedelta(minutes=minute)
+    chart = draw(series(0.3, start=start, end=start + 48 * STEP), SMALL)
+    assert len(chart.times) >= 3
+    assert all(20 <= tick.position <= SMALL.width - 20 for tick in chart.times)
