@@ -53,6 +53,8 @@ LISTEN_S = 10.0
 """How long to listen before the first tick then: every device that was waiting is heard meanwhile."""
 MOST_BYTES = 1 << 22
 """Of payloads in one transaction: a long array holds many readings, and all of a batch are in memory at once."""
+MOST_NEWS = 1_000
+"""Readings in one event of the live stream, whose readers take many events at a time."""
 REREAD_S = 1.0
 """How long new rules and newly registered devices may go unnoticed."""
 
@@ -223,7 +225,9 @@ class Pipeline:
                 engine.keep(transaction, book, self.states, judged, now),
             ]
             for kind, readings in news.items():
-                announce(transaction, "readings", {"kind": kind, "readings": readings}, now)
+                for start in range(0, len(readings), MOST_NEWS):
+                    some = readings[start : start + MOST_NEWS]
+                    announce(transaction, "readings", {"kind": kind, "readings": some}, now)
         _verify(written)
         for station, trouble in faults.items():
             engine.blame(transaction, book, station, trouble, now)
@@ -388,7 +392,7 @@ def _verify(written: Iterable[Written | None]) -> None:
 
 
 def _news(fresh: Iterable[Entry]) -> dict[str, list[dict[str, object]]]:
-    """What the live stream says of new readings: one event a kind and batch, so that many readings cost little."""
+    """What the live stream says of new readings, by kind: events hold many, so that each costs little."""
     by_kind: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
     for entry in fresh:
         reading = entry.reading

@@ -290,3 +290,14 @@ def test_long_arrays_are_carried_in_portions_and_in_their_order() -> None:
     carried = list(portions(messages, 100))
     assert [[len(one.payload) for one in portion] for portion in carried] == [[10, 80], [20], [300], [5, 5, 90], [1]]
     assert [*portions([], 100)] == []
+
+
+def test_a_batch_of_long_arrays_is_told_in_several_events_and_all_of_it(pipeline: Pipeline, database: Engine) -> None:
+    def array(device: str) -> Message:
+        times = [(NOON + timedelta(seconds=second)).isoformat() for second in range(800)]
+        payload = json.dumps([{"observed_at": at, "level_m": 0.3, "seq": n} for n, at in enumerate(times)]).encode()
+        return Message(f"vigia/v1/laplata/river/{device}", payload, NOON + timedelta(minutes=15))
+
+    pipeline.carry([array(device) for device in ("one", "two", "three")])
+    sizes = rows(database, "SELECT json_array_length(data -> 'readings') FROM events WHERE event = 'readings'")
+    assert sorted(sizes) == [(400,), (1000,), (1000,)]
