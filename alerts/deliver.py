@@ -18,7 +18,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """It may or may not have arrived: try again under the same key."""
+    """It may or may not have arrived, or was not wanted: try again under the same key."""
 
     trouble: str
 
@@ -36,7 +36,7 @@ Outcome = Sent | Retry | Refused
 def post(client: httpx.Client, url: str, dedup_key: str, body: Mapping[str, object]) -> Outcome:
     """Post a notice as JSON to a webhook, with its key, so that a receiver can drop a repeat.
 
-    Client errors but time-outs and rate limits (408, 425, 429) are final; everything else may pass.
+    Only an address that is none is final: whoever refuses today, by a wrong setting perhaps, may listen in a minute.
     """
     try:
         answer = client.post(url, json=dict(body), headers={"Idempotency-Key": dedup_key}, timeout=TIMEOUT_S)
@@ -46,9 +46,7 @@ def post(client: httpx.Client, url: str, dedup_key: str, body: Mapping[str, obje
         return Retry(f"{type(trouble).__name__}: {trouble}"[:MOST_TROUBLE])
     if answer.is_success:
         return Sent()
-    said = f"{answer.status_code}: {answer.text}"[:MOST_TROUBLE]
-    final = answer.is_client_error and answer.status_code not in {408, 425, 429}
-    return Refused(said) if final else Retry(said)
+    return Retry(f"{answer.status_code}: {answer.text}"[:MOST_TROUBLE])
 
 
 def retry_wait_s(attempts: int) -> float:

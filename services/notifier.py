@@ -31,6 +31,10 @@ IDLE_S = 0.5
 HEARTBEAT_S = 1.0
 JITTER = 0.2
 NAME = "notifier"
+WANTED = "webhook"
+"""What the contact of the setting VIGIA_WEBHOOK_URL is called; other contacts are nobody's to change here."""
+TRIES_ONCE_CLOSED = 10
+"""How often a notice of an alert that is closed by now is tried in all; of an open one, without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +77,32 @@ def settle(transaction: Connection, notice: Claimed, outcome: Outcome, now: date
             case Retry(trouble):
                 wait_s = retry_wait_s(notice.attempts) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads
                 cursor.execute(
-                    "UPDATE notices SET not_before = %s, leased_until = NULL, trouble = %s WHERE id = %s",
-                    [now + timedelta(seconds=wait_s), trouble, notice.id],
+                    "UPDATE notices SET not_before = %(at)s, leased_until = NULL, trouble = %(trouble)s,"
+                    " refused = CASE WHEN attempts >= %(tries)s AND EXISTS"
+                    " (SELECT FROM alerts WHERE id = alert_id AND state = 'closed') THEN %(trouble)s END"
+                    " WHERE id = %(id)s",
+                    {
+                        "at": now + timedelta(seconds=wait_s),
+                        "trouble": trouble,
+                        "tries": TRIES_ONCE_CLOSED,
+                        "id": notice.id,
+                    },
                 )
 
 
-def want_webhook(transaction: Connection, url: str) -> None:
-    """Have every alert told to this webhook from now on."""
+def want_webhook(transaction: Connection, url: str | None) -> None:
+    """Have every alert told to this webhook from now on, and no more to one that was wanted before."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(
-            "INSERT INTO contacts (name, channel, address, least_nar) VALUES ('webhook', %s, %s, 0)"
-            " ON CONFLICT (channel, address) DO NOTHING",
-            [WEBHOOK, url],
+            "DELETE FROM contacts WHERE name = %s AND channel = %s AND address IS DISTINCT FROM %s",
+            [WANTED, WEBHOOK, url],
         )
+        if url is not None:
+            cursor.execute(
+                "INSERT INTO contacts (name, channel, address, least_nar) VALUES (%s, %s, %s, 0)"
+                " ON CONFLICT (channel, address) DO NOTHING",
+                [WANTED, WEBHOOK, url],
+            )
 
 
 @dataclass(slots=True)

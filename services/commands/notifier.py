@@ -3,8 +3,10 @@
 import argparse
 
 import httpx
+from sqlalchemy import Engine
 
 from services.notifier import Notifier, want_webhook
+from services.patience import outlast
 from services.runtime import clock_of, migrated_database, start_logging, stop_on_signals
 from services.settings import Settings
 
@@ -22,8 +24,12 @@ def run(_arguments: argparse.Namespace) -> int:
     clock, stop = clock_of(settings), stop_on_signals()
     start_logging(settings)
     with migrated_database(settings, "vigia-notifier", stop=stop) as database, httpx.Client() as client:
-        if settings.webhook_url is not None:
-            with database.begin() as transaction:
-                want_webhook(transaction, settings.webhook_url.get_secret_value())
+        url = settings.webhook_url
+        outlast(lambda: _want(database, None if url is None else url.get_secret_value()), stop)
         Notifier(database, clock, client).run(stop)
     return 0
+
+
+def _want(database: Engine, url: str | None) -> None:
+    with database.begin() as transaction:
+        want_webhook(transaction, url)

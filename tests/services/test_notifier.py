@@ -17,7 +17,7 @@ from alerts.deliver import retry_wait_s
 from alerts.rulebook import Place
 from models.alert import NAR, Cause, Change, Transition
 from services.child import free_port
-from services.notifier import CLAIM, LEASE, Notifier, claim, want_webhook
+from services.notifier import CLAIM, LEASE, TRIES_ONCE_CLOSED, Notifier, claim, want_webhook
 from tests.alerts.town import NOON
 
 
@@ -143,16 +143,25 @@ def test_nobody_gives_up_while_nobody_answers(database: Engine, notifier: Notifi
         clock.now += timedelta(seconds=80)
 
 
-@pytest.mark.parametrize("status", [400, 404, 410])
-def test_a_channels_no_is_final_and_kept(
+@pytest.mark.parametrize("status", [400, 401, 404, 410])
+def test_who_refuses_today_is_told_again_for_as_long_as_the_alert_is_open(
     database: Engine, notifier: Notifier, receiver: Receiver, clock: Clock, status: int
 ) -> None:
-    receiver.answers = [status]
+    receiver.answers = [status] * (TRIES_ONCE_CLOSED + 3)
     raise_alert(database, url=receiver.url)
-    for _ in range(2):
+    for _ in range(TRIES_ONCE_CLOSED + 1):
         notifier.drain()
         clock.now += LEASE * 2
-    assert len(receiver.heard) == 1
+    assert len(receiver.heard) == TRIES_ONCE_CLOSED + 1
+    assert rows(database, "SELECT refused, left(trouble, 3) FROM notices WHERE channel = 'webhook'") == [
+        (None, str(status))
+    ]
+    with database.begin() as transaction:
+        transaction.execute(text("UPDATE alerts SET state = 'closed', closed_at = now()"))
+    for _ in range(3):
+        notifier.drain()
+        clock.now += LEASE * 2
+    assert len(receiver.heard) == TRIES_ONCE_CLOSED + 2
     ((refused,),) = rows(database, "SELECT refused FROM notices WHERE channel = 'webhook'")
     assert refused.startswith(str(status))
 
@@ -161,11 +170,24 @@ def test_an_address_that_is_none_is_refused_and_stops_nobody_else(
     database: Engine, notifier: Notifier, receiver: Receiver
 ) -> None:
     with database.begin() as transaction:
-        want_webhook(transaction, "ftp://old")
+        transaction.execute(
+            text("INSERT INTO contacts (name, channel, address, least_nar) VALUES ('old', 'webhook', 'ftp://old', 0)")
+        )
     raise_alert(database, url=receiver.url)
     notifier.drain()
     assert len(receiver.heard) == 1
     assert rows(database, "SELECT count(*) FROM notices WHERE refused IS NOT NULL") == [(1,)]
+
+
+def test_a_webhook_that_is_no_longer_wanted_hears_no_more(database: Engine) -> None:
+    addresses = "SELECT address FROM contacts ORDER BY address"
+    for url in ("http://127.0.0.1/leaked", "http://127.0.0.1/new"):
+        with database.begin() as transaction:
+            want_webhook(transaction, url)
+    assert rows(database, addresses) == [("http://127.0.0.1/new",)]
+    with database.begin() as transaction:
+        want_webhook(transaction, None)
+    assert rows(database, addresses) == []
 
 
 def test_the_gravest_is_told_first(database: Engine, notifier: Notifier, receiver: Receiver) -> None:
