@@ -78,7 +78,10 @@ class States:
                 [self._known[subject][0] + 1 for subject in subjects],
                 [
                     _encoded(
-                        {_key(rule.id, NAMES[type(rule.judgement)]): moved[subject][rule.id] for rule in book.rules[subject]}
+                        {
+                            _key(rule.id, NAMES[type(rule.judgement)]): moved[subject][rule.id]
+                            for rule in book.rules[subject]
+                        }
                     )
                     for subject in subjects
                 ],
