@@ -28,6 +28,7 @@ from ingest.memory import DeviceMemory, Memories, note_losses
 from ingest.presence import store_presences
 from ingest.registry import Registry, Sender, sender_of
 from ingest.store import Entry, add_flag, keep_rejected, storing
+from ingest.topic import LONGEST_TOPIC
 from models.kind import Lane
 from models.kinds import BY_NAME, KINDS
 from models.reading import Flag, Message, Presence, Reading, Reason, Rejected
@@ -43,7 +44,7 @@ Item = TypeVar("Item")
 EVERYTHING = "vigia/v1/#"
 COMMANDS = "/command"
 MOST_TOPICS = 65_536
-"""Topics whose lane is remembered."""
+"""Topics whose lane is remembered, none of them longer than a device's can be."""
 TAKE_WAIT_S = 0.5
 TICK_S = 5.0
 HEARTBEAT_S = 1.0
@@ -140,7 +141,7 @@ class Pipeline:
 
     def concerns(self, topic: str) -> bool:
         """Whether a message is this lane's to keep."""
-        lane = lane_of(topic)
+        lane = lane_of(topic) if len(topic) <= LONGEST_TOPIC else Lane.BULK
         return lane is not None and self.lane in (None, lane)
 
     def tick(self) -> None:
