@@ -119,6 +119,7 @@ class Broker:
         self._poll = select.poll()
         self._stream = Stream(Version.MQTT_5, 0, largest_bytes)
         self._finished: set[int] = set()
+        self._window = 0
         self._version = Version.MQTT_5
         self._only_version: Version | None = None
         self._silent_refusals = 0
@@ -206,17 +207,26 @@ class Broker:
             fresh = self._stream.read(room)
             messages += fresh
             self._answer()
-            if len(fresh) == room or not self._receive(self._patience_s(len(messages), deadline_s)):
+            if len(fresh) == room:
+                return messages
+            patience_s = self._patience_s(len(messages), deadline_s)
+            if not self._receive(patience_s):
+                if messages and patience_s:  # waited, and nothing more came: this is all it sends
+                    self._window = max(self._window, self.unacknowledged)
                 return messages
         sleep(max(0.0, deadline_s - monotonic()))
         return messages
 
-    @staticmethod
-    def _patience_s(gathered: int, deadline_s: float) -> float:
-        """Until when to wait for more: for the first, as told; not at all for a few; in a rush, for what is coming."""
+    def _patience_s(self, gathered: int, deadline_s: float) -> float:
+        """Until when to wait for more: for the first, as told; not at all for a few; in a rush, for what is coming.
+
+        A broker sends no more than its window before acknowledgements: where that is reached, nothing is coming.
+        """
         if not gathered:
             return deadline_s
-        return monotonic() + LINGER_S if gathered >= RUSH else 0.0
+        if gathered < RUSH or self.unacknowledged >= self._window > 0:
+            return 0.0
+        return monotonic() + LINGER_S
 
     def _receive(self, deadline_s: float) -> bool:
         """Read once; False when nothing came in time. Raises OSError when the connection is lost or silent."""
