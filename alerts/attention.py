@@ -63,10 +63,14 @@ def _follow_municipality(transaction: Connection, book: Rulebook, municipality: 
 
 
 def _follow_worst(transaction: Connection, subject: str, stations: list[str], now: datetime) -> None:
-    """The colour of an area is that of its worst station: a proposal to the authority that sets the official one."""
+    """The colour of an area is that of its worst station: a proposal to the authority that sets the official one.
+
+    One lone value colours its station and alerts the watch; the area waits until something else speaks for it too.
+    """
     with driver(transaction).cursor() as cursor:
         cursor.execute(
-            "SELECT subject, greatest((colours -> 'stage')::int, (colours -> 'rainfall')::int, 0)"
+            "SELECT subject, greatest(coalesce(colours -> 'stage_proven', colours -> 'stage')::int,"
+            " (colours -> 'rainfall')::int, 0)"
             " FROM subject_states WHERE subject = ANY(%s)",
             [stations],
         )

@@ -31,11 +31,14 @@ class Judged:
 
     states: dict[str, ByRule] = field(default_factory=dict)
     transitions: list[tuple[Rule, Transition]] = field(default_factory=list)
+    proven: list[Rule] = field(default_factory=list)
+    """Rules whose proven colour moved, with a transition or without."""
 
     def add(self, other: "Judged") -> None:
         """Both, as if judged at once."""
         self.states |= other.states
         self.transitions += other.transitions
+        self.proven += other.proven
 
 
 def concerned(book: Rulebook, stations: Iterable[str]) -> set[str]:
@@ -54,13 +57,15 @@ def decide(book: Rulebook, states: States, arrived: Mapping[str, Sequence[Readin
     for station in sorted(arrived, key=book.streams.__contains__):
         moved: ByRule = {}
         for rule in book.rules[station]:
-            state = states.of(station)[rule.id]
+            before = state = states.of(station)[rule.id]
             beside = around.of(rule) if isinstance(rule.judgement, Stage) else ALONE
             for reading in arrived[station]:
                 state, transition = rules.judge(rule, state, reading, beside)
                 if transition is not None:
                     judged.transitions.append((rule, replace(transition, decided_at=now)))
             moved[rule.id] = state
+            if rules.proven(state) != rules.proven(before):
+                judged.proven.append(rule)
         judged.states[station] = moved
     return judged
 
@@ -88,6 +93,8 @@ def tick(book: Rulebook, states: States, subjects: Iterable[str], now: datetime)
             moved[rule.id], transition = rules.tick(rule, before[rule.id], now, around.of(rule))
             if transition is not None:
                 judged.transitions.append((rule, transition))
+            if rules.proven(moved[rule.id]) != rules.proven(before[rule.id]):
+                judged.proven.append(rule)
         if moved != before:
             judged.states[station] = moved
     return judged
@@ -99,13 +106,13 @@ def keep(transaction: Connection, book: Rulebook, states: States, judged: Judged
     `verify` what comes back: another process may have judged the same subjects. Once committed, `states.confirm`.
     """
     written = states.write(transaction, book, judged.states, now)
-    if judged.transitions:
+    if judged.transitions or judged.proven:
         _follow_up(transaction, book, judged, now)
     return written
 
 
 def _follow_up(transaction: Connection, book: Rulebook, judged: Judged, now: datetime) -> None:
-    outages = settle(transaction, book, [rule for rule, _ in judged.transitions], now)
+    outages = settle(transaction, book, [*judged.proven, *(rule for rule, _ in judged.transitions)], now)
     for rule, transition in judged.transitions:
         place = book.places[rule.subject]
         # A sensor that died above a threshold is told of even in an outage: it may be the flood that took it.

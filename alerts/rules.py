@@ -12,7 +12,7 @@ from alerts.judgements.rainfall import RainfallState
 from alerts.judgements.silence import SilenceState
 from alerts.judgements.speed import ExtremeSpeedState, SpeedTrendState
 from alerts.judgements.stage import StageState
-from models.alert import Transition
+from models.alert import NAR, Transition
 from models.reading import Reading
 from models.rule import ALONE, Around, ExtremeSpeed, Fault, Judgement, Rainfall, Rule, Silence, SpeedTrend, Stage
 
@@ -77,6 +77,11 @@ def tick(rule: Rule, state: State, now: datetime, around: Around = ALONE) -> tup
         case (Rainfall(), RainfallState()) | (Fault(), FaultState()):
             return state, None  # only reports ease rain, and only readings mend a sensor
     raise _mismatch(rule, state)
+
+
+def proven(state: State) -> NAR:
+    """The colour that more than one lone value speaks for: what an area may be coloured by."""
+    return state.proven if isinstance(state, StageState) else state.nar
 
 
 def rain_15_min_mm(state: State) -> float:

@@ -101,7 +101,12 @@ def _encoded(value: object) -> str:
 
 
 def _colours(book: Rulebook, subject: str, states: ByRule) -> Iterator[tuple[str, int]]:
-    return ((NAMES[type(rule.judgement)], int(states[rule.id].nar)) for rule in book.rules[subject])
+    """By judgement; for a stream also the colour that more than one lone value speaks for."""
+    for rule in book.rules[subject]:
+        name, state = NAMES[type(rule.judgement)], states[rule.id]
+        yield name, int(state.nar)
+        if rules.proven(state) != state.nar:
+            yield f"{name}_proven", int(rules.proven(state))
 
 
 @lru_cache

@@ -125,6 +125,17 @@ def test_an_alert_is_raised_once_however_often_its_readings_come(
     assert one(database, "SELECT count(*) FROM transitions WHERE change = 'raised'") == 1
 
 
+def test_a_lone_spike_alerts_the_watch_and_colours_no_basin_until_something_backs_it(
+    pipeline: Pipeline, database: Engine, clock: Clock
+) -> None:
+    story(pipeline, clock, *((float(minute), 0.3) for minute in range(5)), (5.0, 1.7))
+    assert rows(database, "SELECT nar, confirmed FROM alerts") == [(3, False)]
+    assert rows(database, "SELECT nar FROM attention WHERE subject = 'basin:gato'") in ([], [(0,)])
+    story(pipeline, clock, (6.0, 1.7))
+    assert rows(database, "SELECT nar, confirmed FROM alerts") == [(3, True)]
+    assert rows(database, "SELECT nar FROM attention WHERE subject = 'basin:gato'") == [(3,)]
+
+
 def test_an_unregistered_device_is_kept_and_seen_and_judged_by_nobody(pipeline: Pipeline, database: Engine) -> None:
     pipeline.carry([message(minute, 9.0, topic="vigia/v1/laplata/river/nobody-knows") for minute in range(3)])
     assert one(database, "SELECT count(*) FROM river_readings") == 3
