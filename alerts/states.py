@@ -1,5 +1,6 @@
 """What the rules remember of each subject: kept at hand between batches, checked against the tables when written."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -10,11 +11,13 @@ from sqlalchemy import Connection
 from alerts import rules
 from alerts.rulebook import NAMES, Rulebook
 from alerts.rules import State
+from models.alert import NAR
 from models.rows import Written, driver
 from models.rule import Rule
 
 _RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENCODE = msgspec.json.Encoder()
+log = logging.getLogger(__name__)
 _DECODERS: dict[type[State], msgspec.json.Decoder[State]] = {}
 
 MOST_RULES = 65_536
@@ -22,6 +25,15 @@ MOST_RULES = 65_536
 
 ByRule = dict[str, State]
 """A subject's states by the id of their rule."""
+
+
+class _Colour(msgspec.Struct):
+    """What every version's states have."""
+
+    nar: NAR = NAR.VERDE
+
+
+_COLOUR = msgspec.json.Decoder(_Colour)
 
 
 class States:
@@ -130,7 +142,12 @@ def _decoded(rule: Rule, kept: msgspec.Raw) -> State:
     decoder = _DECODERS.get(state_type)
     if decoder is None:
         decoder = _DECODERS[state_type] = msgspec.json.Decoder(state_type)
-    return decoder.decode(kept)
+    try:
+        return decoder.decode(kept)
+    except msgspec.DecodeError:
+        # Written by another version. A station nobody judges would be worse than one that remembers its colour alone.
+        log.exception("a kept state is not understood", extra={"action": "remember", "rule": rule.id})
+        return state_type(nar=_COLOUR.decode(kept).nar)
 
 
 @lru_cache(maxsize=MOST_RULES)

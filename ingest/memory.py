@@ -3,6 +3,7 @@
 Kept at hand between batches and checked against the tables when written: one process carries a device.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -14,6 +15,8 @@ from ingest.quality import Memory
 from models.kinds import BY_NAME
 from models.reading import Reading
 from models.rows import Written, driver
+
+log = logging.getLogger(__name__)
 
 UNCOUNTED = Sequence()
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
@@ -77,7 +80,7 @@ class Memories:
             cursor.execute(query + " FOR UPDATE" if lock else query, [missing])
             self._known.update((device_id, (0, NOTHING)) for device_id in missing)
             for device_id, version, memory, observed_at, received_at, latest, flags in cursor:
-                kept = _DECODE.decode(memory)
+                kept = _understood(memory)
                 newest = Newest(observed_at, received_at, _LATEST.decode(latest), flags)
                 self._known[device_id] = version, DeviceMemory(kept.quality, kept.sequence, observed_at, newest)
 
@@ -130,6 +133,15 @@ class Memories:
             _ENCODE.encode(latest).decode(),
             int(newest.flags),
         )
+
+
+def _understood(memory: str) -> _Kept:
+    """Another version's memory is no reason to refuse a device: its checks then begin anew."""
+    try:
+        return _DECODE.decode(memory)
+    except msgspec.DecodeError:
+        log.exception("a kept memory is not understood", extra={"action": "remember"})
+        return _Kept(None, UNCOUNTED)
 
 
 def note_losses(transaction: Connection, losses: Iterable[tuple[int, Gap | Filled]], now: datetime) -> None:

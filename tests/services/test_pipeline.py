@@ -136,6 +136,20 @@ def test_a_lone_spike_alerts_the_watch_and_colours_no_basin_until_something_back
     assert rows(database, "SELECT nar FROM attention WHERE subject = 'basin:gato'") == [(3,)]
 
 
+def test_what_another_version_remembered_costs_no_reading_and_no_colour(
+    pipeline: Pipeline, database: Engine, clock: Clock
+) -> None:
+    story(pipeline, clock, (0.0, 1.7), (1.0, 1.7))
+    with database.begin() as transaction:
+        states = f'{{"{RIVER}.stage:stage": {{"nar": 3, "samples": "of another kind"}}}}'
+        transaction.execute(text("UPDATE subject_states SET states = :states"), {"states": states})
+        transaction.execute(text("UPDATE device_memories SET memory = '[\"of another kind\"]'"))
+    pipeline.forget()
+    story(pipeline, clock, *((float(minute), 0.3) for minute in range(2, 120)))
+    assert one(database, "SELECT count(*) FROM river_readings") == 120
+    assert rows(database, "SELECT state, highest_nar FROM alerts WHERE judgement = 'stage'") == [("cleared", 3)]
+
+
 def test_an_unregistered_device_is_kept_and_seen_and_judged_by_nobody(pipeline: Pipeline, database: Engine) -> None:
     pipeline.carry([message(minute, 9.0, topic="vigia/v1/laplata/river/nobody-knows") for minute in range(3)])
     assert one(database, "SELECT count(*) FROM river_readings") == 3
