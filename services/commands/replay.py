@@ -7,7 +7,7 @@ from pathlib import Path
 from models.kinds import BY_NAME
 from models.place import City, Device
 from services.commands.simulate import UNTIL_STOPPED, publish_at_pace
-from services.runtime import FasterClock, clock_of
+from services.runtime import FasterClock, clock_of, stop_on_signals
 from services.seed import LA_PLATA, SeedTrouble, read_seed
 from services.settings import Settings
 from simulators.scenarios.replay import BadSeries, as_sent, read_series
@@ -50,7 +50,7 @@ def speed(words: str) -> float:
 
 def run(arguments: argparse.Namespace) -> int:
     """Send every row; blanks are skipped and counted."""
-    settings = Settings()
+    settings, stop = Settings(), stop_on_signals()
     clock = clock_of(settings)
     try:
         device = device_of(read_seed(arguments.city).city, arguments.station)
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     own_pace = clock.factor if isinstance(clock, FasterClock) else 1.0
     pace = (arguments.speed or own_pace) / own_pace
     parcels = as_sent(series, device, start=start, pace=pace, keep_times=arguments.times == "recorded")
-    return publish_at_pace(settings, clock, parcels, until=start + UNTIL_STOPPED)
+    return publish_at_pace(settings, clock, stop, parcels, until=start + UNTIL_STOPPED)
 
 
 def device_of(city: City, station: str) -> Device:

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -45,7 +46,7 @@ def duration(words: str) -> timedelta:
 
 def run(arguments: argparse.Namespace) -> int:
     """Play the scenario at the clock's pace; in real time its story begins now. The devices say goodbye at the end."""
-    settings = Settings()
+    settings, stop = Settings(), stop_on_signals()
     clock = clock_of(settings)
     try:
         city = read_seed(arguments.city).city
@@ -59,14 +60,20 @@ def run(arguments: argparse.Namespace) -> int:
     often = OFTEN[arguments.faults]
     parcels = cast.parcels(usual(city, arguments.seed, often) if often else iter)
     print(f"{city.name}: {scenario.summary}; {len(cast.devices)} devices from {start:%Y-%m-%d %H:%M} UTC", flush=True)
-    return publish_at_pace(settings, clock, parcels, until=start + arguments.duration, goodbyes=cast.wills(start))
+    until, goodbyes = start + arguments.duration, cast.wills(start)
+    return publish_at_pace(settings, clock, stop, parcels, until=until, goodbyes=goodbyes)
 
 
 def publish_at_pace(
-    settings: Settings, clock: Clock, parcels: Iterator[Parcel], *, until: datetime, goodbyes: Iterable[Parcel] = ()
+    settings: Settings,
+    clock: Clock,
+    stop: threading.Event,
+    parcels: Iterator[Parcel],
+    *,
+    until: datetime,
+    goodbyes: Iterable[Parcel] = (),
 ) -> int:
-    """Publish parcels as they fall due, until a signal, `until` or their end; then the goodbyes. The exit status."""
-    stop = stop_on_signals()
+    """Publish parcels as they fall due, until `stop`, `until` or their end; then the goodbyes. The exit status."""
     sent = 0
 
     def publish(parcel: Parcel) -> None:

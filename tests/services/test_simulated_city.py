@@ -75,7 +75,7 @@ def test_a_city_speaks_for_a_while_and_says_goodbye(url: str, ear: Broker) -> No
     readings = [item for item in items if isinstance(item, Reading)]
     assert len(births) == len(wills) == len(city.devices)
     assert {(one.kind, one.device) for one in readings} <= {(one.kind, one.code) for one in city.devices}
-    assert readings
+    assert len(readings) > 10
     assert "La Plata" in out
     published = int(re.findall(r"(\d+) messages published", out)[0])
     assert published >= len(births) + len(wills)
@@ -88,7 +88,7 @@ def test_an_interrupted_city_stops_within_seconds(url: str, ear: Broker) -> None
     assert ear.take(1, 10.0)
     began = monotonic()
     process.send_signal(signal.SIGINT)
-    assert process.wait(5.0) in {0, 130}  # 130: told before it had begun
+    assert process.wait(5.0) == 0
     assert monotonic() - began < 5.0
     process.communicate()
 
