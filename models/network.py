@@ -1,0 +1,311 @@
+"""The timetable as values: stops, routes, patterns, trips, and which journeys they make on which day.
+
+A *pattern* is an ordered list of stops along one line on the ground; a *trip* runs along a pattern at its times on the
+days of a service; a *journey* is one trip on one service date, the thing a bus actually does. Times of a timetable are
+seconds after "noon less 12 h" of the service date in the agency's zone (GTFS), so that they pass 24:00 and survive a
+change of the clocks; instants are Unix seconds.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from models.geo import Point
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+DAY_S = 86_400
+HALF_DAY_S = 43_200
+
+
+@dataclass(frozen=True, slots=True)
+class Agency:
+    """Who runs buses. Every agency of a network shares the network's time zone or names its own."""
+
+    id: str
+    name: str
+    url: str = ""
+    timezone: str = ""
+    language: str = ""
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a rider waits. `code` is what is painted on the pole and typed into a telephone."""
+
+    id: str
+    code: str
+    name: str
+    point: Point
+    parent: str = ""
+    location_type: int = 0
+    wheelchair: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A line as riders know it. `kind` is GTFS route_type (3: bus); colours are six hex digits or empty."""
+
+    id: str
+    agency_id: str
+    short_name: str
+    long_name: str = ""
+    kind: int = 3
+    color: str = ""
+    text_color: str = ""
+    url: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A line on the ground. `surveyed` is False where it only joins the stops, since no shape was given."""
+
+    id: str
+    points: tuple[Point, ...]
+    along_m: tuple[float, ...]
+    surveyed: bool = True
+
+    @property
+    def length_m(self) -> float:
+        """From one end to the other."""
+        return self.along_m[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """An ordered list of stops along a shape. `index` is its place in `Network.patterns`.
+
+    `stop_m`: how far along the shape each stop lies, metres, never falling; same length as `stop_ids`.
+    `link_ids`: for each stop but the last, the lasting identity of the link to the next one: it survives an import that
+    renames every trip and route (see `ingest.timetable`). Length one less than `stop_ids`.
+    `pickup`, `drop_off`: GTFS pickup_type and drop_off_type for each stop, empty where all are 0.
+    """
+
+    index: int
+    route_id: str
+    direction_id: int | None
+    stop_ids: tuple[str, ...]
+    stop_m: tuple[float, ...]
+    shape: Shape
+    link_ids: tuple[str, ...]
+    pickup: tuple[int, ...] = ()
+    drop_off: tuple[int, ...] = ()
+
+    @property
+    def length_m(self) -> float:
+        """From the first stop to the last."""
+        return self.stop_m[-1] - self.stop_m[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When a trip is at its stops, seconds after its start; the first departure is 0. Shared by trips that agree.
+
+    `timepoint`: which of the times the timetable promises; the others are interpolated or approximate.
+    """
+
+    arrivals_s: tuple[int, ...]
+    departures_s: tuple[int, ...]
+    timepoint: tuple[bool, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Frequency:
+    """A trip that repeats from start to end. Unless `exact`, only the headway is promised, not the minute."""
+
+    start_s: int
+    end_s: int
+    headway_s: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """A trip of the timetable. `start_s` is its first departure, seconds after noon less 12 h of the service date.
+
+    `sequences`: GTFS stop_sequence for each stop (feeds need not count 1, 2, 3); shared, empty for 1, 2, 3 ...
+    `frequencies`: empty for an ordinary trip.
+    """
+
+    id: str
+    pattern: int
+    service_id: str
+    start_s: int
+    timing: Timing
+    headsign: str = ""
+    short_name: str = ""
+    block_id: str = ""
+    sequences: tuple[int, ...] = ()
+    frequencies: tuple[Frequency, ...] = ()
+    wheelchair: int = 0
+
+    @property
+    def duration_s(self) -> int:
+        """From the first departure to the last arrival."""
+        return self.timing.arrivals_s[-1]
+
+    def sequence(self, position: int) -> int:
+        """The stop_sequence of a position in the pattern."""
+        return self.sequences[position] if self.sequences else position + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """On which days trips run: weekdays (Monday first) between two dates, and the exceptions."""
+
+    id: str
+    weekdays: tuple[bool, bool, bool, bool, bool, bool, bool]
+    start: date
+    end: date
+    added: frozenset[date] = frozenset()
+    removed: frozenset[date] = frozenset()
+
+    def runs_on(self, day: date) -> bool:
+        """Whether the service runs on that day."""
+        if day in self.added:
+            return True
+        return day not in self.removed and self.start <= day <= self.end and self.weekdays[day.weekday()]
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """One trip on one service date. `start_at` is its planned first departure, Unix seconds.
+
+    `start_s` differs from the trip's only for repeated trips (frequencies); then it tells them apart.
+    """
+
+    trip: Trip
+    service_date: date
+    start_s: int
+    start_at: float
+    repeated: bool = False
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What tells this journey from every other: trip, service date as YYYYMMDD, start."""
+        return (self.trip.id, f"{self.service_date:%Y%m%d}", self.start_s)
+
+    def arrival_at(self, position: int) -> float:
+        """Planned arrival at a position of the pattern, Unix seconds."""
+        return self.start_at + self.trip.timing.arrivals_s[position]
+
+    def departure_at(self, position: int) -> float:
+        """Planned departure from a position of the pattern, Unix seconds."""
+        return self.start_at + self.trip.timing.departures_s[position]
+
+    @property
+    def end_at(self) -> float:
+        """Planned arrival at the last stop, Unix seconds."""
+        return self.start_at + self.trip.duration_s
+
+
+def midnight_at(day: date, zone: ZoneInfo) -> float:
+    """GTFS's zero of a service date: noon less twelve hours, Unix seconds. On days of a clock change not midnight."""
+    return datetime.combine(day, time(12), tzinfo=zone).astimezone(UTC).timestamp() - HALF_DAY_S
+
+
+@dataclass(frozen=True)
+class Network:
+    """A timetable in force, with what is looked up often. Built once for each version and never changed."""
+
+    version: str
+    zone: ZoneInfo
+    agencies: Mapping[str, Agency]
+    stops: Mapping[str, Stop]
+    routes: Mapping[str, Route]
+    patterns: tuple[Pattern, ...]
+    trips: Mapping[str, Trip]
+    services: Mapping[str, Service]
+    _days: dict[date, tuple[float, frozenset[str]]] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def trips_along(self) -> tuple[tuple[Trip, ...], ...]:
+        """For each pattern its trips, by their start."""
+        along: list[list[Trip]] = [[] for _ in self.patterns]
+        for trip in self.trips.values():
+            along[trip.pattern].append(trip)
+        return tuple(tuple(sorted(trips, key=lambda trip: (trip.start_s, trip.id))) for trips in along)
+
+    @cached_property
+    def patterns_of(self) -> Mapping[str, tuple[int, ...]]:
+        """Patterns by route."""
+        return _grouped((pattern.route_id, pattern.index) for pattern in self.patterns)
+
+    @cached_property
+    def calls_at(self) -> Mapping[str, tuple[tuple[int, int], ...]]:
+        """By stop, every (pattern, position) that calls there; a loop may call twice."""
+        return _grouped(
+            (stop_id, (pattern.index, position))
+            for pattern in self.patterns
+            for position, stop_id in enumerate(pattern.stop_ids)
+        )
+
+    @cached_property
+    def blocks(self) -> Mapping[str, tuple[Trip, ...]]:
+        """Trips by block, by their start; a block's trips may belong to different services."""
+        ordered = sorted(self.trips.values(), key=lambda trip: (trip.start_s, trip.id))
+        return _grouped((trip.block_id, trip) for trip in ordered if trip.block_id)
+
+    @cached_property
+    def longest_s(self) -> int:
+        """How long after the zero of its service date the last trip ends: how many days back one has to look."""
+        return max((_last_s(trip) for trip in self.trips.values()), default=0)
+
+    def day(self, day: date) -> tuple[float, frozenset[str]]:
+        """The zero of a service date, Unix seconds, and the services that run on it."""
+        known = self._days.get(day)
+        if known is None:
+            running = frozenset(service.id for service in self.services.values() if service.runs_on(day))
+            known = self._days[day] = (midnight_at(day, self.zone), running)
+        return known
+
+    def days_around(self, at: float) -> Iterator[date]:
+        """The service dates whose trips may run at an instant, oldest first."""
+        today = datetime.fromtimestamp(at, self.zone).date()
+        for back in range(self.longest_s // DAY_S + 1, -2, -1):
+            yield today - timedelta(days=back)
+
+    def journey(self, trip_id: str, service_date: date, start_s: int | None = None) -> Journey | None:
+        """A trip on a date, whether or not its service runs then; None where there is no such trip."""
+        trip = self.trips.get(trip_id)
+        if trip is None:
+            return None
+        begun = trip.start_s if start_s is None else start_s
+        zero, _ = self.day(service_date)
+        return Journey(trip, service_date, begun, zero + begun, bool(trip.frequencies))
+
+    def journeys(self, pattern: int, start: float, end: float) -> Iterator[Journey]:
+        """The journeys along a pattern planned to be on the road at any time from `start` to `end`, Unix seconds."""
+        for day in self.days_around(start):
+            zero, running = self.day(day)
+            for trip in self.trips_along[pattern]:
+                if trip.service_id not in running:
+                    continue
+                for start_s in starts_s(trip):
+                    begins = zero + start_s
+                    if begins <= end and begins + trip.duration_s >= start:
+                        yield Journey(trip, day, start_s, begins, bool(trip.frequencies))
+
+
+def starts_s(trip: Trip) -> Iterable[int]:
+    """Every start of a trip in a day, seconds after its zero: one, unless it repeats."""
+    if not trip.frequencies:
+        return (trip.start_s,)
+    return (at for one in trip.frequencies for at in range(one.start_s, one.end_s, one.headway_s))
+
+
+def _last_s(trip: Trip) -> int:
+    return max(starts_s(trip), default=trip.start_s) + trip.duration_s
+
+
+def _grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, tuple[Value, ...]]:
+    groups: dict[Key, list[Value]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return {key: tuple(values) for key, values in groups.items()}
