@@ -51,7 +51,7 @@ def readings(parcels: list[Parcel]) -> list[Reading]:
 
 
 def test_the_world_knows_the_source_of_every_kind() -> None:
-    assert {kind.signal.source for kind in KINDS} <= SENSES.keys()
+    assert {kind.signal.source for kind in KINDS if kind.name != "bus"} <= SENSES.keys()  # buses move on their own
 
 
 @pytest.mark.parametrize("format", WireFormat)
