@@ -54,7 +54,12 @@ def test_the_age_of_each_kind_is_told(city: City) -> None:
     city.send(0, 0.4)
     city.clock.now += timedelta(seconds=99)
     ages = {one["kind"]: (one["lane"], one["age_s"]) for one in city.get("/health")["kinds"]}
-    assert ages == {"river": ("critical", 99.0), "rain": ("critical", None), "radar": ("bulk", None)}
+    assert ages == {
+        "river": ("critical", 99.0),
+        "rain": ("critical", None),
+        "radar": ("bulk", None),
+        "bus": ("bulk", None),
+    }
 
 
 def test_metrics_count_alerts_rejections_ages_and_losses(city: City) -> None:
