@@ -1,0 +1,39 @@
+"""Which stops lie near a point: a grid over the city."""
+
+from math import ceil
+
+from models.geo import Plane, Point, distance_m
+from models.network import Network, Stop
+
+CELL_M = 500.0
+FARTHEST_M = 5_000.0
+
+
+class StopsNear:
+    """The stops of one network by cells of a grid. Stations and entrances, where nothing stops, are left out."""
+
+    def __init__(self, network: Network) -> None:
+        stops = [stop for stop in network.stops.values() if stop.location_type == 0]
+        latitudes = [stop.point[0] for stop in stops]
+        self._plane = Plane(sum(latitudes) / len(latitudes) if latitudes else 0.0)
+        self._cells: dict[tuple[int, int], list[Stop]] = {}
+        for stop in stops:
+            self._cells.setdefault(self._cell(stop.point), []).append(stop)
+
+    def within(self, point: Point, radius_m: float) -> list[tuple[float, Stop]]:
+        """Stops with their distances, metres, the nearest first; `radius_m` up to FARTHEST_M."""
+        # Away from the middle of the city a degree is a little wider or narrower than the grid believes.
+        reach = ceil(min(radius_m, FARTHEST_M) * 1.02 / CELL_M)
+        column, row = self._cell(point)
+        found = [
+            (distance, stop)
+            for x in range(column - reach, column + reach + 1)
+            for y in range(row - reach, row + reach + 1)
+            for stop in self._cells.get((x, y), ())
+            if (distance := distance_m(point, stop.point)) <= radius_m
+        ]
+        return sorted(found, key=lambda pair: (pair[0], pair[1].id))
+
+    def _cell(self, point: Point) -> tuple[int, int]:
+        x, y = self._plane.xy(point)
+        return int(x // CELL_M), int(y // CELL_M)

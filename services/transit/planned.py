@@ -1,0 +1,124 @@
+"""What the timetable says will call at a stop, found by bisection and kept by quarters of an hour."""
+
+from bisect import bisect_left
+from datetime import date
+
+from msgspec import Struct
+
+from models.network import Journey, Network, Pattern, starts_s
+
+QUARTER_S = 900
+MOST_QUARTERS = 20_000
+MOST_RUNS = 20_000
+"""Patterns by days: a large city's for several days."""
+
+Key = tuple[str, str, int]
+"""What tells a journey from every other: trip, service date as YYYYMMDD, start. See `models.network.Journey.key`."""
+
+
+class Call(Struct, frozen=True, gc=False):
+    """A journey at one position of its pattern, as planned. Instants are Unix seconds."""
+
+    key: Key
+    journey: Journey
+    pattern: Pattern
+    position: int
+    arrival: float
+    departure: float
+
+    @property
+    def at(self) -> float:
+        """When riders there should mind: the arrival, at the first stop the departure."""
+        return self.departure if self.position == 0 else self.arrival
+
+
+class Planned:
+    """The calls of one network. What it keeps is bounded, and made anew where two threads ask at once."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._quarters: dict[tuple[str, int], tuple[Call, ...]] = {}
+        self._runs: dict[tuple[int, date], tuple[list[float], list[Journey]]] = {}
+        self._reaches: dict[int, tuple[tuple[int, int], ...]] = {}
+
+    def journey(self, key: Key) -> Journey | None:
+        """The journey of a key, whether or not its service runs that day; None where the timetable has no such trip."""
+        trip_id, day, start_s = key
+        trip = self._network.trips.get(trip_id)
+        if trip is None or not (trip.frequencies or start_s == trip.start_s):
+            return None
+        try:
+            return self._network.journey(trip_id, date.fromisoformat(day), start_s)
+        except ValueError:
+            return None
+
+    def calls(self, stop_id: str, start: float, end: float) -> list[Call]:
+        """The calls at a stop planned from `start` to `end`, Unix seconds, by time within each quarter of an hour."""
+        quarters = range(int(start // QUARTER_S), int(end // QUARTER_S) + 1)
+        return [call for quarter in quarters for call in self._quarter(stop_id, quarter) if start <= call.at <= end]
+
+    def _quarter(self, stop_id: str, quarter: int) -> tuple[Call, ...]:
+        known = self._quarters.get((stop_id, quarter))
+        if known is None:
+            if len(self._quarters) >= MOST_QUARTERS:
+                self._quarters.clear()
+            known = self._quarters[stop_id, quarter] = self._found(stop_id, quarter * QUARTER_S)
+        return known
+
+    def _found(self, stop_id: str, start: float) -> tuple[Call, ...]:
+        days = tuple(self._network.days_around(start))
+        found = [
+            call
+            for pattern, position in self._network.calls_at.get(stop_id, ())
+            for day in days
+            for call in self._along(self._network.patterns[pattern], position, day, start)
+        ]
+        return tuple(sorted(found, key=lambda call: (call.at, call.key)))
+
+    def _along(self, pattern: Pattern, position: int, day: date, start: float) -> list[Call]:
+        begins, journeys = self._run(pattern.index, day)
+        least, most = self._reach(pattern)[position]
+        first, end = bisect_left(begins, start - most), bisect_left(begins, start + QUARTER_S - least)
+        calls = (call_of(journey, pattern, position) for journey in journeys[first:end])
+        return [call for call in calls if start <= call.at < start + QUARTER_S]
+
+    def _run(self, pattern: int, day: date) -> tuple[list[float], list[Journey]]:
+        """Every journey along a pattern on a service date, by its start."""
+        known = self._runs.get((pattern, day))
+        if known is None:
+            if len(self._runs) >= MOST_RUNS:
+                self._runs.clear()
+            zero, running = self._network.day(day)
+            journeys = [
+                Journey(trip, day, start_s, zero + start_s, bool(trip.frequencies))
+                for trip in self._network.trips_along[pattern]
+                if trip.service_id in running
+                for start_s in starts_s(trip)
+            ]
+            journeys.sort(key=lambda journey: journey.start_at)
+            known = self._runs[pattern, day] = ([journey.start_at for journey in journeys], journeys)
+        return known
+
+    def _reach(self, pattern: Pattern) -> tuple[tuple[int, int], ...]:
+        """For each position, the least and the most time a trip takes to get there, seconds."""
+        known = self._reaches.get(pattern.index)
+        if known is None:
+            timings = {id(trip.timing): trip.timing for trip in self._network.trips_along[pattern.index]}.values()
+            known = self._reaches[pattern.index] = (
+                tuple(
+                    (
+                        min(min(timing.arrivals_s[at], timing.departures_s[at]) for timing in timings),
+                        max(max(timing.arrivals_s[at], timing.departures_s[at]) for timing in timings),
+                    )
+                    for at in range(len(pattern.stop_ids))
+                )
+                if timings
+                else ((0, 0),) * len(pattern.stop_ids)
+            )
+        return known
+
+
+def call_of(journey: Journey, pattern: Pattern, position: int) -> Call:
+    """One call of a journey as planned."""
+    arrival, departure = journey.arrival_at(position), journey.departure_at(position)
+    return Call(journey.key, journey, pattern, position, arrival, departure)
