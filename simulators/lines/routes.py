@@ -1,0 +1,227 @@
+"""The lines of a schematic La Plata: who runs them, which way they go and how often. Plausible, not their real routes.
+
+Numbers, names and companies are the city's, as published; routes, branches and headways are made up around what is
+published of them: branches that share trunks, many of them more than half an hour apart even at the peak.
+"""
+
+from dataclasses import dataclass
+
+from models.network import Agency
+
+ZONE = "America/Argentina/Buenos_Aires"
+
+
+def _agency(id: str, name: str) -> Agency:  # noqa: A002 - the field's own name
+    return Agency(id=id, name=name, url=f"https://{id}.example/", timezone=ZONE, language="es")
+
+
+AGENCIES = (
+    _agency("platense", "Unión Platense"),
+    _agency("expreso", "Expreso La Plata-Buenos Aires"),
+    _agency("nueve", "Nueve de Julio"),
+    _agency("siete", "Línea Siete"),
+    _agency("barragan", "Fuerte Barragán"),
+)
+BASES = {
+    "platense": "137 y 66",
+    "expreso": "25 y 90",
+    "nueve": "155 y 38",
+    "siete": "7 y 90",
+    "barragan": "122 y 44",
+}
+"""The corner nearest to where each company keeps its buses overnight."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """One way a line goes: the corners where it turns, from one end to the other, and back by the same streets.
+
+    `headway_min` is that of an ordinary hour of a working day. `ends`: what the sign says at the outer and inner end.
+    `night`: whether it also runs between 23 and 3.
+    """
+
+    corners: tuple[str, ...]
+    headway_min: int
+    ends: tuple[str, str]
+    night: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line and its branches. `by_headway`: only a headway is promised, never a minute."""
+
+    name: str
+    agency: str
+    color: str
+    branches: tuple[Branch, ...]
+    by_headway: bool = False
+
+
+LINES = (
+    Line(
+        name="307",
+        agency="siete",
+        color="1E5AA8",
+        branches=(
+            Branch(corners=("7 y 90", "7 y 514"), headway_min=20, ends=("Villa Elvira", "Ringuelet"), night=True),
+            Branch(corners=("7 y 72", "7 y 44", "1 y 44"), headway_min=24, ends=("7 y 72", "Estación")),
+        ),
+    ),
+    Line(
+        name="214",
+        agency="platense",
+        color="C8102E",
+        branches=(
+            Branch(
+                corners=("137 y 66", "7 y 66", "7 y 44", "1 y 44"),
+                headway_min=24,
+                ends=("Los Hornos", "Estación"),
+                night=True,
+            ),
+            Branch(corners=("149 y 66", "13 y 66", "13 y 526"), headway_min=36, ends=("Los Hornos", "Tolosa")),
+        ),
+    ),
+    Line(
+        name="202",
+        agency="platense",
+        color="F2A900",
+        branches=(
+            Branch(
+                corners=("137 y 60", "Montevideo y 60", "Montevideo y 80"),
+                headway_min=30,
+                ends=("Los Hornos", "Berisso"),
+                night=True,
+            ),
+            Branch(
+                corners=("7 y 72", "7 y 44", "La Merced y 44", "La Merced y 36"),
+                headway_min=36,
+                ends=("7 y 72", "Ensenada"),
+            ),
+        ),
+    ),
+    Line(
+        name="273",
+        agency="platense",
+        color="B3001B",
+        branches=(
+            Branch(
+                corners=("13 y 474", "13 y 44", "7 y 44", "7 y 60", "1 y 60"),
+                headway_min=30,
+                ends=("City Bell", "1 y 60"),
+                night=True,
+            ),
+            Branch(
+                corners=("13 y 500", "13 y 44", "7 y 44", "7 y 60", "1 y 60"), headway_min=30, ends=("Gonnet", "1 y 60")
+            ),
+            Branch(
+                corners=("13 y 446", "13 y 44", "7 y 44", "7 y 60", "1 y 60"),
+                headway_min=60,
+                ends=("Villa Elisa", "1 y 60"),
+            ),
+        ),
+    ),
+    Line(
+        name="275",
+        agency="barragan",
+        color="007A5E",
+        branches=(
+            Branch(
+                corners=("La Merced y 36", "La Merced y 44", "1 y 44", "7 y 51", "7 y 60", "31 y 60"),
+                headway_min=36,
+                ends=("Ensenada", "31 y 60"),
+                night=True,
+            ),
+        ),
+    ),
+    Line(
+        name="506",
+        agency="barragan",
+        color="00A0AF",
+        branches=(
+            Branch(corners=("167 y 44", "7 y 44", "7 y 60"), headway_min=40, ends=("Olmos", "7 y 60"), night=True),
+            Branch(corners=("137 y 44", "7 y 44", "7 y 60"), headway_min=40, ends=("137 y 44", "7 y 60")),
+        ),
+    ),
+    Line(
+        name="508",
+        agency="nueve",
+        color="5B2C83",
+        branches=(
+            Branch(corners=("143 y 32", "7 y 32", "7 y 60", "122 y 60"), headway_min=36, ends=("San Carlos", "Bosque")),
+        ),
+    ),
+    Line(
+        name="518",
+        agency="expreso",
+        color="E87722",
+        branches=(
+            Branch(corners=("25 y 90", "25 y 60", "7 y 60", "7 y 38"), headway_min=45, ends=("Altos", "7 y 38")),
+        ),
+    ),
+    Line(
+        name="520",
+        agency="platense",
+        color="D4B106",
+        branches=(
+            Branch(corners=("155 y 520", "13 y 520", "13 y 44", "1 y 44"), headway_min=40, ends=("520", "Estación")),
+        ),
+    ),
+    Line(
+        name="561",
+        agency="nueve",
+        color="6D4C41",
+        branches=(
+            Branch(corners=("31 y 90", "31 y 32", "1 y 32", "1 y 60"), headway_min=45, ends=("31 y 90", "1 y 60")),
+        ),
+    ),
+    Line(
+        name="Norte",
+        agency="platense",
+        color="2563EB",
+        branches=(
+            Branch(
+                corners=("1 y 510", "1 y 44", "7 y 51", "7 y 60", "13 y 60"),
+                headway_min=30,
+                ends=("Ringuelet", "13 y 60"),
+                night=True,
+            ),
+            Branch(
+                corners=("1 y 526", "1 y 44", "7 y 51", "7 y 60", "13 y 60"), headway_min=36, ends=("Tolosa", "13 y 60")
+            ),
+        ),
+    ),
+    Line(
+        name="Sur",
+        agency="platense",
+        color="16A34A",
+        branches=(
+            Branch(corners=("13 y 98", "13 y 44", "1 y 44"), headway_min=36, ends=("Aeropuerto", "Estación")),
+            Branch(corners=("19 y 90", "19 y 44", "7 y 44", "7 y 38"), headway_min=40, ends=("19 y 90", "7 y 38")),
+        ),
+    ),
+    Line(
+        name="Este",
+        agency="expreso",
+        color="EAB308",
+        branches=(
+            Branch(corners=("122 y 90", "122 y 60", "7 y 60", "7 y 38"), headway_min=36, ends=("122 y 90", "7 y 38")),
+            Branch(
+                corners=("122 y 72", "1 y 72", "1 y 60", "7 y 53", "7 y 38"), headway_min=45, ends=("Este", "7 y 38")
+            ),
+        ),
+    ),
+    Line(
+        name="Oeste",
+        agency="nueve",
+        color="7C3AED",
+        by_headway=True,
+        branches=(
+            Branch(
+                corners=("155 y 38", "7 y 38", "7 y 60", "1 y 60"),
+                headway_min=20,
+                ends=("Romero", "1 y 60"),
+                night=True,
+            ),
+        ),
+    ),
+)
