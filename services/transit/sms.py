@@ -11,7 +11,7 @@ from typing import assert_never
 
 from services.transit.estimate import Basis
 from services.transit.gsm7 import MOST_SEPTETS, plain
-from services.transit.wording import Around, Arriving, Due, Line, Minutes, Service, Wait
+from services.transit.wording import Around, Arriving, Every, LineHere, Minutes, Planned, Service, Told, Wait
 
 LONGEST_TEXT = 480
 """Three messages: nobody needs more to name a stop."""
@@ -46,7 +46,7 @@ def read(text: str) -> Asked:
     return Asked(tuple(word for word in words if word not in _FILLERS | _HELP)[:MOST_TOKENS])
 
 
-def stop_answer(code: str, now: float, lines: Sequence[Line], clock: Clock, notice: str = "") -> str:
+def stop_answer(code: str, now: float, lines: Sequence[LineHere], clock: Clock, notice: str = "") -> str:
     """All lines of a stop, those that come first before the others; those that do not fit are counted."""
     ordered = sorted(lines, key=lambda line: line.soonest_at)
     parts = [f"{_name(line.name)}:{_brief(line, clock)}" for line in ordered]
@@ -54,14 +54,14 @@ def stop_answer(code: str, now: float, lines: Sequence[Line], clock: Clock, noti
     return _fit(head, parts or ["sin lineas"], notice)
 
 
-def line_answer(code: str, now: float, line: Line, clock: Clock, notice: str = "") -> str:
+def line_answer(code: str, now: float, line: LineHere, clock: Clock, notice: str = "") -> str:
     """One line of a stop in more words: what does not come, and up to three that do."""
     name = _name(line.name)
-    missing = [f"{name} de {clock(due.planned_at)} no viene;" for due in line.withdrawn[:1]]
-    coming = [_told(due, clock) for due in line.coming[:MOST_COMING]]
+    missing = [f"{name} de {clock(told.planned_at)} no viene;" for told in line.withdrawn[:1]]
+    coming = [_told(told, clock) for told in line.coming[:MOST_COMING]]
     if coming:
         lead = "prox" if missing else f"{name}:"
-        said = [*missing, *_status(line), f"{lead} {coming[0]}", *(f"y {told}" for told in coming[1:])]
+        said = [*missing, *_status(line), f"{lead} {coming[0]}", *(f"y {one}" for one in coming[1:])]
     elif missing and line.next_at is not None:
         said = [*missing, f"prox {clock(line.next_at)}(hor)"]
     else:
@@ -99,14 +99,14 @@ def _how(example: str) -> str:
     return f"Mande el codigo del poste o la esquina y, si quiere, la linea. Ej: {_cut(example, LONGEST_NOTICE)}"
 
 
-def _brief(line: Line, clock: Clock) -> str:
-    for due in line.coming:
-        if due.wait is not None:
-            return _told(due, clock)
+def _brief(line: LineHere, clock: Clock) -> str:
+    for told in line.coming:
+        if told.wait is not None:
+            return _told(told, clock)
     return _nothing(line, clock)
 
 
-def _status(line: Line) -> list[str]:
+def _status(line: LineHere) -> list[str]:
     match line.service:
         case Service.NO_BUS:
             return ["ningun coche en camino;"]
@@ -118,9 +118,9 @@ def _status(line: Line) -> list[str]:
             assert_never(line.service)
 
 
-def _nothing(line: Line, clock: Clock) -> str:
+def _nothing(line: LineHere, clock: Clock) -> str:
     """No time to tell: why, and when the next one is planned."""
-    silent = next((due.heard_at for due in line.coming if due.heard_at is not None), None)
+    silent = next((told.heard_at for told in line.coming if told.heard_at is not None), None)
     following = f", prox {clock(line.next_at)}(hor)" if line.next_at is not None else ""
     match line.service:
         case _ if silent is not None:
@@ -135,11 +135,11 @@ def _nothing(line: Line, clock: Clock) -> str:
             assert_never(line.service)
 
 
-def _told(due: Due, clock: Clock) -> str:
+def _told(told: Told, clock: Clock) -> str:
     """One that comes: its time, and a word where no bus reports it."""
-    if due.wait is None:
-        return f"sin señal desde {clock(due.heard_at)}" if due.heard_at is not None else NO_DATA
-    return _time(due.wait, clock) + _why(due, clock) + ("(adapt)" if due.step_free else "")
+    if told.wait is None:
+        return f"sin señal desde {clock(told.heard_at)}" if told.heard_at is not None else NO_DATA
+    return _time(told.wait, clock) + _why(told, clock) + ("(adapt)" if told.step_free else "")
 
 
 def _time(wait: Wait, clock: Clock) -> str:
@@ -150,20 +150,24 @@ def _time(wait: Wait, clock: Clock) -> str:
             return f"{low}-{high}min" if low < high else f"{high}min"
         case Around(at):
             return f"aprox {clock(at)}"
+        case Planned(at):
+            return clock(at)
+        case Every(minutes):
+            return f"cada {minutes}min"
         case _:
             assert_never(wait)
 
 
-def _why(due: Due, clock: Clock) -> str:
-    match due.basis:
+def _why(told: Told, clock: Clock) -> str:
+    match told.basis:
         case Basis.LIVE | Basis.RECENT | Basis.NOT_COMING:
             return ""
         case Basis.SCHEDULE:
             return "(hor)"
         case Basis.NOT_REPORTING:
-            return f"(sin señal {clock(due.heard_at)})" if due.heard_at is not None else "(sin señal)"
+            return f"(sin señal {clock(told.heard_at)})" if told.heard_at is not None else "(sin señal)"
         case _:
-            assert_never(due.basis)
+            assert_never(told.basis)
 
 
 def _fit(head: str, parts: Sequence[str], notice: str = "") -> str:

@@ -42,7 +42,21 @@ class Around:
     at: float
 
 
-Wait = Arriving | Minutes | Around
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """That very time by the timetable, Unix seconds: nothing more is known."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """One each so many minutes by the timetable, which promises no minute."""
+
+    minutes: int
+
+
+Wait = Arriving | Minutes | Around | Planned | Every
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +83,7 @@ class Service(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class Told:
     """One journey at a stop as a rider is told of it. Times are Unix seconds.
 
     `wait` is None where there is no honest number: the journey is not coming, or its bus has been silent for longer
@@ -96,21 +110,20 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LineHere:
     """One line at one stop: what comes, soonest first, what surely does not, and the next planned departure."""
 
     name: str
     service: Service
-    coming: tuple[Due, ...] = ()
-    withdrawn: tuple[Due, ...] = ()
+    coming: tuple[Told, ...] = ()
+    withdrawn: tuple[Told, ...] = ()
     next_at: float | None = None
 
     @property
     def soonest_at(self) -> float:
         """What lines are put in order by, Unix seconds."""
-        first = next((due for due in self.coming if due.be_there_at is not None), None)
-        at = first.be_there_at if first else self.next_at
-        return at if at is not None else float("inf")
+        ats = [told.planned_at if told.be_there_at is None else told.be_there_at for told in self.coming]
+        return min(ats, default=float("inf") if self.next_at is None else self.next_at)
 
 
 def wait(estimate: Quantiles, basis: Basis, now: float) -> Wait | None:

@@ -18,7 +18,7 @@ from services.transit.sms import (
     stop_answer,
     which_stop,
 )
-from services.transit.wording import Around, Arriving, Due, Line, Minutes, Service
+from services.transit.wording import Around, Arriving, Every, LineHere, Minutes, Planned, Service, Told
 
 NOW = datetime(2026, 3, 2, 17, 32, tzinfo=UTC).timestamp()
 """14:32 in the city."""
@@ -30,16 +30,16 @@ def clock(at: float) -> str:
     return f"{datetime.fromtimestamp(at - 3 * 3600, UTC):%H:%M}"
 
 
-def due(minute: float, basis: Basis = Basis.LIVE, **more: object) -> Due:
+def due(minute: float, basis: Basis = Basis.LIVE, **more: object) -> Told:
     """A bus planned `minute` minutes from now."""
     planned_at = NOW + 60 * minute
     values = {"journey": ("t", "20260302", 0), "destination": "Gonnet", "planned_at": planned_at, "basis": basis}
-    return Due(**(values | {"be_there_at": planned_at} | more))  # type: ignore[arg-type]
+    return Told(**(values | {"be_there_at": planned_at} | more))  # type: ignore[arg-type]
 
 
-def running(name: str, *coming: Due) -> Line:
+def running(name: str, *coming: Told) -> LineHere:
     """A line that runs."""
-    return Line(name, Service.RUNNING, coming)
+    return LineHere(name, Service.RUNNING, coming)
 
 
 times = st.floats(-3600, 1e5).map(lambda s: NOW + s)
@@ -48,9 +48,11 @@ waits = (
     | st.just(Arriving())
     | st.builds(Minutes, st.integers(0, 90), st.integers(90, 999))
     | st.builds(Around, times)
+    | st.builds(Planned, times)
+    | st.builds(Every, st.integers(1, 240))
 )
 dues = st.builds(
-    Due,
+    Told,
     journey=st.just(("t", "20260302", 0)),
     destination=st.text(),
     planned_at=times,
@@ -61,7 +63,7 @@ dues = st.builds(
     step_free=st.sampled_from([None, True, False]),
 )
 some_dues = st.lists(dues, max_size=5).map(tuple)
-lines = st.builds(Line, st.text(), st.sampled_from(Service), some_dues, some_dues, st.none() | times)
+lines = st.builds(LineHere, st.text(), st.sampled_from(Service), some_dues, some_dues, st.none() | times)
 
 
 def assert_one_message(text: str) -> None:
@@ -71,12 +73,12 @@ def assert_one_message(text: str) -> None:
 
 
 @given(st.text(), st.lists(lines, max_size=15), st.text())
-def test_an_answer_about_a_stop_is_one_message_whatever_the_names(code: str, some: list[Line], notice: str) -> None:
+def test_an_answer_about_a_stop_is_one_message_whatever_the_names(code: str, some: list[LineHere], notice: str) -> None:
     assert_one_message(stop_answer(code, NOW, some, clock, notice))
 
 
 @given(st.text(), lines, st.text())
-def test_an_answer_about_a_line_is_one_message_whatever_the_names(code: str, line: Line, notice: str) -> None:
+def test_an_answer_about_a_line_is_one_message_whatever_the_names(code: str, line: LineHere, notice: str) -> None:
     assert_one_message(line_answer(code, NOW, line, clock, notice))
 
 
@@ -130,7 +132,7 @@ def test_what_has_its_letter_stays_and_the_rest_loses_its_accent() -> None:
 def test_a_stop_is_told_in_the_order_things_come() -> None:
     norte = running("Norte", due(14, Basis.SCHEDULE, wait=Minutes(12, 16)))
     fast = running("307", due(5, wait=Minutes(4, 7), step_free=True))
-    assert stop_answer("LP1912", NOW, [Line("Oeste", Service.NO_DATA), norte, fast], clock, "desvío por 7") == (
+    assert stop_answer("LP1912", NOW, [LineHere("Oeste", Service.NO_DATA), norte, fast], clock, "desvío por 7") == (
         f"{AT} 307:4-7min(adapt) Norte:12-16min(hor) Oeste:s/datos. AVISO: desvio por 7"
     )
 
@@ -145,9 +147,9 @@ def test_lines_that_do_not_fit_are_counted() -> None:
 
 def test_a_rider_is_told_when_it_will_surely_not_come() -> None:
     gone = due(-12, Basis.NOT_COMING)
-    line = Line("307", Service.RUNNING, (due(13, wait=Minutes(11, 15)),), (gone,))
+    line = LineHere("307", Service.RUNNING, (due(13, wait=Minutes(11, 15)),), (gone,))
     assert line_answer("LP1912", NOW, line, clock) == f"{AT} 307 de 14:20 no viene; prox 11-15min"
-    alone = Line("307", Service.NO_BUS, (), (gone,), NOW + 13 * 60)
+    alone = LineHere("307", Service.NO_BUS, (), (gone,), NOW + 13 * 60)
     assert line_answer("LP1912", NOW, alone, clock) == f"{AT} 307 de 14:20 no viene; prox 14:45(hor)"
 
 
@@ -160,7 +162,7 @@ def test_a_silent_bus_is_never_told_to_the_minute() -> None:
 
 def test_the_reasons_for_nothing_differ() -> None:
     answers = {
-        service: line_answer("LP1912", NOW, Line("307", service, next_at=NOW + 3600), clock)
+        service: line_answer("LP1912", NOW, LineHere("307", service, next_at=NOW + 3600), clock)
         for service in (Service.NO_BUS, Service.NOT_NOW, Service.NO_DATA)
     }
     assert "ninguno en camino, prox 15:32(hor)" in answers[Service.NO_BUS]
