@@ -1,0 +1,207 @@
+"""A feed's agencies, stops, routes, services and shapes, as values of `models.network`."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from hashlib import blake2b
+from itertools import pairwise
+from typing import cast
+from zoneinfo import ZoneInfo
+
+from ingest.gtfs_fields import LATITUDE, LONGITUDE, Numbers, color, day, parsed, weekday, whole, zone
+from ingest.gtfs_files import Feed
+from ingest.gtfs_findings import BadTimetable, Findings
+from models.geo import Point, along_m
+from models.network import Agency, Route, Service, Shape, Stop
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+Week = tuple[bool, bool, bool, bool, bool, bool, bool]
+NO_WEEK: Week = (False, False, False, False, False, False, False)
+EPOCH = date(1970, 1, 1)
+ADDED, REMOVED = "1", "2"
+
+
+def agencies(feed: Feed, findings: Findings) -> tuple[dict[str, Agency], ZoneInfo]:
+    """Who runs the buses, and the zone of all times. One without an id is known by its name."""
+    found: dict[str, Agency] = {}
+    zones: dict[str, str] = {}
+    columns = ("agency_id", "agency_name", "agency_url", "agency_timezone", "agency_lang", "agency_phone")
+    for line, (given, name, url, named, language, phone) in feed.rows("agency.txt", *columns, needed=columns[1:4:2]):
+        where = f"agency.txt:{line}"
+        name_or_id = given or name
+        if name_or_id in found:
+            findings.refuse(where, f'agency_id "{name_or_id}" stands here again: each agency needs its own')
+        found[name_or_id] = Agency(name_or_id, name, url, named, language, phone)
+        zones.setdefault(named, where)
+    if not found:
+        raise BadTimetable(["agency.txt: no agency stands in it; its time zone is needed to read any time"])
+    first, *others = zones
+    for other in others:
+        findings.refuse(zones[other], f'agency_timezone "{other}" differs from "{first}": GTFS wants one zone a feed')
+    known = parsed(findings, zones[first], "agency_timezone", first, zone, None)
+    if known is None:
+        raise BadTimetable(findings.refusals)
+    return found, known
+
+
+def stops(feed: Feed, findings: Findings) -> dict[str, Stop]:
+    """Every stop that has a place, its own or its station's."""
+    found: dict[str, Stop] = {}
+    placeless: dict[str, Stop] = {}
+    numbers = Numbers({"": 0})
+    columns = ("stop_id", "stop_code", "stop_name", "stop_lat", "stop_lon", "parent_station")
+    asked = (*columns, "location_type", "wheelchair_boarding")
+    for line, (name, code, title, latitude, longitude, parent, kind, chair) in feed.rows(
+        "stops.txt", *asked, needed=("stop_id", "stop_lat", "stop_lon")
+    ):
+        where = f"stops.txt:{line}"
+        if not name or name in found or name in placeless:
+            findings.refuse(where, f'stop_id "{name}" stands here again or is empty: each stop needs its own')
+            continue
+        stop = Stop(name, code, title or name, (0, 0), parent, max(0, numbers[kind]), max(0, numbers[chair]))
+        if not latitude and not longitude:
+            placeless[name] = stop
+            continue
+        point = (
+            parsed(findings, where, "stop_lat", latitude, LATITUDE, 0.0),
+            parsed(findings, where, "stop_lon", longitude, LONGITUDE, 0.0),
+        )
+        found[name] = replace(stop, point=point)
+    for name, stop in placeless.items():
+        if stop.parent in found:
+            found[name] = replace(stop, point=found[stop.parent].point)
+    return found
+
+
+def routes(feed: Feed, findings: Findings, agencies: Mapping[str, Agency]) -> dict[str, Route]:
+    """The lines. One that names no agency belongs to the only or the first one."""
+    found: dict[str, Route] = {}
+    names = ("route_id", "agency_id", "route_short_name", "route_long_name", "route_type")
+    asked = (*names, "route_color", "route_text_color", "route_url", "route_desc")
+    for line, (name, agency, short, long, kind, paint, ink, url, about) in feed.rows(
+        "routes.txt", *asked, needed=("route_id", "route_type")
+    ):
+        where = f"routes.txt:{line}"
+        if not name or name in found:
+            findings.refuse(where, f'route_id "{name}" stands here again or is empty: each route needs its own')
+            continue
+        if agency and agency not in agencies:
+            findings.refuse(where, f'agency_id "{agency}": no such agency in agency.txt')
+        if not agency and len(agencies) > 1:
+            findings.warn("a route names no agency, though there are several; it was given to the first", where)
+        found[name] = Route(
+            name,
+            agency or next(iter(agencies)),
+            short or ("" if long else name),
+            long,
+            parsed(findings, where, "route_type", kind, whole, 3),
+            color(findings, where, paint),
+            color(findings, where, ink),
+            url,
+            about,
+        )
+    return found
+
+
+@dataclass
+class _Days:
+    """A service while it is read."""
+
+    week: Week = NO_WEEK
+    start: date | None = None
+    end: date | None = None
+    exceptions: dict[date, str] | None = None
+
+    def service(self, name: str) -> Service:
+        """As a value; without a calendar's dates, it spans its exceptions."""
+        said = self.exceptions or {}
+        added = frozenset(at for at, kind in said.items() if kind == ADDED)
+        removed = frozenset(at for at, kind in said.items() if kind == REMOVED)
+        start, end = self.start or min(said, default=EPOCH), self.end or max(said, default=EPOCH)
+        return Service(name, self.week, start, end, added, removed)
+
+
+def services(feed: Feed, findings: Findings) -> dict[str, Service]:
+    """The days of every service, from calendar.txt, calendar_dates.txt or both."""
+    found: dict[str, _Days] = {}
+    columns = ("service_id", *WEEKDAYS, "start_date", "end_date")
+    for line, (name, *week, first, last) in feed.rows("calendar.txt", *columns, needed=columns):
+        where = f"calendar.txt:{line}"
+        if name in found:
+            findings.refuse(where, f'service_id "{name}" stands here again: each service has one row')
+        days = [
+            parsed(findings, where, column, text, weekday, otherwise=False)
+            for column, text in zip(WEEKDAYS, week, strict=True)
+        ]
+        start = parsed(findings, where, "start_date", first, day, EPOCH)
+        end = parsed(findings, where, "end_date", last, day, EPOCH)
+        if end < start:
+            findings.refuse(where, f"end_date {last} lies before start_date {first}")
+        found[name] = _Days(cast("Week", tuple(days)), start, end)
+    _exceptions(feed, findings, found)
+    return {name: days.service(name) for name, days in found.items()}
+
+
+def _exceptions(feed: Feed, findings: Findings, found: dict[str, _Days]) -> None:
+    columns = ("service_id", "date", "exception_type")
+    for line, (name, at, kind) in feed.rows("calendar_dates.txt", *columns, needed=columns):
+        where = f"calendar_dates.txt:{line}"
+        if kind not in {ADDED, REMOVED}:
+            findings.refuse(where, f'exception_type "{kind}": expected 1 (runs) or 2 (does not run)')
+        days = found.setdefault(name, _Days())
+        if days.exceptions is None:
+            days.exceptions = {}
+        days.exceptions[parsed(findings, where, "date", at, day, EPOCH)] = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A shape as the feed draws it; `given`: shape_dist_traveled of its points in the feed's own unit, if sensible."""
+
+    shape: Shape
+    given: tuple[float, ...] = ()
+
+
+def shapes(feed: Feed, findings: Findings, wanted: set[str]) -> dict[str, Drawn]:
+    """The wanted shapes that have at least two points."""
+    points: dict[str, list[tuple[int, int, float, float, str]]] = {name: [] for name in wanted}
+    numbers = Numbers()
+    columns = ("shape_id", "shape_pt_lat", "shape_pt_lon", "shape_pt_sequence")
+    for line, (name, latitude, longitude, order, given) in feed.rows(
+        "shapes.txt", *columns, "shape_dist_traveled", needed=columns
+    ):
+        if name not in points:
+            continue
+        number = numbers[order]
+        try:
+            point = (number, line, LATITUDE(latitude), LONGITUDE(longitude), given)
+        except ValueError as trouble:
+            findings.refuse(f"shapes.txt:{line}", f'shape_pt_lat "{latitude}", shape_pt_lon "{longitude}": {trouble}')
+            continue
+        if number < 0:
+            findings.refuse(f"shapes.txt:{line}", f'shape_pt_sequence "{order}": expected a whole number')
+        points[name].append(point)
+    return {name: _drawn(name, sorted(rows)) for name, rows in points.items() if len(rows) > 1}
+
+
+def _drawn(name: str, rows: list[tuple[int, int, float, float, str]]) -> Drawn:
+    line = tuple((latitude, longitude) for _, _, latitude, longitude, _ in rows)
+    return Drawn(Shape(name, line, along_m(line)), distances([given for *_, given in rows]))
+
+
+def distances(texts: list[str]) -> tuple[float, ...]:
+    """shape_dist_traveled as numbers, in whatever unit; empty unless all are there and they rise."""
+    try:
+        values = tuple(float(text) for text in texts)
+    except ValueError:
+        return ()
+    rising = all(here <= there for here, there in pairwise(values)) and values[0] < values[-1]
+    return values if rising and all(map(math.isfinite, values)) else ()
+
+
+def joined(stops: list[Stop]) -> Shape:
+    """A line that only joins the stops, where no shape was given: named by them, so that it keeps its name."""
+    points: tuple[Point, ...] = tuple(stop.point for stop in stops)
+    name = blake2b("\n".join(stop.id for stop in stops).encode(), digest_size=8).hexdigest()
+    return Shape(f"stops-{name}", points, along_m(points), surveyed=False)

@@ -1,0 +1,303 @@
+"""A feed's trips: which stops they call at and when, shared as patterns and timings."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from ingest.gtfs_along import place
+from ingest.gtfs_fields import BLANK, UNREADABLE, Clocks, Numbers, clock_s, parsed, whole
+from ingest.gtfs_files import Feed
+from ingest.gtfs_findings import Findings
+from ingest.gtfs_places import Drawn, distances, joined
+from models.network import DAY_S, HALF_DAY_S, Frequency, Pattern, Route, Service, Shape, Stop, Timing, Trip
+
+FAR_M = 100.0
+"""A stop farther than this from its trip's shape is worth a word ..."""
+FOREIGN_M = 250.0
+"""... and where half of a trip's stops are farther than this, the shape is not its own."""
+MOST_REPEATS = 5000
+"""Of one trip by headway in a day."""
+FALLING = "times that go back; the stop was given the time before it"
+WRAPPED = "times that start again at 0:00; the rest of the trip was read as after midnight"
+APPROXIMATE = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A row of trips.txt."""
+
+    line: int
+    id: str
+    route_id: str
+    service_id: str
+    direction_id: int | None
+    shape_id: str
+    headsign: str
+    short_name: str
+    block_id: str
+    wheelchair: int
+
+
+Call = tuple[int, int, int, int, str, int, int, str, str]
+"""A row of stop_times.txt: sequence, line, arrival, departure, stop, pickup, drop off, timepoint, distance given."""
+
+
+def planned(
+    feed: Feed, findings: Findings, routes: Mapping[str, Route], services: Mapping[str, Service]
+) -> dict[str, Planned]:
+    """The trips whose route there is and whose service runs some day."""
+    found: dict[str, Planned] = {}
+    numbers = Numbers({"": 0})
+    names = ("trip_id", "route_id", "service_id", "direction_id", "shape_id")
+    asked = (*names, "trip_headsign", "trip_short_name", "block_id", "wheelchair_accessible")
+    for line, (name, route, service, direction, shape, sign, short, block, chair) in feed.rows(
+        "trips.txt", *asked, needed=names[:3]
+    ):
+        where = f"trips.txt:{line}"
+        if not name or name in found:
+            findings.refuse(where, f'trip_id "{name}" stands here again or is empty: each trip needs its own')
+        elif route not in routes:
+            findings.refuse(where, f'route_id "{route}": no such route in routes.txt')
+        elif service not in services:
+            findings.warn("a trip whose service is in no calendar never runs; it is left out", where)
+        else:
+            way = int(direction) if direction in {"0", "1"} else None
+            found[name] = Planned(line, name, route, service, way, shape, sign, short, block, max(0, numbers[chair]))
+    return found
+
+
+def calls(
+    feed: Feed, findings: Findings, trips: Mapping[str, Planned], stops: Mapping[str, Stop]
+) -> dict[str, list[Call]]:
+    """Each trip's rows of stop_times.txt, in their order."""
+    found: dict[str, list[Call]] = {name: [] for name in trips}
+    clocks, numbers, kinds = Clocks(), Numbers(), Numbers({"": 0})
+    same = {name: name for name in stops}
+    needed = ("trip_id", "arrival_time", "departure_time", "stop_id", "stop_sequence")
+    asked = (*needed, "pickup_type", "drop_off_type", "timepoint", "shape_dist_traveled")
+    for line, (trip, arrival, departure, stop, sequence, pickup, drop, promised, given) in feed.rows(
+        "stop_times.txt", *asked, needed=needed
+    ):
+        rows, at = found.get(trip), same.get(stop)
+        call = (numbers[sequence], line, clocks[arrival], clocks[departure], at or "", kinds[pickup], kinds[drop])
+        if rows is None:
+            findings.warn("a trip that trips.txt has not, or that never runs, is left out", f"stop_times.txt:{line}")
+        elif at is None or UNREADABLE in call or call[0] == BLANK:
+            _refuse(findings, f"stop_times.txt:{line}", call, (stop, sequence, arrival, departure, pickup, drop))
+        else:
+            rows.append((*call, promised, given))
+    for rows in found.values():
+        rows.sort()
+    return found
+
+
+def _refuse(
+    findings: Findings, where: str, call: tuple[int, int, int, int, str, int, int], texts: tuple[str, ...]
+) -> None:
+    """Say what of a row cannot be."""
+    stop, sequence, arrival, departure, *kinds = texts
+    if not call[4]:
+        findings.refuse(where, f'stop_id "{stop[:60]}": no such stop with a place in stops.txt')
+    if call[0] < 0:
+        findings.refuse(where, f'stop_sequence "{sequence[:60]}": expected a whole number')
+    for column, text, value in zip(("arrival_time", "departure_time"), (arrival, departure), call[2:4], strict=True):
+        if value == UNREADABLE:
+            parsed(findings, where, column, text, clock_s, BLANK)
+    for column, text, value in zip(("pickup_type", "drop_off_type"), kinds, call[5:], strict=True):
+        if value == UNREADABLE:
+            parsed(findings, where, column, text, whole, 0)
+
+
+def frequencies(feed: Feed, findings: Findings, trips: Mapping[str, Planned]) -> dict[str, tuple[Frequency, ...]]:
+    """The headways of trips that repeat."""
+    found: dict[str, list[Frequency]] = {}
+    needed = ("trip_id", "start_time", "end_time", "headway_secs")
+    for line, (name, start, end, headway, exact) in feed.rows("frequencies.txt", *needed, "exact_times", needed=needed):
+        where = f"frequencies.txt:{line}"
+        if name not in trips:
+            findings.warn("a trip that trips.txt has not, or that never runs, is left out", where)
+            continue
+        start_s = parsed(findings, where, "start_time", start, clock_s, 0)
+        end_s = parsed(findings, where, "end_time", end, clock_s, 1)
+        headway_s = parsed(findings, where, "headway_secs", headway, whole, 1)
+        if headway_s < 1 or end_s <= start_s or end_s - start_s > headway_s * MOST_REPEATS:
+            findings.refuse(
+                where, f"every {headway} s from {start} to {end}: expected 1 to {MOST_REPEATS} departures, in order"
+            )
+            continue
+        found.setdefault(name, []).append(Frequency(start_s, end_s, headway_s, exact == "1"))
+    return {name: tuple(sorted(some, key=lambda one: one.start_s)) for name, some in found.items()}
+
+
+@dataclass
+class Weaver:
+    """Makes trips out of rows, sharing whatever two of them have in common."""
+
+    findings: Findings
+    stops: Mapping[str, Stop]
+    shapes: Mapping[str, Drawn]
+    repeats: Mapping[str, tuple[Frequency, ...]]
+    patterns: list[Pattern] = field(default_factory=list)
+    _known: dict[object, int] = field(default_factory=dict)
+    _placed: dict[object, tuple[Shape, tuple[float, ...]]] = field(default_factory=dict)
+    _timings: dict[object, Timing] = field(default_factory=dict)
+    _sequences: dict[tuple[int, ...], tuple[int, ...]] = field(default_factory=dict)
+
+    def trip(self, plan: Planned, rows: Sequence[Call]) -> Trip | None:
+        """One trip with its pattern; None where it cannot run."""
+        if len(rows) < 2:
+            self.findings.warn("a trip with fewer than two stops is left out", f"trips.txt:{plan.line}")
+            return None
+        sequences, lines, arrivals, departures, stop_ids, pickup, drop_off, promised, given = zip(*rows, strict=True)
+        if not self._ordered(sequences, lines) or not self._ends_timed(rows):
+            return None
+        pattern = self._pattern(plan, stop_ids, (_or_none(pickup), _or_none(drop_off)), given)
+        start_s = max(departures[0], arrivals[0]) if departures[0] == BLANK else departures[0]
+        timing = self._timing(pattern, lines[0], start_s, (arrivals, departures, promised))
+        return Trip(
+            plan.id,
+            pattern.index,
+            plan.service_id,
+            start_s,
+            timing,
+            plan.headsign,
+            plan.short_name,
+            plan.block_id,
+            self._counted(sequences),
+            self.repeats.get(plan.id, ()),
+            plan.wheelchair,
+        )
+
+    def _ordered(self, sequences: tuple[int, ...], lines: tuple[int, ...]) -> bool:
+        if len(set(sequences)) == len(sequences):
+            return True
+        line = next(line for (here, there), line in zip(pairwise(sequences), lines[1:], strict=True) if here == there)
+        self.findings.refuse(
+            f"stop_times.txt:{line}", "stop_sequence stands twice in one trip: each stop needs its own"
+        )
+        return False
+
+    def _ends_timed(self, rows: Sequence[Call]) -> bool:
+        untimed = [row[1] for row in (rows[0], rows[-1]) if row[2] == BLANK and row[3] == BLANK]
+        for line in untimed:
+            self.findings.refuse(
+                f"stop_times.txt:{line}", "no time: the first and the last stop of a trip must have one"
+            )
+        return not untimed
+
+    def _counted(self, sequences: tuple[int, ...]) -> tuple[int, ...]:
+        if sequences[0] == 1 and sequences[-1] == len(sequences):
+            return ()
+        return self._sequences.setdefault(sequences, sequences)
+
+    def _pattern(
+        self,
+        plan: Planned,
+        stop_ids: tuple[str, ...],
+        kinds: tuple[tuple[int, ...], tuple[int, ...]],
+        given: Sequence[str],
+    ) -> Pattern:
+        key = (plan.route_id, plan.direction_id, plan.shape_id, stop_ids, kinds)
+        index = self._known.get(key)
+        if index is None:
+            where = (plan.shape_id, stop_ids)
+            if where not in self._placed:
+                self._placed[where] = self._place(plan, stop_ids, given)
+            shape, stop_m = self._placed[where]
+            index = self._known[key] = len(self.patterns)
+            self.patterns.append(Pattern(index, plan.route_id, plan.direction_id, stop_ids, stop_m, shape, (), *kinds))
+        return self.patterns[index]
+
+    def _place(self, plan: Planned, stop_ids: tuple[str, ...], given: Sequence[str]) -> tuple[Shape, tuple[float, ...]]:
+        """The stops on their shape, or on a line that joins them where there is none or it is not theirs."""
+        stops, drawn = [self.stops[name] for name in stop_ids], self.shapes.get(plan.shape_id)
+        where = f"trips.txt:{plan.line}"
+        if drawn is None:
+            if plan.shape_id:
+                self.findings.warn("a shape that shapes.txt has not; the stops were joined by straight lines", where)
+            straight = joined(stops)
+            return straight, straight.along_m
+        placed = place(drawn.shape, [stop.point for stop in stops], _in_metres(drawn, given))
+        if float(np.median(placed.aside_m)) > FOREIGN_M:
+            self.findings.warn("a shape far from its trip's stops; they were joined by straight lines", where)
+            straight = joined(stops)
+            return straight, straight.along_m
+        if max(placed.aside_m) > FAR_M:
+            self.findings.warn(f"stops lie more than {FAR_M:g} m from their trip's shape", where)
+        return drawn.shape, placed.stop_m
+
+    def _timing(
+        self,
+        pattern: Pattern,
+        line: int,
+        start_s: int,
+        said: tuple[tuple[int, ...], tuple[int, ...], tuple[str, ...]],
+    ) -> Timing:
+        arrivals, departures, promised = said
+        blank = BLANK in arrivals or BLANK in departures
+        if not blank:
+            arrivals, departures = tuple([t - start_s for t in arrivals]), tuple([t - start_s for t in departures])
+        key = (arrivals, departures, promised, pattern.index if blank else None)
+        timing = self._timings.get(key)
+        if timing is None:
+            if blank:
+                arrivals, departures = filled(arrivals, departures, pattern.stop_m, start_s)
+                promised = tuple(
+                    APPROXIMATE if said[0][i] == said[1][i] == BLANK else p for i, p in enumerate(promised)
+                )
+            timing = self._timings[key] = self._sound(line, arrivals, departures, promised)
+        return timing
+
+    def _sound(
+        self, line: int, arrivals: tuple[int, ...], departures: tuple[int, ...], promised: tuple[str, ...]
+    ) -> Timing:
+        """A timing whose times never fall."""
+        times, last, shift = [], arrivals[0], 0
+        for time in (time for both in zip(arrivals, departures, strict=True) for time in both):
+            if time + shift < last - HALF_DAY_S:
+                shift += DAY_S
+                self.findings.warn(WRAPPED, f"stop_times.txt:{line}")
+            elif time + shift < last:
+                self.findings.warn(FALLING, f"stop_times.txt:{line}")
+            last = max(last, time + shift)
+            times.append(last)
+        timepoint = tuple(text != APPROXIMATE for text in promised)
+        return Timing(tuple(times[::2]), tuple(times[1::2]), () if all(timepoint) else timepoint)
+
+
+def filled(
+    arrivals: Sequence[int], departures: Sequence[int], stop_m: Sequence[float], start_s: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Blank times by the distance driven between the stops that have one; less `start_s`."""
+    arrived = [
+        departure if arrival == BLANK else arrival for arrival, departure in zip(arrivals, departures, strict=True)
+    ]
+    left = [
+        arrival if departure == BLANK else departure for arrival, departure in zip(arrivals, departures, strict=True)
+    ]
+    timed = [position for position, time in enumerate(arrived) if time != BLANK]
+    for before, after in pairwise(timed):
+        for position, time in zip(
+            range(before + 1, after), _between(stop_m, left[before], arrived[after], before, after), strict=True
+        ):
+            arrived[position] = left[position] = time
+    return tuple(time - start_s for time in arrived), tuple(time - start_s for time in left)
+
+
+def _between(stop_m: Sequence[float], leaves: int, arrives: int, before: int, after: int) -> Iterator[int]:
+    length = stop_m[after] - stop_m[before]
+    for position in range(before + 1, after):
+        share = (stop_m[position] - stop_m[before]) / length if length > 0 else (position - before) / (after - before)
+        yield round(leaves + share * (arrives - leaves))
+
+
+def _or_none(kinds: tuple[int, ...]) -> tuple[int, ...]:
+    return kinds if any(kinds) else ()
+
+
+def _in_metres(drawn: Drawn, given: Sequence[str]) -> tuple[float, ...] | None:
+    """The feed's distances of the stops, in metres along the shape, whatever their unit."""
+    there = distances(list(given)) if drawn.given else ()
+    return tuple(np.interp(there, drawn.given, drawn.shape.along_m).tolist()) if there else None

@@ -1,0 +1,180 @@
+"""Which link of one timetable is which of another: what was learnt of a street outlives the names of those who run it.
+
+A *link* is the way from one stop to the next. Feeds rename their trips, their routes and now and then their stops;
+the street stays. So a link is known by its two stops and by where it runs, and one that runs where a known link ran,
+between the same places, is that link, whatever its stops are called now.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from itertools import product
+
+from models.geo import Point, distance_m, point_at
+from models.network import Network, Pattern
+
+SAME_PLACE_M = 30.0
+"""Two stops of different names nearer than this may be the same pole."""
+SAME_WAY_M = 60.0
+"""How far the middles of one and the same way may lie apart, and by how much its lengths may differ ..."""
+SAME_WAY_SHARE = 0.15
+"""... or by this share of its length, where that is more: long ways are drawn more loosely."""
+ROUNDED = 3
+"""Decimals of a degree, about 100 m, to which a new name rounds the middle of its way."""
+
+Pair = tuple[str, str]
+Cell = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The way from one stop to the next. `middle` lies half way along it; `id` is empty until it is identified."""
+
+    id: str
+    from_stop: str
+    to_stop: str
+    start: Point
+    middle: Point
+    end: Point
+    length_m: float
+
+    @property
+    def pair(self) -> Pair:
+        """The stops it joins."""
+        return (self.from_stop, self.to_stop)
+
+
+def links_of(network: Network) -> tuple[Link, ...]:
+    """Every link of a network once, in the order of their identities."""
+    found = {link.id: link for pattern in network.patterns for link in drawn(network, pattern)}
+    return tuple(found[name] for name in sorted(found))
+
+
+def inheriting(network: Network, known: Iterable[Link] = ()) -> Network:
+    """The same network with each link named as the known one it is, or by a new name of its own.
+
+    A new name follows from the stops and the way alone, so that without anything known two imports agree too.
+    """
+    ways = [drawn(network, pattern) for pattern in network.patterns]
+    names = identify([link for way in ways for link in way], known)
+    patterns = tuple(
+        replace(pattern, link_ids=tuple(names[link] for link in way))
+        for pattern, way in zip(network.patterns, ways, strict=True)
+    )
+    return replace(network, patterns=patterns)
+
+
+def drawn(network: Network, pattern: Pattern) -> tuple[Link, ...]:
+    """The links of a pattern as its shape draws them, with the identities the pattern gives, if any."""
+    shape, at = pattern.shape, pattern.stop_m
+    points = [network.stops[stop_id].point for stop_id in pattern.stop_ids]
+    names = pattern.link_ids or ("",) * (len(points) - 1)
+    return tuple(
+        Link(
+            names[i],
+            pattern.stop_ids[i],
+            pattern.stop_ids[i + 1],
+            points[i],
+            point_at(shape.points, shape.along_m, (at[i] + at[i + 1]) / 2),
+            points[i + 1],
+            at[i + 1] - at[i],
+        )
+        for i in range(len(points) - 1)
+    )
+
+
+def identify(links: Iterable[Link], known: Iterable[Link]) -> dict[Link, str]:
+    """A name for each link: first those between known stops, then those that only run where a known one ran."""
+    memory = _Memory(known)
+    names: dict[Link, str] = {}
+    rest: list[Link] = []
+    for link in sorted(set(links), key=_order):
+        if (same := memory.of_pair(link)) is not None:
+            names[link] = memory.claim(same, link)
+        else:
+            rest.append(link)
+    for link in rest:
+        same = memory.of_pair(link) or memory.of_place(link)
+        names[link] = memory.claim(same, link) if same is not None else memory.add(link)
+    return names
+
+
+def _order(link: Link) -> tuple[Pair, float, Point]:
+    return (link.pair, link.length_m, link.middle)
+
+
+def _same_way(here: Link, there: Link) -> bool:
+    slack_m = max(SAME_WAY_M, SAME_WAY_SHARE * here.length_m)
+    return abs(here.length_m - there.length_m) <= slack_m and distance_m(here.middle, there.middle) <= slack_m
+
+
+def _same_places(here: Link, there: Link) -> bool:
+    return (
+        distance_m(here.start, there.start) <= SAME_PLACE_M
+        and distance_m(here.end, there.end) <= SAME_PLACE_M
+        and _same_way(here, there)
+    )
+
+
+def _nearest(link: Link, candidates: Sequence[Link]) -> Link | None:
+    return min(candidates, key=lambda one: (distance_m(one.middle, link.middle), one.id), default=None)
+
+
+@dataclass
+class _Memory:
+    """The links known so far, by their stops and by where they begin."""
+
+    known: Iterable[Link]
+    _pairs: dict[Pair, list[Link]] = field(default_factory=dict)
+    _cells: dict[Cell, list[Link]] = field(default_factory=dict)
+    _ids: set[str] = field(default_factory=set)
+    _claimed: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for link in self.known:
+            self._keep(link)
+
+    def _keep(self, link: Link) -> None:
+        self._pairs.setdefault(link.pair, []).append(link)
+        self._cells.setdefault(_cell(link.start), []).append(link)
+        self._ids.add(link.id)
+
+    def of_pair(self, link: Link) -> Link | None:
+        """The known link between these very stops that runs the same way."""
+        return _nearest(link, [one for one in self._pairs.get(link.pair, ()) if _same_way(link, one)])
+
+    def of_place(self, link: Link) -> Link | None:
+        """The known link that begins, runs and ends in the same places, and that no other has claimed."""
+        around = (one for cell in _around(_cell(link.start)) for one in self._cells.get(cell, ()))
+        return _nearest(link, [one for one in around if one.id not in self._claimed and _same_places(link, one)])
+
+    def claim(self, same: Link, link: Link) -> str:
+        """Let a link be a known one; others between its stops will find it there."""
+        self._claimed.add(same.id)
+        if same.pair != link.pair:
+            self._pairs.setdefault(link.pair, []).append(replace(link, id=same.id))
+        return same.id
+
+    def add(self, link: Link) -> str:
+        """A new name from the stops and the rounded middle of the way; a second way there gets a number."""
+        said = f"{link.from_stop}\n{link.to_stop}\n{link.middle[0]:.{ROUNDED}f}\n{link.middle[1]:.{ROUNDED}f}"
+        name = base = blake2b(said.encode(), digest_size=8).hexdigest()
+        number = 1
+        while name in self._ids:
+            number += 1
+            name = f"{base}-{number}"
+        self._keep(replace(link, id=name))
+        self._claimed.add(name)
+        return name
+
+
+CELL_DEGREES = 0.001
+"""Cells of at least 30 m either way up to 70 degrees of latitude, so that a neighbour is never two cells away."""
+
+
+def _cell(point: Point) -> Cell:
+    return (int(point[0] // CELL_DEGREES), int(point[1] // CELL_DEGREES))
+
+
+def _around(cell: Cell) -> Iterator[Cell]:
+    return ((cell[0] + north, cell[1] + east) for north, east in product((-1, 0, 1), repeat=2))
