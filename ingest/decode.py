@@ -1,6 +1,8 @@
 """Bytes to readings, a device's presence, or the reason why they are neither. Pure, and total: it never raises."""
 
-from ingest.formats import own, senml
+from collections.abc import Callable, Mapping, Sequence
+
+from ingest.formats import gtfsrt, hfp, own, senml
 from ingest.formats.own import Unreadable
 from ingest.topic import Sender, sender_of
 from models.reading import Message, Presence, Reading, Reason, Rejected
@@ -8,20 +10,30 @@ from models.reading import Message, Presence, Reading, Reason, Rejected
 MAX_PAYLOAD_BYTES = 65_000
 """Less than what the receiver cuts a longer packet to, so that a cut one is told for what it is."""
 
+LONGEST_FOREIGN_TOPIC = 1_024
 _JSON_SPACE = b" \t\r\n"
 _OWN_ARRAY = b'"observed_at"'
 
 Item = Reading | Presence | Rejected
 
 
-def decode(message: Message) -> list[Item]:
+FOREIGN: Mapping[str, Callable[[Message, str], Sequence[Reading | Rejected]]] = {
+    hfp.PREFIX: hfp.readings,
+    gtfsrt.PREFIX: gtfsrt.readings,
+}
+"""Topics of others, all below a slash that ours never begin with: who reads them."""
+
+
+def decode(message: Message, foreign: str | None = None) -> list[Item]:
     """Everything the message says, in its order. Never empty: each message ends as a reading or as a rejection.
+
+    foreign: the municipality that foreign topics speak for, which do not name one; None where there are none.
 
     A bad element of an array costs the good ones nothing. It becomes a `Rejected` with a message of that element
     alone, byte for byte, so that decoding it again after a repair does not bring its neighbours a second time.
     """
     try:
-        return _items(message)
+        return _foreign(message, foreign) if message.topic.startswith("/") else _items(message)
     except Unreadable as unreadable:
         return [Rejected(message, unreadable.reason, unreadable.detail)]
 
@@ -41,6 +53,15 @@ def _items(message: Message) -> list[Item]:
     if start == b"[":
         return _array(sender, message)
     return [own.reading(sender, message, payload)]
+
+
+def _foreign(message: Message, municipality: str | None) -> list[Item]:
+    read = next((read for prefix, read in FOREIGN.items() if message.topic.startswith(prefix)), None)
+    if read is None or municipality is None or len(message.topic) > LONGEST_FOREIGN_TOPIC:
+        raise Unreadable(Reason.TOPIC, f"not ours, and none of {', '.join(FOREIGN)} with VIGIA_FOREIGN_BUSES set")
+    if len(message.payload) > MAX_PAYLOAD_BYTES:
+        raise Unreadable(Reason.TOO_LARGE, f"{len(message.payload):,} bytes; at most {MAX_PAYLOAD_BYTES:,} at a time")
+    return [*read(message, municipality)]
 
 
 def _array(sender: Sender, message: Message) -> list[Item]:

@@ -23,7 +23,7 @@ from alerts.rulebook import Rulebook
 from alerts.states import ByRule, States
 from ingest.broker import Broker
 from ingest.check import check, late_arrivals
-from ingest.decode import decode
+from ingest.decode import FOREIGN, decode
 from ingest.memory import DeviceMemory, Memories, note_losses
 from ingest.presence import store_presences
 from ingest.registry import Registry, Sender, sender_of
@@ -88,6 +88,8 @@ class Pipeline:
     database: Engine
     clock: Clock
     lane: Lane | None
+    foreign: str | None = None
+    """The municipality that foreign topics speak for, where they are heard."""
     registry: Registry = field(default_factory=Registry)
     memories: Memories = field(default_factory=Memories)
     states: States = field(default_factory=States)
@@ -137,7 +139,7 @@ class Pipeline:
         """What this lane subscribes to. The bulk lane hears everything, so that no topic is nobody's."""
         if self.lane is Lane.CRITICAL:
             return tuple(f"vigia/v1/+/{kind}/#" for kind in self.kinds)
-        return (EVERYTHING,)
+        return (EVERYTHING, *(f"{prefix}#" for prefix in FOREIGN if self.foreign))
 
     def concerns(self, topic: str) -> bool:
         """Whether a message is this lane's to keep."""
@@ -206,7 +208,7 @@ class Pipeline:
         """
         now = self.clock()
         book = self._current_book(transaction)
-        arrived = _sorted_out(messages)
+        arrived = _sorted_out(messages, self.foreign)
         devices = self.registry.resolve(transaction, arrived.senders, now)
         self.memories.fetch(transaction, (devices[sender].id for sender in arrived.senders), lock=careful)
         checked = check(devices, self.memories, (reading for _, reading in arrived.readings))
@@ -288,6 +290,8 @@ class Pipeline:
 @lru_cache(maxsize=MOST_TOPICS)
 def lane_of(topic: str) -> Lane | None:
     """Whose a message is; what names no kind of ours is the bulk lane's to reject, and commands are nobody's."""
+    if topic.startswith("/"):
+        return Lane.BULK
     if topic.endswith(COMMANDS):
         return None
     kind = BY_NAME.get(topic.split("/", 4)[3]) if topic.count("/") > 3 else None
@@ -353,10 +357,10 @@ class _Arrived:
         return {sender_of(reading) for _, reading in self.readings} | {sender_of(one) for one in self.presences}
 
 
-def _sorted_out(messages: Iterable[Message]) -> _Arrived:
+def _sorted_out(messages: Iterable[Message], foreign: str | None) -> _Arrived:
     arrived = _Arrived()
     for message in messages:
-        for item in decode(message):
+        for item in decode(message, foreign):
             match item:
                 case Reading():
                     arrived.readings.append((message, item))

@@ -38,7 +38,7 @@ def take_again(transaction: Connection, pipeline: Pipeline, one: Kept) -> str | 
 
     What is still no reading stays as it is, so that trying again costs nothing.
     """
-    troubles = [item.detail for item in decode(one.message) if isinstance(item, Rejected)]
+    troubles = [item.detail for item in decode(one.message, pipeline.foreign) if isinstance(item, Rejected)]
     if troubles:
         return troubles[0]
     pipeline.forget()  # whether the message before this one was committed is the caller's to know

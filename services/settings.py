@@ -20,6 +20,11 @@ class Settings(BaseSettings):
     mqtt_ca_file: Path | None = Field(default=None, description="CA certificate for mqtts://")
     mqtt_cert_file: Path | None = Field(default=None, description="Client certificate for mqtts://")
     mqtt_key_file: Path | None = Field(default=None, description="Key of the client certificate")
+    foreign_buses: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9-]{1,64}$",
+        description="Municipality of buses heard on /hfp/v2/ and /gtfsrt/vp/; not heard when unset",
+    )
     data_dir: Path = Field(default=Path(".vigia"), description="Where the embedded database and broker live")
     embedded_mqtt_port: int = Field(default=1883, ge=1, le=65535, description="Port of the embedded broker")
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on")

@@ -7,11 +7,15 @@ from pydantic import Field, model_validator
 from models.kind import Keeping, Lane, Limits, Payload, SensorKind, Signal, Text
 
 LONGEST_NAME = 128
+DATE_PATTERN = "^[0-9]{8}$"
+TIME_PATTERN = "^[0-9]{1,3}:[0-5][0-9](:[0-5][0-9])?$"
+_PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 
 
 def _name(description: str, example: str) -> Any:
     """A field for a name out of a timetable or off a sign."""
-    return Field(default=None, min_length=1, max_length=LONGEST_NAME, description=description, examples=[example])
+    bounds: Any = {"min_length": 1, "max_length": LONGEST_NAME, "pattern": _PRINTABLE}
+    return Field(default=None, description=description, examples=[example], **bounds)
 
 
 class BusPayload(Payload):
@@ -28,11 +32,11 @@ class BusPayload(Payload):
     direction_id: int | None = Field(default=None, ge=0, le=1, description="Direction as in GTFS", examples=[0])
     block_id: str | None = _name("Block: what the vehicle does on a day", "307-4")
     start_date: str | None = Field(
-        default=None, pattern=r"^[0-9]{8}$", description="Service date, YYYYMMDD", examples=["20130402"]
+        default=None, pattern=DATE_PATTERN, description="Service date, YYYYMMDD", examples=["20130402"]
     )
     start_time: str | None = Field(
         default=None,
-        pattern=r"^[0-9]{1,3}:[0-5][0-9](:[0-5][0-9])?$",
+        pattern=TIME_PATTERN,
         description="Planned start of the trip, HH:MM:SS of the service date; passes 24:00 after midnight",
         examples=["19:00:00"],
     )

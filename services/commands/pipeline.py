@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     clock, stop = clock_of(settings), stop_on_signals()
     start_logging(settings)
     with migrated_database(settings, "vigia-pipeline", stop=stop) as database, mqtt_url(settings) as url:
-        pipeline = Pipeline(database, clock, arguments.lane)
+        pipeline = Pipeline(database, clock, arguments.lane, foreign=settings.foreign_buses)
         try:
             broker = Broker(
                 url,

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
             for one in found:
                 print(_line(one))
             return 0
-        pipeline = Pipeline(database, clock_of(settings), lane=None)
+        pipeline = Pipeline(database, clock_of(settings), lane=None, foreign=settings.foreign_buses)
         still = [trouble for one in found if (trouble := _again(database, pipeline, one)) is not None]
         print(f"{len(found) - len(still)} taken in, {len(still)} still no reading")
         return 1 if still else 0
