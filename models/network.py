@@ -6,6 +6,7 @@ seconds after "noon less 12 h" of the service date in the agency's zone (GTFS), 
 change of the clocks; instants are Unix seconds.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -20,6 +21,8 @@ Value = TypeVar("Value")
 
 DAY_S = 86_400
 HALF_DAY_S = 43_200
+DAYS_REMEMBERED = 500
+"""Service dates whose services are kept at hand; whoever asks for more makes them be worked out again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ class Pattern:
 class Timing:
     """When a trip is at its stops, seconds after its start; the first departure is 0. Shared by trips that agree.
 
-    `timepoint`: which of the times the timetable promises; the others are interpolated or approximate.
+    `timepoint`: which of the times the timetable promises; the others are interpolated or approximate. Empty: all.
     """
 
     arrivals_s: tuple[int, ...]
@@ -210,9 +213,22 @@ def midnight_at(day: date, zone: ZoneInfo) -> float:
     return datetime.combine(day, time(12), tzinfo=zone).astimezone(UTC).timestamp() - HALF_DAY_S
 
 
+@dataclass(frozen=True, slots=True)
+class _Departures:
+    """Every start along a pattern, repeated ones too, in order: seconds after the zero of a day, and whose it is."""
+
+    starts_s: tuple[int, ...]
+    trips: tuple[Trip, ...]
+    longest_s: int
+    """Of its trips, from start to end."""
+
+
 @dataclass(frozen=True)
 class Network:
-    """A timetable in force, with what is looked up often. Built once for each version and never changed."""
+    """A timetable in force, with what is looked up often. Built once for each version and never changed.
+
+    `feed` names whose timetable it is where a city has several; empty where they are merged or it has one.
+    """
 
     version: str
     zone: ZoneInfo
@@ -222,7 +238,8 @@ class Network:
     patterns: tuple[Pattern, ...]
     trips: Mapping[str, Trip]
     services: Mapping[str, Service]
-    _days: dict[date, tuple[float, frozenset[str]]] = field(default_factory=dict, repr=False, compare=False)
+    feed: str = ""
+    _days: dict[date, tuple[float, frozenset[str]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def trips_along(self) -> tuple[tuple[Trip, ...], ...]:
@@ -231,6 +248,17 @@ class Network:
         for trip in self.trips.values():
             along[trip.pattern].append(trip)
         return tuple(tuple(sorted(trips, key=lambda trip: (trip.start_s, trip.id))) for trips in along)
+
+    @cached_property
+    def _departures(self) -> tuple[_Departures, ...]:
+        return tuple(
+            _Departures(
+                tuple(start_s for start_s, _ in starts),
+                tuple(starts.values()),
+                max((trip.duration_s for trip in starts.values()), default=0),
+            )
+            for starts in map(_by_start, self.trips_along)
+        )
 
     @cached_property
     def patterns_of(self) -> Mapping[str, tuple[int, ...]]:
@@ -261,6 +289,8 @@ class Network:
         """The zero of a service date, Unix seconds, and the services that run on it."""
         known = self._days.get(day)
         if known is None:
+            if len(self._days) >= DAYS_REMEMBERED:
+                self._days.clear()
             running = frozenset(service.id for service in self.services.values() if service.runs_on(day))
             known = self._days[day] = (midnight_at(day, self.zone), running)
         return known
@@ -281,16 +311,29 @@ class Network:
         return Journey(trip, service_date, begun, zero + begun, bool(trip.frequencies))
 
     def journeys(self, pattern: int, start: float, end: float) -> Iterator[Journey]:
-        """The journeys along a pattern planned to be on the road at any time from `start` to `end`, Unix seconds."""
-        for day in self.days_around(start):
+        """The journeys along a pattern planned to be on the road at any time from `start` to `end`, Unix seconds.
+
+        Those of one service date come by their start; the dates come in order.
+        """
+        departures = self._departures[pattern]
+        starts = departures.starts_s
+        if not starts:
+            return
+        for day in self._dates(start - starts[-1] - departures.longest_s, end):
             zero, running = self.day(day)
-            for trip in self.trips_along[pattern]:
-                if trip.service_id not in running:
-                    continue
-                for start_s in starts_s(trip):
-                    begins = zero + start_s
-                    if begins <= end and begins + trip.duration_s >= start:
-                        yield Journey(trip, day, start_s, begins, bool(trip.frequencies))
+            first = bisect_left(starts, start - zero - departures.longest_s)
+            for at in range(first, bisect_right(starts, end - zero, first)):
+                trip = departures.trips[at]
+                begins = zero + starts[at]
+                if trip.service_id in running and begins + trip.duration_s >= start:
+                    yield Journey(trip, day, starts[at], begins, bool(trip.frequencies))
+
+    def _dates(self, start: float, end: float) -> Iterator[date]:
+        """The dates whose zero may lie between two instants: before midnight where clocks go forward that day."""
+        day, last = (datetime.fromtimestamp(at, self.zone).date() for at in (start, end))
+        while day <= last + timedelta(days=1):
+            yield day
+            day += timedelta(days=1)
 
 
 def starts_s(trip: Trip) -> Iterable[int]:
@@ -302,6 +345,11 @@ def starts_s(trip: Trip) -> Iterable[int]:
 
 def _last_s(trip: Trip) -> int:
     return max(starts_s(trip), default=trip.start_s) + trip.duration_s
+
+
+def _by_start(trips: Iterable[Trip]) -> dict[tuple[int, str], Trip]:
+    starts = {(start_s, trip.id): trip for trip in trips for start_s in starts_s(trip)}
+    return {key: starts[key] for key in sorted(starts)}
 
 
 def _grouped(pairs: Iterable[tuple[Key, Value]]) -> dict[Key, tuple[Value, ...]]:
