@@ -111,8 +111,8 @@ def forget(request: Request, response: Response) -> None:
     response.delete_cookie(_cookie_name(request), httponly=True, samesite="strict", secure=_is_secure(request))
 
 
-def public() -> None:
-    """Declares that whoever reaches the address may read this."""
+async def public() -> None:
+    """Declares that whoever reaches the address may read this. Nothing to wait for: no thread is worth its while."""
 
 
 _SCHEME = HTTPBearer(
