@@ -39,7 +39,7 @@ class Place(Struct, frozen=True, gc=False):
     """Where a bus is on which journey, with how sure that is.
 
     `pattern` is an index into the network of `version`; -1 with no journey. `distance_m` is measured along its shape.
-    `probability` is that of this journey against all others, 0 to 1.
+    `probability` is that of this journey against all others, 0 to 1. `still_s`: how long the vehicle has not moved.
     """
 
     phase: Phase
@@ -52,6 +52,7 @@ class Place(Struct, frozen=True, gc=False):
     pattern: int = -1
     distance_m: float = 0.0
     probability: float = 0.0
+    still_s: float = 0.0
 
 
 class Coming(Struct, frozen=True, gc=False):

@@ -9,7 +9,8 @@ class Report(Struct, frozen=True, gc=False):
     `at` is the device's own time, Unix seconds. What the vehicle claims (trip, route, direction, block, start, line) is
     evidence, not truth; None where it claims nothing. `direction_id` is GTFS's 0 or 1; `start_date` YYYYMMDD; `start_s`
     seconds after noon less 12 h of that date. `line` is what the driver's console or the sign shows. `bearing_deg` may
-    be 0 in feeds that never know it. `occupancy` 0 to 100.
+    be 0 in feeds that never know it. `occupancy` 0 to 100. `in_service`: what its sign or console says, None where it
+    says nothing.
     """
 
     vehicle: str
@@ -27,3 +28,4 @@ class Report(Struct, frozen=True, gc=False):
     bearing_deg: float | None = None
     occupancy: int | None = None
     sign: str | None = None
+    in_service: bool | None = None

@@ -1,0 +1,131 @@
+"""What is believed of one vehicle between two reports: a few hypotheses with their weights, as one small JSON row."""
+
+from enum import IntEnum
+from math import exp
+
+from msgspec import Struct
+
+from services.transit.estimate import Phase, Place
+
+AT_BASE_S = 300.0
+"""A vehicle with no journey that has stood this long is parked, not on its way."""
+DETOUR_S = 900.0
+"""How long a bus that left its line is thought to come back to it; after that it is on its way elsewhere."""
+STALLED_S = 900.0
+"""A bus that has not moved on its line for this long waits for something a timetable does not know."""
+
+
+class Stage(IntEnum):
+    """Where in its journey a bus is."""
+
+    WAITING = 0
+    RUNNING = 1
+    ENDED = 2
+
+
+class Hypothesis(Struct, frozen=True, gc=False, array_like=True):
+    """One journey the bus may be making, and where on it. `trip_id` is empty where only the line is known.
+
+    `distance_m` is along the pattern's shape; `mark_m` what it was at the last mark; `seen_at` when the bus was last
+    near that line; `left_at` when the journey ended or, while waiting, 0. `weight` is the logarithm of what positions
+    and times say for it, relative to the other hypotheses; `claim` of what the vehicle itself claims.
+    """
+
+    pattern: int
+    trip_id: str
+    service_date: str
+    start_s: int
+    start_at: float
+    stage: Stage
+    distance_m: float
+    mark_m: float
+    seen_at: float
+    weight: float
+    claim: float = 0.0
+
+    @property
+    def key(self) -> tuple[int, str, str, int]:
+        """What tells it from the others."""
+        return (self.pattern, self.trip_id, self.service_date, self.start_s)
+
+
+class Mark(Struct, frozen=True, gc=False, array_like=True):
+    """A position a good way from the one before it: evidence is weighed from mark to mark, not by the second."""
+
+    at: float
+    latitude: float
+    longitude: float
+
+
+class Belief(Struct, frozen=True):
+    """All that is believed of a vehicle. `marks`: its last few, the newest last. `stood`: where it last was
+    elsewhere than before, and since when. Weights are natural logarithms; `off` that of making no journey at all.
+    `travelled`: whether it ever moved. `last`: the last journey it was surely making. `doubtful`: a position too far to
+    be true, until a second one there confirms it.
+    """
+
+    version: str
+    at: float
+    latitude: float
+    longitude: float
+    marks: tuple[Mark, ...]
+    stood: Mark
+    hypotheses: tuple[Hypothesis, ...] = ()
+    off: float = 0.0
+    travelled: bool = False
+    out_of_service: bool = False
+    last: Hypothesis | None = None
+    doubtful: Mark | None = None
+
+    @property
+    def still_s(self) -> float:
+        """How long it has not moved."""
+        return self.at - self.stood.at
+
+    @property
+    def off_probability(self) -> float:
+        """How likely it makes no journey."""
+        total = sum(exp(one.weight + one.claim) for one in self.hypotheses)
+        off = exp(self.off)
+        return off / (off + total)
+
+    def place(self) -> Place:
+        """The likeliest of it all."""
+        if not self.hypotheses or self.off_probability > 0.5:
+            return self._astray()
+        best = max(self.hypotheses, key=lambda one: one.weight + one.claim)
+        total = exp(self.off) + sum(exp(one.weight + one.claim) for one in self.hypotheses)
+        return self._on(best, self._running_phase(best), exp(best.weight + best.claim) / total)
+
+    def _running_phase(self, best: Hypothesis) -> Phase:
+        if best.stage is not Stage.RUNNING or self.still_s >= STALLED_S:
+            return Phase.LAYOVER
+        return Phase.IN_PROGRESS
+
+    def _astray(self) -> Place:
+        """Off every line: parked, on a detour, or on its way elsewhere."""
+        if self.still_s == 0 and not self.travelled:
+            return self._nowhere(Phase.UNKNOWN)
+        if self.still_s >= AT_BASE_S or not self.travelled:
+            return self._nowhere(Phase.AT_BASE)
+        if self.last is not None and self.at - self.last.seen_at < DETOUR_S and not self.out_of_service:
+            return self._on(self.last, Phase.OFF_ROUTE, 1.0 - self.off_probability)
+        return self._nowhere(Phase.DEADHEAD)
+
+    def _nowhere(self, phase: Phase) -> Place:
+        return Place(phase, self.at, self.latitude, self.longitude, still_s=self.still_s)
+
+    def _on(self, one: Hypothesis, phase: Phase, probability: float) -> Place:
+        return Place(
+            phase=phase,
+            at=self.at,
+            latitude=self.latitude,
+            longitude=self.longitude,
+            trip_id=one.trip_id,
+            service_date=one.service_date,
+            start_s=one.start_s,
+            pattern=one.pattern,
+            distance_m=one.distance_m,
+            probability=probability,
+            still_s=self.still_s,
+        )

@@ -1,0 +1,77 @@
+"""What a vehicle claims to be doing, as evidence for one journey against another: it may be stale, wrong or missing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from models.network import Network, Pattern, Trip
+from services.transit.report import Report
+
+TRIP_WEIGHT = 5.0
+"""Natural logarithms: a claimed trip counts as much as two or three marks on its line."""
+BLOCK_WEIGHT = 3.0
+ROUTE_WEIGHT = 4.0
+DIRECTION_WEIGHT = 1.5
+"""Directions are told wrongly more often than lines: drivers forget to turn the sign."""
+OUT_OF_SERVICE_WEIGHT = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What one report claims, resolved against the network. `routes`: empty where no known line is claimed."""
+
+    trip_id: str
+    routes: frozenset[str]
+    direction_id: int | None
+    block_id: str
+    out_of_service: bool
+
+    def weight(self, pattern: Pattern, trip: Trip | None) -> float:
+        """How much the claims speak for (positive) or against a journey, in natural logarithms."""
+        weight = -OUT_OF_SERVICE_WEIGHT if self.out_of_service else 0.0
+        if self.routes and pattern.route_id not in self.routes:
+            weight -= ROUTE_WEIGHT
+        if self.direction_id is not None and pattern.direction_id not in (None, self.direction_id):
+            weight -= DIRECTION_WEIGHT
+        if trip is not None:
+            if self.trip_id and trip.id == self.trip_id:
+                weight += TRIP_WEIGHT
+            if self.block_id and trip.block_id == self.block_id:
+                weight += BLOCK_WEIGHT
+        return weight
+
+
+class Lines:
+    """A network's lines by everything a driver, a sign or a feed may call them."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        names: dict[str, set[str]] = {}
+        for route in network.routes.values():
+            for name in (route.id, route.short_name):
+                if name:
+                    names.setdefault(_plain(name), set()).add(route.id)
+        self._names: Mapping[str, frozenset[str]] = {name: frozenset(ids) for name, ids in names.items()}
+
+    def claims(self, report: Report) -> Claims:
+        """What a report claims; what the network does not know is not a claim."""
+        trip = self._network.trips.get(report.trip_id) if report.trip_id else None
+        if trip is not None:
+            routes = frozenset((self._network.patterns[trip.pattern].route_id,))
+        else:
+            routes = self._routes(report.route_id) or self._routes(report.line)
+        return Claims(
+            trip_id=trip.id if trip else "",
+            routes=routes,
+            direction_id=report.direction_id,
+            block_id=report.block_id or "",
+            out_of_service=report.in_service is False,
+        )
+
+    def _routes(self, name: str | None) -> frozenset[str]:
+        if not name:
+            return frozenset()
+        return frozenset((name,)) if name in self._network.routes else self._names.get(_plain(name), frozenset())
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold().lstrip("0")
