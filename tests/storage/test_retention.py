@@ -22,6 +22,7 @@ from services.retention import (
     HEARTBEATS_KEPT,
     REINGESTED_KEPT,
     REJECTED_KEPT,
+    RIDER_REPORTS_KEPT,
     ROWS_A_TRANSACTION,
     retain,
 )
@@ -136,12 +137,15 @@ def test_everything_goes_at_its_time_and_not_a_second_before(database: Engine) -
             at = NOW - HEARTBEATS_KEPT - age
             heartbeat = {"process": f"of {at.isoformat()}", "at": at, "started_at": at, "status": {}}
             connection.execute(insert(table["heartbeats"]), heartbeat)
+            report = {"at": NOW - RIDER_REPORTS_KEPT - age, "subject": "trip", "problem": "vehicle_never_came"}
+            connection.execute(insert(table["rider_reports"]), report)
     gone = retain(database, NOW)
     assert {name: count for name, count in gone.items() if count} == {
         "river_readings": 1,
         "events": 1,
         "rejected_messages": 2,
         "heartbeats": 1,
+        "rider_reports": 1,
     }
     assert not any(retain(database, NOW).values())
 
