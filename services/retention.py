@@ -19,11 +19,9 @@ EVENTS_KEPT = timedelta(hours=24)
 """How far back a client of the live stream may resume."""
 REINGESTED_KEPT = timedelta(days=90)
 REJECTED_KEPT = timedelta(days=365)
-RIDER_REPORTS_KEPT = timedelta(days=400)
-"""A year, and a month to compare it with."""
+"""A comment may hold whatever its writer put there."""
 HEARTBEATS_KEPT = timedelta(days=30)
 """Of processes that are no more; a living one overwrites its own."""
-RIDER_REPORTS_KEPT = timedelta(days=365)
 ROWS_A_TRANSACTION = 10_000
 TRANSACTIONS_A_RUN = 1000
 """Of each table: what is left then goes in the next run."""
@@ -51,7 +49,6 @@ _EXPIRIES = (
     ),
     _Expiry("rider_reports", "id", "at < :reports", {"reports": RIDER_REPORTS_KEPT}),
     _Expiry("heartbeats", "process", "at < :heartbeats", {"heartbeats": HEARTBEATS_KEPT}),
-    _Expiry("rider_reports", "id", "at < :rider_reports", {"rider_reports": RIDER_REPORTS_KEPT}),
 )
 
 

@@ -7,7 +7,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-import models.rider_report_tables
+import models.network_tables
 import models.rider_report_tables
 import models.service_alert_tables
 import models.transit_tables  # noqa: F401 - so that METADATA knows every table wherever the schema is spoken of

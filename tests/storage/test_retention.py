@@ -137,7 +137,7 @@ def test_everything_goes_at_its_time_and_not_a_second_before(database: Engine) -
             at = NOW - HEARTBEATS_KEPT - age
             heartbeat = {"process": f"of {at.isoformat()}", "at": at, "started_at": at, "status": {}}
             connection.execute(insert(table["heartbeats"]), heartbeat)
-            report = {"at": NOW - RIDER_REPORTS_KEPT - age, "subject": "trip", "problem": "vehicle_never_came"}
+            report = {"at": NOW - RIDER_REPORTS_KEPT - age, "source": "page", "code": "vehicle_never_came"}
             connection.execute(insert(table["rider_reports"]), report)
     gone = retain(database, NOW)
     assert {name: count for name, count in gone.items() if count} == {
