@@ -19,6 +19,7 @@ EVENTS_KEPT = timedelta(hours=24)
 """How far back a client of the live stream may resume."""
 REINGESTED_KEPT = timedelta(days=90)
 REJECTED_KEPT = timedelta(days=365)
+RIDER_REPORTS_KEPT = timedelta(days=365)
 """A comment may hold whatever its writer put there."""
 HEARTBEATS_KEPT = timedelta(days=30)
 """Of processes that are no more; a living one overwrites its own."""

@@ -1,34 +1,14 @@
-"""Counts wrong operator tokens by address, so that guessing is slowed and seen; bounded in memory."""
+"""Counts wrong operator tokens by address, so that guessing is slowed and seen."""
 
-import threading
-from collections import OrderedDict
-from time import monotonic
+from services.api.tally import MOST_ADDRESSES, Tally
+
+__all__ = ["MOST_ADDRESSES", "MOST_WRONG", "WrongTokens"]
 
 MOST_WRONG = 10
-WINDOW_S = 60.0
-MOST_ADDRESSES = 1024
 
 
-class WrongTokens:
-    """How many wrong tokens came from each address within its window."""
+class WrongTokens(Tally):
+    """How many wrong tokens came from each address of late."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
-
-    def too_many(self, address: str) -> bool:
-        """Whether this address has used up its tries."""
-        with self._lock:
-            began, count = self._counts.get(address, (0.0, 0))
-            return count >= MOST_WRONG and monotonic() - began < WINDOW_S
-
-    def count(self, address: str) -> None:
-        """One more wrong token from this address; past MOST_ADDRESSES the one unheard of for longest is forgotten."""
-        with self._lock:
-            now = monotonic()
-            began, count = self._counts.pop(address, (now, 0))
-            if now - began >= WINDOW_S:
-                began, count = now, 0
-            self._counts[address] = (began, count + 1)
-            if len(self._counts) > MOST_ADDRESSES:
-                self._counts.popitem(last=False)
+        super().__init__(MOST_WRONG)
