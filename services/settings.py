@@ -25,6 +25,9 @@ class Settings(BaseSettings):
         pattern=r"^[a-z0-9-]{1,64}$",
         description="Municipality of buses heard on /hfp/v2/ and /gtfsrt/vp/; not heard when unset",
     )
+    poll_url: SecretStr | None = Field(
+        default=None, description="What `vigia poll` asks, where the address holds a key"
+    )
     data_dir: Path = Field(default=Path(".vigia"), description="Where the embedded database and broker live")
     embedded_mqtt_port: int = Field(default=1883, ge=1, le=65535, description="Port of the embedded broker")
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on")

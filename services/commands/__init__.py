@@ -5,6 +5,7 @@ COMMANDS = (
     "migrate",
     "load",
     "pipeline",
+    "poll",
     "notifier",
     "api",
     "learn",

@@ -1,0 +1,70 @@
+"""`vigia poll`: bring in the positions of a vendor who has nothing but an address to ask."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import httpx
+
+from ingest.broker import Tls
+from services.runtime import SettingsTrouble, mqtt_url, start_logging, stop_on_signals
+from services.settings import Settings
+from services.transit.poll import BadAnswer, Poller, Send
+from services.transit.relay import BrokerAway, relay
+
+NAME = "poll"
+HELP = "Ask an address for GTFS-realtime vehicle positions and publish what is new to the broker, until stopped."
+SHORTEST_S, LONGEST_S = 5.0, 600.0
+MOST_REDIRECTS = 3
+_FEED = re.compile("[a-z0-9-]{1,32}")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What to ask and how often."""
+    parser.add_argument("url", nargs="?", metavar="URL", help="the address; VIGIA_POLL_URL where it holds a key")
+    parser.add_argument("--feed", default="poll", help="name of the feed in the vehicles' names (default: poll)")
+    parser.add_argument("--every", type=float, default=30.0, metavar="S", help="seconds between askings (default: 30)")
+    parser.add_argument("--once", action="store_true", help="ask once; exit status 1 where that failed")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run until SIGINT or SIGTERM."""
+    settings, stop = Settings(), stop_on_signals()
+    start_logging(settings)
+    url = arguments.url or (settings.poll_url.get_secret_value() if settings.poll_url else "")
+    if urlsplit(url).scheme not in {"http", "https"} or not _FEED.fullmatch(arguments.feed):
+        raise SettingsTrouble(
+            "give an http or https URL, or VIGIA_POLL_URL; a feed's name is 1 to 32 of a-z, 0-9 and -"
+        )
+    if not SHORTEST_S <= arguments.every <= LONGEST_S:
+        raise SettingsTrouble(f"--every: {SHORTEST_S:.0f} to {LONGEST_S:.0f} seconds")
+    tls = Tls(settings.mqtt_ca_file, settings.mqtt_cert_file, settings.mqtt_key_file)
+    with mqtt_url(settings) as broker, _client() as client:
+        poller = Poller(client, url, arguments.feed)
+        send = _sender(broker, f"vigia-poll-{arguments.feed}", tls)
+        if not arguments.once:
+            poller.run(send, arguments.every, stop)
+            return 0
+        try:
+            print(f"{poller.once(send)} new positions")
+        except (httpx.HTTPError, BadAnswer, BrokerAway) as trouble:
+            print(type(trouble).__name__)
+            return 1
+    return 0
+
+
+def _client() -> httpx.Client:
+    return httpx.Client(follow_redirects=True, max_redirects=MOST_REDIRECTS)
+
+
+def _sender(broker: str, client_id: str, tls: Tls) -> Send:
+    """A connection for each answer: between two the broker may come and go."""
+
+    def send(messages: Sequence[tuple[str, bytes]]) -> int:
+        if not messages:
+            return 0
+        with relay(broker, client_id, tls) as wire:
+            return wire.publish(messages)
+
+    return send

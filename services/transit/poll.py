@@ -1,0 +1,115 @@
+"""Asks a vendor's address for vehicle positions again and again, for cities that are given nothing better.
+
+What is new goes to the broker, one GTFS-realtime message a vehicle, and from there on the one road there is: decoded,
+kept or rejected, followed. Nothing is decided here.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+import httpx
+from google.transit.gtfs_realtime_pb2 import FeedEntity, FeedMessage
+
+from ingest.formats import gtfsrt
+from ingest.formats.own import Unreadable
+
+log = logging.getLogger(__name__)
+
+LARGEST_BYTES = 16 << 20
+"""Of one answer; a region with 5,500 vehicles takes 0.6 MB."""
+FETCH_S = 30.0
+"""For one answer, however slowly it drips in."""
+PHASE_S = 10.0
+MOST_VEHICLES = 50_000
+LONGEST_BACKOFF_S = 600.0
+
+Send = Callable[[Sequence[tuple[str, bytes]]], int]
+"""Publishes topics and payloads, and returns once all are acknowledged."""
+
+
+class BadAnswer(Exception):
+    """The address answered with something that is no feed of positions, too much of it, or too slowly."""
+
+
+@dataclass(slots=True)
+class Poller:
+    """One address, with what is remembered of its last answer."""
+
+    client: httpx.Client
+    url: str
+    feed: str
+    _conditions: dict[str, str] = field(default_factory=dict)
+    _seen: dict[str, bytes] = field(default_factory=dict)
+
+    def run(self, send: Send, every_s: float, stop: threading.Event) -> None:
+        """Ask every so often until told to stop; ever less often while the address or the broker fails."""
+        failures = 0
+        while not stop.is_set():
+            try:
+                sent = self.once(send)
+            except (httpx.HTTPError, BadAnswer, OSError) as trouble:
+                failures += 1
+                log.warning("no positions", extra={"action": "poll", "failures": failures, "trouble": _told(trouble)})
+            else:
+                failures = 0
+                log.info("asked for positions", extra={"action": "poll", "sent": sent})
+            stop.wait(min(LONGEST_BACKOFF_S, every_s * 2 ** min(failures, 16)))
+
+    def once(self, send: Send) -> int:
+        """Ask once and hand on what is new; how much that was. Raises BadAnswer, httpx.HTTPError, or what `send` does.
+
+        What could not be handed on is new again the next time.
+        """
+        answer = self._fetch()
+        if answer is None:
+            return 0
+        body, conditions = answer
+        feed = _understood(body)
+        fresh = {name: (mark, entity) for name, mark, entity in _marked(feed) if self._seen.get(name) != mark}
+        topic = f"{gtfsrt.PREFIX}{self.feed}/"
+        sent = send([(topic, gtfsrt.lone(feed, entity)) for _, entity in fresh.values()])
+        self._seen = {**self._seen, **{name: mark for name, (mark, _) in fresh.items()}}
+        while len(self._seen) > MOST_VEHICLES:
+            del self._seen[next(iter(self._seen))]
+        self._conditions = conditions
+        return sent
+
+    def _fetch(self) -> tuple[bytes, dict[str, str]] | None:
+        """The body and how to ask for a newer one; None where there is none."""
+        deadline_s, body = monotonic() + FETCH_S, bytearray()
+        with self.client.stream("GET", self.url, headers=self._conditions, timeout=PHASE_S) as answer:
+            if answer.status_code == httpx.codes.NOT_MODIFIED:
+                return None
+            if answer.status_code != httpx.codes.OK:
+                raise BadAnswer(f"status {answer.status_code}")
+            for part in answer.iter_bytes():
+                body += part
+                if len(body) > LARGEST_BYTES or monotonic() > deadline_s:
+                    raise BadAnswer(f"more than {LARGEST_BYTES:,} bytes, or more than {FETCH_S:.0f} s")
+            told = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
+            return bytes(body), {ask: answer.headers[said] for ask, said in told.items() if said in answer.headers}
+
+
+def _understood(body: bytes) -> FeedMessage:
+    try:
+        return gtfsrt.parsed(body)
+    except Unreadable as fault:
+        raise BadAnswer(fault.detail) from None
+
+
+def _marked(feed: FeedMessage) -> Iterator[tuple[str, bytes, FeedEntity]]:
+    """The vehicles by name, with what tells whether one says anything new."""
+    for entity in feed.entity:
+        if entity.HasField("vehicle"):
+            mark = entity.vehicle.SerializeToString(deterministic=True)
+            if not entity.vehicle.timestamp:
+                mark += feed.header.timestamp.to_bytes(8)
+            yield gtfsrt.vehicle_name(entity.vehicle) or entity.id, mark, entity
+
+
+def _told(trouble: Exception) -> str:
+    """Without the address, which may hold a key."""
+    return str(trouble) if isinstance(trouble, BadAnswer) else type(trouble).__name__
