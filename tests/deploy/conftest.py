@@ -27,6 +27,7 @@ PASSWORDS = {
     "pipeline-bulk": "bulk-secret",
     "gauge-1": "first-secret",
     "gauge-2": "second-secret",
+    "buses": "fleet-secret",
 }
 ROLES = ("vigia_owner", "vigia_runtime")
 START_S = 10.0

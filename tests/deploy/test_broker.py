@@ -126,6 +126,23 @@ def test_a_device_hears_its_own_commands_and_nothing_of_others(broker: Start) ->
         assert gauge.hears(1) == ["vigia/v1/laplata/river/gauge-1/command"]
 
 
+def test_a_fleets_gateway_speaks_for_buses_alone_and_the_bulk_lane_hears_it(broker: Start) -> None:
+    server = broker()
+    topics = ["vigia/v1/laplata/bus/bus-7", "/hfp/v2/journey/ongoing/vp/bus/0022/00817", "/gtfsrt/vp/amba/"]
+    heard = ("vigia/v1/#", "/hfp/v2/#", "/gtfsrt/vp/#")
+    with Client(server, "pipeline-bulk").listen(*heard) as pipeline, Client(server, "buses") as gateway:
+        assert [gateway.publish(topic) for topic in topics] == [0, 0, 0]
+        assert gateway.publish("vigia/v1/laplata/river/gauge-1") == NOT_AUTHORIZED
+        assert gateway.publish("vigia/v1/laplata/bus/bus-7/command") == NOT_AUTHORIZED
+        assert pipeline.hears(3) == topics
+
+
+@pytest.mark.parametrize("topic", ["/hfp/v2/journey/ongoing/vp/bus/0022/00817", "/gtfsrt/vp/amba/"])
+def test_a_device_speaks_for_no_others_on_foreign_topics(broker: Start, topic: str) -> None:
+    with Client(broker(), "gauge-1") as gauge:
+        assert gauge.publish(topic) == NOT_AUTHORIZED
+
+
 def test_the_pipeline_only_listens(broker: Start) -> None:
     server = broker()
     with Client(server, "pipeline-bulk") as pipeline:
