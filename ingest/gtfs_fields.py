@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import date
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from ingest.gtfs_findings import Findings
 
 Value = TypeVar("Value")
 
+LONGEST_ID = 255
 LATEST_HOUR = 168
 """Times of a trip end within a week of its service date."""
 BLANK, UNREADABLE = -1, -2
@@ -28,6 +29,15 @@ def parsed(
     except ValueError as trouble:
         findings.refuse(where, f'{column} "{text[:60]}": {trouble}')
         return otherwise
+
+
+def fresh(findings: Findings, where: str, column: str, name: str, taken: Container[str]) -> bool:
+    """Whether an id can be used: there, not too long and not taken. If not, it is refused."""
+    if name and len(name) <= LONGEST_ID and name not in taken:
+        return True
+    expected = f"an id of 1 to {LONGEST_ID} characters" if name not in taken else "an id that no row before has"
+    findings.refuse(where, f'{column} "{name[:60]}": expected {expected}')
+    return False
 
 
 def clock_s(text: str) -> int:
@@ -121,4 +131,12 @@ class Numbers(dict[str, int]):
         except ValueError:
             value = UNREADABLE
         self[text] = value
+        return value
+
+
+class Codes(dict[str, int]):
+    """Codes of one digit, such as pickup_type; one that GTFS does not have says as little as none."""
+
+    def __missing__(self, text: str) -> int:
+        value = self[text] = int(text) if re.fullmatch("[0-9]", text) else 0
         return value

@@ -185,10 +185,11 @@ def _lines(name: str, file: IO[bytes], encoding: str) -> Iterator[str]:
         size += len(chunk)
         if size > MOST_BYTES:
             raise BadTimetable([f"{name}: unpacks to more than {MOST_BYTES >> 20} MiB"])
-        if encoding != "utf-16" and 0 in chunk:
-            raise BadTimetable([f"{name}: holds zero bytes; this is no text"])
         # The last line is kept back even where it ends in CR: its LF may stand at the head of the next chunk.
-        lines = list(io.StringIO(rest + decoder.decode(chunk), newline=""))
+        text = decoder.decode(chunk)
+        if "\0" in text:
+            raise BadTimetable([f"{name}: holds zero bytes; this is no text"])
+        lines = list(io.StringIO(rest + text, newline=""))
         rest = lines.pop() if lines else ""
         if len(rest) > LONGEST_LINE:
             raise BadTimetable([f"{name}: a line longer than {LONGEST_LINE} characters; this is no GTFS file"])

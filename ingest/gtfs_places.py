@@ -2,21 +2,20 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from hashlib import blake2b
 from itertools import pairwise
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from ingest.gtfs_fields import LATITUDE, LONGITUDE, Numbers, color, day, parsed, weekday, whole, zone
+from ingest.gtfs_fields import LATITUDE, LONGITUDE, Codes, Numbers, color, day, fresh, parsed, weekday, whole, zone
 from ingest.gtfs_files import Feed
 from ingest.gtfs_findings import BadTimetable, Findings
 from models.geo import Point, along_m
-from models.network import Agency, Route, Service, Shape, Stop
+from models.network import Agency, Route, Service, Shape, Stop, Week
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-Week = tuple[bool, bool, bool, bool, bool, bool, bool]
 NO_WEEK: Week = (False, False, False, False, False, False, False)
 EPOCH = date(1970, 1, 1)
 ADDED, REMOVED = "1", "2"
@@ -30,8 +29,8 @@ def agencies(feed: Feed, findings: Findings) -> tuple[dict[str, Agency], ZoneInf
     for line, (given, name, url, named, language, phone) in feed.rows("agency.txt", *columns, needed=columns[1:4:2]):
         where = f"agency.txt:{line}"
         name_or_id = given or name
-        if name_or_id in found:
-            findings.refuse(where, f'agency_id "{name_or_id}" stands here again: each agency needs its own')
+        if not fresh(findings, where, "agency_id", name_or_id, found):
+            continue
         found[name_or_id] = Agency(name_or_id, name, url, named, language, phone)
         zones.setdefault(named, where)
     if not found:
@@ -49,17 +48,18 @@ def stops(feed: Feed, findings: Findings) -> dict[str, Stop]:
     """Every stop that has a place, its own or its station's."""
     found: dict[str, Stop] = {}
     placeless: dict[str, Stop] = {}
-    numbers = Numbers({"": 0})
+    seen: set[str] = set()
+    codes = Codes()
     columns = ("stop_id", "stop_code", "stop_name", "stop_lat", "stop_lon", "parent_station")
     asked = (*columns, "location_type", "wheelchair_boarding")
     for line, (name, code, title, latitude, longitude, parent, kind, chair) in feed.rows(
         "stops.txt", *asked, needed=("stop_id", "stop_lat", "stop_lon")
     ):
         where = f"stops.txt:{line}"
-        if not name or name in found or name in placeless:
-            findings.refuse(where, f'stop_id "{name}" stands here again or is empty: each stop needs its own')
+        if not fresh(findings, where, "stop_id", name, seen):
             continue
-        stop = Stop(name, code, title or name, (0, 0), parent, max(0, numbers[kind]), max(0, numbers[chair]))
+        seen.add(name)
+        stop = Stop(name, code, title or name, (0, 0), parent, codes[kind], codes[chair])
         if not latitude and not longitude:
             placeless[name] = stop
             continue
@@ -83,8 +83,7 @@ def routes(feed: Feed, findings: Findings, agencies: Mapping[str, Agency]) -> di
         "routes.txt", *asked, needed=("route_id", "route_type")
     ):
         where = f"routes.txt:{line}"
-        if not name or name in found:
-            findings.refuse(where, f'route_id "{name}" stands here again or is empty: each route needs its own')
+        if not fresh(findings, where, "route_id", name, found):
             continue
         if agency and agency not in agencies:
             findings.refuse(where, f'agency_id "{agency}": no such agency in agency.txt')
@@ -111,14 +110,14 @@ class _Days:
     week: Week = NO_WEEK
     start: date | None = None
     end: date | None = None
-    exceptions: dict[date, str] | None = None
+    exceptions: dict[date, str] = field(default_factory=dict)
 
     def service(self, name: str) -> Service:
         """As a value; without a calendar's dates, it spans its exceptions."""
-        said = self.exceptions or {}
-        added = frozenset(at for at, kind in said.items() if kind == ADDED)
-        removed = frozenset(at for at, kind in said.items() if kind == REMOVED)
-        start, end = self.start or min(said, default=EPOCH), self.end or max(said, default=EPOCH)
+        added = frozenset(at for at, kind in self.exceptions.items() if kind == ADDED)
+        removed = frozenset(at for at, kind in self.exceptions.items() if kind == REMOVED)
+        start = self.start or min(self.exceptions, default=EPOCH)
+        end = self.end or max(self.exceptions, default=EPOCH)
         return Service(name, self.week, start, end, added, removed)
 
 
@@ -128,8 +127,8 @@ def services(feed: Feed, findings: Findings) -> dict[str, Service]:
     columns = ("service_id", *WEEKDAYS, "start_date", "end_date")
     for line, (name, *week, first, last) in feed.rows("calendar.txt", *columns, needed=columns):
         where = f"calendar.txt:{line}"
-        if name in found:
-            findings.refuse(where, f'service_id "{name}" stands here again: each service has one row')
+        if not fresh(findings, where, "service_id", name, found):
+            continue
         days = [
             parsed(findings, where, column, text, weekday, otherwise=False)
             for column, text in zip(WEEKDAYS, week, strict=True)
@@ -149,10 +148,9 @@ def _exceptions(feed: Feed, findings: Findings, found: dict[str, _Days]) -> None
         where = f"calendar_dates.txt:{line}"
         if kind not in {ADDED, REMOVED}:
             findings.refuse(where, f'exception_type "{kind}": expected 1 (runs) or 2 (does not run)')
-        days = found.setdefault(name, _Days())
-        if days.exceptions is None:
-            days.exceptions = {}
-        days.exceptions[parsed(findings, where, "date", at, day, EPOCH)] = kind
+        if name not in found and not fresh(findings, where, "service_id", name, found):
+            continue
+        found.setdefault(name, _Days()).exceptions[parsed(findings, where, "date", at, day, EPOCH)] = kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from ingest.gtfs_along import place
-from ingest.gtfs_fields import BLANK, UNREADABLE, Clocks, Numbers, clock_s, parsed, whole
+from ingest.gtfs_fields import BLANK, UNREADABLE, Clocks, Codes, Numbers, clock_s, fresh, parsed, whole
 from ingest.gtfs_files import Feed
 from ingest.gtfs_findings import Findings
 from ingest.gtfs_places import Drawn, distances, joined
@@ -49,22 +49,22 @@ def planned(
 ) -> dict[str, Planned]:
     """The trips whose route there is and whose service runs some day."""
     found: dict[str, Planned] = {}
-    numbers = Numbers({"": 0})
+    codes = Codes()
     names = ("trip_id", "route_id", "service_id", "direction_id", "shape_id")
     asked = (*names, "trip_headsign", "trip_short_name", "block_id", "wheelchair_accessible")
     for line, (name, route, service, direction, shape, sign, short, block, chair) in feed.rows(
         "trips.txt", *asked, needed=names[:3]
     ):
         where = f"trips.txt:{line}"
-        if not name or name in found:
-            findings.refuse(where, f'trip_id "{name}" stands here again or is empty: each trip needs its own')
-        elif route not in routes:
+        if not fresh(findings, where, "trip_id", name, found):
+            continue
+        if route not in routes:
             findings.refuse(where, f'route_id "{route}": no such route in routes.txt')
-        elif service not in services:
-            findings.warn("a trip whose service is in no calendar never runs; it is left out", where)
+        elif service not in services or not services[service].days:
+            findings.warn("a trip whose service runs on no day is left out", where)
         else:
             way = int(direction) if direction in {"0", "1"} else None
-            found[name] = Planned(line, name, route, service, way, shape, sign, short, block, max(0, numbers[chair]))
+            found[name] = Planned(line, name, route, service, way, shape, sign, short, block, codes[chair])
     return found
 
 
@@ -73,7 +73,7 @@ def calls(
 ) -> dict[str, list[Call]]:
     """Each trip's rows of stop_times.txt, in their order."""
     found: dict[str, list[Call]] = {name: [] for name in trips}
-    clocks, numbers, kinds = Clocks(), Numbers(), Numbers({"": 0})
+    clocks, numbers, codes = Clocks(), Numbers(), Codes()
     same = {name: name for name in stops}
     needed = ("trip_id", "arrival_time", "departure_time", "stop_id", "stop_sequence")
     asked = (*needed, "pickup_type", "drop_off_type", "timepoint", "shape_dist_traveled")
@@ -81,11 +81,11 @@ def calls(
         "stop_times.txt", *asked, needed=needed
     ):
         rows, at = found.get(trip), same.get(stop)
-        call = (numbers[sequence], line, clocks[arrival], clocks[departure], at or "", kinds[pickup], kinds[drop])
+        call = (numbers[sequence], line, clocks[arrival], clocks[departure], at or "", codes[pickup], codes[drop])
         if rows is None:
             findings.warn("a trip that trips.txt has not, or that never runs, is left out", f"stop_times.txt:{line}")
         elif at is None or UNREADABLE in call or call[0] == BLANK:
-            _refuse(findings, f"stop_times.txt:{line}", call, (stop, sequence, arrival, departure, pickup, drop))
+            _refuse(findings, f"stop_times.txt:{line}", call, (stop, sequence, arrival, departure))
         else:
             rows.append((*call, promised, given))
     for rows in found.values():
@@ -97,7 +97,7 @@ def _refuse(
     findings: Findings, where: str, call: tuple[int, int, int, int, str, int, int], texts: tuple[str, ...]
 ) -> None:
     """Say what of a row cannot be."""
-    stop, sequence, arrival, departure, *kinds = texts
+    stop, sequence, arrival, departure = texts
     if not call[4]:
         findings.refuse(where, f'stop_id "{stop[:60]}": no such stop with a place in stops.txt')
     if call[0] < 0:
@@ -105,9 +105,6 @@ def _refuse(
     for column, text, value in zip(("arrival_time", "departure_time"), (arrival, departure), call[2:4], strict=True):
         if value == UNREADABLE:
             parsed(findings, where, column, text, clock_s, BLANK)
-    for column, text, value in zip(("pickup_type", "drop_off_type"), kinds, call[5:], strict=True):
-        if value == UNREADABLE:
-            parsed(findings, where, column, text, whole, 0)
 
 
 def frequencies(feed: Feed, findings: Findings, trips: Mapping[str, Planned]) -> dict[str, tuple[Frequency, ...]]:
@@ -127,7 +124,11 @@ def frequencies(feed: Feed, findings: Findings, trips: Mapping[str, Planned]) ->
                 where, f"every {headway} s from {start} to {end}: expected 1 to {MOST_REPEATS} departures, in order"
             )
             continue
-        found.setdefault(name, []).append(Frequency(start_s, end_s, headway_s, exact == "1"))
+        some = found.setdefault(name, [])
+        if any(start_s < one.end_s and one.start_s < end_s for one in some):
+            findings.refuse(where, f"from {start} to {end}: expected a time that no other headway of the trip covers")
+            continue
+        some.append(Frequency(start_s, end_s, headway_s, exact == "1"))
     return {name: tuple(sorted(some, key=lambda one: one.start_s)) for name, some in found.items()}
 
 

@@ -158,12 +158,16 @@ class Trip:
         return self.sequences[position] if self.sequences else position + 1
 
 
+Week = tuple[bool, bool, bool, bool, bool, bool, bool]
+"""Monday first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """On which days trips run: weekdays (Monday first) between two dates, and the exceptions."""
 
     id: str
-    weekdays: tuple[bool, bool, bool, bool, bool, bool, bool]
+    weekdays: Week
     start: date
     end: date
     added: frozenset[date] = frozenset()
@@ -174,6 +178,11 @@ class Service:
         if day in self.added:
             return True
         return day not in self.removed and self.start <= day <= self.end and self.weekdays[day.weekday()]
+
+    @property
+    def days(self) -> frozenset[date]:
+        """Days between the first and the last of which it runs; none where it never does."""
+        return self.added | {self.start, self.end} if any(self.weekdays) else self.added
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +293,12 @@ class Network:
     def longest_s(self) -> int:
         """How long after the zero of its service date the last trip ends: how many days back one has to look."""
         return max((_last_s(trip) for trip in self.trips.values()), default=0)
+
+    @cached_property
+    def span(self) -> tuple[date, date]:
+        """The first and the last day on which any service may run. Raises ValueError where none ever does."""
+        days = {day for service in self.services.values() for day in service.days}
+        return min(days), max(days)
 
     def day(self, day: date) -> tuple[float, frozenset[str]]:
         """The zero of a service date, Unix seconds, and the services that run on it."""
