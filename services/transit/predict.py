@@ -1,0 +1,202 @@
+"""When a bus comes: link by link from where it is to its last stop, then along the next journeys of its block."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from msgspec import Struct
+
+from models.network import Journey, Network, Pattern
+from services.transit.depart import LAYOVER_S
+from services.transit.estimate import Basis, Coming, Phase, Place
+from services.transit.history import FLOOR_S, History
+from services.transit.passages import keeps_time
+from services.transit.spread import spread_s
+
+HORIZON_S = 2_700.0
+"""Journeys that begin later than this are not spoken of yet."""
+MOST_NEXT = 2
+"""How many journeys after the present one."""
+STILL_S = 45.0
+"""A bus that has stood this long on a link may still be waiting there; a moving one has mostly done so."""
+MOVING = 0.7
+"""How much of the waiting is still ahead of a moving bus, if all of the link is."""
+STANDING_M = 30.0
+
+
+class Ride(Struct, frozen=True, gc=False):
+    """A bus's way from now on, before any quantile: for each coming stop its raw arrival and the spread of it."""
+
+    first: int
+    arrivals: tuple[float, ...]
+    leaves: tuple[float, ...]
+    spreads_s: tuple[float, ...]
+    buses: int
+
+
+class Prospect(Struct, frozen=True, gc=False):
+    """What is told of one journey, and the ride behind it, None where it is withdrawn."""
+
+    coming: Coming
+    ride: Ride | None
+
+
+class Begin(Struct, frozen=True, gc=False):
+    """Where a ride begins: at `position`, of whose link a share is done, at an instant known to within a spread."""
+
+    position: int
+    done: float
+    at: float
+    spread_s: float = 0.0
+    waiting: float = 1.0
+
+
+def journey_of(network: Network, place: Place) -> Journey | None:
+    """The journey a place speaks of; None where it speaks of none that the timetable knows."""
+    if not place.trip_id or not place.service_date:
+        return None
+    day = datetime.strptime(place.service_date, "%Y%m%d").date()  # noqa: DTZ007 (a date has no zone)
+    return network.journey(place.trip_id, day, place.start_s)
+
+
+def predict(network: Network, place: Place, history: History, now: float) -> tuple[Prospect, ...]:
+    """The present journey of a bus and those after it; empty where it makes none."""
+    journey = journey_of(network, place)
+    if journey is None or place.phase not in (Phase.IN_PROGRESS, Phase.LAYOVER, Phase.OFF_ROUTE):
+        return ()
+    if place.phase is Phase.OFF_ROUTE:
+        return (Prospect(withdrawn(journey, "off_route"), None),)
+    pattern = network.patterns[journey.trip.pattern]
+    present = prospect(
+        journey, ride(journey, pattern, begin(journey, pattern, place, history, now), history), history, now
+    )
+    following = _next(network, journey, present.coming, history, now)
+    return (present, *following) if present.coming.p50 else tuple(following)
+
+
+def prospect(journey: Journey, ride: Ride, history: History, now: float) -> Prospect:
+    """A ride with what is told of it."""
+    return Prospect(told(journey, ride, history, now), ride)
+
+
+def begin(journey: Journey, pattern: Pattern, place: Place, history: History, now: float) -> Begin:
+    """From a place on a journey: at the terminal it waits for its departure, elsewhere it is on its way."""
+    begin_m = pattern.stop_m[0] + min(STANDING_M, (pattern.stop_m[1] - pattern.stop_m[0]) / 2)
+    if place.distance_m <= begin_m:
+        return leaving(journey, pattern, history, max(now, place.at))
+    after = next((at for at, stop_m in enumerate(pattern.stop_m) if stop_m > place.distance_m), len(pattern.stop_m))
+    if after == len(pattern.stop_m):
+        return Begin(after - 1, 1.0, place.at)
+    length_m = pattern.stop_m[after] - pattern.stop_m[after - 1]
+    done = (place.distance_m - pattern.stop_m[after - 1]) / length_m if length_m else 0.0
+    waiting = 1.0 if place.still_s >= STILL_S else MOVING * (1.0 - done)
+    return Begin(after - 1, done, place.at, waiting=waiting)
+
+
+def leaving(journey: Journey, pattern: Pattern, history: History, earliest: float) -> Begin:
+    """From the terminal, not before an instant."""
+    planned = journey.start_at
+    low, middle, high = history.late_s(pattern.link_ids[0], journey.start_s, earliest - planned)
+    return Begin(0, 0.0, planned + middle, spread_s=max(high - low, 10.0) / 2.56, waiting=0.0)
+
+
+def ride(journey: Journey, pattern: Pattern, start: Begin, history: History) -> Ride:
+    """Link by link to the last stop. A bus ahead of its plan spends a share of its lead waiting, as each link shows."""
+    timing = journey.trip.timing
+    arrivals_s, departures_s, links = timing.arrivals_s, timing.departures_s, pattern.link_ids
+    zero, weekday, origin_m = journey.start_at - journey.start_s, journey.service_date.weekday(), pattern.stop_m[0]
+    promised = keeps_time(journey)
+    clock, variance, deviations_s, buses = start.at, start.spread_s**2, 0.0, 0
+    arrivals, leaves, spreads = [], [], []
+    if start.position == 0 and start.done == 0.0:
+        arrivals, leaves, spreads = [clock], [clock], [spread_s(variance, 0.0)]
+    for position in range(start.position, len(links)):
+        link_id = links[position]
+        planned_s = arrivals_s[position + 1] - arrivals_s[position]
+        expected = history.expect(link_id, planned_s, clock, zero, weekday)
+        left, waiting = (1.0 - start.done, start.waiting) if position == start.position else (1.0, 1.0)
+        early_s = journey.start_at + departures_s[position] - clock
+        if promised and waiting and early_s > 0.0:
+            held_s = history.held(link_id, pattern.stop_m[position] - origin_m) * early_s * waiting
+            clock += held_s
+            variance += 0.1 * held_s * held_s
+        took_s = expected.seconds * left
+        clock += took_s
+        deviation_s = (took_s + FLOOR_S * left) * expected.deviation
+        variance += deviation_s * deviation_s
+        deviations_s += deviation_s
+        buses = max(buses, expected.buses)
+        arrivals.append(clock)
+        leaves.append(clock + history.dwell_s(links[position + 1]) if position + 1 < len(links) else clock)
+        spreads.append(spread_s(variance, deviations_s))
+    first = len(pattern.stop_ids) - len(arrivals)
+    return Ride(first, tuple(arrivals), tuple(leaves), tuple(spreads), buses)
+
+
+def told(journey: Journey, ride: Ride, history: History, now: float) -> Coming:
+    """A ride as quantiles, none of them falling along the way nor lying in the past."""
+    lines: list[list[float]] = [[], [], [], [], []]
+    floors, spread = [now] * 5, history.trust.spread
+    for arrival, leave, width_s in zip(ride.arrivals, ride.leaves, ride.spreads_s, strict=True):
+        low, middle, high, rider = spread.at(arrival - now)
+        p50 = max(floors[1], arrival + middle * width_s)
+        now_told = (
+            min(p50, max(floors[0], arrival + low * width_s)),
+            p50,
+            max(p50, floors[2], arrival + high * width_s),
+            min(p50, max(floors[3], arrival + rider * width_s)),
+            max(floors[4], p50 + leave - arrival),
+        )
+        for line, value in zip(lines, now_told, strict=True):
+            line.append(value)
+        floors = list(now_told)
+    trip_id, service_date, start_s = journey.key
+    p10, p50s, p90, riders, leaves = map(tuple, lines)
+    basis = Basis.RECENT if ride.buses else Basis.LIVE
+    return Coming(
+        trip_id,
+        service_date,
+        start_s,
+        journey.trip.pattern,
+        ride.first,
+        p10,
+        p50s,
+        p90,
+        riders,
+        leaves,
+        basis,
+        ride.buses,
+    )
+
+
+def withdrawn(journey: Journey, reason: str) -> Coming:
+    """A journey of which nothing is promised any more."""
+    trip_id, service_date, start_s = journey.key
+    return Coming(
+        trip_id, service_date, start_s, journey.trip.pattern, 0, (), (), (), (), (), Basis.NOT_COMING, 0, reason
+    )
+
+
+def following(network: Network, journey: Journey) -> Iterator[Journey]:
+    """The journeys its block plans after it on the same service date."""
+    if not journey.trip.block_id:
+        return
+    zero, running = network.day(journey.service_date)
+    for trip in network.blocks[journey.trip.block_id]:
+        if trip.start_s > journey.start_s and trip.service_id in running and not trip.frequencies:
+            yield Journey(trip, journey.service_date, trip.start_s, zero + trip.start_s)
+
+
+def _next(network: Network, journey: Journey, present: Coming, history: History, now: float) -> Iterator[Prospect]:
+    """Each next journey leaves at its time, or when the one before it has arrived and turned round."""
+    free_at, free_spread_s = (present.p50[-1], (present.p90[-1] - present.p10[-1]) / 2.56) if present.p50 else (now, 0)
+    for count, after in enumerate(following(network, journey)):
+        if count == MOST_NEXT or max(after.start_at, free_at) > now + HORIZON_S:
+            return
+        pattern = network.patterns[after.trip.pattern]
+        start = leaving(after, pattern, history, free_at + LAYOVER_S)
+        late = after.start_at < free_at + LAYOVER_S
+        start = Begin(0, 0.0, start.at, (start.spread_s**2 + (free_spread_s**2 if late else 0.0)) ** 0.5, 0.0)
+        one = prospect(after, ride(after, pattern, start, history), history, now)
+        yield one
+        coming = one.coming
+        free_at, free_spread_s = coming.p50[-1], (coming.p90[-1] - coming.p10[-1]) / 2.56

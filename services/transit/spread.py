@@ -1,0 +1,82 @@
+"""How wide an estimate is: quantiles of past errors by horizon, learnt from every estimate that came true.
+
+Errors are told in units of the spread that the links along the way imply. For each horizon the quantiles of that
+ratio are followed by stochastic approximation: each error above a quantile raises it a little, each one below lowers
+it, in proportions that settle where the share below is right (Robbins and Monro 1951; as adaptive conformal inference,
+Gibbs and Candès 2021). Nothing later than the moment of an estimate is ever looked at.
+"""
+
+from bisect import bisect_right
+from math import sqrt
+
+from msgspec import Struct, field
+
+KNOTS_S = (60.0, 180.0, 360.0, 600.0, 900.0, 1_350.0, 1_800.0, 2_700.0)
+"""Horizons at which errors are followed; between them, along a straight line."""
+QUANTILES = (0.10, 0.50, 0.90, 0.20)
+"""P10, median, P90, and the one told to riders: four buses in five come at or after it."""
+RIDER = 3
+GUESS = (-1.1, 0.0, 1.4, -0.75)
+FIRST_STEP, LAST_STEP = 0.03, 0.003
+SETTLED = 3_000
+"""After so many errors at a horizon the steps are smallest."""
+FARTHEST = 6.0
+"""In spreads: further off an error does not pull harder, and no quantile goes."""
+CORRELATION = 0.15
+"""Between the errors of any two links of one journey: a slow driver is slow everywhere."""
+BASE_S = 8.0
+"""No position, no stop and no clock is known better."""
+
+
+class Ratios(Struct, array_like=True):
+    """The quantiles at one horizon, in spreads, and how many errors shaped them."""
+
+    count: int = 0
+    values: list[float] = field(default_factory=lambda: list(GUESS))
+
+    def take(self, ratio: float, weight: float) -> None:
+        """One error more, in spreads."""
+        step = weight * FIRST_STEP / (1.0 + (FIRST_STEP / LAST_STEP - 1.0) * self.count / SETTLED)
+        self.count = min(self.count + 1, SETTLED)
+        moved = [
+            min(FARTHEST, max(-FARTHEST, value + step * (share - (ratio <= value)) / sqrt(share * (1.0 - share))))
+            for value, share in zip(self.values, QUANTILES, strict=True)
+        ]
+        self.values = [min(moved[0], moved[1]), moved[1], max(moved[2], moved[1]), min(moved[3], moved[1])]
+
+
+class Spread(Struct):
+    """The quantiles at every horizon."""
+
+    knots: list[Ratios] = field(default_factory=lambda: [Ratios() for _ in KNOTS_S])
+
+    def at(self, horizon_s: float) -> tuple[float, float, float, float]:
+        """P10, median, P90 and the riders' quantile for an estimate so far ahead, in spreads."""
+        low, high, share = _between(horizon_s)
+        a, b = self.knots[low].values, self.knots[high].values
+        p10, p50, p90, rider = (x + share * (y - x) for x, y in zip(a, b, strict=True))
+        return p10, p50, p90, rider
+
+    def take(self, horizon_s: float, ratio: float) -> None:
+        """How an estimate came true: how far ahead it was, and its error in spreads, positive where it was early."""
+        low, high, share = _between(horizon_s)
+        self.knots[low].take(ratio, 1.0 - share)
+        if high != low:
+            self.knots[high].take(ratio, share)
+
+
+def spread_s(variance: float, sum_of_deviations_s: float) -> float:
+    """What the links along the way imply: their variances and, as they correlate, the square of their sum."""
+    return sqrt(
+        BASE_S * BASE_S + (1.0 - CORRELATION) * variance + CORRELATION * sum_of_deviations_s * sum_of_deviations_s
+    )
+
+
+def _between(horizon_s: float) -> tuple[int, int, float]:
+    above = bisect_right(KNOTS_S, horizon_s)
+    if above == 0:
+        return 0, 0, 0.0
+    if above == len(KNOTS_S):
+        return above - 1, above - 1, 0.0
+    begin, end = KNOTS_S[above - 1], KNOTS_S[above]
+    return above - 1, above, (horizon_s - begin) / (end - begin)
