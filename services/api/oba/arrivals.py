@@ -1,0 +1,127 @@
+"""What comes to a stop, or to the stops around a place."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from models.network import Journey
+from services.api.oba import elements as oba
+from services.api.oba.answers import where
+from services.api.oba.arriving import Telling
+from services.api.oba.asking import Asked, Asking, Id, NoSuchResource, Time, Where, instant
+from services.api.oba.index import box_around
+from services.api.oba.moving import ArrivalAndDeparture, ArrivalsAtStop, ArrivalsNear, NearbyStop
+from services.api.oba.stops import stop_of
+from services.api.oba.trips import journey_of, trip_of
+from services.transit import board
+from services.transit.board import Arrival
+
+NEARBY_M = 100.0
+MINUTE_S = 60.0
+USUAL_BEFORE, USUAL_AFTER = 5, 35
+MOST_BEFORE, MOST_AFTER = 60, 24 * 60
+MOST_STOPS = 50
+USUAL_ARRIVALS, MOST_ARRIVALS = 250, 1_000
+
+router = APIRouter()
+
+Minutes = Annotated[int, Query(ge=0, le=1_000_000)]
+
+
+@where(router, "/arrivals-and-departures-for-stop/{stop_id:path}.json")
+def arrivals_and_departures_for_stop(
+    asked: Asked,
+    stop_id: Id,
+    before: Annotated[Minutes, Query(alias="minutesBefore", description="At most an hour")] = USUAL_BEFORE,
+    after: Annotated[Minutes, Query(alias="minutesAfter", description="At most a day")] = USUAL_AFTER,
+    time: Time = None,
+) -> oba.Answer[oba.Entry[ArrivalsAtStop]]:
+    """What comes to a stop, by the time it is expected."""
+    stop, now = stop_of(asked, stop_id), instant(time, asked.now_s)
+    asked.referred.stop(stop.id)
+    nearby = asked.index.stops_in(box_around(stop.point, NEARBY_M), stop.point, NEARBY_M)
+    for _, near in nearby:
+        asked.referred.stop(near.id)
+    routes = asked.index.routes_at.get(stop.id, ())
+    situations = asked.referred.alerts(board.alerts_for(asked.view, now, stop_id=stop.id, route_ids=routes))
+    told = ArrivalsAtStop(
+        stop_id=asked.index.stop_id(stop.id),
+        arrivals_and_departures=_told(asked, _coming(asked, stop.id, now, before, after), now),
+        nearby_stop_ids=[asked.index.stop_id(near.id) for _, near in nearby if near.id != stop.id],
+        situation_ids=situations,
+        feed_health=asked.view.health(asked.now_s).value,
+    )
+    return asked.entry(told)
+
+
+@where(router, "/arrival-and-departure-for-stop/{stop_id:path}.json")
+def arrival_and_departure_for_stop(
+    asked: Asked,
+    stop_id: Id,
+    trip_id: Annotated[str, Query(max_length=200, alias="tripId")],
+    service_date: Annotated[str, Query(max_length=40, alias="serviceDate", description="Unix milliseconds")],
+    sequence: Annotated[
+        int | None, Query(alias="stopSequence", ge=0, le=10_000, description="Which visit of a loop")
+    ] = None,
+    time: Time = None,
+) -> oba.Answer[oba.Entry[ArrivalAndDeparture]]:
+    """One trip at one stop, passed or coming."""
+    stop, trip, now = stop_of(asked, stop_id), trip_of(asked, trip_id), instant(time, asked.now_s)
+    journey = journey_of(asked, trip, service_date, now)
+    call = _call(asked, journey, stop.id, sequence, now)
+    asked.referred.stop(stop.id)
+    return asked.entry(Telling(asked.index, asked.view, asked.referred, now).arrival(call))
+
+
+@where(router, "/arrivals-and-departures-for-location.json")
+def arrivals_and_departures_for_location(
+    asked: Asked,
+    area: Where,
+    before: Annotated[Minutes, Query(alias="minutesBefore", description="At most an hour")] = USUAL_BEFORE,
+    after: Annotated[Minutes, Query(alias="minutesAfter", description="At most a day")] = USUAL_AFTER,
+    count: Annotated[int, Query(alias="maxCount", ge=1, le=10_000)] = USUAL_ARRIVALS,
+    time: Time = None,
+    absent: Annotated[bool, Query(alias="emptyReturnsNotFound")] = False,
+) -> oba.Answer[oba.Entry[ArrivalsNear]]:
+    """What comes to the nearest stops around a place, by the time it is expected."""
+    now, limit = instant(time, asked.now_s), min(count, MOST_ARRIVALS)
+    stops = asked.index.stops_in(area.box, area.centre, area.radius_m)
+    kept = stops[: min(MOST_STOPS, limit)]
+    found = [one for _, stop in kept for one in _coming(asked, stop.id, now, before, after)]
+    if absent and not found:
+        raise NoSuchResource
+    found.sort(key=lambda one: one.at)
+    for _, stop in kept:
+        asked.referred.stop(stop.id)
+    arrivals = _told(asked, found[:limit], now)
+    told = ArrivalsNear(
+        stop_ids=[asked.index.stop_id(stop.id) for _, stop in kept],
+        arrivals_and_departures=arrivals,
+        nearby_stop_ids=[
+            NearbyStop(stop_id=asked.index.stop_id(stop.id), distance_from_query=distance) for distance, stop in kept
+        ],
+        situation_ids=list(dict.fromkeys(one for arrival in arrivals for one in arrival.situation_ids)),
+        limit_exceeded=len(found) > limit or len(stops) > len(kept),
+    )
+    return asked.entry(told)
+
+
+def _coming(asked: Asking, stop_id: str, now: float, before: int, after: int) -> list[Arrival]:
+    before_s, after_s = min(before, MOST_BEFORE) * MINUTE_S, min(after, MOST_AFTER) * MINUTE_S
+    return board.arrivals(asked.view, stop_id, now, before_s, after_s)
+
+
+def _told(asked: Asking, found: list[Arrival], now: float) -> list[ArrivalAndDeparture]:
+    telling = Telling(asked.index, asked.view, asked.referred, now)
+    return [telling.arrival(one) for one in found]
+
+
+def _call(asked: Asking, journey: Journey, stop_id: str, sequence: int | None, now: float) -> Arrival:
+    """A journey at a stop: at that visit, else at the next, else at the last. Raises NoSuchResource."""
+    progress = board.trip_progress(asked.view, journey.key, now)
+    calls = [call for call in progress.calls if call.stop_id == stop_id] if progress else []
+    if not calls:
+        raise NoSuchResource
+    named = (call for call in calls if call.position == sequence)
+    coming = (call for call in calls if not call.passed and call.at >= now)
+    return next(named, None) or next(coming, None) or calls[-1]
