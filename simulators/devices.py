@@ -14,11 +14,11 @@ from models.kind import SensorKind, Signal
 from models.place import Device, WireFormat
 from models.speeds import BIN_KMH, BINS
 from simulators.parcel import Parcel
+from simulators.payload import ROOT
 from simulators.traffic import Vehicle
 from simulators.weather import MINUTE
 from simulators.world import World
 
-ROOT = "vigia/v1"
 LOOKS_PER_ARRAY = 3
 USUAL_DELAY_S = 0.8
 """Mean of the exponential time a message takes to reach the broker."""

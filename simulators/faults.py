@@ -14,7 +14,17 @@ from models.kinds import BY_NAME
 from models.place import City, Device
 from simulators.devices import topic_of
 from simulators.parcel import Parcel
-from simulators.payload import Boots, is_gauge, is_reading, newest_value, revalued, rewritten, shifted, status
+from simulators.payload import (
+    Boots,
+    is_gauge,
+    is_reading,
+    is_standing,
+    newest_value,
+    revalued,
+    rewritten,
+    shifted,
+    status,
+)
 
 Stream = Iterator[Parcel]
 Fault = Callable[[Stream], Stream]
@@ -101,7 +111,9 @@ def sentinels(parcels: Stream, random: Random, *, share: float) -> Stream:
     """A share of the values is the number that loggers write for "no value"."""
     for parcel in parcels:
         yield (
-            revalued(parcel, partial(_constant, SENTINEL)) if is_reading(parcel) and random.random() < share else parcel
+            revalued(parcel, partial(_constant, SENTINEL))
+            if is_standing(parcel) and random.random() < share
+            else parcel
         )
 
 
@@ -137,7 +149,7 @@ def reboots(parcels: Stream, random: Random, *, share: float) -> Stream:
     """After a share of their parcels devices start anew: another `boot`, `seq` from 0 on."""
     again = Boots()
     for parcel in parcels:
-        if is_reading(parcel) and random.random() < share:
+        if is_standing(parcel) and random.random() < share:
             again.start(parcel)
         yield again.renumbered(parcel)
 

@@ -13,6 +13,7 @@ from simulators.parcel import Parcel
 Record = dict[str, Any]
 
 STATUS = "/status"
+ROOT = "vigia/v1"
 
 
 def is_reading(parcel: Parcel) -> bool:
@@ -20,9 +21,14 @@ def is_reading(parcel: Parcel) -> bool:
     return not parcel.topic.endswith(STATUS)
 
 
+def is_standing(parcel: Parcel) -> bool:
+    """Whether it carries readings of a sensor that stands somewhere: buses have troubles of their own."""
+    return is_reading(parcel) and parcel.topic.startswith(f"{ROOT}/") and parcel.topic.split("/")[3] != "bus"
+
+
 def is_gauge(parcel: Parcel) -> bool:
     """Whether it carries levels: values that a spike or a drop-out can be told from."""
-    return is_reading(parcel) and BY_NAME[parcel.topic.split("/")[3]].limits.spike is not None
+    return is_standing(parcel) and BY_NAME[parcel.topic.split("/")[3]].limits.spike is not None
 
 
 def records(parcel: Parcel) -> list[Record]:

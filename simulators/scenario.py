@@ -5,10 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.kinds import BY_NAME
+from models.network import Network
 from models.place import City
+from simulators.buses import Buses, Log
 from simulators.devices import SimulatedDevice
 from simulators.faults import Fault
 from simulators.parcel import Parcel, in_order
+from simulators.roads import Conditions
+from simulators.trackers import Odds, Trackers
 from simulators.weather import Weather
 from simulators.world import World
 
@@ -29,6 +33,15 @@ class Scenario:
     busy: float = 1.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """Buses for a city: their lines, how often their trackers go wrong, and who is told what they really do."""
+
+    lines: Network
+    odds: Odds
+    log: Log
+
+
 def told_from(scenario: Scenario, start: datetime) -> Scenario:
     """The same story moved in time, so that it opens at `start`."""
     weather = replace(scenario.weather, storm_at=scenario.weather.storm_at + (start - scenario.opens_at))
@@ -38,10 +51,19 @@ def told_from(scenario: Scenario, start: datetime) -> Scenario:
 class Cast:
     """A city's devices in a scenario, from `start` on. The same arguments give the same parcels, byte for byte."""
 
-    def __init__(self, city: City, scenario: Scenario, *, seed: int, start: datetime) -> None:
+    def __init__(
+        self, city: City, scenario: Scenario, *, seed: int, start: datetime, traffic: Traffic | None = None
+    ) -> None:
+        """With `traffic` its buses run too, on streets under the scenario's rain."""
         self._world = World(city, scenario.weather, seed, start, scenario.busy)
         self._start = self._world.now
         self.devices = [SimulatedDevice(one, BY_NAME[one.kind], seed, self._start) for one in city.devices]
+        self._streets = Conditions()
+        self.trackers: Trackers | None = None
+        if traffic is not None:
+            self._look_at_streets()
+            buses = Buses(traffic.lines, seed, self._start, self._streets, traffic.log)
+            self.trackers = Trackers(buses, seed, traffic.odds)
 
     def parcels(self, fault: Fault) -> Iterator[Parcel]:
         """Births, then everything the devices say, in the order of sending and without end."""
@@ -56,7 +78,14 @@ class Cast:
         while True:
             for device in self.devices:
                 yield from device.minute(self._world)
+            if self.trackers is not None:
+                self._look_at_streets()
+                yield from self.trackers.minute(self._world.now)
             self._world.step()
+
+    def _look_at_streets(self) -> None:
+        self._streets.flooded = self._world.flooded()
+        self._streets.rain_mm = self._world.rain_mm()
 
 
 def play(

@@ -55,6 +55,18 @@ class World:
         """All rain at a station since the world's start."""
         return float(self._fallen_mm[self._place[station]])
 
+    def rain_mm(self) -> float:
+        """The last minute's rain, on average over all stations."""
+        return float(self._last_mm.mean()) if len(self._last_mm) else 0.0
+
+    def flooded(self) -> tuple[Point, ...]:
+        """Where a stream stands higher than its bed."""
+        return tuple(
+            (one.latitude, one.longitude)
+            for one in self._stations.values()
+            if one.catchment is not None and self.level_m(one.id) > one.catchment.bankfull_m
+        )
+
     def passing(self, station: str) -> Sequence[Vehicle]:
         """The vehicles of the minute that begins, at a station on a street; none where no street is."""
         street = self._stations[station].street

@@ -1,0 +1,134 @@
+"""How long a bus takes from stop to stop: streets, hours, queues shared by all who drive there, rain and water.
+
+Assumed throughout, and unlike the timetable on purpose: a timetable knows three speeds of the day, the streets here
+have each their own hours. Queues are smooth noise over an area and time, the same for every line that passes.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import cos, exp, floor, hypot, radians, sin
+from random import Random
+
+from models.geo import Plane, Point, distance_m
+from models.network import Network, Pattern
+
+CORE_MS, OUTSKIRTS_MS = 7.6, 10.4
+"""Speeds of a bus that nothing holds up, in the founding square and outside."""
+CORE_RADIUS_M = 2_600.0
+CROWDED = (
+    0.0,
+    0.0,
+    0.0,
+    0.0,
+    0.0,
+    0.1,
+    0.3,
+    0.9,
+    1.0,
+    0.7,
+    0.5,
+    0.6,
+    0.9,
+    0.9,
+    0.6,
+    0.5,
+    0.7,
+    0.9,
+    1.0,
+    0.8,
+    0.5,
+    0.3,
+    0.2,
+    0.1,
+)
+"""How crowded streets are at each full hour, local time: the peak is 1."""
+CELL_DEGREES = 0.012
+QUEUES = ((3 * 3600.0, 0.07), (3600.0, 0.10), (900.0, 0.10))
+"""Noise of the queues: for each period, s, the standard deviation of the logarithm of speed."""
+FLOOD_RADIUS_M = 500.0
+SLOWEST_MS = 1.2
+
+
+@dataclass(slots=True)
+class Conditions:
+    """What the sky does to the streets: places under water, rain of the last minute. Changed as time goes by."""
+
+    flooded: tuple[Point, ...] = ()
+    rain_mm: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The way from a stop to the next, as far as speed goes."""
+
+    length_m: float
+    middle: Point
+    free_ms: float
+    strength: float
+    """How much of its speed the street loses at the peak, 0 to 1."""
+    core: bool
+    cell: str
+
+
+class Roads:
+    """The streets of a network. The same seed gives the same streets and the same queues at the same instants."""
+
+    def __init__(self, network: Network, seed: int, centre: Point, conditions: Conditions) -> None:
+        self.conditions = conditions
+        self._seed = seed
+        self._noise = lru_cache(maxsize=50_000)(self._drawn)
+        self.links = [self._links(network, pattern, centre) for pattern in network.patterns]
+
+    def _links(self, network: Network, pattern: Pattern, centre: Point) -> tuple[Link, ...]:
+        stops = [network.stops[stop_id] for stop_id in pattern.stop_ids]
+        made = []
+        for position in range(len(stops) - 1):
+            here, there = stops[position], stops[position + 1]
+            street = Random(f"{self._seed}/street/{here.name.partition(' y ')[0]}")
+            middle = ((here.point[0] + there.point[0]) / 2, (here.point[1] + there.point[1]) / 2)
+            core = distance_m(middle, centre) < CORE_RADIUS_M
+            free_ms = (CORE_MS if core else OUTSKIRTS_MS) * street.uniform(0.85, 1.15)
+            strength = street.uniform(0.25, 0.5) * (1.0 if core else 0.6)
+            cell = f"{floor(middle[0] / CELL_DEGREES)},{floor(middle[1] / CELL_DEGREES)}"
+            length_m = pattern.stop_m[position + 1] - pattern.stop_m[position]
+            made.append(Link(length_m, middle, free_ms, strength, core, cell))
+        return tuple(made)
+
+    def passable(self, link: Link) -> bool:
+        """Whether no water stands on it."""
+        return all(distance_m(link.middle, place) > FLOOD_RADIUS_M for place in self.conditions.flooded)
+
+    def speed_ms(self, link: Link, at: float, hour: float) -> float:
+        """The speed of traffic on a link at an instant, Unix seconds, that is `hour` local time."""
+        this = int(hour) % 24
+        crowded = CROWDED[this] + (CROWDED[(this + 1) % 24] - CROWDED[this]) * (hour % 1.0)
+        wet = 1 - min(0.4, 0.3 * self.conditions.rain_mm)
+        return max(SLOWEST_MS, link.free_ms * (1 - link.strength * crowded) * wet * exp(self._queue(link.cell, at)))
+
+    def _queue(self, cell: str, at: float) -> float:
+        total = 0.0
+        for period_s, deviation in QUEUES:
+            turn, share = divmod(at / period_s, 1.0)
+            here, there = self._noise(cell, period_s, int(turn)), self._noise(cell, period_s, int(turn) + 1)
+            total += deviation * (here + (there - here) * share)
+        return total
+
+    def _drawn(self, cell: str, period_s: float, turn: int) -> float:
+        return Random(f"{self._seed}/{cell}/{period_s}/{turn}").gauss(0.0, 1.0)
+
+
+def detour(here: Point, there: Point, aside_m: float) -> tuple[Point, ...]:
+    """A way round by a parallel street, that far to the side (right where positive): its four corners."""
+    plane = Plane(here[0])
+    (ax, ay), (bx, by) = plane.xy(here), plane.xy(there)
+    length = max(hypot(bx - ax, by - ay), 1.0)
+    right = ((by - ay) / length * aside_m, (ax - bx) / length * aside_m)
+    return (here, plane.point(ax + right[0], ay + right[1]), plane.point(bx + right[0], by + right[1]), there)
+
+
+def dogleg(here: Point, there: Point, axis_deg: float) -> tuple[Point, ...]:
+    """From one place to another along the grid, first one way, then the other."""
+    plane, axis = Plane(here[0]), radians(axis_deg)
+    (ax, ay), (bx, by) = plane.xy(here), plane.xy(there)
+    far = (bx - ax) * sin(axis) + (by - ay) * cos(axis)
+    return (here, plane.point(ax + far * sin(axis), ay + far * cos(axis)), there)
