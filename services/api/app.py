@@ -20,6 +20,10 @@ from services.api import (
     rejections,
     speeds,
     stations,
+    transit,
+    transit_alerts,
+    transit_arrivals,
+    transit_feeds,
 )
 from services.api.access import PUBLIC
 from services.api.context import Context
@@ -32,10 +36,13 @@ from services.api.wrong_tokens import WrongTokens
 from services.pages.router import router as pages
 from services.runtime import Clock
 from services.settings import Settings
+from services.transit.mirror import Mirror
+from services.transit.published import Published
 
 PREFIX = "/api/v1"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
-NOUNS = (municipalities, stations, latest, forecasts, devices, alerts, rejections, speeds, live)
+TRANSIT = (transit, transit_arrivals, transit_alerts)
+NOUNS = (municipalities, stations, latest, forecasts, devices, alerts, rejections, speeds, live, *TRANSIT)
 DESCRIPTION = """Vigía: del sensor a la persona que decide. / From the sensor to the person who decides.
 
 Reading is open to whoever reaches the address. Acting on an alert needs an operator's token
@@ -46,12 +53,13 @@ Reading is open to whoever reaches the address. Acting on an alert needs an oper
 
 def create_app(settings: Settings, engine: Engine, clock: Clock) -> FastAPI:
     """The application on a database that was migrated. `engine`: with a statement timeout, closed by the caller."""
-    feed = Feed(engine)
+    feed, mirror = Feed(engine), Mirror(engine)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with feed.running():
-            yield
+        with mirror.running():
+            async with feed.running():
+                yield
 
     app = FastAPI(
         title="Vigía",
@@ -61,11 +69,12 @@ def create_app(settings: Settings, engine: Engine, clock: Clock) -> FastAPI:
         openapi_url=None,
         lifespan=lifespan,
     )
-    app.state.context = Context(settings, engine, clock, feed, WrongTokens())
+    app.state.context = Context(settings, engine, clock, feed, mirror, Published(), WrongTokens())
     app.include_router(_api())
     app.include_router(_description(app))
     for router in (health.router, metrics.router):
         app.include_router(router, include_in_schema=False)
+    app.include_router(transit_feeds.router)
     app.include_router(pages)
     handle_errors(app)
     app.add_middleware(ETags)

@@ -12,6 +12,9 @@ from services.api.feed import Feed
 from services.api.wrong_tokens import WrongTokens
 from services.runtime import Clock, FasterClock
 from services.settings import Settings
+from services.transit.mirror import Mirror
+from services.transit.published import Published
+from services.transit.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class Context:
     engine: Engine
     clock: Clock
     feed: Feed
+    mirror: Mirror
+    published: Published
     wrong_tokens: WrongTokens
 
     @property
@@ -47,8 +52,13 @@ def _transaction(request: Request) -> Iterator[Connection]:
         yield connection
 
 
-def _now(request: Request) -> datetime:
+# These two wait for nothing, and a thread for them would cost more than all they do.
+async def _now(request: Request) -> datetime:
     return context_of(request).clock()
+
+
+async def _city_view(request: Request) -> View:
+    return context_of(request).mirror.view()
 
 
 # Both end before the answer leaves: nobody is told "done" of what is not committed.
@@ -58,3 +68,5 @@ Transaction = Annotated[Connection, Depends(_transaction, scope="function")]
 """Commits when the endpoint returns, rolls back when it raises."""
 Now = Annotated[datetime, Depends(_now)]
 """The time of the application's clock."""
+CityView = Annotated[View, Depends(_city_view)]
+"""What is known of the city's buses, from memory. Asking for it raises NotReadYet before the first copy."""

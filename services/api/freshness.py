@@ -8,6 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REVALIDATE = "no-cache"
 """The Cache-Control that means: keep it, and ask each time whether it still holds."""
+BRIEFLY = "public, max-age=10"
+"""The one that means: for seconds it holds; after that, ask. Of what is the same for everybody."""
 
 
 def _slow_moving(response: Response) -> None:
@@ -49,7 +51,7 @@ class ETags:
 
 
 def _revalidates(start: Message) -> bool:
-    return start["status"] == 200 and Headers(scope=start).get("cache-control") == REVALIDATE
+    return start["status"] == 200 and Headers(scope=start).get("cache-control") in {REVALIDATE, BRIEFLY}
 
 
 def _tagged(start: Message, body: bytes, known: str) -> bool:

@@ -16,6 +16,7 @@ class StopsNear:
         stops = [stop for stop in network.stops.values() if stop.location_type == 0]
         latitudes = [stop.point[0] for stop in stops]
         self._plane = Plane(sum(latitudes) / len(latitudes) if latitudes else 0.0)
+        self._box = _box([self._plane.xy(stop.point) for stop in stops])
         self._cells: dict[tuple[int, int], list[Stop]] = {}
         for stop in stops:
             self._cells.setdefault(self._cell(stop.point), []).append(stop)
@@ -34,6 +35,22 @@ class StopsNear:
         ]
         return sorted(found, key=lambda pair: (pair[0], pair[1].id))
 
+    def covers(self, point: Point, margin_m: float) -> bool:
+        """Whether a point lies in the box around all stops, widened on all sides."""
+        if self._box is None:
+            return False
+        x, y = self._plane.xy(point)
+        west, south, east, north = self._box
+        return west - margin_m <= x <= east + margin_m and south - margin_m <= y <= north + margin_m
+
     def _cell(self, point: Point) -> tuple[int, int]:
         x, y = self._plane.xy(point)
         return int(x // CELL_M), int(y // CELL_M)
+
+
+def _box(places: list[tuple[float, float]]) -> tuple[float, float, float, float] | None:
+    """West, south, east, north of all places; None of none."""
+    if not places:
+        return None
+    xs, ys = [x for x, _ in places], [y for _, y in places]
+    return min(xs), min(ys), max(xs), max(ys)

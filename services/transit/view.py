@@ -95,9 +95,9 @@ class View:
         return Health.LIVE if now - self.heard.get(agency_id, 0.0) <= FEED_SILENT_S else Health.SILENT
 
 
-def empty(network: Network) -> View:
+def empty(network: Network, number: int = 0) -> View:
     """A view of a network of whose buses nothing is known."""
-    return View(network, Planned(network), StopsNear(network))
+    return View(network, Planned(network), StopsNear(network), number)
 
 
 def advanced(

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from fastapi import FastAPI
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine, text
 from sqlalchemy.engine import make_url
@@ -98,6 +99,16 @@ def served(database: Engine, clock: Clock, settings: Settings) -> Iterator[tuple
         pool_size=5,
     )
     app = create_app(settings, engine, clock)
+    try:
+        with listening(app, settings) as address:
+            yield address, app.state.context.feed
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def listening(app: FastAPI, settings: Settings) -> Iterator[str]:
+    """An application on a free port, until left; its address."""
     server = StoppingServer(server_config(app, settings), app.state.context.feed)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -107,11 +118,10 @@ def served(database: Engine, clock: Clock, settings: Settings) -> Iterator[tuple
             time.sleep(0.005)
         assert server.started
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}", app.state.context.feed
+        yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
         thread.join(START_S)
-        engine.dispose()
     assert not thread.is_alive()
 
 

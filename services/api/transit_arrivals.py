@@ -1,0 +1,292 @@
+"""What comes to a stop, and how far a trip is: the answers riders' screens ask for again and again.
+
+The one hot question of the API is answered from memory in the event loop itself: nothing in it waits, and a thread's
+hand-over would cost more than the whole answer. For the same reason it is written to bytes here, without validating
+what was just made; the tests hold the answers to their description.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import Field
+
+from services.api.access import PUBLIC
+from services.api.context import CityView, Now
+from services.api.freshness import BRIEFLY
+from services.queries.transit_alerts import InBothLanguages
+from services.refusal import NotFound
+from services.transit import board
+from services.transit.board import MOST_ARRIVALS, Arrival, Empty
+from services.transit.estimate import Basis
+from services.transit.notice import Words
+from services.transit.reasons import why
+from services.transit.view import Health, View
+
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
+LONGEST_ID = 200
+MOST_CALLS = 500
+FRESH = {"Cache-Control": BRIEFLY}
+
+StopId = Annotated[str, Path(max_length=LONGEST_ID, pattern=NO_CONTROLS, examples=["LP1912"])]
+TripId = Annotated[str, Path(max_length=LONGEST_ID, pattern=NO_CONTROLS, examples=["307-0640"])]
+LineFilter = Annotated[
+    str | None, Query(max_length=LONGEST_ID, pattern=NO_CONTROLS, description="Line's id", examples=["307"])
+]
+
+router = APIRouter(prefix="/transit", tags=["transit"], dependencies=[PUBLIC])
+
+
+class NoSuchStop(NotFound):
+    """No hay una parada con ese código. / There is no such stop."""
+
+
+class NoSuchTrip(NotFound):
+    """El horario no tiene ese viaje. / The timetable has no such trip."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimated:
+    """When it reaches the stop. It comes before `earliest` with 10 %, and after `latest` with 10 %."""
+
+    earliest: datetime
+    expected: Annotated[datetime, Field(description="The median: for machines")]
+    latest: datetime
+    be_there_at: Annotated[datetime, Field(description="Early-safe: the time to tell riders")]
+    leaves: Annotated[datetime, Field(description="Median of its leaving the stop")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coming:
+    """One journey at one stop."""
+
+    line: Annotated[str, Field(description="As on the bus's sign", examples=["307"])]
+    line_id: Annotated[str, Field(examples=["307"])]
+    headsign: Annotated[str, Field(examples=["Plaza Italia"])]
+    trip: Annotated[str, Field(examples=["307-0640"])]
+    service_date: Annotated[str, Field(description="YYYYMMDD", examples=["20260302"])]
+    start_s: Annotated[int, Field(description="Start, seconds after noon less 12 h of that date", examples=[24000])]
+    stop: Annotated[str, Field(examples=["LP1912"])]
+    stop_sequence: Annotated[int, Field(examples=[12])]
+    scheduled_arrival: datetime
+    scheduled_departure: datetime
+    estimate: Annotated[Estimated | None, Field(description="Null where only the timetable speaks, or it is withdrawn")]
+    basis: Annotated[Basis, Field(examples=["recent"])]
+    why: Annotated[InBothLanguages, Field(examples=[{"es": "En vivo, según los últimos 3 micros", "en": "..."}])]
+    buses: Annotated[int, Field(description="Recent buses behind it", examples=[3])]
+    withdrawn: Annotated[bool, Field(description="It surely does not come")]
+    passed: Annotated[bool, Field(description="It was here already; only in a trip's progress")]
+    ends_here: Annotated[bool, Field(description="It arrives and does not leave")]
+    boards: Annotated[bool, Field(description="Whether riders may get on")]
+    vehicle: Annotated[str | None, Field(examples=["1207"])]
+    stops_away: Annotated[int | None, Field(description="0: this stop is its next", examples=[4])]
+    distance_away_m: Annotated[float | None, Field(examples=[1630.0])]
+    last_report_at: datetime | None
+    headway_s: Annotated[
+        int | None, Field(description="Only one each so many seconds is promised: this entry stands for them all")
+    ]
+    occupancy_percent: Annotated[int | None, Field(examples=[40])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A service alert in force."""
+
+    id: Annotated[str, Field(examples=["3"])]
+    cause: Annotated[str, Field(examples=["weather"])]
+    effect: Annotated[str, Field(examples=["detour"])]
+    header: InBothLanguages
+    description: InBothLanguages
+    url: Annotated[str, Field(examples=["https://www.laplata.gob.ar/"])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopArrivals:
+    """What comes to a stop at one moment, by the time it is expected, with the service alerts that concern it."""
+
+    at: datetime
+    stop: Annotated[str, Field(examples=["LP1912"])]
+    name: Annotated[str, Field(examples=["7 y 50"])]
+    empty: Annotated[Empty | None, Field(description="Why no bus can be told of; null where one is")]
+    data: Annotated[Health, Field(description="Whether the buses are heard")]
+    arrivals: Annotated[list[Coming], Field(max_length=MOST_ARRIVALS)]
+    alerts: Annotated[list[Notice], Field(max_length=500)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripProgress:
+    """A journey as it is known, with all its calls. `delay_s`: at its next stop, positive where late."""
+
+    at: datetime
+    trip: Annotated[str, Field(examples=["307-0640"])]
+    service_date: Annotated[str, Field(examples=["20260302"])]
+    start_s: Annotated[int, Field(examples=[24000])]
+    line_id: Annotated[str, Field(examples=["307"])]
+    basis: Annotated[Basis, Field(examples=["live"])]
+    why: InBothLanguages
+    vehicle: Annotated[str | None, Field(examples=["1207"])]
+    under_way: Annotated[bool, Field(description="False while its vehicle still makes an earlier journey")]
+    delay_s: Annotated[float | None, Field(examples=[95.0])]
+    calls: Annotated[list[Coming], Field(max_length=MOST_CALLS)]
+
+
+@router.get("/stops/{stop_id}/arrivals", responses={200: {"model": StopArrivals}}, response_class=Response)
+async def arrivals(
+    view: CityView,
+    now: Now,
+    stop_id: StopId,
+    line: LineFilter = None,
+    before_s: Annotated[int, Query(ge=0, le=3_600, description="From so long ago")] = 300,
+    after_s: Annotated[int, Query(ge=0, le=14_400, description="Until so far ahead")] = 2_100,
+    limit: Annotated[int, Query(ge=1, le=MOST_ARRIVALS, description="Most arrivals in the answer")] = 100,
+) -> Response:
+    """What comes to a stop on all its lines: interval, rider's time, on what ground, and why there is nothing."""
+    stop = view.network.stops.get(stop_id)
+    if stop is None:
+        raise NoSuchStop
+    instant = now.timestamp()
+    found = board.arrivals(view, stop_id, instant, before_s, after_s)
+    if line is not None:
+        found = [one for one in found if one.pattern.route_id == line]
+    routes = board.routes_at(view, stop_id)
+    return _answer(
+        StopArrivals(
+            at=now,
+            stop=stop_id,
+            name=stop.name,
+            empty=board.why_empty(view, stop_id, found, instant, line or ""),
+            data=_health(view, instant, {route.agency_id for route in routes}),
+            arrivals=[_coming(view, one) for one in found[:limit]],
+            alerts=notices(view, instant, stop_id, [route.id for route in routes]),
+        )
+    )
+
+
+@router.get("/trips/{trip_id}", responses={200: {"model": TripProgress}}, response_class=Response)
+async def trip(
+    view: CityView,
+    now: Now,
+    trip_id: TripId,
+    service_date: Annotated[
+        str | None, Query(pattern=r"^[0-9]{8}$", description="YYYYMMDD; the running one, else today's, where unset")
+    ] = None,
+    start_s: Annotated[
+        int | None, Query(ge=0, le=7 * 86_400, description="Which start of a repeated trip: seconds of its date")
+    ] = None,
+) -> Response:
+    """How far a trip is and when it reaches each of its stops."""
+    key = _key(view, now, trip_id, service_date, start_s)
+    progress = board.trip_progress(view, key, now.timestamp())
+    if progress is None:
+        raise NoSuchTrip
+    status = progress.status
+    return _answer(
+        TripProgress(
+            at=now,
+            trip=trip_id,
+            service_date=key[1],
+            start_s=key[2],
+            line_id=status.pattern.route_id,
+            basis=status.basis,
+            why=_both(why(status.basis, status.reason, status.buses)),
+            vehicle=status.outlook.vehicle if status.outlook else None,
+            under_way=status.present,
+            delay_s=status.delay_s,
+            calls=[_coming(view, call) for call in progress.calls[:MOST_CALLS]],
+        )
+    )
+
+
+def notices(view: View, now: float, stop_id: str, route_ids: list[str]) -> list[Notice]:
+    """The service alerts in force that concern a stop and its lines."""
+    return [
+        Notice(
+            id=one.id,
+            cause=one.cause,
+            effect=one.effect,
+            header=_both(one.header),
+            description=_both(one.description),
+            url=one.url,
+        )
+        for one in board.alerts_for(view, now, stop_id=stop_id, route_ids=route_ids)
+    ]
+
+
+def _key(
+    view: View, now: datetime, trip_id: str, service_date: str | None, start_s: int | None
+) -> tuple[str, str, int]:
+    """Which journey of a trip is meant: the one spoken of now, where nothing more is said. Raises NoSuchTrip."""
+    found = view.network.trips.get(trip_id)
+    if found is None:
+        raise NoSuchTrip
+    spoken_of = [
+        key
+        for key in view.along.get(found.pattern, ())
+        if key[0] == trip_id and service_date in (None, key[1]) and start_s in (None, key[2])
+    ]
+    if spoken_of:
+        return min(spoken_of)
+    today = f"{now.astimezone(view.network.zone):%Y%m%d}"
+    return (trip_id, service_date or today, found.start_s if start_s is None else start_s)
+
+
+def _answer(body: StopArrivals | TripProgress) -> Response:
+    return Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), media_type="application/json", headers=FRESH)
+
+
+def _health(view: View, now: float, agency_ids: set[str]) -> Health:
+    """The best of the agencies': one that is heard is enough to speak of buses."""
+    states = {view.health(now, agency_id) for agency_id in agency_ids} or {view.health(now)}
+    return next(state for state in (Health.BLIND, Health.LIVE, Health.SILENT) if state in states)
+
+
+def _coming(view: View, one: Arrival) -> Coming:
+    route, outlook = view.network.routes[one.pattern.route_id], one.outlook
+    return Coming(
+        line=route.short_name or route.long_name,
+        line_id=route.id,
+        headsign=one.journey.trip.headsign or view.network.stops[one.pattern.stop_ids[-1]].name,
+        trip=one.key[0],
+        service_date=one.key[1],
+        start_s=one.key[2],
+        stop=one.stop_id,
+        stop_sequence=one.journey.trip.sequence(one.position),
+        scheduled_arrival=_moment(one.scheduled_arrival),
+        scheduled_departure=_moment(one.scheduled_departure),
+        estimate=_estimated(one),
+        basis=one.basis,
+        why=_both(why(one.basis, one.reason, one.buses, one.headway_s)),
+        buses=one.buses,
+        withdrawn=one.withdrawn,
+        passed=one.passed,
+        ends_here=one.ends,
+        boards=one.boards,
+        vehicle=outlook.vehicle if outlook else None,
+        stops_away=one.stops_away,
+        distance_away_m=None if one.distance_away_m is None else round(one.distance_away_m),
+        last_report_at=_moment(outlook.place.at) if outlook else None,
+        headway_s=one.headway_s,
+        occupancy_percent=outlook.occupancy if outlook else None,
+    )
+
+
+def _estimated(one: Arrival) -> Estimated | None:
+    if one.estimate is None:
+        return None
+    return Estimated(
+        earliest=_moment(one.estimate.p10),
+        expected=_moment(one.estimate.p50),
+        latest=_moment(one.estimate.p90),
+        be_there_at=_moment(one.estimate.rider),
+        leaves=_moment(one.estimate.leaves),
+    )
+
+
+def _both(words: Words) -> InBothLanguages:
+    return InBothLanguages(es=words.es, en=words.en or words.es)
+
+
+def _moment(at: float) -> datetime:
+    return datetime.fromtimestamp(int(at), UTC)
