@@ -22,6 +22,8 @@ Indices = NDArray[np.int64]
 PIECE_M = 20.0
 MOST_PIECES = 4000
 """A longer shape is cut into longer pieces."""
+THEREABOUTS = 2
+"""Pieces to either side."""
 FARTHEST_M = 500.0
 """A stop that lies farther off counts as this far, so that one wrong stop does not misplace the others."""
 GIVEN_WEIGHT = 0.1
@@ -51,7 +53,7 @@ def place(shape: Shape, stops: Sequence[Point], given_m: Sequence[float] | None 
         expected, weight = np.asarray(given_m), GIVEN_WEIGHT
     else:
         expected, weight = _guessed(along, _cheapest(cost), poles), GUESSED_WEIGHT
-    chosen = _cheapest(cost + ((along - expected[:, None]) * weight) ** 2)
+    chosen = _settled(_cheapest(cost + ((along - expected[:, None]) * weight) ** 2), aside)
     rows = np.arange(len(poles))
     stop_m = np.maximum.accumulate(along[rows, chosen])
     return Placed(tuple(stop_m.tolist()), tuple(aside[rows, chosen].tolist()))
@@ -110,6 +112,13 @@ def _cheapest(cost: Array) -> Indices:
     for row in range(rows - 1, 0, -1):
         chosen[row - 1] = came[row, chosen[row]]
     return chosen
+
+
+def _settled(chosen: Indices, aside: Array) -> Indices:
+    """The nearest piece thereabouts: what was expected decides between passes, not by how many metres on one."""
+    around = np.clip(chosen[:, None] + np.arange(-THEREABOUTS, THEREABOUTS + 1), 0, aside.shape[1] - 1)
+    best = np.argmin(np.take_along_axis(aside, around, axis=1), axis=1)
+    return np.asarray(around[np.arange(len(chosen)), best])
 
 
 def _guessed(along: Array, chosen: Indices, poles: Array) -> Array:

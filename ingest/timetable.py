@@ -6,10 +6,11 @@ from ingest import gtfs_places as places
 from ingest.gtfs_files import Feed, Progress
 from ingest.gtfs_findings import BadTimetable, Findings
 from ingest.gtfs_trips import Weaver, calls, frequencies, planned
+from ingest.gtfs_write import write
 from models.links import inheriting
 from models.network import Network, Trip
 
-__all__ = ["BadTimetable", "Findings", "read"]
+__all__ = ["BadTimetable", "Findings", "read", "write"]
 
 
 def read(path: Path, findings: Findings | None = None, progress: Progress = lambda _file, _rows: None) -> Network:
