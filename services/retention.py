@@ -23,6 +23,12 @@ RIDER_REPORTS_KEPT = timedelta(days=365)
 """A comment may hold whatever its writer put there."""
 HEARTBEATS_KEPT = timedelta(days=30)
 """Of processes that are no more; a living one overwrites its own."""
+OUTLOOKS_KEPT = timedelta(days=2)
+"""Of vehicles not heard since, and of journeys long over."""
+VISITS_KEPT = timedelta(days=30)
+"""As long as the positions they come from."""
+LEARNT_KEPT = timedelta(days=730)
+"""Of links no bus has passed since; and how long the public record of accuracy reaches back."""
 ROWS_A_TRANSACTION = 10_000
 TRANSACTIONS_A_RUN = 1000
 """Of each table: what is left then goes in the next run."""
@@ -49,6 +55,11 @@ _EXPIRIES = (
         {"rejected": REJECTED_KEPT, "reingested": REINGESTED_KEPT},
     ),
     _Expiry("rider_reports", "id", "at < :reports", {"reports": RIDER_REPORTS_KEPT}),
+    _Expiry("vehicle_outlooks", "ctid", "observed_at < :outlooks", {"outlooks": OUTLOOKS_KEPT}),
+    _Expiry("expected_journeys", "ctid", "until < :outlooks", {"outlooks": OUTLOOKS_KEPT}),
+    _Expiry("stop_visits", "ctid", "arrived_at < :visits", {"visits": VISITS_KEPT}),
+    _Expiry("link_history", "ctid", "changed_at < :learnt", {"learnt": LEARNT_KEPT}),
+    _Expiry("estimate_scores", "ctid", "day < :learnt", {"learnt": LEARNT_KEPT}),
     _Expiry("heartbeats", "process", "at < :heartbeats", {"heartbeats": HEARTBEATS_KEPT}),
 )
 
