@@ -18,6 +18,7 @@ COMMANDS = (
     "upkeep",
     "qc",
     "skill",
+    "transit",
     "asyncapi",
     "register",
 )

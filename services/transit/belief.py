@@ -58,10 +58,12 @@ class Mark(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Belief(Struct, frozen=True):
-    """All that is believed of a vehicle. `marks`: its last few, the newest last. `stood`: where it last was
-    elsewhere than before, and since when. Weights are natural logarithms; `off` that of making no journey at all.
-    `travelled`: whether it ever moved. `last`: the last journey it was surely making. `doubtful`: a position too far to
-    be true, until a second one there confirms it.
+    """All that is believed of a vehicle.
+
+    `marks`: its last few, the newest last. `stood`: where and when it last came to be elsewhere. Weights are
+    natural logarithms; `off` is that of making no journey at all. `travelled`: whether it ever moved. `elsewhere`: it
+    claims a line that the network does not know. `last`: the last journey it was surely making. `doubtful`: a position
+    too far to be true, until a second one there confirms it.
     """
 
     version: str
@@ -74,6 +76,7 @@ class Belief(Struct, frozen=True):
     off: float = 0.0
     travelled: bool = False
     out_of_service: bool = False
+    elsewhere: bool = False
     last: Hypothesis | None = None
     doubtful: Mark | None = None
 
@@ -93,9 +96,16 @@ class Belief(Struct, frozen=True):
         """The likeliest of it all."""
         if not self.hypotheses or self.off_probability > 0.5:
             return self._astray()
-        best = max(self.hypotheses, key=lambda one: one.weight + one.claim)
-        total = exp(self.off) + sum(exp(one.weight + one.claim) for one in self.hypotheses)
-        return self._on(best, self._running_phase(best), exp(best.weight + best.claim) / total)
+        shares = [exp(one.weight + one.claim) for one in self.hypotheses]
+        lines: dict[int, float] = {}
+        for one, share in zip(self.hypotheses, shares, strict=True):
+            lines[one.pattern] = lines.get(one.pattern, 0.0) + share
+        # The line first, then the journey: many journeys share the weight of a line that one of another may not have.
+        _, share, best = max(
+            ((lines[one.pattern], share, one) for one, share in zip(self.hypotheses, shares, strict=True)),
+            key=lambda each: each[:2],
+        )
+        return self._on(best, self._running_phase(best), share / (exp(self.off) + sum(shares)))
 
     def _running_phase(self, best: Hypothesis) -> Phase:
         if best.stage is not Stage.RUNNING or self.still_s >= STALLED_S:
@@ -108,6 +118,8 @@ class Belief(Struct, frozen=True):
             return self._nowhere(Phase.UNKNOWN)
         if self.still_s >= AT_BASE_S or not self.travelled:
             return self._nowhere(Phase.AT_BASE)
+        if self.elsewhere:
+            return self._nowhere(Phase.IN_PROGRESS)
         if self.last is not None and self.at - self.last.seen_at < DETOUR_S and not self.out_of_service:
             return self._on(self.last, Phase.OFF_ROUTE, 1.0 - self.off_probability)
         return self._nowhere(Phase.DEADHEAD)

@@ -17,13 +17,17 @@ OUT_OF_SERVICE_WEIGHT = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What one report claims, resolved against the network. `routes`: empty where no known line is claimed."""
+    """What one report claims, resolved against the network.
+
+    `routes`: empty where no known line is claimed. `elsewhere`: it claims to serve a line the network does not know.
+    """
 
     trip_id: str
     routes: frozenset[str]
     direction_id: int | None
     block_id: str
     out_of_service: bool
+    elsewhere: bool
 
     def weight(self, pattern: Pattern, trip: Trip | None) -> float:
         """How much the claims speak for (positive) or against a journey, in natural logarithms."""
@@ -56,21 +60,24 @@ class Lines:
         """What a report claims; what the network does not know is not a claim."""
         trip = self._network.trips.get(report.trip_id) if report.trip_id else None
         if trip is not None:
-            routes = frozenset((self._network.patterns[trip.pattern].route_id,))
+            routes = self._named(self._network.patterns[trip.pattern].route_id)
         else:
-            routes = self._routes(report.route_id) or self._routes(report.line)
+            routes = self._named(report.route_id) or self._names.get(_plain(report.line or ""), frozenset())
         return Claims(
             trip_id=trip.id if trip else "",
             routes=routes,
             direction_id=report.direction_id,
             block_id=report.block_id or "",
             out_of_service=report.in_service is False,
+            elsewhere=bool(report.line) and not routes and report.in_service is not False,
         )
 
-    def _routes(self, name: str | None) -> frozenset[str]:
-        if not name:
-            return frozenset()
-        return frozenset((name,)) if name in self._network.routes else self._names.get(_plain(name), frozenset())
+    def _named(self, route_id: str | None) -> frozenset[str]:
+        """The route of an id, and the same line in a city's other feeds; else the lines of that name."""
+        route = self._network.routes.get(route_id or "")
+        if route is None:
+            return self._names.get(_plain(route_id or ""), frozenset())
+        return frozenset((route.id,)) | self._names.get(_plain(route.short_name), frozenset())
 
 
 def _plain(name: str) -> str:

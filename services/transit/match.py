@@ -16,7 +16,7 @@ from models.network import Journey, Network, Trip
 from services.transit.belief import Belief, Hypothesis, Mark, Stage
 from services.transit.claims import Claims, Lines
 from services.transit.journeys import Journeys
-from services.transit.locate import XY, Grid
+from services.transit.locate import XY, Grid, Track
 from services.transit.report import Report
 
 LIMIT_M = 60.0
@@ -36,6 +36,10 @@ JUMP_MS, JUMP_M = 40.0, 200.0
 SILENCE_S = 2_400.0
 """After this long without a word nothing is presumed."""
 MOST_MARKS = 5
+YOUNG_S = 600.0
+"""While a belief is so young, and has three marks at most, each mark begins it anew: only movement tells directions."""
+SURE = 0.8
+"""A journey believed by so much is remembered when it is over."""
 MOST = 12
 """How many hypotheses are kept; how many of them may come from one line."""
 MOST_JOURNEYS = 4
@@ -48,6 +52,10 @@ WORST = -8.0
 LEAVE = log(0.01)
 """From one mark to the next one bus in a hundred leaves its journey."""
 ENTER = log(0.05)
+SWAP = log(0.01)
+"""From one mark to the next one bus in a hundred makes another journey than thought, if that one looks strange."""
+STRANGE = -3.0
+"""A deviation is strange that is e to this less likely than none."""
 EARLY_S, LATE_S = 100.0, 300.0
 """Deviations from plan by which a journey becomes e times less likely: a bus is late three times as easily as early."""
 FORGET_S = 1_800.0
@@ -62,8 +70,8 @@ RESTLESS = -1.0
 """A mark of a bus that waits for its departure: it may look for a place to stand, but it is not driving about."""
 STAYS = -2.3
 """How likely the next journey has not begun yet when one has ended."""
-SETTLED_S = 60.0
-"""A bus that stands so long close to its last stop has arrived."""
+WALK_MS = 1.4
+"""A bus that stands near its last stop for longer than a walk there has arrived."""
 END_M = 40.0
 """So near its last stop a journey has ended."""
 SLACK_M = 20.0
@@ -121,6 +129,7 @@ class Matcher:
                 marks=(mark,),
                 stood=mark,
                 out_of_service=claims.out_of_service,
+                elsewhere=claims.elsewhere,
             ),
             self._seeds((mark,), claims, None),
         )
@@ -149,14 +158,16 @@ class Matcher:
             marks=marks,
             travelled=belief.travelled or step.marked,
             out_of_service=step.claims.out_of_service,
+            elsewhere=step.claims.elsewhere,
             doubtful=None,
         )
-        if step.marked and len(marks) <= 3:
+        if step.marked and len(marks) <= 3 and report.at - marks[0].at < YOUNG_S:
             return _belief(replace(after, off=0.0), self._seeds(marks, step.claims, belief.last))
         moved = self._turned(list(self._moved(belief.hypotheses, step)), step)
         off = _leaving(belief) + OFF if step.marked else belief.off
         off += self._strangest(moved, step)
-        after = _belief(replace(after, off=off), [*moved, *self._claimed(moved, marks, step)])
+        rivals = [*self._claimed(moved, marks, step), *self._rivals(moved, step)]
+        after = _belief(replace(after, off=off), [*moved, *rivals])
         if step.marked and after.off_probability > 0.3:
             seeds = self._seeds(marks, step.claims, after.last)
             known = {one.key for one in after.hypotheses}
@@ -204,12 +215,17 @@ class Matcher:
             along = along if offset <= limit else one.distance_m
             seen_at = step.at if offset <= limit else one.seen_at
             return replace(one, distance_m=along, seen_at=seen_at, weight=weight, claim=claim)
-        weight += max(WORST, OFF * (offset / limit) ** 2)
+        running = max(WORST, OFF * (offset / limit) ** 2)
+        if offset <= limit and one.seen_at >= step.mark.at:
+            running += _misfit(along - one.mark_m, step.moved_m)
+        begin = self.network.patterns[one.pattern].stop_m[0]
+        waiting = RESTLESS + _near(step.here, self._first[one.pattern])
+        if one.distance_m < begin + TERMINAL_M and waiting > running:
+            back = {"stage": Stage.WAITING, "distance_m": begin, "mark_m": begin, "seen_at": step.at}
+            return replace(one, weight=weight + waiting, claim=claim, **back)
         if offset > limit:
-            return replace(one, weight=weight, claim=claim)
-        if one.seen_at >= step.mark.at:
-            weight += _misfit(along - one.mark_m, step.moved_m)
-        return replace(one, distance_m=along, mark_m=along, seen_at=step.at, weight=weight, claim=claim)
+            return replace(one, weight=weight + running, claim=claim)
+        return replace(one, distance_m=along, mark_m=along, seen_at=step.at, weight=weight + running, claim=claim)
 
     def _strangest(self, hypotheses: Sequence[Hypothesis], step: Step) -> float:
         """What the plan took from the likeliest: it tells journeys apart, not whether there is one."""
@@ -227,8 +243,10 @@ class Matcher:
         waiting = RESTLESS + _near(step.here, self._first[one.pattern])
         ahead = begin + FASTEST_MS * step.since_s + AHEAD_M + TERMINAL_M
         along, offset = self._track(one).nearest(step.here, begin - BACK_M, ahead, begin, limit)
-        leaving = OFF * (offset / limit) ** 2 + self._plan(one, along, step.at)
-        if along >= begin + MARK_M and offset <= limit and leaving > waiting:
+        plan = self._plan(one, along, step.at)
+        leaving = OFF * (offset / limit) ** 2 + plan
+        due = step.at > one.start_at - EARLY_S
+        if along >= begin + MARK_M and offset <= limit and (due or leaving > waiting):
             weight = one.weight + max(WORST, leaving)
             return replace(
                 one, stage=Stage.RUNNING, distance_m=along, mark_m=along, seen_at=step.at, weight=weight, claim=claim
@@ -244,7 +262,7 @@ class Matcher:
             return 0.0
         return _deviating(self._journeys.deviation_s(one.pattern, trip, one.start_at, along, at))
 
-    def _track(self, one: Hypothesis):  # type: ignore[no-untyped-def]
+    def _track(self, one: Hypothesis) -> Track:
         return self._grid.tracks[self._grid.track_of[one.pattern]]
 
     # At the end of one journey begins another
@@ -267,7 +285,7 @@ class Matcher:
 
     def _arrived(self, one: Hypothesis, step: Step) -> bool:
         left_m = self.network.patterns[one.pattern].stop_m[-1] - one.distance_m
-        return left_m <= END_M or (left_m <= AHEAD_M and step.still_s >= SETTLED_S)
+        return left_m <= END_M or left_m <= min(TERMINAL_M, WALK_MS * step.still_s)
 
     def _successors(self, one: Hypothesis, step: Step) -> list[Hypothesis]:
         """The journeys a bus may make next: its block's next one, or those soon to leave from where it stands."""
@@ -350,6 +368,20 @@ class Matcher:
         elif step.marked:
             for along, fit in self._fits(self._grid.track_of[trip.pattern], marks):
                 yield replace(self._hypothesis(journey, along, step.at, step.claims), weight=weight + fit)
+
+    def _rivals(self, hypotheses: Sequence[Hypothesis], step: Step) -> Iterator[Hypothesis]:
+        """The journeys that would be on time where the likeliest one is strangely early or late."""
+        best = max(hypotheses, key=lambda one: one.weight + one.claim, default=None)
+        if best is None or not step.marked or best.stage is not Stage.RUNNING:
+            return
+        plan = self._plan(best, best.distance_m, step.at)
+        if plan > STRANGE:
+            return
+        known = {one.key for one in hypotheses}
+        for late_s, journey in self._journeys.around(best.pattern, best.distance_m, step.at, MOST_JOURNEYS):
+            rival = self._hypothesis(journey, best.distance_m, step.at, step.claims)
+            if rival.key not in known and _deviating(late_s) > plan:
+                yield replace(rival, weight=best.weight + best.claim + SWAP)
 
     # Of a vehicle of which nothing is known
 
@@ -436,7 +468,7 @@ def _belief(belief: Belief, hypotheses: Sequence[Hypothesis]) -> Belief:
     ]
     kept.sort(key=lambda one: -(one.weight + one.claim))
     after = replace(belief, off=max(FAINTEST, belief.off - best), hypotheses=tuple(kept[:MOST]))
-    if kept and kept[0].stage is Stage.RUNNING and after.off_probability < 0.2:
+    if kept and kept[0].stage is Stage.RUNNING and after.place().probability > SURE:
         return replace(after, last=kept[0])
     return after
 

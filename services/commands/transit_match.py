@@ -1,0 +1,78 @@
+"""`vigia transit match`: what the matcher makes of recorded positions, one line a report."""
+
+import argparse
+import csv
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from msgspec import structs
+
+from ingest.timetable import BadTimetable, read
+from models.merging import ZonesDiffer, merged
+from models.network import Network
+from services.positions import read_positions
+from services.recorded import BadRecord
+from services.transit.belief import Belief
+from services.transit.estimate import Place
+from services.transit.match import Matcher
+from services.transit.report import Report
+
+NAME = "match"
+HELP = "Match recorded positions to the journeys of a timetable."
+
+COLUMNS = ("vehicle_id", "timestamp", "trip_id", "distance_m", "phase")
+CLAIMS = {
+    "trip": ("trip_id", "block_id", "start_s"),
+    "route": ("trip_id", "block_id", "start_s", "route_id", "direction_id", "line"),
+    "all": ("trip_id", "block_id", "start_s", "route_id", "direction_id", "line", "sign", "in_service"),
+}
+"""What is hidden of what the vehicles claim."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which timetable, which positions, and where to."""
+    parser.add_argument("--gtfs", type=Path, required=True, nargs="+", action="extend", metavar="FILE")
+    parser.add_argument("--positions", type=Path, required=True, metavar="FILE", help="CSV, plain or gzip")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="|".join(COLUMNS))
+    parser.add_argument("--hide", choices=CLAIMS, help="match as if the vehicles did not claim this")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write a row for each report; print how many there were of each phase."""
+    try:
+        network = merged([replace(read(path), feed=path.stem) for path in arguments.gtfs])
+        reports = read_positions(arguments.positions, network.zone)
+        phases = _write(arguments.out, network, (_hidden(report, arguments.hide) for report in reports))
+    except (BadTimetable, ZonesDiffer, BadRecord, OSError) as trouble:
+        print(f"vigia: {trouble}", file=sys.stderr)
+        return 2
+    print(f"{len(reports)} posiciones (positions): " + ", ".join(f"{n} {phase}" for phase, n in phases.most_common()))
+    return 0
+
+
+def _hidden(report: Report, hide: str | None) -> Report:
+    return structs.replace(report, **dict.fromkeys(CLAIMS[hide])) if hide else report
+
+
+def _write(path: Path, network: Network, reports: Iterator[Report]) -> Counter[str]:
+    phases: Counter[str] = Counter()
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(COLUMNS)
+        for report, place in _places(network, reports):
+            phases[place.phase] += 1
+            distance_m = "" if place.pattern < 0 else f"{place.distance_m:.1f}"
+            rows.writerow((report.vehicle, f"{report.at:.0f}", place.trip_id, distance_m, place.phase))
+    return phases
+
+
+def _places(network: Network, reports: Iterator[Report]) -> Iterator[tuple[Report, Place]]:
+    """What is believed after each report, as the pipeline would."""
+    matcher = Matcher(network)
+    beliefs: dict[str, Belief] = {}
+    for report in reports:
+        belief = beliefs[report.vehicle] = matcher.match(beliefs.get(report.vehicle), report)
+        yield report, belief.place()
