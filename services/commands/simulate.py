@@ -1,21 +1,32 @@
-"""`vigia simulate`: a seeded city whose devices publish to the broker, in quiet, at rush hour or in a storm."""
+"""`vigia simulate`: a seeded city whose devices publish to the broker, in quiet, at rush hour or in a storm.
+
+With its buses: a schematic La Plata, whose timetable can be exported as GTFS and whose true passings can be kept.
+"""
 
 import argparse
+import csv
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from ingest.timetable import write
+from models.network import Network
 from services.runtime import Clock, FasterClock, clock_of, mqtt_url, stop_on_signals
 from services.seed import LA_PLATA, SeedTrouble, read_seed
 from services.settings import Settings
+from simulators.buses import Log
 from simulators.faults import usual
+from simulators.lines import network
 from simulators.parcel import Parcel
 from simulators.publish import WAIT_S, BrokerAway, Publisher
-from simulators.scenario import Cast, play, told_from
+from simulators.scenario import Cast, Traffic, play, told_from
 from simulators.scenarios import SCENARIOS
+from simulators.trackers import FAULTLESS, scaled
+from simulators.truth import COLUMNS, rows
 
 NAME = "simulate"
 HELP = "Publish what the devices of a simulated city say, until stopped."
@@ -34,6 +45,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--faults", choices=OFTEN, default="default", help="how often things go wrong")
     parser.add_argument("--duration", type=duration, default=UNTIL_STOPPED, help="simulated time, such as 90m, 6h, 2d")
     parser.add_argument("--city", type=Path, default=LA_PLATA, help="seed folder, see docs/seed.md")
+    parser.add_argument("--no-buses", action="store_true", help="without the schematic La Plata's buses")
+    parser.add_argument("--truth", type=Path, metavar="FILE", help="keep what the buses really do, as CSV")
+    parser.add_argument("--export-gtfs", type=Path, metavar="FILE", help="write the buses' timetable as GTFS, and end")
 
 
 def duration(words: str) -> timedelta:
@@ -46,6 +60,10 @@ def duration(words: str) -> timedelta:
 
 def run(arguments: argparse.Namespace) -> int:
     """Play the scenario at the clock's pace; in real time its story begins now. The devices say goodbye at the end."""
+    if arguments.export_gtfs is not None:
+        write(network(), arguments.export_gtfs)
+        print(f"{arguments.export_gtfs}: La Plata esquemática, no oficial / schematic, not official")
+        return 0
     settings, stop = Settings(), stop_on_signals()
     clock = clock_of(settings)
     try:
@@ -56,12 +74,39 @@ def run(arguments: argparse.Namespace) -> int:
     start, scenario = clock(), SCENARIOS[arguments.scenario]
     if not isinstance(clock, FasterClock):
         scenario = told_from(scenario, start)
-    cast = Cast(city, scenario, seed=arguments.seed, start=start)
     often = OFTEN[arguments.faults]
-    parcels = cast.parcels(usual(city, arguments.seed, often) if often else iter)
-    print(f"{city.name}: {scenario.summary}; {len(cast.devices)} devices from {start:%Y-%m-%d %H:%M} UTC", flush=True)
-    until, goodbyes = start + arguments.duration, cast.wills(start)
-    return publish_at_pace(settings, clock, stop, parcels, until=until, goodbyes=goodbyes)
+    with _traffic(arguments, often) as traffic:
+        cast = Cast(city, scenario, seed=arguments.seed, start=start, traffic=traffic)
+        parcels = cast.parcels(usual(city, arguments.seed, often) if often else iter)
+        print(f"{city.name}: {scenario.summary}; {_counted(cast)} from {start:%Y-%m-%d %H:%M} UTC", flush=True)
+        until, goodbyes = start + arguments.duration, cast.wills(start)
+        return publish_at_pace(settings, clock, stop, parcels, until=until, goodbyes=goodbyes)
+
+
+@contextmanager
+def _traffic(arguments: argparse.Namespace, often: float) -> Iterator[Traffic | None]:
+    """The buses of the schematic La Plata; none where they are not wanted, nor in another city."""
+    if arguments.no_buses or arguments.city != LA_PLATA:
+        yield None
+        return
+    lines = network()
+    odds = scaled(often) if often else FAULTLESS
+    if arguments.truth is None:
+        yield Traffic(lines=lines, odds=odds, log=lambda _: None)
+        return
+    with arguments.truth.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(COLUMNS)
+        yield Traffic(lines=lines, odds=odds, log=_into(table.writerows, lines))
+
+
+def _into(keep: Callable[[Iterable[Iterable[object]]], None], lines: Network) -> Log:
+    return lambda event: keep(rows(lines, event))
+
+
+def _counted(cast: Cast) -> str:
+    buses = len(cast.trackers.trackers) if cast.trackers is not None else 0
+    return f"{len(cast.devices)} devices and {buses} buses" if buses else f"{len(cast.devices)} devices"
 
 
 def publish_at_pace(

@@ -14,6 +14,7 @@ import pytest
 
 from ingest.broker import Broker
 from ingest.decode import decode
+from ingest.timetable import read
 from models.reading import Presence, Reading
 from services.embedded import embedded_broker
 from services.seed import LA_PLATA, read_seed
@@ -66,7 +67,7 @@ def heard(ear: Broker, *, quiet_s: float = 1.5, most_s: float = 20.0) -> list[ob
 
 def test_a_city_speaks_for_a_while_and_says_goodbye(url: str, ear: Broker) -> None:
     city = read_seed(LA_PLATA).city
-    process = vigia(url, "simulate", "--scenario", "quiet", "--faults", "none", "--duration", "10s")
+    process = vigia(url, "simulate", "--scenario", "quiet", "--faults", "none", "--duration", "10s", "--no-buses")
     out, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (0, "")
     items = heard(ear)
@@ -131,3 +132,27 @@ def test_no_broker_is_told_not_thrown_about() -> None:
     assert process.returncode == 1
     assert "no broker at 127.0.0.1" in err
     assert "Traceback" not in err
+
+
+def test_its_buses_speak_too_and_what_they_did_is_kept(url: str, ear: Broker, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.csv"
+    process = vigia(url, "simulate", "--scenario", "quiet", "--duration", "20s", "--truth", str(truth))
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    buses = {item.device for item in heard(ear) if isinstance(item, Reading) and item.kind == "bus"}
+    assert len(buses) > 5
+    assert re.search(r"devices and \d+ buses", out)
+    header, *lines = truth.read_text().splitlines()
+    assert header.startswith("vehicle,route_id,trip_id")
+    assert lines
+
+
+def test_their_timetable_is_gtfs_that_we_read_ourselves(tmp_path: Path) -> None:
+    feed = tmp_path / "laplata.zip"
+    process = vigia("mqtt://nobody", "simulate", "--export-gtfs", str(feed))
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert "schematic" in out
+    network = read(feed)
+    assert {"307", "Norte", "Oeste"} <= {route.short_name for route in network.routes.values()}
+    assert all(trip.frequencies for trip in network.trips.values() if trip.id.startswith("oeste"))
