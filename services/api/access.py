@@ -79,9 +79,19 @@ def operator_of(request: Request, connection: Connection) -> str | None:
         return named(request, connection, header)
     if cookie is None:
         return None
-    if request.method not in SAFE_METHODS and not _same_site(request):
+    if request.method not in SAFE_METHODS and not same_site(request):
         raise ForeignForm
     return named(request, connection, cookie)
+
+
+def same_site(request: Request) -> bool:
+    """Whether the browser says that the form stands on this very site; browsers send Origin with every POST."""
+    origin = request.headers.get("origin")
+    if origin is None:
+        return False
+    public_url = context_of(request).settings.public_url
+    here = {request.headers.get("host", "")} | ({urlsplit(public_url).netloc} if public_url else set())
+    return urlsplit(origin).netloc in here
 
 
 def named(request: Request, connection: Connection, token: str) -> str | None:
@@ -150,13 +160,3 @@ def _is_secure(request: Request) -> bool:
 def _cookie_name(request: Request) -> str:
     """`__Host-` binds the cookie to this host and to TLS, where there is TLS."""
     return f"__Host-{COOKIE}" if _is_secure(request) else COOKIE
-
-
-def _same_site(request: Request) -> bool:
-    """Whether the browser says that the form stands on this very site; browsers send Origin with every POST."""
-    origin = request.headers.get("origin")
-    if origin is None:
-        return False
-    public_url = context_of(request).settings.public_url
-    here = {request.headers.get("host", "")} | ({urlsplit(public_url).netloc} if public_url else set())
-    return urlsplit(origin).netloc in here

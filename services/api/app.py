@@ -30,10 +30,13 @@ from services.api.context import Context
 from services.api.errors import as_problems, handle_errors, problems
 from services.api.feed import Feed
 from services.api.freshness import SLOW_MOVING, ETags
+from services.api.oba.app import PREFIX as ONEBUSAWAY
+from services.api.oba.app import create_oba
 from services.api.parameters import known_parameters
 from services.api.protection import Protection
 from services.api.wrong_tokens import WrongTokens
 from services.pages.router import router as pages
+from services.pages.transit.router import router as rider_pages
 from services.runtime import Clock
 from services.settings import Settings
 from services.transit.mirror import Mirror
@@ -75,6 +78,8 @@ def create_app(settings: Settings, engine: Engine, clock: Clock) -> FastAPI:
     for router in (health.router, metrics.router):
         app.include_router(router, include_in_schema=False)
     app.include_router(transit_feeds.router)
+    app.mount(ONEBUSAWAY, create_oba(app.state.context))
+    app.include_router(rider_pages)
     app.include_router(pages)
     handle_errors(app)
     app.add_middleware(ETags)

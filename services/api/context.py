@@ -1,7 +1,7 @@
 """What a request works with: the application's parts, one consistent view or one transaction, and the time."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
@@ -9,12 +9,21 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine
 
 from services.api.feed import Feed
+from services.api.tally import Tally
 from services.api.wrong_tokens import WrongTokens
 from services.runtime import Clock, FasterClock
 from services.settings import Settings
 from services.transit.mirror import Mirror
 from services.transit.published import Published
 from services.transit.view import View
+
+
+MOST_REPORTS = 10
+"""Riders' reports from one address in a minute: a few telephones may share one."""
+
+
+def _reports() -> Tally:
+    return Tally(MOST_REPORTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,8 @@ class Context:
     mirror: Mirror
     published: Published
     wrong_tokens: WrongTokens
+    reports: Tally = field(default_factory=_reports)
+    """Of riders, by address."""
 
     @property
     def pace(self) -> float:

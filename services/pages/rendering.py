@@ -37,14 +37,14 @@ MOST_PARTS = 8
 NOW_HEADER = "X-Vigia-Now"
 """The time a part was rendered at, milliseconds since 1970: the browser's clock is not asked."""
 
-_ENVIRONMENT = Environment(
+ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.globals |= {
+ENVIRONMENT.globals |= {
     "NAR": NAR,
     "MOST_ALERTS": MOST_ALERTS,
     "MOST_NOTE": LONGEST_NOTE,
@@ -95,7 +95,7 @@ def _language(request: Request) -> str:
 
 def page(visit: Visit, template: str, status: int = HTTPStatus.OK, /, **values: object) -> HTMLResponse:
     """A whole page. A language asked for in the address is remembered."""
-    html = _ENVIRONMENT.get_template(template).render(_everywhere(visit) | values)
+    html = ENVIRONMENT.get_template(template).render(_everywhere(visit) | values)
     response = HTMLResponse(
         html, status, headers={"Vary": "Accept-Language, Cookie", "Content-Language": visit.words.language}
     )
@@ -111,7 +111,7 @@ def live_page(
     everywhere = _everywhere(visit) | values
     if wanted:
         shown = [name for name in part_names if name in wanted]
-        parts = [_ENVIRONMENT.get_template(f"parts/{name}.html").render(everywhere) for name in shown]
+        parts = [ENVIRONMENT.get_template(f"parts/{name}.html").render(everywhere) for name in shown]
         return HTMLResponse("\n".join(parts), headers={NOW_HEADER: str(round(visit.now.timestamp() * 1000))})
     live = {
         "part_names": part_names,

@@ -69,6 +69,13 @@ def areas(transaction: Connection, table: Table, noun: str) -> tuple[Area, ...]:
     return tuple(Area(row.id, row.name, NAR(row.nar or 0), row.since) for row in rows)
 
 
+def proposed_for_city(transaction: Connection) -> tuple[NAR, datetime | None]:
+    """The attention level proposed for the city, with its start where it ever moved."""
+    city = select(literal("municipality:") + configuration.c.city["id"].astext).scalar_subquery()
+    row = transaction.execute(select(attention.c.nar, attention.c.since).where(attention.c.subject == city)).first()
+    return (NAR(row.nar), row.since) if row else (NAR.VERDE, None)
+
+
 def municipality_areas(transaction: Connection, first: str) -> tuple[Area, ...]:
     """Every municipality, `first` before its neighbours."""
     found = areas(transaction, municipalities, "municipality")

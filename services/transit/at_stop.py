@@ -54,6 +54,19 @@ def names_at(network: Network, stop_id: str) -> dict[str, list[Route]]:
     return names
 
 
+def destinations_at(network: Network, stop_id: str, line: str | None = None) -> list[str]:
+    """Where the lines, or one of them, take riders from a stop: what tells the two sides of a street apart."""
+    ids = {route.id for name, routes in names_at(network, stop_id).items() if line in (None, name) for route in routes}
+    found: dict[str, int] = {}
+    for index, position in network.calls_at.get(stop_id, ()):
+        pattern = network.patterns[index]
+        trips = network.trips_along[index]
+        if pattern.route_id in ids and trips and position < len(pattern.stop_ids) - 1:
+            where = trips[0].headsign or network.stops[pattern.stop_ids[-1]].name
+            found[where] = found.get(where, 0) + len(trips)
+    return sorted(found, key=lambda where: (-found[where], where))
+
+
 def line_name(route: Route) -> str:
     """What people call a route."""
     return route.short_name or route.long_name or route.id

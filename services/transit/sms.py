@@ -61,7 +61,7 @@ def line_answer(code: str, now: float, line: LineHere, clock: Clock, notice: str
     coming = [_told(told, clock) for told in line.coming[:MOST_COMING]]
     if coming:
         lead = "prox" if missing else f"{name}:"
-        said = [*missing, *_status(line), f"{lead} {coming[0]}", *(f"y {one}" for one in coming[1:])]
+        said = [*missing, lead, *_status(line), coming[0], *(f"y {one}" for one in coming[1:])]
     elif missing and line.next_at is not None:
         said = [*missing, f"prox {clock(line.next_at)}(hor)"]
     else:
@@ -100,10 +100,10 @@ def _how(example: str) -> str:
 
 
 def _brief(line: LineHere, clock: Clock) -> str:
-    for told in line.coming:
-        if told.wait is not None:
-            return _told(told, clock)
-    return _nothing(line, clock)
+    first = next((told for told in line.coming if told.wait is not None), None)
+    if first is None:
+        return _nothing(line, clock)
+    return f"{NO_DATA},{_told(first, clock)}" if line.service is Service.NO_DATA else _told(first, clock)
 
 
 def _status(line: LineHere) -> list[str]:

@@ -15,7 +15,7 @@ from services.seed import judgement_name
 
 FOLDER = Path(services.pages.__file__).parent
 TEMPLATES = sorted((FOLDER / "templates").rglob("*.html"))
-SOURCES = [*TEMPLATES, *sorted(FOLDER.glob("*.py")), *sorted((FOLDER / "static").glob("*.js"))]
+SOURCES = [*TEMPLATES, *sorted(FOLDER.rglob("*.py")), *sorted((FOLDER / "static").glob("*.js"))]
 NEITHER_LANGUAGE = {"m", "h", "mm", "km", "P", "vigia", "load", "m/h"}
 """Units, names and commands that may stand in a template as they are."""
 

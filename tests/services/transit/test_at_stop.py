@@ -73,7 +73,7 @@ def test_at_night_nothing_is_planned_and_the_first_of_the_morning_is_told() -> N
 
 def test_a_line_out_of_service_has_no_next_time() -> None:
     over = {key: replace(service, removed=frozenset(), end=service.start) for key, service in NETWORK.services.items()}
-    line = line_10(empty(replace(NETWORK, services=over, _days={})))
+    line = line_10(empty(replace(NETWORK, services=over)))
     assert (line.service, line.coming, line.next_at) == (Service.NOT_NOW, (), None)
 
 

@@ -1,0 +1,160 @@
+"""The riders' addresses: a stop by code or corner, its board, its text, its sign, and the bus that did not come."""
+
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path, Query, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+
+from models.network import Stop
+from services.api.access import PUBLIC, ForeignForm, same_site
+from services.api.context import Now, Transaction, context_of
+from services.api.freshness import BRIEFLY
+from services.pages.rendering import PageRoute
+from services.pages.transit import missed, stops
+from services.pages.transit.rendering import Ride, Rider, fitting, small_page
+from services.queries import transit_reports
+from services.refusal import NotFound
+from services.transit import text_answers
+from services.transit.mirror import NotReadYet
+from services.transit.sms import LONGEST_TEXT
+from services.transit.stop_search import LONGEST_ASKED, search, with_code
+
+router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, include_in_schema=False)
+
+NO_NUL = r"^[^\x00]*$"
+LEAST_REFRESH_S, MOST_REFRESH_S = 10, 300
+"""Between them an old television may load its sign again."""
+DETAILS = (3, 2, 1)
+"""Buses a line: the fullest page that fits is shown."""
+FEWEST_LINES = 1
+
+Code = Annotated[str, Path(max_length=64, pattern=NO_NUL)]
+Asked = Annotated[str, Query(alias="q", max_length=LONGEST_ASKED, pattern=NO_NUL)]
+LineName = Annotated[str, Query(alias="linea", max_length=64, pattern=NO_NUL)]
+LineNames = Annotated[str, Query(alias="lineas", max_length=200, pattern=NO_NUL)]
+Refresh = Annotated[int, Query(alias="refresco", ge=LEAST_REFRESH_S, le=MOST_REFRESH_S)]
+
+
+class NoSuchJourney(NotFound):
+    """Ese viaje no figura en el horario de esta parada. / The timetable of this stop has no such journey."""
+
+
+@router.get("/p", dependencies=[PUBLIC])
+def short() -> Response:
+    """The search's address as people type it."""
+    return RedirectResponse("/p/", HTTPStatus.MOVED_PERMANENTLY)
+
+
+@router.get("/p/", dependencies=[PUBLIC])
+def find(ride: Rider, q: Asked = "") -> Response:
+    """Stops by code or corner. A code typed whole leads to its stop at once."""
+    asked = q.strip()
+    exact = with_code(ride.view.network, asked)
+    if exact is not None:
+        return RedirectResponse(stops.address(exact) + ride.query, HTTPStatus.SEE_OTHER)
+    return _search_page(ride, asked, search(ride.view.network, asked) if asked else [])
+
+
+@router.get("/p/{code}.txt", dependencies=[PUBLIC], response_class=PlainTextResponse)
+def text(request: Request, now: Now, code: Code, linea: LineName = "") -> Response:
+    """A stop in one text message."""
+    try:
+        view = context_of(request).mirror.view()
+    except NotReadYet:
+        return _message(text_answers.answer(None, "", now.timestamp()), HTTPStatus.SERVICE_UNAVAILABLE)
+    stop = with_code(view.network, code)
+    if stop is None:
+        return _message(text_answers.unknown(view, code), HTTPStatus.NOT_FOUND)
+    return _message(text_answers.about(view, stop, now.timestamp(), linea or None))
+
+
+@router.get("/p/{code}", dependencies=[PUBLIC])
+def stop(ride: Rider, code: Code, linea: LineName = "") -> HTMLResponse:
+    """A stop's board, or one line of it."""
+    found = with_code(ride.view.network, code)
+    if found is None:
+        return _search_page(ride, code, [], HTTPStatus.NOT_FOUND)
+    board = stops.seen(ride, found, linea.strip())
+    pages = [partial(_board_page, ride, board, most) for most in DETAILS]
+    fewer = range(len(board.lines) - 1, FEWEST_LINES - 1, -1)
+    return fitting([*pages, *(partial(_board_page, ride, board, 1, most) for most in fewer)])
+
+
+@router.get("/p/{code}/no-paso", dependencies=[PUBLIC])
+def ask_missed(ride: Rider, code: Code, gracias: str = "") -> HTMLResponse:
+    """Which of the last journeys did not come?"""
+    found = _known(ride, code)
+    thanks = bool(gracias)
+    journeys = [] if thanks else missed.journeys(ride, found)
+    return small_page(ride, "missed.html", stops.heading(found) | {"journeys": journeys, "thanks": thanks})
+
+
+@router.post("/p/{code}/no-paso", dependencies=[PUBLIC])
+def take_missed(
+    request: Request,
+    ride: Rider,
+    transaction: Transaction,
+    code: Code,
+    viaje: Annotated[str, Form(max_length=300, pattern=NO_NUL)],
+) -> Response:
+    """Count that it did not come. From this site's own form only, and so many from one address."""
+    if not same_site(request):
+        raise ForeignForm
+    found = _known(ride, code)
+    report = missed.report(ride, found, viaje)
+    if report is None:
+        raise NoSuchJourney
+    missed.allow(request)
+    transit_reports.keep(transaction, report)
+    also = f"&idioma={ride.asked}" if ride.asked else ""
+    return RedirectResponse(f"{stops.address(found)}/no-paso?gracias=1{also}", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/cartel/{code}", dependencies=[PUBLIC])
+def sign(ride: Rider, code: Code, lineas: LineNames = "", refresco: Refresh = 30) -> HTMLResponse:
+    """A stop's board for an old television: large, by time, loading itself again."""
+    found = _known(ride, code)
+    shown = stops.sign(ride, found, [name.strip() for name in lineas.split(",") if name.strip()])
+    return small_page(ride, "sign.html", stops.heading(found) | shown | {"refresh_s": refresco}, style="sign.css")
+
+
+@router.get("/sms", dependencies=[PUBLIC], response_class=PlainTextResponse)
+def sms(
+    request: Request, now: Now, texto: Annotated[str, Query(max_length=LONGEST_TEXT, pattern=NO_NUL)] = ""
+) -> Response:
+    """A rider's text message answered, for a gateway that fetches plain text."""
+    try:
+        view = context_of(request).mirror.view()
+    except NotReadYet:
+        view = None
+    return _message(text_answers.answer(view, texto, now.timestamp()))
+
+
+def _known(ride: Ride, code: str) -> Stop:
+    found = with_code(ride.view.network, code)
+    if found is None:
+        raise stops.NoSuchStop
+    return found
+
+
+def _search_page(ride: Ride, asked: str, found: list[Stop], status: int = HTTPStatus.OK) -> HTMLResponse:
+    listed = [stops.listed(ride, one) for one in found]
+    values = {
+        "asked": asked,
+        "found": listed,
+        "example": text_answers.example(ride.view.network),
+        "longest": LONGEST_ASKED,
+        "ready": bool(ride.view.network.stops),
+    }
+    return small_page(ride, "search.html", values, status=status)
+
+
+def _board_page(ride: Ride, board: stops.Board, most: int, most_lines: int | None = None) -> HTMLResponse:
+    return small_page(ride, "stop.html", stops.values(ride, board, most, most_lines))
+
+
+def _message(text: str, status: int = HTTPStatus.OK) -> Response:
+    kept = {"Cache-Control": BRIEFLY} if status == HTTPStatus.OK else {}
+    return PlainTextResponse(text, status, headers=kept)

@@ -1,0 +1,120 @@
+"""A rider's text message and its answer: which stop, which line, and what is told of them. Pure; never fails."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from models.network import Network, Stop
+from services.transit import board, sms
+from services.transit.at_stop import destinations_at, lines_at, names_at
+from services.transit.gsm7 import plain
+from services.transit.stop_search import at_corner, code_of, with_code, with_number
+from services.transit.view import View
+
+
+def answer(view: View | None, text: str, now: float) -> str:
+    """One message for whatever a rider wrote. `view` None: no timetable is loaded. `now`: Unix seconds."""
+    if view is None or not view.network.stops:
+        return sms.no_timetable()
+    words = list(sms.read(text).words)
+    if not words:
+        return sms.help_text(example(view.network))
+    stop = _taken(view.network, words)
+    if stop is not None:
+        return about(view, stop, now, words[0] if words else None)
+    line, corner = _corner(view.network, words)
+    match at_corner(view.network, corner):
+        case []:
+            return sms.no_such_stop(" ".join(words), example(view.network))
+        case [only]:
+            return about(view, only, now, line)
+        case several:
+            return _several(view, several, line, corner, now)
+
+
+def about(view: View, stop: Stop, now: float, line: str | None = None) -> str:
+    """One message about a stop, or about one line there."""
+
+    def clock(at: float) -> str:
+        return f"{datetime.fromtimestamp(at, UTC).astimezone(view.network.zone):%H:%M}"
+
+    code, lines = code_of(stop), lines_at(view, stop.id, now)
+    routes = [route.id for group in names_at(view.network, stop.id).values() for route in group]
+    notices = board.alerts_for(view, now, stop_id=stop.id, route_ids=routes)
+    notice = notices[0].header.es if notices else ""
+    if line is None:
+        return sms.stop_answer(code, now, lines, clock, notice)
+    asked = next((one for one in lines if _bare(one.name) == _bare(line)), None)
+    if asked is None:
+        return sms.not_served(code, line, [one.name for one in lines])
+    return sms.line_answer(code, now, asked, clock, notice)
+
+
+def unknown(view: View, asked: str) -> str:
+    """One message about a code that is no stop's."""
+    return sms.no_such_stop(asked, example(view.network))
+
+
+def example(network: Network) -> str:
+    """What to send, with a stop and a line that there are."""
+    for stop in network.stops.values():
+        names = names_at(network, stop.id)
+        if names and stop.code:
+            return f"{stop.code} {next(iter(names))}"
+    return ""
+
+
+def _several(view: View, stops: Sequence[Stop], line: str | None, corner: Sequence[str], now: float) -> str:
+    """Of several stops at a corner those the line calls at; where that leaves one, it is the one."""
+    served = [stop for stop in stops if line is None or _serves(view.network, stop, line)]
+    if len(served) == 1:
+        return about(view, served[0], now, line)
+    told = [(code_of(stop), _towards(view.network, stop, line if served else None)) for stop in served or stops]
+    return sms.which_stop(" ".join(corner), told)
+
+
+def _towards(network: Network, stop: Stop, line: str | None) -> str:
+    """What tells a stop from the one across the street: where its buses go."""
+    names = names_at(network, stop.id)
+    name = next((name for name in names if line is not None and _bare(name) == _bare(line)), None)
+    found = destinations_at(network, stop.id, name)
+    return f"a {found[0]}" if found else stop.name
+
+
+def _taken(network: Network, words: list[str]) -> Stop | None:
+    """The stop that the words name by its code, taken out of them: in one word, in two, by its number."""
+    for size in (1, 2):
+        for at in range(len(words) - size + 1):
+            stop = with_code(network, "".join(words[at : at + size]))
+            if stop is not None:
+                del words[at : at + size]
+                return stop
+    lines = _line_names(network)
+    for at, word in enumerate(words):
+        alone = len(words) <= 2 and (word not in lines or len(words) == 1)
+        stop = with_number(network, word) if alone else None
+        if stop is not None:
+            del words[at]
+            return stop
+    return None
+
+
+def _corner(network: Network, words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The line and the corner in "307 7 50" or "7 50 307": a corner has two streets at least."""
+    lines = _line_names(network)
+    if len(words) > 2:
+        for at in (len(words) - 1, 0):
+            if words[at] in lines:
+                return words[at], [word.lower() for word in (*words[:at], *words[at + 1 :])]
+    return None, [word.lower() for word in words]
+
+
+def _line_names(network: Network) -> set[str]:
+    return {_bare(route.short_name) for route in network.routes.values()}
+
+
+def _serves(network: Network, stop: Stop, line: str) -> bool:
+    return any(_bare(name) == _bare(line) for name in names_at(network, stop.id))
+
+
+def _bare(name: str) -> str:
+    return "".join(c for c in plain(name).upper() if c.isalnum())
