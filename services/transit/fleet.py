@@ -322,6 +322,10 @@ class Fleet:
         for key in [key for key, at in self._done.items() if now - at > MOST_DONE_S]:
             del self._done[key]
 
+    def drop(self, vehicle: str) -> None:
+        """Begin anew with a vehicle at its next report, whatever was believed of it."""
+        self._trails.pop(vehicle, None)
+
     def kept(self, vehicle: str) -> str:
         """What following a vehicle goes on from after a restart, as JSON. Raises KeyError where it is not followed."""
         step = _last(self._trails[vehicle])
