@@ -17,7 +17,6 @@ from services.transit.mirror import Mirror
 from services.transit.published import Published
 from services.transit.view import View
 
-
 MOST_REPORTS = 10
 """Riders' reports from one address in a minute: a few telephones may share one."""
 
