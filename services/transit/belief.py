@@ -7,11 +7,11 @@ from msgspec import Struct
 
 from services.transit.estimate import Phase, Place
 
-AT_BASE_S = 300.0
+AT_BASE_S = 600.0
 """A vehicle with no journey that has stood this long is parked, not on its way."""
 DETOUR_S = 900.0
 """How long a bus that left its line is thought to come back to it; after that it is on its way elsewhere."""
-STALLED_S = 900.0
+STALLED_S = 1_800.0
 """A bus that has not moved on its line for this long waits for something a timetable does not know."""
 
 
@@ -62,7 +62,8 @@ class Belief(Struct, frozen=True):
 
     `marks`: its last few, the newest last. `stood`: where and when it last came to be elsewhere. Weights are
     natural logarithms; `off` is that of making no journey at all. `travelled`: whether it ever moved. `elsewhere`: it
-    claims a line that the network does not know. `last`: the last journey it was surely making. `doubtful`: a position
+    claims a line that the network does not know. `base`: where it last was parked; `at_base`: it is there. `last`: the last journey it was surely making, ended where it
+    was nearly over. `doubtful`: a position
     too far to be true, until a second one there confirms it.
     """
 
@@ -77,6 +78,8 @@ class Belief(Struct, frozen=True):
     travelled: bool = False
     out_of_service: bool = False
     elsewhere: bool = False
+    at_base: bool = False
+    base: Mark | None = None
     last: Hypothesis | None = None
     doubtful: Mark | None = None
 
@@ -114,15 +117,20 @@ class Belief(Struct, frozen=True):
 
     def _astray(self) -> Place:
         """Off every line: parked, on a detour, or on its way elsewhere."""
-        if self.still_s == 0 and not self.travelled:
-            return self._nowhere(Phase.UNKNOWN)
-        if self.still_s >= AT_BASE_S or not self.travelled:
+        if self.at_base or self.still_s >= AT_BASE_S:
             return self._nowhere(Phase.AT_BASE)
         if self.elsewhere:
             return self._nowhere(Phase.IN_PROGRESS)
-        if self.last is not None and self.at - self.last.seen_at < DETOUR_S and not self.out_of_service:
+        if not self.travelled:
+            return self._nowhere(Phase.AT_BASE if self.still_s else Phase.UNKNOWN)
+        if self.last is not None and self._on_detour(self.last):
             return self._on(self.last, Phase.OFF_ROUTE, 1.0 - self.off_probability)
         return self._nowhere(Phase.DEADHEAD)
+
+    def _on_detour(self, last: Hypothesis) -> bool:
+        """Whether it may come back to the journey it left: one that was not over, and not long ago."""
+        going = last.stage is Stage.RUNNING and last.trip_id != "" and not self.out_of_service
+        return going and self.at - last.seen_at < DETOUR_S
 
     def _nowhere(self, phase: Phase) -> Place:
         return Place(phase, self.at, self.latitude, self.longitude, still_s=self.still_s)

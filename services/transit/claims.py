@@ -12,7 +12,8 @@ BLOCK_WEIGHT = 3.0
 ROUTE_WEIGHT = 4.0
 DIRECTION_WEIGHT = 1.5
 """Directions are told wrongly more often than lines: drivers forget to turn the sign."""
-OUT_OF_SERVICE_WEIGHT = 6.0
+OUT_OF_SERVICE_WEIGHT = 9.0
+"""A bus that says it takes nobody is hardly ever wrong, and never of use to a rider."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from models.geo import Plane
 from models.network import Journey, Network, Trip
-from services.transit.belief import Belief, Hypothesis, Mark, Stage
+from services.transit.belief import AT_BASE_S, Belief, Hypothesis, Mark, Stage
 from services.transit.claims import Claims, Lines
+from services.transit.estimate import Phase
 from services.transit.journeys import Journeys
 from services.transit.locate import XY, Grid, Track
 from services.transit.report import Report
@@ -38,6 +40,8 @@ SILENCE_S = 2_400.0
 MOST_MARKS = 5
 YOUNG_S = 600.0
 """While a belief is so young, and has three marks at most, each mark begins it anew: only movement tells directions."""
+ASTRAY = 0.3
+"""So likely off its line, or moving while it is thought to wait, a bus is looked for on other lines."""
 SURE = 0.8
 """A journey believed by so much is remembered when it is over."""
 MOST = 12
@@ -74,6 +78,8 @@ WALK_MS = 1.4
 """A bus that stands near its last stop for longer than a walk there has arrived."""
 END_M = 40.0
 """So near its last stop a journey has ended."""
+BASE_M = 150.0
+"""A yard is so large."""
 SLACK_M = 20.0
 MISFIT_M = 30.0
 """Beyond SLACK_M, each MISFIT_M a bus advanced less along a line than it moved makes the line e times less likely."""
@@ -163,17 +169,26 @@ class Matcher:
         )
         if step.marked and len(marks) <= 3 and report.at - marks[0].at < YOUNG_S:
             return _belief(replace(after, off=0.0), self._seeds(marks, step.claims, belief.last))
-        moved = self._turned(list(self._moved(belief.hypotheses, step)), step)
+        after = _parked(after, self._plane)
+        moved = self._turned(self._timed(list(self._moved(belief.hypotheses, step)), step), step)
         off = _leaving(belief) + OFF if step.marked else belief.off
-        off += self._strangest(moved, step)
         rivals = [*self._claimed(moved, marks, step), *self._rivals(moved, step)]
         after = _belief(replace(after, off=off), [*moved, *rivals])
-        if step.marked and after.off_probability > 0.3:
+        if step.marked and after.off_probability > ASTRAY:
             seeds = self._seeds(marks, step.claims, after.last)
             known = {one.key for one in after.hypotheses}
             fresh = [replace(one, weight=one.weight + after.off + ENTER) for one in seeds if one.key not in known]
             after = _belief(after, [*after.hypotheses, *fresh])
-        return after
+        return self._remembering(after)
+
+    def _remembering(self, belief: Belief) -> Belief:
+        """With the journey it is surely making, if any, for when it has left it."""
+        place = belief.place()
+        if place.phase is not Phase.IN_PROGRESS or place.pattern < 0 or place.probability < SURE:
+            return belief
+        best = next(one for one in belief.hypotheses if (one.pattern, one.trip_id) == (place.pattern, place.trip_id))
+        left_m = self.network.patterns[best.pattern].stop_m[-1] - best.distance_m
+        return replace(belief, last=replace(best, stage=Stage.ENDED) if left_m < TERMINAL_M else best)
 
     def _step(self, belief: Belief, report: Report, here: XY) -> Step:
         mark = belief.marks[-1]
@@ -210,7 +225,7 @@ class Matcher:
         low = one.mark_m - BACK_M if step.marked else one.distance_m
         expected = one.mark_m + step.moved_m
         along, offset = self._track(one).nearest(step.here, low, one.distance_m + ahead, expected, limit)
-        weight = one.weight + self._plan(one, along, step.at) * step.since_s / FORGET_S
+        weight = one.weight
         if not step.marked:
             along = along if offset <= limit else one.distance_m
             seen_at = step.at if offset <= limit else one.seen_at
@@ -227,12 +242,19 @@ class Matcher:
             return replace(one, weight=weight + running, claim=claim)
         return replace(one, distance_m=along, mark_m=along, seen_at=step.at, weight=weight + running, claim=claim)
 
-    def _strangest(self, hypotheses: Sequence[Hypothesis], step: Step) -> float:
-        """What the plan took from the likeliest: it tells journeys apart, not whether there is one."""
-        best = max(hypotheses, key=lambda one: one.weight + one.claim, default=None)
-        if best is None or best.stage is not Stage.RUNNING:
-            return 0.0
-        return self._plan(best, best.distance_m, step.at) * step.since_s / FORGET_S
+    def _timed(self, hypotheses: Sequence[Hypothesis], step: Step) -> list[Hypothesis]:
+        """What the plan says for the running ones beside the likeliest: it tells journeys apart, not whether one is."""
+        running = [one for one in hypotheses if one.stage is Stage.RUNNING]
+        if len(running) < 2:
+            return list(hypotheses)
+        best = self._plan(max(running, key=_total), step.at)
+        share = step.since_s / FORGET_S
+        return [
+            replace(one, weight=one.weight + share * (self._plan(one, step.at) - best))
+            if one.stage is Stage.RUNNING
+            else one
+            for one in hypotheses
+        ]
 
     def _waited(self, one: Hypothesis, step: Step, claim: float) -> Hypothesis:
         """Before its departure a bus stands somewhere near its first stop, until it is seen leaving along its line."""
@@ -243,24 +265,21 @@ class Matcher:
         waiting = RESTLESS + _near(step.here, self._first[one.pattern])
         ahead = begin + FASTEST_MS * step.since_s + AHEAD_M + TERMINAL_M
         along, offset = self._track(one).nearest(step.here, begin - BACK_M, ahead, begin, limit)
-        plan = self._plan(one, along, step.at)
-        leaving = OFF * (offset / limit) ** 2 + plan
+        gone = replace(one, stage=Stage.RUNNING, distance_m=along, mark_m=along, seen_at=step.at, claim=claim)
+        leaving = OFF * (offset / limit) ** 2 + (self._plan(gone, step.at) if one.trip_id else 0.0)
         due = step.at > one.start_at - EARLY_S
         if along >= begin + MARK_M and offset <= limit and (due or leaving > waiting):
-            weight = one.weight + max(WORST, leaving)
-            return replace(
-                one, stage=Stage.RUNNING, distance_m=along, mark_m=along, seen_at=step.at, weight=weight, claim=claim
-            )
+            return replace(gone, weight=one.weight + max(WORST, leaving))
         return replace(one, seen_at=step.at, weight=one.weight + waiting, claim=claim)
 
-    def _plan(self, one: Hypothesis, along: float, at: float) -> float:
+    def _plan(self, one: Hypothesis, at: float) -> float:
         """How likely a bus is so early or late, in natural logarithms; 0 where nothing was promised."""
         trip = self.network.trips.get(one.trip_id)
         if trip is None:
             return UNPLANNED
         if not _promised(trip, one.start_s):
             return 0.0
-        return _deviating(self._journeys.deviation_s(one.pattern, trip, one.start_at, along, at))
+        return _deviating(self._journeys.deviation_s(one.pattern, trip, one.start_at, one.distance_m, at))
 
     def _track(self, one: Hypothesis) -> Track:
         return self._grid.tracks[self._grid.track_of[one.pattern]]
@@ -276,9 +295,10 @@ class Matcher:
                 end_m = max(one.distance_m, self.network.patterns[one.pattern].stop_m[-1])
                 turned.append(replace(one, stage=Stage.ENDED, distance_m=end_m, mark_m=step.at, seen_at=step.at))
             elif one.stage is Stage.ENDED and one.mark_m > 0.0:
-                next_ones = [after for after in self._successors(one, step) if after.key not in known]
-                known.update(after.key for after in next_ones)
-                turned += [*next_ones, replace(one, mark_m=0.0, weight=one.weight + (STAYS if next_ones else 0.0))]
+                successors = self._successors(one, step)
+                turned += [after for after in successors if after.key not in known]
+                known.update(after.key for after in successors)
+                turned.append(replace(one, mark_m=0.0, weight=one.weight + (STAYS if successors else 0.0)))
             else:
                 turned.append(one)
         return turned
@@ -301,9 +321,33 @@ class Matcher:
                 prior = bonus - (late_s / LATE_S if late_s > 0 else -late_s / FORGET_S)
                 if journey.key not in found:
                     found[journey.key] = (prior, journey)
+        if not found:
+            return self._unplanned_successors(one, step)
         best = sorted(found.values(), key=lambda pair: -pair[0])[:MOST_JOURNEYS]
         total = log(sum(exp(prior) for prior, _ in best)) if best else 0.0
         return [self._waiting(journey, one.weight + prior - total, step) for prior, journey in best]
+
+    def _unplanned_successors(self, one: Hypothesis, step: Step) -> list[Hypothesis]:
+        """Where the timetable plans nothing, a bus goes on along the lines of its route that begin where it stands."""
+        route_id = self.network.patterns[one.pattern].route_id
+        lines = [self.network.patterns[pattern] for pattern in self._following(one.pattern)]
+        own = [line for line in lines if line.route_id == route_id][:MOST_JOURNEYS]
+        return [
+            Hypothesis(
+                pattern=line.index,
+                trip_id="",
+                service_date="",
+                start_s=0,
+                start_at=step.at,
+                stage=Stage.WAITING,
+                distance_m=line.stop_m[0],
+                mark_m=line.stop_m[0],
+                seen_at=step.at,
+                weight=one.weight - log(len(own)),
+                claim=step.claims.weight(line, None),
+            )
+            for line in own
+        ]
 
     def _waiting(self, journey: Journey, weight: float, step: Step) -> Hypothesis:
         begin = self.network.patterns[journey.trip.pattern].stop_m[0]
@@ -371,10 +415,10 @@ class Matcher:
 
     def _rivals(self, hypotheses: Sequence[Hypothesis], step: Step) -> Iterator[Hypothesis]:
         """The journeys that would be on time where the likeliest one is strangely early or late."""
-        best = max(hypotheses, key=lambda one: one.weight + one.claim, default=None)
+        best = max(hypotheses, key=_total, default=None)
         if best is None or not step.marked or best.stage is not Stage.RUNNING:
             return
-        plan = self._plan(best, best.distance_m, step.at)
+        plan = self._plan(best, step.at)
         if plan > STRANGE:
             return
         known = {one.key for one in hypotheses}
@@ -399,7 +443,7 @@ class Matcher:
             return []
         total = log(sum(exp(prior) for prior, _, _ in found))
         seeds = [replace(seed, weight=prior - total + fit) for prior, fit, seed in found]
-        return sorted(seeds, key=lambda seed: -(seed.weight + seed.claim))[:MOST]
+        return sorted(seeds, key=_total, reverse=True)[:MOST]
 
     def _reach(self) -> float:
         return UNSURVEYED_M if any(limit == UNSURVEYED_M for limit in self._limit[:1]) else LIMIT_M
@@ -466,11 +510,22 @@ def _belief(belief: Belief, hypotheses: Sequence[Hypothesis]) -> Belief:
         for one, total in zip(hypotheses, totals, strict=True)
         if total - best > FAINTEST and belief.at - one.seen_at < SILENCE_S
     ]
-    kept.sort(key=lambda one: -(one.weight + one.claim))
-    after = replace(belief, off=max(FAINTEST, belief.off - best), hypotheses=tuple(kept[:MOST]))
-    if kept and kept[0].stage is Stage.RUNNING and after.place().probability > SURE:
-        return replace(after, last=kept[0])
-    return after
+    kept.sort(key=_total, reverse=True)
+    return replace(belief, off=max(FAINTEST, belief.off - best), hypotheses=tuple(kept[:MOST]))
+
+
+def _parked(belief: Belief, plane: Plane) -> Belief:
+    """Whether it stands where it is parked: where it once stood long, off every line."""
+    if belief.still_s >= AT_BASE_S and belief.off_probability > 0.5:
+        return belief if belief.at_base else replace(belief, base=belief.stood, at_base=True)
+    if belief.base is None:
+        return belief
+    (x, y), (base_x, base_y) = (plane.xy((one.latitude, one.longitude)) for one in (belief, belief.base))
+    return replace(belief, at_base=hypot(x - base_x, y - base_y) <= BASE_M)
+
+
+def _total(one: Hypothesis) -> float:
+    return one.weight + one.claim
 
 
 def _leaving(belief: Belief) -> float:
