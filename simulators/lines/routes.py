@@ -12,7 +12,7 @@ ZONE = "America/Argentina/Buenos_Aires"
 
 
 def _agency(id: str, name: str) -> Agency:  # noqa: A002 - the field's own name
-    return Agency(id=id, name=name, url=f"https://{id}.example/", timezone=ZONE, language="es")
+    return Agency(id=id, name=name, url=f"https://example.org/{id}", timezone=ZONE, language="es")
 
 
 AGENCIES = (
@@ -163,7 +163,7 @@ LINES = (
         agency="platense",
         color="D4B106",
         branches=(
-            Branch(corners=("155 y 520", "13 y 520", "13 y 44", "1 y 44"), headway_min=40, ends=("520", "Estación")),
+            Branch(corners=("155 y 520", "13 y 520", "13 y 44", "1 y 44"), headway_min=40, ends=("Abasto", "Estación")),
         ),
     ),
     Line(
