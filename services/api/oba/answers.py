@@ -1,6 +1,6 @@
 """How an endpoint's data become an answer, and its type the answer's description."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, get_type_hints
 
@@ -8,7 +8,6 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from msgspec import Struct, json
-from starlette.routing import BaseRoute
 
 from services.api.oba import elements as oba
 
@@ -49,24 +48,25 @@ def where(router: APIRouter, path: str) -> Callable[[Callable[Parameters, Told]]
     return declared
 
 
-def describe(app: FastAPI) -> None:
-    """Make the application's OpenAPI description say what each endpoint answers."""
+def describe(app: FastAPI, routers: Iterable[APIRouter]) -> None:
+    """Make the application's OpenAPI description say what each endpoint of these routers answers."""
+    told = {
+        route.path_format: get_type_hints(route.endpoint)["return"]
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute)
+    }
     plain = app.openapi
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _with_answers(plain(), app.routes)
+            app.openapi_schema = _with_answers(plain(), told)
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]
 
 
-def _with_answers(openapi: dict[str, Any], routes: list[BaseRoute]) -> dict[str, Any]:
-    told = {
-        route.path_format: get_type_hints(route.endpoint)["return"]
-        for route in routes
-        if isinstance(route, APIRoute) and route.include_in_schema
-    }
+def _with_answers(openapi: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     types = (*told.values(), oba.Refused)
     schemas, components = json.schema_components(types, ref_template="#/components/schemas/{name}")
     openapi["components"] = {"schemas": components}

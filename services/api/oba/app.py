@@ -42,7 +42,7 @@ def create_oba(context: Context) -> FastAPI:
     app.add_exception_handler(OperationalError, _database_away)
     app.add_exception_handler(NoConnectionFree, _database_away)
     app.add_exception_handler(Exception, _bug)
-    describe(app)
+    describe(app, (one.router for one in ROUTERS))
     return app
 
 

@@ -1,0 +1,1 @@
+"""The OneBusAway API: its translations, and its answers to real clients."""
