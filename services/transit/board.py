@@ -267,6 +267,14 @@ def alerts_for(view: View, now: float, *, stop_id: str = "", route_ids: Iterable
     ]
 
 
+def headway_s(journey: Journey) -> int | None:
+    """The headway of a journey of which only that is promised, seconds; None of one with planned times."""
+    for one in journey.trip.frequencies:
+        if not one.exact and one.start_s <= journey.start_s < one.end_s:
+            return one.headway_s
+    return None
+
+
 def _concerns(informed: Informed, stop_id: str, route_ids: frozenset[str], agency_ids: set[str]) -> bool:
     return (
         informed.stop_id in ("", stop_id)
@@ -289,13 +297,13 @@ def _timetabled(view: View, stop_id: str, now: float, start: float, end: float) 
     for call in view.planned.calls(stop_id, start, end):
         if view.due(call.key, now) is not None:
             continue
-        headway_s = _headway_s(call.journey)
-        if headway_s is not None:
-            same = (call.journey.trip.id, call.position, headway_s)
+        every_s = headway_s(call.journey)
+        if every_s is not None:
+            same = (call.journey.trip.id, call.position, every_s)
             if call.at < now or same in told:
                 continue
             told.add(same)
-        yield _planned(call, headway_s)
+        yield _planned(call, every_s)
 
 
 def _planned(call: Call, headway_s: int | None = None) -> Arrival:
@@ -358,14 +366,6 @@ def _delay_s(journey: Journey, coming: Coming) -> float | None:
     if coming.first == 0:
         return coming.leaves[0] - journey.departure_at(0)
     return coming.p50[0] - journey.arrival_at(coming.first)
-
-
-def _headway_s(journey: Journey) -> int | None:
-    """The headway of a journey of which only that is promised."""
-    for one in journey.trip.frequencies:
-        if not one.exact and one.start_s <= journey.start_s < one.end_s:
-            return one.headway_s
-    return None
 
 
 def _seen(view: View, outlook: Outlook, now: float) -> Seen:

@@ -65,10 +65,10 @@ def _add_trips(feed: gtfs_rt.FeedMessage, view: View, now: float) -> None:
 
 
 def _add_trip(feed: gtfs_rt.FeedMessage, view: View, due: Due, told: set[str], now: float) -> None:
-    """A trip's update; none where there is nothing to say of any stop."""
+    """A trip's update; none where there is nothing to say of any stop, nor of one less where no minute is promised."""
     coming, pattern = due.coming, view.network.patterns[due.journey.trip.pattern]
     cancelled = coming.basis is Basis.NOT_COMING and due.outlook is None
-    if not cancelled and coming.first >= len(pattern.stop_ids):
+    if board.headway_s(due.journey) is not None if cancelled else coming.first >= len(pattern.stop_ids):
         return
     entity = feed.entity.add(id=_name(due.journey))
     update = entity.trip_update
@@ -94,7 +94,7 @@ def _add_silence(update: gtfs_rt.TripUpdate, journey: Journey, pattern: Pattern,
 
 def _add_stops(update: gtfs_rt.TripUpdate, journey: Journey, pattern: Pattern, coming: Coming) -> None:
     """When each coming stop is reached and left: whole seconds that rise from stop to stop."""
-    headway = _headway_only(journey)
+    headway = board.headway_s(journey) is not None
     relationship = gtfs_rt.TripUpdate.StopTimeUpdate
     before, last = 0, len(pattern.stop_ids) - 1
     for position, (p10, p50, p90, leaves) in enumerate(
@@ -185,13 +185,8 @@ def _describe(trip: gtfs_rt.TripDescriptor, journey: Journey, pattern: Pattern) 
     trip.start_date = f"{journey.service_date:%Y%m%d}"
     if journey.repeated:
         trip.start_time = f"{journey.start_s // 3600:02}:{journey.start_s // 60 % 60:02}:{journey.start_s % 60:02}"
-    headway = _headway_only(journey)
+    headway = board.headway_s(journey) is not None
     trip.schedule_relationship = gtfs_rt.TripDescriptor.UNSCHEDULED if headway else gtfs_rt.TripDescriptor.SCHEDULED
-
-
-def _headway_only(journey: Journey) -> bool:
-    """Whether only the headway is promised of its trip."""
-    return any(not one.exact for one in journey.trip.frequencies)
 
 
 def _name(journey: Journey) -> str:

@@ -1,0 +1,38 @@
+"""What an independent validator finds wrong with our GTFS-realtime: rules of its own, on the timetable's own files."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from gtfs_rt_validator.api import Inputs, Mode, PreparedFeed, Request, prepare_feed, validate
+from gtfs_rt_validator.rules.registry import severity_for
+from gtfs_rt_validator.runner.sources import Source
+
+from services.transit.feed import Part, message
+from services.transit.view import View
+
+ROLES = {"tu": Part.TRIP_UPDATES, "vp": Part.VEHICLE_POSITIONS, "sa": Part.ALERTS}
+Told = dict[Part, bytes]
+
+
+def prepared(gtfs: Path) -> PreparedFeed:
+    """A timetable read once, for many validations."""
+    return prepare_feed(gtfs, mode=Mode.MODERN)
+
+
+def told(view: View, now: float) -> Told:
+    """All three feeds of one moment, as they are served."""
+    return {part: message(view, part, now).SerializeToString() for part in Part}
+
+
+def errors(feed: PreparedFeed, moments: Sequence[tuple[float, Told]]) -> list[str]:
+    """Every finding of severity error in the feeds of successive moments: the rule, and what it says of what."""
+    cycles = tuple(
+        tuple(Source(f"{role}@{at:.0f}", role, fetch=partial(parts.__getitem__, part)) for role, part in ROLES.items())
+        for at, parts in moments
+    )
+    end = datetime.fromtimestamp(moments[-1][0], UTC)
+    run = validate(Request(Mode.MODERN, feed, Inputs(cycles, False), at=end)).run
+    assert run.messages_validated == len(ROLES) * len(moments)
+    return [f"{one.rule_id} {one.prefix}" for one in run.notices.in_order() if severity_for(one.rule_id) == "ERROR"]
