@@ -85,6 +85,9 @@ MISFIT_M = 30.0
 """Beyond SLACK_M, each MISFIT_M a bus advanced less along a line than it moved makes the line e times less likely."""
 
 
+Key = tuple[int, str, str, int]
+
+
 class Step(NamedTuple):
     """What one report adds: where, how long after the last one, how far from the last mark, and what it claims."""
 
@@ -288,20 +291,17 @@ class Matcher:
 
     def _turned(self, hypotheses: Sequence[Hypothesis], step: Step) -> list[Hypothesis]:
         """Journeys that reached their last stop end; at the report after, those that may follow begin."""
-        known = {one.key for one in hypotheses}
-        turned = []
+        turned: dict[Key, Hypothesis] = {one.key: one for one in hypotheses}
         for one in hypotheses:
             if one.stage is Stage.RUNNING and self._arrived(one, step):
                 end_m = max(one.distance_m, self.network.patterns[one.pattern].stop_m[-1])
-                turned.append(replace(one, stage=Stage.ENDED, distance_m=end_m, mark_m=step.at, seen_at=step.at))
+                turned[one.key] = replace(one, stage=Stage.ENDED, distance_m=end_m, mark_m=step.at, seen_at=step.at)
             elif one.stage is Stage.ENDED and one.mark_m > 0.0:
                 successors = self._successors(one, step)
-                turned += [after for after in successors if after.key not in known]
-                known.update(after.key for after in successors)
-                turned.append(replace(one, mark_m=0.0, weight=one.weight + (STAYS if successors else 0.0)))
-            else:
-                turned.append(one)
-        return turned
+                turned[one.key] = replace(one, mark_m=0.0, weight=one.weight + (STAYS if successors else 0.0))
+                for after in successors:
+                    _join(turned, after)
+        return list(turned.values())
 
     def _arrived(self, one: Hypothesis, step: Step) -> bool:
         left_m = self.network.patterns[one.pattern].stop_m[-1] - one.distance_m
@@ -524,6 +524,15 @@ def _parked(belief: Belief, plane: Plane) -> Belief:
     return replace(belief, at_base=hypot(x - base_x, y - base_y) <= BASE_M)
 
 
+def _join(hypotheses: dict[Key, Hypothesis], other: Hypothesis) -> None:
+    """Two ways to one journey add up, as long as it has not begun."""
+    known = hypotheses.get(other.key)
+    if known is None:
+        hypotheses[other.key] = other
+    elif known.stage is Stage.WAITING:
+        hypotheses[other.key] = replace(known, weight=log(exp(known.weight) + exp(other.weight)))
+
+
 def _total(one: Hypothesis) -> float:
     return one.weight + one.claim
 
@@ -541,7 +550,7 @@ def _too_far(here: XY, there: XY, since_s: float) -> bool:
 def _near(here: XY, stop: XY) -> float:
     """How a mark near a terminal weighs for one that waits there."""
     distance_m = hypot(here[0] - stop[0], here[1] - stop[1])
-    return max(WORST, OFF * (distance_m / TERMINAL_M) ** 2)
+    return 0.0 if distance_m <= TERMINAL_M else max(WORST, OFF * (distance_m / TERMINAL_M) ** 2)
 
 
 def _misfit(advanced_m: float, moved_m: float) -> float:
