@@ -36,6 +36,7 @@ from models.rows import StaleMemory, Written, driver
 from services.heartbeat import beat
 from services.patience import DATABASE_LOST, outlast, told
 from services.runtime import Clock, Every
+from services.transit.follow import Follower
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ class Pipeline:
     lane: Lane | None
     foreign: str | None = None
     """The municipality that foreign topics speak for, where they are heard."""
+    buses: Follower | None = None
     registry: Registry = field(default_factory=Registry)
     memories: Memories = field(default_factory=Memories)
     states: States = field(default_factory=States)
@@ -108,7 +110,7 @@ class Pipeline:
                 broker.acknowledge(messages)
             if tick.overdue_s > DEAF_S:
                 tick.wait(LISTEN_S)
-            if tick.due() and not outlast(self.tick, stop):
+            if tick.due() and not (outlast(self.tick, stop) and outlast(self._tick_buses, stop)):
                 return
             if heartbeat.due():
                 status = self._status(broker)
@@ -181,12 +183,16 @@ class Pipeline:
             kept = self.keep(connection, messages, careful=careful)
         self.memories.confirm(kept.memories)
         self.states.confirm(kept.states)
+        if self.buses is not None:
+            self.buses.confirm()
         return kept.counts
 
     def forget(self) -> None:
         """Look up again what devices and rules remember: what was written may not have been committed."""
         self.memories.forget()
         self.states.forget()
+        if self.buses is not None:
+            self.buses.forget()
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
@@ -234,11 +240,36 @@ class Pipeline:
         _verify(written)
         for station, trouble in faults.items():
             engine.blame(transaction, book, station, trouble, now)
+        self._follow(transaction, fresh, now)
         for presence in store_presences(transaction, devices, arrived.presences):
             announce(transaction, "device", asdict(presence), now)
         duplicates = len(arrived.readings) - len(fresh) - len(stored.conflicts)
         counts = Counts(len(messages), len(fresh), duplicates, rejected, len(judged.transitions))
         return Kept(counts, checked.memories, judged.states)
+
+    def _follow(self, transaction: Connection, fresh: Sequence[Entry], now: datetime) -> None:
+        """Follow the batch's buses. What fails there costs a vehicle's outlook, or the batch's, and never a reading."""
+        if (buses := self.buses) is None or not buses.concerned(fresh):
+            return
+
+        def work(_: Sequence[None]) -> None:
+            with transaction.begin_nested():
+                isolate(buses.reports(transaction, fresh, now), buses.taking(now), buses.blame)
+                buses.write(transaction, now)
+
+        isolate([None], work, lambda _, trouble: buses.fail(trouble))
+
+    def _tick_buses(self) -> None:
+        """Let time pass for buses, apart from the rules."""
+        if (buses := self.buses) is None or not buses.due(self.clock()):
+            return
+
+        def work(_: Sequence[None]) -> None:
+            with self._connection() as transaction, transaction.begin():
+                buses.tick(transaction, self.clock())
+            buses.confirm()
+
+        isolate([None], work, lambda _, trouble: buses.fail(trouble))
 
     def _current_book(self, transaction: Connection) -> Rulebook:
         """The rules in force; whether the configuration changed is asked once a second."""
@@ -284,6 +315,7 @@ class Pipeline:
             "session_present": broker.session_present,
             "unacknowledged": broker.unacknowledged,
             **asdict(self.counts),
+            **(asdict(self.buses.status) if self.buses else {}),
         }
 
 
@@ -401,6 +433,8 @@ def _news(fresh: Iterable[Entry]) -> dict[str, list[dict[str, object]]]:
     by_kind: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
     for entry in fresh:
         reading = entry.reading
+        if not BY_NAME[reading.kind].judgements:
+            continue  # what no rule judges nobody watches live
         by_kind[reading.kind].append(
             {
                 "station": entry.station,

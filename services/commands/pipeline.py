@@ -7,6 +7,7 @@ from models.kind import Lane
 from services.pipeline import Pipeline
 from services.runtime import SettingsTrouble, clock_of, migrated_database, mqtt_url, start_logging, stop_on_signals
 from services.settings import Settings
+from services.transit.follow import Follower
 
 NAME = "pipeline"
 HELP = "Carry readings from the broker to the tables and the rules, until stopped."
@@ -28,7 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     clock, stop = clock_of(settings), stop_on_signals()
     start_logging(settings)
     with migrated_database(settings, "vigia-pipeline", stop=stop) as database, mqtt_url(settings) as url:
-        pipeline = Pipeline(database, clock, arguments.lane, foreign=settings.foreign_buses)
+        buses = None if arguments.lane is Lane.CRITICAL else Follower()
+        pipeline = Pipeline(database, clock, arguments.lane, settings.foreign_buses, buses)
         try:
             broker = Broker(
                 url,
