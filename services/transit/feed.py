@@ -14,7 +14,7 @@ from models.network import Journey, Pattern
 from services.transit import board
 from services.transit.board import Seen
 from services.transit.estimate import Basis, Coming, Phase
-from services.transit.notice import Informed, ServiceAlert, Words
+from services.transit.notice import Active, Informed, ServiceAlert, Words
 from services.transit.view import Due, View
 
 VERSION = "2.0"
@@ -68,7 +68,8 @@ def _add_trip(feed: gtfs_rt.FeedMessage, view: View, due: Due, told: set[str], n
     """A trip's update; none where there is nothing to say of any stop, nor of one less where no minute is promised."""
     coming, pattern = due.coming, view.network.patterns[due.journey.trip.pattern]
     cancelled = coming.basis is Basis.NOT_COMING and due.outlook is None
-    if board.headway_s(due.journey) is not None if cancelled else coming.first >= len(pattern.stop_ids):
+    unpromised = cancelled and board.headway_s(due.journey) is not None
+    if unpromised or (not cancelled and coming.first >= len(pattern.stop_ids)):
         return
     entity = feed.entity.add(id=_name(due.journey))
     update = entity.trip_update
@@ -205,7 +206,8 @@ def _add_alert(feed: gtfs_rt.FeedMessage, view: View, alert: ServiceAlert, now: 
     if (alert.periods and not periods) or not informed:
         return
     told = feed.entity.add(id=alert.id).alert
-    for period in periods:
+    # Some clients take an alert without a period for one that does not hold.
+    for period in periods or [Active(start=alert.changed_at)]:
         bounds = {"start": period.start, "end": period.end}
         told.active_period.add(**{name: int(at) for name, at in bounds.items() if at is not None})
     for one in informed:
