@@ -71,7 +71,10 @@ def stops(feed: Feed, findings: Findings) -> dict[str, Stop]:
     for name, stop in placeless.items():
         if stop.parent in found:
             found[name] = replace(stop, point=found[stop.parent].point)
-    return found
+    for stop in found.values():
+        if stop.parent and stop.parent not in found:
+            findings.warn("a parent_station that stops.txt has not, or without a place, is left out", "stops.txt")
+    return {name: stop if stop.parent in found else replace(stop, parent="") for name, stop in found.items()}
 
 
 def routes(feed: Feed, findings: Findings, agencies: Mapping[str, Agency]) -> dict[str, Route]:
@@ -153,6 +156,10 @@ def _exceptions(feed: Feed, findings: Findings, found: dict[str, _Days]) -> None
         found.setdefault(name, _Days()).exceptions[parsed(findings, where, "date", at, day, EPOCH)] = kind
 
 
+Vertex = tuple[int, int, float, float, str]
+"""A row of shapes.txt: sequence, line, latitude, longitude, distance given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """A shape as the feed draws it; `given`: shape_dist_traveled of its points in the feed's own unit, if sensible."""
@@ -163,7 +170,7 @@ class Drawn:
 
 def shapes(feed: Feed, findings: Findings, wanted: set[str]) -> dict[str, Drawn]:
     """The wanted shapes that have at least two points."""
-    points: dict[str, list[tuple[int, int, float, float, str]]] = {name: [] for name in wanted}
+    points: dict[str, list[Vertex]] = {name: [] for name in wanted}
     numbers = Numbers()
     columns = ("shape_id", "shape_pt_lat", "shape_pt_lon", "shape_pt_sequence")
     for line, (name, latitude, longitude, order, given) in feed.rows(
@@ -180,10 +187,16 @@ def shapes(feed: Feed, findings: Findings, wanted: set[str]) -> dict[str, Drawn]
         if number < 0:
             findings.refuse(f"shapes.txt:{line}", f'shape_pt_sequence "{order}": expected a whole number')
         points[name].append(point)
-    return {name: _drawn(name, sorted(rows)) for name, rows in points.items() if len(rows) > 1}
+    lines = {name: _moving(sorted(rows)) for name, rows in points.items()}
+    return {name: _drawn(name, rows) for name, rows in lines.items() if len(rows) > 1}
 
 
-def _drawn(name: str, rows: list[tuple[int, int, float, float, str]]) -> Drawn:
+def _moving(rows: list[Vertex]) -> list[Vertex]:
+    """Without the points that only repeat the one before."""
+    return rows[:1] + [there for here, there in pairwise(rows) if here[2:4] != there[2:4]]
+
+
+def _drawn(name: str, rows: list[Vertex]) -> Drawn:
     line = tuple((latitude, longitude) for _, _, latitude, longitude, _ in rows)
     return Drawn(Shape(name, line, along_m(line)), distances([given for *_, given in rows]))
 

@@ -5,6 +5,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 from ingest.gtfs_places import ADDED, REMOVED, WEEKDAYS
@@ -17,6 +18,8 @@ LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 HEADERS = {
     "agency.txt": "agency_id agency_name agency_url agency_timezone agency_lang agency_phone",
+    "feed_info.txt": """feed_publisher_name feed_publisher_url feed_lang feed_start_date feed_end_date
+        feed_version""",
     "stops.txt": "stop_id stop_code stop_name stop_lat stop_lon location_type parent_station wheelchair_boarding",
     "routes.txt": """route_id agency_id route_short_name route_long_name route_type route_color route_text_color
         route_url route_desc""",
@@ -50,6 +53,11 @@ def _rows(network: Network) -> Iterator[Iterable[Row]]:
     patterns, trips = network.patterns, network.trips.values()
     zone = network.zone.key
     yield ((a.id, a.name, a.url, zone, a.language, a.phone) for a in network.agencies.values())
+    first, last = network.span
+    yield (
+        (a.name, a.url, a.language or "mul", _day(first), _day(last), network.version)
+        for a in list(network.agencies.values())[:1]
+    )
     yield map(_stop, network.stops.values())
     yield (
         (r.id, r.agency_id, r.short_name, r.long_name, r.kind, r.color, r.text_color, r.url, r.description)
@@ -87,12 +95,20 @@ def _trip(trip: Trip, pattern: Pattern) -> Row:
 def _stop_times(trip: Trip, pattern: Pattern) -> Iterator[Row]:
     none = (0,) * len(pattern.stop_ids)
     timepoint = trip.timing.timepoint or (True,) * len(none)
-    along = [f"{metres:.1f}" for metres in pattern.stop_m] if pattern.shape.surveyed else [""] * len(none)
+    along = _along(pattern)
     columns = (trip.timing.arrivals_s, trip.timing.departures_s, pattern.stop_ids)
     codes = (pattern.pickup or none, pattern.drop_off or none, along, map(int, timepoint))
     for position, (arrival_s, departure_s, stop_id, *rest) in enumerate(zip(*columns, *codes, strict=True)):
         times = (_clock(trip.start_s + arrival_s), _clock(trip.start_s + departure_s))
         yield (trip.id, *times, stop_id, trip.sequence(position), *rest)
+
+
+def _along(pattern: Pattern) -> Sequence[str]:
+    """shape_dist_traveled of the stops: of a shape that was given, and only where it rises from each to the next."""
+    rounded = [round(metres, 1) for metres in pattern.stop_m]
+    if pattern.shape.surveyed and all(here < there for here, there in pairwise(rounded)):
+        return [str(metres) for metres in rounded]
+    return [""] * len(rounded)
 
 
 def _surveyed(patterns: Iterable[Pattern]) -> Iterable[Shape]:

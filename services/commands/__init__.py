@@ -4,6 +4,7 @@ COMMANDS = (
     "demo",
     "migrate",
     "load",
+    "gtfs",
     "pipeline",
     "poll",
     "notifier",

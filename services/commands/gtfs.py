@@ -1,0 +1,144 @@
+"""`vigia gtfs`: the timetable in and out, as GTFS Schedule."""
+
+import argparse
+import sys
+from datetime import date
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from ingest.timetable import BadTimetable, Findings, read, write
+from models.merging import ZonesDiffer
+from models.network import Network
+from services.commands.rejections import printable
+from services.runtime import clock_of, migrated_database
+from services.settings import Settings
+from services.transit import timetable
+
+NAME = "gtfs"
+HELP = "Import a timetable (GTFS zip or folder), list what was imported, export what is in force, or withdraw a feed."
+FEED = "city"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What to do, with which file or feed."""
+    verbs = parser.add_subparsers(dest="do", metavar="import|list|export|withdraw", required=True)
+    taking = verbs.add_parser("import", help="put a feed in force; all of it or, with its faults named, nothing")
+    taking.add_argument("path", type=Path, help="GTFS zip or folder")
+    taking.add_argument("--feed", default=FEED, type=_name, help="whose timetable; it replaces the one of that name")
+    taking.add_argument("--now", action="store_true", help="even if it only begins later, and another is in force")
+    verbs.add_parser("list", help="every version that is kept")
+    giving = verbs.add_parser("export", help="write the network in force, all feeds as one")
+    giving.add_argument("path", type=Path, help="zip to write")
+    leaving = verbs.add_parser("withdraw", help="take a feed out of force")
+    leaving.add_argument("feed", type=_name)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit status 2 where the feed cannot be used or there is none."""
+    match arguments.do:
+        case "import":
+            return _import(arguments.path, arguments.feed, at_once=arguments.now)
+        case "export":
+            return _export(arguments.path)
+        case "withdraw":
+            return _withdraw(arguments.feed)
+        case _:
+            return _list()
+
+
+def _import(path: Path, feed: str, *, at_once: bool) -> int:
+    settings, findings = Settings(), Findings()
+    now = clock_of(settings)()
+    try:
+        network = read(path, findings, _progress)
+    except BadTimetable as trouble:
+        _say(*findings.warnings, *trouble.refusals)
+        return _refuse(f"{path.name}: not imported; {len(trouble.refusals)} faults, {len(findings.warnings)} warnings")
+    _say(*findings.warnings)
+    today = now.astimezone(network.zone).date()
+    with migrated_database(settings, "vigia-gtfs") as database, database.begin() as transaction:
+        if not at_once and (wait := _too_early(transaction, network, feed, today)):
+            return _refuse(wait)
+        try:
+            stored = timetable.store(transaction, network, feed, now)
+        except ZonesDiffer as trouble:
+            return _refuse(str(trouble))
+    print(_summary(network, stored, feed, len(findings.warnings)))
+    if network.span[1] < today:
+        _say(f"its last day was {network.span[1]}: nothing of it runs any more")
+    return 0
+
+
+def _too_early(transaction: Connection, network: Network, feed: str, today: date) -> str:
+    """Why to wait, if so: a feed published ahead of its first day would leave the city without a timetable."""
+    first = network.span[0]
+    in_force = any(one.feed == feed and one.superseded_at is None for one in timetable.imported(transaction))
+    if not in_force or first <= today:
+        return ""
+    return f"it begins on {first}, and until then the one in force is needed: import it that day, or say --now"
+
+
+def _summary(network: Network, stored: timetable.Stored, feed: str, warnings: int) -> str:
+    if not stored.fresh:
+        return f"{feed}: this very timetable is in force already; nothing changed"
+    calls = sum(len(network.patterns[trip.pattern].stop_ids) for trip in network.trips.values())
+    first, last = network.span
+    return (
+        f"{feed}: version {stored.network.version} in force, {first} to {last} ({network.zone.key}): "
+        f"{len(network.agencies)} agencies, {len(network.routes)} routes, {len(network.stops)} stops, "
+        f"{len(network.patterns)} patterns, {len(network.trips)} trips, {calls} stop times; "
+        f"{stored.links} links, {stored.links_known} of them known before; {warnings} warnings"
+    )
+
+
+def _list() -> int:
+    with migrated_database(Settings(), "vigia-gtfs") as database, database.begin() as transaction:
+        for one in timetable.imported(transaction):
+            until = f"until {one.superseded_at:%Y-%m-%dT%H:%M:%SZ}" if one.superseded_at else "in force"
+            days = f"{one.first_day} to {one.last_day}"
+            print(f"{one.feed}\t{one.id}\t{one.imported_at:%Y-%m-%dT%H:%M:%SZ}\t{until}\t{days}\t{one.trips} trips")
+    return 0
+
+
+def _export(path: Path) -> int:
+    with migrated_database(Settings(), "vigia-gtfs") as database, database.begin() as transaction:
+        network = timetable.load(transaction)
+    if network is None:
+        return _refuse("no timetable is in force: vigia gtfs import FILE")
+    try:
+        write(network, path)
+    except OSError as trouble:
+        return _refuse(f"{path}: {trouble.strerror}")
+    print(f"{path}: {len(network.routes)} routes, {len(network.stops)} stops, {len(network.trips)} trips")
+    return 0
+
+
+def _withdraw(feed: str) -> int:
+    settings = Settings()
+    with migrated_database(settings, "vigia-gtfs") as database, database.begin() as transaction:
+        gone = timetable.withdraw(transaction, feed, clock_of(settings)())
+    if not gone:
+        return _refuse(f"{feed}: no feed of that name is in force")
+    print(f"{feed}: withdrawn")
+    return 0
+
+
+def _name(text: str) -> str:
+    if not text.isidentifier() or len(text) > 40:
+        raise argparse.ArgumentTypeError("expected a name of at most 40 letters, digits and underscores")
+    return text
+
+
+def _progress(file: str, rows: int) -> None:
+    print(f"{file}: {rows} rows", file=sys.stderr, flush=True)
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        print(printable(line), file=sys.stderr)
+
+
+def _refuse(words: str) -> int:
+    _say(f"vigia gtfs: {words}")
+    return 2
