@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from onebusaway import OnebusawaySDK
 from psycopg.sql import SQL, Identifier
 from sqlalchemy.engine import make_url
 
@@ -14,6 +15,8 @@ from services.transit.estimate import Basis, Coming, Outlook
 from tests.services.api.transit_town import SEVEN, Town, coming, outlook, town_on
 from tests.transit_city import SHORT
 
+DAY_MS = int((SEVEN - 7 * 3600) * 1000)
+"""The service date."""
 CLOSED = {
     "cause": "construction",
     "effect": "detour",
@@ -52,6 +55,13 @@ def awaken(town: Town) -> None:
     published = town.client.post(f"{alerts}/{drafted['id']}/publish", json=seen, headers=town.operator)
     assert published.status_code == 200, published.text
     town.mirror.refresh()
+
+
+def strict_client(town: Town) -> OnebusawaySDK:
+    """The official client; it raises where an answer lacks a field or has one of another type."""
+    return OnebusawaySDK(
+        base_url=str(town.client.base_url), api_key="any", max_retries=0, _strict_response_validation=True
+    )
 
 
 @pytest.fixture(scope="package")

@@ -5,22 +5,17 @@ from typing import Any
 
 import pytest
 from onebusaway import BadRequestError, NotFoundError, OnebusawaySDK
-from sqlalchemy import text
 
 from services.api.oba.polyline import encode
-from tests.services.api.oba.conftest import CLOSED
+from tests.services.api.oba.conftest import CLOSED, DAY_MS, strict_client
 from tests.services.api.transit_town import SEVEN, Town
 from tests.transit_city import OUT
-
-DAY_MS = int((SEVEN - 7 * 3600) * 1000)
 
 
 @pytest.fixture(scope="module")
 def sdk(town: Town) -> Iterator[OnebusawaySDK]:
-    """The client; it raises where an answer lacks a field or has one of another type."""
-    with OnebusawaySDK(
-        base_url=str(town.client.base_url), api_key="any", max_retries=0, _strict_response_validation=True
-    ) as client:
+    """The client on the town all tests share."""
+    with strict_client(town) as client:
         yield client
 
 
@@ -160,34 +155,6 @@ def test_the_timetable_of_a_stop_and_of_a_line(sdk: OnebusawaySDK) -> None:
     night = line.stop_trip_groupings[0].trips_with_stop_times
     assert night is not None
     assert (night[-1].trip_id, night[-1].stop_times[0].departure_time) == ("muni_10-2430", 24 * 3600 + 1800)
-
-
-def test_riders_reports_are_kept_without_where_the_rider_stood(sdk: OnebusawaySDK, town: Town) -> None:
-    stop = sdk.report_problem_with_stop.retrieve(
-        "muni_T3", code="stop_name_wrong", user_comment="Es 7 y 51", user_lat=-34.9, user_lon=-57.9
-    )
-    trip = sdk.report_problem_with_trip.retrieve(
-        "muni_10s-0710",
-        code="vehicle_never_came",
-        service_date=DAY_MS,
-        stop_id="muni_T4",
-        user_comment="é" * 700,
-        user_on_vehicle=False,
-        user_vehicle_number="12",
-    )
-    assert (stop.code, trip.code) == (200, 200)
-    with town.database.connect() as connection:
-        kept = connection.execute(text("SELECT * FROM rider_reports ORDER BY id DESC LIMIT 2")).mappings().all()
-    assert {kept[1][name] for name in ("source", "code", "stop_id", "comment")} == {
-        "onebusaway",
-        "stop_name_wrong",
-        "T3",
-        "Es 7 y 51",
-    }
-    assert (kept[0]["trip_id"], kept[0]["route_id"], kept[0]["stop_id"]) == ("10s-0710", "10", "T4")
-    assert (f"{kept[0]['service_date']:%Y%m%d}", kept[0]["vehicle"], kept[0]["on_board"]) == ("20260302", "12", False)
-    assert len(kept[0]["comment"]) == 500
-    assert not {"lat", "lon", "latitude", "longitude"} & kept[0].keys()
 
 
 def test_what_android_and_wayfinder_add(sdk: OnebusawaySDK, town: Town) -> None:
