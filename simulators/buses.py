@@ -21,7 +21,7 @@ from models.network import DAY_S, Journey, Network, Pattern
 from simulators.duties import Duty, agency_of, duties, fleet_sizes
 from simulators.lines.plan import AXIS_DEG, CENTRE, corner, point_of
 from simulators.lines.routes import BASES
-from simulators.roads import CROWDED, Conditions, Link, Roads, detour, dogleg
+from simulators.roads import CROWDED, Conditions, Link, Roads, detour, dogleg, runs_along
 
 DAY_TURNS_S = 4 * 3600
 """The service day's work is handed out at four in the morning."""
@@ -205,7 +205,7 @@ class Buses:
     def _hand_out(self, work: list[Duty]) -> None:
         for duty in work:
             base = self._bases[agency_of(self.network, duty)]
-            out_s = _length_m(dogleg(base, self._terminal(duty.journeys[0], 0), AXIS_DEG)) / EMPTY_MS
+            out_s = along_m(self._way_out(base, duty.journeys[0]))[-1] / EMPTY_MS
             self._push(duty.starts_at - out_s - EARLY_OUT_S, self._work(duty, duty.starts_at - out_s - EARLY_OUT_S))
 
     def _work(self, duty: Duty, at: float) -> Work:
@@ -217,18 +217,21 @@ class Buses:
             return at
         bus = self._free[agency].popleft()
         bus.block_id, bus.load = duty.block_id, 0
-        where = self._bases[agency]
+        base = where = self._bases[agency]
         for journey in self._kept(bus, duty, at):
             begins = self._terminal(journey, 0)
-            if distance_m(where, begins) > SAME_PLACE_M:
-                at = yield from self._empty(bus, at, where, begins, journey)
+            if where == base:
+                at = yield from self._empty(bus, at, self._way_out(base, journey), journey)
+            elif distance_m(where, begins) > SAME_PLACE_M:
+                at = yield from self._empty(bus, at, (where, begins), journey)
             at = yield from self._journey(bus, at, journey)
             where = bus.legs[-1].point(at)
             if bus.legs[-1].doing is Doing.BROKEN:
                 self._abandon(bus, duty, journey, at)
                 break
-        at = yield from self._empty(bus, at, where, self._bases[agency], None)
-        bus.stand(at, inf, Doing.AT_BASE, self._bases[agency])
+        if where != base:
+            at = yield from self._empty(bus, at, self._way_home(where, bus.legs[-1].journey, base), None)
+        bus.stand(at, inf, Doing.AT_BASE, base)
         bus.block_id = ""
         self._free[agency].append(bus)
         return at
@@ -255,13 +258,22 @@ class Buses:
     def _give_up(self, vehicle: str, journey: Journey, first: int, reason: Reason, at: float) -> None:
         self._log(Missed(vehicle, journey, first, len(self._pattern(journey).stop_ids) - 1, reason, at))
 
-    def _empty(self, bus: Bus, at: float, here: Point, there: Point, journey: Journey | None) -> Work:
+    def _way_out(self, base: Point, journey: Journey) -> tuple[Point, ...]:
+        """From the base to where a journey begins, coming in across its street: an empty bus keeps off the line."""
+        points = self._pattern(journey).shape.points
+        along = runs_along(points[0], points[1], AXIS_DEG)
+        return dogleg(base, self._terminal(journey, 0), AXIS_DEG, across_first=not along)
+
+    def _way_home(self, where: Point, made: Journey | None, base: Point) -> tuple[Point, ...]:
+        """Back to the base, leaving across the street of the journey just made."""
+        points = self._pattern(made).shape.points if made else (where, base)
+        return dogleg(where, base, AXIS_DEG, across_first=runs_along(points[-2], points[-1], AXIS_DEG))
+
+    def _empty(self, bus: Bus, at: float, points: tuple[Point, ...], journey: Journey | None) -> Work:
         """Drive without passengers."""
-        points = dogleg(here, there, AXIS_DEG)
         along = along_m(points)
-        at = bus.go(
-            Leg(at, at + max(along[-1] / EMPTY_MS, 1.0), Doing.DEADHEAD, (points, along), 0.0, along[-1], journey)
-        )
+        ends = at + max(along[-1] / EMPTY_MS, 1.0)
+        at = bus.go(Leg(at, ends, Doing.DEADHEAD, (points, along), 0.0, along[-1], journey))
         yield at
         return at
 
@@ -363,7 +375,8 @@ class Buses:
         if there is None:
             self._give_up(bus.vehicle, journey, position + 1, "flooded", at)
             end = self._terminal(journey, len(links))
-            at = yield from self._empty(bus, at, self._terminal(journey, position), end, None)
+            way = dogleg(self._terminal(journey, position), end, AXIS_DEG, across_first=True)
+            at = yield from self._empty(bus, at, way, journey)
             return len(links) + 1, at
         self._log(Missed(bus.vehicle, journey, position + 1, there - 1, "detour", at))
         aside_m = ASIDE_M if bus.random.random() < 0.5 else -ASIDE_M
@@ -386,10 +399,6 @@ class Buses:
 def _hour(journey: Journey, at: float) -> float:
     """Local time of day, hours."""
     return (at - journey.start_at + journey.start_s) / 3600 % 24
-
-
-def _length_m(points: tuple[Point, ...]) -> float:
-    return along_m(points)[-1]
 
 
 def _poisson(mean: float, random: Random) -> int:

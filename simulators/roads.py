@@ -126,9 +126,17 @@ def detour(here: Point, there: Point, aside_m: float) -> tuple[Point, ...]:
     return (here, plane.point(ax + right[0], ay + right[1]), plane.point(bx + right[0], by + right[1]), there)
 
 
-def dogleg(here: Point, there: Point, axis_deg: float) -> tuple[Point, ...]:
-    """From one place to another along the grid, first one way, then the other."""
-    plane, axis = Plane(here[0]), radians(axis_deg)
+def dogleg(here: Point, there: Point, axis_deg: float, *, across_first: bool) -> tuple[Point, ...]:
+    """From one place to another along the grid: first along streets that run to `axis_deg`, or first across them."""
+    plane, axis = Plane(here[0]), radians(axis_deg + 90 * across_first)
     (ax, ay), (bx, by) = plane.xy(here), plane.xy(there)
     far = (bx - ax) * sin(axis) + (by - ay) * cos(axis)
     return (here, plane.point(ax + far * sin(axis), ay + far * cos(axis)), there)
+
+
+def runs_along(here: Point, there: Point, axis_deg: float) -> bool:
+    """Whether the way from one place to another runs to `axis_deg` or back, rather than across."""
+    plane, axis = Plane(here[0]), radians(axis_deg)
+    (ax, ay), (bx, by) = plane.xy(here), plane.xy(there)
+    along = abs((bx - ax) * sin(axis) + (by - ay) * cos(axis))
+    return along > hypot(bx - ax, by - ay) / 2**0.5

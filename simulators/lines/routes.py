@@ -23,13 +23,13 @@ AGENCIES = (
     _agency("barragan", "Fuerte Barragán"),
 )
 BASES = {
-    "platense": "137 y 66",
-    "expreso": "25 y 90",
-    "nueve": "155 y 38",
-    "siete": "7 y 90",
-    "barragan": "122 y 44",
+    "platense": "10 y 68",
+    "expreso": "27 y 88",
+    "nueve": "28 y 40",
+    "siete": "3 y 86",
+    "barragan": "118 y 46",
 }
-"""The corner nearest to where each company keeps its buses overnight."""
+"""The corner nearest to where each company keeps its buses overnight: on streets that no line uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
