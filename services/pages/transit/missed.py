@@ -14,7 +14,7 @@ from services.transit.planned import Call
 
 BACK_S = 3_600.0
 """How long ago it may have been due."""
-MOST_JOURNEYS = 12
+MOST_JOURNEYS = 24
 BETWEEN = "|"
 
 
@@ -26,9 +26,10 @@ class Choice:
     said: str
 
 
-def journeys(ride: Ride, stop: Stop) -> list[Choice]:
-    """What was due of late at the stop, the newest first."""
-    return [Choice(_value(call), _said(ride, call)) for call in _due(ride, stop)[:MOST_JOURNEYS]]
+def journeys(ride: Ride, stop: Stop, line: str) -> list[Choice]:
+    """What was due of late at the stop, of one line where it is named, the newest first."""
+    due = [call for call in _due(ride, stop) if not line or _line(ride, call).casefold() == line.casefold()]
+    return [Choice(_value(call), _said(ride, call)) for call in due[:MOST_JOURNEYS]]
 
 
 def report(ride: Ride, stop: Stop, value: str) -> RiderReport | None:
@@ -71,5 +72,8 @@ def _value(call: Call) -> str:
 
 
 def _said(ride: Ride, call: Call) -> str:
-    route = ride.view.network.routes[call.pattern.route_id]
-    return f"{at(ride.words, call.at)} {line_name(route)} {call.journey.trip.headsign}".strip()
+    return f"{at(ride.words, call.at)} {_line(ride, call)} {call.journey.trip.headsign}".strip()
+
+
+def _line(ride: Ride, call: Call) -> str:
+    return line_name(ride.view.network.routes[call.pattern.route_id])

@@ -62,9 +62,12 @@ def block(words: Words, line: LineHere, now: float, most: int) -> Block:
     coming = line.coming[:most]
     rows = tuple(row(words, told) for told in coming)
     places = {one.destination for one in rows}
-    shared = places.pop() if len(places) == 1 else ""
+    shared = words("rider.to", place=places.pop()) if len(places) == 1 else ""
     if not shared:
-        rows = tuple(Row(one.time, one.destination, _joined((one.destination, one.more))) for one in rows)
+        rows = tuple(
+            Row(one.time, one.destination, _joined((words("rider.to", place=one.destination), one.more)))
+            for one in rows
+        )
     return Block(cut(line.name, LONGEST_LINE), shared, tuple(remarks(words, line, now)), rows)
 
 
@@ -94,13 +97,18 @@ def row(words: Words, told: Told) -> Row:
     destination = cut(told.destination, LONGEST_PLACE)
     if told.wait is None:
         return Row(_silence(words, told), destination, "")
-    there = told.be_there_at if not isinstance(told.wait, Arriving | Planned) else None
+    there = be_there_at(told)
     more = (
         words("rider.be_there", at=at(words, there)) if there is not None else "",
         _basis(words, told),
         *_extras(words, told),
     )
     return Row(time(words, told.wait), destination, _joined(more))
+
+
+def be_there_at(told: Told) -> float | None:
+    """The early-safe time, where it says more than the time that is told anyway; Unix seconds."""
+    return None if isinstance(told.wait, Arriving | Planned) else told.be_there_at
 
 
 def time(words: Words, wait: Wait) -> str:

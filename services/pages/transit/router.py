@@ -9,10 +9,10 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
 from models.network import Stop
 from services.api.access import PUBLIC, ForeignForm, same_site
-from services.api.context import Now, Transaction, context_of
+from services.api.context import Now, Snapshot, Transaction, context_of
 from services.api.freshness import BRIEFLY
 from services.pages.rendering import PageRoute
-from services.pages.transit import missed, stops
+from services.pages.transit import accuracy_page, missed, stops
 from services.pages.transit.rendering import Ride, Rider, fitting, small_page
 from services.queries import transit_reports
 from services.refusal import NotFound
@@ -26,14 +26,15 @@ router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, i
 NO_NUL = r"^[^\x00]*$"
 LEAST_REFRESH_S, MOST_REFRESH_S = 10, 300
 """Between them an old television may load its sign again."""
-DETAILS = (3, 2, 1)
-"""Buses a line: the fullest page that fits is shown."""
+DETAILS = ((3, True), (3, False), (2, False), (1, False))
+"""Buses a line, and whether each line's accuracy stands beside them: the fullest page that fits is shown."""
 FEWEST_LINES = 1
 
 Code = Annotated[str, Path(max_length=64, pattern=NO_NUL)]
 Asked = Annotated[str, Query(alias="q", max_length=LONGEST_ASKED, pattern=NO_NUL)]
 LineName = Annotated[str, Query(alias="linea", max_length=64, pattern=NO_NUL)]
 LineNames = Annotated[str, Query(alias="lineas", max_length=200, pattern=NO_NUL)]
+Days = Annotated[int, Query(alias="dias", ge=1, le=31)]
 Refresh = Annotated[int, Query(alias="refresco", ge=LEAST_REFRESH_S, le=MOST_REFRESH_S)]
 
 
@@ -49,11 +50,12 @@ def short() -> Response:
 
 @router.get("/p/", dependencies=[PUBLIC])
 def find(ride: Rider, q: Asked = "") -> Response:
-    """Stops by code or corner. A code typed whole leads to its stop at once."""
+    """Stops by code or corner. A code typed whole leads to its stop at once, with a line behind it to that line."""
     asked = q.strip()
-    exact = with_code(ride.view.network, asked)
-    if exact is not None:
-        return RedirectResponse(stops.address(exact) + ride.query, HTTPStatus.SEE_OTHER)
+    code, _, line = asked.partition(" ")
+    for exact, wanted in ((with_code(ride.view.network, asked), ""), (with_code(ride.view.network, code), line)):
+        if exact is not None:
+            return RedirectResponse(stops.address(exact) + stops.query(ride, wanted.strip()), HTTPStatus.SEE_OTHER)
     return _search_page(ride, asked, search(ride.view.network, asked) if asked else [])
 
 
@@ -77,17 +79,17 @@ def stop(ride: Rider, code: Code, linea: LineName = "") -> HTMLResponse:
     if found is None:
         return _search_page(ride, code, [], HTTPStatus.NOT_FOUND)
     board = stops.seen(ride, found, linea.strip())
-    pages = [partial(_board_page, ride, board, most) for most in DETAILS]
+    pages = [partial(_board_page, ride, board, most, told) for most, told in DETAILS]
     fewer = range(len(board.lines) - 1, FEWEST_LINES - 1, -1)
-    return fitting([*pages, *(partial(_board_page, ride, board, 1, most) for most in fewer)])
+    return fitting([*pages, *(partial(_board_page, ride, board, 1, False, most) for most in fewer)])
 
 
 @router.get("/p/{code}/no-paso", dependencies=[PUBLIC])
-def ask_missed(ride: Rider, code: Code, gracias: str = "") -> HTMLResponse:
-    """Which of the last journeys did not come?"""
+def ask_missed(ride: Rider, code: Code, linea: LineName = "", gracias: str = "") -> HTMLResponse:
+    """Which of the last journeys, of one line where it is named, did not come?"""
     found = _known(ride, code)
     thanks = bool(gracias)
-    journeys = [] if thanks else missed.journeys(ride, found)
+    journeys = [] if thanks else missed.journeys(ride, found, linea.strip())
     return small_page(ride, "missed.html", stops.heading(found) | {"journeys": journeys, "thanks": thanks})
 
 
@@ -120,6 +122,12 @@ def sign(ride: Rider, code: Code, lineas: LineNames = "", refresco: Refresh = 30
     return small_page(ride, "sign.html", stops.heading(found) | shown | {"refresh_s": refresco}, style="sign.css")
 
 
+@router.get("/precision", dependencies=[PUBLIC])
+def precision(ride: Rider, snapshot: Snapshot, linea: LineName = "", dias: Days = 1) -> HTMLResponse:
+    """How good the estimates were over the last whole days, by line, or one line's by horizon."""
+    return small_page(ride, "precision.html", accuracy_page.values(ride, snapshot, linea.strip(), dias))
+
+
 @router.get("/sms", dependencies=[PUBLIC], response_class=PlainTextResponse)
 def sms(
     request: Request, now: Now, texto: Annotated[str, Query(max_length=LONGEST_TEXT, pattern=NO_NUL)] = ""
@@ -144,15 +152,15 @@ def _search_page(ride: Ride, asked: str, found: list[Stop], status: int = HTTPSt
     values = {
         "asked": asked,
         "found": listed,
-        "example": text_answers.example(ride.view.network),
+        "example": text_answers.example(ride.view.network).partition(" ")[0],
         "longest": LONGEST_ASKED,
         "ready": bool(ride.view.network.stops),
     }
     return small_page(ride, "search.html", values, status=status)
 
 
-def _board_page(ride: Ride, board: stops.Board, most: int, most_lines: int | None = None) -> HTMLResponse:
-    return small_page(ride, "stop.html", stops.values(ride, board, most, most_lines))
+def _board_page(ride: Ride, board: stops.Board, most: int, told: bool, most_lines: int | None = None) -> HTMLResponse:
+    return small_page(ride, "stop.html", stops.values(ride, board, most, told=told, most_lines=most_lines))
 
 
 def _message(text: str, status: int = HTTPStatus.OK) -> Response:

@@ -1,9 +1,10 @@
 """What stands on a stop's page and on its sign, gathered from the view."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
@@ -13,7 +14,8 @@ from models.network import Network, Stop
 from services.api.context import context_of
 from services.pages.language import Words
 from services.pages.transit import phrases
-from services.pages.transit.phrases import LONGEST_LINE, Notice, block, cut, notice
+from services.pages.transit.accuracy_page import sentences
+from services.pages.transit.phrases import LONGEST_LINE, Notice, be_there_at, block, cut, notice
 from services.pages.transit.rendering import Ride
 from services.queries.city import proposed_for_city
 from services.refusal import NotFound
@@ -27,7 +29,7 @@ LONGEST_HEADER, LONGEST_NOTICE = 80, 200
 LONGEST_NAME = 60
 MOST_OTHERS = 30
 MOST_PLACES = 3
-MOST_SIGN_ROWS = 8
+MOST_SIGN_ROWS = 7
 MOST_SIGN_NOTICES = 1
 
 
@@ -47,12 +49,16 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A stop's lines as they stand, or one of them; `asked`: the name of a line that does not call there."""
+    """A stop's lines as they stand, or one of them.
+
+    `kept`: by line, how well its estimates were kept. `asked`: the name of a line that does not call there.
+    """
 
     stop: Stop
     lines: tuple[LineHere, ...]
     notices: tuple[Notice, ...]
     names: tuple[str, ...]
+    kept: Mapping[str, str]
     one: bool = False
     asked: str = ""
 
@@ -72,6 +78,12 @@ def address(stop: Stop) -> str:
     return f"/p/{quote(code_of(stop), safe='')}"
 
 
+def query(ride: Ride, line: str) -> str:
+    """What follows the address of one line's page: the line, and the language that was asked for."""
+    said = ({"linea": line} if line else {}) | ({"idioma": ride.asked} if ride.asked else {})
+    return f"?{urlencode(said)}" if said else ""
+
+
 def heading(stop: Stop) -> dict[str, object]:
     """What every page of a stop begins with."""
     return {"code": code_of(stop), "name": cut(stop.name, LONGEST_NAME), "here": address(stop)}
@@ -89,15 +101,16 @@ def seen(ride: Ride, stop: Stop, line: str) -> Board:
     now = ride.now.timestamp()
     lines = lines_at(ride.view, stop.id, now)
     names = tuple(one.name for one in lines)
-    notices = notices_at(ride, stop)
+    city, kept = _from_database(ride, stop)
+    notices = (*city, *notices_at(ride, stop))
     if not line:
-        return Board(stop, tuple(lines), notices, names)
+        return Board(stop, tuple(lines), notices, names, kept)
     mine = tuple(one for one in lines if one.name.casefold() == line.casefold())
-    return Board(stop, mine, notices, names, one=True, asked="" if mine else line)
+    return Board(stop, mine, notices, names, kept, one=True, asked="" if mine else line)
 
 
-def values(ride: Ride, board: Board, most: int, most_lines: int | None = None) -> dict[str, object]:
-    """A board in words: at most so many buses a line, and so many lines; the others are named."""
+def values(ride: Ride, board: Board, most: int, *, told: bool, most_lines: int | None = None) -> dict[str, object]:
+    """A board in words: at most so many buses a line, its accuracy or not, and so many lines; the others are named."""
     words, now = ride.words, ride.now.timestamp()
     shown, left = board.lines[:most_lines], board.lines[len(board.lines[:most_lines]) :]
     blocks = [block(words, line, now, most) for line in shown]
@@ -112,8 +125,9 @@ def values(ride: Ride, board: Board, most: int, most_lines: int | None = None) -
         "others_said": others_said,
         "also": f"&idioma={ride.asked}" if ride.asked else "",
         "one_line": board.one,
+        "of_line": query(ride, board.lines[0].name if board.one and board.lines else ""),
         "safe": _tells_when(board),
-        "kept": (),
+        "kept": [board.kept[line.name] for line in shown if line.name in board.kept] if told else (),
     }
 
 
@@ -125,7 +139,7 @@ def sign(ride: Ride, stop: Stop, wanted: Sequence[str]) -> dict[str, object]:
     rows = sorted((pair for line in lines for pair in _sign_rows(ride.words, line, now)), key=lambda pair: pair[0])
     return {
         "blind": ride.view.blind,
-        "notices": notices_at(ride, stop)[:MOST_SIGN_NOTICES],
+        "notices": (*_from_database(ride, stop)[0], *notices_at(ride, stop))[:MOST_SIGN_NOTICES],
         "rows": [row for _, row in rows[:MOST_SIGN_ROWS]],
     }
 
@@ -147,31 +161,34 @@ def refused(ride: Ride, board: Board) -> str:
     return f"{said} {where}"
 
 
-def notices_at(ride: Ride, stop: Stop) -> tuple[Notice, ...]:
-    """The attention level proposed for the city where it is not the lowest, then the service alerts in force."""
+def notices_at(ride: Ride, stop: Stop) -> list[Notice]:
+    """The service alerts in force, as far as a small page has room."""
     now, view = ride.now.timestamp(), ride.view
     routes = [route.id for group in names_at(view.network, stop.id).values() for route in group]
     alerts = boards.alerts_for(view, now, stop_id=stop.id, route_ids=routes)[:MOST_NOTICES]
     told = (notice(ride.words, alert, now) for alert in alerts)
-    return (
-        *_city(ride),
-        *(Notice(cut(one.header, LONGEST_HEADER), cut(one.text, LONGEST_NOTICE), one.when) for one in told),
-    )
+    return [Notice(cut(one.header, LONGEST_HEADER), cut(one.text, LONGEST_NOTICE), one.when) for one in told]
 
 
-def _city(ride: Ride) -> tuple[Notice, ...]:
+def _from_database(ride: Ride, stop: Stop) -> tuple[list[Notice], Mapping[str, str]]:
+    """What no memory holds: the city's attention level, and how well each line's estimates were kept."""
     if ride.view.blind:
-        return ()
+        return [], {}
     try:
         with context_of(ride.request).engine.connect() as connection:
-            nar, since = proposed_for_city(connection)
+            return _city(ride, connection), sentences(ride, connection, names_at(ride.view.network, stop.id))
     except (DBAPIError, NoConnectionFree):
-        return ()  # the board is told from memory all the same
+        return [], {}  # the board is told from memory all the same
+
+
+def _city(ride: Ride, connection: Connection) -> list[Notice]:
+    """The attention level proposed for the city, where it is not the lowest."""
+    nar, since = proposed_for_city(connection)
     if nar is NAR.VERDE:
-        return ()
+        return []
     words = ride.words
     header = words("rider.nar", nar=words(f"nar.{nar.name.lower()}"))
-    return (Notice(header, "", words("rider.since", at=words.moment(since, ride.now)) if since else ""),)
+    return [Notice(header, "", words("rider.since", at=words.moment(since, ride.now)) if since else "")]
 
 
 def _sign_rows(words: Words, line: LineHere, now: float) -> list[tuple[float, SignRow]]:
@@ -195,7 +212,7 @@ def _when(told: Told) -> float:
 
 def _tells_when(board: Board) -> bool:
     """Whether any bus has a time to be there by, which is then explained."""
-    return any(told.be_there_at is not None for line in board.lines for told in line.coming)
+    return any(be_there_at(told) is not None for line in board.lines for told in line.coming)
 
 
 def _stops_of(network: Network, route_ids: set[str]) -> list[Stop]:

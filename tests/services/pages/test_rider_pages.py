@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import httpx
 import pytest
@@ -12,9 +12,12 @@ from sqlalchemy import Engine, insert, select
 from models.alert import NAR
 from models.rider_report_tables import rider_reports
 from models.service_alert_tables import service_alerts
+from models.transit_tables import estimate_scores
 from services.pages.transit.rendering import HEAD_BYTES, MOST_BYTES
 from services.transit.estimate import Basis
+from services.transit.fleet import Score
 from services.transit.gsm7 import septets
+from services.transit.tally import tallied
 from simulators import lines
 from tests.services.pages.city import attend, load_seed
 from tests.services.pages.conftest import copied, dropped
@@ -65,7 +68,7 @@ def test_a_bus_on_its_way_is_told_as_an_interval_with_its_reason(city: Town) -> 
     page = city.site.page(f"/p/{STOP}")
     assert f"{STOP} 7 y 50" in page.text
     minutes = (journey.arrival_at(position) + 200 - city.now) / 60
-    told = re.search(r"(\d+)–(\d+) min ([^,]+), estate (\d\d:\d\d), en vivo, 3 min tarde", page.text)
+    told = re.search(r"(\d+)–(\d+) min a ([^,]+), estate (\d\d:\d\d), en vivo, 3 min tarde", page.text)
     assert told, page.text
     assert int(told[1]) < minutes < int(told[2])
     assert told[3] == journey.trip.headsign
@@ -87,7 +90,7 @@ def test_the_reasons_for_an_empty_board_are_told_apart(city: Town) -> None:
     other_way = next(index for index in city.network.patterns_of["307"] if not calls(city, index))
     city.drive("9", next(city.network.journeys(other_way, city.now, city.now)), city.now - 20)
     assert "307 Ningún micro en camino todavía." in city.site.page(f"/p/{STOP}?linea=307").text
-    assert "214 Los Hornos Datos de la empresa caídos" in city.site.page(f"/p/{STOP}?linea=214").text
+    assert "214 a Los Hornos Datos de la empresa caídos" in city.site.page(f"/p/{STOP}?linea=214").text
     served = city.site.page(f"/p/{STOP}?linea=275").text
     assert re.search(r"La 275 no para acá\. Para en LP\d+, .*, a [\d.]+ m\.", served)
     assert "Acá paran:" in served
@@ -255,6 +258,58 @@ def test_a_sign_is_large_in_order_and_loads_itself_again(city: Town) -> None:
     assert city.site.get("/cartel/LP9999").status_code == 404
 
 
+def estimated(city: Town, day: date, error_s: float, count: int = 40, route_id: str = "307") -> None:
+    """So many estimates of a line came true on a day, at every horizon alike, each so wrong."""
+    noon = datetime(day.year, day.month, day.day, 15, tzinfo=UTC).timestamp()
+    scores = [
+        Score(route_id, noon, at, at, error_s, error_s + 40, inside=number % 5 > 0)
+        for at in (60, 300, 500, 800, 1500)
+        for number in range(count)
+    ]
+    columns = [column.name for column in estimate_scores.columns]
+    rows = [dict(zip(columns, row, strict=True)) for row in tallied(scores, city.network.zone)]
+    with city.engine.begin() as transaction:
+        transaction.execute(insert(estimate_scores), rows)
+
+
+YESTERDAY = date(2026, 3, 1)
+
+
+def test_a_stop_says_how_well_its_lines_kept_what_was_said_of_them(city: Town) -> None:
+    estimated(city, YESTERDAY, 50)
+    estimated(city, YESTERDAY, 50, count=2, route_id="214")
+    page = city.site.page(f"/p/{STOP}")
+    assert "307: ayer, a 6–10 min vista, 100 % pasó en término (hasta 1 min antes o 3,5 min después)." in page.text
+    assert "214: ayer" not in page.text
+
+
+def test_the_accuracy_of_every_line_is_public_with_what_riders_said(city: Town) -> None:
+    estimated(city, YESTERDAY, 50)
+    estimated(city, YESTERDAY, 250, route_id="norte")
+    estimated(city, YESTERDAY - timedelta(days=3), -500)
+    city.at(NOW - timedelta(days=1))
+    (waited, *_) = [one for one in choices(city) if one.startswith("307")]
+    city.site.post(f"/p/{STOP}/no-paso", {"viaje": waited})
+    city.at(NOW)
+    page = city.site.page("/precision")
+    assert "Ayer, 1/3." in page.text
+    assert "400 estimaciones medidas. Error medio: 150 s. En término: 62 %." in page.text
+    assert re.search(r"307 200 50 \+50 \+90 100 % 100 % 80 % 1 ", page.text)
+    assert re.search(r"Norte 200 250 \+250 \+290 25 % 0 % 80 % 0 ", page.text)
+    assert "Avisos de «no pasó»: 1." in page.text
+    one = city.site.page("/precision?linea=norte&dias=7")
+    assert "Del 23/2 al 1/3." in one.text
+    assert "10–15 min 40 250 +250 +290 100 % 0 % 80 %" in one.text
+    assert "15–30 min 40 250 +250 +290 — — 80 %" in one.text
+    assert "600 estimaciones" in city.site.page("/precision?dias=7").text
+    assert "estimates measured" in city.site.page("/precision?idioma=en").text
+    assert "No hay una línea «x»." in city.site.page("/precision?linea=x").text
+
+
+def test_without_measures_nothing_is_boasted(city: Town) -> None:
+    assert "no hay estimaciones medidas" in city.site.page("/precision").text
+
+
 def choices(city: Town) -> list[str]:
     """What the form offers."""
     return [said["value"] for said in city.site.page(f"/p/{STOP}/no-paso").all("input") if said["type"] == "radio"]
@@ -262,7 +317,7 @@ def choices(city: Town) -> list[str]:
 
 def test_that_a_bus_did_not_come_is_counted_without_who_said_it(city: Town) -> None:
     offered = choices(city)
-    assert 1 < len(offered) <= 12
+    assert 1 < len(offered) <= 24
     sent = city.site.post(f"/p/{STOP}/no-paso", {"viaje": offered[0]})
     assert sent.status_code == 303
     assert "Gracias. Quedó contado." in city.site.page(sent.headers["location"]).text

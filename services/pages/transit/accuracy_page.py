@@ -1,0 +1,150 @@
+"""How good the estimates were, for the public: a sentence on a stop's page, and a page of tables with the measures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from urllib.parse import urlencode
+
+from sqlalchemy import Connection
+
+from models.network import Route
+from services.pages.language import Words
+from services.pages.transit.phrases import LONGEST_LINE, cut
+from services.pages.transit.rendering import Ride
+from services.queries.transit_accuracy import sums_between
+from services.queries.transit_reports import never_came
+from services.transit.accuracy import ALL_LINES, FEWEST, HORIZONS_MIN, Accuracy, Figures, by_line
+from services.transit.at_stop import line_name
+from services.transit.tally import ETA_LIMITS_S
+
+TOLD_BIN = 2
+"""Of the horizons, the one the sentence speaks of: 6 to 10 minutes, when people leave home."""
+PERIODS_DAYS = (1, 7, 30)
+MOST_LINES = 500
+NOTHING = "—"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table in words: what of, then its figures."""
+
+    name: str
+    query: str
+    figures: tuple[str, ...]
+
+
+def sentences(ride: Ride, connection: Connection, names: Mapping[str, Sequence[Route]]) -> Mapping[str, str]:
+    """Yesterday's accuracy of lines in a sentence each, by name; none of a line with too few estimates."""
+    yesterday = _today(ride) - timedelta(days=1)
+    ids = [route.id for routes in names.values() for route in routes]
+    accuracy = by_line(sums_between(connection, yesterday, yesterday, ids))
+    found = {}
+    for name, routes in names.items():
+        figures = [accuracy[route.id].by_horizon[TOLD_BIN] for route in routes if route.id in accuracy]
+        told = _together([one for one in figures if one is not None])
+        if told is not None:
+            found[name] = _sentence(ride.words, name, told)
+    return found
+
+
+def values(ride: Ride, connection: Connection, line: str, days: int) -> dict[str, object]:
+    """The page of the last `days` whole days: of all lines, or of one by horizon."""
+    network, today = ride.view.network, _today(ride)
+    first, last = today - timedelta(days=days), today - timedelta(days=1)
+    ids = [route.id for route in network.routes.values() if line_name(route).casefold() == line.casefold()]
+    accuracy = by_line(sums_between(connection, first, last, ids if line else None))
+    zone = network.zone
+    start, end = (datetime.combine(day, time(), tzinfo=zone) for day in (first, today))
+    missed = never_came(connection, start, end)
+    names = {route.id: line_name(route) for route in network.routes.values()}
+    total = sum(missed.get(route_id, 0) for route_id in ids) if line else sum(missed.values())
+    whole = accuracy.get(ALL_LINES)
+    return {
+        "line": cut(line, LONGEST_LINE) if ids else "",
+        "unknown": cut(line, LONGEST_LINE) if line and not ids else "",
+        "first": ride.words.day(start),
+        "last": ride.words.day(start + timedelta(days=days - 1)),
+        "days": days,
+        "periods": [one for one in PERIODS_DAYS if one != days],
+        "of_line": f"&{urlencode({'linea': line})}" if line else "",
+        "also": f"&idioma={ride.asked}" if ride.asked else "",
+        "overall": _row(ride, "", whole.overall, total) if whole else None,
+        "by_line": [] if line else _lines(ride, accuracy, names, missed),
+        "by_horizon": _horizons(ride.words, whole) if whole else [],
+        "limits": _limits(ride.words),
+    }
+
+
+def _lines(
+    ride: Ride, accuracy: Mapping[str, Accuracy], names: Mapping[str, str], missed: Mapping[str, int]
+) -> list[Row]:
+    """Every line there is something to say of, those most often reported missing first."""
+    ids = sorted(
+        (accuracy.keys() | missed.keys()) - {ALL_LINES}, key=lambda one: (-missed.get(one, 0), names.get(one, one))
+    )
+    return [
+        _row(ride, names.get(one, one), accuracy[one].overall if one in accuracy else None, missed.get(one, 0))
+        for one in ids[:MOST_LINES]
+    ]
+
+
+def _horizons(words: Words, accuracy: Accuracy) -> list[Row]:
+    return [
+        Row(words("precision.horizon", low=low, high=high), "", _figures(words, figures))
+        for (low, high), figures in zip(HORIZONS_MIN, accuracy.by_horizon, strict=True)
+        if figures is not None
+    ]
+
+
+def _row(ride: Ride, name: str, figures: Figures | None, missed: int) -> Row:
+    query = urlencode({"linea": name} | ({"idioma": ride.asked} if ride.asked else {}))
+    return Row(cut(name, LONGEST_LINE), query, (*_figures(ride.words, figures), ride.words.number(missed)))
+
+
+def _figures(words: Words, figures: Figures | None) -> tuple[str, ...]:
+    if figures is None:
+        return (NOTHING,) * 7
+    return (
+        words.number(figures.n),
+        words.number(figures.mae_s),
+        words.number(figures.bias_s, signed=True),
+        words.number(figures.rider_bias_s, signed=True),
+        _share(words, figures.eta_accuracy),
+        _share(words, figures.rider_accuracy),
+        _share(words, figures.coverage),
+    )
+
+
+def _share(words: Words, share: float | None) -> str:
+    return NOTHING if share is None else words("precision.share", n=words.number(100 * share))
+
+
+def _limits(words: Words) -> list[Row]:
+    """The benchmark's limits as minutes early and late."""
+    return [
+        Row(
+            words("precision.horizon", low=low, high=high),
+            "",
+            (words.number(-least_s / 60, 1), words.number(most_s / 60, 1)),
+        )
+        for (low, high), (least_s, most_s) in zip(HORIZONS_MIN, ETA_LIMITS_S, strict=False)
+    ]
+
+
+def _together(several: Sequence[Figures]) -> float | None:
+    """The share of several routes' estimates that were accurate; None where there are too few."""
+    n = sum(figures.n for figures in several)
+    if n < FEWEST:
+        return None
+    return sum(figures.n * (figures.eta_accuracy or 0.0) for figures in several) / n
+
+
+def _sentence(words: Words, name: str, share: float) -> str:
+    low, high = HORIZONS_MIN[TOLD_BIN]
+    late = words.number(ETA_LIMITS_S[TOLD_BIN][1] / 60, 1)
+    line = cut(name, LONGEST_LINE)
+    return words("rider.kept", line=line, low=low, high=high, share=words.number(100 * share), late=late)
+
+
+def _today(ride: Ride) -> date:
+    return ride.now.astimezone(ride.view.network.zone).date()
