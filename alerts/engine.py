@@ -17,7 +17,7 @@ from alerts.states import ByRule, States
 from models.alert import NAR, Cause, Change, Transition
 from models.reading import Reading
 from models.rows import Written, driver
-from models.rule import ALONE, Around, Judgement, Rainfall, Rule, Silence, Stage
+from models.rule import ALONE, NO_PAST, Around, Judgement, Rainfall, Rule, Silence, Stage
 
 TICK_AFTER = timedelta(seconds=30)
 """A subject judged more recently needs no tick, unless it holds a colour."""
@@ -33,12 +33,15 @@ class Judged:
     transitions: list[tuple[Rule, Transition]] = field(default_factory=list)
     proven: list[Rule] = field(default_factory=list)
     """Rules whose proven colour moved, with a transition or without."""
+    calm: bool = True
+    """Nothing judged holds a colour, so that the states after it follow from the readings alone."""
 
     def add(self, other: "Judged") -> None:
         """Both, as if judged at once."""
         self.states |= other.states
         self.transitions += other.transitions
         self.proven += other.proven
+        self.calm = self.calm and other.calm
 
 
 def concerned(book: Rulebook, stations: Iterable[str]) -> set[str]:
@@ -55,17 +58,21 @@ def decide(book: Rulebook, states: States, arrived: Mapping[str, Sequence[Readin
     judged = Judged()
     around = _Surroundings(book, states, judged)
     for station in sorted(arrived, key=book.streams.__contains__):
+        known, readings = states.of(station), arrived[station]
         moved: ByRule = {}
         for rule in book.rules[station]:
-            before = state = states.of(station)[rule.id]
+            before = state = known[rule.id]
             beside = around.of(rule) if isinstance(rule.judgement, Stage) else ALONE
-            for reading in arrived[station]:
-                state, transition = rules.judge(rule, state, reading, beside)
+            judge = rules.judge_by(rule, state, beside)
+            for reading in readings:
+                state, transition = judge(state, reading)
                 if transition is not None:
                     judged.transitions.append((rule, replace(transition, decided_at=now)))
             moved[rule.id] = state
-            if rules.proven(state) != rules.proven(before):
-                judged.proven.append(rule)
+            if state.nar or before.nar:
+                judged.calm = False
+                if rules.proven(state) != rules.proven(before):
+                    judged.proven.append(rule)
         judged.states[station] = moved
     return judged
 
@@ -151,7 +158,8 @@ class _Surroundings:
         """The surroundings a rule looks at; nothing for those that look only at their own sensor."""
         match rule.judgement:
             case Stage(upstream=(), rain=()):
-                return Around(outlook=outlook_of(self._book, rule.subject))
+                outlook = outlook_of(self._book, rule.subject)
+                return ALONE if outlook is NO_PAST else Around(outlook=outlook)
             case Stage(upstream=upstream, rain=rain):
                 return Around(
                     rain=self._colour(rain, Rainfall),

@@ -3,8 +3,10 @@
 Each judgement stands in its own module with the state it keeps; here is only the road to it.
 """
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import assert_never
+from functools import partial
+from typing import NamedTuple, assert_never
 
 from alerts.judgements import fault, rainfall, silence, speed, stage
 from alerts.judgements.fault import FaultState
@@ -19,22 +21,49 @@ from models.rule import ALONE, Around, ExtremeSpeed, Fault, Judgement, Rainfall,
 State = StageState | RainfallState | SilenceState | FaultState | ExtremeSpeedState | SpeedTrendState
 
 
-def state_type(judgement: Judgement) -> type[State]:
-    """The class that keeps this judgement's state: what stored JSON is read back into."""
+Judge = Callable[..., tuple[State, Transition | None]]
+"""Takes a state and one new reading: the state after it, and what changed for people, if anything."""
+
+
+class _Sort(NamedTuple):
+    """What belongs to a sort of judgement: the state it keeps, what judges, whether that looks at the surroundings."""
+
+    state: type[State]
+    judge: Judge
+    looks_around: bool = False
+
+
+_SORTS: dict[type[Judgement], _Sort] = {}
+
+
+def _sort(judgement: Judgement) -> _Sort:
+    """Looked up for every rule of every batch, so it is matched once."""
+    known = _SORTS.get(type(judgement))
+    if known is None:
+        known = _SORTS[type(judgement)] = _sort_of(judgement)
+    return known
+
+
+def _sort_of(judgement: Judgement) -> _Sort:
     match judgement:
         case Stage():
-            return StageState
+            return _Sort(StageState, stage.judge, looks_around=True)
         case Rainfall():
-            return RainfallState
+            return _Sort(RainfallState, rainfall.judge)
         case Silence():
-            return SilenceState
+            return _Sort(SilenceState, silence.judge)
         case Fault():
-            return FaultState
+            return _Sort(FaultState, fault.judge)
         case ExtremeSpeed():
-            return ExtremeSpeedState
+            return _Sort(ExtremeSpeedState, speed.judge_extreme)
         case SpeedTrend():
-            return SpeedTrendState
+            return _Sort(SpeedTrendState, speed.judge_trend)
     assert_never(judgement)
+
+
+def state_type(judgement: Judgement) -> type[State]:
+    """The class that keeps this judgement's state: what stored JSON is read back into."""
+    return _sort(judgement).state
 
 
 def fresh(judgement: Judgement) -> State:
@@ -43,24 +72,18 @@ def fresh(judgement: Judgement) -> State:
 
 
 def judge(rule: Rule, state: State, reading: Reading, around: Around = ALONE) -> tuple[State, Transition | None]:
-    """Take one new reading into account: the state after it, and what changed for people, if anything.
+    """Take one new reading into account. Raises TypeError where the state is another judgement's."""
+    return judge_by(rule, state, around)(state, reading)
 
-    Raises TypeError where the state is another judgement's.
-    """
-    match rule.judgement, state:
-        case Stage() as judgement, StageState():
-            return stage.judge(judgement, state, reading, around)
-        case Rainfall() as judgement, RainfallState():
-            return rainfall.judge(judgement, state, reading)
-        case Silence() as judgement, SilenceState():
-            return silence.judge(judgement, state, reading)
-        case Fault() as judgement, FaultState():
-            return fault.judge(judgement, state, reading)
-        case ExtremeSpeed() as judgement, ExtremeSpeedState():
-            return speed.judge_extreme(judgement, state, reading)
-        case SpeedTrend() as judgement, SpeedTrendState():
-            return speed.judge_trend(judgement, state, reading)
-    raise _mismatch(rule, state)
+
+def judge_by(rule: Rule, state: State, around: Around = ALONE) -> Judge:
+    """What judges a run of readings by this rule, from this state on. Raises TypeError where the state is another's."""
+    sort = _sort(rule.judgement)
+    if type(state) is not sort.state:
+        raise _mismatch(rule, state)
+    if sort.looks_around:
+        return partial(sort.judge, rule.judgement, around=around)
+    return partial(sort.judge, rule.judgement)
 
 
 def tick(rule: Rule, state: State, now: datetime, around: Around = ALONE) -> tuple[State, Transition | None]:

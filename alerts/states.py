@@ -42,11 +42,13 @@ class States:
     def __init__(self) -> None:
         """Remembers nobody yet."""
         self._known: dict[str, tuple[int, ByRule]] = {}
+        self.unwritten: dict[str, ByRule] = {}
         self._book_version: int | None = None
 
     def forget(self) -> None:
         """Look everything up again: something was not as remembered."""
         self._known.clear()
+        self.unwritten.clear()
 
     def fetch(self, transaction: Connection, book: Rulebook, subjects: Iterable[str], *, lock: bool = False) -> None:
         """Know the states of these subjects; only those not at hand cost a query.
@@ -74,7 +76,8 @@ class States:
     def write(
         self, transaction: Connection, book: Rulebook, moved: Mapping[str, ByRule], now: datetime
     ) -> Written | None:
-        """Keep what moved. `verify` what comes back: another process may have moved one meanwhile."""
+        """Keep what moved, now or since the last time. `verify` what comes back: another process may have moved one."""
+        moved = self.unwritten | dict(moved)
         if not moved:
             return None
         subjects = sorted(moved)
@@ -104,8 +107,15 @@ class States:
 
     def confirm(self, moved: Mapping[str, ByRule]) -> None:
         """What was written is committed: remember it."""
-        for subject, states in moved.items():
+        for subject, states in (self.unwritten | dict(moved)).items():
             self._known[subject] = self._known[subject][0] + 1, states
+        self.unwritten.clear()
+
+    def hold(self, moved: Mapping[str, ByRule]) -> None:
+        """Remember what moved with rows that are committed, and write it with the next that is written."""
+        for subject, states in moved.items():
+            self._known[subject] = self._known[subject][0], states
+        self.unwritten.update(moved)
 
 
 def _encoded(value: object) -> str:

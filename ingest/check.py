@@ -20,13 +20,15 @@ class Checked:
     """A batch's readings, flagged, with what its devices' memories become.
 
     `losses`: by device, holes in `seq`. `spikes`: earlier readings (device, kind, observed_at, seq) that a later one
-    shows to have been lone spikes.
+    shows to have been lone spikes. `plain`: every reading is the next one of a device's run with nothing against it, so
+    that what is remembered after them follows from their rows.
     """
 
     entries: list[Entry] = field(default_factory=list)
     memories: dict[int, DeviceMemory] = field(default_factory=dict)
     losses: list[tuple[int, Gap | Filled]] = field(default_factory=list)
     spikes: list[tuple[int, str, datetime, int]] = field(default_factory=list)
+    plain: bool = True
 
 
 def check(devices: Mapping[Sender, Device], memories: Memories, readings: Iterable[Reading]) -> Checked:
@@ -43,9 +45,12 @@ def check(devices: Mapping[Sender, Device], memories: Memories, readings: Iterab
             sequence, loss = follow(before.sequence, flagged)
             if loss is not None:
                 checked.losses.append((device_id, loss))
+            if flagged.flags or before.newest is None or (reading.boot or "") != before.sequence.boot:
+                checked.plain = False
             moved[device_id] = DeviceMemory(verdict.memory, sequence, flagged.observed_at, flagged)
             checked.entries.append(Entry(device_id, device.station, flagged, surely_new=True))
         else:
+            checked.plain = False
             sequence = before.sequence
             if reading.seq > sequence.seq and (reading.boot or "") == sequence.boot:
                 sequence, loss = follow(sequence, flagged)  # received all the same: not to be missed later

@@ -1,16 +1,18 @@
 """What is remembered of each device: its newest reading, its quality memory, its place in `seq`.
 
-Kept at hand between batches and checked against the tables when written: one process carries a device.
+Kept at hand between batches, written when the pipeline says so and checked against the tables then: one process carries
+a device. What was remembered and not written is in the rows, from which it is made again (`ingest.store.kept_after`).
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 from sqlalchemy import Connection
 
-from ingest.gaps import Filled, Gap, Sequence
+from ingest import gaps
+from ingest.gaps import Filled, Gap
 from ingest.quality import Memory
 from models.kinds import BY_NAME
 from models.reading import Reading
@@ -18,7 +20,7 @@ from models.rows import Written, driver
 
 log = logging.getLogger(__name__)
 
-UNCOUNTED = Sequence()
+UNCOUNTED = gaps.Sequence()
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -31,11 +33,11 @@ class Newest(msgspec.Struct, frozen=True, gc=False):
     flags: int
 
 
-class DeviceMemory(msgspec.Struct, frozen=True):
+class DeviceMemory(msgspec.Struct, frozen=True, gc=False):
     """All of it. `newest` is None while nothing that counts as news ever came."""
 
     quality: Memory | None = None
-    sequence: Sequence = UNCOUNTED
+    sequence: gaps.Sequence = UNCOUNTED
     newest_at: datetime = NEVER
     newest: Reading | Newest | None = None
 
@@ -45,7 +47,7 @@ NOTHING = DeviceMemory()
 
 class _Kept(msgspec.Struct, array_like=True, gc=False):
     quality: Memory | None
-    sequence: Sequence
+    sequence: gaps.Sequence
 
 
 _DECODE = msgspec.json.Decoder(_Kept)
@@ -59,19 +61,21 @@ class Memories:
     def __init__(self) -> None:
         """Remembers nobody yet."""
         self._known: dict[int, tuple[int, DeviceMemory]] = {}
+        self.unwritten: dict[int, DeviceMemory] = {}
 
     def forget(self) -> None:
         """Look everything up again: something was not as remembered."""
         self._known.clear()
+        self.unwritten.clear()
 
-    def fetch(self, transaction: Connection, device_ids: Iterable[int], *, lock: bool = False) -> None:
-        """Know these devices; only those not at hand cost a query.
+    def fetch(self, transaction: Connection, device_ids: Iterable[int], *, lock: bool = False) -> Sequence[int]:
+        """Know these devices; only those not at hand cost a query. Returns which those were.
 
         lock: hold their rows until the transaction ends, in the order of their numbers, so that processes take turns.
         """
         missing = sorted(set(device_ids) - self._known.keys())
         if not missing:
-            return
+            return missing
         query = (
             "SELECT device_id, version, memory, observed_at, received_at, latest::text, flags"
             " FROM device_memories WHERE device_id = ANY(%b) ORDER BY device_id"
@@ -83,19 +87,20 @@ class Memories:
                 kept = _understood(memory)
                 newest = Newest(observed_at, received_at, _LATEST.decode(latest), flags)
                 self._known[device_id] = version, DeviceMemory(kept.quality, kept.sequence, observed_at, newest)
+        return missing
 
     def of(self, device_id: int) -> DeviceMemory:
         """The memory of a device fetched before."""
         return self._known[device_id][1]
 
     def write(self, transaction: Connection, moved: Mapping[int, DeviceMemory]) -> Written | None:
-        """Keep what moved. `verify` what comes back: another process may have moved one meanwhile.
+        """Keep what moved, now or since the last time. `verify` what comes back: another process may have moved one.
 
         A device of which nothing counts as news yet is not remembered.
         """
         rows = [
             self._row(device_id, memory, memory.newest)
-            for device_id, memory in sorted(moved.items())
+            for device_id, memory in sorted((self.unwritten | dict(moved)).items())
             if memory.newest is not None
         ]
         if not rows:
@@ -115,9 +120,16 @@ class Memories:
 
     def confirm(self, moved: Mapping[int, DeviceMemory]) -> None:
         """What was written is committed: remember it."""
-        for device_id, memory in moved.items():
+        for device_id, memory in (self.unwritten | dict(moved)).items():
             if memory.newest is not None:
                 self._known[device_id] = self._known[device_id][0] + 1, memory
+        self.unwritten.clear()
+
+    def hold(self, moved: Mapping[int, DeviceMemory]) -> None:
+        """Remember what moved with rows that are committed, and write it with the next that is written."""
+        for device_id, memory in moved.items():
+            self._known[device_id] = self._known[device_id][0], memory
+        self.unwritten.update(moved)
 
     def _row(self, device_id: int, memory: DeviceMemory, newest: Reading | Newest) -> tuple[object, ...]:
         if isinstance(newest, Reading):

@@ -51,6 +51,7 @@ _BACKFILL = int(Flag.BACKFILL)
 _CLOCK_SKEW = int(Flag.CLOCK_SKEW)
 _SERVER_TIME = int(Flag.SERVER_TIME)
 _NO_NEWS = int(Flag.LATE | Flag.FUTURE | Flag.RETAINED)
+_NUMBER = (float, int)
 _NOT_A_VALUE = int(Flag.SENTINEL | Flag.SENSOR_RANGE)
 
 
@@ -95,7 +96,7 @@ class Checked(NamedTuple):
     spike: tuple[datetime, int] | None = None
 
 
-class _Course(NamedTuple):
+class _Course(msgspec.Struct, frozen=True, gc=False):
     """What a value is against the believed one, and what is believed after it."""
 
     flags: int
@@ -115,7 +116,7 @@ def check(limits: Limits, memory: Memory | None, reading: Reading, measure_index
     lag_s = (reading.received_at - reading.observed_at).total_seconds()
     flags = int(reading.flags) | _time_flags(memory, reading.observed_at, lag_s)
     value = reading.values[measure_index]
-    measured = value if isinstance(value, float | int) else None
+    measured = value if isinstance(value, _NUMBER) else None
     if measured is not None:
         flags |= _alone(limits, measured)
     if flags & _NO_NEWS or (memory is not None and reading.observed_at == memory.observed_at):
@@ -153,7 +154,8 @@ def _followed(
     """The reading against those before it, and the memory with it in."""
     observed_at = reading.observed_at
     passed_s = (observed_at - memory.observed_at).total_seconds()
-    since_s = (observed_at - memory.measured_at).total_seconds()
+    measured_at = memory.measured_at
+    since_s = passed_s if measured_at is memory.observed_at else (observed_at - measured_at).total_seconds()
     intervals = max(1.0, since_s / memory.interval_s) if memory.interval_s else 1.0
     median_s = memory.lag_s if flags & _SERVER_TIME else _lag_s(memory, reading, passed_s, lag_s)
     course = _course(limits, memory, reading, value, intervals)
@@ -238,6 +240,8 @@ def _fallen(reading: Reading, memory: Memory, value: float, swing: float, doubt:
 
 def _longest_flat_s(memory: Memory) -> float:
     """The longest late flat line, with the one that just ended."""
+    if memory.flat_since is memory.observed_at:
+        return memory.flat_s
     run_s = (memory.observed_at - memory.flat_since).total_seconds()
     return max(run_s, memory.flat_s - FLAT_FADES * run_s)
 

@@ -1,7 +1,7 @@
 """Readings to rows: duplicates vanish, a different value at the same key is a conflict, the new ones come back."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +12,8 @@ from psycopg.sql import SQL, Composed, Identifier
 from sqlalchemy import ARRAY, BigInteger, Boolean, Connection, DateTime, Double, Integer, Table, Text
 from sqlalchemy.types import TypeEngine
 
+from ingest.memory import DeviceMemory
+from ingest.registry import Sender
 from models.reading import Flag, Message, Reading, Rejected
 from models.rows import driver
 from models.tables import READINGS
@@ -28,6 +30,9 @@ _COPY_TYPES: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
 
 LONGEST_REPETITION = timedelta(days=7)
 """As long as a broker keeps our session: what was not acknowledged may come again so much later."""
+
+MOST_REPLAYED = 200_000
+"""Readings read again after a restart: several times what one process keeps in the second it may not have written."""
 
 _FIND_REJECTED = """
 SELECT said.topic, said.payload FROM unnest(%s::text[], %s::bytea[]) AS said (topic, payload) CROSS JOIN LATERAL (
@@ -95,6 +100,29 @@ def storing(transaction: Connection, entries: Sequence[Entry], *, careful: bool)
             last.close()  # one COPY at a time: the greatest is the one left running
             last.enter_context(_WRITERS[kind].copying(transaction, entries, new[kind]))
         yield Stored(fresh, sorted(conflicts))
+
+
+def kept_after(transaction: Connection, remembered: Mapping[int, tuple[Sender, DeviceMemory]]) -> list[Reading]:
+    """Readings with nothing against them that are newer than what is remembered of their devices, by their time.
+
+    They were kept and their memory was not written before the process ended: at most a second of it.
+    """
+    asked: defaultdict[str, list[int]] = defaultdict(list)
+    for device_id, ((_, kind, _), memory) in remembered.items():
+        if memory.newest is not None:
+            asked[kind].append(device_id)
+    readings = []
+    for kind, device_ids in asked.items():
+        since = [remembered[device_id][1].newest_at for device_id in device_ids]
+        with driver(transaction).cursor(binary=True) as cursor:
+            for device_id, observed_at, seq, received_at, *values in cursor.execute(
+                _WRITERS[kind].newer, [device_ids, since, MOST_REPLAYED]
+            ):
+                (municipality, _, device), memory = remembered[device_id]
+                boot = memory.sequence.boot or None
+                said = tuple(tuple(value) if isinstance(value, list) else value for value in values)
+                readings.append(Reading(kind, municipality, device, observed_at, received_at, seq, boot, said))
+    return readings
 
 
 def keep_rejected(transaction: Connection, rejected: Iterable[Rejected]) -> int:
@@ -229,6 +257,11 @@ class _Writer:
             " AND ROW({staged_values}) IS DISTINCT FROM ROW({stored_values})"
         ).format(**parts)
         self._clear = SQL("DELETE FROM {staged}").format(**parts)
+        self.newer = SQL(
+            "SELECT device_id, observed_at, seq, received_at, {values} FROM unnest(%s::int4[], %s::timestamptz[])"
+            " AS asked (device, since) CROSS JOIN LATERAL (SELECT * FROM {table} WHERE device_id = asked.device"
+            " AND observed_at > asked.since AND flags = 0 ORDER BY observed_at) AS newer LIMIT %s"
+        ).format(**parts, values=SQL(", ").join(values))
 
     @contextmanager
     def copying(self, transaction: Connection, entries: Sequence[Entry], positions: list[int]) -> Iterator[None]:

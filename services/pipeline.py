@@ -8,7 +8,7 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache, partial
@@ -22,12 +22,12 @@ from alerts.events import announce
 from alerts.rulebook import Rulebook
 from alerts.states import ByRule, States
 from ingest.broker import Broker
-from ingest.check import check, late_arrivals
+from ingest.check import Checked, check, late_arrivals
 from ingest.decode import FOREIGN, decode
 from ingest.memory import DeviceMemory, Memories, note_losses
 from ingest.presence import store_presences
-from ingest.registry import Registry, Sender, sender_of
-from ingest.store import Entry, add_flag, keep_rejected, storing
+from ingest.registry import Device, Registry, Sender, sender_of
+from ingest.store import Entry, add_flag, keep_rejected, kept_after, storing
 from ingest.topic import LONGEST_TOPIC
 from models.kind import Lane
 from models.kinds import BY_NAME, KINDS
@@ -57,6 +57,9 @@ MOST_BYTES = 1 << 22
 """Of payloads in one transaction: a long array holds many readings, and all of a batch are in memory at once."""
 MOST_NEWS = 1_000
 """Readings in one event of the live stream, whose readers take many events at a time."""
+REMEMBER_S = 1.0
+"""How long calm memories may wait to be written: a device that catches up after an outage moves its own every message.
+Until then they follow from the rows, from which whoever comes next makes them again."""
 REREAD_S = 1.0
 """How long new rules and newly registered devices may go unnoticed."""
 
@@ -80,6 +83,8 @@ class Kept:
     counts: Counts
     memories: Mapping[int, DeviceMemory]
     states: Mapping[str, ByRule]
+    remembered: bool
+    """Memories and states were written too."""
 
 
 @dataclass(slots=True)
@@ -97,6 +102,8 @@ class Pipeline:
     states: States = field(default_factory=States)
     book: Rulebook | None = None
     counts: Counts = field(default_factory=Counts)
+    remember: Every = field(default_factory=lambda: Every(0.0))
+    """How often calm memories are written."""
     _standing: Connection | None = None
     _reread: Every = field(default_factory=lambda: Every(REREAD_S))
 
@@ -108,16 +115,32 @@ class Pipeline:
                 if not outlast(partial(self.carry, messages), stop):
                     return
                 broker.acknowledge(messages)
+            if self.remember.due() and not outlast(self.write_down, stop):
+                return
             if tick.overdue_s > DEAF_S:
                 tick.wait(LISTEN_S)
-            if tick.due() and not (outlast(self.tick, stop) and outlast(self._tick_buses, stop)):
+            if tick.due() and not (outlast(self.tick, stop) and outlast(self.tick_buses, stop)):
                 return
             if heartbeat.due():
                 status = self._status(broker)
                 outlast(partial(beat, self.database, self.name, started_at, self.clock(), status), stop)
 
+    def write_down(self) -> None:
+        """Write what is remembered and was not yet written."""
+        if not self.memories.unwritten and not self.states.unwritten:
+            return
+        try:
+            with self._connection() as transaction, transaction.begin():
+                self._write_down(transaction)
+        except StaleMemory:
+            self.forget()
+            return
+        self._confirm({}, {})
+
     def close(self) -> None:
-        """Give the connection back."""
+        """Write what was not yet written, and give the connection back."""
+        with suppress(*DATABASE_LOST):
+            self.write_down()
         if self._standing is not None:
             self._standing.close()
             self._standing = None
@@ -157,13 +180,14 @@ class Pipeline:
                 subjects = engine.due(transaction, book, self.kinds, now)
                 self.states.fetch(transaction, book, engine.concerned(book, subjects))
                 judged, faults = _isolated(subjects, lambda some: engine.tick(book, self.states, some, now))
-                _verify([engine.keep(transaction, book, self.states, judged, now)])
+                memories = self.memories.write(transaction, {})
+                _verify([memories, engine.keep(transaction, book, self.states, judged, now)])
                 for station, trouble in faults.items():
                     engine.blame(transaction, book, station, trouble, now)
         except StaleMemory:
             self.forget()  # another process judges too; the next tick sees what it did
             return
-        self.states.confirm(judged.states)
+        self._confirm({}, judged.states)
         self.counts.transitions += len(judged.transitions)
 
     def _commit(self, messages: Sequence[Message]) -> None:
@@ -181,11 +205,27 @@ class Pipeline:
     def _attempt(self, messages: Sequence[Message], *, careful: bool) -> Counts:
         with self._connection() as connection, connection.begin():
             kept = self.keep(connection, messages, careful=careful)
-        self.memories.confirm(kept.memories)
-        self.states.confirm(kept.states)
+        self.committed(kept)
+        return kept.counts
+
+    def committed(self, kept: Kept) -> None:
+        """What was kept is committed: remember what goes with it."""
+        if kept.remembered:
+            self._confirm(kept.memories, kept.states)
+        else:
+            self.memories.hold(kept.memories)
+            self.states.hold(kept.states)
         if self.buses is not None:
             self.buses.confirm()
-        return kept.counts
+
+    def _confirm(self, memories: Mapping[int, DeviceMemory], states: Mapping[str, ByRule]) -> None:
+        self.memories.confirm(memories)
+        self.states.confirm(states)
+
+    def _write_down(self, transaction: Connection) -> None:
+        if self.book is not None:
+            memories = self.memories.write(transaction, {})
+            _verify([memories, self.states.write(transaction, self.book, {}, self.clock())])
 
     def forget(self) -> None:
         """Look up again what devices and rules remember: what was written may not have been committed."""
@@ -216,23 +256,29 @@ class Pipeline:
         book = self._current_book(transaction)
         arrived = _sorted_out(messages, self.foreign)
         devices = self.registry.resolve(transaction, arrived.senders, now)
-        self.memories.fetch(transaction, (devices[sender].id for sender in arrived.senders), lock=careful)
+        senders = {devices[sender].id: sender for sender in arrived.senders}
+        met = self.memories.fetch(transaction, senders, lock=careful)
+        again = self._made_again(transaction, devices, {device_id: senders[device_id] for device_id in met})
         checked = check(devices, self.memories, (reading for _, reading in arrived.readings))
         stations = {entry.station for entry in checked.entries if entry.station is not None} & book.rules.keys()
         self.states.fetch(transaction, book, engine.concerned(book, stations), lock=careful)
         with storing(transaction, checked.entries, careful=careful) as stored:
             fresh = [checked.entries[position] for position in stored.fresh]
-            judged, faults = self._judge(book, fresh, now, careful=careful)
+            judged, faults = self._judge(book, [*again.entries, *fresh], now, careful=careful)
             news = _news(fresh)
         conflicts = _conflicts(arrived.readings[position] for position in stored.conflicts)
         rejected = keep_rejected(transaction, [*arrived.rejected, *conflicts])
+        calm = again.plain and checked.plain and judged.calm and not faults
+        remembering = not calm or self.remember.due()
         with driver(transaction).pipeline():
             add_flag(transaction, checked.spikes, Flag.SPIKE)
             note_losses(transaction, [*checked.losses, *late_arrivals(checked, stored.fresh)], now)
-            written = [
-                self.memories.write(transaction, checked.memories),
-                engine.keep(transaction, book, self.states, judged, now),
-            ]
+            written = []
+            if remembering:
+                written = [
+                    self.memories.write(transaction, checked.memories),
+                    engine.keep(transaction, book, self.states, judged, now),
+                ]
             for kind, readings in news.items():
                 for start in range(0, len(readings), MOST_NEWS):
                     some = readings[start : start + MOST_NEWS]
@@ -245,7 +291,16 @@ class Pipeline:
             announce(transaction, "device", asdict(presence), now)
         duplicates = len(arrived.readings) - len(fresh) - len(stored.conflicts)
         counts = Counts(len(messages), len(fresh), duplicates, rejected, len(judged.transitions))
-        return Kept(counts, checked.memories, judged.states)
+        return Kept(counts, checked.memories, judged.states, remembering)
+
+    def _made_again(
+        self, transaction: Connection, devices: Mapping[Sender, Device], met: Mapping[int, Sender]
+    ) -> Checked:
+        """What of devices met anew was kept and not yet remembered: no news, and the rules must see it again."""
+        remembered = {device_id: (sender, self.memories.of(device_id)) for device_id, sender in met.items()}
+        again = check(devices, self.memories, kept_after(transaction, remembered))
+        self.memories.hold(again.memories)
+        return again
 
     def _follow(self, transaction: Connection, fresh: Sequence[Entry], now: datetime) -> None:
         """Follow the batch's buses. What fails there costs a vehicle's outlook, or the batch's, and never a reading."""
@@ -259,7 +314,7 @@ class Pipeline:
 
         isolate([None], work, lambda _, trouble: buses.fail(trouble))
 
-    def _tick_buses(self) -> None:
+    def tick_buses(self) -> None:
         """Let time pass for buses, apart from the rules."""
         if (buses := self.buses) is None or not buses.due(self.clock()):
             return
@@ -278,6 +333,9 @@ class Pipeline:
         version = rulebook.configuration_version(transaction)
         self.registry.forget_older_than(version)
         if self.book is None or self.book.version != version:
+            self._write_down(transaction)  # by the rules it was judged by
+            self.memories.forget()
+            self.states.forget()
             self.book = rulebook.read(transaction)
         return self.book
 

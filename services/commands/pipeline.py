@@ -4,8 +4,16 @@ import argparse
 
 from ingest.broker import Broker, Tls
 from models.kind import Lane
-from services.pipeline import Pipeline
-from services.runtime import SettingsTrouble, clock_of, migrated_database, mqtt_url, start_logging, stop_on_signals
+from services.pipeline import REMEMBER_S, Pipeline
+from services.runtime import (
+    Every,
+    SettingsTrouble,
+    clock_of,
+    migrated_database,
+    mqtt_url,
+    start_logging,
+    stop_on_signals,
+)
 from services.settings import Settings
 from services.transit.follow import Follower
 
@@ -30,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     start_logging(settings)
     with migrated_database(settings, "vigia-pipeline", stop=stop) as database, mqtt_url(settings) as url:
         buses = None if arguments.lane is Lane.CRITICAL else Follower()
-        pipeline = Pipeline(database, clock, arguments.lane, settings.foreign_buses, buses)
+        pipeline = Pipeline(database, clock, arguments.lane, settings.foreign_buses, buses, remember=Every(REMEMBER_S))
         try:
             broker = Broker(
                 url,

@@ -149,8 +149,7 @@ def test_replaying_the_stored_rows_gives_the_same_transitions(
             payload = json.dumps({"observed_at": observed_at, "level_m": level_m}).encode()
             message = Message("vigia/v1/azul/river/head", payload, at)
             kept = pipeline.keep(transaction, [message, message] if twice else [message])
-            pipeline.memories.confirm(kept.memories)
-            pipeline.states.confirm(kept.states)
+            pipeline.committed(kept)
         assert [move[:5] for move in watch.rows(MOVES)] == replayed(watch)
         savepoint.rollback()
 

@@ -176,14 +176,14 @@ def test_a_hole_in_the_sequence_is_counted_and_filled_by_what_comes_late(pipelin
 def test_a_rule_that_fails_costs_its_own_judgement_and_no_row(
     pipeline: Pipeline, database: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge = rules.judge
+    judge_by = rules.judge_by
 
     def broken(rule: Any, *arguments: Any) -> Any:
         if rule.subject == RIVER:
             raise ZeroDivisionError("a rule's bug")
-        return judge(rule, *arguments)
+        return judge_by(rule, *arguments)
 
-    monkeypatch.setattr(rules, "judge", broken)
+    monkeypatch.setattr(rules, "judge_by", broken)
     other = "vigia/v1/laplata/river/perez-31-520"
     clock.now = NOON + timedelta(minutes=5)
     for _ in range(2):
