@@ -60,11 +60,11 @@ class Mark(Struct, frozen=True, gc=False, array_like=True):
 class Belief(Struct, frozen=True):
     """All that is believed of a vehicle.
 
-    `marks`: its last few, the newest last. `stood`: where and when it last came to be elsewhere. Weights are
-    natural logarithms; `off` is that of making no journey at all. `travelled`: whether it ever moved. `elsewhere`: it
-    claims a line that the network does not know. `base`: where it last was parked; `at_base`: it is there. `last`: the last journey it was surely making, ended where it
-    was nearly over. `doubtful`: a position
-    too far to be true, until a second one there confirms it.
+    `marks`: its last few, the newest last. `stood`: where and when it last came to be elsewhere. Weights are natural
+    logarithms; `off` is that of making no journey at all. `travelled`: whether it ever moved. `claimed`: the trip it
+    claims; `elsewhere`: it claims a line the network does not know. `base`: where it last was parked; `at_base`: it is
+    there. `last`: the last journey it was surely making, ended where it was nearly over. `doubtful`: a position too
+    far to be true, until a second one there confirms it.
     """
 
     version: str
@@ -76,6 +76,7 @@ class Belief(Struct, frozen=True):
     hypotheses: tuple[Hypothesis, ...] = ()
     off: float = 0.0
     travelled: bool = False
+    claimed: str = ""
     out_of_service: bool = False
     elsewhere: bool = False
     at_base: bool = False

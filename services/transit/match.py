@@ -76,14 +76,14 @@ STAYS = -2.3
 """How likely the next journey has not begun yet when one has ended."""
 WALK_MS = 1.4
 """A bus that stands near its last stop for longer than a walk there has arrived."""
+FRESH = -1.0
+"""The `mark_m` of a journey that ended at the last report."""
 END_M = 40.0
 """So near its last stop a journey has ended."""
 BASE_M = 150.0
 """A yard is so large."""
-SLACK_M = 20.0
-MISFIT_M = 30.0
-"""Beyond SLACK_M, each MISFIT_M a bus advanced less along a line than it moved makes the line e times less likely."""
-
+SLACK = 0.1
+"""As much as LIMIT_M aside counts being ten times as far along a line from where it was to be expected."""
 
 Key = tuple[int, str, str, int]
 
@@ -111,6 +111,7 @@ class Matcher:
         self._journeys = Journeys(network)
         self._plane = self._grid.plane
         self._limit = [LIMIT_M if pattern.shape.surveyed else UNSURVEYED_M for pattern in network.patterns]
+        self._reach = max(self._limit, default=LIMIT_M)
         self._first = [self._plane.xy(network.stops[pattern.stop_ids[0]].point) for pattern in network.patterns]
         self._last = [self._plane.xy(network.stops[pattern.stop_ids[-1]].point) for pattern in network.patterns]
         self._follow_on: dict[int, tuple[int, ...]] = {}
@@ -137,6 +138,7 @@ class Matcher:
                 longitude=report.longitude,
                 marks=(mark,),
                 stood=mark,
+                claimed=claims.trip_id,
                 out_of_service=claims.out_of_service,
                 elsewhere=claims.elsewhere,
             ),
@@ -166,6 +168,7 @@ class Matcher:
             longitude=report.longitude,
             marks=marks,
             travelled=belief.travelled or step.marked,
+            claimed=step.claims.trip_id,
             out_of_service=step.claims.out_of_service,
             elsewhere=step.claims.elsewhere,
             doubtful=None,
@@ -173,15 +176,15 @@ class Matcher:
         if step.marked and len(marks) <= 3 and report.at - marks[0].at < YOUNG_S:
             return _belief(replace(after, off=0.0), self._seeds(marks, step.claims, belief.last))
         after = _parked(after, self._plane)
-        moved = self._turned(self._timed(list(self._moved(belief.hypotheses, step)), step), step)
+        moved = self._ended(self._timed(list(self._moved(self._turned(belief.hypotheses, step), step)), step), step)
         off = _leaving(belief) + OFF if step.marked else belief.off
-        rivals = [*self._claimed(moved, marks, step), *self._rivals(moved, step)]
+        new = step.claims.trip_id != belief.claimed
+        rivals = [*self._claimed(moved, marks, step, off=off, new=new), *self._rivals(moved, step)]
         after = _belief(replace(after, off=off), [*moved, *rivals])
         if step.marked and after.off_probability > ASTRAY:
             seeds = self._seeds(marks, step.claims, after.last)
-            known = {one.key for one in after.hypotheses}
-            fresh = [replace(one, weight=one.weight + after.off + ENTER) for one in seeds if one.key not in known]
-            after = _belief(after, [*after.hypotheses, *fresh])
+            fresh = [replace(one, weight=one.weight + after.off + ENTER) for one in seeds]
+            after = _belief(after, _best([*after.hypotheses, *fresh]))
         return self._remembering(after)
 
     def _remembering(self, belief: Belief) -> Belief:
@@ -227,7 +230,8 @@ class Matcher:
         ahead = FASTEST_MS * (step.at - one.seen_at) + AHEAD_M
         low = one.mark_m - BACK_M if step.marked else one.distance_m
         expected = one.mark_m + step.moved_m
-        along, offset = self._track(one).nearest(step.here, low, one.distance_m + ahead, expected, limit)
+        slack = SLACK * limit
+        along, offset = self._track(one).nearest(step.here, low, one.distance_m + ahead, expected, slack)
         weight = one.weight
         if not step.marked:
             along = along if offset <= limit else one.distance_m
@@ -235,7 +239,7 @@ class Matcher:
             return replace(one, distance_m=along, seen_at=seen_at, weight=weight, claim=claim)
         running = max(WORST, OFF * (offset / limit) ** 2)
         if offset <= limit and one.seen_at >= step.mark.at:
-            running += _misfit(along - one.mark_m, step.moved_m)
+            running += _misfit(along - one.mark_m, step.moved_m, limit)
         begin = self.network.patterns[one.pattern].stop_m[0]
         waiting = RESTLESS + _near(step.here, self._first[one.pattern])
         if one.distance_m < begin + TERMINAL_M and waiting > running:
@@ -267,7 +271,7 @@ class Matcher:
         begin = pattern.stop_m[0]
         waiting = RESTLESS + _near(step.here, self._first[one.pattern])
         ahead = begin + FASTEST_MS * step.since_s + AHEAD_M + TERMINAL_M
-        along, offset = self._track(one).nearest(step.here, begin - BACK_M, ahead, begin, limit)
+        along, offset = self._track(one).nearest(step.here, begin - BACK_M, ahead, begin, SLACK * limit)
         gone = replace(one, stage=Stage.RUNNING, distance_m=along, mark_m=along, seen_at=step.at, claim=claim)
         leaving = OFF * (offset / limit) ** 2 + (self._plan(gone, step.at) if one.trip_id else 0.0)
         due = step.at > one.start_at - EARLY_S
@@ -289,26 +293,40 @@ class Matcher:
 
     # At the end of one journey begins another
 
-    def _turned(self, hypotheses: Sequence[Hypothesis], step: Step) -> list[Hypothesis]:
-        """Journeys that reached their last stop end; at the report after, those that may follow begin."""
+    def _ended(self, hypotheses: Iterable[Hypothesis], step: Step) -> list[Hypothesis]:
+        """Journeys that reached their last stop end; until the next report they are all there is."""
+        return [
+            replace(one, stage=Stage.ENDED, distance_m=max(one.distance_m, self._end_m(one)), mark_m=FRESH)
+            if one.stage is Stage.RUNNING and self._arrived(one, step)
+            else one
+            for one in hypotheses
+        ]
+
+    def _turned(self, hypotheses: Sequence[Hypothesis], step: Step) -> Iterable[Hypothesis]:
+        """Where a journey has just ended, those that may follow begin. They share its weight, by what is claimed."""
+        if not any(one.stage is Stage.ENDED and one.mark_m == FRESH for one in hypotheses):
+            return hypotheses
         turned: dict[Key, Hypothesis] = {one.key: one for one in hypotheses}
         for one in hypotheses:
-            if one.stage is Stage.RUNNING and self._arrived(one, step):
-                end_m = max(one.distance_m, self.network.patterns[one.pattern].stop_m[-1])
-                turned[one.key] = replace(one, stage=Stage.ENDED, distance_m=end_m, mark_m=step.at, seen_at=step.at)
-            elif one.stage is Stage.ENDED and one.mark_m > 0.0:
-                successors = self._successors(one, step)
-                turned[one.key] = replace(one, mark_m=0.0, weight=one.weight + (STAYS if successors else 0.0))
-                for after in successors:
-                    _join(turned, after)
-        return list(turned.values())
+            if one.stage is not Stage.ENDED or one.mark_m != FRESH:
+                continue
+            successors = self._successors(one, step)
+            ways = [replace(one, mark_m=0.0, weight=STAYS if successors else 0.0), *successors]
+            total = log(sum(exp(_total(way)) for way in ways)) - _total(one)
+            turned[one.key] = replace(ways[0], weight=ways[0].weight - total)
+            for after in ways[1:]:
+                _join(turned, replace(after, weight=after.weight - total))
+        return turned.values()
+
+    def _end_m(self, one: Hypothesis) -> float:
+        return self.network.patterns[one.pattern].stop_m[-1]
 
     def _arrived(self, one: Hypothesis, step: Step) -> bool:
-        left_m = self.network.patterns[one.pattern].stop_m[-1] - one.distance_m
+        left_m = self._end_m(one) - one.distance_m
         return left_m <= END_M or left_m <= min(TERMINAL_M, WALK_MS * step.still_s)
 
     def _successors(self, one: Hypothesis, step: Step) -> list[Hypothesis]:
-        """The journeys a bus may make next: its block's next one, or those soon to leave from where it stands."""
+        """The journeys a bus may make next, with their shares as weights: its block's next one, those soon to leave."""
         found: dict[tuple[str, str, int], tuple[float, Journey]] = {}
         block = self._next_of_block(one)
         if block is not None:
@@ -324,8 +342,8 @@ class Matcher:
         if not found:
             return self._unplanned_successors(one, step)
         best = sorted(found.values(), key=lambda pair: -pair[0])[:MOST_JOURNEYS]
-        total = log(sum(exp(prior) for prior, _ in best)) if best else 0.0
-        return [self._waiting(journey, one.weight + prior - total, step) for prior, journey in best]
+        total = log(sum(exp(prior) for prior, _ in best))
+        return [self._waiting(journey, prior - total, step) for prior, journey in best]
 
     def _unplanned_successors(self, one: Hypothesis, step: Step) -> list[Hypothesis]:
         """Where the timetable plans nothing, a bus goes on along the lines of its route that begin where it stands."""
@@ -343,7 +361,7 @@ class Matcher:
                 distance_m=line.stop_m[0],
                 mark_m=line.stop_m[0],
                 seen_at=step.at,
-                weight=one.weight - log(len(own)),
+                weight=-log(len(own)),
                 claim=step.claims.weight(line, None),
             )
             for line in own
@@ -399,19 +417,25 @@ class Matcher:
             known = self._follow_on[pattern] = tuple(near)
         return known
 
-    def _claimed(self, hypotheses: Sequence[Hypothesis], marks: Sequence[Mark], step: Step) -> Iterator[Hypothesis]:
-        """The journey the vehicle claims, where none of the hypotheses is it and it may be."""
+    def _claimed(
+        self, hypotheses: Sequence[Hypothesis], marks: Sequence[Mark], step: Step, *, off: float, new: bool
+    ) -> Iterator[Hypothesis]:
+        """The journey the vehicle claims, where none of the hypotheses is it and it may be.
+
+        A new claim is news, and as likely as the likeliest without it; one made before was weighed and found wanting.
+        """
         trip = self.network.trips.get(step.claims.trip_id)
-        if trip is None or any(one.trip_id == trip.id for one in hypotheses):
+        if trip is None or any(one.trip_id == trip.id for one in hypotheses) or not (new or step.marked):
             return
         journey = self._journeys.nearest(trip, step.at)
-        weight = max((one.weight for one in hypotheses), default=0.0) + ENTER
-        waiting = _near(step.here, self._first[trip.pattern])
-        if waiting > OFF and step.at < journey.start_at + LATE_S:
-            yield self._waiting(journey, weight + waiting, step)
-        elif step.marked:
-            for along, fit in self._fits(self._grid.track_of[trip.pattern], marks):
-                yield replace(self._hypothesis(journey, along, step.at, step.claims), weight=weight + fit)
+        total = max([off, *map(_total, hypotheses)]) + (0.0 if new else ENTER)
+        if _near(step.here, self._first[trip.pattern]) == 0.0 and step.at < journey.start_at + LATE_S:
+            yield self._waiting(journey, total, step)
+            return
+        latest = marks[-1] if step.marked else Mark(step.at, *self._plane.point(*step.here))
+        for along, fit in self._fits(self._grid.track_of[trip.pattern], [latest]):
+            claimed = self._hypothesis(journey, along, step.at, step.claims)
+            yield replace(claimed, weight=total + fit - claimed.claim)
 
     def _rivals(self, hypotheses: Sequence[Hypothesis], step: Step) -> Iterator[Hypothesis]:
         """The journeys that would be on time where the likeliest one is strangely early or late."""
@@ -434,7 +458,7 @@ class Matcher:
         here = self._plane.xy((marks[-1].latitude, marks[-1].longitude))
         fits = [
             (pattern, along, fit)
-            for number in self._grid.near(here, self._reach())
+            for number in self._grid.near(here, self._reach)
             for along, fit in self._fits(number, marks)
             for pattern in self._grid.patterns_on[number]
         ]
@@ -444,9 +468,6 @@ class Matcher:
         total = log(sum(exp(prior) for prior, _, _ in found))
         seeds = [replace(seed, weight=prior - total + fit) for prior, fit, seed in found]
         return sorted(seeds, key=_total, reverse=True)[:MOST]
-
-    def _reach(self) -> float:
-        return UNSURVEYED_M if any(limit == UNSURVEYED_M for limit in self._limit[:1]) else LIMIT_M
 
     def _fits(self, number: int, marks: Sequence[Mark]) -> Iterator[tuple[float, float]]:
         """Each place on a track where the last mark may lie, with how well the marks before it lead there."""
@@ -460,8 +481,8 @@ class Matcher:
                 (x, y), (ax, ay) = points[index], points[index + 1]
                 moved_m = hypot(ax - x, ay - y)
                 reach = FASTEST_MS * (marks[index + 1].at - marks[index].at) + AHEAD_M
-                before, aside = track.nearest((x, y), along - reach, along + BACK_M, along - moved_m, limit)
-                total += max(WORST, OFF * (aside / limit) ** 2) - OFF + _misfit(along - before, moved_m)
+                before, aside = track.nearest((x, y), along - reach, along + BACK_M, along - moved_m, SLACK * limit)
+                total += max(WORST, OFF * (aside / limit) ** 2) - OFF + _misfit(along - before, moved_m, limit)
                 if index == len(marks) - 2:
                     best = total
                 best = max(best, total)
@@ -533,6 +554,15 @@ def _join(hypotheses: dict[Key, Hypothesis], other: Hypothesis) -> None:
         hypotheses[other.key] = replace(known, weight=log(exp(known.weight) + exp(other.weight)))
 
 
+def _best(hypotheses: Iterable[Hypothesis]) -> list[Hypothesis]:
+    """Of several ways to think of one journey the likeliest."""
+    best: dict[Key, Hypothesis] = {}
+    for one in hypotheses:
+        if one.key not in best or one.weight > best[one.key].weight:
+            best[one.key] = one
+    return list(best.values())
+
+
 def _total(one: Hypothesis) -> float:
     return one.weight + one.claim
 
@@ -553,9 +583,9 @@ def _near(here: XY, stop: XY) -> float:
     return 0.0 if distance_m <= TERMINAL_M else max(WORST, OFF * (distance_m / TERMINAL_M) ** 2)
 
 
-def _misfit(advanced_m: float, moved_m: float) -> float:
+def _misfit(advanced_m: float, moved_m: float, limit_m: float) -> float:
     """How a mark weighs that advanced less along a line than the bus moved, as it does on a line it only crosses."""
-    return max(WORST, min(0.0, (advanced_m - moved_m + SLACK_M) / MISFIT_M))
+    return max(2 * OFF, min(0.0, (advanced_m - moved_m) / limit_m * 2 + 0.5))
 
 
 def _deviating(late_s: float) -> float:
