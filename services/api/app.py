@@ -18,6 +18,7 @@ from services.api import (
     metrics,
     municipalities,
     rejections,
+    sms,
     speeds,
     stations,
     transit,
@@ -44,8 +45,9 @@ from services.transit.published import Published
 
 PREFIX = "/api/v1"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
-TRANSIT = (transit, transit_arrivals, transit_alerts)
-NOUNS = (municipalities, stations, latest, forecasts, devices, alerts, rejections, speeds, live, *TRANSIT)
+# Routes are tried in this order: what riders' screens ask all day comes first.
+TRANSIT = (transit_arrivals, transit, transit_alerts)
+NOUNS = (*TRANSIT, municipalities, stations, latest, forecasts, devices, alerts, rejections, speeds, live)
 DESCRIPTION = """Vigía: del sensor a la persona que decide. / From the sensor to the person who decides.
 
 Reading is open to whoever reaches the address. Acting on an alert needs an operator's token
@@ -73,12 +75,13 @@ def create_app(settings: Settings, engine: Engine, clock: Clock) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.context = Context(settings, engine, clock, feed, mirror, Published(), WrongTokens())
+    # First, since routes are tried in order and riders' apps ask most.
+    app.mount(ONEBUSAWAY, create_oba(app.state.context))
     app.include_router(_api())
     app.include_router(_description(app))
     for router in (health.router, metrics.router):
         app.include_router(router, include_in_schema=False)
     app.include_router(transit_feeds.router)
-    app.mount(ONEBUSAWAY, create_oba(app.state.context))
     app.include_router(rider_pages)
     app.include_router(pages)
     handle_errors(app)

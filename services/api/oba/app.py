@@ -20,7 +20,8 @@ from services.refusal import Refusal
 log = logging.getLogger(__name__)
 
 PREFIX = "/api/where"
-ROUTERS = (agencies, stops, trips, arrivals, schedules, problems)
+ROUTERS = (arrivals, stops, trips, agencies, schedules, problems)
+"""The most asked first: routes are tried in order."""
 NOT_FOUND = str(NoSuchResource())
 MOST_FAULTS = 20
 DESCRIPTION = """The OneBusAway REST API, version 2, on Vigía's estimates. / La API de OneBusAway sobre Vigía.

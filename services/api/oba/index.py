@@ -63,6 +63,7 @@ class Index:
         self.network = network
         self._by_latitude = sorted(network.stops.values(), key=lambda stop: stop.point[0])
         self._latitudes = [stop.point[0] for stop in self._by_latitude]
+        self._directions: dict[str, str] = {}
 
     # --- ids as they go out
 
@@ -76,7 +77,7 @@ class Index:
 
     def stop_id(self, stop_id: str) -> str:
         """A stop's id."""
-        return f"{self.agency_of_stop(stop_id)}_{stop_id}"
+        return self._stop_ids[stop_id]
 
     def trip_id(self, trip: Trip) -> str:
         """A trip's id."""
@@ -84,8 +85,7 @@ class Index:
 
     def of_trip(self, trip: Trip, name: str) -> str:
         """The id of what belongs to a trip: its service, block or shape; empty where the trip has none."""
-        route = self.network.routes[self.network.patterns[trip.pattern].route_id]
-        return f"{self.agency_id(route.agency_id)}_{name}" if name else ""
+        return self._prefixes[trip.pattern] + name if name else ""
 
     def vehicle_id(self, vehicle: str, trip: Trip | None) -> str:
         """A vehicle's id: its trip's agency stands before it, else the first."""
@@ -101,6 +101,16 @@ class Index:
         if not routes:
             return self.first_agency
         return self.agency_id(self.network.routes[routes[0]].agency_id)
+
+    @cached_property
+    def _prefixes(self) -> tuple[str, ...]:
+        """By pattern, what stands before the ids of its trips."""
+        routes = self.network.routes
+        return tuple(f"{self.agency_id(routes[one.route_id].agency_id)}_" for one in self.network.patterns)
+
+    @cached_property
+    def _stop_ids(self) -> Mapping[str, str]:
+        return {stop_id: f"{self.agency_of_stop(stop_id)}_{stop_id}" for stop_id in self.network.stops}
 
     @cached_property
     def first_agency(self) -> str:
@@ -165,6 +175,8 @@ class Index:
         return (known[trips[at - 1]] if at else None, known[trips[at + 1]] if at + 1 < len(trips) else None)
 
     def _block(self, journey: Journey) -> list[str]:
+        if not journey.trip.block_id:
+            return []
         _, running = self.network.day(journey.service_date)
         trips = self.network.blocks.get(journey.trip.block_id, ())
         return [trip.id for trip in trips if trip.service_id in running]
@@ -218,8 +230,12 @@ class Index:
 
     def direction(self, stop_id: str) -> str:
         """Whither buses leave a stop: N, NE, ... NW; empty where nothing leaves or the lines disagree."""
-        calls = self.network.calls_at.get(stop_id, ())
-        return compass(leaving(self.network.patterns[pattern], position) for pattern, position in calls)
+        known = self._directions.get(stop_id)
+        if known is None:
+            calls = self.network.calls_at.get(stop_id, ())
+            known = compass(leaving(self.network.patterns[pattern], position) for pattern, position in calls)
+            self._directions[stop_id] = known
+        return known
 
 
 def _box(points: Sequence[Point]) -> Box:

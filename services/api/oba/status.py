@@ -72,20 +72,16 @@ def planned_next(journey: Journey, at: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Underway:
-    """The trip that the bus of a journey makes now, or the journey itself where none is known; and where on it."""
+    """The trip that the bus of a journey makes now, or the journey itself where none is known; and where on it.
+
+    `nearest`, `next`: positions of the stop nearest along the way, and of the next one.
+    """
 
     active: Status
     distance_m: float
+    nearest: int
     next: int
     delay_s: float
-
-    @property
-    def nearest(self) -> int:
-        """The position of the stop nearest along the way."""
-        along = self.active.pattern.stop_m
-        after = min(bisect_left(along, self.distance_m), len(along) - 1)
-        before = max(after - 1, 0)
-        return before if self.distance_m - along[before] < along[after] - self.distance_m else after
 
     def offset_s(self, position: int, now: float) -> int:
         """How long until a position is reached, seconds; negative where it was."""
@@ -101,11 +97,19 @@ def underway(view: View, status: Status, now: float) -> Underway:
         active = board.journey_status(view, key, now) or status
     if active.outlook is None or not active.present:
         distance_m = planned_m(active.journey, active.pattern, now)
-        return Underway(active, distance_m, planned_next(active.journey, now), 0.0)
+        return Underway(active, distance_m, nearest(active.pattern, distance_m), planned_next(active.journey, now), 0.0)
     along = active.pattern.stop_m
     distance_m = min(max(active.outlook.place.distance_m, along[0]), along[-1])
     following = min(bisect_left(along, distance_m), len(along) - 1) if active.next is None else active.next
-    return Underway(active, distance_m, following, active.delay_s or 0.0)
+    return Underway(active, distance_m, nearest(active.pattern, distance_m), following, active.delay_s or 0.0)
+
+
+def nearest(pattern: Pattern, distance_m: float) -> int:
+    """The position of the stop nearest to a place along a pattern's shape."""
+    along = pattern.stop_m
+    after = min(bisect_left(along, distance_m), len(along) - 1)
+    before = max(after - 1, 0)
+    return before if distance_m - along[before] < along[after] - distance_m else after
 
 
 def trip_status(
