@@ -121,7 +121,11 @@ class Feed:
             if len(row) != width:
                 if not any(row):
                     continue
-                self._ragged(f"{name}:{reader.line_num}", row, width)
+                if any(row[width:]):
+                    words = f"more fields than the {width} of the header: a field with a comma in it needs quotes"
+                    self._findings.refuse(f"{name}:{reader.line_num}", words)
+                    continue
+                row[:] = [*row[:width], *[""] * (width - len(row))]
             row.append("")
             count += 1
             if count % PROGRESS_ROWS == 0:
@@ -130,12 +134,6 @@ class Feed:
                     raise BadTimetable([f"{name}:{reader.line_num}: more than {MOST_ROWS} rows; is this one city?"])
             yield reader.line_num, tuple([field.strip() for field in pick(row)])
         self._progress(name, count)
-
-    def _ragged(self, where: str, row: list[str], width: int) -> None:
-        if any(row[width:]):
-            self._findings.warn("a row has more fields than the header; the last ones are not read", where)
-        del row[width:]
-        row.extend([""] * (width - len(row)))
 
     def _find(self, path: Path) -> dict[str, str]:
         """By name of file, where it stands. Of several folders inside, the one with most of the files."""
