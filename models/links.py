@@ -5,7 +5,7 @@ the street stays. So a link is known by its two stops and by where it runs, and 
 between the same places, is that link, whatever its stops are called now.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import product
@@ -90,12 +90,18 @@ def identify(links: Iterable[Link], known: Iterable[Link]) -> dict[Link, str]:
     rest: list[Link] = []
     for link in sorted(set(links), key=_order):
         if (same := memory.of_pair(link)) is not None:
-            names[link] = memory.claim(same, link)
+            names[link] = memory.claim(same.id)
         else:
             rest.append(link)
+    # The nearest first, each known link once: on both sides of a street, two run the same way side by side.
+    matches = ((_apart_m(link, one), one.id, number) for number, link in enumerate(rest) for one in memory.near(link))
+    for _, name, number in sorted(matches):
+        if rest[number] not in names and memory.free(name):
+            names[rest[number]] = memory.claim(name, rest[number])
     for link in rest:
-        same = memory.of_pair(link) or memory.of_place(link)
-        names[link] = memory.claim(same, link) if same is not None else memory.add(link)
+        if link not in names:
+            same = memory.of_pair(link)
+            names[link] = memory.add(link) if same is None else same.id
     return names
 
 
@@ -116,8 +122,9 @@ def _same_places(here: Link, there: Link) -> bool:
     )
 
 
-def _nearest(link: Link, candidates: Sequence[Link]) -> Link | None:
-    return min(candidates, key=lambda one: (distance_m(one.middle, link.middle), one.id), default=None)
+def _apart_m(here: Link, there: Link) -> float:
+    ends = ((here.start, there.start), (here.middle, there.middle), (here.end, there.end))
+    return sum(distance_m(*both) for both in ends)
 
 
 @dataclass
@@ -140,20 +147,25 @@ class _Memory:
         self._ids.add(link.id)
 
     def of_pair(self, link: Link) -> Link | None:
-        """The known link between these very stops that runs the same way."""
-        return _nearest(link, [one for one in self._pairs.get(link.pair, ()) if _same_way(link, one)])
+        """The known link between these very stops that runs the same way; of several, the nearest."""
+        same = [one for one in self._pairs.get(link.pair, ()) if _same_way(link, one)]
+        return min(same, key=lambda one: (_apart_m(link, one), one.id), default=None)
 
-    def of_place(self, link: Link) -> Link | None:
-        """The known link that begins, runs and ends in the same places, and that no other has claimed."""
+    def near(self, link: Link) -> list[Link]:
+        """The known links that begin, run and end in the same places."""
         around = (one for cell in _around(_cell(link.start)) for one in self._cells.get(cell, ()))
-        return _nearest(link, [one for one in around if one.id not in self._claimed and _same_places(link, one)])
+        return [one for one in around if _same_places(link, one)]
 
-    def claim(self, same: Link, link: Link) -> str:
-        """Let a link be a known one; others between its stops will find it there."""
-        self._claimed.add(same.id)
-        if same.pair != link.pair:
-            self._pairs.setdefault(link.pair, []).append(replace(link, id=same.id))
-        return same.id
+    def free(self, name: str) -> bool:
+        """Whether no link is that known one yet."""
+        return name not in self._claimed
+
+    def claim(self, name: str, renamed: Link | None = None) -> str:
+        """Let a known link be taken; by one between other stops, others between those will find it there."""
+        self._claimed.add(name)
+        if renamed is not None:
+            self._pairs.setdefault(renamed.pair, []).append(replace(renamed, id=name))
+        return name
 
     def add(self, link: Link) -> str:
         """A new name from the stops and the rounded middle of the way; a second way there gets a number."""

@@ -262,7 +262,7 @@ def feed(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return zipped(tmp_path_factory.mktemp("feed")).read_bytes()
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.floats(0, 0.999), junk=st.binary(min_size=1, max_size=40), cut=st.booleans())
 def test_a_damaged_zip_is_refused_and_never_raises_anything_else(
     tmp_path: Path, feed: bytes, at: float, junk: bytes, cut: bool
@@ -276,7 +276,7 @@ def test_a_damaged_zip_is_refused_and_never_raises_anything_else(
         assert trouble.refusals  # noqa: PT017
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(sorted(FILES)),
     at=st.floats(0, 1),

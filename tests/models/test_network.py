@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.merging import ZonesDiffer, merged
@@ -68,6 +68,7 @@ def test_a_trip_by_headway_makes_many_journeys_told_apart_by_their_start() -> No
     assert all(journey.repeated for journey in CITY.journeys(LOOP, at(MONDAY, 8), at(MONDAY, 9)))
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([OUT, SHORT, BACK, LOOP]),
     st.floats(-30 * 3600, 80 * 3600),
