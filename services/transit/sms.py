@@ -26,6 +26,7 @@ NO_DATA = "s/datos"
 Clock = Callable[[float], str]
 """Unix seconds to hour and minute in the city."""
 _HELP = frozenset({"AYUDA", "HELP", "INFO", "HOLA"})
+_JOINING = frozenset({"Y", "E", "ESQUINA", "ENTRE"})
 _FILLERS = frozenset(
     """PARADA LINEA MICRO COLECTIVO BONDI CUANDO VIENE LLEGA PASA A DE DEL EL EN LA LAS LOS POR PARA CALLE AV AVENIDA
     ESQUINA Y E ENTRE VIGIA""".split()  # noqa: SIM905 - words, read as words
@@ -34,16 +35,21 @@ _FILLERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The words of a rider's text that may name something, in capitals without accents, in order. None: help."""
+    """The words of a rider's text that may name something, in capitals without accents, in order. None: help.
+
+    `corner`: it joins two of them as the streets of a corner are joined, "7 y 50".
+    """
 
     words: tuple[str, ...]
+    corner: bool = False
 
 
 def read(text: str) -> Asked:
     """What a text asks, whatever its case, accents, spaces and courtesies. Total: garbage has words too, or none."""
     bare = unicodedata.normalize("NFKD", text[:LONGEST_TEXT]).upper()
     words = re.findall(r"[A-Z0-9]+", "".join(c for c in bare if not unicodedata.combining(c)))
-    return Asked(tuple(word for word in words if word not in _FILLERS | _HELP)[:MOST_TOKENS])
+    told = tuple(word for word in words if word not in _FILLERS | _HELP)[:MOST_TOKENS]
+    return Asked(told, corner=not _JOINING.isdisjoint(words))
 
 
 def stop_answer(code: str, now: float, lines: Sequence[LineHere], clock: Clock, notice: str = "") -> str:

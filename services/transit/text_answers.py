@@ -15,10 +15,11 @@ def answer(view: View | None, text: str, now: float) -> str:
     """One message for whatever a rider wrote. `view` None: no timetable is loaded. `now`: Unix seconds."""
     if view is None or not view.network.stops:
         return sms.no_timetable()
-    words = list(sms.read(text).words)
+    asked = sms.read(text)
+    words = list(asked.words)
     if not words:
         return sms.help_text(example(view.network))
-    stop = _taken(view.network, words)
+    stop = _coded(view.network, words, asked.corner) or (None if asked.corner else _numbered(view.network, words))
     if stop is not None:
         return about(view, stop, now, words[0] if words else None)
     line, corner = _corner(view.network, words)
@@ -80,18 +81,24 @@ def _towards(network: Network, stop: Stop, line: str | None) -> str:
     return f"a {found[0]}" if found else stop.name
 
 
-def _taken(network: Network, words: list[str]) -> Stop | None:
-    """The stop that the words name by its code, taken out of them: in one word, in two, by its number."""
+def _coded(network: Network, words: list[str], corner: bool) -> Stop | None:
+    """The stop whose whole code stands in one word or in two, taken out of them; the numbers of a corner are none."""
     for size in (1, 2):
         for at in range(len(words) - size + 1):
-            stop = with_code(network, "".join(words[at : at + size]))
+            code = "".join(words[at : at + size])
+            stop = None if corner and code.isdecimal() else with_code(network, code)
             if stop is not None:
                 del words[at : at + size]
                 return stop
+    return None
+
+
+def _numbered(network: Network, words: list[str]) -> Stop | None:
+    """The stop meant by the number of its code alone, or beside a line's name, taken out of them."""
     lines = _line_names(network)
     for at, word in enumerate(words):
-        alone = len(words) <= 2 and (word not in lines or len(words) == 1)
-        stop = with_number(network, word) if alone else None
+        others = words[:at] + words[at + 1 :]
+        stop = with_number(network, word) if not others or (len(others) == 1 and others[0] in lines) else None
         if stop is not None:
             del words[at]
             return stop

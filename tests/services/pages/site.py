@@ -42,6 +42,10 @@ class Site:
         headers = {"origin": origin} if origin else {}
         return self._loop.run_until_complete(self._client.post(path, data=form, headers=headers))
 
+    def send(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        """Send JSON."""
+        return self._loop.run_until_complete(self._client.post(path, json=body))
+
     def page(self, path: str, *, status: int = 200) -> "Page":
         """A page that must be well-formed HTML."""
         response = self.get(path)

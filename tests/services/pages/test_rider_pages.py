@@ -247,6 +247,16 @@ def test_a_text_message_is_answered_in_plain_text(city: Town) -> None:
     assert "LP1912 a " in city.site.get("/sms?texto=7 y 50").text
 
 
+def test_a_gateway_may_ask_by_the_api(city: Town) -> None:
+    for text in ("lp1912 307", "🚌" * 20, ""):
+        answer = city.site.send("/api/v1/sms", {"text": text})
+        assert answer.status_code == 200
+        said = answer.json()
+        assert said["septets"] == septets(said["text"]) <= 160
+        assert said["text"] == city.site.get(f"/sms?texto={text}").text
+    assert city.site.send("/api/v1/sms", {"text": "x" * 481}).status_code == 422
+
+
 def test_a_sign_is_large_in_order_and_loads_itself_again(city: Town) -> None:
     fill(city, STOP, 30)
     page = city.site.page(f"/cartel/{STOP}?lineas=307,214&refresco=20")
