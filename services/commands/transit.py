@@ -6,7 +6,7 @@ from importlib import import_module
 NAME = "transit"
 HELP = "Measure matching and arrival estimates on recorded positions."
 
-WORKS = ("match",)
+WORKS = ("match", "score")
 """Each is a module `services.commands.transit_...`, like a command of its own."""
 
 

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         network = merged([replace(read(path), feed=path.stem) for path in arguments.gtfs])
         reports = read_positions(arguments.positions, network.zone)
-        phases = _write(arguments.out, network, (_hidden(report, arguments.hide) for report in reports))
+        phases = _write(arguments.out, network, (hidden(report, arguments.hide) for report in reports))
     except (BadTimetable, ZonesDiffer, BadRecord, OSError) as trouble:
         print(f"vigia: {trouble}", file=sys.stderr)
         return 2
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _hidden(report: Report, hide: str | None) -> Report:
+def hidden(report: Report, hide: str | None) -> Report:
     return structs.replace(report, **dict.fromkeys(CLAIMS[hide])) if hide else report
 
 

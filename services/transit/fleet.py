@@ -20,8 +20,10 @@ from services.transit.passages import Crossing, Track, advance, begin, keeps_tim
 from services.transit.predict import (
     HORIZON_S,
     Prospect,
+    from_stop,
     journey_of,
     leaving,
+    onward,
     predict,
     prospect,
     ride,
@@ -93,6 +95,19 @@ class Sample(Struct, frozen=True, gc=False):
     rider: float
 
 
+class Call(Struct, frozen=True, gc=False):
+    """A vehicle says itself that it stands at a stop of its journey: doors, beacons or people saw it.
+
+    `arrived_at`, `left_at`: Unix seconds, 0 where not known (yet).
+    """
+
+    vehicle: str
+    journey: Journey
+    position: int
+    arrived_at: float = 0.0
+    left_at: float = 0.0
+
+
 class Followed(Struct, frozen=True, gc=False):
     """What a report led to. `visits`: stops reached since, and those corrected; `scores`: estimates that came true."""
 
@@ -125,6 +140,7 @@ class Trail(Struct):
     steps: list[Step] = field(default_factory=list)
     samples: dict[tuple[Key, int], dict[int, Sample]] = field(default_factory=dict)
     outlook: Outlook | None = None
+    called: Track | None = None
 
 
 class Fleet:
@@ -166,6 +182,29 @@ class Fleet:
             route_id = self.network.patterns[place.pattern].route_id
             self._heard[route_id] = max(place.at, self._heard.get(route_id, 0.0))
         return Followed(place, visits, trail.outlook, scores)
+
+    def call(self, call: Call, now: float) -> Followed:
+        """Follow a vehicle that names its stops: nothing to match, nothing to interpolate, and its dwell is seen."""
+        trail = self._trails.setdefault(call.vehicle, Trail())
+        journey, pattern = call.journey, self.network.patterns[call.journey.trip.pattern]
+        known = trail.called.last if trail.called is not None and trail.called.key == journey.key else None
+        again = known is not None and known.position == call.position
+        at = known.at if known is not None and again else call.arrived_at or call.left_at
+        crossing = Crossing(call.position, at, call.left_at)
+        latest = max(at, call.left_at)
+        trail.called = Track(journey.key, latest, pattern.stop_m[call.position], call.position + 1, crossing)
+        scores: tuple[Score, ...] = ()
+        if not again:
+            for _ in self._lessons(call.vehicle, journey, pattern, known, (crossing,)):
+                pass
+            scores = tuple(self._score(trail, journey, pattern, crossing))
+        start = from_stop(pattern, crossing, self.history)
+        prospects = onward(self.network, journey, start, self.history, now)
+        self._note(trail, prospects, now)
+        place = _at_stop(self.network, journey, pattern, call.position, latest)
+        comings = tuple(one.coming for one in prospects)
+        trail.outlook = Outlook(call.vehicle, self.network.version, place, comings)
+        return Followed(place, (_visit(call.vehicle, journey, pattern, crossing),), trail.outlook, scores)
 
     def _put(self, trail: Trail, report: Report) -> tuple[tuple[Visit, ...], tuple[Score, ...]]:
         after = next((at for at in range(len(trail.steps), 0, -1) if trail.steps[at - 1].report.at <= report.at), 0)
@@ -344,6 +383,15 @@ def _tracked(
     return advance(track, pattern, place.at, place.distance_m)
 
 
+def _at_stop(network: Network, journey: Journey, pattern: Pattern, position: int, at: float) -> Place:
+    latitude, longitude = network.stops[pattern.stop_ids[position]].point
+    trip_id, service_date, start_s = journey.key
+    along_m = pattern.stop_m[position]
+    return Place(
+        Phase.IN_PROGRESS, at, latitude, longitude, trip_id, service_date, start_s, pattern.index, along_m, 1.0
+    )
+
+
 def _visit(vehicle: str, journey: Journey, pattern: Pattern, crossing: Crossing) -> Visit:
     trip_id, service_date, start_s = journey.key
     return Visit(
@@ -376,7 +424,8 @@ def _trim(trail: Trail) -> None:
 
 
 def _silent_s(trail: Trail, now: float) -> float:
-    return now - _last(trail).belief.at
+    heard = _last(trail).belief.at if trail.steps or trail.before is not None else 0.0
+    return now - max(heard, trail.called.at if trail.called is not None else 0.0)
 
 
 def _knot(ahead_s: float) -> int | None:

@@ -24,6 +24,8 @@ BIN_S = 1_800.0
 BINS = int(DAY_S // BIN_S)
 KERNEL_S = 3_600.0
 """How far apart in time of day two passages may lie to speak e times less for each other."""
+KERNEL_COUNT = 2.0
+"""A mean by an exponential kernel of mass m varies as one of 2 m passages: its sum squared over its sum of squares."""
 OTHER_DAYS = 0.3
 """What a passage of a Sunday is worth for a working day."""
 HALF_LIFE_DAYS = 14.0
@@ -33,8 +35,10 @@ AGES_S = (900.0, 1_800.0, 3_600.0, RECENT_S)
 """Ages by which the last buses on a link are told apart."""
 FLOOR_S = 20.0
 """Added to a link's time where errors are made relative to it: seconds matter little where all is short."""
-OUTLIER = 3.0
-"""A passage longer than this many times what was expected, and a minute, counts as that."""
+OUTLIER = 1.4
+OUTLIER_S = 25.0
+"""A passage longer than so many times what was expected, and these seconds, counts as that."""
+LEAST_DRIFT = 0.05
 MOST_LEARNT = 3_000
 """After so many passages the trust in a source goes on moving, but no slower."""
 EARLIEST_S = 900.0
@@ -78,7 +82,7 @@ class Trust(Struct):
     """
 
     planned: Mean = field(default_factory=lambda: Mean(50.0, 0.16))
-    past: Mean = field(default_factory=lambda: Mean(50.0, 0.09))
+    drift: Mean = field(default_factory=lambda: Mean(50.0, 0.01))
     pairs: list[Mean] = field(default_factory=lambda: [Mean(50.0, value) for value in (0.13, 0.14, 0.15, 0.16)])
     """Between one bus and an earlier one, by the time between them."""
     blend: Mean = field(default_factory=lambda: Mean(50.0, 0.08))
@@ -145,7 +149,7 @@ class History:
         """Take one passage in; keep what comes back to take it out again."""
         expected = self.expect(passage.link_id, passage.planned_s, passage.at, passage.zero, passage.weekday)
         link = self.links.setdefault(passage.link_id, Link())
-        took_s = min(passage.took_s, OUTLIER * max(expected.seconds, passage.planned_s) + 60.0)
+        took_s = min(passage.took_s, OUTLIER * max(expected.seconds, passage.planned_s) + OUTLIER_S)
         squares = products = 0.0
         if passage.early_s > FLOOR_S:
             share = self.held(passage.link_id, passage.begin_m)
@@ -194,7 +198,7 @@ class History:
         if link is not None:
             mass, mean = self._level(link_id, link, _bin(at - zero, weekday))
             if mass > 0.05:
-                own = 1.0 / (drift + noise / mass)
+                own = 1.0 / (drift + noise / (KERNEL_COUNT * mass))
                 total += own * mean
                 weight += own
             for then, took_s in reversed(link.recent):
@@ -260,11 +264,13 @@ class History:
         trust.planned.take(_square((took_s - passage.planned_s) / scale_s))
         trust.blend.take(_square((took_s - expected.seconds) / scale_s))
         level = self._level(passage.link_id, link, _bin(passage.at - passage.zero, passage.weekday))
-        if level[0] > 1.0:
-            trust.past.take(_square((took_s - level[1]) / scale_s))
-        if link.recent and passage.at - link.recent[-1][0] <= RECENT_S:
-            then, other_s = link.recent[-1]
-            trust.pairs[_age(passage.at - then)].take(_square((took_s - other_s) / scale_s))
+        if level[0] > 0.5:
+            noise = trust.pairs[0].value / 2
+            missed = _square((took_s - level[1]) / scale_s)
+            trust.drift.take(missed - noise * (1.0 + 1.0 / (KERNEL_COUNT * level[0])))
+        for then, other_s in link.recent:
+            if 0.0 <= passage.at - then <= RECENT_S:
+                trust.pairs[_age(passage.at - then)].take(_square((took_s - other_s) / scale_s))
         self._weigh()
 
     def _weigh(self) -> None:
@@ -272,7 +278,7 @@ class History:
         trust = self.trust
         noise = max(trust.pairs[0].value / 2, 1e-4)
         planned = max(trust.planned.value - noise, 0.3 * noise)
-        drift = max(trust.past.value - 1.3 * noise, 0.1 * noise)
+        drift = max(trust.drift.value, LEAST_DRIFT * noise)
         ages = tuple(1.0 / (noise + max(0.0, pair.value - trust.pairs[0].value)) for pair in trust.pairs)
         self._weights = (1.0 / planned, noise, drift, ages)
         self._deviation = sqrt(trust.blend.value)
@@ -287,14 +293,15 @@ class History:
 
 
 def _smoothed(bins: dict[int, list[float]], wanted: int) -> tuple[float, float]:
+    """Weight and mean of what is known around a time of day."""
     mass = total = 0.0
     today = max((one[0] for one in bins.values()), default=0.0)
     kind, slot = divmod(wanted, BINS)
     for bin_, (day, weight, seconds) in bins.items():
         other, there = divmod(bin_, BINS)
-        apart = abs(there - slot)
-        kernel = exp(-min(apart, BINS - apart) * BIN_S / KERNEL_S) * (1.0 if other == kind else OTHER_DAYS)
-        kernel *= 0.5 ** ((today - day) / HALF_LIFE_DAYS)
+        apart_s = min(abs(there - slot), BINS - abs(there - slot)) * BIN_S
+        alike = (1.0 if other == kind else OTHER_DAYS) * 0.5 ** ((today - day) / HALF_LIFE_DAYS)
+        kernel = alike * exp(-apart_s / KERNEL_S)
         mass += kernel * weight
         total += kernel * seconds
     return (mass, total / mass) if mass > 1e-6 else (0.0, 0.0)
@@ -326,7 +333,7 @@ def _insert(recent: list[tuple[float, float]], one: tuple[float, float]) -> None
     recent.append(one)
     if len(recent) > 1 and recent[-2] > one:
         recent.sort()
-    del recent[: -2 * MOST_RECENT]
+    del recent[:-MOST_RECENT]
 
 
 def _age(age_s: float) -> int:

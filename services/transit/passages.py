@@ -77,16 +77,16 @@ def advance(track: Track, pattern: Pattern, at: float, distance_m: float) -> tup
 
 
 def passage(journey: Journey, pattern: Pattern, vehicle: str, here: Crossing, there: Crossing) -> Passage | None:
-    """What the link between two successive crossings took; None where they are not successive."""
-    if there.position != here.position + 1:
-        return None
+    """What the link between two successive crossings took; None where they are not, or it took no time."""
     timing, zero = journey.trip.timing, journey.start_at - journey.start_s
     begin_at = here.left_at if here.position == 0 and here.left_at else here.at
+    if there.position != here.position + 1 or there.at <= begin_at:
+        return None
     return Passage(
         link_id=pattern.link_ids[here.position],
         vehicle=vehicle,
         at=there.at,
-        took_s=max(0.0, there.at - begin_at),
+        took_s=there.at - begin_at,
         planned_s=float(timing.arrivals_s[there.position] - timing.arrivals_s[here.position]),
         early_s=journey.departure_at(here.position) - begin_at if keeps_time(journey) else 0.0,
         zero=zero,

@@ -9,7 +9,7 @@ from models.network import Journey, Network, Pattern
 from services.transit.depart import LAYOVER_S
 from services.transit.estimate import Basis, Coming, Phase, Place
 from services.transit.history import FLOOR_S, History
-from services.transit.passages import keeps_time
+from services.transit.passages import Crossing, keeps_time
 from services.transit.spread import spread_s
 
 HORIZON_S = 2_700.0
@@ -21,6 +21,8 @@ STILL_S = 45.0
 MOVING = 0.7
 """How much of the waiting is still ahead of a moving bus, if all of the link is."""
 STANDING_M = 30.0
+STOPPED_S = 480.0
+"""Of a bus that has not moved on its way for this long nobody can say when it comes, if at all."""
 
 
 class Ride(Struct, frozen=True, gc=False):
@@ -41,13 +43,17 @@ class Prospect(Struct, frozen=True, gc=False):
 
 
 class Begin(Struct, frozen=True, gc=False):
-    """Where a ride begins: at `position`, of whose link a share is done, at an instant known to within a spread."""
+    """Where a ride begins: at `position`, of whose link a share is done, at an instant known to within a spread.
+
+    `waiting`: how much of what early buses wait on that link is still ahead. `standing`: it has yet to leave.
+    """
 
     position: int
     done: float
     at: float
     spread_s: float = 0.0
     waiting: float = 1.0
+    standing: bool = False
 
 
 def journey_of(network: Network, place: Place) -> Journey | None:
@@ -66,9 +72,15 @@ def predict(network: Network, place: Place, history: History, now: float) -> tup
     if place.phase is Phase.OFF_ROUTE:
         return (Prospect(withdrawn(journey, "off_route"), None),)
     pattern = network.patterns[journey.trip.pattern]
-    present = prospect(
-        journey, ride(journey, pattern, begin(journey, pattern, place, history, now), history), history, now
-    )
+    if place.still_s >= STOPPED_S and place.distance_m > pattern.stop_m[0] + STANDING_M:
+        return (Prospect(withdrawn(journey, "standing"), None),)
+    return onward(network, journey, begin(journey, pattern, place, history, now), history, now)
+
+
+def onward(network: Network, journey: Journey, start: Begin, history: History, now: float) -> tuple[Prospect, ...]:
+    """A journey from where it stands, and those after it."""
+    pattern = network.patterns[journey.trip.pattern]
+    present = prospect(journey, ride(journey, pattern, start, history), history, now)
     following = _next(network, journey, present.coming, history, now)
     return (present, *following) if present.coming.p50 else tuple(following)
 
@@ -92,11 +104,24 @@ def begin(journey: Journey, pattern: Pattern, place: Place, history: History, no
     return Begin(after - 1, done, place.at, waiting=waiting)
 
 
+def from_stop(pattern: Pattern, crossing: Crossing, history: History) -> Begin:
+    """From a stop a bus is known to have reached, or left: then its usual dwell there is done with."""
+    if crossing.position == len(pattern.link_ids):
+        return Begin(crossing.position, 1.0, crossing.at)
+    if not crossing.left_at:
+        return Begin(crossing.position, 0.0, crossing.at)
+    if crossing.position == 0:
+        return Begin(0, 0.0, crossing.left_at, waiting=0.0)
+    return Begin(
+        crossing.position, 0.0, crossing.left_at - history.dwell_s(pattern.link_ids[crossing.position]), waiting=0.0
+    )
+
+
 def leaving(journey: Journey, pattern: Pattern, history: History, earliest: float) -> Begin:
     """From the terminal, not before an instant."""
     planned = journey.start_at
     low, middle, high = history.late_s(pattern.link_ids[0], journey.start_s, earliest - planned)
-    return Begin(0, 0.0, planned + middle, spread_s=max(high - low, 10.0) / 2.56, waiting=0.0)
+    return Begin(0, 0.0, planned + middle, spread_s=max(high - low, 10.0) / 2.56, waiting=0.0, standing=True)
 
 
 def ride(journey: Journey, pattern: Pattern, start: Begin, history: History) -> Ride:
@@ -107,7 +132,7 @@ def ride(journey: Journey, pattern: Pattern, start: Begin, history: History) -> 
     promised = keeps_time(journey)
     clock, variance, deviations_s, buses = start.at, start.spread_s**2, 0.0, 0
     arrivals, leaves, spreads = [], [], []
-    if start.position == 0 and start.done == 0.0:
+    if start.position == 0 and start.standing:
         arrivals, leaves, spreads = [clock], [clock], [spread_s(variance, 0.0)]
     for position in range(start.position, len(links)):
         link_id = links[position]
@@ -137,8 +162,8 @@ def told(journey: Journey, ride: Ride, history: History, now: float) -> Coming:
     lines: list[list[float]] = [[], [], [], [], []]
     floors, spread = [now] * 5, history.trust.spread
     for arrival, leave, width_s in zip(ride.arrivals, ride.leaves, ride.spreads_s, strict=True):
-        low, middle, high, rider = spread.at(arrival - now)
-        p50 = max(floors[1], arrival + middle * width_s)
+        low, rider, high = spread.at(arrival - now)
+        p50 = max(floors[1], arrival)
         now_told = (
             min(p50, max(floors[0], arrival + low * width_s)),
             p50,
@@ -195,7 +220,9 @@ def _next(network: Network, journey: Journey, present: Coming, history: History,
         pattern = network.patterns[after.trip.pattern]
         start = leaving(after, pattern, history, free_at + LAYOVER_S)
         late = after.start_at < free_at + LAYOVER_S
-        start = Begin(0, 0.0, start.at, (start.spread_s**2 + (free_spread_s**2 if late else 0.0)) ** 0.5, 0.0)
+        start = Begin(
+            0, 0.0, start.at, (start.spread_s**2 + (free_spread_s**2 if late else 0.0)) ** 0.5, 0.0, standing=True
+        )
         one = prospect(after, ride(after, pattern, start, history), history, now)
         yield one
         coming = one.coming

@@ -13,18 +13,17 @@ from msgspec import Struct, field
 
 KNOTS_S = (60.0, 180.0, 360.0, 600.0, 900.0, 1_350.0, 1_800.0, 2_700.0)
 """Horizons at which errors are followed; between them, along a straight line."""
-QUANTILES = (0.10, 0.50, 0.90, 0.20)
-"""P10, median, P90, and the one told to riders: four buses in five come at or after it."""
-RIDER = 3
-GUESS = (-1.1, 0.0, 1.4, -0.75)
+QUANTILES = (0.10, 0.20, 0.90)
+"""P10, the one told to riders (four buses in five come at or after it), P90."""
+GUESS = (-1.0, -0.65, 1.3)
 FIRST_STEP, LAST_STEP = 0.03, 0.003
 SETTLED = 3_000
 """After so many errors at a horizon the steps are smallest."""
 FARTHEST = 6.0
 """In spreads: further off an error does not pull harder, and no quantile goes."""
-CORRELATION = 0.15
+CORRELATION = 0.08
 """Between the errors of any two links of one journey: a slow driver is slow everywhere."""
-BASE_S = 8.0
+BASE_S = 12.0
 """No position, no stop and no clock is known better."""
 
 
@@ -42,7 +41,7 @@ class Ratios(Struct, array_like=True):
             min(FARTHEST, max(-FARTHEST, value + step * (share - (ratio <= value)) / sqrt(share * (1.0 - share))))
             for value, share in zip(self.values, QUANTILES, strict=True)
         ]
-        self.values = [min(moved[0], moved[1]), moved[1], max(moved[2], moved[1]), min(moved[3], moved[1])]
+        self.values = [min(moved[0], 0.0), min(moved[1], 0.0), max(moved[2], 0.0)]
 
 
 class Spread(Struct):
@@ -50,12 +49,11 @@ class Spread(Struct):
 
     knots: list[Ratios] = field(default_factory=lambda: [Ratios() for _ in KNOTS_S])
 
-    def at(self, horizon_s: float) -> tuple[float, float, float, float]:
-        """P10, median, P90 and the riders' quantile for an estimate so far ahead, in spreads."""
+    def at(self, horizon_s: float) -> tuple[float, float, float]:
+        """P10, the riders' quantile and P90 of an estimate so far ahead, in spreads from its median."""
         low, high, share = _between(horizon_s)
         a, b = self.knots[low].values, self.knots[high].values
-        p10, p50, p90, rider = (x + share * (y - x) for x, y in zip(a, b, strict=True))
-        return p10, p50, p90, rider
+        return a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]), a[2] + share * (b[2] - a[2])
 
     def take(self, horizon_s: float, ratio: float) -> None:
         """How an estimate came true: how far ahead it was, and its error in spreads, positive where it was early."""

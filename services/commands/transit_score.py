@@ -1,0 +1,135 @@
+"""`vigia transit score`: how good the arrival estimates are on a recorded day, with no look ahead."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+from ingest.timetable import BadTimetable, read
+from models.merging import ZonesDiffer, merged
+from models.network import Network
+from services.commands.transit_match import CLAIMS, hidden
+from services.positions import read_positions
+from services.recorded import BadRecord
+from services.stop_events import read_stop_events
+from services.transit.called import calls
+from services.transit.fleet import Fleet
+from services.transit.history import History
+from services.transit.report import Report
+from services.transit.trial import Trial
+from services.transit.truth import Truth
+
+NAME = "score"
+HELP = "Errors, accuracy and coverage of arrival estimates on recorded positions or stop events."
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """A timetable, what is scored, and what is known before."""
+    parser.add_argument("--gtfs", type=Path, action="append", required=True, help="a feed, zip or folder; may repeat")
+    parser.add_argument("--positions", type=Path, nargs="+", default=[], metavar="FILE", help="positions to score")
+    parser.add_argument("--stop-events", type=Path, nargs="+", default=[], metavar="FILE", help="stop events to score")
+    parser.add_argument(
+        "--history",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="the same of earlier days, to learn from first: what does not lie before the scored is left out",
+    )
+    parser.add_argument(
+        "--day",
+        metavar="YYYYMMDD",
+        help="score this service date of the stop events, learn from those before it; "
+        "default: all, or the last one where no other file is the history",
+    )
+    parser.add_argument("--hide", choices=CLAIMS, help="follow as if the vehicles did not claim this")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of words")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the figures of the timetable, of the timetable with the present delay, and of ours."""
+    try:
+        network = merged([replace(read(path), feed=path.stem) for path in arguments.gtfs])
+        trial = _trial(network, arguments)
+    except (BadTimetable, ZonesDiffer, BadRecord, OSError) as trouble:
+        print(f"vigia: {trouble}", file=sys.stderr)
+        return 2
+    report = {"positions": trial.result.positions, "hidden": arguments.hide} | trial.result.figures()
+    print(json.dumps(report) if arguments.json else _words(report))
+    return 0
+
+
+def _trial(network: Network, arguments: argparse.Namespace) -> Trial:
+    if bool(arguments.positions) == bool(arguments.stop_events):
+        raise BadRecord("give either --positions or --stop-events")
+    trial = Trial(Fleet(network, History()), process_time)
+    if arguments.positions:
+        _play_positions(network, trial, arguments)
+    else:
+        _play_events(network, trial, arguments)
+    return trial
+
+
+def _play_positions(network: Network, trial: Trial, arguments: argparse.Namespace) -> None:
+    reports = _positions(network, arguments.positions)
+    if not reports:
+        raise BadRecord("no positions to score")
+    past = [one for one in _positions(network, arguments.history) if one.at < reports[0].at]
+    trial.learn(past, lambda report: hidden(report, arguments.hide))
+    trial.play(reports, Truth(network, reports), lambda report: hidden(report, arguments.hide))
+
+
+def _positions(network: Network, paths: Sequence[Path]) -> list[Report]:
+    return sorted((one for path in paths for one in read_positions(path, network.zone)), key=lambda one: one.at)
+
+
+def _play_events(network: Network, trial: Trial, arguments: argparse.Namespace) -> None:
+    given = [made for path in arguments.stop_events for made in read_stop_events(path)]
+    if not given:
+        raise BadRecord("no stop events to score")
+    others = [path for path in arguments.history if path not in arguments.stop_events]
+    days = sorted({made.service_date for made in given})
+    first = _date(arguments.day) if arguments.day else days[0 if others else -1]
+    last = first if arguments.day else days[-1]
+    known = [made for path in others for made in read_stop_events(path)]
+    past = {(made.service_date, made.name): made for made in (*known, *given) if made.service_date < first}
+    for call, _ in calls(network, past.values(), scored=False):
+        trial.call(call, None)
+    for call, ahead in calls(network, (made for made in given if first <= made.service_date <= last), scored=True):
+        trial.call(call, ahead)
+
+
+def _date(words: str) -> date:
+    try:
+        return datetime.strptime(words, "%Y%m%d").date()  # noqa: DTZ007 (a date has no zone)
+    except ValueError:
+        raise BadRecord(f"--day {words}: not a date like 20250319") from None
+
+
+def _words(report: dict[str, Any]) -> str:
+    head = "método (method)        n     MAE    RMSE   sesgo (bias)  ETA %  0-3  3-6 6-10 10-15   MBTA %"
+    lines = [head, *(_row(name, report[name]) for name in ("schedule", "schedule_delay", "ours", "ours_rider"))]
+    ours = report["ours"]
+    if ours["n"]:
+        lines.append(
+            f"P10-P90: {ours['coverage_p10_p90']:.3f}, {ours['mean_p10_p90_s']:.0f} s; "
+            f"sin respuesta (unanswered): {ours['unanswered']}; s/1000: {ours['seconds_per_1000']}"
+        )
+    return "\n".join(lines)
+
+
+def _row(name: str, row: dict[str, Any]) -> str:
+    if not row["n"]:
+        return f"{name:<15} {0:>8}"
+    eta = row["eta_accuracy"]
+    bins = " ".join(f"{eta[one]:4.0f}" if eta[one] is not None else "   -" for one in ("0-3", "3-6", "6-10", "10-15"))
+    overall, mbta = (one["overall"] if one["overall"] is not None else float("nan") for one in (eta, row["mbta"]))
+    return (
+        f"{name:<15} {row['n']:>8} {row['mae_s']:7.1f} {row['rmse_s']:7.1f} {row['bias_s']:7.1f}"
+        f"       {overall:6.1f} {bins}   {mbta:6.1f}"
+    )
