@@ -44,6 +44,11 @@ class Hypothesis(Struct, frozen=True, gc=False, array_like=True):
     claim: float = 0.0
 
     @property
+    def total(self) -> float:
+        """Both weights."""
+        return self.weight + self.claim
+
+    @property
     def key(self) -> tuple[int, str, str, int]:
         """What tells it from the others."""
         return (self.pattern, self.trip_id, self.service_date, self.start_s)
@@ -92,24 +97,23 @@ class Belief(Struct, frozen=True):
     @property
     def off_probability(self) -> float:
         """How likely it makes no journey."""
-        total = sum(exp(one.weight + one.claim) for one in self.hypotheses)
         off = exp(self.off)
-        return off / (off + total)
+        return off / (off + sum(exp(one.total) for one in self.hypotheses))
+
+    def probability(self, one: Hypothesis) -> float:
+        """How likely it makes one of its hypotheses' journeys."""
+        return exp(one.total) / (exp(self.off) + sum(exp(one.total) for one in self.hypotheses))
 
     def place(self) -> Place:
         """The likeliest of it all."""
         if not self.hypotheses or self.off_probability > 0.5:
             return self._astray()
-        shares = [exp(one.weight + one.claim) for one in self.hypotheses]
         lines: dict[int, float] = {}
-        for one, share in zip(self.hypotheses, shares, strict=True):
-            lines[one.pattern] = lines.get(one.pattern, 0.0) + share
+        for one in self.hypotheses:
+            lines[one.pattern] = lines.get(one.pattern, 0.0) + exp(one.total)
         # The line first, then the journey: many journeys share the weight of a line that one of another may not have.
-        _, share, best = max(
-            ((lines[one.pattern], share, one) for one, share in zip(self.hypotheses, shares, strict=True)),
-            key=lambda each: each[:2],
-        )
-        return self._on(best, self._running_phase(best), share / (exp(self.off) + sum(shares)))
+        best = max(self.hypotheses, key=lambda one: (lines[one.pattern], one.total))
+        return self._on(best, self._running_phase(best), self.probability(best))
 
     def _running_phase(self, best: Hypothesis) -> Phase:
         if best.stage is not Stage.RUNNING or self.still_s >= STALLED_S:

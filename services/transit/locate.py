@@ -14,6 +14,7 @@ MOST_SKIPPED = 40
 """How many vertices in a row may be left out."""
 
 XY = tuple[float, float]
+Cell = tuple[int, int]
 
 
 class Track:
@@ -56,23 +57,24 @@ class Track:
                 best, best_along, best_offset = cost, at, offset2
         return best_along, best_offset**0.5
 
-    def passes(self, here: XY, limit_m: float) -> list[tuple[float, float]]:
-        """Each time the track comes within a limit of a point: (distance along, offset), the least of each pass."""
+    def passes(self, here: XY, segments: Sequence[int], limit_m: float) -> list[tuple[float, float]]:
+        """Each time some of its segments come within a limit of a point: (distance along, offset), the least of each.
+
+        `segments`: by their numbers, rising; those that follow each other within the limit are one passing.
+        """
         x, y = here
         found: list[tuple[float, float]] = []
-        near, best = False, (0.0, 1e9)
-        for index in range(len(self.xs) - 1):
+        latest = -2
+        for index in segments:
             share, offset = _offset(x, y, self.xs[index], self.ys[index], self.xs[index + 1], self.ys[index + 1])
             if offset > limit_m:
-                if near:
-                    found.append(best)
-                near, best = False, (0.0, 1e9)
                 continue
-            near = True
-            if offset < best[1]:
-                best = (self.along[index] + share * (self.along[index + 1] - self.along[index]), offset)
-        if near:
-            found.append(best)
+            place = (self.along[index] + share * (self.along[index + 1] - self.along[index]), offset)
+            if index != latest + 1:
+                found.append(place)
+            elif offset < found[-1][1]:
+                found[-1] = place
+            latest = index
         return found
 
 
@@ -94,19 +96,23 @@ class Grid:
                 self.patterns_on.append([])
             self.track_of.append(number)
             self.patterns_on[number].append(pattern.index)
-        self._cells: dict[tuple[int, int], tuple[int, ...]] = {}
-        cells: dict[tuple[int, int], set[int]] = {}
+        cells: dict[Cell, set[tuple[int, int]]] = {}
         for number, track in enumerate(self.tracks):
-            for cell in _crossed(track):
-                cells.setdefault(cell, set()).add(number)
-        self._cells = {cell: tuple(sorted(numbers)) for cell, numbers in cells.items()}
+            for cell, segment in _crossed(track):
+                cells.setdefault(cell, set()).add((number, segment))
+        self._cells = {cell: tuple(crossing) for cell, crossing in cells.items()}
 
-    def near(self, here: XY, within_m: float) -> set[int]:
-        """The tracks that may pass within a distance: all that do, and some a cell further."""
+    def near(self, here: XY, within_m: float) -> dict[int, list[int]]:
+        """The tracks that may pass within a distance, each with the segments that may: all that do, and some more."""
         x, y = here
         columns = range(floor((x - within_m) / CELL_M), floor((x + within_m) / CELL_M) + 1)
         rows = range(floor((y - within_m) / CELL_M), floor((y + within_m) / CELL_M) + 1)
-        return {number for column in columns for row in rows for number in self._cells.get((column, row), ())}
+        found: dict[int, set[int]] = {}
+        for column in columns:
+            for row in rows:
+                for number, segment in self._cells.get((column, row), ()):
+                    found.setdefault(number, set()).add(segment)
+        return {number: sorted(segments) for number, segments in found.items()}
 
 
 def _offset(x: float, y: float, ax: float, ay: float, bx: float, by: float) -> tuple[float, float]:
@@ -134,11 +140,11 @@ def _straight(points: Sequence[XY], begin: int, end: int) -> bool:
     return all(_offset(x, y, ax, ay, bx, by)[1] <= SIMPLER_M for x, y in points[begin + 1 : end])
 
 
-def _crossed(track: Track) -> Iterator[tuple[int, int]]:
-    """The cells a track touches, sampled twice a cell."""
+def _crossed(track: Track) -> Iterator[tuple[Cell, int]]:
+    """The cells each segment touches, sampled twice a cell."""
     for index in range(len(track.xs) - 1):
         ax, ay, bx, by = track.xs[index], track.ys[index], track.xs[index + 1], track.ys[index + 1]
         steps = int(hypot(bx - ax, by - ay) / (CELL_M / 2)) + 1
         for step in range(steps + 1):
             share = step / steps
-            yield floor((ax + share * (bx - ax)) / CELL_M), floor((ay + share * (by - ay)) / CELL_M)
+            yield (floor((ax + share * (bx - ax)) / CELL_M), floor((ay + share * (by - ay)) / CELL_M)), index

@@ -6,7 +6,7 @@ that reports every second counts the same evidence twice. A report never decides
 counts only as long as its movement agrees.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import exp, hypot, log
 from typing import NamedTuple
 
@@ -16,7 +16,6 @@ from models.geo import Plane
 from models.network import Journey, Network, Trip
 from services.transit.belief import AT_BASE_S, Belief, Hypothesis, Mark, Stage
 from services.transit.claims import Claims, Lines
-from services.transit.estimate import Phase
 from services.transit.journeys import Journeys
 from services.transit.locate import XY, Grid, Track
 from services.transit.report import Report
@@ -189,11 +188,10 @@ class Matcher:
 
     def _remembering(self, belief: Belief) -> Belief:
         """With the journey it is surely making, if any, for when it has left it."""
-        place = belief.place()
-        if place.phase is not Phase.IN_PROGRESS or place.pattern < 0 or place.probability < SURE:
+        best = belief.hypotheses[0] if belief.hypotheses else None
+        if best is None or best.stage is not Stage.RUNNING or belief.probability(best) < SURE:
             return belief
-        best = next(one for one in belief.hypotheses if (one.pattern, one.trip_id) == (place.pattern, place.trip_id))
-        left_m = self.network.patterns[best.pattern].stop_m[-1] - best.distance_m
+        left_m = self._end_m(best) - best.distance_m
         return replace(belief, last=replace(best, stage=Stage.ENDED) if left_m < TERMINAL_M else best)
 
     def _step(self, belief: Belief, report: Report, here: XY) -> Step:
@@ -433,7 +431,8 @@ class Matcher:
             yield self._waiting(journey, total, step)
             return
         latest = marks[-1] if step.marked else Mark(step.at, *self._plane.point(*step.here))
-        for along, fit in self._fits(self._grid.track_of[trip.pattern], [latest]):
+        number = self._grid.track_of[trip.pattern]
+        for along, fit in self._fits(number, self._grid.near(step.here, self._reach).get(number, ()), [latest]):
             claimed = self._hypothesis(journey, along, step.at, step.claims)
             yield replace(claimed, weight=total + fit - claimed.claim)
 
@@ -456,12 +455,11 @@ class Matcher:
     def _seeds(self, marks: Sequence[Mark], claims: Claims, last: Hypothesis | None) -> list[Hypothesis]:
         """What journeys the last few positions may belong to, weighed against making none."""
         here = self._plane.xy((marks[-1].latitude, marks[-1].longitude))
-        fits = [
-            (pattern, along, fit)
-            for number in self._grid.near(here, self._reach)
-            for along, fit in self._fits(number, marks)
-            for pattern in self._grid.patterns_on[number]
-        ]
+        near = self._grid.near(here, self._reach)
+        claimed = {number: near[number] for number in near if self._serves(number, claims)}
+        fits = list(self._places(claimed, marks))
+        if not any(fit > 0.0 for _, _, fit in fits):
+            fits += self._places({number: near[number] for number in near if number not in claimed}, marks)
         found = [seed for one in fits for seed in self._seed(*one, marks[-1].at, claims, last)]
         if not found:
             return []
@@ -469,12 +467,22 @@ class Matcher:
         seeds = [replace(seed, weight=prior - total + fit) for prior, fit, seed in found]
         return sorted(seeds, key=_total, reverse=True)[:MOST]
 
-    def _fits(self, number: int, marks: Sequence[Mark]) -> Iterator[tuple[float, float]]:
+    def _serves(self, number: int, claims: Claims) -> bool:
+        return any(self.network.patterns[index].route_id in claims.routes for index in self._grid.patterns_on[number])
+
+    def _places(self, near: Mapping[int, Sequence[int]], marks: Sequence[Mark]) -> Iterator[tuple[int, float, float]]:
+        """Patterns where the last mark may lie, with how far along, and how well the marks lead there."""
+        for number, segments in near.items():
+            for along, fit in self._fits(number, segments, marks):
+                for pattern in self._grid.patterns_on[number]:
+                    yield pattern, along, fit
+
+    def _fits(self, number: int, segments: Sequence[int], marks: Sequence[Mark]) -> Iterator[tuple[float, float]]:
         """Each place on a track where the last mark may lie, with how well the marks before it lead there."""
         track = self._grid.tracks[number]
         limit = LIMIT_M if track.surveyed else UNSURVEYED_M
         points = [self._plane.xy((mark.latitude, mark.longitude)) for mark in marks]
-        for end, offset in track.passes(points[-1], limit):
+        for end, offset in track.passes(points[-1], segments, limit):
             total = best = OFF * (offset / limit) ** 2 - OFF
             along = end
             for index in range(len(marks) - 2, -1, -1):
