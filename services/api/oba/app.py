@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 from services.api.context import Context, context_of
 from services.api.oba import agencies, arrivals, problems, schedules, stops, trips
@@ -24,6 +25,9 @@ ROUTERS = (arrivals, stops, trips, agencies, schedules, problems)
 """The most asked first: routes are tried in order."""
 NOT_FOUND = str(NoSuchResource())
 MOST_FAULTS = 20
+LEAST_PACKED_BYTES = 2_000
+PACKED_HOW = 3
+"""An answer full of references shrinks to an eighth even so: telephones wait for the network, not for us."""
 DESCRIPTION = """The OneBusAway REST API, version 2, on Vigía's estimates. / La API de OneBusAway sobre Vigía.
 
 Open to whoever reaches the address: a `key` is accepted, whatever it says, and none is needed.
@@ -43,6 +47,7 @@ def create_oba(context: Context) -> FastAPI:
     app.add_exception_handler(OperationalError, _database_away)
     app.add_exception_handler(NoConnectionFree, _database_away)
     app.add_exception_handler(Exception, _bug)
+    app.add_middleware(GZipMiddleware, minimum_size=LEAST_PACKED_BYTES, compresslevel=PACKED_HOW)
     describe(app, (one.router for one in ROUTERS))
     return app
 

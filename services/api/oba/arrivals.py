@@ -2,7 +2,8 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
+from msgspec import Struct
 
 from models.network import Journey
 from services.api.oba import elements as oba
@@ -28,16 +29,35 @@ router = APIRouter()
 Minutes = Annotated[int, Query(ge=0, le=1_000_000)]
 
 
+class Window(Struct, frozen=True):
+    """Around a moment, Unix seconds: from `before_s` before it until `after_s` after it."""
+
+    now: float
+    before_s: float
+    after_s: float
+
+
+async def _window(
+    asked: Asked,
+    before: Annotated[Minutes, Query(alias="minutesBefore", description="At most an hour")] = USUAL_BEFORE,
+    after: Annotated[Minutes, Query(alias="minutesAfter", description="At most a day")] = USUAL_AFTER,
+    time: Time = None,
+) -> Window:
+    now = instant(time, asked.now_s)
+    return Window(now, min(before, MOST_BEFORE) * MINUTE_S, min(after, MOST_AFTER) * MINUTE_S)
+
+
+When = Annotated[Window, Depends(_window)]
+
+
 @where(router, "/arrivals-and-departures-for-stop/{stop_id:path}.json")
 def arrivals_and_departures_for_stop(
     asked: Asked,
     stop_id: Id,
-    before: Annotated[Minutes, Query(alias="minutesBefore", description="At most an hour")] = USUAL_BEFORE,
-    after: Annotated[Minutes, Query(alias="minutesAfter", description="At most a day")] = USUAL_AFTER,
-    time: Time = None,
+    window: When,
 ) -> oba.Answer[oba.Entry[ArrivalsAtStop]]:
     """What comes to a stop, by the time it is expected."""
-    stop, now = stop_of(asked, stop_id), instant(time, asked.now_s)
+    stop, now = stop_of(asked, stop_id), window.now
     asked.referred.stop(stop.id)
     nearby = asked.index.stops_in(box_around(stop.point, NEARBY_M), stop.point, NEARBY_M)
     for _, near in nearby:
@@ -46,7 +66,7 @@ def arrivals_and_departures_for_stop(
     situations = asked.referred.alerts(board.alerts_for(asked.view, now, stop_id=stop.id, route_ids=routes))
     told = ArrivalsAtStop(
         stop_id=asked.index.stop_id(stop.id),
-        arrivals_and_departures=_told(asked, _coming(asked, stop.id, now, before, after), now),
+        arrivals_and_departures=_told(asked, _coming(asked, stop.id, window), now),
         nearby_stop_ids=[asked.index.stop_id(near.id) for _, near in nearby if near.id != stop.id],
         situation_ids=situations,
         feed_health=asked.view.health(asked.now_s).value,
@@ -77,17 +97,22 @@ def arrival_and_departure_for_stop(
 def arrivals_and_departures_for_location(
     asked: Asked,
     area: Where,
-    before: Annotated[Minutes, Query(alias="minutesBefore", description="At most an hour")] = USUAL_BEFORE,
-    after: Annotated[Minutes, Query(alias="minutesAfter", description="At most a day")] = USUAL_AFTER,
+    window: When,
     count: Annotated[int, Query(alias="maxCount", ge=1, le=10_000)] = USUAL_ARRIVALS,
-    time: Time = None,
+    kinds: Annotated[str, Query(alias="routeType", pattern=r"^[0-9, ]{0,100}$", description="Only of these")] = "",
     absent: Annotated[bool, Query(alias="emptyReturnsNotFound")] = False,
 ) -> oba.Answer[oba.Entry[ArrivalsNear]]:
     """What comes to the nearest stops around a place, by the time it is expected."""
-    now, limit = instant(time, asked.now_s), min(count, MOST_ARRIVALS)
+    now, limit = window.now, min(count, MOST_ARRIVALS)
     stops = asked.index.stops_in(area.box, area.centre, area.radius_m)
     kept = stops[: min(MOST_STOPS, limit)]
-    found = [one for _, stop in kept for one in _coming(asked, stop.id, now, before, after)]
+    wanted = {int(one) for one in kinds.replace(" ", "").split(",") if one}
+    found = [
+        one
+        for _, stop in kept
+        for one in _coming(asked, stop.id, window)
+        if not wanted or asked.index.network.routes[one.pattern.route_id].kind in wanted
+    ]
     if absent and not found:
         raise NoSuchResource
     found.sort(key=lambda one: one.at)
@@ -106,9 +131,8 @@ def arrivals_and_departures_for_location(
     return asked.entry(told)
 
 
-def _coming(asked: Asking, stop_id: str, now: float, before: int, after: int) -> list[Arrival]:
-    before_s, after_s = min(before, MOST_BEFORE) * MINUTE_S, min(after, MOST_AFTER) * MINUTE_S
-    return board.arrivals(asked.view, stop_id, now, before_s, after_s)
+def _coming(asked: Asking, stop_id: str, window: Window) -> list[Arrival]:
+    return board.arrivals(asked.view, stop_id, window.now, window.before_s, window.after_s)
 
 
 def _told(asked: Asking, found: list[Arrival], now: float) -> list[ArrivalAndDeparture]:
