@@ -21,6 +21,8 @@ REINGESTED_KEPT = timedelta(days=90)
 REJECTED_KEPT = timedelta(days=365)
 RIDER_REPORTS_KEPT = timedelta(days=365)
 """A comment may hold whatever its writer put there."""
+TIMETABLES_KEPT = timedelta(days=8)
+"""After another took their place: no journey ends later than a week after its service date (`ingest.gtfs_fields`)."""
 HEARTBEATS_KEPT = timedelta(days=30)
 """Of processes that are no more; a living one overwrites its own."""
 OUTLOOKS_KEPT = timedelta(days=2)
@@ -60,6 +62,7 @@ _EXPIRIES = (
     _Expiry("stop_visits", "ctid", "arrived_at < :visits", {"visits": VISITS_KEPT}),
     _Expiry("link_history", "ctid", "changed_at < :learnt", {"learnt": LEARNT_KEPT}),
     _Expiry("estimate_scores", "ctid", "day < :learnt", {"learnt": LEARNT_KEPT}),
+    _Expiry("timetable_versions", "id", "superseded_at < :timetables", {"timetables": TIMETABLES_KEPT}),
     _Expiry("heartbeats", "process", "at < :heartbeats", {"heartbeats": HEARTBEATS_KEPT}),
 )
 
