@@ -50,7 +50,8 @@ def write(network: Network, path: Path) -> None:
 
 def _rows(network: Network) -> Iterator[Iterable[Row]]:
     """The rows of each file, in the order of HEADERS."""
-    patterns, trips = network.patterns, network.trips.values()
+    patterns = network.patterns
+    trips = sorted(network.trips.values(), key=lambda trip: trip.pattern)  # whoever reads counts patterns as they come
     zone = network.zone.key
     yield ((a.id, a.name, a.url, zone, a.language, a.phone) for a in network.agencies.values())
     first, last = network.span
