@@ -22,6 +22,7 @@ from services.api import (
     speeds,
     stations,
     transit,
+    transit_accuracy,
     transit_alerts,
     transit_arrivals,
     transit_feeds,
@@ -46,8 +47,8 @@ from services.transit.published import Published
 PREFIX = "/api/v1"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 # Routes are tried in this order: what riders' screens ask all day comes first.
-TRANSIT = (transit_arrivals, transit, transit_alerts)
-NOUNS = (*TRANSIT, municipalities, stations, latest, forecasts, devices, alerts, rejections, speeds, live)
+TRANSIT = (transit_arrivals, transit, transit_alerts, transit_accuracy)
+NOUNS = (*TRANSIT, municipalities, stations, latest, forecasts, devices, alerts, rejections, speeds, live, sms)
 DESCRIPTION = """Vigía: del sensor a la persona que decide. / From the sensor to the person who decides.
 
 Reading is open to whoever reaches the address. Acting on an alert needs an operator's token

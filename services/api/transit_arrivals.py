@@ -5,16 +5,19 @@ hand-over would cost more than the whole answer. For the same reason it is writt
 what was just made; the tests hold the answers to their description.
 """
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from functools import lru_cache
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import Field
 
 from services.api.access import PUBLIC
-from services.api.context import CityView, Now
+from services.api.context import CityView, Now, context_of
 from services.api.freshness import BRIEFLY
 from services.queries.transit_alerts import InBothLanguages
 from services.refusal import NotFound
@@ -27,6 +30,7 @@ from services.transit.view import Health, View
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
 LONGEST_ID = 200
+BEFORE_S, AFTER_S, MOST_SHOWN = 300, 2_100, 100
 MOST_CALLS = 500
 FRESH = {"Cache-Control": BRIEFLY}
 
@@ -36,7 +40,29 @@ LineFilter = Annotated[
     str | None, Query(max_length=LONGEST_ID, pattern=NO_CONTROLS, description="Line's id", examples=["307"])
 ]
 
-router = APIRouter(prefix="/transit", tags=["transit"], dependencies=[PUBLIC])
+
+class PlainRoute(APIRoute):
+    """A route that answers without ceremony where nothing but the stop is asked, as screens do: half the cost.
+
+    Without a query there is nothing to validate or refuse but the stop itself. Whoever asks for more gets the same
+    answer by FastAPI's usual way.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler that tells the two apart."""
+        usual = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            stop_id = request.path_params.get("stop_id")
+            if stop_id is None or request.scope["query_string"]:
+                return await usual(request)
+            context = context_of(request)
+            return _answer(_stop_arrivals(context.mirror.view(), context.clock(), stop_id))
+
+        return handle
+
+
+router = APIRouter(prefix="/transit", tags=["transit"], dependencies=[PUBLIC], route_class=PlainRoute)
 
 
 class NoSuchStop(NotFound):
@@ -85,7 +111,8 @@ class Coming:
     distance_away_m: Annotated[float | None, Field(examples=[1630.0])]
     last_report_at: datetime | None
     headway_s: Annotated[
-        int | None, Field(description="Only one each so many seconds is promised: this entry stands for them all")
+        int | None,
+        Field(description="Only one each so many seconds is promised: this entry stands for them all", examples=[600]),
     ]
     occupancy_percent: Annotated[int | None, Field(examples=[40])]
 
@@ -138,30 +165,12 @@ async def arrivals(
     now: Now,
     stop_id: StopId,
     line: LineFilter = None,
-    before_s: Annotated[int, Query(ge=0, le=3_600, description="From so long ago")] = 300,
-    after_s: Annotated[int, Query(ge=0, le=14_400, description="Until so far ahead")] = 2_100,
-    limit: Annotated[int, Query(ge=1, le=MOST_ARRIVALS, description="Most arrivals in the answer")] = 100,
+    before_s: Annotated[int, Query(ge=0, le=3_600, description="From so long ago")] = BEFORE_S,
+    after_s: Annotated[int, Query(ge=0, le=14_400, description="Until so far ahead")] = AFTER_S,
+    limit: Annotated[int, Query(ge=1, le=MOST_ARRIVALS, description="Most arrivals in the answer")] = MOST_SHOWN,
 ) -> Response:
     """What comes to a stop on all its lines: interval, rider's time, on what ground, and why there is nothing."""
-    stop = view.network.stops.get(stop_id)
-    if stop is None:
-        raise NoSuchStop
-    instant = now.timestamp()
-    found = board.arrivals(view, stop_id, instant, before_s, after_s)
-    if line is not None:
-        found = [one for one in found if one.pattern.route_id == line]
-    routes = board.routes_at(view, stop_id)
-    return _answer(
-        StopArrivals(
-            at=now,
-            stop=stop_id,
-            name=stop.name,
-            empty=board.why_empty(view, stop_id, found, instant, line or ""),
-            data=_health(view, instant, {route.agency_id for route in routes}),
-            arrivals=[_coming(view, one) for one in found[:limit]],
-            alerts=notices(view, instant, stop_id, [route.id for route in routes]),
-        )
-    )
+    return _answer(_stop_arrivals(view, now, stop_id, line, before_s, after_s, limit))
 
 
 @router.get("/trips/{trip_id}", responses={200: {"model": TripProgress}}, response_class=Response)
@@ -190,7 +199,7 @@ async def trip(
             start_s=key[2],
             line_id=status.pattern.route_id,
             basis=status.basis,
-            why=_both(why(status.basis, status.reason, status.buses)),
+            why=_reason(status.basis, status.reason, status.buses),
             vehicle=status.outlook.vehicle if status.outlook else None,
             under_way=status.present,
             delay_s=status.delay_s,
@@ -212,6 +221,34 @@ def notices(view: View, now: float, stop_id: str, route_ids: list[str]) -> list[
         )
         for one in board.alerts_for(view, now, stop_id=stop_id, route_ids=route_ids)
     ]
+
+
+def _stop_arrivals(
+    view: View,
+    now: datetime,
+    stop_id: str,
+    line: str | None = None,
+    before_s: float = BEFORE_S,
+    after_s: float = AFTER_S,
+    limit: int = MOST_SHOWN,
+) -> StopArrivals:
+    stop = view.network.stops.get(stop_id)
+    if stop is None:
+        raise NoSuchStop
+    instant = now.timestamp()
+    found = board.arrivals(view, stop_id, instant, before_s, after_s)
+    if line is not None:
+        found = [one for one in found if one.pattern.route_id == line]
+    routes = board.routes_at(view, stop_id)
+    return StopArrivals(
+        at=now,
+        stop=stop_id,
+        name=stop.name,
+        empty=board.why_empty(view, stop_id, found, instant, line or ""),
+        data=_health(view, instant, {route.agency_id for route in routes}),
+        arrivals=[_coming(view, one) for one in found[:limit]],
+        alerts=notices(view, instant, stop_id, [route.id for route in routes]),
+    )
 
 
 def _key(
@@ -257,7 +294,7 @@ def _coming(view: View, one: Arrival) -> Coming:
         scheduled_departure=_moment(one.scheduled_departure),
         estimate=_estimated(one),
         basis=one.basis,
-        why=_both(why(one.basis, one.reason, one.buses, one.headway_s)),
+        why=_reason(one.basis, one.reason, one.buses, one.headway_s),
         buses=one.buses,
         withdrawn=one.withdrawn,
         passed=one.passed,
@@ -282,6 +319,11 @@ def _estimated(one: Arrival) -> Estimated | None:
         be_there_at=_moment(one.estimate.rider),
         leaves=_moment(one.estimate.leaves),
     )
+
+
+@lru_cache(maxsize=1_024)
+def _reason(basis: Basis, reason: str, buses: int, headway_s: int | None = None) -> InBothLanguages:
+    return _both(why(basis, reason, buses, headway_s))
 
 
 def _both(words: Words) -> InBothLanguages:

@@ -7,6 +7,7 @@ bus that makes the journey, else what is expected of a journey that no bus makes
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from itertools import takewhile
+from math import inf
 
 from msgspec import Struct
 
@@ -161,7 +162,7 @@ def arrivals(
     Each visit of a journey to the stop appears once; what has passed already does not. At most MOST_ARRIVALS.
     """
     start, end = now - before_s, now + min(after_s, LONGEST_AFTER_S)
-    found = [arrival for arrival in _followed(view, stop_id, now) if start <= _until(arrival) and arrival.at <= end]
+    found = list(_followed(view, stop_id, now, start, end))
     found.extend(_timetabled(view, stop_id, now, start, end))
     found.sort(key=lambda arrival: (arrival.at, arrival.key, arrival.position))
     return found[:MOST_ARRIVALS]
@@ -283,12 +284,14 @@ def _concerns(informed: Informed, stop_id: str, route_ids: frozenset[str], agenc
     )
 
 
-def _followed(view: View, stop_id: str, now: float) -> Iterator[Arrival]:
-    """What buses, or what is expected in their absence, say of a stop."""
+def _followed(view: View, stop_id: str, now: float, start: float, end: float) -> Iterator[Arrival]:
+    """What buses, or what is expected in their absence, say of a stop between two instants."""
     for index, position in view.network.calls_at.get(stop_id, ()):
+        pattern = view.network.patterns[index]
         for due in view.dues_along(index, now):
-            if position >= due.coming.first:
-                yield _told(due, call_of(due.journey, view.network.patterns[index], position))
+            arrives, leaves = _when(due, position)
+            if arrives <= end and leaves >= start:
+                yield _told(due, call_of(due.journey, pattern, position))
 
 
 def _timetabled(view: View, stop_id: str, now: float, start: float, end: float) -> Iterator[Arrival]:
@@ -355,9 +358,14 @@ def _away(due: Due, call: Call) -> tuple[int | None, float | None]:
     return call.position - due.coming.first, max(0.0, distance_m)
 
 
-def _until(arrival: Arrival) -> float:
-    """Until when it is at the stop."""
-    return arrival.scheduled_departure if arrival.estimate is None else arrival.estimate.leaves
+def _when(due: Due, position: int) -> tuple[float, float]:
+    """When it is at a position: as estimated, else as planned; never, where it has passed already."""
+    coming, at = due.coming, position - due.coming.first
+    if at < 0:
+        return inf, -inf
+    if coming.basis is Basis.NOT_COMING or at >= len(coming.p50):
+        return due.journey.arrival_at(position), due.journey.departure_at(position)
+    return (coming.p50[at] if position else coming.leaves[at]), coming.leaves[at]
 
 
 def _delay_s(journey: Journey, coming: Coming) -> float | None:

@@ -1,6 +1,5 @@
 """Why an arrival is told as it is, in words for people: one sentence in each language."""
 
-from functools import lru_cache
 from typing import assert_never
 
 from services.transit.estimate import Basis
@@ -9,11 +8,11 @@ from services.transit.notice import Words
 NOT_COMING = {
     "cancelled": Words("Cancelado: no pasa", "Cancelled: it does not come"),
     "off_route": Words("Salió de su recorrido: probablemente no pase", "It left its route: it probably does not come"),
+    "standing": Words("Está detenido hace rato: puede no pasar", "It has stood still for long: it may not come"),
     "no_vehicle": Words("Ningún micro lo hace: probablemente no pase", "No bus makes it: it probably does not come"),
 }
 
 
-@lru_cache(maxsize=1_024)
 def why(basis: Basis, reason: str = "", buses: int = 0, headway_s: int | None = None) -> Words:
     """The words for a basis; `reason` and `buses` as in `estimate.Coming`, `headway_s` as in `board.Arrival`."""
     match basis:

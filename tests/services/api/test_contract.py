@@ -1,6 +1,7 @@
 """What every route must hold: a declared access, bounds on every list and parameter, errors as problems."""
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,11 @@ from services.api.errors import MEDIA_TYPE
 from services.pages.router import router as pages
 from services.runtime import wall_clock
 from services.settings import Settings
-from tests.services.api.conftest import RIVER, City
+from services.transit import alerting
+from services.transit.notice import Cause, Effect, Informed, Words
+from services.transit.timetable import store
+from tests.services.api.conftest import NOON, RIVER, City
+from tests.transit_city import network
 
 FREE = {"schema_version", "age_s"}
 
@@ -126,9 +131,23 @@ def test_every_field_that_goes_out_has_an_example_or_needs_none(openapi: dict[st
     assert bare == []
 
 
+def until_there(city: City, path: str) -> None:
+    """Wait for the server to see what was just written."""
+    deadline = time.monotonic() + 10
+    while city.client.get(f"{PREFIX}{path}").status_code == 404 and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def test_every_answer_fits_its_description(city: City) -> None:
     city.flood()
     city.send(9, None)
+    with city.database.begin() as transaction:
+        store(transaction, network(), "town", NOON)
+        words = Words("Calle 7 cortada")
+        told_of = (Informed(route_id="10"),)
+        drafted = alerting.Draft(Cause.CONSTRUCTION, Effect.DETOUR, words, words, told_of)
+        assert alerting.draft(transaction, drafted, operator="ana", now=NOON) == 1
+    until_there(city, "/transit/stops/T1")
     description = city.client.get("/api/v1/openapi.json").json()
     told = 0
     for method, path, _ in operations(description):
@@ -137,6 +156,7 @@ def test_every_answer_fits_its_description(city: City) -> None:
         address = re.sub(r"\{station_id\}", RIVER, path)
         address = re.sub(r"\{municipality_id\}", "laplata", address)
         address = re.sub(r"\{basin_id\}", "gato", address)
+        address = address.replace("{stop_id}", "T1").replace("{line_id}", "10").replace("{trip_id}", "10-0700")
         address = re.sub(r"\{\w+\}", "1", address)
         answer = city.client.get(address, headers=city.operator)
         assert answer.status_code == 200, (address, answer.text)

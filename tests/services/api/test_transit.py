@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from services.api.transit import Vehicles
 from services.api.transit_arrivals import StopArrivals, TripProgress
@@ -209,3 +209,23 @@ def test_a_flooded_stream_is_told_at_the_stops_beside_it(city: City) -> None:
         assert in_force(connection, StopsNear(plain)) == ()
     assert [(one.cause, [whom.stop_id for whom in one.informed]) for one in alerts] == [(Cause.WEATHER, ["beside"])]
     assert gauge["name"] in alerts[0].header.es
+
+
+def test_how_right_the_estimates_were_is_public_by_line_and_horizon(town: Town) -> None:
+    row = (
+        "INSERT INTO estimate_scores (day, hour, route_id, eta_bin, mbta_bin, n, sum_error_s, sum_absolute_s,"
+        " sum_square_s2, sum_rider_error_s, sum_rider_absolute_s, eta_accurate, rider_accurate, mbta_accurate, inside)"
+        " VALUES ('2026-03-02', 7, '10', :bin, :bin, 10, 100, 300, 9000, 400, 500, 8, 9, 7, 8)"
+    )
+    with town.database.begin() as transaction:
+        transaction.execute(text(row), [{"bin": number} for number in range(4)])
+    answer = town.get("/accuracy")
+    assert (answer["first"], answer["last"]) == ("2026-02-24", "2026-03-02")
+    assert [(one["line_id"], one["overall"]["n"]) for one in answer["lines"]] == [(None, 40), ("10", 40)]
+    overall = answer["lines"][1]["overall"]
+    assert (overall["mae_s"], overall["bias_s"], overall["rmse_s"]) == (30, 10, 30)
+    assert (overall["eta_accuracy"], overall["coverage_p10_p90"]) == (pytest.approx(0.8), 0.8)
+    assert [one["errors"] is None for one in answer["lines"][1]["horizons"]] == [False, False, False, False, True]
+    assert town.get("/accuracy", **{"from": "2026-02-01", "to": "2026-03-01"})["lines"] == []
+    for wrong in ({"from": "2026-03-03"}, {"from": "2020-01-01"}, {"to": "0001-01-01"}, {"from": "yesterday"}):
+        assert town.client.get("/api/v1/transit/accuracy", params=wrong).status_code in {400, 422}
