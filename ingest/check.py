@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 
 from ingest import quality
 from ingest.gaps import Filled, Gap, follow
@@ -12,6 +14,7 @@ from ingest.store import Entry
 from models.kinds import BY_NAME
 from models.reading import Flag, Reading
 
+_SENDER = attrgetter("municipality", "kind", "device")
 _NO_NEWS = int(Flag.LATE | Flag.FUTURE | Flag.RETAINED)
 
 
@@ -34,33 +37,32 @@ class Checked:
 def check(devices: Mapping[Sender, Device], memories: Memories, readings: Iterable[Reading]) -> Checked:
     """Flag readings in their order of arrival. What is later than all before it is surely new to the tables."""
     checked = Checked()
-    moved = checked.memories
-    for reading in readings:
-        device = devices[reading.municipality, reading.kind, reading.device]
-        device_id = device.id
-        before = moved.get(device_id) or memories.of(device_id)
-        verdict = quality.check(device.limits, before.quality, reading, BY_NAME[reading.kind].measure_index)
-        flagged = verdict.reading
-        if flagged.observed_at > before.newest_at and not (flagged.flags and int(flagged.flags) & _NO_NEWS):
-            sequence, loss = follow(before.sequence, flagged)
-            if loss is not None:
-                checked.losses.append((device_id, loss))
-            if flagged.flags or before.newest is None or (reading.boot or "") != before.sequence.boot:
-                checked.plain = False
-            moved[device_id] = DeviceMemory(verdict.memory, sequence, flagged.observed_at, flagged)
-            checked.entries.append(Entry(device_id, device.station, flagged, surely_new=True))
-        else:
-            checked.plain = False
-            sequence = before.sequence
-            if reading.seq > sequence.seq and (reading.boot or "") == sequence.boot:
-                sequence, loss = follow(sequence, flagged)  # received all the same: not to be missed later
-                if loss is not None:
-                    checked.losses.append((device_id, loss))
-            moved[device_id] = DeviceMemory(verdict.memory, sequence, before.newest_at, before.newest)
-            checked.entries.append(Entry(device_id, device.station, flagged, surely_new=False))
-        if verdict.spike is not None:
-            checked.spikes.append((device_id, reading.kind, *verdict.spike))
+    for sender, run in groupby(readings, _SENDER):
+        _check_run(checked, devices[sender], memories, list(run))
     return checked
+
+
+def _check_run(checked: Checked, device: Device, memories: Memories, run: Sequence[Reading]) -> None:
+    """Flag readings of one device that came one after the other, and move its memory."""
+    before = checked.memories.get(device.id) or memories.of(device.id)
+    memory, sequence, newest_at, newest = before.quality, before.sequence, before.newest_at, before.newest
+    measure_index = BY_NAME[run[0].kind].measure_index
+    for reading in run:
+        memory, flagged, spike = quality.check(device.limits, memory, reading, measure_index)
+        flags, boot = int(flagged.flags), reading.boot or ""
+        is_next = flagged.observed_at > newest_at and not flags & _NO_NEWS
+        if flags or not is_next or newest is None or boot != sequence.boot:
+            checked.plain = False
+        if is_next or (reading.seq > sequence.seq and boot == sequence.boot):
+            sequence, loss = follow(sequence, flagged)  # late or not, it was received: not to be missed later
+            if loss is not None:
+                checked.losses.append((device.id, loss))
+        if is_next:
+            newest_at, newest = flagged.observed_at, flagged
+        checked.entries.append(Entry(device.id, device.station, flagged, surely_new=is_next))
+        if spike is not None:
+            checked.spikes.append((device.id, reading.kind, *spike))
+    checked.memories[device.id] = DeviceMemory(memory, sequence, newest_at, newest)
 
 
 def late_arrivals(checked: Checked, fresh: Sequence[int]) -> list[tuple[int, Filled]]:

@@ -10,6 +10,7 @@ from models.reading import Flag, Reading
 from models.rule import ALONE, Around, Silence
 
 _NO_NEWS = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED)
+_VERDE = NAR.VERDE
 PERIODS = 3
 
 
@@ -25,7 +26,7 @@ def judge(rule: Silence, state: SilenceState, reading: Reading) -> tuple[Silence
     if int(reading.flags) & _NO_NEWS:
         return state, None
     heard_s = max(state.heard_s, reading.received_at.timestamp())
-    after = SilenceState(NAR.VERDE, heard_s)
+    after = SilenceState(_VERDE, heard_s)
     if not state.nar:
         return after, None
     evidence = {"silent_s": round(heard_s - state.heard_s), "limit_s": limit_s(rule)}

@@ -15,6 +15,8 @@ from models.rule import ALONE, NO_PAST, Around, Stage
 
 _NO_NEWS = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED | UNTRUSTED)
 _IN_DOUBT = int(Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.SHIFT)
+_NUMBER = (float, int)
+_VERDE = NAR.VERDE
 _COLOURS = (NAR.AMARILLO, NAR.NARANJA, NAR.ROJO)
 _LEAST_GAP_S = 900
 _SAMPLES_PER_WINDOW = 60
@@ -69,7 +71,7 @@ def judge(
     at_s = reading.observed_at.timestamp()
     if level_m is None or at_s <= state.head_s:
         return state, None
-    if at_s - state.head_s > max(3 * rule.period_s, _LEAST_GAP_S):
+    if at_s - state.head_s > _LEAST_GAP_S and at_s - state.head_s > 3 * rule.period_s:
         state = _after_gap(state)
     trusted = not flags & _IN_DOUBT
     samples = _window(rule, state.samples, at_s, level_m) if trusted else state.samples
@@ -107,7 +109,7 @@ def _level_m(reading: Reading, flags: int) -> float | None:
     if flags & _NO_NEWS:
         return None
     level_m = reading.values[BY_NAME[reading.kind].measure_index]
-    return float(level_m) if isinstance(level_m, (float, int)) and isfinite(level_m) else None
+    return float(level_m) if isinstance(level_m, _NUMBER) and isfinite(level_m) else None
 
 
 def _after_gap(state: StageState) -> StageState:
@@ -132,7 +134,7 @@ def _by_water(rule: Stage, around: Around, level_m: float, risen_m: float) -> NA
     """The colour this one sample calls for: reached, or likely to be reached by the rise it is in."""
     if risen_m < rule.rise_min_m:
         if level_m < rule.thresholds_m[0]:
-            return NAR.VERDE
+            return _VERDE
         return NAR(sum(level_m >= threshold_m for threshold_m in rule.thresholds_m))
     if level_m + max(1.0, _farthest(rule)) * risen_m < rule.thresholds_m[0]:
         return NAR.VERDE  # none of them is within reach
