@@ -89,19 +89,24 @@ class Underway:
 
 
 def underway(view: View, status: Status, now: float) -> Underway:
-    """Where the bus of a journey is, on this or an earlier trip of its block."""
-    active = status
-    if status.outlook is not None and not status.present:
-        place = status.outlook.place
+    """Where the bus of a journey is, on this or an earlier trip of its block; without a bus, where it should be."""
+    outlook = status.outlook
+    if outlook is None:
+        distance_m = planned_m(status.journey, status.pattern, now)
+        stop = nearest(status.pattern, distance_m)
+        return Underway(status, distance_m, stop, planned_next(status.journey, now), 0.0)
+    place, active = outlook.place, status
+    if not status.present:
         key = (place.trip_id, place.service_date, place.start_s)
         active = board.journey_status(view, key, now) or status
-    if active.outlook is None or not active.present:
-        distance_m = planned_m(active.journey, active.pattern, now)
-        return Underway(active, distance_m, nearest(active.pattern, distance_m), planned_next(active.journey, now), 0.0)
-    along = active.pattern.stop_m
-    distance_m = min(max(active.outlook.place.distance_m, along[0]), along[-1])
-    following = min(bisect_left(along, distance_m), len(along) - 1) if active.next is None else active.next
-    return Underway(active, distance_m, nearest(active.pattern, distance_m), following, active.delay_s or 0.0)
+    pattern, along = active.pattern, active.pattern.stop_m
+    # Before it begins, a bus still is at the end of another trip, or nowhere.
+    begun = place.pattern == pattern.index and place.trip_id == active.journey.trip.id
+    distance_m = min(max(place.distance_m, along[0]), along[-1]) if begun else along[0]
+    told = active if active.outlook is outlook else status
+    following = active.next if told is active else None
+    ahead = min(bisect_left(along, distance_m), len(along) - 1) if following is None else following
+    return Underway(active, distance_m, nearest(pattern, distance_m), ahead, told.delay_s or 0.0)
 
 
 def nearest(pattern: Pattern, distance_m: float) -> int:

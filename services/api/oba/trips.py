@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from models.network import Journey, Trip, starts_s
 from services.api.oba import elements as oba
@@ -37,6 +38,7 @@ from services.api.oba.stops import route_of
 from services.transit import board
 from services.transit.board import Seen, Status
 from services.transit.estimate import Basis
+from services.transit.view import GONE_S
 
 router = APIRouter()
 
@@ -191,8 +193,14 @@ def running(asked: Asking, pattern: int, now: float) -> Iterator[Status]:
 
 
 def journey_underway(asked: Asking, seen: Seen, now: float) -> Status | None:
-    """The journey a bus makes; None where it makes none."""
-    return board.journey_status(asked.view, seen.journey.key, now) if seen.journey is not None else None
+    """The journey a bus makes; None where it makes none, or was not heard for so long that nobody knows."""
+    if seen.journey is None or seen.age_s > GONE_S:
+        return None
+    known = board.journey_status(asked.view, seen.journey.key, now)
+    if known is None or known.outlook is seen.outlook:
+        return known
+    # Two buses claim this journey, and the other is believed: of this one only the place is told.
+    return replace(known, outlook=seen.outlook, present=True, next=None, delay_s=None)
 
 
 def vehicle_status(asked: Asking, seen: Seen, status: Status | None, now: float) -> VehicleStatus:
