@@ -1,0 +1,181 @@
+"""A rider at 7 y 50 waits for the 307: sees the next one, asks by text message, and is told which one won't come.
+
+The simulated city's buses, what their trackers say byte for byte, the pipeline, the database and the HTTP server, all
+for real. One bus never leaves its depot, and nobody says so.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+
+from models.network import Journey, Network
+from models.reading import Message
+from services.pipeline import Pipeline
+from services.settings import Settings
+from services.transit import timetable
+from services.transit.follow import Follower
+from services.transit.gsm7 import septets
+from simulators.buses import Buses, Missed, Passing
+from simulators.lines import network
+from simulators.parcel import Parcel, in_order
+from simulators.roads import Conditions
+from simulators.trackers import FAULTLESS, Trackers
+from simulators.weather import MINUTE
+from tests.services.api.conftest import Clock, served
+from tests.services.pages.site import read
+
+OPENS = datetime(2026, 3, 2, 14, 55, tzinfo=UTC)
+"""11:55 in the city, on a Monday."""
+NOON_AND_HALF = datetime(2026, 3, 2, 15, 32, tzinfo=UTC)
+LUNCH = datetime(2026, 3, 2, 15, 53, tzinfo=UTC)
+CORNER, LINE, STOP = "7 y 50", "307", "LP1912"
+LEAVES = (12, 42)
+"""When the bus that stays in its depot should have left: the first journey of its day's work."""
+SEED = 1
+BATCH_S = 15
+COMES_S = 10.0
+"""How long the pages' copy of what is known may lag behind on a busy machine, in our time."""
+
+
+@dataclass
+class City:
+    """The line's buses on the road, their trackers heard by the pipeline, and the pages a rider reads."""
+
+    lines: Network
+    pipeline: Pipeline
+    clock: Clock
+    client: httpx.Client
+    trackers: Trackers
+    seen: list[Passing] = field(default_factory=list)
+    _now: datetime = OPENS
+
+    def wait_until(self, moment: datetime) -> None:
+        """Time passes, and what trackers say in it is carried in the order in which it comes."""
+        batch: list[Message] = []
+        for parcel in in_order(self._said(moment)):
+            due_at = min(parcel.due_at, moment)
+            if batch and (due_at - batch[0].received_at).total_seconds() >= BATCH_S:
+                self._carry(batch)
+                batch = []
+            batch.append(Message(parcel.topic, parcel.payload, due_at))
+        self._carry(batch)
+        self.clock.now = moment
+        self.pipeline.tick_buses()
+
+    def _said(self, moment: datetime) -> Iterator[Parcel]:
+        while self._now < moment:
+            yield from self.trackers.minute(self._now)
+            self._now += MINUTE
+
+    def _carry(self, batch: list[Message]) -> None:
+        self.clock.now = batch[-1].received_at
+        self.pipeline.carry(batch)
+        self.pipeline.tick_buses()
+
+    def reads(self, path: str) -> str:
+        """What stands on a page."""
+        answer = self.client.get(path, headers={"accept-language": "es-AR"}, follow_redirects=True)
+        assert answer.status_code == 200, answer.text
+        return read(answer.text).text
+
+    def soon(self, path: str, wanted: str) -> re.Match[str]:
+        """What stands on a page once its server has seen what the pipeline wrote. Raises AssertionError."""
+        deadline = monotonic() + COMES_S
+        while not (found := re.search(wanted, said := self.reads(path))):
+            assert monotonic() < deadline, said
+            sleep(0.2)
+        return found
+
+    def position(self, journey: Journey) -> int:
+        """Where the stop is on a journey's way."""
+        return self.lines.patterns[journey.trip.pattern].stop_ids.index(STOP)
+
+    def came_at(self) -> list[float]:
+        """When buses really were at the stop, Unix seconds."""
+        return sorted(
+            one.arrived_at
+            for one in self.seen
+            if self.lines.patterns[one.journey.trip.pattern].stop_ids[one.position] == STOP
+        )
+
+    def texts(self, message: str) -> str:
+        """What comes back for a text message."""
+        answer = self.client.post("/api/v1/sms", json={"text": message})
+        assert answer.status_code == 200, answer.text
+        said = str(answer.json()["text"])
+        assert septets(said) <= 160
+        return said
+
+    def local(self, at: float) -> str:
+        """Hour and minute in the city."""
+        return f"{datetime.fromtimestamp(at, self.lines.zone):%H:%M}"
+
+
+def stays_in_its_depot(lines: Network) -> tuple[str, Journey]:
+    """The vehicle that would make the journey, and the journey."""
+    made: list[Passing | Missed] = []
+    buses = Buses(lines, SEED, OPENS, Conditions(), made.append)
+    buses.advance((LUNCH + timedelta(hours=1)).timestamp())
+    start_s = LEAVES[0] * 3600 + LEAVES[1] * 60
+    for one in made:
+        trip = one.journey.trip
+        if trip.start_s // 60 * 60 == start_s and STOP in lines.patterns[trip.pattern].stop_ids:
+            assert isinstance(one, Passing), "choose another seed: in this one nobody was to make it anyway"
+            return one.vehicle, one.journey
+    raise AssertionError("the timetable has no such journey any more")
+
+
+@pytest.fixture
+def city(database: Engine) -> Iterator[tuple[City, Journey]]:
+    """Half an hour after noon, one bus short."""
+    lines = network([LINE])
+    missing, journey = stays_in_its_depot(lines)
+    with database.begin() as transaction:
+        transaction.execute(text("INSERT INTO configuration (version, city) VALUES (1, '{}')"))
+        timetable.store(transaction, lines, "laplata", OPENS - timedelta(days=1))
+    clock = Clock()
+    clock.now = OPENS
+    seen: list[Passing] = []
+    buses = Buses(lines, SEED, OPENS, Conditions(), lambda one: seen.append(one) if isinstance(one, Passing) else None)
+    trackers = Trackers(buses, SEED, FAULTLESS)
+    trackers.trackers = [one for one in trackers.trackers if one.bus.vehicle != missing]
+    pipeline = Pipeline(database, clock, None, foreign="laplata", buses=Follower())
+    with served(database, clock, Settings(api_port=0)) as (address, _), httpx.Client(base_url=address) as client:
+        yield City(lines, pipeline, clock, client, trackers, seen), journey
+    pipeline.close()
+
+
+def test_a_rider_sees_the_next_307_asks_by_text_and_is_told_which_one_wont_come(city: tuple[City, Journey]) -> None:
+    here, missing = city
+    here.wait_until(NOON_AND_HALF)
+
+    # Which side of the street? The one towards Villa Elvira.
+    assert re.search(rf"{STOP} {CORNER} → Villa Elvira, .* \({LINE}\)", here.reads(f"/p/?q={CORNER}"))
+
+    # The next one, on the page and by text.
+    told = here.soon(
+        f"/p/{STOP}?linea={LINE}", r"307 (\d+)–(\d+) min a Villa Elvira, estate (\d\d:\d\d), según \d+ col"
+    )
+    low, high = int(told[1]), int(told[2])
+    assert here.texts(f"cuándo viene la {LINE} a {STOP.lower()}?").startswith(f"{STOP} 12:32 307: {low}-{high}min y ")
+
+    # The one that stays in its depot looks like any other of the timetable's, and like no bus.
+    at_stop = here.local(missing.arrival_at(here.position(missing)))
+    assert f"a {missing.trip.headsign}, estate" in told.string
+    assert "por horario" in told.string
+
+    # It comes when it was said to.
+    here.wait_until(LUNCH)
+    came_at = next(at for at in here.came_at() if at >= NOON_AND_HALF.timestamp())
+    assert low - 2 <= (came_at - NOON_AND_HALF.timestamp()) / 60 <= high + 2
+
+    # And the other one won't: nobody is left waiting for it.
+    here.soon(f"/p/{STOP}?linea={LINE}", rf"307 El de las {at_stop} no viene\. \d+–\d+ min a Villa Elvira")
+    assert re.match(rf"{STOP} 12:53 307 de {at_stop} no viene; prox \d+-\d+min ", here.texts(f"{LINE} {STOP}"))
+    assert re.search(rf"{at_stop} {LINE} {missing.trip.headsign}", here.reads(f"/p/{STOP}/no-paso?linea={LINE}"))
