@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.network import midnight_at
 from services.transit import board
@@ -237,6 +239,27 @@ def test_lines_are_ordered_as_people_count() -> None:
     extra = {name: replace(NETWORK.routes["10"], id=name, short_name=name) for name in ("Norte", "7", "214")}
     wider = replace(NETWORK, routes={**NETWORK.routes, **extra})
     assert [one.route.short_name for one in board.lines(empty(wider), SEVEN)] == ["7", "10", "20", "214", "Norte"]
+
+
+CHOICES = ["10-0700", "10-0720", "10b-0740", "10s-0710", "20"]
+HEARD = st.tuples(st.sampled_from("abc"), st.integers(0, 30), st.lists(st.sampled_from(CHOICES), max_size=3))
+
+
+@given(st.lists(HEARD, max_size=20))
+def test_a_view_made_step_by_step_knows_what_one_made_at_once_does(heard: list[tuple[str, int, list[str]]]) -> None:
+    steps = [
+        outlook(vehicle, SEVEN + minute, *map(coming, dict.fromkeys(trips)), probability=0.5 + minute / 100)
+        for vehicle, minute, trips in heard
+    ]
+    view = empty(NETWORK)
+    for step in steps:
+        view = advanced(view, [step])
+    at_once = advanced(empty(NETWORK), {step.vehicle: step for step in steps}.values())
+    assert view.outlooks == at_once.outlooks
+    assert {key: set(dues) for key, dues in view.dues.items()} == {key: set(dues) for key, dues in at_once.dues.items()}
+    assert {index: set(keys) for index, keys in view.along.items() if keys} == {
+        index: set(keys) for index, keys in at_once.along.items()
+    }
 
 
 def test_stops_near_are_the_nearest_first() -> None:
