@@ -135,7 +135,7 @@ def questions(draw: st.DrawFn, *, sound: bool) -> tuple[str, str, dict[str, str]
 
 
 @needs_contract
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(question=questions(sound=True))
 def test_whatever_is_asked_in_earnest_is_answered_as_described(
     town: Town, question: tuple[str, str, dict[str, str]]
@@ -149,7 +149,7 @@ def test_whatever_is_asked_in_earnest_is_answered_as_described(
 
 
 @needs_contract
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(question=questions(sound=False))
 def test_whatever_is_asked_never_fails_by_a_bug(town: Town, question: tuple[str, str, dict[str, str]]) -> None:
     path, address, asked = question
