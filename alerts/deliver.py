@@ -38,15 +38,17 @@ def post(client: httpx.Client, url: str, dedup_key: str, body: Mapping[str, obje
 
     Only an address that is none is final: whoever refuses today, by a wrong setting perhaps, may listen in a minute.
     """
+    headers = {"Idempotency-Key": dedup_key}
     try:
-        answer = client.post(url, json=dict(body), headers={"Idempotency-Key": dedup_key}, timeout=TIMEOUT_S)
+        with client.stream("POST", url, json=dict(body), headers=headers, timeout=TIMEOUT_S) as answer:
+            if answer.is_success:
+                return Sent()
+            said = next(answer.iter_bytes(MOST_TROUBLE), b"")  # whoever answers without end is not listened to
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as trouble:
         return Refused(str(trouble)[:MOST_TROUBLE])
     except httpx.HTTPError as trouble:
         return Retry(f"{type(trouble).__name__}: {trouble}"[:MOST_TROUBLE])
-    if answer.is_success:
-        return Sent()
-    return Retry(f"{answer.status_code}: {answer.text}"[:MOST_TROUBLE])
+    return Retry(f"{answer.status_code}: {said.decode(errors='replace')}"[:MOST_TROUBLE])
 
 
 def retry_wait_s(attempts: int) -> float:

@@ -1,7 +1,6 @@
 """Reads and checks a city's seed: `city.toml` and `basins.geojson` become frozen values, or a list of what is wrong."""
 
 import json
-import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -12,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import models
+from alerts.rulebook import NAMES
 from models.kinds import BY_NAME
 from models.place import Basin, Catchment, City, Device, LimitWindow, Municipality, Outline, Station, Street
 from models.rule import ExtremeSpeed, Judgement, Rule, Silence, SpeedTrend, Stage
@@ -204,7 +204,7 @@ def _days(street: str, words: str) -> tuple[int, ...]:
     """ISO weekdays out of `mon-fri`, `sat` or `mon-tue,thu`."""
     days: set[int] = set()
     for part in words.split(","):
-        ends = re.split("-", part.strip())
+        ends = part.strip().split("-")
         if len(ends) > _RANGE_PARTS or any(end not in _DAYS for end in ends):
             raise SeedTrouble([f"{CITY_FILE}: street {street} windows days: {words!r} is not like mon-fri or sat,sun"])
         first, last = _DAYS.index(ends[0]), _DAYS.index(ends[-1])
@@ -247,17 +247,12 @@ def _devices(station: StationItem) -> Iterator[Device]:
 # ---------------------------------------------------------------- rules
 
 
-def judgement_name(judgement: Judgement) -> str:
-    """How a judgement is called in a seed: its class's name, `ExtremeSpeed` as `extreme_speed`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(judgement).__name__).lower()
-
-
 def _rules(file: CityFile, city: City) -> tuple[Rule, ...]:
     """Every judgement of a station's kind; the city's numbers, then the station's own, take the place of the kind's."""
     periods = {device.station: device.period_s for device in city.devices}
     rules: list[Rule] = []
     for said, station in zip(file.station, city.stations, strict=True):
-        names = {judgement_name(judgement): judgement for judgement in BY_NAME[said.kind].judgements}
+        names = {NAMES[type(judgement)]: judgement for judgement in BY_NAME[said.kind].judgements}
         _refuse(
             f"{CITY_FILE}: station {said.id} rules.{name}: a {said.kind} has {', '.join(names)}"
             for name in said.rules.keys() - names.keys()
@@ -312,5 +307,5 @@ def _unused_troubles(file: CityFile) -> Iterator[str]:
         if kind not in BY_NAME:
             yield f"{CITY_FILE}: rules.{kind}: no such kind; there are {', '.join(BY_NAME)}"
             continue
-        names = {judgement_name(judgement) for judgement in BY_NAME[kind].judgements}
+        names = {NAMES[type(judgement)] for judgement in BY_NAME[kind].judgements}
         yield from (f"{CITY_FILE}: rules.{kind}.{name}: no such judgement" for name in overrides.keys() - names)

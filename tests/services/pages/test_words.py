@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 import services.pages
+from alerts.rulebook import NAMES
 from models.alert import NAR, Cause, Change
 from models.kinds import KINDS
 from models.reading import Flag
 from services.pages.language import LANGUAGES, dictionary
 from services.pages.state import Course, Health, Trouble
-from services.seed import judgement_name
 
 FOLDER = Path(services.pages.__file__).parent
 TEMPLATES = sorted((FOLDER / "templates").rglob("*.html"))
@@ -36,7 +36,7 @@ def test_everything_the_program_can_say_has_words() -> None:
         *(f"health.{health}" for health in Health),
         *(f"course.{course}" for course in Course),
         *(f"outage.{trouble}" for trouble in Trouble),
-        *(f"judgement.{judgement_name(judgement)}" for kind in KINDS for judgement in kind.judgements),
+        *(f"judgement.{NAMES[type(judgement)]}" for kind in KINDS for judgement in kind.judgements),
     }
     assert said <= dictionary("es").keys()
 
