@@ -1,5 +1,8 @@
 """GTFS as it is published in the wild: what is read, what is refused and where, and the way back."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date
@@ -316,6 +319,29 @@ def test_a_city_written_and_read_again_is_the_same_city(tmp_path: Path) -> None:
     before = (tmp_path / "city.zip").read_bytes()
     write(replace(again, version=city.version), tmp_path / "city.zip")
     assert (tmp_path / "city.zip").read_bytes() == before
+
+
+def errors_of(path: Path) -> set[str]:
+    """The errors that an independent validator finds by the canonical rules."""
+    validator = Path(sys.executable).with_name("gtfs-validator")
+    words = [str(validator), "--input", str(path), "--date", "2026-03-02", "--stdout"]
+    done = subprocess.run(words, capture_output=True, check=True, timeout=100, cwd=path.parent)
+    return {one["code"] for one in json.loads(done.stdout)["notices"] if one["severity"] == "ERROR"}
+
+
+def test_what_is_written_is_valid_by_an_independent_validator(tmp_path: Path) -> None:
+    write(transit_city.network(), tmp_path / "city.zip")
+    assert errors_of(tmp_path / "city.zip") == set()
+    spoilt = zipped(tmp_path, {"agency.txt": FILES["agency.txt"].replace("https://example.org", "nowhere")})
+    assert errors_of(spoilt) == {"invalid_url"}, "the validator looks"
+
+
+@pytest.mark.skipif(not FEEDS, reason="needs the recorded feeds")
+def test_a_recorded_feed_written_and_read_again_is_the_same_and_valid(tmp_path: Path) -> None:
+    network = read(RECORDED / "stib55" / "gtfs.zip")
+    write(network, tmp_path / "again.zip")
+    assert replace(read(tmp_path / "again.zip"), version=network.version) == network
+    assert errors_of(tmp_path / "again.zip") == set()
 
 
 @pytest.mark.parametrize("path", FEEDS, ids=lambda path: path.stem[-24:] if path else "none")
