@@ -20,14 +20,20 @@ class Stage(IntEnum):
 
     WAITING = 0
     RUNNING = 1
-    ENDED = 2
+    ARRIVED = 2
+    """At its last stop, at this very report."""
+    ENDED = 3
+
+
+Key = tuple[int, str, str, int]
+"""What tells one hypothesis from another: pattern, trip, service date, start."""
 
 
 class Hypothesis(Struct, frozen=True, gc=False, array_like=True):
     """One journey the bus may be making, and where on it. `trip_id` is empty where only the line is known.
 
     `distance_m` is along the pattern's shape; `mark_m` what it was at the last mark; `seen_at` when the bus was last
-    near that line; `left_at` when the journey ended or, while waiting, 0. `weight` is the logarithm of what positions
+    near that line. `weight` is the logarithm of what positions
     and times say for it, relative to the other hypotheses; `claim` of what the vehicle itself claims.
     """
 
@@ -49,7 +55,7 @@ class Hypothesis(Struct, frozen=True, gc=False, array_like=True):
         return self.weight + self.claim
 
     @property
-    def key(self) -> tuple[int, str, str, int]:
+    def key(self) -> Key:
         """What tells it from the others."""
         return (self.pattern, self.trip_id, self.service_date, self.start_s)
 
@@ -95,6 +101,11 @@ class Belief(Struct, frozen=True):
         return self.at - self.stood.at
 
     @property
+    def paused_s(self) -> float:
+        """How long ago it last set a mark: for so long it has not got anywhere, however its receiver trembles."""
+        return self.at - self.marks[-1].at if self.marks else 0.0
+
+    @property
     def off_probability(self) -> float:
         """How likely it makes no journey."""
         off = exp(self.off)
@@ -116,9 +127,8 @@ class Belief(Struct, frozen=True):
         return self._on(best, self._running_phase(best), self.probability(best))
 
     def _running_phase(self, best: Hypothesis) -> Phase:
-        if best.stage is not Stage.RUNNING or self.still_s >= STALLED_S:
-            return Phase.LAYOVER
-        return Phase.IN_PROGRESS
+        going = best.stage in (Stage.RUNNING, Stage.ARRIVED) and self.still_s < STALLED_S
+        return Phase.IN_PROGRESS if going else Phase.LAYOVER
 
     def _astray(self) -> Place:
         """Off every line: parked, on a detour, or on its way elsewhere."""
@@ -153,4 +163,5 @@ class Belief(Struct, frozen=True):
             distance_m=one.distance_m,
             probability=probability,
             still_s=self.still_s,
+            paused_s=self.paused_s,
         )

@@ -24,13 +24,15 @@ class Claims:
     """
 
     trip_id: str
+    service_date: str
+    start_s: int | None
     routes: frozenset[str]
     direction_id: int | None
     block_id: str
     out_of_service: bool
     elsewhere: bool
 
-    def weight(self, pattern: Pattern, trip: Trip | None) -> float:
+    def weight(self, pattern: Pattern, trip: Trip | None, start_s: int) -> float:
         """How much the claims speak for (positive) or against a journey, in natural logarithms."""
         weight = -OUT_OF_SERVICE_WEIGHT if self.out_of_service else 0.0
         if self.routes and pattern.route_id not in self.routes:
@@ -38,11 +40,17 @@ class Claims:
         if self.direction_id is not None and pattern.direction_id not in (None, self.direction_id):
             weight -= DIRECTION_WEIGHT
         if trip is not None:
-            if self.trip_id and trip.id == self.trip_id:
+            if self._means(pattern, trip, start_s):
                 weight += TRIP_WEIGHT
             if self.block_id and trip.block_id == self.block_id:
                 weight += BLOCK_WEIGHT
         return weight
+
+    def _means(self, pattern: Pattern, trip: Trip, start_s: int) -> bool:
+        """Whether the journey itself is claimed: by its trip, or by its line and start where no trip is."""
+        if self.trip_id:
+            return trip.id == self.trip_id and (not trip.frequencies or self.start_s in (None, start_s))
+        return self.start_s == start_s and pattern.route_id in self.routes
 
 
 class Lines:
@@ -63,9 +71,13 @@ class Lines:
         if trip is not None:
             routes = self._named(self._network.patterns[trip.pattern].route_id)
         else:
-            routes = self._named(report.route_id) or self._names.get(_plain(report.line or ""), frozenset())
+            names = (_plain(name) for name in (report.line, report.sign) if name)
+            called = (self._names[name] for name in names if name in self._names)
+            routes = self._named(report.route_id) or next(called, frozenset())
         return Claims(
             trip_id=trip.id if trip else "",
+            service_date=report.start_date or "",
+            start_s=report.start_s,
             routes=routes,
             direction_id=report.direction_id,
             block_id=report.block_id or "",

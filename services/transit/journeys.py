@@ -57,14 +57,21 @@ class Journeys:
         found.sort(key=lambda pair: abs(pair[0]))
         return found[:most]
 
-    def nearest(self, trip: Trip, at: float) -> Journey:
-        """The journey of a trip that a claim of it at an instant means, whether or not its service runs that day."""
-        _, day, zero, start_s = min(
-            (abs(at - zero - start_s - trip.duration_s / 2), day, zero, start_s)
+    def claimed(self, trip: Trip, at: float, service_date: str, start_s: int | None) -> Journey | None:
+        """The journey of a trip that a claim of it at an instant means, whether or not its service runs that day.
+
+        `service_date`: YYYYMMDD, or empty; then, and without `start_s`, the one nearest in time.
+        """
+        meant = [
+            (abs(at - zero - begins - trip.duration_s / 2), day, zero, begins)
             for day, zero in self.days(at)
-            for start_s in starts_s(trip)
-        )
-        return Journey(trip, day, start_s, zero + start_s, bool(trip.frequencies))
+            for begins in starts_s(trip)
+            if service_date in ("", f"{day:%Y%m%d}") and start_s in (None, begins)
+        ]
+        if not meant:
+            return None
+        _, day, zero, begins = min(meant)
+        return Journey(trip, day, begins, zero + begins, bool(trip.frequencies))
 
     def starting(self, pattern: int, begin: float, end: float) -> Iterator[Journey]:
         """The journeys of a line planned to leave between two instants."""
@@ -91,3 +98,10 @@ class Journeys:
             starts = sorted(((start_s, trip) for trip in trips for start_s in starts_s(trip)), key=lambda one: one[0])
             known = self._starts[pattern, day] = ([start_s for start_s, _ in starts], starts)
         return known
+
+
+def promised(trip: Trip, start_s: int) -> bool:
+    """Whether the timetable promises a minute, not only a headway."""
+    if not trip.frequencies:
+        return True
+    return any(one.exact for one in trip.frequencies if one.start_s <= start_s < one.end_s)
