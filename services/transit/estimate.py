@@ -40,6 +40,7 @@ class Place(Struct, frozen=True, gc=False):
 
     `pattern` is an index into the network of `version`; -1 with no journey. `distance_m` is measured along its shape.
     `probability` is that of this journey against all others, 0 to 1. `still_s`: how long the vehicle has not moved.
+    `paused_s`: since when it has made no way worth the name, however its receiver trembles.
     """
 
     phase: Phase
@@ -53,6 +54,7 @@ class Place(Struct, frozen=True, gc=False):
     distance_m: float = 0.0
     probability: float = 0.0
     still_s: float = 0.0
+    paused_s: float = 0.0
 
 
 class Coming(Struct, frozen=True, gc=False):
@@ -61,7 +63,7 @@ class Coming(Struct, frozen=True, gc=False):
     `p10`, `p50`, `p90`: quantiles of the arrival. `rider`: the early-safe time told to people: be there by then.
     `leaves`: median of the departure (equal to the arrival where the bus only passes). None of them ever falls along
     the trip, and p10 <= p50 <= p90. `buses`: how many recent buses stand behind it. `reason`: a word more where the
-    basis is NOT_COMING or NOT_REPORTING ("off_route", "no_vehicle", "cancelled", "silent").
+    basis is NOT_COMING or NOT_REPORTING ("off_route", "standing", "no_vehicle", "cancelled", "silent").
     """
 
     trip_id: str

@@ -22,7 +22,9 @@ MOVING = 0.7
 """How much of the waiting is still ahead of a moving bus, if all of the link is."""
 STANDING_M = 30.0
 STOPPED_S = 480.0
-"""Of a bus that has not moved on its way for this long nobody can say when it comes, if at all."""
+"""Of a bus that got nowhere on its way for this long nobody can say when it comes, if at all."""
+OVERDUE_S = 1_200.0
+"""Nor of one that stands at its first stop so long after it was to leave."""
 
 
 class Ride(Struct, frozen=True, gc=False):
@@ -72,9 +74,16 @@ def predict(network: Network, place: Place, history: History, now: float) -> tup
     if place.phase is Phase.OFF_ROUTE:
         return (Prospect(withdrawn(journey, "off_route"), None),)
     pattern = network.patterns[journey.trip.pattern]
-    if place.still_s >= STOPPED_S and place.distance_m > pattern.stop_m[0] + STANDING_M:
+    if _given_up(journey, pattern, place, now):
         return (Prospect(withdrawn(journey, "standing"), None),)
     return onward(network, journey, begin(journey, pattern, place, history, now), history, now)
+
+
+def _given_up(journey: Journey, pattern: Pattern, place: Place, now: float) -> bool:
+    """Whether it got nowhere on its way for so long, or has not left though it was long to, that it may never come."""
+    if place.distance_m > pattern.stop_m[0] + STANDING_M:
+        return place.paused_s >= STOPPED_S
+    return place.paused_s >= STOPPED_S and now - journey.start_at >= OVERDUE_S
 
 
 def onward(network: Network, journey: Journey, start: Begin, history: History, now: float) -> tuple[Prospect, ...]:

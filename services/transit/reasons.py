@@ -8,7 +8,6 @@ from services.transit.notice import Words
 NOT_COMING = {
     "cancelled": Words("Cancelado: no pasa", "Cancelled: it does not come"),
     "off_route": Words("Salió de su recorrido: probablemente no pase", "It left its route: it probably does not come"),
-    "standing": Words("Está detenido hace rato: puede no pasar", "It has stood still for long: it may not come"),
     "no_vehicle": Words("Ningún micro lo hace: probablemente no pase", "No bus makes it: it probably does not come"),
 }
 
