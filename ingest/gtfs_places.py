@@ -18,6 +18,8 @@ from models.network import Agency, Route, Service, Shape, Stop, Week
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 NO_WEEK: Week = (False, False, False, False, False, False, False)
 EPOCH = date(1970, 1, 1)
+NOWHERE = 0.01
+"""Degrees from (0, 0), in the sea: what is written where a place is not known."""
 ADDED, REMOVED = "1", "2"
 
 
@@ -60,14 +62,13 @@ def stops(feed: Feed, findings: Findings) -> dict[str, Stop]:
             continue
         seen.add(name)
         stop = Stop(name, code, title or name, (0, 0), parent, codes[kind], codes[chair])
-        if not latitude and not longitude:
-            placeless[name] = stop
-            continue
+        none = not latitude and not longitude
         point = (
-            parsed(findings, where, "stop_lat", latitude, LATITUDE, 0.0),
-            parsed(findings, where, "stop_lon", longitude, LONGITUDE, 0.0),
+            parsed(findings, where, "stop_lat", "0" if none else latitude, LATITUDE, 0.0),
+            parsed(findings, where, "stop_lon", "0" if none else longitude, LONGITUDE, 0.0),
         )
-        found[name] = replace(stop, point=point)
+        known = placeless if max(map(abs, point)) < NOWHERE else found
+        known[name] = replace(stop, point=point)
     for name, stop in placeless.items():
         if stop.parent in found:
             found[name] = replace(stop, point=found[stop.parent].point)
@@ -88,13 +89,9 @@ def routes(feed: Feed, findings: Findings, agencies: Mapping[str, Agency]) -> di
         where = f"routes.txt:{line}"
         if not fresh(findings, where, "route_id", name, found):
             continue
-        if agency and agency not in agencies:
-            findings.refuse(where, f'agency_id "{agency}": no such agency in agency.txt')
-        if not agency and len(agencies) > 1:
-            findings.warn("a route names no agency, though there are several; it was given to the first", where)
         found[name] = Route(
             name,
-            agency or next(iter(agencies)),
+            _whose(findings, where, agency, agencies),
             short or ("" if long else name),
             long,
             parsed(findings, where, "route_type", kind, whole, 3),
@@ -104,6 +101,20 @@ def routes(feed: Feed, findings: Findings, agencies: Mapping[str, Agency]) -> di
             about,
         )
     return found
+
+
+def _whose(findings: Findings, where: str, agency: str, agencies: Mapping[str, Agency]) -> str:
+    """The agency of a route, which a feed with only one need not name, and now and then names wrongly."""
+    first, *others = agencies
+    if agency in agencies:
+        return agency
+    if agency and others:
+        findings.refuse(where, f'agency_id "{agency}": no such agency in agency.txt')
+    elif agency:
+        findings.warn("an agency_id that agency.txt has not; the route was given to the only agency", where)
+    elif others:
+        findings.warn("a route names no agency, though there are several; it was given to the first", where)
+    return first
 
 
 @dataclass

@@ -84,6 +84,8 @@ def calls(
         call = (numbers[sequence], line, clocks[arrival], clocks[departure], at or "", codes[pickup], codes[drop])
         if rows is None:
             findings.warn("a trip that trips.txt has not, or that never runs, is left out", f"stop_times.txt:{line}")
+        elif not stop:
+            findings.warn("a row without a stop_id, of a service on demand, is left out", f"stop_times.txt:{line}")
         elif at is None or UNREADABLE in call or call[0] == BLANK:
             _refuse(findings, f"stop_times.txt:{line}", call, (stop, sequence, arrival, departure))
         else:

@@ -23,11 +23,12 @@ def read(path: Path, findings: Findings | None = None, progress: Progress = lamb
     found = Findings() if findings is None else findings
     feed = Feed(path, found, progress)
     try:
-        network = _read(feed, found)
+        return inheriting(_read(feed, found))
+    except BadTimetable as trouble:
+        others = [line for line in trouble.refusals if line not in found.refusals]
+        raise BadTimetable([*found.refusals, *others]) from trouble
     finally:
         feed.close()
-    found.settle()
-    return inheriting(network)
 
 
 def _read(feed: Feed, found: Findings) -> Network:

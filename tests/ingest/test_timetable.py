@@ -220,8 +220,40 @@ def test_a_feed_in_which_nothing_runs_is_refused(tmp_path: Path) -> None:
     assert refusals(tmp_path, {**never, "calendar_dates.txt": None}) == [nothing]
 
 
+def test_what_many_feeds_get_wrong_is_taken_as_it_is_meant(tmp_path: Path) -> None:
+    routes = FILES["routes.txt"].replace("route_id,", "route_id,agency_id,").replace("r1,", "r1,other,")
+    demand = FILES["stop_times.txt"] + "t1,7:10:00,7:20:00,,5\n"
+    network, said = warnings(tmp_path, {"routes.txt": routes, "stop_times.txt": demand})
+    assert network.routes["r1"].agency_id == "m"
+    assert network.patterns[0].stop_ids == ("A", "B", "C", "D")
+    assert [line.split(";")[0] for line in said] == [
+        "routes.txt:2: an agency_id that agency.txt has not",
+        "stop_times.txt:10: a row without a stop_id, of a service on demand, is left out",
+    ]
+
+
+def test_a_place_in_the_sea_off_africa_is_no_place(tmp_path: Path) -> None:
+    unused = FILES["stops.txt"] + "E,5,Nowhere,0.0,0.0\nF,6,Nowhere,,\n"
+    assert set(read(zipped(tmp_path, {"stops.txt": unused})).stops) == {"A", "B", "C", "D"}
+    found = refusals(tmp_path, changed("stops.txt", "-24.7850,-65.4000", "0,0"))
+    assert found[0] == 'stop_times.txt:5: stop_id "D": no such stop with a place in stops.txt'
+
+
+def test_a_platform_without_a_place_stands_where_its_station_does(tmp_path: Path) -> None:
+    stops = FILES["stops.txt"].replace("\n", ",,\n").replace("stop_lon,,", "stop_lon,parent_station,location_type")
+    stops = stops.replace("D,4,Estadio,-24.7850,-65.4000,,", "D,4,Estadio,,,S,\nS,,Station,-24.785,-65.4,,1")
+    network = read(zipped(tmp_path, {"stops.txt": stops}))
+    assert network.stops["D"].point == network.stops["S"].point
+    assert (network.stops["D"].parent, network.stops["S"].location_type) == ("S", 1)
+
+
+def test_faults_of_several_files_are_told_together(tmp_path: Path) -> None:
+    files = {**changed("stops.txt", "-65.4100", "west"), **changed("routes.txt", "route_type", "kind")}
+    assert [line.split(" ")[0] for line in refusals(tmp_path, files)] == ["stops.txt:2:", "routes.txt:1:"]
+
+
 def test_faults_are_collected_up_to_a_number(tmp_path: Path) -> None:
-    rows = FILES["stop_times.txt"] + "t1,25:7x,,Q,\n" * 200
+    rows = FILES["stop_times.txt"] + "t1,25:7x,,A,9\n" * 200
     found = refusals(tmp_path, {"stop_times.txt": rows})
     assert len(found) == 51
     assert found[-1] == "... and reading stopped after 50 faults"
