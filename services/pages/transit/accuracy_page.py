@@ -1,8 +1,9 @@
 """How good the estimates were, for the public: a sentence on a stop's page, and a page of tables with the measures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from urllib.parse import urlencode
 
 from sqlalchemy import Connection
@@ -33,18 +34,20 @@ class Row:
     figures: tuple[str, ...]
 
 
-def sentences(ride: Ride, connection: Connection, names: Mapping[str, Sequence[Route]]) -> Mapping[str, str]:
-    """Yesterday's accuracy of lines in a sentence each, by name; none of a line with too few estimates."""
+def sentence(
+    ride: Ride, connection: Connection, names: Mapping[str, Sequence[Route]]
+) -> Callable[[Sequence[str]], str]:
+    """Yesterday's accuracy of lines: a function from their names to a sentence, empty where too few were measured."""
     yesterday = _today(ride) - timedelta(days=1)
     ids = [route.id for routes in names.values() for route in routes]
     accuracy = by_line(sums_between(connection, yesterday, yesterday, ids))
-    found = {}
+    shares: dict[str, float] = {}
     for name, routes in names.items():
         figures = [accuracy[route.id].by_horizon[TOLD_BIN] for route in routes if route.id in accuracy]
-        told = _together([one for one in figures if one is not None])
-        if told is not None:
-            found[name] = _sentence(ride.words, name, told)
-    return found
+        share = _together([one for one in figures if one is not None])
+        if share is not None:
+            shares[name] = share
+    return partial(_sentence, ride.words, shares)
 
 
 def values(ride: Ride, connection: Connection, line: str, days: int) -> dict[str, object]:
@@ -139,11 +142,12 @@ def _together(several: Sequence[Figures]) -> float | None:
     return sum(figures.n * (figures.eta_accuracy or 0.0) for figures in several) / n
 
 
-def _sentence(words: Words, name: str, share: float) -> str:
-    low, high = HORIZONS_MIN[TOLD_BIN]
-    late = words.number(ETA_LIMITS_S[TOLD_BIN][1] / 60, 1)
-    line = cut(name, LONGEST_LINE)
-    return words("rider.kept", line=line, low=low, high=high, share=words.number(100 * share), late=late)
+def _sentence(words: Words, shares: Mapping[str, float], names: Sequence[str]) -> str:
+    told = [f"{cut(name, LONGEST_LINE)} {_share(words, shares[name])}" for name in names if name in shares]
+    if not told:
+        return ""
+    (low, high), (_, late_s) = HORIZONS_MIN[TOLD_BIN], ETA_LIMITS_S[TOLD_BIN]
+    return words("rider.kept", low=low, high=high, late=words.number(late_s / 60, 1), lines=", ".join(told))
 
 
 def _today(ride: Ride) -> date:

@@ -1,6 +1,6 @@
 """What stands on a stop's page and on its sign, gathered from the view."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
@@ -14,7 +14,7 @@ from models.network import Network, Stop
 from services.api.context import context_of
 from services.pages.language import Words
 from services.pages.transit import phrases
-from services.pages.transit.accuracy_page import sentences
+from services.pages.transit.accuracy_page import sentence
 from services.pages.transit.phrases import LONGEST_LINE, Notice, be_there_at, block, cut, notice
 from services.pages.transit.rendering import Ride
 from services.queries.city import proposed_for_city
@@ -51,14 +51,14 @@ class Listed:
 class Board:
     """A stop's lines as they stand, or one of them.
 
-    `kept`: by line, how well its estimates were kept. `asked`: the name of a line that does not call there.
+    `kept`: how well the estimates of lines were kept, in a sentence. `asked`: a line that does not call there.
     """
 
     stop: Stop
     lines: tuple[LineHere, ...]
     notices: tuple[Notice, ...]
     names: tuple[str, ...]
-    kept: Mapping[str, str]
+    kept: Callable[[Sequence[str]], str]
     one: bool = False
     asked: str = ""
 
@@ -127,7 +127,7 @@ def values(ride: Ride, board: Board, most: int, *, told: bool, most_lines: int |
         "one_line": board.one,
         "of_line": query(ride, board.lines[0].name if board.one and board.lines else ""),
         "safe": _tells_when(board),
-        "kept": [board.kept[line.name] for line in shown if line.name in board.kept] if told else (),
+        "kept": board.kept([line.name for line in shown]) if told else "",
     }
 
 
@@ -137,11 +137,9 @@ def sign(ride: Ride, stop: Stop, wanted: Sequence[str]) -> dict[str, object]:
     named = {name.casefold() for name in wanted}
     lines = [one for one in lines_at(ride.view, stop.id, now) if not named or one.name.casefold() in named]
     rows = sorted((pair for line in lines for pair in _sign_rows(ride.words, line, now)), key=lambda pair: pair[0])
-    return {
-        "blind": ride.view.blind,
-        "notices": (*_from_database(ride, stop)[0], *notices_at(ride, stop))[:MOST_SIGN_NOTICES],
-        "rows": [row for _, row in rows[:MOST_SIGN_ROWS]],
-    }
+    notices = (*_from_database(ride, stop)[0], *notices_at(ride, stop))[:MOST_SIGN_NOTICES]
+    room = MOST_SIGN_ROWS - len(notices) - ride.view.blind
+    return {"blind": ride.view.blind, "notices": notices, "rows": [row for _, row in rows[:room]]}
 
 
 def refused(ride: Ride, board: Board) -> str:
@@ -170,15 +168,19 @@ def notices_at(ride: Ride, stop: Stop) -> list[Notice]:
     return [Notice(cut(one.header, LONGEST_HEADER), cut(one.text, LONGEST_NOTICE), one.when) for one in told]
 
 
-def _from_database(ride: Ride, stop: Stop) -> tuple[list[Notice], Mapping[str, str]]:
+def _from_database(ride: Ride, stop: Stop) -> tuple[list[Notice], Callable[[Sequence[str]], str]]:
     """What no memory holds: the city's attention level, and how well each line's estimates were kept."""
     if ride.view.blind:
-        return [], {}
+        return [], _nothing
     try:
         with context_of(ride.request).engine.connect() as connection:
-            return _city(ride, connection), sentences(ride, connection, names_at(ride.view.network, stop.id))
+            return _city(ride, connection), sentence(ride, connection, names_at(ride.view.network, stop.id))
     except (DBAPIError, NoConnectionFree):
-        return [], {}  # the board is told from memory all the same
+        return [], _nothing  # the board is told from memory all the same
+
+
+def _nothing(_names: Sequence[str]) -> str:
+    return ""
 
 
 def _city(ride: Ride, connection: Connection) -> list[Notice]:

@@ -289,8 +289,9 @@ def test_a_stop_says_how_well_its_lines_kept_what_was_said_of_them(city: Town) -
     estimated(city, YESTERDAY, 50)
     estimated(city, YESTERDAY, 50, count=2, route_id="214")
     page = city.site.page(f"/p/{STOP}")
-    assert "307: ayer, a 6–10 min vista, 100 % pasó en término (hasta 1 min antes o 3,5 min después)." in page.text
-    assert "214: ayer" not in page.text
+    said = "Ayer, a 6–10 min vista, pasó en término (hasta 1 min antes o 3,5 min después): 307 100 %."
+    assert said in page.text
+    assert "Ayer" not in city.site.page(f"/p/{STOP}?linea=214").text
 
 
 def test_the_accuracy_of_every_line_is_public_with_what_riders_said(city: Town) -> None:
