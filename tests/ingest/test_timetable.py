@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ingest.gtfs_files import LONGEST_LINE
 from ingest.timetable import BadTimetable, Findings, read, write
 from models.geo import along_m, distance_m, point_at
-from models.links import inheriting
+from models.links import inheriting, links_of
 from models.network import Frequency, Network, Pattern
 from tests import transit_city
 from tests.architecture.repository import ROOT
@@ -389,6 +389,19 @@ def test_recorded_feeds_are_read_without_a_refusal_and_lie_on_their_shapes(path:
     for pattern in network.patterns:
         assert list(pattern.stop_m) == sorted(pattern.stop_m)
         assert not pattern.shape.surveyed or driven_plausibly(network, pattern) > 0.9
+
+
+@pytest.mark.skipif(not FEEDS, reason="needs the recorded feeds")
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [("2012July*m34.zip", "2012Sept*manhattan.zip"), ("2012July*bk.zip", "2012Sept*brooklyn.zip")],
+)
+def test_links_of_a_recorded_city_live_on_in_its_next_timetable(earlier: str, later: str) -> None:
+    before, after = (read(next(RECORDED.rglob(name))) for name in (earlier, later))
+    assert before.trips.keys().isdisjoint(after.trips)
+    known = links_of(before)
+    names, inherited = {link.id for link in known}, {link.id for link in links_of(inheriting(after, known))}
+    assert len(names & inherited) >= 0.99 * len(names)
 
 
 def driven_plausibly(network: Network, pattern: Pattern) -> float:
