@@ -91,14 +91,15 @@ class Ground:
         """A journey newly thought of: waiting where it begins, or running along its line."""
         line = self.network.patterns[journey.trip.pattern]
         trip_id, service_date, start_s = journey.key
-        where = max(along, line.stop_m[0])
+        begun = self.begun(line.index, along)
+        where = along if begun else line.stop_m[0]
         return Hypothesis(
             pattern=line.index,
             trip_id=trip_id,
             service_date=service_date,
             start_s=start_s,
             start_at=journey.start_at,
-            stage=Stage.RUNNING if self.begun(line.index, along) else Stage.WAITING,
+            stage=Stage.RUNNING if begun else Stage.WAITING,
             distance_m=where,
             mark_m=where,
             seen_at=at,

@@ -37,8 +37,8 @@ class Track:
         x, y = here
         xs, ys, along = self.xs, self.ys, self.along
         low, high = max(low, along[0]), min(high, along[-1])
-        first = max(0, bisect_right(along, low) - 1)
-        last = min(len(along) - 1, bisect_left(along, high, first))
+        first = min(max(0, bisect_right(along, low) - 1), len(along) - 2)
+        last = max(first + 1, min(len(along) - 1, bisect_left(along, high, first)))
         best, best_along, best_offset = 1e30, min(max(low, along[0]), along[-1]), 1e9
         for index in range(first, last):
             ax, ay, begin = xs[index], ys[index], along[index]

@@ -85,7 +85,9 @@ class Matcher:
             return _weighed(replace(belief, off=0.0), seeds(ground, belief.marks, step.claims, belief.last))
         begun = list(moved(ground, turned(ground, before.hypotheses, step), step))
         ways = arrived(ground, timed(ground, begun, step), step)
-        off = _leaving(before) + OFF if step.marked else before.off
+        off = before.off
+        if step.marked:  # out of service, a bus drives along lines as well as anywhere
+            off = _leaving(before) + (0.0 if step.claims.out_of_service else OFF)
         if step.marked or step.claims.trip_id != before.claimed:
             best = max([off, *(one.total for one in ways)])
             ways += claimed(ground, ways, step, best + (ENTER if step.claims.trip_id == before.claimed else 0.0))

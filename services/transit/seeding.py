@@ -146,13 +146,16 @@ def _seeds_at(
     bonus = SAME_ROUTE if last is not None and ground.pattern(last).route_id == line.route_id else 0.0
     journeys = ground.journeys.around(pattern, along, at, MOST_JOURNEYS)
     begun = ground.begun(pattern, along)
+    by_headway = []
     for deviation_s, journey in journeys:
         seed = ground.thought(journey, along, at, claims)
         if not promised(journey.trip, journey.start_s):
-            yield bonus, seed
-            return
+            by_headway.append(seed)
+            continue
         late_s = deviation_s if begun else max(0.0, deviation_s)
         yield bonus + deviating(late_s) + _same_block(ground, journey, last), seed
+    if by_headway:  # no minute tells them apart: the one that is claimed, else the nearest
+        yield bonus, max(by_headway, key=lambda seed: seed.claim)
     if not journeys:
         yield UNPLANNED + bonus, ground.unplanned(pattern, along, at, claims, Stage.RUNNING)
 
