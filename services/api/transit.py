@@ -14,7 +14,8 @@ from services.api.access import PUBLIC
 from services.api.context import CityView, Now
 from services.api.freshness import BRIEFLY, SLOW_MOVING
 from services.api.paging import Page, Paged
-from services.api.transit_arrivals import LineFilter, NoSuchStop, Notice, StopId, notices
+from services.api.transit_arrivals import LineFilter, NoSuchStop, StopId
+from services.api.transit_told import Notice, notices
 from services.refusal import NotFound, Refusal
 from services.transit import board
 from services.transit.board import Line, Seen

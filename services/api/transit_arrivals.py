@@ -7,8 +7,7 @@ what was just made; the tests hold the answers to their description.
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
@@ -19,13 +18,12 @@ from pydantic import Field
 from services.api.access import PUBLIC
 from services.api.context import CityView, Now, context_of
 from services.api.freshness import BRIEFLY
+from services.api.transit_told import Coming, Notice, coming, notices, reason
 from services.queries.transit_alerts import InBothLanguages
 from services.refusal import NotFound
 from services.transit import board
-from services.transit.board import MOST_ARRIVALS, Arrival, Empty
+from services.transit.board import MOST_ARRIVALS, Empty
 from services.transit.estimate import Basis
-from services.transit.notice import Words
-from services.transit.reasons import why
 from services.transit.view import Health, View
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
@@ -71,62 +69,6 @@ class NoSuchStop(NotFound):
 
 class NoSuchTrip(NotFound):
     """El horario no tiene ese viaje. / The timetable has no such trip."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimated:
-    """When it reaches the stop. It comes before `earliest` with 10 %, and after `latest` with 10 %."""
-
-    earliest: datetime
-    expected: Annotated[datetime, Field(description="The median: for machines")]
-    latest: datetime
-    be_there_at: Annotated[datetime, Field(description="Early-safe: the time to tell riders")]
-    leaves: Annotated[datetime, Field(description="Median of its leaving the stop")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coming:
-    """One journey at one stop."""
-
-    line: Annotated[str, Field(description="As on the bus's sign", examples=["307"])]
-    line_id: Annotated[str, Field(examples=["307"])]
-    headsign: Annotated[str, Field(examples=["Plaza Italia"])]
-    trip: Annotated[str, Field(examples=["307-0640"])]
-    service_date: Annotated[str, Field(description="YYYYMMDD", examples=["20260302"])]
-    start_s: Annotated[int, Field(description="Start, seconds after noon less 12 h of that date", examples=[24000])]
-    stop: Annotated[str, Field(examples=["LP1912"])]
-    stop_sequence: Annotated[int, Field(examples=[12])]
-    scheduled_arrival: datetime
-    scheduled_departure: datetime
-    estimate: Annotated[Estimated | None, Field(description="Null where only the timetable speaks, or it is withdrawn")]
-    basis: Annotated[Basis, Field(examples=["recent"])]
-    why: Annotated[InBothLanguages, Field(examples=[{"es": "En vivo, según los últimos 3 micros", "en": "..."}])]
-    buses: Annotated[int, Field(description="Recent buses behind it", examples=[3])]
-    withdrawn: Annotated[bool, Field(description="It surely does not come")]
-    passed: Annotated[bool, Field(description="It was here already; only in a trip's progress")]
-    ends_here: Annotated[bool, Field(description="It arrives and does not leave")]
-    boards: Annotated[bool, Field(description="Whether riders may get on")]
-    vehicle: Annotated[str | None, Field(examples=["1207"])]
-    stops_away: Annotated[int | None, Field(description="0: this stop is its next", examples=[4])]
-    distance_away_m: Annotated[float | None, Field(examples=[1630.0])]
-    last_report_at: datetime | None
-    headway_s: Annotated[
-        int | None,
-        Field(description="Only one each so many seconds is promised: this entry stands for them all", examples=[600]),
-    ]
-    occupancy_percent: Annotated[int | None, Field(examples=[40])]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """A service alert in force."""
-
-    id: Annotated[str, Field(examples=["3"])]
-    cause: Annotated[str, Field(examples=["weather"])]
-    effect: Annotated[str, Field(examples=["detour"])]
-    header: InBothLanguages
-    description: InBothLanguages
-    url: Annotated[str, Field(examples=["https://www.laplata.gob.ar/"])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,28 +141,13 @@ async def trip(
             start_s=key[2],
             line_id=status.pattern.route_id,
             basis=status.basis,
-            why=_reason(status.basis, status.reason, status.buses),
+            why=reason(status.basis, status.reason, status.buses),
             vehicle=status.outlook.vehicle if status.outlook else None,
             under_way=status.present,
             delay_s=status.delay_s,
-            calls=[_coming(view, call) for call in progress.calls[:MOST_CALLS]],
+            calls=[coming(view, call) for call in progress.calls[:MOST_CALLS]],
         )
     )
-
-
-def notices(view: View, now: float, stop_id: str, route_ids: list[str]) -> list[Notice]:
-    """The service alerts in force that concern a stop and its lines."""
-    return [
-        Notice(
-            id=one.id,
-            cause=one.cause,
-            effect=one.effect,
-            header=_both(one.header),
-            description=_both(one.description),
-            url=one.url,
-        )
-        for one in board.alerts_for(view, now, stop_id=stop_id, route_ids=route_ids)
-    ]
 
 
 def _stop_arrivals(
@@ -246,7 +173,7 @@ def _stop_arrivals(
         name=stop.name,
         empty=board.why_empty(view, stop_id, found, instant, line or ""),
         data=_health(view, instant, {route.agency_id for route in routes}),
-        arrivals=[_coming(view, one) for one in found[:limit]],
+        arrivals=[coming(view, one) for one in found[:limit]],
         alerts=notices(view, instant, stop_id, [route.id for route in routes]),
     )
 
@@ -262,6 +189,7 @@ def _key(
         key
         for key in view.along.get(found.pattern, ())
         if key[0] == trip_id and service_date in (None, key[1]) and start_s in (None, key[2])
+        if view.due(key, now.timestamp()) is not None
     ]
     if spoken_of:
         return min(spoken_of)
@@ -277,58 +205,3 @@ def _health(view: View, now: float, agency_ids: set[str]) -> Health:
     """The best of the agencies': one that is heard is enough to speak of buses."""
     states = {view.health(now, agency_id) for agency_id in agency_ids} or {view.health(now)}
     return next(state for state in (Health.BLIND, Health.LIVE, Health.SILENT) if state in states)
-
-
-def _coming(view: View, one: Arrival) -> Coming:
-    route, outlook = view.network.routes[one.pattern.route_id], one.outlook
-    return Coming(
-        line=route.short_name or route.long_name,
-        line_id=route.id,
-        headsign=one.journey.trip.headsign or view.network.stops[one.pattern.stop_ids[-1]].name,
-        trip=one.key[0],
-        service_date=one.key[1],
-        start_s=one.key[2],
-        stop=one.stop_id,
-        stop_sequence=one.journey.trip.sequence(one.position),
-        scheduled_arrival=_moment(one.scheduled_arrival),
-        scheduled_departure=_moment(one.scheduled_departure),
-        estimate=_estimated(one),
-        basis=one.basis,
-        why=_reason(one.basis, one.reason, one.buses, one.headway_s),
-        buses=one.buses,
-        withdrawn=one.withdrawn,
-        passed=one.passed,
-        ends_here=one.ends,
-        boards=one.boards,
-        vehicle=outlook.vehicle if outlook else None,
-        stops_away=one.stops_away,
-        distance_away_m=None if one.distance_away_m is None else round(one.distance_away_m),
-        last_report_at=_moment(outlook.place.at) if outlook else None,
-        headway_s=one.headway_s,
-        occupancy_percent=outlook.occupancy if outlook else None,
-    )
-
-
-def _estimated(one: Arrival) -> Estimated | None:
-    if one.estimate is None:
-        return None
-    return Estimated(
-        earliest=_moment(one.estimate.p10),
-        expected=_moment(one.estimate.p50),
-        latest=_moment(one.estimate.p90),
-        be_there_at=_moment(one.estimate.rider),
-        leaves=_moment(one.estimate.leaves),
-    )
-
-
-@lru_cache(maxsize=1_024)
-def _reason(basis: Basis, reason: str, buses: int, headway_s: int | None = None) -> InBothLanguages:
-    return _both(why(basis, reason, buses, headway_s))
-
-
-def _both(words: Words) -> InBothLanguages:
-    return InBothLanguages(es=words.es, en=words.en or words.es)
-
-
-def _moment(at: float) -> datetime:
-    return datetime.fromtimestamp(int(at), UTC)

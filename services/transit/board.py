@@ -210,11 +210,11 @@ def trip_progress(view: View, key: Key, now: float) -> Progress | None:
     status = journey_status(view, key, now)
     if status is None:
         return None
-    due, calls = view.due(key, now), []
-    for position in range(len(status.pattern.stop_ids)):
-        call = call_of(status.journey, status.pattern, position)
-        calls.append(_planned(call) if due is None else _told(due, call, passed=position < due.coming.first))
-    return Progress(status, tuple(calls))
+    due, pattern = view.due(key, now), status.pattern
+    positions = range(len(pattern.stop_ids))
+    if due is None:
+        return Progress(status, tuple(_planned(call_of(status.journey, pattern, at)) for at in positions))
+    return Progress(status, tuple(_told(due, pattern, at) for at in positions))
 
 
 def vehicles(view: View, now: float, route_id: str = "") -> list[Seen]:
@@ -291,7 +291,7 @@ def _followed(view: View, stop_id: str, now: float, start: float, end: float) ->
         for due in view.dues_along(index, now):
             arrives, leaves = _when(due, position)
             if arrives <= end and leaves >= start:
-                yield _told(due, call_of(due.journey, pattern, position))
+                yield _told(due, pattern, position)
 
 
 def _timetabled(view: View, stop_id: str, now: float, start: float, end: float) -> Iterator[Arrival]:
@@ -322,18 +322,19 @@ def _planned(call: Call, headway_s: int | None = None) -> Arrival:
     )
 
 
-def _told(due: Due, call: Call, *, passed: bool = False) -> Arrival:
-    coming = due.coming
-    stops_away, distance_m = (None, None) if passed else _away(due, call)
+def _told(due: Due, pattern: Pattern, position: int) -> Arrival:
+    coming, journey = due.coming, due.journey
+    passed = position < coming.first
+    stops_away, distance_m = (None, None) if passed else _away(due, pattern, position)
     return Arrival(
-        call.key,
-        call.journey,
-        call.pattern,
-        call.position,
-        call.arrival,
-        call.departure,
+        due.key,
+        journey,
+        pattern,
+        position,
+        journey.arrival_at(position),
+        journey.departure_at(position),
         coming.basis,
-        estimate=_estimate(coming, call.position),
+        estimate=_estimate(coming, position),
         reason=coming.reason,
         buses=coming.buses,
         outlook=due.outlook,
@@ -350,12 +351,12 @@ def _estimate(coming: Coming, position: int) -> Estimate | None:
     return Estimate(coming.p10[at], coming.p50[at], coming.p90[at], coming.rider[at], coming.leaves[at])
 
 
-def _away(due: Due, call: Call) -> tuple[int | None, float | None]:
-    """Stops and metres between the vehicle and a call of the journey it makes now; None of later ones."""
+def _away(due: Due, pattern: Pattern, position: int) -> tuple[int | None, float | None]:
+    """Stops and metres between the vehicle and a stop of the journey it makes now; None of later ones."""
     if due.outlook is None or due.turn or due.outlook.place.trip_id != due.coming.trip_id:
         return None, None
-    distance_m = call.pattern.stop_m[call.position] - due.outlook.place.distance_m
-    return call.position - due.coming.first, max(0.0, distance_m)
+    distance_m = pattern.stop_m[position] - due.outlook.place.distance_m
+    return position - due.coming.first, max(0.0, distance_m)
 
 
 def _when(due: Due, position: int) -> tuple[float, float]:
