@@ -17,8 +17,10 @@ from time import monotonic
 import httpx
 from sqlalchemy import Engine, text
 
+from ingest.timetable import write
 from models.alert import NAR
 from models.migrations import upgrade
+from models.network import Network
 from services.api.access import ensure_first_operator
 from services.child import end_child, spawn
 from services.load import load
@@ -26,7 +28,9 @@ from services.runtime import DEMO_LOCK, FasterClock, SettingsTrouble, wall_clock
 from services.seed import LA_PLATA, read_seed
 
 PARTS = ("pipeline", "notifier", "api", "simulate")
-LEARNING = "learn"
+LEARNING, IMPORTING = "learn", "gtfs"
+FEED = "laplata_esquematica"
+"""The timetable of buses that do not exist, by its name."""
 PAST_DAYS = 120
 """The simulated past the streams' forecasts are learnt from, while the demo already runs."""
 PAUSE = timedelta(minutes=1)
@@ -90,6 +94,14 @@ def prepare(database: Engine, now: datetime) -> str | None:
         return ensure_first_operator(transaction, now)
 
 
+def timetable_file(folder: Path, lines: Network) -> Path:
+    """The simulated buses' timetable as GTFS, written once: it is imported from there like any other."""
+    feed = folder / f"{lines.version}.zip"
+    if not feed.exists():
+        write(lines, feed)
+    return feed
+
+
 @dataclass(slots=True)
 class Parts:
     """The processes of the demo, each with its log, started again should one end by itself."""
@@ -97,6 +109,7 @@ class Parts:
     folder: Path
     environment: dict[str, str]
     scenario: str
+    timetable: Path
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     started_s: dict[str, float] = field(default_factory=dict)
     restarts: int = 0
@@ -121,6 +134,10 @@ class Parts:
         for process in self.running.values():
             end_child(process, signal.SIGTERM)
 
+    def import_timetable(self) -> None:
+        """Put the buses' timetable in force, beside everything else; once."""
+        self._start(IMPORTING)
+
     def learn(self) -> None:
         """Learn the forecasts beside everything else; it ends by itself and is not started again."""
         self._start(LEARNING)
@@ -128,6 +145,7 @@ class Parts:
     def _start(self, name: str) -> None:
         words = {
             "simulate": ["--scenario", self.scenario],
+            IMPORTING: ["import", str(self.timetable), "--feed", FEED],
             LEARNING: ["--simulated", self.scenario, "--days", str(PAST_DAYS)],
         }
         program = [sys.executable, "-m", "services", name, *words.get(name, [])]

@@ -19,15 +19,20 @@ from services.demo import (
     prepare,
     resumed_clock,
     tell_time,
+    timetable_file,
 )
 from services.embedded import DidNotStart, embedded_broker, embedded_postgres
 from services.runtime import SettingsTrouble, open_database, stop_on_signals
 from services.settings import Settings
+from simulators.lines import network
 from simulators.scenarios import SCENARIOS
+from simulators.wire import MUNICIPALITY
 
 NAME = "demo"
 HELP = "Everything on this machine, in a simulated city, until Ctrl-C."
 SPEED = 60.0
+STOP, STOP_NAME = "LP1912", "7 y 50"
+"""Where to see the next 307."""
 STATUS_S = 1.0
 UNWATCHED_STATUS_S = 10.0
 """How often the status is said where nobody watches a terminal."""
@@ -65,9 +70,11 @@ def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop:
         if port != settings.api_port:
             _say(f"el puerto {settings.api_port} está ocupado, uso {port} / port taken")
         environment = {"VIGIA_DATA_DIR": str(folder), "VIGIA_CLOCK": str(clock), "VIGIA_API_PORT": str(port)}
-        parts = Parts(folder, environment, arguments.scenario)
+        environment["VIGIA_FOREIGN_BUSES"] = MUNICIPALITY
+        parts = Parts(folder, environment, arguments.scenario, timetable_file(folder, network()))
         try:
             parts.start_all()
+            parts.import_timetable()
             if not await_page(f"http://{HOST}:{port}", parts, stop):
                 _say(f"la página no respondió: ver / the page did not answer: see {folder / 'api.log'}")
                 return 0 if stop.is_set() else 1
@@ -85,6 +92,7 @@ def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop:
 
 def _greet(port: int, mqtt_url: str, token: str | None) -> None:
     _say(f"\n  Vigía: http://{HOST}:{port}/   (API: /api/v1/docs)")
+    _say(f"  Micros esquemáticos / schematic buses: http://{HOST}:{port}/p/{STOP} ({STOP_NAME})")
     _say(f"  MQTT:  {mqtt_url}")
     if token is not None:
         _say(f"  Código del operador (se muestra una sola vez) / operator token (shown once): {token}")
