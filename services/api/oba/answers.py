@@ -24,9 +24,9 @@ Told = TypeVar("Told", bound=Struct)
 _ENCODER = json.Encoder()
 
 
-def answer(data: oba.Data, now_s: float, *, code: int = 200, text: str = "OK") -> oba.Answer[oba.Data]:
+def answer(data: oba.Data, now_s: float) -> oba.Answer[oba.Data]:
     """Data in their wrapper."""
-    return oba.Answer(code=code, current_time=round(now_s * 1000), text=text, version=VERSION, data=data)
+    return oba.Answer(code=200, current_time=round(now_s * 1000), text="OK", version=VERSION, data=data)
 
 
 def encoded(told: Struct, status: int = 200) -> Response:
@@ -71,7 +71,7 @@ def _with_answers(openapi: dict[str, Any], told: dict[str, Any]) -> dict[str, An
     schemas, components = json.schema_components(types, ref_template="#/components/schemas/{name}")
     openapi["components"] = {"schemas": components}
     refused = {"description": "Refused", "content": {"application/json": {"schema": schemas[-1]}}}
-    for path, schema in zip(told, schemas, strict=False):
+    for path, schema in zip(told, schemas[:-1], strict=True):
         fine = {"description": "OK", "content": {"application/json": {"schema": schema}}}
         openapi["paths"][path]["get"]["responses"] = {"200": fine, "default": refused}
     return openapi

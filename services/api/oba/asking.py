@@ -1,6 +1,5 @@
 """What a OneBusAway client asks: parameters with their bounds, and the city as it is known at that moment."""
 
-import math
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Annotated
@@ -25,7 +24,8 @@ FARTHEST_M = 50_000.0
 USUAL_LIST = 100
 MOST_LIST = 250
 HALF_DAY = timedelta(hours=12)
-EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+MOST_AWAY = timedelta(days=400)
+TOO_FAR = "more than 400 days from now"
 
 
 class NoSuchResource(NotFound):
@@ -146,16 +146,19 @@ async def _area(
 Where = Annotated[Area, Depends(_area)]
 
 
-def instant(text: str | None, usual: float, name: str = "time") -> float:
-    """The moment asked for, Unix seconds: written as Unix milliseconds or RFC 3339. Raises BadParameter."""
+def instant(text: str | None, now_s: float, name: str = "time") -> float:
+    """The moment asked for, now unless said, Unix seconds: written as Unix milliseconds or RFC 3339.
+
+    Raises BadParameter where it cannot be read or is more than MOST_AWAY from now: each day looked at is remembered.
+    """
     if text is None or not text.strip():
-        return usual
+        return now_s
     try:
         at = float(text) / 1000 if text.strip().lstrip("-").isdecimal() else _written(text)
     except (ValueError, OverflowError) as error:
         raise BadParameter(name, "neither Unix milliseconds nor RFC 3339") from error
-    if not (math.isfinite(at) and EARLIEST.timestamp() <= at <= LATEST.timestamp()):
-        raise BadParameter(name, "between the years 2000 and 2100")
+    if not abs(at - now_s) <= MOST_AWAY.total_seconds():
+        raise BadParameter(name, TOO_FAR)
     return at
 
 
@@ -166,24 +169,28 @@ def _written(text: str) -> float:
 
 
 def day_of(text: str | None, network: Network, now: datetime) -> date:
-    """The date asked for: YYYY-MM-DD, or any moment of it in Unix milliseconds; today unless said."""
+    """The date asked for, today unless said: YYYY-MM-DD, or any moment of it in Unix milliseconds.
+
+    Raises BadParameter as `instant` does.
+    """
+    today = now.astimezone(network.zone).date()
     if text is None or not text.strip():
-        return now.astimezone(network.zone).date()
+        return today
     if text.strip().lstrip("-").isdecimal():
-        return service_day(text, network)
+        return service_day(text, network, now.timestamp())
     try:
         day = date.fromisoformat(text.strip())
     except ValueError as error:
         raise BadParameter("date", "not YYYY-MM-DD") from error
-    if not EARLIEST.date() <= day <= LATEST.date():
-        raise BadParameter("date", "between the years 2000 and 2100")
+    if abs(day - today) > MOST_AWAY:
+        raise BadParameter("date", TOO_FAR)
     return day
 
 
-def service_day(text: str, network: Network) -> date:
-    """The service date whose midnight is meant, whether or not the clocks change that day."""
-    at = datetime.fromtimestamp(instant(text, 0.0, "serviceDate"), network.zone)
-    return (at.astimezone(UTC) + HALF_DAY).astimezone(network.zone).date()
+def service_day(text: str, network: Network, now_s: float) -> date:
+    """The service date whose midnight is meant, whether or not the clocks change that day. Raises BadParameter."""
+    at = datetime.fromtimestamp(instant(text, now_s, "serviceDate"), UTC)
+    return (at + HALF_DAY).astimezone(network.zone).date()
 
 
 def limited(asked: int | None) -> int:

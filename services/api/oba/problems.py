@@ -100,7 +100,7 @@ def report_problem_with_trip(request: Request, asked: Asked, said: Report, trip_
         stop_id=stop.id if stop else None,
         route_id=network.patterns[trip.pattern].route_id,
         trip_id=trip.id,
-        service_date=service_day(said.service_date, network) if said.service_date else None,
+        service_date=service_day(said.service_date, network, asked.now_s) if said.service_date else None,
         vehicle=said.vehicle.replace("\0", "") if said.vehicle else None,
         on_board=said.on_board,
         comment=said.comment,

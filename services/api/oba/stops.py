@@ -21,7 +21,7 @@ USUAL_FOUND = 20
 
 router = APIRouter()
 
-Asking_for = Annotated[str, Query(max_length=100, description="Words of a name, or a code")]
+Sought = Annotated[str, Query(alias="input", max_length=100, description="Words of a name, or a code")]
 
 
 @where(router, "/stops-for-location.json")
@@ -45,9 +45,7 @@ def routes_for_location(
 
 
 @where(router, "/search/stop.json")
-def search_stop(
-    asked: Asked, words: Annotated[Asking_for, Query(alias="input")], count: Count = None
-) -> oba.Answer[oba.Listing[oba.Stop]]:
+def search_stop(asked: Asked, words: Sought, count: Count = None) -> oba.Answer[oba.Listing[oba.Stop]]:
     """Stops by the code on the pole or by their corner, the likeliest first."""
     limit = min(count or USUAL_FOUND, MOST_LIST)
     found = search(asked.index.network, words)
@@ -55,9 +53,7 @@ def search_stop(
 
 
 @where(router, "/search/route.json")
-def search_route(
-    asked: Asked, words: Annotated[Asking_for, Query(alias="input")], count: Count = None
-) -> oba.Answer[oba.Listing[oba.Route]]:
+def search_route(asked: Asked, words: Sought, count: Count = None) -> oba.Answer[oba.Listing[oba.Route]]:
     """Lines by their number or by words of their name."""
     limit = min(count or USUAL_FOUND, MOST_LIST)
     found = [line.route for line in board.lines(asked.view, asked.now_s) if _is_called(line.route, words)]

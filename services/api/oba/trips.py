@@ -1,7 +1,7 @@
 """Trips and the buses that make them."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -240,10 +240,10 @@ def journey_of(asked: Asking, trip: Trip, service_date: str | None, now: float) 
     """
     network = asked.index.network
     if service_date is not None:
-        found = list(_starts(asked, trip, service_day(service_date, network)))
+        found = list(_starts(asked, trip, service_day(service_date, network, asked.now_s)))
     else:
         days = [day for day in network.days_around(now) if trip.service_id in network.day(day)[1]]
-        today = service_day(str(ms(now)), network)
+        today = datetime.fromtimestamp(now, network.zone).date()
         found = [journey for day in days or [today] for journey in _starts(asked, trip, day)]
     if not found:
         raise NoSuchResource

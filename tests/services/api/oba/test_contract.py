@@ -67,6 +67,7 @@ PLAUSIBLE: dict[str, st.SearchStrategy[str]] = {
     "minutesBefore": st.integers(0, 100).map(str),
     "minutesAfter": st.integers(0, 2_000).map(str),
     "stopSequence": st.integers(0, 9).map(str),
+    "routeType": st.sampled_from(["3", "0, 3", "1"]),
     "maxCount": st.integers(1, 10).map(str),
 }
 FLAGS = st.sampled_from(["true", "false"])
