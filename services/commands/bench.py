@@ -1,4 +1,4 @@
-"""`vigia bench ingest`: how fast this machine carries readings, beside what its broker and database can do alone."""
+"""`vigia bench`: how fast this machine carries readings and follows buses, beside what its parts can do alone."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from services.bench import measure
+from services.bench.transit import measure_transit
 
 NAME = "bench"
 HELP = "Measure this machine on embedded parts of its own."
@@ -21,16 +22,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     ingest.add_argument("--seconds", type=float, default=20.0, help="how long the road is measured (default: 20)")
     ingest.add_argument("--per-message", type=int, default=1, help="readings in one message (default: 1)")
     ingest.add_argument("--json", action="store_true", help="print one JSON object")
+    transit = what.add_parser("transit", help="buses followed and committed; arrivals answered over HTTP")
+    transit.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the figures; readings a second unless the name says otherwise. Exit status 2 on impossible options."""
+    if arguments.what == "transit":
+        with tempfile.TemporaryDirectory(prefix="vigia-bench-") as folder:
+            return _tell(measure_transit(Path(folder)), as_json=arguments.json)
     if not 0 < arguments.seconds <= MOST_SECONDS or not 0 < arguments.per_message <= MOST_PER_MESSAGE:
         print(f"seconds: up to {MOST_SECONDS}; readings in a message: 1 to {MOST_PER_MESSAGE}")
         return 2
     with tempfile.TemporaryDirectory(prefix="vigia-bench-") as folder:
         found = measure(seconds=arguments.seconds, per_message=arguments.per_message, folder=Path(folder))
-    if arguments.json:
+    return _tell(found, as_json=arguments.json)
+
+
+def _tell(found: Mapping[str, object], *, as_json: bool) -> int:
+    if as_json:
         print(json.dumps(found))
         return 0
     for name, value in found.items():

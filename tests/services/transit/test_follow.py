@@ -130,7 +130,7 @@ def test_stops_that_were_passed_are_visits_and_estimates_that_came_true_are_scor
 def test_what_links_taught_is_kept_with_the_tick_and_a_restart_goes_on_from_it(street: Street) -> None:
     journey = street.journey("10-0720")
     street.drive(journey, "one", 0, 240, trip_id="10-0720")
-    street.pipeline._tick_buses()
+    street.pipeline.tick_buses()
     learnt = street.rows("SELECT link_id FROM link_history ORDER BY 1")
     assert len(learnt) >= 2
     street.restart()
@@ -172,23 +172,23 @@ def test_the_same_positions_twice_change_nothing(street: Street) -> None:
 def test_a_journey_no_vehicle_makes_is_told_and_taken_back_once_one_does(street: Street) -> None:
     journey = street.journey("10-0720")
     street.now = datetime.fromtimestamp(journey.start_at - 120, UTC)
-    street.pipeline._tick_buses()
+    street.pipeline.tick_buses()
     expected = "SELECT coming FROM expected_journeys WHERE trip_id = '10-0720' AND until > '{}'"
     ((said,),) = street.rows(expected.format(street.now))
     coming = msgspec.json.decode(str(said), type=Coming)
     assert coming.basis is Basis.SCHEDULE
     street.drive(journey, "one", 0, 120, trip_id="10-0720")
-    street.pipeline._tick_buses()
+    street.pipeline.tick_buses()
     assert street.rows(expected.format(street.now)) == []
 
 
 def test_what_holds_already_is_not_written_again(street: Street) -> None:
-    street.pipeline._tick_buses()
+    street.pipeline.tick_buses()
     count = "SELECT count(*), count(DISTINCT changed_in::text) FROM expected_journeys"
     ((journeys, _),) = street.rows(count)
     assert journeys > 10
     street.now += timedelta(seconds=16)
-    street.pipeline._tick_buses()
+    street.pipeline.tick_buses()
     again = "SELECT count(*) FROM expected_journeys WHERE changed_in = (SELECT max(changed_in) FROM expected_journeys)"
     ((rewritten,),) = street.rows(again)
     assert rewritten < journeys / 2
@@ -198,7 +198,7 @@ def test_a_vehicle_gone_silent_comes_nowhere(street: Street) -> None:
     street.drive(street.journey("10-0720"), "one", 0, 120, trip_id="10-0720")
     assert street.outlook("one").coming
     street.now += timedelta(minutes=11)
-    street.pipeline._tick_buses()
+    street.pipeline.tick_buses()
     assert street.outlook("one").coming == ()
 
 
@@ -211,7 +211,7 @@ def test_another_timetable_loses_no_vehicle(street: Street) -> None:
         stored = timetable.store(transaction, network, "test", street.now)
     street.network = stored.network
     street.now += timedelta(seconds=20)
-    street.pipeline._tick_buses()
+    street.pipeline.tick_buses()
     street.drive(street.journey("10-0720"), "one", 180, 240)
     assert street.outlook("one").version == stored.network.version
     assert street.outlook("two").version == stored.network.version
@@ -265,7 +265,7 @@ def test_positions_without_a_fix_or_from_the_future_move_nobody(street: Street) 
 def test_without_a_timetable_positions_are_kept_and_nobody_is_followed(database: Engine) -> None:
     here = Street(database, transit_city.network(), datetime(2026, 3, 2, 10, tzinfo=UTC))
     here.say(here.now.timestamp(), ("one", {"lat": -34.92, "lon": -57.95}))
-    here.pipeline._tick_buses()
+    here.pipeline.tick_buses()
     assert here.rows("SELECT count(*) FROM bus_readings") == [(1,)]
     assert here.rows("SELECT count(*) FROM vehicle_outlooks") == [(0,)]
     here.pipeline.close()

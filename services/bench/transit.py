@@ -1,0 +1,194 @@
+"""`vigia bench transit`: buses followed and committed; arrivals answered beside an empty answer of the same server."""
+
+import gc
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from time import monotonic, process_time, sleep
+
+import httpx
+from sqlalchemy import Engine, text
+
+from models.kind import Lane
+from models.migrations import upgrade
+from models.network import midnight_at
+from models.reading import Message
+from services.bench.grid import ZONE, Bus, city, fleet
+from services.bench.requests import Answered, ask
+from services.child import free_port
+from services.embedded import embedded_postgres
+from services.pipeline import Pipeline
+from services.runtime import Every, open_database, wall_clock
+from services.transit import timetable
+from services.transit.follow import TICK_S, Follower
+
+FEW, USUAL, MANY = 100, 1_000, 10_000
+PERIOD_S = 30
+BATCH = 100
+ASKED_S = 4.0
+START_S = 60.0
+POLL_S = 0.1
+API_PORT = 8723
+AROUND_S = 4_500
+"""So long before and after now the timetable has trips."""
+SPARE = 1.2
+_CONFIGURE = "INSERT INTO configuration (version, city) VALUES (1, :city) ON CONFLICT DO NOTHING"
+_LET_GO = (
+    "TRUNCATE bus_readings, device_memories, sequence_gaps, devices, vehicle_outlooks, expected_journeys, stop_visits,"
+    " link_history, transit_trust, estimate_scores CASCADE"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What following so many buses took."""
+
+    positions: int
+    seconds: float
+    cpu_s: float
+
+    @property
+    def per_s(self) -> float:
+        """Positions a second from the message to the commit."""
+        return self.positions / self.seconds
+
+    @property
+    def cpu_us(self) -> float:
+        """Processor time of this process for one position, µs."""
+        return 1e6 * self.cpu_s / self.positions
+
+
+def measure_transit(folder: Path) -> dict[str, object]:
+    """Everything `vigia bench transit` prints."""
+    with embedded_postgres(folder) as server:
+        database = open_database(server.url, name="bench")
+        with database.begin() as transaction:
+            upgrade(transaction)
+        few = _carry(Town(database, FEW), warm=4, rounds=20)
+        many = _carry(Town(database, MANY), warm=3, rounds=1)
+        town = Town(database, USUAL)
+        usual = _carry(town, warm=4, rounds=8)
+        with _api(server.url, folder) as url:
+            served = _served(url, town)
+        database.dispose()
+    arrivals, empty = served
+    return {
+        "positions_per_s": round(usual.per_s),
+        "cpu_us_per_position": {str(n): round(one.cpu_us) for n, one in ((FEW, few), (USUAL, usual), (MANY, many))},
+        "growth": round((many.seconds / many.positions) / (few.seconds / few.positions), 3),
+        "arrivals_per_s": round(arrivals.per_s),
+        "arrivals_p99_ms": round(arrivals.p99_ms, 2),
+        "arrivals_bytes": round(arrivals.bytes),
+        "empty_per_s": round(empty.per_s),
+        "arrivals_ratio": round(arrivals.per_s / empty.per_s, 3),
+    }
+
+
+class Town:
+    """A city whose timetable, in force in the database, asks for a few more buses than there are."""
+
+    def __init__(self, database: Engine, buses: int) -> None:
+        """Lets go of the town before it."""
+        self.database, self.now = database, wall_clock()
+        day = self.now.astimezone(ZONE).date()
+        since_s = int(self.now.timestamp() - midnight_at(day, ZONE))
+        network = city(day, since_s - AROUND_S, since_s + AROUND_S, round(SPARE * buses))
+        with database.begin() as transaction:
+            transaction.execute(text(_LET_GO))
+            transaction.execute(
+                text(_CONFIGURE), {"city": json.dumps({"id": "grid", "name": "Grid", "zone": ZONE.key})}
+            )
+            self.network = timetable.store(transaction, network, "grid", self.now).network
+        self.buses = fleet(self.network, day, self.now.timestamp(), buses)
+
+
+def _carry(town: Town, *, warm: int, rounds: int) -> Carried:
+    """Carry rounds of reports, the last one now, as a pipeline does; the first, unmeasured, find the journeys."""
+    buses, moment = town.buses, [town.now]
+    pipeline = Pipeline(town.database, lambda: moment[0], Lane.BULK, buses=Follower())
+    spent_s = cpu_s = 0.0
+    tick = Every(TICK_S)
+    for number in range(warm + rounds):
+        at = town.now - timedelta(seconds=PERIOD_S * (warm + rounds - 1 - number))
+        batches = list(_batches(buses, at))
+        gc.collect()
+        began_s, cpu_began_s = monotonic(), process_time()
+        for batch in batches:
+            moment[0] = batch[-1].received_at
+            pipeline.carry(batch)
+            if tick.due():  # under full load, time passes no faster than it does
+                pipeline.tick_buses()
+        if number >= warm:
+            spent_s, cpu_s = spent_s + monotonic() - began_s, cpu_s + process_time() - cpu_began_s
+    status = pipeline.buses.status if pipeline.buses else None
+    pipeline.close()
+    assert status is not None
+    assert status.bus_faults == 0, "following failed: see the log"
+    assert status.bus_positions == (warm + rounds) * len(buses), f"{status.bus_positions} positions were followed"
+    return Carried(rounds * len(buses), spent_s, cpu_s)
+
+
+def _batches(buses: Sequence[Bus], at: datetime) -> Iterator[list[Message]]:
+    """One report of each bus, spread over the seconds before `at`."""
+    random = Random(int(at.timestamp()))  # noqa: S311
+    messages = []
+    for number, bus in enumerate(buses):
+        said_at = at.timestamp() - PERIOD_S * (1 - number / len(buses))
+        body = json.dumps(bus.position(said_at, random)).encode()
+        messages.append(Message(f"vigia/v1/grid/bus/{bus.name}", body, datetime.fromtimestamp(said_at + 0.5, UTC)))
+    return (messages[start : start + BATCH] for start in range(0, len(messages), BATCH))
+
+
+@contextmanager
+def _api(database_url: str, folder: Path) -> Iterator[str]:
+    """The API as a process, with an empty endpoint beside its own."""
+    port = free_port(API_PORT)
+    environment = os.environ | {
+        "VIGIA_DATABASE_URL": database_url,
+        "VIGIA_API_PORT": str(port),
+        "VIGIA_LOG_LEVEL": "WARNING",
+    }
+    with (folder / "api.log").open("wb") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "services.bench.serving"], env=environment, stdout=log, stderr=log
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait(f"{url}/empty")
+        yield url
+    finally:
+        child.terminate()
+        child.wait(START_S)
+
+
+def _wait(url: str) -> None:
+    deadline_s = monotonic() + START_S
+    while monotonic() < deadline_s:
+        try:
+            if httpx.get(url, timeout=2.0).is_success:
+                return
+        except httpx.HTTPError:
+            sleep(POLL_S)
+    raise TimeoutError(f"{url} did not answer")
+
+
+def _served(url: str, town: Town) -> tuple[Answered, Answered]:
+    """Arrivals and empty answers in turns, so that what else the machine does weighs on both."""
+    with town.database.begin() as transaction:
+        live = transaction.execute(text("SELECT count(*) FROM vehicle_outlooks WHERE outlook LIKE '%in_progress%'"))
+        assert live.scalar_one() > USUAL // 2, "hardly a bus is on its way"
+    stops = sorted(town.network.stops)
+    Random(3).shuffle(stops)  # noqa: S311
+    paths = [f"/api/v1/transit/stops/{stop}/arrivals" for stop in stops]
+    answer = httpx.get(f"{url}{paths[0]}", timeout=10.0).raise_for_status()
+    assert answer.json()["arrivals"], "nothing comes to the stop"
+    ask(url, paths, 1.0)
+    turns = [(ask(url, ["/empty"], ASKED_S / 2), ask(url, paths, ASKED_S / 2)) for _ in range(2)]
+    return sum((one for _, one in turns), Answered()), sum((one for one, _ in turns), Answered())
