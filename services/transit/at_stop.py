@@ -26,6 +26,8 @@ MISSED_S = 20 * 60.0
 """How long ago a journey may have been planned for its not coming to matter still."""
 STARTED_S = 2 * 60.0
 """A bus this long on its way should have been heard."""
+OVERDUE_S = 60.0
+"""A bus not seen to pass this long after the last time it could was there, or its reports are late."""
 MOST_COMING = 3
 MOST_WITHDRAWN = 2
 DAYS_AHEAD = 8
@@ -77,7 +79,7 @@ def _line(
 ) -> LineHere:
     ids = {route.id for route in routes}
     mine = [one for one in found if one.pattern.route_id in ids and one.boards and not one.passed]
-    coming = [one for one in mine if not one.withdrawn and (one.estimate is not None or one.at >= now)]
+    coming = [one for one in mine if _comes(one, now)]
     service = _service(view, stop_id, routes, coming, mine, now)
     withdrawn = sorted((one for one in mine if one.withdrawn), key=lambda one: one.scheduled_departure)
     told = [told_of(view.network, one, now) for one in coming]
@@ -89,6 +91,16 @@ def _line(
         tuple(told_of(view.network, one, now) for one in withdrawn[:MOST_WITHDRAWN]),
         next_at,
     )
+
+
+def _comes(arrival: Arrival, now: float) -> bool:
+    """Whether it is still to be waited for: not withdrawn, nor over by the timetable or by all that was expected."""
+    if arrival.withdrawn:
+        return False
+    if arrival.estimate is None:
+        return arrival.at >= now
+    # One that fell silent stays for as long as it is told at all: it may stand in a jam nobody hears of.
+    return arrival.basis is Basis.NOT_REPORTING or arrival.estimate.p90 >= now - OVERDUE_S
 
 
 def _service(

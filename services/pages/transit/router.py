@@ -18,7 +18,6 @@ from services.queries import transit_reports
 from services.refusal import NotFound
 from services.transit import text_answers
 from services.transit.mirror import NotReadYet
-from services.transit.sms import LONGEST_TEXT
 from services.transit.stop_search import LONGEST_ASKED, search, with_code
 
 router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, include_in_schema=False)
@@ -87,7 +86,9 @@ def stop(ride: Rider, code: Code, linea: LineName = "") -> HTMLResponse:
 @router.get("/p/{code}/no-paso", dependencies=[PUBLIC])
 def ask_missed(ride: Rider, code: Code, linea: LineName = "", gracias: str = "") -> HTMLResponse:
     """Which of the last journeys, of one line where it is named, did not come?"""
-    found = _known(ride, code)
+    found = with_code(ride.view.network, code)
+    if found is None:
+        return _search_page(ride, code, [], HTTPStatus.NOT_FOUND)
     thanks = bool(gracias)
     journeys = [] if thanks else missed.journeys(ride, found, linea.strip())
     return small_page(ride, "missed.html", stops.heading(found) | {"journeys": journeys, "thanks": thanks})
@@ -104,9 +105,9 @@ def take_missed(
     """Count that it did not come. From this site's own form only, and so many from one address."""
     if not same_site(request):
         raise ForeignForm
-    found = _known(ride, code)
-    report = missed.report(ride, found, viaje)
-    if report is None:
+    found = with_code(ride.view.network, code)
+    report = missed.report(ride, found, viaje) if found else None
+    if found is None or report is None:
         raise NoSuchJourney
     missed.allow(request)
     transit_reports.keep(transaction, report)
@@ -117,7 +118,9 @@ def take_missed(
 @router.get("/cartel/{code}", dependencies=[PUBLIC])
 def sign(ride: Rider, code: Code, lineas: LineNames = "", refresco: Refresh = 30) -> HTMLResponse:
     """A stop's board for an old television: large, by time, loading itself again."""
-    found = _known(ride, code)
+    found = with_code(ride.view.network, code)
+    if found is None:
+        return _search_page(ride, code, [], HTTPStatus.NOT_FOUND)
     shown = stops.sign(ride, found, [name.strip() for name in lineas.split(",") if name.strip()])
     return small_page(ride, "sign.html", stops.heading(found) | shown | {"refresh_s": refresco}, style="sign.css")
 
@@ -129,22 +132,13 @@ def precision(ride: Rider, snapshot: Snapshot, linea: LineName = "", dias: Days 
 
 
 @router.get("/sms", dependencies=[PUBLIC], response_class=PlainTextResponse)
-def sms(
-    request: Request, now: Now, texto: Annotated[str, Query(max_length=LONGEST_TEXT, pattern=NO_NUL)] = ""
-) -> Response:
-    """A rider's text message answered, for a gateway that fetches plain text."""
+def sms(request: Request, now: Now, texto: str = "") -> Response:
+    """A rider's text message answered, for a gateway that fetches plain text: whatever it says there is an answer."""
     try:
         view = context_of(request).mirror.view()
     except NotReadYet:
         view = None
-    return _message(text_answers.answer(view, texto, now.timestamp()))
-
-
-def _known(ride: Ride, code: str) -> Stop:
-    found = with_code(ride.view.network, code)
-    if found is None:
-        raise stops.NoSuchStop
-    return found
+    return PlainTextResponse(text_answers.answer(view, texto, now.timestamp()))
 
 
 def _search_page(ride: Ride, asked: str, found: list[Stop], status: int = HTTPStatus.OK) -> HTMLResponse:

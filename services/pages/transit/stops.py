@@ -18,7 +18,6 @@ from services.pages.transit.accuracy_page import sentence
 from services.pages.transit.phrases import LONGEST_LINE, Notice, be_there_at, block, cut, notice
 from services.pages.transit.rendering import Ride
 from services.queries.city import proposed_for_city
-from services.refusal import NotFound
 from services.transit import board as boards
 from services.transit.at_stop import destinations_at, line_name, lines_at, names_at
 from services.transit.stop_search import code_of
@@ -31,10 +30,6 @@ MOST_OTHERS = 30
 MOST_PLACES = 3
 MOST_SIGN_ROWS = 7
 MOST_SIGN_NOTICES = 1
-
-
-class NoSuchStop(NotFound):
-    """No hay una parada con ese código. / There is no stop of that code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import httpx
+import psycopg
 import pytest
 from sqlalchemy import Engine, insert, select
 
@@ -18,6 +19,7 @@ from services.transit.estimate import Basis
 from services.transit.fleet import Score
 from services.transit.gsm7 import septets
 from services.transit.tally import tallied
+from services.transit.view import blinded
 from simulators import lines
 from tests.services.pages.city import attend, load_seed
 from tests.services.pages.conftest import copied, dropped
@@ -207,6 +209,24 @@ def test_alerts_and_the_attention_level_stand_on_top(city: Town) -> None:
     assert "AVISO: Calle 7 cortada" in city.site.get(f"/p/{STOP}.txt?linea=307").text
 
 
+def test_with_the_database_away_the_board_is_told_from_memory(city: Town) -> None:
+    name = city.engine.url.database
+    server = city.engine.url.set(database="postgres").render_as_string(hide_password=False).replace("+psycopg", "")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        try:
+            assert "por horario" in city.site.page(f"/p/{STOP}").text
+            assert "(hor)" in city.site.get(f"/p/{STOP}.txt").text
+            assert city.site.get("/precision").status_code == 503
+        finally:
+            connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
+    mirror = city.app.state.context.mirror
+    mirror._view = blinded(mirror.view())
+    assert "No podemos leer los datos de los micros" in city.site.page(f"/p/{STOP}").text
+    assert "No podemos leer" in city.site.page(f"/cartel/{STOP}").text
+
+
 def test_a_stop_is_found_by_code_and_by_corner(city: Town) -> None:
     assert city.site.get("/p/?q=lp1912").headers["location"] == "/p/LP1912"
     page = city.site.page("/p/?q=7 y 50")
@@ -217,6 +237,7 @@ def test_a_stop_is_found_by_code_and_by_corner(city: Town) -> None:
     assert "No encontramos «LP9999»" in missing.text
     assert "No encontramos" not in city.site.page("/p/").text
     assert city.site.get("/p").headers["location"] == "/p/"
+    assert city.site.get("/p/?q=lp1912 307&idioma=en").headers["location"] == "/p/LP1912?linea=307&idioma=en"
 
 
 def test_without_a_timetable_nothing_is_claimed(database: Engine) -> None:
@@ -243,7 +264,9 @@ def test_a_text_message_is_answered_in_plain_text(city: Town) -> None:
     answer = city.site.get("/sms?texto=¿Cuándo viene la 307 a lp1912?")
     assert answer.text.startswith("LP1912 14:32 307: ")
     assert re.search(r" \d+-\d+min\b(?!\(hor)", answer.text)
+    assert answer.headers["cache-control"] == "no-store"
     assert "Mande el codigo" in city.site.get("/sms").text
+    assert city.site.get(f"/sms?texto={'x' * 5000}").text.startswith("No hay parada")
     assert "LP1912 a " in city.site.get("/sms?texto=7 y 50").text
 
 

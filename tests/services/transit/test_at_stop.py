@@ -5,7 +5,7 @@ from dataclasses import replace
 from services.transit.at_stop import lines_at, names_at
 from services.transit.estimate import Basis
 from services.transit.view import SILENT_S, Expected, View, advanced, empty
-from services.transit.wording import Around, Every, LineHere, Minutes, Planned, Service
+from services.transit.wording import Around, Arriving, Every, LineHere, Minutes, Planned, Service
 from tests.services.transit.test_board import NETWORK, SEVEN, coming, outlook
 
 NEAR_SEVEN = SEVEN - 120
@@ -37,6 +37,12 @@ def test_a_bus_that_fell_silent_is_told_roughly_with_when_it_was_heard_last() ->
     assert first.heard_at == NEAR_SEVEN - SILENT_S - 1
     assert isinstance(first.wait, Around)
     assert first.be_there_at is None
+
+
+def test_a_bus_that_must_have_passed_is_not_arriving_for_ever() -> None:
+    view = advanced(empty(NETWORK), [outlook("7", SEVEN + T3_S - 30, coming("10-0700"))])
+    assert line_10(view, SEVEN + T3_S).coming[0].wait == Arriving()
+    assert "10-0700" not in {told.journey[0] for told in line_10(view, SEVEN + T3_S + 60 + 61).coming}
 
 
 def test_what_surely_does_not_come_is_told_apart_from_what_does() -> None:
