@@ -1,7 +1,9 @@
-"""The register of data kept (Ley 25.326), as a page of Markdown derived from KINDS: Spanish first, then English."""
+"""The register of data kept (Ley 25.326), as a page of Markdown: of KINDS, and of what riders report. Spanish first."""
 
 from models.kind import SensorKind
 from models.kinds import KINDS
+from models.rider_report_tables import LONGEST_COMMENT
+from services.retention import RIDER_REPORTS_KEPT
 
 _OPENING = """\
 # Registro de datos / Data register
@@ -15,10 +17,30 @@ kept without a limit: they hold no personal data.*
 Esta página la escribe `vigia register` a partir de `models/kinds`. *Written by `vigia register` from `models/kinds`.*
 """
 
+_RIDER_REPORTS = f"""\
+## Avisos de pasajeros / Riders' reports (`rider_reports`)
+
+| | |
+|---|---|
+| Datos personales / *Personal data* | lo que se escriba en el comentario / *what is written in the comment* |
+| Finalidad / *Purpose* | Saber qué colectivo no pasó / *Knowing which bus did not come* |
+| Fundamento / *Legal basis* | Servicio público de transporte; no se guarda quién avisa ni dónde está |
+| Plazo / *Kept* | {RIDER_REPORTS_KEPT.days} días / *days* |
+
+| Campo / *Field* | Qué es / *What it is* |
+|---|---|
+| `at` | When it was sent, to the minute |
+| `source` | Through what: onebusaway, page, sms |
+| `code` | What is wrong, in OneBusAway's words |
+| `stop_id`, `route_id`, `trip_id`, `service_date` | Which stop, line and trip |
+| `vehicle`, `on_board` | The bus as the rider read it, and whether they sat in it |
+| `comment` | The rider's words, at most {LONGEST_COMMENT} characters |
+"""
+
 
 def page() -> str:
     """The whole page."""
-    return "\n".join([_OPENING, *(_section(kind) for kind in KINDS)])
+    return "\n".join([_OPENING, *(_section(kind) for kind in KINDS), _RIDER_REPORTS])
 
 
 def _section(kind: SensorKind) -> str:

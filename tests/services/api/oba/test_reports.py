@@ -8,8 +8,11 @@ import pytest
 from onebusaway import RateLimitError
 from sqlalchemy import Engine, text
 
+from models.rider_report_tables import rider_reports
 from services.api.context import MOST_REPORTS
 from services.queries.transit_reports import MOST_A_MINUTE, Code, RiderReport, TooManyReports, keep, never_came
+from services.register import page
+from services.retention import RIDER_REPORTS_KEPT
 from tests.services.api.oba.conftest import DAY_MS, strict_client
 from tests.services.api.transit_town import SEVEN, Town, moment, town_on
 
@@ -89,3 +92,9 @@ def test_the_city_takes_so_many_a_minute_and_counts_the_buses_that_did_not_pass(
             keep(transaction, missed)
         assert never_came(transaction, at, at + timedelta(minutes=1)) == {"10": MOST_A_MINUTE}
         assert never_came(transaction, at - timedelta(minutes=1), at) == {}
+
+
+def test_the_data_register_names_all_that_is_kept() -> None:
+    section = page().partition("(`rider_reports`)")[2]
+    assert [column.name for column in rider_reports.columns if f"`{column.name}`" not in section] == ["id"]
+    assert f"{RIDER_REPORTS_KEPT.days} días" in section
