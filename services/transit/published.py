@@ -2,8 +2,10 @@
 
 import threading
 from dataclasses import dataclass
+from functools import cached_property
 
 from google.protobuf.json_format import MessageToJson
+from google.transit import gtfs_realtime_pb2 as gtfs_rt
 
 from services.transit.feed import Part, message
 from services.transit.view import View
@@ -12,13 +14,18 @@ FRESH_S = 5.0
 """How old a feed that was made may be told again; what it tells is at most a second older."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Made:
     """A feed as bytes, made at `at`, Unix seconds."""
 
     at: float
     protobuf: bytes
-    json: bytes
+
+    @cached_property
+    def json(self) -> bytes:
+        """The same in JSON, by the names of the specification: several times the work, so only where asked for."""
+        told = gtfs_rt.FeedMessage.FromString(self.protobuf)
+        return MessageToJson(told, preserving_proto_field_name=True, indent=None).encode()
 
 
 class Published:
@@ -36,7 +43,5 @@ class Published:
                 return kept
             # A whole second later at least, since that is all the header can tell.
             at = now if kept is None else max(now, kept.at + 1)
-            told = message(view, part, at)
-            text = MessageToJson(told, preserving_proto_field_name=True, indent=None)
-            self._kept[part] = made = Made(at, told.SerializeToString(deterministic=True), text.encode())
+            self._kept[part] = made = Made(at, message(view, part, at).SerializeToString(deterministic=True))
             return made
