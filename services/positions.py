@@ -1,4 +1,4 @@
-"""Recorded positions as a file: what trackers said, in the order in which it happened."""
+"""Recorded positions as a file: what trackers said, and when."""
 
 import csv
 import gzip
@@ -21,8 +21,8 @@ Row = Mapping[str, str]
 NEEDED = ({"vehicle_id", "timestamp", "lat", "lon"}, {"vid", "timestamp", "lat", "lon"})
 
 
-def read_positions(path: Path, zone: ZoneInfo) -> list[Report]:
-    """The reports of a CSV file, plain or gzip, by time; those of one time in the file's order.
+def read_positions(path: Path, zone: ZoneInfo, *, by_time: bool = True) -> list[Report]:
+    """The reports of a CSV file, plain or gzip, in the file's order; `by_time` puts them in that of their times.
 
     Columns: `vehicle_id,timestamp,lat,lon` and, where known, `trip_id,route_id,direction_id,block_id,speed_ms,bearing`;
     or those of traces written by buses' own computers: `vid,timestamp,lat,lon` with `dsc` (sign code),
@@ -34,7 +34,7 @@ def read_positions(path: Path, zone: ZoneInfo) -> list[Report]:
         if not any(needed <= set(rows.fieldnames or ()) for needed in NEEDED):
             raise BadRecord(f"{path.name}: needs vehicle_id (or vid), timestamp, lat, lon")
         reports = list(_reports(rows, path.name, zone))
-    return sorted(reports, key=lambda report: report.at)
+    return sorted(reports, key=lambda report: report.at) if by_time else reports
 
 
 def _text(path: Path) -> io.TextIOBase:

@@ -4,7 +4,7 @@ import argparse
 import csv
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,12 +24,14 @@ NAME = "match"
 HELP = "Match recorded positions to the journeys of a timetable."
 
 COLUMNS = ("vehicle_id", "timestamp", "trip_id", "distance_m", "phase")
+_TRIP = ("trip_id", "block_id", "start_date", "start_s")
+_ROUTE = ("route_id", "direction_id", "line")
 CLAIMS = {
-    "trip": ("trip_id", "block_id", "start_s"),
-    "route": ("trip_id", "block_id", "start_s", "route_id", "direction_id", "line"),
-    "all": ("trip_id", "block_id", "start_s", "route_id", "direction_id", "line", "sign", "in_service"),
+    "trip": _TRIP,
+    "route": (*_TRIP, *_ROUTE),
+    "all": (*_TRIP, *_ROUTE, "sign", "in_service"),
 }
-"""What is hidden of what the vehicles claim."""
+"""What is hidden of what the vehicles claim: all that names it, directly or not."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,38 +43,41 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write a row for each report; print how many there were of each phase."""
+    """Write a row for each report, in the file's order; print how many there were of each phase."""
     try:
         network = merged([replace(read(path), feed=path.stem) for path in arguments.gtfs])
-        reports = read_positions(arguments.positions, network.zone)
-        phases = _write(arguments.out, network, (hidden(report, arguments.hide) for report in reports))
+        reports = read_positions(arguments.positions, network.zone, by_time=False)
+        places = matched(network, [hidden(report, arguments.hide) for report in reports])
+        _write(arguments.out, reports, places)
     except (BadTimetable, ZonesDiffer, BadRecord, OSError) as trouble:
         print(f"vigia: {trouble}", file=sys.stderr)
         return 2
+    phases = Counter(place.phase for place in places)
     print(f"{len(reports)} posiciones (positions): " + ", ".join(f"{n} {phase}" for phase, n in phases.most_common()))
     return 0
 
 
 def hidden(report: Report, hide: str | None) -> Report:
+    """A report as if the vehicle did not claim what CLAIMS lists."""
     return structs.replace(report, **dict.fromkeys(CLAIMS[hide])) if hide else report
 
 
-def _write(path: Path, network: Network, reports: Iterator[Report]) -> Counter[str]:
-    phases: Counter[str] = Counter()
+def matched(network: Network, reports: Sequence[Report]) -> list[Place]:
+    """What is believed after each report, as the pipeline would: taken by their times, given in the reports' order."""
+    matcher = Matcher(network)
+    beliefs: dict[str, Belief] = {}
+    places: dict[int, Place] = {}
+    for number in sorted(range(len(reports)), key=lambda number: reports[number].at):
+        report = reports[number]
+        belief = beliefs[report.vehicle] = matcher.match(beliefs.get(report.vehicle), report)
+        places[number] = belief.place()
+    return [places[number] for number in range(len(reports))]
+
+
+def _write(path: Path, reports: Sequence[Report], places: Sequence[Place]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(COLUMNS)
-        for report, place in _places(network, reports):
-            phases[place.phase] += 1
+        for report, place in zip(reports, places, strict=True):
             distance_m = "" if place.pattern < 0 else f"{place.distance_m:.1f}"
-            rows.writerow((report.vehicle, f"{report.at:.0f}", place.trip_id, distance_m, place.phase))
-    return phases
-
-
-def _places(network: Network, reports: Iterator[Report]) -> Iterator[tuple[Report, Place]]:
-    """What is believed after each report, as the pipeline would."""
-    matcher = Matcher(network)
-    beliefs: dict[str, Belief] = {}
-    for report in reports:
-        belief = beliefs[report.vehicle] = matcher.match(beliefs.get(report.vehicle), report)
-        yield report, belief.place()
+            rows.writerow((report.vehicle, f"{report.at:.10g}", place.trip_id, distance_m, place.phase))
