@@ -132,7 +132,7 @@ class Feed:
                 self._progress(name, count)
                 if count > MOST_ROWS:
                     raise BadTimetable([f"{name}:{reader.line_num}: more than {MOST_ROWS} rows; is this one city?"])
-            yield reader.line_num, tuple([field.strip() for field in pick(row)])
+            yield reader.line_num, tuple(map(str.strip, pick(row)))
         self._progress(name, count)
 
     def _find(self, path: Path) -> dict[str, str]:
