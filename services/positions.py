@@ -17,7 +17,7 @@ MOST_ROWS = 20_000_000
 WITHOUT_LINE = 3
 """A sign code of fewer digits than this names no line: the bus says it is not in service. Code 0 says nothing."""
 
-Row = Mapping[str, str]
+Row = Mapping[str, str | None]
 NEEDED = ({"vehicle_id", "timestamp", "lat", "lon"}, {"vid", "timestamp", "lat", "lon"})
 
 
@@ -29,11 +29,14 @@ def read_positions(path: Path, zone: ZoneInfo, *, by_time: bool = True) -> list[
     `assigned_run_id` and `reported_run_id` (line and duty, joined by a hyphen). A timestamp is Unix seconds or a local
     time of `zone`, YYYY-MM-DD HH:MM:SS. Rows without a position are left out. Raises BadRecord with the line.
     """
-    with _text(path) as text:
-        rows = csv.DictReader(line for line in text if line.strip())
-        if not any(needed <= set(rows.fieldnames or ()) for needed in NEEDED):
-            raise BadRecord(f"{path.name}: needs vehicle_id (or vid), timestamp, lat, lon")
-        reports = list(_reports(rows, path.name, zone))
+    try:
+        with _text(path) as text:
+            rows = csv.DictReader(line for line in text if line.strip())
+            if not any(needed <= set(rows.fieldnames or ()) for needed in NEEDED):
+                raise BadRecord(f"{path.name}: needs vehicle_id (or vid), timestamp, lat, lon")
+            reports = list(_reports(rows, path.name, zone))
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise BadRecord(f"{path.name}: {error}") from error
     return sorted(reports, key=lambda report: report.at) if by_time else reports
 
 
@@ -60,12 +63,15 @@ def _reports(rows: Iterable[Row], name: str, zone: ZoneInfo) -> Iterator[Report]
 def _report(row: Row, zone: ZoneInfo) -> Report | None:
     if not row["lat"] or not row["lon"]:
         return None
+    vehicle = row.get("vehicle_id") or row.get("vid")
+    if not vehicle:
+        raise ValueError("no vehicle")
     sign = row.get("dsc") or None
     line = (row.get("assigned_run_id") or row.get("reported_run_id") or "").partition("-")[0]
     direction = row.get("direction_id")
     return Report(
-        vehicle=row.get("vehicle_id") or row["vid"],
-        at=_at(row["timestamp"], zone),
+        vehicle=vehicle,
+        at=_at(row["timestamp"] or "", zone),
         latitude=_within(row["lat"], 90.0),
         longitude=_within(row["lon"], 180.0),
         trip_id=row.get("trip_id") or None,
@@ -73,8 +79,8 @@ def _report(row: Row, zone: ZoneInfo) -> Report | None:
         direction_id=int(direction) if direction else None,
         block_id=row.get("block_id") or None,
         line=line if line.strip("0") else None,
-        speed_ms=float(row["speed_ms"]) if row.get("speed_ms") else None,
-        bearing_deg=float(row["bearing"]) if row.get("bearing") else None,
+        speed_ms=_known(row.get("speed_ms")),
+        bearing_deg=_known(row.get("bearing")),
         sign=sign,
         in_service=False if sign and sign != "0" and len(sign) < WITHOUT_LINE else None,
     )
@@ -91,6 +97,10 @@ def _within(words: str, limit: float) -> float:
     if abs(value) > limit:
         raise ValueError(f"{words} is no coordinate")
     return value
+
+
+def _known(words: str | None) -> float | None:
+    return _finite(words) if words else None
 
 
 def _finite(words: str) -> float:

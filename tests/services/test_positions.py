@@ -48,6 +48,8 @@ def test_a_bus_computers_trace_is_read_whatever_its_columns(tmp_path: Path) -> N
         ("7,1772442000,-134,-57", "-134"),
         ("7,1772442000,nan,-57", "nan"),
         ("7,2026-02-30 10:00:00,-34,-57", "row 2"),
+        (",1772442000,-34,-57", "no vehicle"),
+        ("7,,-34,-57", "row 2"),
     ],
 )
 def test_a_wrong_row_is_named(tmp_path: Path, row: str, word: str) -> None:
