@@ -73,9 +73,9 @@ class Belief(Struct, frozen=True):
 
     `marks`: its last few, the newest last. `stood`: where and when it last came to be elsewhere. Weights are natural
     logarithms; `off` is that of making no journey at all. `travelled`: whether it ever moved. `claimed`: the trip it
-    claims; `elsewhere`: it claims a line the network does not know. `base`: where it last was parked; `at_base`: it is
-    there. `last`: the last journey it was surely making, ended where it was nearly over. `doubtful`: a position too
-    far to be true, until a second one there confirms it.
+    claims; `elsewhere`: it claims a line the network does not know. `pausing`: it stands where its timetable lets it.
+    `base`: where it last was parked; `at_base`: it is there. `last`: the last journey it was surely making, ended where
+    it was nearly over. `doubtful`: a position too far to be true, until a second one there confirms it.
     """
 
     version: str
@@ -90,6 +90,7 @@ class Belief(Struct, frozen=True):
     claimed: str = ""
     out_of_service: bool = False
     elsewhere: bool = False
+    pausing: bool = False
     at_base: bool = False
     base: Mark | None = None
     last: Hypothesis | None = None
@@ -128,7 +129,7 @@ class Belief(Struct, frozen=True):
 
     def _running_phase(self, best: Hypothesis) -> Phase:
         going = best.stage in (Stage.RUNNING, Stage.ARRIVED) and self.still_s < STALLED_S
-        return Phase.IN_PROGRESS if going else Phase.LAYOVER
+        return Phase.IN_PROGRESS if going and not self.pausing else Phase.LAYOVER
 
     def _astray(self) -> Place:
         """Off every line: parked, on a detour, or on its way elsewhere."""

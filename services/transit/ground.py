@@ -1,5 +1,6 @@
 """A network as a matcher needs it: its lines on a plane, its journeys by time, and hypotheses newly thought of."""
 
+from bisect import bisect_left
 from math import hypot
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ from services.transit.evidence import LIMIT_M, MARK_M, TERMINAL_M, UNPLANNED, UN
 from services.transit.journeys import Journeys, promised
 from services.transit.locate import XY, Grid, Track
 
+PAUSE_S = 120
+"""A timetable's stay of so long is no stop for passengers alone."""
 MOST_JOURNEYS = 4
 """How many journeys of one line are thought of at once."""
 
@@ -73,6 +76,15 @@ class Ground:
         if not promised(trip, one.start_s):
             return 0.0
         return deviating(self.journeys.deviation_s(one.pattern, trip, one.start_at, one.distance_m, at))
+
+    def pauses(self, one: Hypothesis) -> bool:
+        """Whether the timetable has a bus stand for a while at the stop where it is."""
+        trip, stop_m = self.trip(one), self.pattern(one).stop_m
+        if trip is None:
+            return False
+        position = bisect_left(stop_m, one.distance_m - LIMIT_M)
+        here = position < len(stop_m) and stop_m[position] <= one.distance_m + LIMIT_M
+        return here and trip.timing.departures_s[position] - trip.timing.arrivals_s[position] >= PAUSE_S
 
     def following(self, pattern: int) -> tuple[int, ...]:
         """The lines that begin where this one ends."""

@@ -15,7 +15,7 @@ from models.network import Network
 from services.transit.belief import AT_BASE_S, Belief, Hypothesis, Key, Mark, Stage
 from services.transit.claims import Claims
 from services.transit.evidence import ENTER, FAINTEST, LEAVE, MARK_M, OFF, TERMINAL_M
-from services.transit.ground import Ground, Step
+from services.transit.ground import PAUSE_S, Ground, Step
 from services.transit.movement import moved, timed
 from services.transit.report import Report
 from services.transit.seeding import MOST, claimed, rivals, seeds
@@ -118,12 +118,13 @@ class Matcher:
         return _weighed(belief, _best((*belief.hypotheses, *fresh)))
 
     def _remembering(self, belief: Belief) -> Belief:
-        """With the journey it is surely making, if any, for when it has left it."""
+        """With the journey it is surely making, if any, for when it has left it; and whether it pauses on it."""
         best = belief.hypotheses[0] if belief.hypotheses else None
         if best is None or best.stage is not Stage.RUNNING or belief.probability(best) < SURE:
-            return belief
+            return replace(belief, pausing=False) if belief.pausing else belief
         over = self._ground.end_m(best) - best.distance_m < TERMINAL_M
-        return replace(belief, last=replace(best, stage=Stage.ENDED) if over else best)
+        pausing = belief.still_s >= PAUSE_S and self._ground.pauses(best)
+        return replace(belief, last=replace(best, stage=Stage.ENDED) if over else best, pausing=pausing)
 
     def _parked(self, belief: Belief) -> Belief:
         """Whether it stands where it is parked: where it once stood long, off every line."""

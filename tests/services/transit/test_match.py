@@ -114,6 +114,17 @@ def test_a_block_carries_the_bus_from_one_trip_to_the_next(matcher: Matcher) -> 
     assert {place.trip_id for place in seen[-12:-1]} == {"10b-0640"}
 
 
+def test_a_bus_that_stands_where_its_timetable_lets_it_stand_lays_over(matcher: Matcher) -> None:
+    timing = CITY.trips["10-0600"].timing
+    leaves = tuple(s + 300 * (position >= 3) for position, s in enumerate(timing.departures_s))
+    comes = tuple(s + 300 * (position > 3) for position, s in enumerate(timing.arrivals_s))
+    slow = replace(CITY.trips["10-0600"], timing=replace(timing, arrivals_s=comes, departures_s=leaves))
+    waits = Matcher(replace(CITY, trips={**CITY.trips, slow.id: slow}))
+    sightings = stand(drive(OUT, SIX, until_m=1195), 200)
+    assert places(follow(waits, sightings, trip_id="10-0600"))[-1].phase is Phase.LAYOVER
+    assert places(follow(matcher, sightings, trip_id="10-0600"))[-1].phase is Phase.IN_PROGRESS
+
+
 def test_a_wrong_claim_gives_way_to_movement(matcher: Matcher) -> None:
     seen = places(follow(matcher, drive(BACK, SIX + 2400), trip_id="10-0640"))
     assert {place.pattern for place in seen[len(seen) // 2 : -1]} == {BACK}
