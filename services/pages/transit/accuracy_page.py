@@ -15,12 +15,13 @@ from services.pages.transit.rendering import Ride
 from services.queries.transit_accuracy import sums_between
 from services.queries.transit_reports import never_came
 from services.transit.accuracy import ALL_LINES, FEWEST, HORIZONS_MIN, Accuracy, Figures, by_line
+from services.transit.accuracy import Row as Sums
 from services.transit.at_stop import line_name
 from services.transit.tally import ETA_LIMITS_S
 
 TOLD_BIN = 2
 """Of the horizons, the one the sentence speaks of: 6 to 10 minutes, when people leave home."""
-PERIODS_DAYS = (1, 7, 30)
+PERIODS_DAYS = (0, 1, 7, 30)
 MOST_LINES = 500
 NOTHING = "—"
 
@@ -37,27 +38,42 @@ class Row:
 def sentence(
     ride: Ride, connection: Connection, names: Mapping[str, Sequence[Route]]
 ) -> Callable[[Sequence[str]], str]:
-    """Yesterday's accuracy of lines: a function from their names to a sentence, empty where too few were measured."""
-    yesterday = _today(ride) - timedelta(days=1)
+    """Yesterday's accuracy of lines, today's where there is none: a function from their names to a sentence.
+
+    The sentence is empty where too few estimates were measured.
+    """
     ids = [route.id for routes in names.values() for route in routes]
-    accuracy = by_line(sums_between(connection, yesterday, yesterday, ids))
+    days, rows = _latest(ride, connection, ids)
+    return partial(_sentence, ride.words, "rider.kept" if days else "rider.kept_today", _shares(by_line(rows), names))
+
+
+def _shares(accuracy: Mapping[str, Accuracy], names: Mapping[str, Sequence[Route]]) -> dict[str, float]:
+    """By name, the share of a line's estimates that were accurate; none of a line with too few."""
     shares: dict[str, float] = {}
     for name, routes in names.items():
         figures = [accuracy[route.id].by_horizon[TOLD_BIN] for route in routes if route.id in accuracy]
         share = _together([one for one in figures if one is not None])
         if share is not None:
             shares[name] = share
-    return partial(_sentence, ride.words, shares)
+    return shares
 
 
-def values(ride: Ride, connection: Connection, line: str, days: int) -> dict[str, object]:
-    """The page of the last `days` whole days: of all lines, or of one by horizon."""
+def _latest(ride: Ride, connection: Connection, ids: Sequence[str] | None) -> tuple[int, list[Sums]]:
+    """The sums of yesterday, 1, or where there are none those of today so far, 0."""
+    today = _today(ride)
+    yesterday = today - timedelta(days=1)
+    rows = sums_between(connection, yesterday, yesterday, ids)
+    return (1, rows) if rows else (0, sums_between(connection, today, today, ids))
+
+
+def values(ride: Ride, connection: Connection, line: str, asked: int | None) -> dict[str, object]:
+    """The page of the last whole days, as many as asked, 0 for today so far: of all lines, or of one by horizon."""
     network, today = ride.view.network, _today(ride)
-    first, last = today - timedelta(days=days), today - timedelta(days=1)
     ids = [route.id for route in network.routes.values() if line_name(route).casefold() == line.casefold()]
+    days = _latest(ride, connection, ids if line else None)[0] if asked is None else asked
+    first, last = today - timedelta(days=days), today - timedelta(days=min(days, 1))
     accuracy = by_line(sums_between(connection, first, last, ids if line else None))
-    zone = network.zone
-    start, end = (datetime.combine(day, time(), tzinfo=zone) for day in (first, today))
+    start, end = (datetime.combine(day, time(), network.zone) for day in (first, last + timedelta(days=1)))
     missed = never_came(connection, start, end)
     names = {route.id: line_name(route) for route in network.routes.values()}
     total = sum(missed.get(route_id, 0) for route_id in ids) if line else sum(missed.values())
@@ -65,8 +81,8 @@ def values(ride: Ride, connection: Connection, line: str, days: int) -> dict[str
     return {
         "line": cut(line, LONGEST_LINE) if ids else "",
         "unknown": cut(line, LONGEST_LINE) if line and not ids else "",
-        "first": ride.words.day(start),
-        "last": ride.words.day(start + timedelta(days=days - 1)),
+        "first": f"{first.day}/{first.month}",
+        "last": f"{last.day}/{last.month}",
         "days": days,
         "periods": [one for one in PERIODS_DAYS if one != days],
         "of_line": f"&{urlencode({'linea': line})}" if line else "",
@@ -142,12 +158,12 @@ def _together(several: Sequence[Figures]) -> float | None:
     return sum(figures.n * (figures.eta_accuracy or 0.0) for figures in several) / n
 
 
-def _sentence(words: Words, shares: Mapping[str, float], names: Sequence[str]) -> str:
+def _sentence(words: Words, key: str, shares: Mapping[str, float], names: Sequence[str]) -> str:
     told = [f"{cut(name, LONGEST_LINE)} {_share(words, shares[name])}" for name in names if name in shares]
     if not told:
         return ""
     (low, high), (_, late_s) = HORIZONS_MIN[TOLD_BIN], ETA_LIMITS_S[TOLD_BIN]
-    return words("rider.kept", low=low, high=high, late=words.number(late_s / 60, 1), lines=", ".join(told))
+    return words(key, low=low, high=high, late=words.number(late_s / 60, 1), lines=", ".join(told))
 
 
 def _today(ride: Ride) -> date:

@@ -33,7 +33,7 @@ Code = Annotated[str, Path(max_length=64, pattern=NO_NUL)]
 Asked = Annotated[str, Query(alias="q", max_length=LONGEST_ASKED, pattern=NO_NUL)]
 LineName = Annotated[str, Query(alias="linea", max_length=64, pattern=NO_NUL)]
 LineNames = Annotated[str, Query(alias="lineas", max_length=200, pattern=NO_NUL)]
-Days = Annotated[int, Query(alias="dias", ge=1, le=31)]
+Days = Annotated[int | None, Query(alias="dias", ge=0, le=31)]
 Refresh = Annotated[int, Query(alias="refresco", ge=LEAST_REFRESH_S, le=MOST_REFRESH_S)]
 
 
@@ -126,7 +126,7 @@ def sign(ride: Rider, code: Code, lineas: LineNames = "", refresco: Refresh = 30
 
 
 @router.get("/precision", dependencies=[PUBLIC])
-def precision(ride: Rider, snapshot: Snapshot, linea: LineName = "", dias: Days = 1) -> HTMLResponse:
+def precision(ride: Rider, snapshot: Snapshot, linea: LineName = "", dias: Days = None) -> HTMLResponse:
     """How good the estimates were over the last whole days, by line, or one line's by horizon."""
     return small_page(ride, "precision.html", accuracy_page.values(ride, snapshot, linea.strip(), dias))
 

@@ -340,6 +340,13 @@ def test_the_accuracy_of_every_line_is_public_with_what_riders_said(city: Town) 
     assert "No hay una línea «x»." in city.site.page("/precision?linea=x").text
 
 
+def test_on_the_first_day_there_is_today_so_far(city: Town) -> None:
+    estimated(city, YESTERDAY + timedelta(days=1), 50)
+    assert "Hoy, 2/3, hasta ahora. 200 estimaciones medidas." in city.site.page("/precision").text
+    assert "no hay estimaciones" in city.site.page("/precision?dias=1").text
+    assert "Hoy, a 6–10 min vista, pasó en término" in city.site.page(f"/p/{STOP}").text
+
+
 def test_without_measures_nothing_is_boasted(city: Town) -> None:
     assert "no hay estimaciones medidas" in city.site.page("/precision").text
 
