@@ -1,6 +1,6 @@
 """A feed's trips: which stops they call at and when, shared as patterns and timings."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -11,7 +11,8 @@ from ingest.gtfs_fields import BLANK, UNREADABLE, Clocks, Codes, Numbers, clock_
 from ingest.gtfs_files import Feed
 from ingest.gtfs_findings import Findings
 from ingest.gtfs_places import Drawn, distances, joined
-from models.network import DAY_S, HALF_DAY_S, Frequency, Pattern, Route, Service, Shape, Stop, Timing, Trip
+from ingest.gtfs_timings import Times, after, timed
+from models.network import Frequency, Pattern, Route, Service, Shape, Stop, Timing, Trip
 
 FAR_M = 100.0
 """A stop farther than this from its trip's shape is worth a word ..."""
@@ -19,9 +20,6 @@ FOREIGN_M = 250.0
 """... and where half of a trip's stops are farther than this, the shape is not its own."""
 MOST_REPEATS = 5000
 """Of one trip by headway in a day."""
-FALLING = "times that go back; the stop was given the time before it"
-WRAPPED = "times that start again at 0:00; the rest of the trip was read as after midnight"
-APPROXIMATE = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +155,8 @@ class Weaver:
         if not self._ordered(sequences, lines) or not self._ends_timed(rows):
             return None
         pattern = self._pattern(plan, stop_ids, (_or_none(pickup), _or_none(drop_off)), given)
-        start_s = max(departures[0], arrivals[0]) if departures[0] == BLANK else departures[0]
-        timing = self._timing(pattern, lines[0], start_s, (arrivals, departures, promised))
+        start_s = arrivals[0] if departures[0] == BLANK else departures[0]
+        timing = self._timing(pattern, lines[0], after(start_s, arrivals), after(start_s, departures), promised)
         return Trip(
             plan.id,
             pattern.index,
@@ -217,83 +215,31 @@ class Weaver:
         """The stops on their shape, or on a line that joins them where there is none or it is not theirs."""
         stops, drawn = [self.stops[name] for name in stop_ids], self.shapes.get(plan.shape_id)
         where = f"trips.txt:{plan.line}"
+        straight = joined(stops)
         if drawn is None:
             if plan.shape_id:
                 self.findings.warn("a shape that shapes.txt has not; the stops were joined by straight lines", where)
-            straight = joined(stops)
             return straight, straight.along_m
         placed = place(drawn.shape, [stop.point for stop in stops], _in_metres(drawn, given))
         if float(np.median(placed.aside_m)) > FOREIGN_M:
             self.findings.warn("a shape far from its trip's stops; they were joined by straight lines", where)
-            straight = joined(stops)
             return straight, straight.along_m
         if max(placed.aside_m) > FAR_M:
             self.findings.warn(f"stops lie more than {FAR_M:g} m from their trip's shape", where)
         return drawn.shape, placed.stop_m
 
     def _timing(
-        self,
-        pattern: Pattern,
-        line: int,
-        start_s: int,
-        said: tuple[tuple[int, ...], tuple[int, ...], tuple[str, ...]],
+        self, pattern: Pattern, line: int, arrivals: Times, departures: Times, promised: tuple[str, ...]
     ) -> Timing:
-        arrivals, departures, promised = said
-        blank = BLANK in arrivals or BLANK in departures
-        if not blank:
-            arrivals, departures = tuple([t - start_s for t in arrivals]), tuple([t - start_s for t in departures])
-        key = (arrivals, departures, promised, pattern.index if blank else None)
+        whole = None not in arrivals and None not in departures
+        key = (arrivals, departures, promised, None if whole else pattern.index)
         timing = self._timings.get(key)
         if timing is None:
-            if blank:
-                arrivals, departures = filled(arrivals, departures, pattern.stop_m, start_s)
-                promised = tuple(
-                    APPROXIMATE if said[0][i] == said[1][i] == BLANK else p for i, p in enumerate(promised)
-                )
-            timing = self._timings[key] = self._sound(line, arrivals, departures, promised)
+            timing, mended = timed(arrivals, departures, promised, pattern.stop_m)
+            self._timings[key] = timing
+            for words in mended:
+                self.findings.warn(words, f"stop_times.txt:{line}")
         return timing
-
-    def _sound(
-        self, line: int, arrivals: tuple[int, ...], departures: tuple[int, ...], promised: tuple[str, ...]
-    ) -> Timing:
-        """A timing whose times never fall."""
-        times, last, shift = [], arrivals[0], 0
-        for time in (time for both in zip(arrivals, departures, strict=True) for time in both):
-            if time + shift < last - HALF_DAY_S:
-                shift += DAY_S
-                self.findings.warn(WRAPPED, f"stop_times.txt:{line}")
-            elif time + shift < last:
-                self.findings.warn(FALLING, f"stop_times.txt:{line}")
-            last = max(last, time + shift)
-            times.append(last)
-        timepoint = tuple(text != APPROXIMATE for text in promised)
-        return Timing(tuple(times[::2]), tuple(times[1::2]), () if all(timepoint) else timepoint)
-
-
-def filled(
-    arrivals: Sequence[int], departures: Sequence[int], stop_m: Sequence[float], start_s: int
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Blank times by the distance driven between the stops that have one; less `start_s`."""
-    arrived = [
-        departure if arrival == BLANK else arrival for arrival, departure in zip(arrivals, departures, strict=True)
-    ]
-    left = [
-        arrival if departure == BLANK else departure for arrival, departure in zip(arrivals, departures, strict=True)
-    ]
-    timed = [position for position, time in enumerate(arrived) if time != BLANK]
-    for before, after in pairwise(timed):
-        for position, time in zip(
-            range(before + 1, after), _between(stop_m, left[before], arrived[after], before, after), strict=True
-        ):
-            arrived[position] = left[position] = time
-    return tuple(time - start_s for time in arrived), tuple(time - start_s for time in left)
-
-
-def _between(stop_m: Sequence[float], leaves: int, arrives: int, before: int, after: int) -> Iterator[int]:
-    length = stop_m[after] - stop_m[before]
-    for position in range(before + 1, after):
-        share = (stop_m[position] - stop_m[before]) / length if length > 0 else (position - before) / (after - before)
-        yield round(leaves + share * (arrives - leaves))
 
 
 def _or_none(kinds: tuple[int, ...]) -> tuple[int, ...]:
