@@ -1,0 +1,140 @@
+"""A service day of some lines, followed from the bytes of their trackers, with what riders were told and the truth."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from ingest.decode import decode
+from models.network import Network
+from models.reading import Message, Reading
+from services.transit.estimate import Basis, Coming, Outlook
+from services.transit.fleet import Fleet
+from services.transit.follow import report_of
+from services.transit.history import History
+from services.transit.view import Expected, View, advanced, empty
+from simulators.buses import Buses, Missed, Passing
+from simulators.faults import late, out_of_order, twice
+from simulators.lines.plan import corner, point_of
+from simulators.parcel import Parcel, in_order
+from simulators.roads import Conditions
+from simulators.trackers import Odds, Trackers
+from simulators.weather import MINUTE
+
+TICK_S = 60.0
+HOLDS_S = 120.0
+"""How long what is said of a journey without a bus holds, as in the pipeline."""
+FLOOD = (point_of(corner("7 y 520")),)
+FLOODED_H = (15, 18)
+"""Hours of the service day with water over avenue 7."""
+
+Key = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was public at one instant about one journey. `bus` is the real one behind the name, empty where none is.
+
+    `stuck`: its tracker says the same place again and again, wherever the bus is.
+    """
+
+    at: float
+    key: Key
+    coming: Coming
+    bus: str
+    outlook: Outlook | None
+    turn: int
+    stuck: bool
+
+
+@dataclass
+class Truth:
+    """What the buses did."""
+
+    passings: dict[str, list[Passing]] = field(default_factory=lambda: defaultdict(list))
+    made: dict[Key, list[Passing]] = field(default_factory=lambda: defaultdict(list))
+    missed: dict[Key, list[Missed]] = field(default_factory=lambda: defaultdict(list))
+
+    def log(self, event: Passing | Missed) -> None:
+        """Take note, as the simulation tells."""
+        match event:
+            case Passing():
+                self.passings[event.vehicle].append(event)
+                self.made[event.journey.key].append(event)
+            case Missed():
+                self.missed[event.journey.key].append(event)
+
+
+@dataclass
+class Day:
+    """A service day, from before the first bus until hours after the last."""
+
+    network: Network
+    seed: int
+    odds: Odds
+    begins: datetime
+    hours: int
+    truth: Truth = field(default_factory=Truth)
+    told: list[Told] = field(default_factory=list)
+    reports: int = 0
+
+    def __post_init__(self) -> None:
+        self._streets = Conditions()
+        buses = Buses(self.network, self.seed, self.begins, self._streets, self.truth.log)
+        self._trackers = Trackers(buses, self.seed, self.odds)
+        self._fleet = Fleet(self.network, History())
+        self._view: View = empty(self.network)
+        self._behind: dict[str, str] = {}
+
+    def run(self) -> None:
+        """Follow every report as it comes in, and look once a minute at what is public."""
+        next_at = self.begins.timestamp()
+        fresh: dict[str, Outlook] = {}
+        for parcel in in_order(self._troubled()):
+            due_at = parcel.due_at.timestamp()
+            while next_at <= due_at:
+                self._look(next_at, fresh)
+                next_at += TICK_S
+            self._take(parcel, due_at, fresh)
+        ends = (self.begins + timedelta(hours=self.hours)).timestamp()
+        while next_at <= ends:
+            self._look(next_at, fresh)
+            next_at += TICK_S
+
+    def _troubled(self) -> Iterator[Parcel]:
+        random = Random(f"{self.seed}/network")
+        parcels = late(self._parcels(), random, share=0.01)
+        return out_of_order(twice(parcels, random, share=0.02), random, share=0.02)
+
+    def _parcels(self) -> Iterator[Parcel]:
+        now = self.begins
+        while now < self.begins + timedelta(hours=self.hours):
+            hour = (now - self.begins) / timedelta(hours=1)
+            self._streets.flooded = FLOOD if FLOODED_H[0] <= hour + 4 < FLOODED_H[1] else ()
+            self._behind |= {f"laplata.{name}": bus for name, bus in self._trackers.names(now.timestamp()).items()}
+            yield from self._trackers.minute(now)
+            now += MINUTE
+
+    def _take(self, parcel: Parcel, now: float, fresh: dict[str, Outlook]) -> None:
+        received_at = datetime.fromtimestamp(now, UTC)
+        readings = list(decode(Message(parcel.topic, parcel.payload, received_at), "laplata"))
+        reports = [report_of(one) for one in readings if isinstance(one, Reading)]
+        assert len(reports) == len(readings), parcel
+        for report in reports:
+            assert report is not None
+            followed = self._fleet.take(report, now)
+            fresh[report.vehicle] = followed.outlook
+            self.reports += 1
+
+    def _look(self, now: float, fresh: dict[str, Outlook]) -> None:
+        self._fleet.forget(now)
+        expected = [Expected(coming, now + HOLDS_S) for coming in self._fleet.expected(now)]
+        self._view = advanced(self._view, fresh.values(), expected)
+        fresh.clear()
+        stuck = {one.bus.vehicle for one in self._trackers.trackers if now < one.stuck_until + TICK_S}
+        for key in self._view.dues:
+            due = self._view.due(key, now)
+            if due is not None and due.coming.basis is not Basis.NOT_COMING:
+                bus = self._behind[due.outlook.vehicle] if due.outlook else ""
+                self.told.append(Told(now, key, due.coming, bus, due.outlook, due.turn, bus in stuck))
