@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
+from google.transit.gtfs_realtime_pb2 import FeedMessage, VehiclePosition
 from sqlalchemy import Engine, text
 
+from ingest.broker import Broker, Tls
 from models.geo import point_at
 from models.network import Journey, Network
 from models.reading import Message
@@ -19,6 +21,7 @@ from services.transit import follow, timetable
 from services.transit.estimate import Basis, Coming, Outlook, Phase
 from services.transit.fleet import Fleet, Followed
 from services.transit.follow import Follower
+from services.transit.relay import relay
 from services.transit.report import Report
 from tests import transit_city
 from tests.transit_city import MONDAY
@@ -260,6 +263,54 @@ def test_positions_without_a_fix_or_from_the_future_move_nobody(street: Street) 
     street.pipeline.carry([Message(TOPIC.format("ahead"), json.dumps(ahead).encode(), street.now)])
     assert street.rows("SELECT count(*) FROM vehicle_outlooks") == [(0,)]
     assert street.rows("SELECT count(*) FROM bus_readings") == [(3,)]
+
+
+def test_buses_of_any_format_published_to_the_broker_are_followed(street: Street, mqtt_url: str) -> None:
+    ours, hfp, gtfsrt = (street.journey(name) for name in ("10-0720", "10b-0720", "10s-0710"))
+    street.pipeline.foreign = "laplata"
+    broker = Broker(mqtt_url, client_id="test-any", filters=street.pipeline.topics, now=lambda: street.now)
+    broker.take(1, 1.0)
+    with relay(mqtt_url, "test-trackers", Tls()) as wire:
+        for at in range(int(ours.start_at), int(ours.start_at) + 210, PERIOD_S):
+            street.now = datetime.fromtimestamp(at + 1, UTC)
+            own = json.dumps({"observed_at": at, "line": "10"} | street.place(ours, at - ours.start_at)).encode()
+            wire.publish(
+                [
+                    (TOPIC.format("one"), own),
+                    (f"{HFP_TOPIC}/10/2/Centro/07:20", hfp_event(at, street.place(hfp, at - hfp.start_at))),
+                    ("/gtfsrt/vp/muni/", gtfsrt_feed(at, street.place(gtfsrt, at - gtfsrt.start_at))),
+                ]
+            )
+            wanted = street.pipeline.counts.readings + 3
+            while street.pipeline.counts.readings < wanted:
+                street.pipeline.carry(taken := broker.take(3, 5.0))
+                assert taken, "the broker delivered nothing"
+                broker.acknowledge(taken)
+    broker.close()
+    assert street.pipeline.counts.readings == 21
+    places = {name: street.outlook(name).place for name in ("one", "0022-00817", "muni-t7")}
+    assert {name: (place.phase, place.trip_id) for name, place in places.items()} == {
+        "one": (Phase.IN_PROGRESS, "10-0720"),
+        "0022-00817": (Phase.IN_PROGRESS, "10b-0720"),
+        "muni-t7": (Phase.IN_PROGRESS, "10s-0710"),
+    }
+
+
+HFP_TOPIC = "/hfp/v2/journey/ongoing/vp/bus/0022/00817"
+
+
+def hfp_event(at: int, place: dict[str, object]) -> bytes:
+    said = {"tsi": at, "lat": place["lat"], "long": place["lon"], "route": "10", "dir": "2", "oday": "2026-03-02"}
+    return json.dumps({"VP": said | {"start": "07:20", "dl": 0, "desi": "10"}}).encode()
+
+
+def gtfsrt_feed(at: int, place: dict[str, object]) -> bytes:
+    feed = FeedMessage()
+    feed.header.gtfs_realtime_version = "2.0"
+    position = {"latitude": place["lat"], "longitude": place["lon"]}
+    said = VehiclePosition(vehicle={"id": "t7"}, trip={"trip_id": "10s-0710"}, position=position, timestamp=at)
+    feed.entity.add(id="1", vehicle=said)
+    return bytes(feed.SerializeToString())
 
 
 def test_without_a_timetable_positions_are_kept_and_nobody_is_followed(database: Engine) -> None:
