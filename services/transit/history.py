@@ -29,6 +29,9 @@ KERNEL_COUNT = 2.0
 OTHER_DAYS = 0.3
 """What a passage of a Sunday is worth for a working day."""
 HALF_LIFE_DAYS = 14.0
+EXPECTED_S = 300.0
+"""For so long, or until a link learns, what is expected of it is not worked out again."""
+MOST_EXPECTED = 64
 MOST_RECENT = 4
 RECENT_S = 5_400.0
 AGES_S = (900.0, 1_800.0, 3_600.0, RECENT_S)
@@ -63,8 +66,10 @@ class Mean(Struct, array_like=True):
         self.value += (value - self.value) / self.n
 
 
-class Hold(Struct, array_like=True):
-    """How much of its earliness a bus spends waiting: sums of earliness squared and of earliness times delay."""
+class Share(Struct, array_like=True):
+    """How much of one thing becomes another, as of its earliness a bus spends waiting: a regression through 0, by the
+    sums of the first squared and of both multiplied.
+    """
 
     squares: float = 0.0
     products: float = 0.0
@@ -76,7 +81,8 @@ class Hold(Struct, array_like=True):
 
 class Trust(Struct):
     """What is learnt over all links: mean squared relative errors of each source, how early buses wait near the start
-    of their journey and further on, how late they leave their terminals, how far estimates were off.
+    of their journey and further on, how far a slow bus stays slow, how late buses leave their terminals, how far
+    estimates were off.
 
     The guesses are those of a bus line in any large city.
     """
@@ -86,8 +92,9 @@ class Trust(Struct):
     pairs: list[Mean] = field(default_factory=lambda: [Mean(50.0, value) for value in (0.13, 0.14, 0.15, 0.16)])
     """Between one bus and an earlier one, by the time between them."""
     blend: Mean = field(default_factory=lambda: Mean(50.0, 0.08))
-    near: Hold = field(default_factory=lambda: Hold(1e4, 5e3))
-    far: Hold = field(default_factory=lambda: Hold(1e4, 0.0))
+    near: Share = field(default_factory=lambda: Share(1e4, 5e3))
+    far: Share = field(default_factory=lambda: Share(1e4, 0.0))
+    pace: Share = field(default_factory=lambda: Share(10.0, 1.0))
     lateness: Counts = field(default_factory=depart.none_yet)
     spread: Spread = field(default_factory=Spread)
 
@@ -100,7 +107,7 @@ class Link(Struct):
 
     bins: dict[int, list[float]] = field(default_factory=dict)
     recent: list[tuple[float, float]] = field(default_factory=list)
-    held: Hold = field(default_factory=Hold)
+    held: Share = field(default_factory=Share)
     dwell: Mean = field(default_factory=lambda: Mean(0.0, 0.0))
     left: dict[int, Counts] = field(default_factory=dict)
 
@@ -113,6 +120,7 @@ class Lesson(Struct, frozen=True, gc=False):
     day: float
     at: float
     took_s: float
+    expected_s: float
     squares: float
     products: float
 
@@ -126,23 +134,31 @@ class Departed(Struct, frozen=True, gc=False):
 
 
 class Expected(Struct, frozen=True, gc=False):
-    """What a link should take, seconds, without holding; its relative deviation; how many recent buses say so."""
+    """What a link should take, seconds, without holding, and how many recent buses say so; how long of it a bus stands
+    at its first stop; the share of its lead an early bus waits, where the link lies near its first stop or further on.
+    """
 
     seconds: float
-    deviation: float
     buses: int
+    dwell_s: float
+    near: float
+    far: float
 
 
 class History:
-    """The past of every link, and the trust in each source. One city's, in memory; its links are kept by others."""
+    """The past of every link, and the trust in each source. One city's, in memory; its links are kept by others.
+
+    `deviation`: of what a link takes from what was expected, relative.
+    """
 
     def __init__(self) -> None:
         self.links: dict[str, Link] = {}
         self.trust = Trust()
+        self.deviation = 0.0
         self._levels: dict[str, dict[int, tuple[float, float]]] = {}
+        self._expected: dict[str, dict[tuple[int, float, int], Expected]] = {}
         self._changed: set[str] = set()
         self._weights: tuple[float, float, float, tuple[float, ...]] = (0.0, 0.0, 0.0, ())
-        self._deviation = 0.0
         self._weigh()
 
     def learn(self, passage: Passage) -> Lesson:
@@ -152,7 +168,7 @@ class History:
         took_s = min(passage.took_s, OUTLIER * max(expected.seconds, passage.planned_s) + OUTLIER_S)
         squares = products = 0.0
         if passage.early_s > FLOOR_S:
-            share = self.held(passage.link_id, passage.begin_m)
+            share = expected.near if passage.begin_m < NEAR_M else expected.far
             squares, products = self._learn_hold(link, passage, passage.took_s - expected.seconds)
             free_s = passage.took_s - share * passage.early_s
             took_s = min(took_s, max(free_s, min(took_s, 0.5 * expected.seconds)))
@@ -163,7 +179,7 @@ class History:
         if passage.dwell_s >= 0:
             link.dwell.take(min(passage.dwell_s, 300.0))
         self._touch(passage.link_id)
-        return Lesson(passage.link_id, bin_, day, passage.at, took_s, squares, products)
+        return Lesson(passage.link_id, bin_, day, passage.at, took_s, expected.seconds, squares, products)
 
     def learn_departure(self, link_id: str, since_zero_s: float, late_s: float) -> Departed:
         """A bus left its first stop along a link, so late against its plan."""
@@ -191,7 +207,18 @@ class History:
         self._touch(lesson.link_id)
 
     def expect(self, link_id: str, planned_s: float, at: float, zero: float, weekday: int) -> Expected:
-        """What a link should take a bus that enters it at an instant."""
+        """What a link should take a bus that enters it at an instant, to a few minutes."""
+        slot = int(at // EXPECTED_S)
+        known = self._expected.get(link_id)
+        if known is None or len(known) > MOST_EXPECTED:
+            known = self._expected[link_id] = {}
+        expected = known.get((slot, planned_s, weekday))
+        if expected is None:
+            expected = self._blend(link_id, planned_s, (slot + 0.5) * EXPECTED_S, zero, weekday)
+            known[slot, planned_s, weekday] = expected
+        return expected
+
+    def _blend(self, link_id: str, planned_s: float, at: float, zero: float, weekday: int) -> Expected:
         planned_weight, noise, drift, ages = self._weights
         total, weight, buses = planned_s * planned_weight, planned_weight, 0
         link = self.links.get(link_id)
@@ -209,14 +236,9 @@ class History:
                 total += own * took_s
                 weight += own
                 buses += 1
-        return Expected(total / weight, self._deviation, buses)
-
-    def held(self, link_id: str, begin_m: float) -> float:
-        """The share of its earliness a bus spends waiting on a link, 0 to 1."""
-        around = self.trust.near if begin_m < NEAR_M else self.trust.far
-        guess = around.share(0.0, 1.0)
-        link = self.links.get(link_id)
-        return guess if link is None else link.held.share(guess, HELD_S * HELD_S)
+        held, dwell_s = (link.held, link.dwell.value) if link is not None else (Share(), 0.0)
+        near, far = (held.share(one.share(0.0, 1.0), HELD_S * HELD_S) for one in (self.trust.near, self.trust.far))
+        return Expected(total / weight, buses, dwell_s, near, far)
 
     def late_s(self, link_id: str, since_zero_s: float, least_s: float) -> tuple[float, float, float]:
         """P10, median and P90 of how late a journey leaves along its first link, if it is at least so late already."""
@@ -239,12 +261,14 @@ class History:
         for name, link in links:
             self.links[name] = link
             self._levels.pop(name, None)
+            self._expected.pop(name, None)
         if trust is not None:
             self.trust = trust
             self._weigh()
 
     def _touch(self, link_id: str) -> None:
         self._levels.pop(link_id, None)
+        self._expected.pop(link_id, None)
         self._changed.add(link_id)
 
     def _learn_hold(self, link: Link, passage: Passage, over_s: float) -> tuple[float, float]:
@@ -263,6 +287,9 @@ class History:
         scale_s, trust = expected.seconds + FLOOR_S, self.trust
         trust.planned.take(_square((took_s - passage.planned_s) / scale_s))
         trust.blend.take(_square((took_s - expected.seconds) / scale_s))
+        missed = max(-1.0, min(1.0, (took_s - expected.seconds) / scale_s))
+        trust.pace.squares += passage.pace * passage.pace
+        trust.pace.products += passage.pace * missed
         level = self._level(passage.link_id, link, _bin(passage.at - passage.zero, passage.weekday))
         if level[0] > 0.5:
             noise = trust.pairs[0].value / 2
@@ -281,7 +308,7 @@ class History:
         drift = max(trust.drift.value, LEAST_DRIFT * noise)
         ages = tuple(1.0 / (noise + max(0.0, pair.value - trust.pairs[0].value)) for pair in trust.pairs)
         self._weights = (1.0 / planned, noise, drift, ages)
-        self._deviation = sqrt(trust.blend.value)
+        self.deviation = sqrt(trust.blend.value)
 
     def _level(self, link_id: str, link: Link, bin_: int) -> tuple[float, float]:
         """Weight and mean of the past around a time of day, by a kernel over the bins."""

@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from models.network import Journey, Pattern
 
 GAP_S = 480.0
 """Between two positions further apart in time nothing is interpolated."""
+PACE_S = 120.0
+PACE_KEPT = 0.8
+"""What is left of each link's word on a bus's pace after another link."""
 START_M = 30.0
 """A bus leaves its first stop when it is this far from it: until then it stands at the terminal."""
 
@@ -25,7 +29,8 @@ class Passage(Struct, frozen=True, gc=False):
 
     `took_s`: seconds; `planned_s`: the same by the timetable. `early_s`: how long before its planned departure the bus
     came to the first stop, negative when late, 0 where no minute is promised. `dwell_s`: how long it stood there,
-    negative where nobody saw. `zero`: zero of the service date, Unix seconds; `weekday`: of that date, Monday is 0.
+    negative where nobody saw. `pace`: how much slower than expected that bus had been on the
+    links before, relative. `zero`: zero of the service date, Unix seconds; `weekday`: of that date, Monday is 0.
     `begin_m`: how far from the first stop of the pattern the link begins.
     """
 
@@ -39,16 +44,27 @@ class Passage(Struct, frozen=True, gc=False):
     weekday: int
     begin_m: float
     dwell_s: float = -1.0
+    pace: float = 0.0
 
 
 class Track(Struct, frozen=True, gc=False):
-    """How far along one journey a bus has come. `next`: the next position to reach; `last`: the crossing before it."""
+    """How far along one journey a bus has come. `next`: the next position to reach; `last`: the crossing before it.
+
+    `expected_s`, `over_s`: what its last links should have taken and how much more they took, fading link by link.
+    """
 
     key: tuple[str, str, int]
     at: float
     distance_m: float
     next: int
     last: Crossing | None = None
+    expected_s: float = 0.0
+    over_s: float = 0.0
+
+    @property
+    def pace(self) -> float:
+        """How much slower than expected the bus is, relative; shrunk to 0 while little was seen."""
+        return self.over_s / (self.expected_s + PACE_S)
 
 
 def keeps_time(journey: Journey) -> bool:
@@ -73,10 +89,21 @@ def advance(track: Track, pattern: Pattern, at: float, distance_m: float) -> tup
     if at - track.at > GAP_S:
         return Track(track.key, at, distance_m, track.next + len(crossings)), ()
     last = crossings[-1] if crossings else track.last
-    return Track(track.key, at, distance_m, track.next + len(crossings), last), crossings
+    return replace(track, at=at, distance_m=distance_m, next=track.next + len(crossings), last=last), crossings
 
 
-def passage(journey: Journey, pattern: Pattern, vehicle: str, here: Crossing, there: Crossing) -> Passage | None:
+def paced(track: Track, expected_s: float, took_s: float) -> Track:
+    """The track after one link more is known: what it should have taken, and what it took."""
+    return replace(
+        track,
+        expected_s=PACE_KEPT * track.expected_s + expected_s,
+        over_s=PACE_KEPT * track.over_s + took_s - expected_s,
+    )
+
+
+def passage(
+    journey: Journey, pattern: Pattern, vehicle: str, here: Crossing, there: Crossing, pace: float
+) -> Passage | None:
     """What the link between two successive crossings took; None where they are not, or it took no time."""
     timing, zero = journey.trip.timing, journey.start_at - journey.start_s
     begin_at = here.left_at if here.position == 0 and here.left_at else here.at
@@ -93,6 +120,7 @@ def passage(journey: Journey, pattern: Pattern, vehicle: str, here: Crossing, th
         weekday=journey.service_date.weekday(),
         begin_m=pattern.stop_m[here.position] - pattern.stop_m[0],
         dwell_s=here.left_at - here.at if here.left_at and here.position else -1.0,
+        pace=pace,
     )
 
 

@@ -1,14 +1,16 @@
 """When a bus comes: link by link from where it is to its last stop, then along the next journeys of its block."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from models.network import Journey, Network, Pattern
 from services.transit.depart import LAYOVER_S
 from services.transit.estimate import Basis, Coming, Phase, Place
-from services.transit.history import FLOOR_S, History
+from services.transit.history import FLOOR_S, NEAR_M, History
 from services.transit.passages import Crossing, keeps_time
 from services.transit.spread import spread_s
 
@@ -20,6 +22,9 @@ STILL_S = 45.0
 """A bus that has stood this long on a link may still be waiting there; a moving one has mostly done so."""
 MOVING = 0.7
 """How much of the waiting is still ahead of a moving bus, if all of the link is."""
+HELD_VARIANCE = 0.1
+"""Of the square of a wait: how surely an early bus waits for its time."""
+NEVER = float("-inf")
 STANDING_M = 30.0
 STOPPED_S = 480.0
 """Of a bus that got nowhere on its way for this long nobody can say when it comes, if at all."""
@@ -48,6 +53,7 @@ class Begin(Struct, frozen=True, gc=False):
     """Where a ride begins: at `position`, of whose link a share is done, at an instant known to within a spread.
 
     `waiting`: how much of what early buses wait on that link is still ahead. `standing`: it has yet to leave.
+    `pace`: how much slower than expected it has been, relative.
     """
 
     position: int
@@ -56,18 +62,18 @@ class Begin(Struct, frozen=True, gc=False):
     spread_s: float = 0.0
     waiting: float = 1.0
     standing: bool = False
+    pace: float = 0.0
 
 
 def journey_of(network: Network, place: Place) -> Journey | None:
     """The journey a place speaks of; None where it speaks of none that the timetable knows."""
     if not place.trip_id or not place.service_date:
         return None
-    day = datetime.strptime(place.service_date, "%Y%m%d").date()  # noqa: DTZ007 (a date has no zone)
-    return network.journey(place.trip_id, day, place.start_s)
+    return network.journey(place.trip_id, date.fromisoformat(place.service_date), place.start_s)
 
 
-def predict(network: Network, place: Place, history: History, now: float) -> tuple[Prospect, ...]:
-    """The present journey of a bus and those after it; empty where it makes none."""
+def predict(network: Network, place: Place, history: History, now: float, pace: float = 0.0) -> tuple[Prospect, ...]:
+    """The present journey of a bus and those after it; empty where it makes none. `pace`: see `Begin`."""
     journey = journey_of(network, place)
     if journey is None or place.phase not in (Phase.IN_PROGRESS, Phase.LAYOVER, Phase.OFF_ROUTE):
         return ()
@@ -76,14 +82,19 @@ def predict(network: Network, place: Place, history: History, now: float) -> tup
     pattern = network.patterns[journey.trip.pattern]
     if _given_up(journey, pattern, place, now):
         return (Prospect(withdrawn(journey, "standing"), None),)
-    return onward(network, journey, begin(journey, pattern, place, history, now), history, now)
+    start = replace(begin(journey, pattern, place, history, now), pace=pace)
+    return onward(network, journey, start, history, now)
 
 
 def _given_up(journey: Journey, pattern: Pattern, place: Place, now: float) -> bool:
     """Whether it got nowhere on its way for so long, or has not left though it was long to, that it may never come."""
-    if place.distance_m > pattern.stop_m[0] + STANDING_M:
-        return place.paused_s >= STOPPED_S
-    return place.paused_s >= STOPPED_S and now - journey.start_at >= OVERDUE_S
+    if place.paused_s < STOPPED_S:
+        return False
+    if place.distance_m <= pattern.stop_m[0] + STANDING_M:
+        return now - journey.start_at >= OVERDUE_S
+    after = bisect_right(pattern.stop_m, place.distance_m)
+    ahead_of_plan = after < len(pattern.stop_m) and now < journey.arrival_at(after) and keeps_time(journey)
+    return not ahead_of_plan
 
 
 def onward(network: Network, journey: Journey, start: Begin, history: History, now: float) -> tuple[Prospect, ...]:
@@ -104,7 +115,7 @@ def begin(journey: Journey, pattern: Pattern, place: Place, history: History, no
     begin_m = pattern.stop_m[0] + min(STANDING_M, (pattern.stop_m[1] - pattern.stop_m[0]) / 2)
     if place.distance_m <= begin_m:
         return leaving(journey, pattern, history, max(now, place.at))
-    after = next((at for at, stop_m in enumerate(pattern.stop_m) if stop_m > place.distance_m), len(pattern.stop_m))
+    after = bisect_right(pattern.stop_m, place.distance_m)
     if after == len(pattern.stop_m):
         return Begin(after - 1, 1.0, place.at)
     length_m = pattern.stop_m[after] - pattern.stop_m[after - 1]
@@ -121,9 +132,8 @@ def from_stop(pattern: Pattern, crossing: Crossing, history: History) -> Begin:
         return Begin(crossing.position, 0.0, crossing.at)
     if crossing.position == 0:
         return Begin(0, 0.0, crossing.left_at, waiting=0.0)
-    return Begin(
-        crossing.position, 0.0, crossing.left_at - history.dwell_s(pattern.link_ids[crossing.position]), waiting=0.0
-    )
+    dwell_s = history.dwell_s(pattern.link_ids[crossing.position])
+    return Begin(crossing.position, 0.0, crossing.left_at - dwell_s, waiting=0.0)
 
 
 def leaving(journey: Journey, pattern: Pattern, history: History, earliest: float) -> Begin:
@@ -135,79 +145,74 @@ def leaving(journey: Journey, pattern: Pattern, history: History, earliest: floa
 
 def ride(journey: Journey, pattern: Pattern, start: Begin, history: History) -> Ride:
     """Link by link to the last stop. A bus ahead of its plan spends a share of its lead waiting, as each link shows."""
-    timing = journey.trip.timing
-    arrivals_s, departures_s, links = timing.arrivals_s, timing.departures_s, pattern.link_ids
-    zero, weekday, origin_m = journey.start_at - journey.start_s, journey.service_date.weekday(), pattern.stop_m[0]
-    promised = keeps_time(journey)
+    arrivals_s, departures_s, links = journey.trip.timing.arrivals_s, journey.trip.timing.departures_s, pattern.link_ids
+    zero, weekday = journey.start_at - journey.start_s, journey.service_date.weekday()
+    near_m = pattern.stop_m[0] + NEAR_M
+    start_at = journey.start_at if keeps_time(journey) else NEVER
+    slower, deviation = 1.0 + start.pace * history.trust.pace.share(0.0, 1.0), history.deviation
     clock, variance, deviations_s, buses = start.at, start.spread_s**2, 0.0, 0
+    left, waiting = 1.0 - start.done, start.waiting
     arrivals, leaves, spreads = [], [], []
-    if start.position == 0 and start.standing:
+    if start.standing:
         arrivals, leaves, spreads = [clock], [clock], [spread_s(variance, 0.0)]
     for position in range(start.position, len(links)):
-        link_id = links[position]
         planned_s = arrivals_s[position + 1] - arrivals_s[position]
-        expected = history.expect(link_id, planned_s, clock, zero, weekday)
-        left, waiting = (1.0 - start.done, start.waiting) if position == start.position else (1.0, 1.0)
-        early_s = journey.start_at + departures_s[position] - clock
-        if promised and waiting and early_s > 0.0:
-            held_s = history.held(link_id, pattern.stop_m[position] - origin_m) * early_s * waiting
+        expected = history.expect(links[position], planned_s, clock, zero, weekday)
+        if leaves and not (start.standing and position == 0):
+            leaves[-1] += expected.dwell_s
+        early_s = start_at + departures_s[position] - clock
+        if early_s > 0.0:
+            held_s = (expected.near if pattern.stop_m[position] < near_m else expected.far) * early_s * waiting
             clock += held_s
-            variance += 0.1 * held_s * held_s
-        took_s = expected.seconds * left
+            variance += HELD_VARIANCE * held_s * held_s
+        took_s = expected.seconds * left * slower
         clock += took_s
-        deviation_s = (took_s + FLOOR_S * left) * expected.deviation
+        deviation_s = (took_s + FLOOR_S * left) * deviation
         variance += deviation_s * deviation_s
         deviations_s += deviation_s
         buses = max(buses, expected.buses)
         arrivals.append(clock)
-        leaves.append(clock + history.dwell_s(links[position + 1]) if position + 1 < len(links) else clock)
+        leaves.append(clock)
         spreads.append(spread_s(variance, deviations_s))
-    first = len(pattern.stop_ids) - len(arrivals)
-    return Ride(first, tuple(arrivals), tuple(leaves), tuple(spreads), buses)
+        left = waiting = 1.0
+    return Ride(len(pattern.stop_ids) - len(arrivals), tuple(arrivals), tuple(leaves), tuple(spreads), buses)
 
 
 def told(journey: Journey, ride: Ride, history: History, now: float) -> Coming:
     """A ride as quantiles, none of them falling along the way nor lying in the past."""
-    lines: list[list[float]] = [[], [], [], [], []]
-    floors, spread = [now] * 5, history.trust.spread
-    for arrival, leave, width_s in zip(ride.arrivals, ride.leaves, ride.spreads_s, strict=True):
-        low, rider, high = spread.at(arrival - now)
-        p50 = max(floors[1], arrival)
-        now_told = (
-            min(p50, max(floors[0], arrival + low * width_s)),
-            p50,
-            max(p50, floors[2], arrival + high * width_s),
-            min(p50, max(floors[3], arrival + rider * width_s)),
-            max(floors[4], p50 + leave - arrival),
-        )
-        for line, value in zip(lines, now_told, strict=True):
-            line.append(value)
-        floors = list(now_told)
-    trip_id, service_date, start_s = journey.key
-    p10, p50s, p90, riders, leaves = map(tuple, lines)
-    basis = Basis.RECENT if ride.buses else Basis.LIVE
+    p10s, p50s, p90s, riders, leaves = [], [], [], [], []
+    p10 = p50 = p90 = rider = leave = now
+    quantiles = history.trust.spread.along([arrival - now for arrival in ride.arrivals])
+    for arrival, left, width_s, (low, early, high) in zip(
+        ride.arrivals, ride.leaves, ride.spreads_s, quantiles, strict=True
+    ):
+        p50 = max(p50, arrival)
+        p10 = min(p50, max(p10, arrival + low * width_s))
+        p90 = max(p50, p90, arrival + high * width_s)
+        rider = min(p50, max(rider, arrival + early * width_s))
+        leave = max(leave, p50 + left - arrival)
+        p10s.append(p10)
+        p50s.append(p50)
+        p90s.append(p90)
+        riders.append(rider)
+        leaves.append(leave)
     return Coming(
-        trip_id,
-        service_date,
-        start_s,
+        *journey.key,
         journey.trip.pattern,
         ride.first,
-        p10,
-        p50s,
-        p90,
-        riders,
-        leaves,
-        basis,
+        tuple(p10s),
+        tuple(p50s),
+        tuple(p90s),
+        tuple(riders),
+        tuple(leaves),
+        Basis.RECENT if ride.buses else Basis.LIVE,
         ride.buses,
     )
 
 
 def withdrawn(journey: Journey, reason: str) -> Coming:
     """A journey of which nothing is promised any more."""
-    trip_id, service_date, start_s = journey.key
-    return Coming(
-        trip_id, service_date, start_s, journey.trip.pattern, 0, (), (), (), (), (), Basis.NOT_COMING, 0, reason
-    )
+    return Coming(*journey.key, journey.trip.pattern, 0, (), (), (), (), (), Basis.NOT_COMING, 0, reason)
 
 
 def following(network: Network, journey: Journey) -> Iterator[Journey]:

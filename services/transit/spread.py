@@ -7,6 +7,7 @@ Gibbs and Candès 2021). Nothing later than the moment of an estimate is ever lo
 """
 
 from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from math import sqrt
 
 from msgspec import Struct, field
@@ -49,11 +50,18 @@ class Spread(Struct):
 
     knots: list[Ratios] = field(default_factory=lambda: [Ratios() for _ in KNOTS_S])
 
-    def at(self, horizon_s: float) -> tuple[float, float, float]:
-        """P10, the riders' quantile and P90 of an estimate so far ahead, in spreads from its median."""
-        low, high, share = _between(horizon_s)
-        a, b = self.knots[low].values, self.knots[high].values
-        return a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]), a[2] + share * (b[2] - a[2])
+    def along(self, horizons_s: Iterable[float]) -> Iterator[tuple[float, float, float]]:
+        """P10, the riders' quantile and P90 of estimates ever further ahead, in spreads from their medians."""
+        at, last = 0, len(KNOTS_S) - 1
+        for horizon_s in horizons_s:
+            while at < last and horizon_s >= KNOTS_S[at + 1]:
+                at += 1
+            a = self.knots[at].values
+            if at == last or horizon_s <= KNOTS_S[at]:
+                yield a[0], a[1], a[2]
+                continue
+            share, b = (horizon_s - KNOTS_S[at]) / (KNOTS_S[at + 1] - KNOTS_S[at]), self.knots[at + 1].values
+            yield a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]), a[2] + share * (b[2] - a[2])
 
     def take(self, horizon_s: float, ratio: float) -> None:
         """How an estimate came true: how far ahead it was, and its error in spreads, positive where it was early."""

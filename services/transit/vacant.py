@@ -1,0 +1,60 @@
+"""Journeys that no vehicle makes: told by the timetable and how it is usually kept, or withdrawn."""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from msgspec.structs import replace
+
+from models.network import Journey, Network
+from services.transit.estimate import Basis, Coming
+from services.transit.history import History
+from services.transit.journeys import Journeys
+from services.transit.predict import HORIZON_S, leaving, prospect, ride, withdrawn
+
+Key = tuple[str, str, int]
+
+HEARD_S = 1_800.0
+"""A line whose buses were heard within this time is one that reports: a journey without a bus is then a bus missing."""
+LEAST_PATIENCE_S, MOST_PATIENCE_S = 180.0, 600.0
+"""How long past its departure a journey without a bus is still told: the P90 of lateness, within these bounds."""
+EARLIEST_S = -300.0
+
+
+class Vacant:
+    """The journeys of one network, as long as nobody makes them."""
+
+    def __init__(self, network: Network, planned: Journeys, history: History) -> None:
+        self._network = network
+        self._planned = planned
+        self._history = history
+
+    def comings(
+        self, made: Collection[Key], begun: Collection[Key], heard: Mapping[str, float], now: float
+    ) -> Iterator[Coming]:
+        """What is said of journeys on the road or due within HORIZON_S.
+
+        `made`: those some vehicle makes or is to make. `begun`: those some vehicle was seen making, now or before.
+        `heard`: when each route's buses were last heard.
+        """
+        for journey in self._due(now):
+            if journey.key not in made:
+                yield self._coming(journey, journey.key in begun, heard, now)
+
+    def _due(self, now: float) -> Iterator[Journey]:
+        for index, trips in enumerate(self._network.trips_along):
+            longest_s = max((trip.duration_s for trip in trips), default=0)
+            for journey in self._planned.starting(index, now - longest_s - MOST_PATIENCE_S, now + HORIZON_S):
+                if journey.end_at + MOST_PATIENCE_S >= now:
+                    yield journey
+
+    def _coming(self, journey: Journey, begun: bool, heard: Mapping[str, float], now: float) -> Coming:
+        if begun:
+            return withdrawn(journey, "silent")
+        pattern, history = self._network.patterns[journey.trip.pattern], self._history
+        _, _, high_s = history.late_s(pattern.link_ids[0], journey.start_s, EARLIEST_S)
+        patience_s = min(MOST_PATIENCE_S, max(LEAST_PATIENCE_S, high_s))
+        reports = now - heard.get(pattern.route_id, 0.0) <= HEARD_S
+        if reports and now > journey.start_at + patience_s:
+            return withdrawn(journey, "no_vehicle")
+        start = leaving(journey, pattern, history, now if reports else min(now, journey.start_at))
+        coming = prospect(journey, ride(journey, pattern, start, history), history, now).coming
+        return replace(coming, basis=Basis.SCHEDULE, buses=0)
