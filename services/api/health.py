@@ -13,6 +13,7 @@ from services.api.context import Now, Snapshot, context_of
 from services.queries import health as queries
 from services.queries.health import KindFlow, Process
 from services.refusal import Refusal
+from services.transit.mirror import BLIND_S
 
 SILENT = timedelta(seconds=30)
 """A process beats every second; silent for longer, it is taken as dead."""
@@ -54,6 +55,7 @@ class SystemHealth(BaseModel):
     state: FlowState
     at: datetime
     live: Annotated[bool, Field(description="Whether live events flow")]
+    buses: Annotated[bool, Field(description="Whether this process's copy of what is known of buses is fresh")]
     dead: list[str] = Field(description="Processes that fell silent", examples=[["notifier"]])
     processes: list[Process]
     kinds: list[KindFlow]
@@ -83,12 +85,14 @@ def health(request: Request, snapshot: Snapshot, now: Now) -> SystemHealth:
     dead = [one.process for one in processes if one.age_s > silent_s]
     carried = any(one.process.startswith(PIPELINE) and one.process not in dead for one in processes)
     hearing = all(one.status.get("connected", True) for one in processes)
-    whole = not dead and hearing and context.feed.connected
+    seeing = context.mirror.age_s <= BLIND_S
+    whole = not dead and hearing and context.feed.connected and seeing
     state = FlowState.DOWN if not carried else FlowState.OK if whole else FlowState.DEGRADED
     return SystemHealth(
         state=state,
         at=now,
         live=context.feed.connected,
+        buses=seeing,
         dead=dead,
         processes=processes,
         kinds=queries.flows(snapshot, now),

@@ -1,6 +1,7 @@
 """What the pipelines wrote of buses since somebody last looked, exact however many write at once."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 from sqlalchemy import Connection, text
@@ -19,14 +20,20 @@ _EXPECTED = "SELECT coming, extract(epoch FROM until)::float8 AS until FROM expe
 _outlook = msgspec.json.Decoder(Outlook)
 _coming = msgspec.json.Decoder(Coming)
 
+Value = TypeVar("Value")
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Outlooks and expectations written since a snapshot, and the snapshot to go on from."""
+    """Outlooks and expectations written since a snapshot, and the snapshot to go on from.
+
+    `unread`: how many rows another version of this software wrote in words this one does not know.
+    """
 
     snapshot: str
     outlooks: tuple[Outlook, ...]
     expected: tuple[Expected, ...]
+    unread: int
 
 
 def changes(connection: Connection, since: str | None) -> Changes:
@@ -36,10 +43,16 @@ def changes(connection: Connection, since: str | None) -> Changes:
     """
     snapshot = connection.execute(text("SELECT pg_current_snapshot()::text")).scalar_one()
     where, parameters = ("", {}) if since is None else (_CHANGED, {"since": since})
-    outlooks = connection.execute(text(_OUTLOOKS + where), parameters)
-    expected = connection.execute(text(_EXPECTED + where), parameters)
-    return Changes(
-        str(snapshot),
-        tuple(_outlook.decode(row.outlook) for row in outlooks),
-        tuple(Expected(_coming.decode(row.coming), row.until) for row in expected),
-    )
+    outlooks = connection.execute(text(_OUTLOOKS + where), parameters).scalars().all()
+    expected = connection.execute(text(_EXPECTED + where), parameters).all()
+    read = [one for row in outlooks if (one := _read(_outlook, row)) is not None]
+    awaited = [Expected(due, row.until) for row in expected if (due := _read(_coming, row.coming)) is not None]
+    unread = len(outlooks) + len(expected) - len(read) - len(awaited)
+    return Changes(str(snapshot), tuple(read), tuple(awaited), unread)
+
+
+def _read(decoder: msgspec.json.Decoder[Value], written: str) -> Value | None:
+    try:
+        return decoder.decode(written)
+    except msgspec.DecodeError:
+        return None

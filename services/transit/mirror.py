@@ -84,13 +84,18 @@ class Mirror:
             thread.join()
 
     def _run(self, first: threading.Event) -> None:
-        while not self._stop.is_set():
-            try:
-                self.refresh()
-            except (DBAPIError, NoConnectionFree) as trouble:
-                self._go_without(trouble)
+        try:
+            while not self._stop.is_set():
+                try:
+                    self.refresh()
+                except (DBAPIError, NoConnectionFree) as trouble:
+                    self._go_without(trouble)
+                first.set()
+                self._stop.wait(REFRESH_S)
+        finally:
             first.set()
-            self._stop.wait(REFRESH_S)
+            if not self._stop.is_set() and self._view is not None:  # a bug: it is loud, and what is told is old
+                self._view = blinded(self._view)
 
     def _go_without(self, trouble: Exception) -> None:
         view = self._view
@@ -106,6 +111,8 @@ class Mirror:
             before, since = empty(network, number=before.number if before else 0), None
         new, alerts = changes(connection, since), in_force(connection, before.near)
         self._snapshot = new.snapshot
+        if new.unread:
+            log.warning("some buses are told of in unknown words", extra={"action": "mirror", "rows": new.unread})
         if since is not None and not (new.outlooks or new.expected or before.blind) and alerts == before.alerts:
             return before
         return advanced(before, new.outlooks, new.expected, alerts)

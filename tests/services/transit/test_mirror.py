@@ -113,6 +113,22 @@ def test_what_is_committed_late_is_not_missed_nor_is_anything_read_twice(databas
     assert set(copy.view().outlooks) == {"quick", "slow"}
 
 
+def test_what_another_version_wrote_is_left_out_and_costs_nothing_else(database: Engine) -> None:
+    copy = imported(database)
+    city = copy.view().network
+    with database.begin() as transaction:
+        hear(transaction, outlook(city, "known", SEVEN, coming(city, "10-0700")))
+        transaction.execute(
+            text(
+                "INSERT INTO vehicle_outlooks (vehicle, observed_at, outlook, belief)"
+                " SELECT 'newer', observed_at, replace(outlook, 'in_progress', 'teleported'), '{}'"
+                " FROM vehicle_outlooks"
+            )
+        )
+    copy.refresh()
+    assert set(copy.view().outlooks) == {"known"}
+
+
 def test_changes_are_found_by_the_index(database: Engine) -> None:
     city = imported(database).view().network
     with database.begin() as transaction:
