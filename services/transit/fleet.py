@@ -141,7 +141,7 @@ class Fleet:
             if trail.outlook is not None and now - trail.outlook.place.at <= GONE_S
             for coming in trail.outlook.coming
         }
-        return tuple(self._vacant.comings(made, self._begun, self._heard, now))
+        return self._vacant.comings(made, self._begun, self._heard, now)
 
     # Keeping and forgetting
 

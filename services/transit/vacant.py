@@ -17,6 +17,10 @@ HEARD_S = 1_800.0
 LEAST_PATIENCE_S, MOST_PATIENCE_S = 180.0, 600.0
 """How long past its departure a journey without a bus is still told: the P90 of lateness, within these bounds."""
 EARLIEST_S = -300.0
+FAR_S = 600.0
+"""Of a journey that leaves later than this, little changes from one moment to the next."""
+AGAIN_S = 60.0
+"""What was said of such a journey holds for so long, and up to as much again, so that not all are due at once."""
 
 
 class Vacant:
@@ -26,18 +30,29 @@ class Vacant:
         self._network = network
         self._planned = planned
         self._history = history
+        self._said: dict[Key, tuple[Coming, float]] = {}
 
     def comings(
         self, made: Collection[Key], begun: Collection[Key], heard: Mapping[str, float], now: float
-    ) -> Iterator[Coming]:
+    ) -> tuple[Coming, ...]:
         """What is said of journeys on the road or due within HORIZON_S.
 
         `made`: those some vehicle makes or is to make. `begun`: those some vehicle was seen making, now or before.
         `heard`: when each route's buses were last heard.
         """
+        said: dict[Key, tuple[Coming, float]] = {}
         for journey in self._due(now):
-            if journey.key not in made:
-                yield self._coming(journey, journey.key in begun, heard, now)
+            key = journey.key
+            if key in made:
+                continue
+            before = self._said.get(key)
+            if before is None or before[1] <= now or key in begun:
+                far = journey.start_at - now > FAR_S
+                until = now + AGAIN_S + journey.start_s % AGAIN_S if far else now
+                before = (self._coming(journey, key in begun, heard, now), until)
+            said[key] = before
+        self._said = said
+        return tuple(coming for coming, _ in said.values())
 
     def _due(self, now: float) -> Iterator[Journey]:
         for index, trips in enumerate(self._network.trips_along):
