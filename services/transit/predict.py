@@ -1,8 +1,9 @@
 """When a bus comes: link by link from where it is to its last stop, then along the next journeys of its block."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import accumulate
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -180,34 +181,19 @@ def ride(journey: Journey, pattern: Pattern, start: Begin, history: History) -> 
 
 def told(journey: Journey, ride: Ride, history: History, now: float) -> Coming:
     """A ride as quantiles, none of them falling along the way nor lying in the past."""
-    p10s, p50s, p90s, riders, leaves = [], [], [], [], []
-    p10 = p50 = p90 = rider = leave = now
-    quantiles = history.trust.spread.along([arrival - now for arrival in ride.arrivals])
-    for arrival, left, width_s, (low, early, high) in zip(
-        ride.arrivals, ride.leaves, ride.spreads_s, quantiles, strict=True
-    ):
-        p50 = max(p50, arrival)
-        p10 = min(p50, max(p10, arrival + low * width_s))
-        p90 = max(p50, p90, arrival + high * width_s)
-        rider = min(p50, max(rider, arrival + early * width_s))
-        leave = max(leave, p50 + left - arrival)
-        p10s.append(p10)
-        p50s.append(p50)
-        p90s.append(p90)
-        riders.append(rider)
-        leaves.append(leave)
-    return Coming(
-        *journey.key,
-        journey.trip.pattern,
-        ride.first,
-        tuple(p10s),
-        tuple(p50s),
-        tuple(p90s),
-        tuple(riders),
-        tuple(leaves),
-        Basis.RECENT if ride.buses else Basis.LIVE,
-        ride.buses,
-    )
+    spreads = list(zip(ride.arrivals, ride.spreads_s, history.trust.spread.along(ride.arrivals, now), strict=True))
+    p50 = _rising(ride.arrivals, now)
+    p10 = tuple(map(min, _rising([at + one.p10 * width_s for at, width_s, one in spreads], now), p50))
+    rider = tuple(map(min, _rising([at + one.rider * width_s for at, width_s, one in spreads], now), p50))
+    p90 = _rising(map(max, [at + one.p90 * width_s for at, width_s, one in spreads], p50), now)
+    leaves = _rising(map(max, ride.leaves, p50), now)
+    basis = Basis.RECENT if ride.buses else Basis.LIVE
+    return Coming(*journey.key, journey.trip.pattern, ride.first, p10, p50, p90, rider, leaves, basis, ride.buses)
+
+
+def _rising(times: Iterable[float], least: float) -> tuple[float, ...]:
+    """Each time, or the latest one before it."""
+    return tuple(accumulate(times, max, initial=least))[1:]
 
 
 def withdrawn(journey: Journey, reason: str) -> Coming:

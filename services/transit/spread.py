@@ -9,6 +9,7 @@ Gibbs and Candès 2021). Nothing later than the moment of an estimate is ever lo
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from math import sqrt
+from typing import NamedTuple
 
 from msgspec import Struct, field
 
@@ -26,6 +27,14 @@ CORRELATION = 0.08
 """Between the errors of any two links of one journey: a slow driver is slow everywhere."""
 BASE_S = 12.0
 """No position, no stop and no clock is known better."""
+
+
+class Quantiles(NamedTuple):
+    """In spreads from the median: P10, the riders' quantile, P90."""
+
+    p10: float
+    rider: float
+    p90: float
 
 
 class Ratios(Struct, array_like=True):
@@ -50,18 +59,19 @@ class Spread(Struct):
 
     knots: list[Ratios] = field(default_factory=lambda: [Ratios() for _ in KNOTS_S])
 
-    def along(self, horizons_s: Iterable[float]) -> Iterator[tuple[float, float, float]]:
-        """P10, the riders' quantile and P90 of estimates ever further ahead, in spreads from their medians."""
+    def along(self, arrivals: Iterable[float], now: float) -> Iterator[Quantiles]:
+        """The quantiles of estimates ever further ahead."""
         at, last = 0, len(KNOTS_S) - 1
-        for horizon_s in horizons_s:
-            while at < last and horizon_s >= KNOTS_S[at + 1]:
+        for arrival in arrivals:
+            ahead_s = arrival - now
+            while at < last and ahead_s >= KNOTS_S[at + 1]:
                 at += 1
             a = self.knots[at].values
-            if at == last or horizon_s <= KNOTS_S[at]:
-                yield a[0], a[1], a[2]
+            if at == last or ahead_s <= KNOTS_S[at]:
+                yield Quantiles(*a)
                 continue
-            share, b = (horizon_s - KNOTS_S[at]) / (KNOTS_S[at + 1] - KNOTS_S[at]), self.knots[at + 1].values
-            yield a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]), a[2] + share * (b[2] - a[2])
+            share, b = (ahead_s - KNOTS_S[at]) / (KNOTS_S[at + 1] - KNOTS_S[at]), self.knots[at + 1].values
+            yield Quantiles(a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]), a[2] + share * (b[2] - a[2]))
 
     def take(self, horizon_s: float, ratio: float) -> None:
         """How an estimate came true: how far ahead it was, and its error in spreads, positive where it was early."""
