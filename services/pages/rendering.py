@@ -154,24 +154,24 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except Refusal as refusal:
-                return _refused(request, refusal.status, str(refusal))
+                return self.refused(request, refusal.status, str(refusal))
             except (RequestValidationError, HTTPException) as error:
                 missing = isinstance(error, RequestValidationError) and request.method == "GET"
-                return _refused(request, HTTPStatus.NOT_FOUND if missing else HTTPStatus.BAD_REQUEST, None)
+                return self.refused(request, HTTPStatus.NOT_FOUND if missing else HTTPStatus.BAD_REQUEST, None)
             except (OperationalError, NoConnectionFree):
                 return page(_stranger(request), "outage.html", HTTPStatus.SERVICE_UNAVAILABLE)
 
         return handle_for_people
+
+    def refused(self, request: Request, status: int, detail: str | None) -> Response:
+        """The page that says no; `detail` is the refusal's own, None where the request itself is wrong."""
+        visit = _stranger(request)
+        usual = "refusal.missing" if status == HTTPStatus.NOT_FOUND else "refusal.other"
+        said = note(visit.words, detail) if detail else visit.words(usual)
+        return page(visit, "refusal.html", status, detail=said, unknown=status == HTTPStatus.UNAUTHORIZED)
 
 
 def _stranger(request: Request) -> Visit:
     """A visit of which the database can say nothing."""
     words = Words(_language(request), UNLOADED.zone)
     return Visit(request, context_of(request).clock(), words, UNLOADED, operator=None, position="")
-
-
-def _refused(request: Request, status: int, detail: str | None) -> Response:
-    visit = _stranger(request)
-    usual = "refusal.missing" if status == HTTPStatus.NOT_FOUND else "refusal.other"
-    said = note(visit.words, detail) if detail else visit.words(usual)
-    return page(visit, "refusal.html", status, detail=said, unknown=status == HTTPStatus.UNAUTHORIZED)

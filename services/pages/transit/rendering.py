@@ -8,16 +8,18 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
 from services.api.context import Now, context_of
 from services.api.freshness import BRIEFLY
 from services.pages.language import LANGUAGES, Words, choose
-from services.pages.rendering import ENVIRONMENT
+from services.pages.phrases import note
+from services.pages.rendering import ENVIRONMENT, PageRoute
 from services.pages.static_files import FILES
-from services.transit.view import View
+from services.transit.mirror import NO_NETWORK
+from services.transit.view import View, empty
 
 MOST_BYTES = 5_000
 """Of the whole answer, head and body, as it goes over the air."""
@@ -47,12 +49,27 @@ Language = Annotated[str | None, Query(alias="idioma", max_length=8)]
 
 
 def _ride(request: Request, now: Now, idioma: Language = None) -> Ride:
-    view = context_of(request).mirror.view()
+    return _with_view(request, now, idioma, context_of(request).mirror.view())
+
+
+def _with_view(request: Request, now: datetime, idioma: str | None, view: View) -> Ride:
     language = choose(idioma, None, request.headers.get("accept-language"))
     return Ride(request, now, Words(language, view.network.zone), view, idioma if idioma in LANGUAGES else None)
 
 
 Rider = Annotated[Ride, Depends(_ride)]
+
+
+class RiderRoute(PageRoute):
+    """A route for riders: what cannot be done is a small page too, with a way back to the stops."""
+
+    def refused(self, request: Request, status: int, detail: str | None) -> Response:
+        """The small page that says no."""
+        context = context_of(request)
+        ride = _with_view(request, context.clock(), request.query_params.get("idioma"), empty(NO_NETWORK))
+        usual = "rider.missing" if status == HTTPStatus.NOT_FOUND else "rider.malformed"
+        said = note(ride.words, detail) if detail else ride.words(usual)
+        return small_page(ride, "refusal.html", {"said": said}, status=status)
 
 
 def small_page(

@@ -11,16 +11,15 @@ from models.network import Stop
 from services.api.access import PUBLIC, ForeignForm, same_site
 from services.api.context import Now, Snapshot, Transaction, context_of
 from services.api.freshness import BRIEFLY
-from services.pages.rendering import PageRoute
 from services.pages.transit import accuracy_page, missed, stops
-from services.pages.transit.rendering import Ride, Rider, fitting, small_page
+from services.pages.transit.rendering import Ride, Rider, RiderRoute, fitting, small_page
 from services.queries import transit_reports
 from services.refusal import NotFound
 from services.transit import text_answers
 from services.transit.mirror import NotReadYet
 from services.transit.stop_search import LONGEST_ASKED, search, with_code
 
-router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, include_in_schema=False)
+router = APIRouter(route_class=RiderRoute, default_response_class=HTMLResponse, include_in_schema=False)
 
 NO_NUL = r"^[^\x00]*$"
 LEAST_REFRESH_S, MOST_REFRESH_S = 10, 300

@@ -380,7 +380,10 @@ def test_a_form_from_elsewhere_or_of_no_journey_is_refused(city: Town) -> None:
     assert city.site.post(f"/p/{STOP}/no-paso", {"viaje": offered}, origin="http://evil.example").status_code == 403
     assert city.site.post(f"/p/{STOP}/no-paso", {"viaje": offered}, origin=None).status_code == 403
     assert city.site.post(f"/p/{STOP}/no-paso", {"viaje": "x|20260302|0"}).status_code == 404
-    assert city.site.post(f"/p/{STOP}/no-paso", {}).status_code == 400
+    empty = city.site.post(f"/p/{STOP}/no-paso", {})
+    assert empty.status_code == 400
+    assert "El pedido está incompleto" in read(empty.text).text
+    assert 'href="/p/"' in empty.text
     with city.engine.connect() as connection:
         assert connection.execute(select(rider_reports)).all() == []
 
