@@ -17,6 +17,7 @@ LATEST_HOUR = 168
 BLANK, UNREADABLE = -1, -2
 
 _CLOCK = re.compile(r"([0-9]{1,3}):([0-5][0-9]):([0-5][0-9])")
+_WHOLE = re.compile(r"([0-9]{1,9})(?:\.0*)?")
 _COLOR = re.compile(r"#?([0-9A-Fa-f]{6})")
 
 
@@ -58,11 +59,18 @@ def day(text: str) -> date:
     raise ValueError("expected a date as YYYYMMDD, such as 20260302")
 
 
+def plain(text: str) -> str:
+    """A whole number without the decimals that tables with gaps in them get: 1.0 is 1. Other text as it is."""
+    match = _WHOLE.fullmatch(text)
+    return match[1] if match else text
+
+
 def whole(text: str) -> int:
     """A whole number from 0."""
-    if not re.fullmatch("[0-9]{1,9}", text):
+    match = _WHOLE.fullmatch(text)
+    if match is None:
         raise ValueError("expected a whole number")
-    return int(text)
+    return int(match[1])
 
 
 def degrees(most: float) -> Callable[[str], float]:
@@ -86,9 +94,9 @@ LONGITUDE = degrees(180)
 
 def weekday(text: str) -> bool:
     """1 where the service runs on that weekday, 0 where it does not."""
-    if text not in {"0", "1"}:
+    if plain(text) not in {"0", "1"}:
         raise ValueError("expected 0 or 1")
-    return text == "1"
+    return plain(text) == "1"
 
 
 def zone(text: str) -> ZoneInfo:
@@ -138,5 +146,5 @@ class Codes(dict[str, int]):
     """Codes of one digit, such as pickup_type; one that GTFS does not have says as little as none."""
 
     def __missing__(self, text: str) -> int:
-        value = self[text] = int(text) if re.fullmatch("[0-9]", text) else 0
+        value = self[text] = int(plain(text)) if re.fullmatch("[0-9]", plain(text)) else 0
         return value

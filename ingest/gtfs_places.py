@@ -9,7 +9,20 @@ from itertools import pairwise
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from ingest.gtfs_fields import LATITUDE, LONGITUDE, Codes, Numbers, color, day, fresh, parsed, weekday, whole, zone
+from ingest.gtfs_fields import (
+    LATITUDE,
+    LONGITUDE,
+    Codes,
+    Numbers,
+    color,
+    day,
+    fresh,
+    parsed,
+    plain,
+    weekday,
+    whole,
+    zone,
+)
 from ingest.gtfs_files import Feed
 from ingest.gtfs_findings import BadTimetable, Findings
 from models.geo import Point, along_m
@@ -160,11 +173,11 @@ def _exceptions(feed: Feed, findings: Findings, found: dict[str, _Days]) -> None
     columns = ("service_id", "date", "exception_type")
     for line, (name, at, kind) in feed.rows("calendar_dates.txt", *columns, needed=columns):
         where = f"calendar_dates.txt:{line}"
-        if kind not in {ADDED, REMOVED}:
+        if plain(kind) not in {ADDED, REMOVED}:
             findings.refuse(where, f'exception_type "{kind}": expected 1 (runs) or 2 (does not run)')
         if name not in found and not fresh(findings, where, "service_id", name, found):
             continue
-        found.setdefault(name, _Days()).exceptions[parsed(findings, where, "date", at, day, EPOCH)] = kind
+        found.setdefault(name, _Days()).exceptions[parsed(findings, where, "date", at, day, EPOCH)] = plain(kind)
 
 
 Vertex = tuple[int, int, float, float, str]

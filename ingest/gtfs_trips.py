@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from ingest.gtfs_along import place
-from ingest.gtfs_fields import BLANK, UNREADABLE, Clocks, Codes, Numbers, clock_s, fresh, parsed, whole
+from ingest.gtfs_fields import BLANK, UNREADABLE, Clocks, Codes, Numbers, clock_s, fresh, parsed, plain, whole
 from ingest.gtfs_files import Feed
 from ingest.gtfs_findings import Findings
 from ingest.gtfs_places import Drawn, distances, joined
@@ -61,7 +61,7 @@ def planned(
         elif service not in services or not services[service].days:
             findings.warn("a trip whose service runs on no day is left out", where)
         else:
-            way = int(direction) if direction in {"0", "1"} else None
+            way = int(plain(direction)) if plain(direction) in {"0", "1"} else None
             found[name] = Planned(line, name, route, service, way, shape, sign, short, block, codes[chair])
     return found
 
@@ -128,7 +128,7 @@ def frequencies(feed: Feed, findings: Findings, trips: Mapping[str, Planned]) ->
         if any(start_s < one.end_s and one.start_s < end_s for one in some):
             findings.refuse(where, f"from {start} to {end}: expected a time that no other headway of the trip covers")
             continue
-        some.append(Frequency(start_s, end_s, headway_s, exact == "1"))
+        some.append(Frequency(start_s, end_s, headway_s, plain(exact) == "1"))
     return {name: tuple(sorted(some, key=lambda one: one.start_s)) for name, some in found.items()}
 
 

@@ -84,6 +84,18 @@ def test_how_the_text_is_written_makes_no_difference(tmp_path: Path, spoilt: Cal
     assert replace(network, version=plain.version) == plain
 
 
+def test_whole_numbers_with_decimals_are_read(tmp_path: Path) -> None:
+    decimals = {
+        **changed("routes.txt", "7,3,", "7,3.0,"),
+        **changed("trips.txt", ",0,s1", ",0.0,s1"),
+        **changed("calendar.txt", "w,1,1", "w,1.0,1.0"),
+        **changed("calendar_dates.txt", "20260216,2", "20260216,2.0"),
+        **changed("stop_times.txt", "A,1", "A,1.0"),
+    }
+    again = read(zipped(tmp_path, decimals))
+    assert replace(read(zipped(tmp_path)), version=again.version) == again
+
+
 def test_text_in_another_alphabet_is_read_and_said(tmp_path: Path) -> None:
     stops = FILES["stops.txt"].replace("Estadio", "Estación Norte").encode("cp1252")
     network, said = warnings(tmp_path, {"stops.txt": stops})
