@@ -141,7 +141,7 @@ def told_of(network: Network, arrival: Arrival, now: float) -> Told:
         planned_at,
         arrival.basis,
         waiting,
-        be_there_at=_be_there_at(arrival, at, waiting),
+        be_there_at=_be_there_at(arrival, at, waiting, now),
         heard_at=arrival.last_report_at if silent else None,
         buses=arrival.buses,
         late_s=lateness_s(planned_at, at, arrival.basis) if at else None,
@@ -171,7 +171,8 @@ def _wait(arrival: Arrival, at: Quantiles | None, now: float) -> Wait | None:
     return Planned(arrival.scheduled_departure if arrival.position == 0 else arrival.scheduled_arrival)
 
 
-def _be_there_at(arrival: Arrival, at: Quantiles | None, waiting: Wait | None) -> float | None:
+def _be_there_at(arrival: Arrival, at: Quantiles | None, waiting: Wait | None, now: float) -> float | None:
+    """The early-safe time on a clock, which is never over already; None where there is none to tell."""
     match waiting:
         case None | Every():
             return None
@@ -179,7 +180,7 @@ def _be_there_at(arrival: Arrival, at: Quantiles | None, waiting: Wait | None) -
             return whole_minute(planned_at)
         case _:
             assert at is not None
-            return None if arrival.basis is Basis.NOT_REPORTING else whole_minute(at.rider)
+            return None if arrival.basis is Basis.NOT_REPORTING else whole_minute(max(at.rider, now))
 
 
 def _next_at(

@@ -49,12 +49,14 @@ def short() -> Response:
 @router.get("/p/", dependencies=[PUBLIC])
 def find(ride: Rider, q: Asked = "") -> Response:
     """Stops by code or corner. A code typed whole leads to its stop at once, with a line behind it to that line."""
-    asked = q.strip()
-    code, _, line = asked.partition(" ")
-    for exact, wanted in ((with_code(ride.view.network, asked), ""), (with_code(ride.view.network, code), line)):
-        if exact is not None:
-            return RedirectResponse(stops.address(exact) + stops.query(ride, wanted.strip()), HTTPStatus.SEE_OTHER)
-    return _search_page(ride, asked, search(ride.view.network, asked) if asked else [])
+    network, asked = ride.view.network, q.strip()
+    exact, line = with_code(network, asked), ""
+    if exact is None:
+        code, _, line = asked.partition(" ")
+        exact = with_code(network, code) if stops.is_line(network, line) else None
+    if exact is not None:
+        return RedirectResponse(stops.address(exact) + stops.query(ride, line.strip()), HTTPStatus.SEE_OTHER)
+    return _search_page(ride, asked, search(network, asked) if asked else [])
 
 
 @router.get("/p/{code}.txt", dependencies=[PUBLIC], response_class=PlainTextResponse)

@@ -26,7 +26,7 @@ from services.transit.wording import LineHere, Told
 MOST_NOTICES = 3
 LONGEST_HEADER, LONGEST_NOTICE = 80, 200
 LONGEST_NAME = 60
-MOST_OTHERS = 30
+MOST_OTHERS = 16
 MOST_PLACES = 3
 MOST_SIGN_ROWS = 7
 MOST_SIGN_NOTICES = 1
@@ -77,6 +77,12 @@ def query(ride: Ride, line: str) -> str:
     """What follows the address of one line's page: the line, and the language that was asked for."""
     said = ({"linea": line} if line else {}) | ({"idioma": ride.asked} if ride.asked else {})
     return f"?{urlencode(said)}" if said else ""
+
+
+def is_line(network: Network, name: str) -> bool:
+    """Whether people call a line so."""
+    wanted = name.strip().casefold()
+    return any(line_name(route).casefold() == wanted for route in network.routes.values())
 
 
 def heading(stop: Stop) -> dict[str, object]:
@@ -150,7 +156,7 @@ def refused(ride: Ride, board: Board) -> str:
     if nearest is None:
         return said
     metres = round(distance_m(nearest.point, board.stop.point), -1)
-    where = words("rider.nearest", code=code_of(nearest), name=nearest.name, m=words.number(metres))
+    where = words("rider.nearest", code=code_of(nearest), name=cut(nearest.name, LONGEST_NAME), m=words.number(metres))
     return f"{said} {where}"
 
 
