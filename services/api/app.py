@@ -59,7 +59,7 @@ Reading is open to whoever reaches the address. Acting on an alert needs an oper
 
 def create_app(settings: Settings, engine: Engine, clock: Clock) -> FastAPI:
     """The application on a database that was migrated. `engine`: with a statement timeout, closed by the caller."""
-    feed, mirror = Feed(engine), Mirror(engine)
+    feed, mirror = Feed(engine), Mirror(engine, clock)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

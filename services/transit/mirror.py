@@ -16,6 +16,7 @@ from models.network import Network
 from services.queries.transit import changes
 from services.queries.transit_alerts import in_force
 from services.refusal import Refusal
+from services.runtime import Clock
 from services.transit import timetable
 from services.transit.view import View, advanced, blinded, empty
 
@@ -44,9 +45,9 @@ class Mirror:
     Where no timetable is in force the view is of a network without stops.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Clock) -> None:
         """Nothing is read until `running` or `refresh`. `engine`: with a statement timeout, closed by the caller."""
-        self._engine = engine
+        self._engine, self._clock = engine, clock
         self._view: View | None = None
         self._snapshot: str | None = None
         self._read = float("-inf")
@@ -115,4 +116,4 @@ class Mirror:
             log.warning("some buses are told of in unknown words", extra={"action": "mirror", "rows": new.unread})
         if since is not None and not (new.outlooks or new.expected or before.blind) and alerts == before.alerts:
             return before
-        return advanced(before, new.outlooks, new.expected, alerts)
+        return advanced(before, new.outlooks, new.expected, alerts, self._clock().timestamp())

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import inf
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -21,6 +22,8 @@ GONE_S = 600.0
 FORGOTTEN_S = 3_600.0
 """How long a vehicle's last place is kept behind the newest report of all."""
 FEED_SILENT_S = 300.0
+AHEAD_S = 180.0
+"""A report from farther ahead than this is of another time: a clock that was set back, or a demo begun anew."""
 
 
 class Health(StrEnum):
@@ -105,11 +108,16 @@ def advanced(
     outlooks: Iterable[Outlook] = (),
     expected: Iterable[Expected] = (),
     alerts: tuple[ServiceAlert, ...] | None = None,
+    now: float = inf,
 ) -> View:
-    """The view once more is known: vehicles' outlooks and journeys' expectations that changed, and all alerts."""
+    """The view once more is known: vehicles' outlooks and journeys' expectations that changed, and all alerts.
+
+    What was heard more than AHEAD_S after `now`, Unix seconds, is left out.
+    """
     making = _Making(view)
     for outlook in outlooks:
-        making.take(outlook)
+        if outlook.place.at <= now + AHEAD_S:
+            making.take(outlook)
     for one in expected:
         making.expect(one)
     making.forget()

@@ -135,8 +135,8 @@ def test_arrivals_are_bounded_filtered_and_kept_for_seconds(town: Town) -> None:
 
 
 def test_how_far_a_trip_is(town: Town) -> None:
-    town.hear(outlook(town.network, "1207", SEVEN + 200, coming(town.network, "10-0700", first=2, late_s=60)))
     town.clock.now = moment(SEVEN + 200)
+    town.hear(outlook(town.network, "1207", SEVEN + 200, coming(town.network, "10-0700", first=2, late_s=60)))
     answer = town.get("/trips/10-0700")
     exactly(TripProgress, answer)
     assert (answer["vehicle"], answer["delay_s"], answer["under_way"]) == ("1207", 60, True)

@@ -57,7 +57,7 @@ def imported(database: Engine, name: str = "town") -> Mirror:
     """A copy that has read the town's timetable."""
     with database.begin() as transaction:
         store(transaction, network(name), name, moment(SEVEN))
-    copy = Mirror(database)
+    copy = Mirror(database, lambda: moment(SEVEN))
     copy.refresh()
     return copy
 
@@ -71,7 +71,7 @@ def eventually(holds: Callable[[], bool]) -> bool:
 
 
 def test_before_the_first_copy_it_says_so_and_without_a_timetable_nothing_stops_anywhere(database: Engine) -> None:
-    copy = Mirror(database)
+    copy = Mirror(database, lambda: moment(SEVEN))
     with pytest.raises(NotReadYet):
         copy.view()
     copy.refresh()
@@ -127,6 +127,17 @@ def test_what_another_version_wrote_is_left_out_and_costs_nothing_else(database:
         )
     copy.refresh()
     assert set(copy.view().outlooks) == {"known"}
+
+
+def test_what_was_heard_in_a_time_to_come_silences_nobody(database: Engine) -> None:
+    copy = imported(database)
+    city = copy.view().network
+    with database.begin() as transaction:
+        hear(transaction, outlook(city, "tomorrow", SEVEN + 86_400, coming(city, "10-0720")))
+        hear(transaction, outlook(city, "now", SEVEN, coming(city, "10-0700")))
+    copy.refresh()
+    assert set(copy.view().outlooks) == {"now"}
+    assert copy.view().heard[""] == SEVEN
 
 
 def test_changes_are_found_by_the_index(database: Engine) -> None:
