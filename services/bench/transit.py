@@ -82,7 +82,7 @@ def measure_transit(folder: Path) -> dict[str, object]:
     return {
         "positions_per_s": round(usual.per_s),
         "cpu_us_per_position": {str(n): round(one.cpu_us) for n, one in ((FEW, few), (USUAL, usual), (MANY, many))},
-        "growth": round((many.seconds / many.positions) / (few.seconds / few.positions), 3),
+        "growth": round(many.cpu_us / few.cpu_us, 3),
         "arrivals_per_s": round(arrivals.per_s),
         "arrivals_p99_ms": round(arrivals.p99_ms, 2),
         "arrivals_bytes": round(arrivals.bytes),
