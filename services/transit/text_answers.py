@@ -21,7 +21,7 @@ def answer(view: View | None, text: str, now: float) -> str:
         return sms.help_text(example(view.network))
     stop = _coded(view.network, words, asked.corner) or (None if asked.corner else _numbered(view.network, words))
     if stop is not None:
-        return about(view, stop, now, words[0] if words else None)
+        return about(view, stop, now, _line(view.network, words))
     line, corner = _corner(view.network, words)
     match at_corner(view.network, corner):
         case []:
@@ -113,6 +113,14 @@ def _corner(network: Network, words: Sequence[str]) -> tuple[str | None, list[st
             if words[at] in lines:
                 return words[at], [word.lower() for word in (*words[:at], *words[at + 1 :])]
     return None, [word.lower() for word in words]
+
+
+def _line(network: Network, words: Sequence[str]) -> str | None:
+    """The line among what is left beside a stop; else what looks like one; courtesies are neither."""
+    lines = _line_names(network)
+    named = (word for word in words if word in lines)
+    numbers = (word for word in words if any(letter.isdigit() for letter in word))
+    return next(named, next(numbers, None))
 
 
 def _line_names(network: Network) -> set[str]:

@@ -17,7 +17,17 @@ T3 = "LP3 06:58 10: 5-7min y 07:12(hor) y 07:22(hor)"
 
 
 @pytest.mark.parametrize(
-    "text", ["LP3 10", "lp3 10", "10 LP3", "LP 3 10", "¿Cuándo viene el 10 a LP3?", "PARADA LP3, LINEA 10", "3 10"]
+    "text",
+    [
+        "LP3 10",
+        "lp3 10",
+        "10 LP3",
+        "LP 3 10",
+        "¿Cuándo viene el 10 a LP3?",
+        "PARADA LP3, LINEA 10",
+        "3 10",
+        "LP3 porfa 10 gracias",
+    ],
 )
 def test_a_stop_and_a_line_are_understood_however_they_are_written(text: str) -> None:
     assert answer(VIEW, text, NOW) == T3
@@ -25,6 +35,7 @@ def test_a_stop_and_a_line_are_understood_however_they_are_written(text: str) ->
 
 def test_a_stop_alone_tells_all_its_lines() -> None:
     assert answer(VIEW, "LP1", NOW).startswith("LP1 06:58 10:")
+    assert answer(VIEW, "LP1 gracias", NOW) == answer(VIEW, "LP1", NOW)
     assert " 20:cada 10min(hor)" in answer(VIEW, "LP1", NOW)
 
 
