@@ -5,19 +5,20 @@ was told to be) define it; both judge the error, actual less told, seconds, limi
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from services.transit.fleet import Score
+from services.transit.score import AHEAD_S, ETA, MBTA
 
-FARTHEST_S = 1_800.0
+FARTHEST_S = AHEAD_S
 """Estimates further ahead are not scored."""
-ETA_ENDS_S = (180.0, 360.0, 600.0, 900.0)
-ETA_LIMITS_S = ((-30.0, 90.0), (-60.0, 150.0), (-60.0, 210.0), (-90.0, 270.0))
-MBTA_ENDS_S = (180.0, 360.0, 720.0, 1_800.0)
-MBTA_LIMITS_S = ((-60.0, 60.0), (-90.0, 120.0), (-150.0, 210.0), (-240.0, 360.0))
+ETA_ENDS_S = tuple(one.end_s for one in ETA)
+ETA_LIMITS_S = tuple((one.early_s, one.late_s) for one in ETA)
+MBTA_ENDS_S = tuple(one.end_s for one in MBTA)
+MBTA_LIMITS_S = tuple((one.early_s, one.late_s) for one in MBTA)
 
 Key = tuple[date, int, str, int, int]
 """Day and hour in the city's time, route, the benchmark's bin and the MBTA's."""
@@ -65,5 +66,5 @@ def tallied(scores: Iterable[Score], zone: ZoneInfo) -> list[tuple[object, ...]]
     return [(*key, *astuple(sums[key])) for key in sorted(sums)]
 
 
-def _accurate(limits_s: tuple[tuple[float, float], ...], bin_: int, error_s: float) -> bool:
+def _accurate(limits_s: Sequence[tuple[float, float]], bin_: int, error_s: float) -> bool:
     return bin_ < len(limits_s) and limits_s[bin_][0] <= error_s <= limits_s[bin_][1]
