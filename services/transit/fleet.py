@@ -74,6 +74,14 @@ class Followed(Struct, frozen=True, gc=False):
     scores: tuple[Score, ...]
 
 
+class Begun(Struct, frozen=True, gc=False):
+    """Which vehicle was last seen passing stops of a journey, when, and whether it passed the last one."""
+
+    vehicle: str
+    at: float
+    ended: bool
+
+
 class Fleet:
     """Every vehicle of a city on one timetable. Decides nothing by a clock: it is told what time it is."""
 
@@ -85,7 +93,7 @@ class Fleet:
         self._trails: dict[str, Trail] = {}
         self._journeys: dict[Key, Journey] = {}
         self._heard: dict[str, float] = {}
-        self._begun: dict[Key, float] = {}
+        self._begun: dict[Key, Begun] = {}
 
     def take(self, report: Report, now: float) -> Followed:
         """Follow a vehicle to where it says it is, or was: a late report is put where it belongs.
@@ -135,13 +143,15 @@ class Fleet:
         """The journeys on the road or due soon that no vehicle makes: by the timetable and how it is usually kept, or
         withdrawn once well past their departure on a line whose other buses are heard.
         """
-        made = {
-            (coming.trip_id, coming.service_date, coming.start_s)
-            for trail in self._trails.values()
+        heard = {
+            vehicle: trail.outlook
+            for vehicle, trail in self._trails.items()
             if trail.outlook is not None and now - trail.outlook.place.at <= GONE_S
-            for coming in trail.outlook.coming
         }
-        return self._vacant.comings(made, self._begun, self._heard, now)
+        made = {(one.trip_id, one.service_date, one.start_s) for outlook in heard.values() for one in outlook.coming}
+        # A vehicle that is heard and makes another journey now either ended this one or was mistaken for making it.
+        gone = {key for key, one in self._begun.items() if one.ended or one.vehicle not in heard}
+        return self._vacant.comings(made, gone, self._heard, now)
 
     # Keeping and forgetting
 
@@ -149,7 +159,7 @@ class Fleet:
         """Let go of vehicles not heard for long, and of journeys long done."""
         for vehicle in [name for name, trail in self._trails.items() if now - trail.heard_at() > FORGOTTEN_S]:
             del self._trails[vehicle]
-        for key in [key for key, at in self._begun.items() if now - at > BEGUN_S]:
+        for key in [key for key, one in self._begun.items() if now - one.at > BEGUN_S]:
             del self._begun[key]
 
     def drop(self, vehicle: str) -> None:
@@ -201,7 +211,8 @@ class Fleet:
             reached, crossings = advance(track, pattern, place.at, place.distance_m)
             if crossings:
                 track, lessons = self._learn(report.vehicle, journey, pattern, track, crossings)
-                self._begun[journey.key] = report.at
+                ended = crossings[-1].position == len(pattern.stop_ids) - 1
+                self._begun[journey.key] = Begun(report.vehicle, report.at, ended)
             track = msgspec.structs.replace(reached, expected_s=track.expected_s, over_s=track.over_s)
         trail.steps.append(Step(report, belief, track, lessons))
         for crossing in crossings:

@@ -33,11 +33,11 @@ class Vacant:
         self._said: dict[Key, tuple[Coming, float]] = {}
 
     def comings(
-        self, made: Collection[Key], begun: Collection[Key], heard: Mapping[str, float], now: float
+        self, made: Collection[Key], gone: Collection[Key], heard: Mapping[str, float], now: float
     ) -> tuple[Coming, ...]:
         """What is said of journeys on the road or due within HORIZON_S.
 
-        `made`: those some vehicle makes or is to make. `begun`: those some vehicle was seen making, now or before.
+        `made`: those some vehicle makes or is to make. `gone`: those a vehicle ended, or fell silent on.
         `heard`: when each route's buses were last heard.
         """
         said: dict[Key, tuple[Coming, float]] = {}
@@ -46,10 +46,10 @@ class Vacant:
             if key in made:
                 continue
             before = self._said.get(key)
-            if before is None or before[1] <= now or key in begun:
+            if before is None or before[1] <= now or key in gone:
                 far = journey.start_at - now > FAR_S
                 until = now + AGAIN_S + journey.start_s % AGAIN_S if far else now
-                before = (self._coming(journey, key in begun, heard, now), until)
+                before = (self._coming(journey, key in gone, heard, now), until)
             said[key] = before
         self._said = said
         return tuple(coming for coming, _ in said.values())
@@ -61,8 +61,8 @@ class Vacant:
                 if journey.end_at + MOST_PATIENCE_S >= now:
                     yield journey
 
-    def _coming(self, journey: Journey, begun: bool, heard: Mapping[str, float], now: float) -> Coming:
-        if begun:
+    def _coming(self, journey: Journey, gone: bool, heard: Mapping[str, float], now: float) -> Coming:
+        if gone:
             return withdrawn(journey, "silent")
         pattern, history = self._network.patterns[journey.trip.pattern], self._history
         _, _, high_s = history.late_s(pattern.link_ids[0], journey.start_s, EARLIEST_S)

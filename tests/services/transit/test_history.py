@@ -1,0 +1,109 @@
+"""What links teach."""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.transit.history import History, Link, Trust
+from services.transit.passages import Passage
+
+ZERO = 1_772_420_400.0
+EIGHT = ZERO + 8 * 3_600
+
+
+def passage(at: float, took_s: float, planned_s: float = 75.0, early_s: float = 0.0, weekday: int = 0) -> Passage:
+    return Passage("A>B", "bus", at, took_s, planned_s, early_s, ZERO, weekday, 1_000.0)
+
+
+def taught(*passages: Passage) -> History:
+    history = History()
+    for one in passages:
+        history.learn(one)
+    return history
+
+
+def seconds(history: History, at: float = EIGHT, planned_s: float = 75.0, weekday: int = 0) -> float:
+    return history.expect("A>B", planned_s, at, ZERO, weekday).seconds
+
+
+def test_where_nothing_is_known_the_timetable_speaks() -> None:
+    assert seconds(History()) == 75.0
+
+
+def test_the_last_buses_move_what_is_expected_and_are_counted() -> None:
+    history = taught(passage(EIGHT - 1_200, 110), passage(EIGHT - 600, 112), passage(EIGHT - 300, 108))
+    assert 90 < seconds(history) < 112
+    assert history.expect("A>B", 75.0, EIGHT, ZERO, 0).buses == 3
+    assert history.expect("A>B", 75.0, EIGHT + 7_200, ZERO, 0).buses == 0
+
+
+def test_a_rush_hour_of_other_days_is_remembered_at_its_hour() -> None:
+    rush = [passage(EIGHT - day * 86_400 + shift, 110) for day in (1, 2, 3) for shift in (-900, 0, 900)]
+    calm = [passage(EIGHT + 6 * 3_600 - day * 86_400, 70) for day in (1, 2, 3)]
+    history = taught(*sorted(rush + calm, key=lambda one: one.at))
+    assert seconds(history) > 95
+    assert seconds(history, EIGHT + 6 * 3_600) < 85
+
+
+def test_a_sunday_says_less_of_a_working_day_than_a_working_day_does() -> None:
+    sunday = taught(*[passage(EIGHT - 86_400 + shift, 110, weekday=6) for shift in range(0, 1_200, 300)])
+    monday = taught(*[passage(EIGHT - 86_400 + shift, 110, weekday=0) for shift in range(0, 1_200, 300)])
+    assert 75 < seconds(sunday) < seconds(monday)
+
+
+def test_one_bus_that_broke_down_says_little() -> None:
+    usual = [passage(EIGHT - 3_000 + 300 * number, 80) for number in range(8)]
+    assert seconds(taught(*usual, passage(EIGHT - 100, 2_000))) < 105
+
+
+def test_a_bad_timetable_loses_its_weight() -> None:
+    bad = taught(*[passage(EIGHT - 60_000 + 100 * number, 110, planned_s=50.0) for number in range(600)])
+    bad.links.clear()
+    fair = History()
+    for history in (bad, fair):
+        history.learn(passage(EIGHT - 300, 110))
+    assert seconds(bad) > seconds(fair)
+
+
+def test_where_early_buses_wait_for_their_time_the_link_says_so_and_its_own_time_stays() -> None:
+    history = taught(
+        *[passage(EIGHT + 600 * number, 75 + early, early_s=early) for number, early in enumerate((300, 200, 240))]
+    )
+    expected = history.expect("A>B", 75.0, EIGHT + 1_800, ZERO, 0)
+    assert expected.far > 0.7
+    assert expected.seconds < 110
+
+
+def test_links_and_trust_go_on_after_a_restart() -> None:
+    history = taught(passage(EIGHT - 600, 110, early_s=100.0), passage(EIGHT, 112))
+    history.learn_departure("A>B", 8 * 3_600, 45.0)
+    links = [(name, msgspec.json.decode(msgspec.json.encode(link), type=Link)) for name, link in history.changed()]
+    trust = msgspec.json.decode(msgspec.json.encode(history.trust), type=Trust)
+    again = History()
+    again.restore(links, trust)
+    assert seconds(again) == seconds(history)
+    assert again.late_s("A>B", 8 * 3_600, -300) == history.late_s("A>B", 8 * 3_600, -300)
+    assert list(history.changed()) == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 80_000), st.floats(1, 900), st.floats(-300, 600)), min_size=1, max_size=20))
+def test_what_is_unlearnt_leaves_nothing_behind(passages: list[tuple[int, float, float]]) -> None:
+    history = taught(passage(EIGHT - 90_000, 80))
+    before = msgspec.json.encode(history.links["A>B"].bins)
+    lessons = [history.learn(passage(ZERO + at, took, early_s=early)) for at, took, early in sorted(passages)]
+    for lesson in reversed(lessons):
+        history.unlearn(lesson)
+    bins = history.links["A>B"].bins
+    assert {bin_: round(one[1], 6) for bin_, one in bins.items()} == {
+        int(bin_): round(one[1] * 0.5 ** ((bins[int(bin_)][0] - one[0]) / 14), 6)
+        for bin_, one in msgspec.json.decode(before).items()
+    }
+
+
+@given(st.lists(st.tuples(st.integers(0, 86_399), st.floats(0.1, 5_000), st.floats(-4_000, 4_000)), max_size=30))
+def test_whatever_is_learnt_an_expectation_is_a_time(passages: list[tuple[int, float, float]]) -> None:
+    history = taught(*[passage(ZERO + at, took, early_s=early) for at, took, early in sorted(passages)])
+    expected = history.expect("A>B", 75.0, EIGHT, ZERO, 0)
+    assert 0 < expected.seconds < 5_000
+    assert 0 <= expected.near <= 1
+    assert 0 <= expected.far <= 1
