@@ -120,6 +120,7 @@ class Follower:
         self._written = False
         self._said: dict[Key, tuple[Coming, datetime]] | None = None
         self._ticked_at: datetime | None = None
+        self._tried_at: datetime | None = None
 
     # With each batch
 
@@ -132,7 +133,7 @@ class Follower:
 
         Where the timetable is another than before, each vehicle's last one once more.
         """
-        if self._fleet is None:
+        if self._fleet is None and _long_ago(self._tried_at, now):
             self._begin(transaction, now)
         if self._fleet is None:
             return []
@@ -198,7 +199,7 @@ class Follower:
 
     def due(self, now: datetime) -> bool:
         """Whether it is time to `tick`."""
-        return self._ticked_at is None or (now - self._ticked_at).total_seconds() >= TICK_S
+        return _long_ago(self._ticked_at, now)
 
     def tick(self, transaction: Connection, now: datetime) -> None:
         """Let time pass: another timetable, journeys nobody makes, vehicles gone silent, what was learnt."""
@@ -218,6 +219,7 @@ class Follower:
 
     def _begin(self, transaction: Connection, now: datetime) -> None:
         """Follow on the timetable in force, from where memory or, after a start, the tables leave off."""
+        self._tried_at = now
         network = timetable.load(transaction)
         if network is None:
             self._fleet = None
@@ -260,6 +262,11 @@ class Follower:
         write_expected(transaction, [one for key, (one, _) in said.items() if key not in expected], now)
         self._said = {key: before for key, before in said.items() if key in expected}
         self._said |= {key_of(one): (one, now + holds) for one in fresh}
+
+
+def _long_ago(then: datetime | None, now: datetime) -> bool:
+    """Whether it is a tick or more since then, or never was."""
+    return then is None or (now - then).total_seconds() >= TICK_S
 
 
 def _holds(said: tuple[Coming, datetime] | None, coming: Coming, until: datetime) -> bool:

@@ -17,6 +17,7 @@ from models.geo import point_at
 from models.network import Journey, Network
 from models.reading import Message
 from services.pipeline import Pipeline
+from services.retention import retain
 from services.transit import follow, timetable
 from services.transit.estimate import Basis, Coming, Outlook, Phase
 from services.transit.fleet import Fleet, Followed
@@ -309,6 +310,20 @@ def gtfsrt_feed(at: int, place: dict[str, object]) -> bytes:
     said = VehiclePosition(vehicle={"id": "t7"}, trip={"trip_id": "10s-0710"}, position=position, timestamp=at)
     feed.entity.add(id="1", vehicle=said)
     return bytes(feed.SerializeToString())
+
+
+def test_what_was_told_goes_first_then_the_visits_and_last_what_was_learnt(street: Street) -> None:
+    street.drive(street.journey("10-0720"), "one", 0, 240, trip_id="10-0720")
+    street.pipeline.tick_buses()
+    left = {}
+    for days in (1, 3, 31, 731):
+        retain(street.database, street.now + timedelta(days=days))
+        left[days] = {table for table in TRANSIT if street.rows(f"SELECT 1 FROM {table} LIMIT 1")}
+    assert left == {1: TRANSIT, 3: TRANSIT - TOLD, 31: TRANSIT - TOLD - {"stop_visits"}, 731: set()}
+
+
+TOLD = {"vehicle_outlooks", "expected_journeys"}
+TRANSIT = TOLD | {"stop_visits", "link_history", "estimate_scores"}
 
 
 def test_without_a_timetable_positions_are_kept_and_nobody_is_followed(database: Engine) -> None:
