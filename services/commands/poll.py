@@ -10,7 +10,7 @@ import httpx
 from ingest.broker import Tls
 from services.runtime import SettingsTrouble, mqtt_url, start_logging, stop_on_signals
 from services.settings import Settings
-from services.transit.poll import BadAnswer, Poller, Send
+from services.transit.poll import BadAnswer, Poller, Send, told
 from services.transit.relay import BrokerAway, relay
 
 NAME = "poll"
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             print(f"{poller.once(send)} new positions")
         except (httpx.HTTPError, BadAnswer, BrokerAway) as trouble:
-            print(type(trouble).__name__)
+            print(told(trouble))
             return 1
     return 0
 

@@ -52,7 +52,7 @@ class Poller:
                 sent = self.once(send)
             except (httpx.HTTPError, BadAnswer, OSError) as trouble:
                 failures += 1
-                log.warning("no positions", extra={"action": "poll", "failures": failures, "trouble": _told(trouble)})
+                log.warning("no positions", extra={"action": "poll", "failures": failures, "trouble": told(trouble)})
             else:
                 failures = 0
                 log.info("asked for positions", extra={"action": "poll", "sent": sent})
@@ -110,6 +110,6 @@ def _marked(feed: FeedMessage) -> Iterator[tuple[str, bytes, FeedEntity]]:
             yield gtfsrt.vehicle_name(entity.vehicle) or entity.id, mark, entity
 
 
-def _told(trouble: Exception) -> str:
-    """Without the address, which may hold a key."""
+def told(trouble: Exception) -> str:
+    """An error without the address, which may hold a key."""
     return str(trouble) if isinstance(trouble, BadAnswer) else type(trouble).__name__
