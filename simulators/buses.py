@@ -7,17 +7,15 @@ line, so that a late bus gets later and the next one catches up.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable
 from datetime import datetime, timedelta
-from enum import StrEnum
 from heapq import heappop, heappush
 from math import inf
 from random import Random
-from typing import Literal
 
 from models.geo import Point, along_m, distance_m, point_at
 from models.network import DAY_S, Journey, Network, Pattern
+from simulators.bus import SEATS, Bus, Doing, Leg, Log, Missed, Passing, Reason
 from simulators.duties import Duty, agency_of, duties, fleet_sizes
 from simulators.lines.plan import AXIS_DEG, CENTRE, corner, point_of
 from simulators.lines.routes import BASES
@@ -37,118 +35,12 @@ NOT_RUN_SHARE, BREAKDOWN_SHARE = 0.012, 0.004
 BREAKDOWN_S = 40 * 60.0
 ASIDE_M = 290.0
 SAME_PLACE_M = 1.0
-SEATS = 62
 PER_MIN = 0.085
 """Passengers who gather at a stop of a line in a minute of the peak, in the core; assumed."""
 LONGEST_GAP_S, USUAL_GAP_S = 45 * 60.0, 15 * 60.0
 DOORS_S, BOARD_S, ALIGHT_S, LONGEST_DWELL_S = 4.0, 2.6, 1.2, 150.0
 EARLY_S = 150
 """A bus this much before its time at a timepoint may wait there."""
-KEPT_S = 300.0
-
-
-class Doing(StrEnum):
-    """What a bus is doing."""
-
-    IN_PROGRESS = "in_progress"
-    LAYOVER = "layover"
-    DEADHEAD = "deadhead"
-    AT_BASE = "at_base"
-    OFF_ROUTE = "off_route"
-    BROKEN = "broken"
-
-
-Reason = Literal["not_run", "no_vehicle", "broke_down", "flooded", "detour"]
-
-
-@dataclass(frozen=True, slots=True)
-class Passing:
-    """A bus at a stop of its journey. It did not stop where nobody wanted to, or where it was full."""
-
-    vehicle: str
-    journey: Journey
-    position: int
-    arrived_at: float
-    departed_at: float
-    stopped: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Missed:
-    """Stops of a journey, `first` to `last`, that no bus serves; known to the world since `at`."""
-
-    vehicle: str
-    journey: Journey
-    first: int
-    last: int
-    reason: Reason
-    at: float
-
-
-Log = Callable[[Passing | Missed], None]
-Line = tuple[tuple[Point, ...], tuple[float, ...]]
-"""Points and how far along each lies."""
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """A bus moves evenly along a line, or stands, between two instants. `journey` is what it makes or waits to make."""
-
-    begins: float
-    ends: float
-    doing: Doing
-    line: Line
-    from_m: float
-    to_m: float
-    journey: Journey | None = None
-    position: int = 0
-
-    def point(self, at: float) -> Point:
-        """Where the bus is."""
-        return point_at(*self.line, self.distance_m(at))
-
-    def distance_m(self, at: float) -> float:
-        """How far along the leg's line."""
-        if self.ends == inf or at <= self.begins:
-            return self.from_m
-        return self.from_m + (self.to_m - self.from_m) * min(1.0, (at - self.begins) / (self.ends - self.begins))
-
-    @property
-    def speed_ms(self) -> float:
-        """Zero where it stands."""
-        return 0.0 if self.ends in (inf, self.begins) else abs(self.to_m - self.from_m) / (self.ends - self.begins)
-
-
-@dataclass(slots=True)
-class Bus:
-    """One vehicle. `legs` are its last ones, the present one last but for what it has already planned."""
-
-    vehicle: str
-    agency: str
-    random: Random
-    legs: deque[Leg] = field(default_factory=deque)
-    load: int = 0
-    block_id: str = ""
-
-    def leg(self, at: float) -> Leg:
-        """What it does at an instant not long past."""
-        for leg in reversed(self.legs):
-            if leg.begins <= at:
-                return leg
-        return self.legs[0]
-
-    def go(self, leg: Leg) -> float:
-        """Take a leg; when it ends."""
-        while len(self.legs) > 1 and self.legs[0].ends < leg.begins - KEPT_S:
-            self.legs.popleft()
-        self.legs.append(leg)
-        return leg.ends
-
-    def stand(self, since: float, until: float, doing: Doing, where: Point, journey: Journey | None = None) -> float:
-        """Wait somewhere; until when."""
-        return self.go(Leg(since, until, doing, ((where,), (0.0,)), 0.0, 0.0, journey))
-
-
 Work = Generator[float, None, float]
 """Yields when it wants to be woken and returns when it ended, Unix seconds."""
 
@@ -218,7 +110,9 @@ class Buses:
         bus = self._free[agency].popleft()
         bus.block_id, bus.load = duty.block_id, 0
         base = where = self._bases[agency]
-        for journey in self._kept(bus, duty, at):
+        kept = deque(self._kept(bus, duty, at))
+        while kept:
+            journey = kept.popleft()
             begins = self._terminal(journey, 0)
             if where == base:
                 at = yield from self._empty(bus, at, self._way_out(base, journey), journey)
@@ -226,9 +120,8 @@ class Buses:
                 at = yield from self._empty(bus, at, (where, begins), journey)
             at = yield from self._journey(bus, at, journey)
             where = bus.legs[-1].point(at)
-            if bus.legs[-1].doing is Doing.BROKEN:
-                self._abandon(bus, duty, journey, at)
-                break
+            while bus.legs[-1].doing is Doing.BROKEN and kept:
+                self._give_up(bus.vehicle, kept.popleft(), 0, "broke_down", at)
         if where != base:
             at = yield from self._empty(bus, at, self._way_home(where, bus.legs[-1].journey, base), None)
         bus.stand(at, inf, Doing.AT_BASE, base)
@@ -249,11 +142,6 @@ class Buses:
             else:
                 kept.append(journey)
         return kept
-
-    def _abandon(self, bus: Bus, duty: Duty, broken: Journey, at: float) -> None:
-        later = duty.journeys[duty.journeys.index(broken) + 1 :]
-        for journey in later:
-            self._give_up(bus.vehicle, journey, 0, "broke_down", at)
 
     def _give_up(self, vehicle: str, journey: Journey, first: int, reason: Reason, at: float) -> None:
         self._log(Missed(vehicle, journey, first, len(self._pattern(journey).stop_ids) - 1, reason, at))

@@ -7,7 +7,8 @@ from datetime import datetime
 from models.kinds import BY_NAME
 from models.network import Network
 from models.place import City
-from simulators.buses import Buses, Log
+from simulators.bus import Log
+from simulators.buses import Buses
 from simulators.devices import SimulatedDevice
 from simulators.faults import Fault
 from simulators.parcel import Parcel, in_order

@@ -6,7 +6,7 @@ from math import atan2, cos, degrees, radians
 
 from models.geo import Point
 from models.network import Journey
-from simulators.buses import SEATS, Doing, Leg
+from simulators.bus import SEATS, Doing, Leg
 
 AHEAD_S = 2.0
 

@@ -14,7 +14,8 @@ from random import Random
 
 from models.geo import METRES_PER_DEGREE, Point
 from models.network import DAY_S, Journey, Network
-from simulators.buses import DAY_TURNS_S, Bus, Buses, Doing
+from simulators.bus import Bus, Doing
+from simulators.buses import DAY_TURNS_S, Buses
 from simulators.parcel import Parcel
 from simulators.sightings import Bearing, Claim, Look, Voice
 from simulators.weather import MINUTE

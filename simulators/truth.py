@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from models.network import Network
-from simulators.buses import Missed, Passing
+from simulators.bus import Missed, Passing
 
 COLUMNS = (
     *("vehicle", "route_id", "trip_id", "service_date", "start_s", "position", "stop_id"),

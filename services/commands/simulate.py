@@ -18,7 +18,7 @@ from models.network import Network
 from services.runtime import Clock, FasterClock, clock_of, mqtt_url, stop_on_signals
 from services.seed import LA_PLATA, SeedTrouble, read_seed
 from services.settings import Settings
-from simulators.buses import Log
+from simulators.bus import Log
 from simulators.faults import usual
 from simulators.lines import network
 from simulators.parcel import Parcel

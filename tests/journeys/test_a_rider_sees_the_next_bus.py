@@ -21,7 +21,8 @@ from services.settings import Settings
 from services.transit import timetable
 from services.transit.follow import Follower
 from services.transit.gsm7 import septets
-from simulators.buses import Buses, Missed, Passing
+from simulators.bus import Missed, Passing
+from simulators.buses import Buses
 from simulators.lines import network
 from simulators.parcel import Parcel, in_order
 from simulators.roads import Conditions

@@ -14,7 +14,8 @@ from services.transit.fleet import Fleet
 from services.transit.follow import report_of
 from services.transit.history import History
 from services.transit.view import Expected, View, advanced, empty
-from simulators.buses import Buses, Missed, Passing
+from simulators.bus import Missed, Passing
+from simulators.buses import Buses
 from simulators.faults import late, out_of_order, twice
 from simulators.lines.plan import corner, point_of
 from simulators.parcel import Parcel, in_order

@@ -9,7 +9,8 @@ import pytest
 
 from models.geo import Point, distance_m, point_at
 from models.network import Network
-from simulators.buses import Buses, Doing, Missed, Passing
+from simulators.bus import Doing, Missed, Passing
+from simulators.buses import Buses
 from simulators.duties import duties
 from simulators.lines import network
 from simulators.lines.plan import corner, point_of
