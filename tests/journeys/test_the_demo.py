@@ -123,6 +123,7 @@ def first_evening(folder: Path) -> tuple[int, datetime]:
         alert = min(stage_alerts(address))
         assert f"/alerta/{alert}" in httpx.get(address, timeout=10).text
         assert "Código del operador" in first.said
+        a_rider_is_told(address)
         another_is_refused(folder)
         seen, family = newest(address), first.family()
         assert len(family) >= 6  # database, broker, pipeline, notifier, API, devices
@@ -133,6 +134,12 @@ def first_evening(folder: Path) -> tuple[int, datetime]:
         assert monotonic() - told_at < STOPS_S
         assert re.search(r"lecturas/s · alertas: .* · última lectura hace", first.said)
     return alert, seen
+
+
+def a_rider_is_told(address: str) -> None:
+    """At 7 y 50 there is a board, and an answer by text message; at this speed a tracker's minute is a moment ago."""
+    until(lambda: "<h2>307" in (page := httpx.get(f"{address}/p/LP1912", timeout=10).text) and "<li><b>" in page)
+    assert re.match(r"LP1912 \d\d:\d\d \w+:", httpx.get(f"{address}/sms?texto=lp1912", timeout=10).text)
 
 
 def another_is_refused(folder: Path) -> None:
