@@ -1,6 +1,7 @@
 """Where buses stop, which lines there are, and where the buses are now."""
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
@@ -30,7 +31,7 @@ router = APIRouter(prefix="/transit", tags=["transit"], dependencies=[PUBLIC])
 
 Latitude = Annotated[float | None, Query(ge=-90, le=90, description="Degrees, WGS 84; with `lon`", examples=[-34.92])]
 Longitude = Annotated[float | None, Query(ge=-180, le=180, description="Degrees, WGS 84", examples=[-57.95])]
-Item = TypeVar("Item")
+Named = TypeVar("Named", Stop, "BusLine")
 
 
 class NoSuchLine(NotFound):
@@ -159,8 +160,8 @@ def stops(
     if (lat is None) != (lon is None):
         raise HalfAPoint
     if lat is None or lon is None:
-        every = (stop for stop in view.network.stops.values() if stop.location_type == 0)
-        return _paged(paged, sorted((_stop(view, one) for one in every), key=lambda one: one.id), lambda one: one.id)
+        every = sorted((one for one in view.network.stops.values() if one.location_type == 0), key=lambda one: one.id)
+        return paged.page([_stop(view, one) for one in _behind(paged, every)], lambda one: one.id)
     found = board.stops_near(view, (lat, lon), radius_m, MOST_NEAR)
     return Page(items=[_stop(view, stop, round(distance)) for distance, stop in found], next=None)
 
@@ -179,7 +180,7 @@ def stop(view: CityView, now: Now, stop_id: StopId) -> StopWithAlerts:
 def lines(view: CityView, now: Now, paged: Paged) -> Page[BusLine]:
     """Lines by id, with how many of their buses are heard."""
     every = sorted((_line(one) for one in board.lines(view, now.timestamp())), key=lambda one: one.id)
-    return _paged(paged, every, lambda one: one.id)
+    return paged.page(_behind(paged, every), lambda one: one.id)
 
 
 @router.get("/lines/{line_id}", dependencies=[SLOW_MOVING])
@@ -207,10 +208,10 @@ def vehicles(view: CityView, now: Now, line: LineFilter = None) -> Response:
     )
 
 
-def _paged(paged: Paged, every: Sequence[Item], key: Callable[[Item], str]) -> Page[Item]:
-    after = paged.cursor
-    rest = [one for one in every if after is None or key(one) > after]
-    return paged.page(rest[: paged.fetch], key)
+def _behind(paged: Paged, every: Sequence[Named]) -> Sequence[Named]:
+    """What of all, ordered by id, a page needs: those behind the cursor, and one more to see whether any follow."""
+    first = 0 if paged.cursor is None else bisect_right(every, paged.cursor, key=lambda one: one.id)
+    return every[first : first + paged.fetch]
 
 
 def _stop(view: View, one: Stop, distance_m: float | None = None) -> BusStop:

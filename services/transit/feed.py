@@ -69,7 +69,7 @@ def _add_trip(feed: gtfs_rt.FeedMessage, view: View, due: Due, told: set[str], n
     coming, pattern = due.coming, view.network.patterns[due.journey.trip.pattern]
     cancelled = coming.basis is Basis.NOT_COMING and due.outlook is None
     unpromised = cancelled and board.headway_s(due.journey) is not None
-    if unpromised or (not cancelled and coming.first >= len(pattern.stop_ids)):
+    if unpromised or (not cancelled and _is_over(coming, pattern, now)):
         return
     entity = feed.entity.add(id=_name(due.journey))
     update = entity.trip_update
@@ -83,6 +83,13 @@ def _add_trip(feed: gtfs_rt.FeedMessage, view: View, due: Due, told: set[str], n
         _add_silence(update, due.journey, pattern, coming.first)
     else:
         _add_stops(update, due.journey, pattern, coming)
+
+
+def _is_over(coming: Coming, pattern: Pattern, now: float) -> bool:
+    """Whether there is no stop left, or nothing but what should have happened already."""
+    if coming.first >= len(pattern.stop_ids):
+        return True
+    return coming.basis is not Basis.NOT_COMING and bool(coming.leaves) and coming.leaves[-1] < now
 
 
 def _add_silence(update: gtfs_rt.TripUpdate, journey: Journey, pattern: Pattern, first: int) -> None:

@@ -31,7 +31,7 @@ from simulators.lines import network as la_plata
 from simulators.roads import Conditions
 from tests.architecture.repository import ROOT
 from tests.services.api.transit_town import SEVEN, coming, outlook
-from tests.transit_city import network
+from tests.transit_city import MONDAY, network
 from tests.transit_validity import Told, errors, prepared, told
 
 WMATA = ROOT.parent / "shared" / "data" / "transit" / "wmata"
@@ -65,7 +65,9 @@ def busy() -> View:
         [
             outlook(CITY, "ahead", SEVEN + 30, coming(CITY, "10-0700", late_s=90), coming(CITY, "10b-0740")),
             outlook(CITY, "loop", SEVEN - 10, coming(CITY, "20", first=1, start_s=7 * 3600), along_m=100),
-            outlook(CITY, "twin", SEVEN - 15, coming(CITY, "20", first=1, start_s=7 * 3600 - 600), along_m=200),
+            outlook(
+                CITY, "twin", SEVEN - 15, coming(CITY, "20", first=1, start_s=7 * 3600 - 600, late_s=420), along_m=200
+            ),
             msgspec.structs.replace(lost, place=place),
         ],
         [
@@ -154,6 +156,13 @@ def test_a_silent_vehicle_leaves_the_feeds() -> None:
     later = SEVEN + 700
     assert not message(busy(), Part.VEHICLE_POSITIONS, later).entity
     assert ("10-0700", "") not in by_trip(busy(), later)
+
+
+def test_a_trip_that_should_have_ended_is_told_no_more() -> None:
+    view = advanced(empty(CITY), [outlook(CITY, "7", SEVEN, coming(CITY, "10-0700", first=4))])
+    ends = CITY.journey("10-0700", MONDAY).end_at  # type: ignore[union-attr]
+    assert ("10-0700", "") in by_trip(view, ends - 1)
+    assert ("10-0700", "") not in by_trip(view, ends + 1)
 
 
 def test_an_alert_is_told_in_both_languages_until_it_ends() -> None:
