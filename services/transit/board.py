@@ -145,7 +145,7 @@ class Empty(StrEnum):
     """Why no bus can be told of at a stop."""
 
     NOT_SERVED = "not_served"
-    """That line does not call there."""
+    """That line, or any line, does not call there."""
     NOT_SCHEDULED = "not_scheduled"
     """Nothing is planned in the time asked for."""
     NO_BUS = "no_bus"
@@ -171,7 +171,7 @@ def arrivals(
 def why_empty(view: View, stop_id: str, found: Iterable[Arrival], now: float, route_id: str = "") -> Empty | None:
     """Why a stop's arrivals, of one line where it is named, tell of no bus; None where they do tell of one."""
     routes = routes_at(view, stop_id)
-    if route_id and all(route.id != route_id for route in routes):
+    if not any(route_id in ("", route.id) for route in routes):
         return Empty.NOT_SERVED
     wanted = [one for one in found if not one.withdrawn and (not route_id or one.pattern.route_id == route_id)]
     if any(one.outlook is not None for one in wanted):

@@ -208,6 +208,7 @@ def test_why_there_is_no_bus() -> None:
 
     assert why(heard, "T3", SEVEN) is None
     assert why(heard, "T3", SEVEN, "20") is Empty.NOT_SERVED
+    assert why(heard, "a station", SEVEN) is Empty.NOT_SERVED
     assert why(silent, "T3", SEVEN) is Empty.NO_DATA
     assert why(blinded(heard), "L3", SEVEN) is Empty.NO_DATA
     assert why(heard, "L3", SEVEN) is Empty.NO_BUS
