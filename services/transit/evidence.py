@@ -37,10 +37,10 @@ FORGET_S = 1_800.0
 """How long a deviation lasts: after so long a time it counts as evidence anew."""
 UNPLANNED = -6.0
 """How likely a line is on which no journey is planned then, beside one that is on time."""
-SAME_BLOCK, SAME_ROUTE = 4.0, 1.0
-"""How much likelier a vehicle's next journey is of its last one's block, of its last one's line."""
-TERMINAL_M = 500.0
-"""How far from a terminal buses wait."""
+SAME_BLOCK, SAME_ROUTE = 5.0, 1.0
+"""How much likelier a vehicle's next journey is of its last one's block (few are swapped), of its last one's line."""
+TERMINAL_M = 600.0
+"""How far from a terminal buses wait: where there is no room at it, they stand some streets away."""
 RESTLESS = -1.0
 """A mark of a bus that waits for its departure: it may look for a place to stand, but it is not driving about."""
 STAYS = -2.3

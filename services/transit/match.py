@@ -88,9 +88,9 @@ class Matcher:
         off = before.off
         if step.marked:  # out of service, a bus drives along lines as well as anywhere
             off = _leaving(before) + (0.0 if step.claims.out_of_service else OFF)
-        if step.marked or step.claims.trip_id != before.claimed:
-            best = max([off, *(one.total for one in ways)])
-            ways += claimed(ground, ways, step, best + (ENTER if step.claims.trip_id == before.claimed else 0.0))
+        news = step.claims.trip_id != before.claimed
+        if step.marked or news:
+            ways += claimed(ground, ways, step, max([off, *(one.total for one in ways)]), news=news)
         if step.marked:
             ways += rivals(ground, ways, step)
         after = _weighed(replace(belief, off=off), ways)

@@ -1,6 +1,7 @@
 """How each hypothesis fares with a report: along its line, waiting for its departure, or over."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -40,6 +41,8 @@ def moved(ground: Ground, hypotheses: Iterable[Hypothesis], step: Step) -> Itera
             case Stage.ARRIVED | Stage.ENDED:
                 weight = around(step.here, ground.ends[one.pattern]) if step.marked else 0.0
                 yield replace(after, weight=one.weight + weight, seen_at=step.at)
+            case _:
+                assert_never(one.stage)
 
 
 def timed(ground: Ground, hypotheses: Sequence[Hypothesis], step: Step) -> list[Hypothesis]:

@@ -11,6 +11,7 @@ from services.transit.claims import Claims
 from services.transit.evidence import (
     AHEAD_M,
     BACK_M,
+    ENTER,
     FASTEST_MS,
     LATE_S,
     LIMIT_M,
@@ -60,10 +61,13 @@ def seeds(ground: Ground, marks: Sequence[Mark], claims: Claims, last: Hypothesi
     return sorted(weighed, key=lambda seed: seed.total, reverse=True)[:MOST]
 
 
-def claimed(ground: Ground, hypotheses: Sequence[Hypothesis], step: Step, total: float) -> Iterator[Hypothesis]:
-    """The journey the vehicle newly claims, where none of the hypotheses is it and it may be. `total`: the best's.
+def claimed(
+    ground: Ground, hypotheses: Sequence[Hypothesis], step: Step, total: float, *, news: bool
+) -> Iterator[Hypothesis]:
+    """The journey the vehicle claims, where none of the hypotheses is it and it may be. `total`: the likeliest's.
 
-    A new claim is news, and as likely as the likeliest without it.
+    A new claim is news: without it that journey is as likely as the likeliest, and the claim comes on top. One that was
+    weighed before and dropped has to win back its place.
     """
     trip = ground.network.trips.get(step.claims.trip_id)
     if trip is None or any(one.trip_id == trip.id for one in hypotheses):
@@ -71,15 +75,17 @@ def claimed(ground: Ground, hypotheses: Sequence[Hypothesis], step: Step, total:
     journey = ground.journeys.claimed(trip, step.at, step.claims.service_date, step.claims.start_s)
     if journey is None:
         return
+    begin = ground.thought(journey, 0.0, step.at, step.claims)
+    weight = total if news else total - begin.claim + ENTER
     waiting = around(step.here, ground.begins[trip.pattern]) == RESTLESS
     if waiting and step.at < journey.start_at + LATE_S:
-        yield replace(ground.thought(journey, 0.0, step.at, step.claims), stage=Stage.WAITING, weight=total)
+        yield replace(begin, stage=Stage.WAITING, weight=weight)
         return
     track = ground.track(trip.pattern)
     segments = ground.grid.near(step.here, ground.reach_m).get(ground.grid.track_of[trip.pattern], ())
     for along, offset in track.passes(step.here, segments, limit_m(track)):
         one = ground.thought(journey, along, step.at, step.claims)
-        yield replace(one, weight=total - one.claim + aside(offset, limit_m(track)) - OFF)
+        yield replace(one, weight=weight + aside(offset, limit_m(track)))
 
 
 def rivals(ground: Ground, hypotheses: Sequence[Hypothesis], step: Step) -> Iterator[Hypothesis]:
