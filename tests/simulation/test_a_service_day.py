@@ -31,7 +31,9 @@ LINGER_S = 3_600.0
 SCHEDULED_LINGER_S = 1_200.0
 COMES_S = 5_400.0
 LEAST_S, MOST_S = 60.0, 1_800.0
-MOST_MAE_S = 180.0
+SOON_SHARE = 0.95
+"""Of what was told to come within half an hour, at least so much did."""
+MOST_MAE_S = 120.0
 COVERED = (0.65, 0.90)
 
 
@@ -60,7 +62,7 @@ def day(seed: int) -> Day:
     return day
 
 
-@pytest.mark.timeout(3600 if os.environ.get("VIGIA_TEST_WHOLE_CITY") else 400)
+@pytest.mark.timeout(3600 if os.environ.get("VIGIA_TEST_WHOLE_CITY") else 600)
 def test_what_is_told_ends_no_bus_is_a_ghost_and_most_comes_true(day: Day, seed: int) -> None:
     assert day.reports > 20_000
     lingering = [one for one in lasting(day) if one[0] > one[1]]
@@ -68,9 +70,12 @@ def test_what_is_told_ends_no_bus_is_a_ghost_and_most_comes_true(day: Day, seed:
     ghosts = [one for one in absences(day) if one[0] > GHOST_S]
     assert not ghosts, f"seed {seed}: ghosts: {ghosts[:5]}"
     assert not left_over(day), f"seed {seed}: still told when all buses are home: {left_over(day)[:5]}"
-    seen = list(hits(day))
+    all_hits = list(hits(day))
+    seen = [one for one in all_hits if one.ahead_s <= MOST_S]
+    assert len(seen) > SOON_SHARE * len(all_hits), f"seed {seed}: {len(all_hits) - len(seen)} came much later than told"
     mae_s, covered = mean(abs(one.error_s) for one in seen), mean(one.inside for one in seen)
     print(f"\nseed {seed}: {day.reports:,} reports, {len(seen):,} estimates, MAE {mae_s:.0f} s, P10-P90 {covered:.1%}")
+    print(f"  {len(all_hits) - len(seen):,} came later than in half an hour")
     for least, most in ((0, 180), (180, 360), (360, 600), (600, 900), (900, 1800)):
         some = [one for one in seen if least <= one.ahead_s < most]
         errors = [abs(one.error_s) for one in some]
