@@ -17,7 +17,9 @@ from msgspec import Struct, field
 from services.transit import depart
 from services.transit.depart import Counts
 from services.transit.passages import Passage
-from services.transit.spread import Spread
+from services.transit.trust import Mean, Share, Trust
+
+__all__ = ["FLOOR_S", "NEAR_M", "Departed", "Expected", "History", "Lesson", "Link", "Trust"]
 
 DAY_S = 86_400.0
 BIN_S = 1_800.0
@@ -42,61 +44,20 @@ OUTLIER = 1.4
 OUTLIER_S = 25.0
 """A passage longer than so many times what was expected, and these seconds, counts as that."""
 LEAST_DRIFT = 0.05
-MOST_LEARNT = 3_000
-"""After so many passages the trust in a source goes on moving, but no slower."""
 EARLIEST_S = 900.0
 """How early a bus may be and still teach how long early buses are held."""
 HELD_S = 120.0
 """A link is believed to hold early buses by its own evidence rather than by others' after one so many seconds early."""
+HELD_AROUND = 0.14
+"""How little of what one link shows is believed of others."""
+MOST_HELD = 1e7
+"""After a hundred buses five minutes early, older ones fade."""
+MOST_PACED = 1_000.0
+"""The same for a slow bus staying slow: tens of thousands of links."""
 SLOT_S = 14_400.0
 """Departures are told apart by parts of the day so long."""
 NEAR_M = 600.0
 """So near its first stop a bus may still be waiting for its time."""
-
-
-class Mean(Struct, array_like=True):
-    """A running mean that begins with a guess worth `n` observations and never stops moving."""
-
-    n: float
-    value: float
-
-    def take(self, value: float) -> None:
-        """One observation more."""
-        self.n = min(self.n + 1.0, MOST_LEARNT)
-        self.value += (value - self.value) / self.n
-
-
-class Share(Struct, array_like=True):
-    """How much of one thing becomes another, as of its earliness a bus spends waiting: a regression through 0, by the
-    sums of the first squared and of both multiplied.
-    """
-
-    squares: float = 0.0
-    products: float = 0.0
-
-    def share(self, guess: float, worth: float) -> float:
-        """From 0 (nobody waits) to 1 (all wait for their time), shrunk to a guess."""
-        return min(1.0, max(0.0, (self.products + guess * worth) / (self.squares + worth)))
-
-
-class Trust(Struct):
-    """What is learnt over all links: mean squared relative errors of each source, how early buses wait near the start
-    of their journey and further on, how far a slow bus stays slow, how late buses leave their terminals, how far
-    estimates were off.
-
-    The guesses are those of a bus line in any large city.
-    """
-
-    planned: Mean = field(default_factory=lambda: Mean(50.0, 0.16))
-    drift: Mean = field(default_factory=lambda: Mean(50.0, 0.01))
-    pairs: list[Mean] = field(default_factory=lambda: [Mean(50.0, value) for value in (0.13, 0.14, 0.15, 0.16)])
-    """Between one bus and an earlier one, by the time between them."""
-    blend: Mean = field(default_factory=lambda: Mean(50.0, 0.08))
-    near: Share = field(default_factory=lambda: Share(1e4, 5e3))
-    far: Share = field(default_factory=lambda: Share(1e4, 0.0))
-    pace: Share = field(default_factory=lambda: Share(10.0, 1.0))
-    lateness: Counts = field(default_factory=depart.none_yet)
-    spread: Spread = field(default_factory=Spread)
 
 
 class Link(Struct):
@@ -274,13 +235,10 @@ class History:
     def _learn_hold(self, link: Link, passage: Passage, over_s: float) -> tuple[float, float]:
         early_s = min(passage.early_s, EARLIEST_S)
         waited_s = max(-early_s, min(over_s, 1.2 * early_s))
-        squares, products = early_s * early_s, early_s * waited_s
-        link.held.squares += squares
-        link.held.products += products
+        link.held.take(early_s, waited_s, MOST_HELD)
         around = self.trust.near if passage.begin_m < NEAR_M else self.trust.far
-        around.squares += 0.02 * squares
-        around.products += 0.02 * products
-        return squares, products
+        around.take(HELD_AROUND * early_s, HELD_AROUND * waited_s, MOST_HELD)
+        return early_s * early_s, early_s * waited_s
 
     def _judge(self, link: Link, passage: Passage, took_s: float, expected: Expected) -> None:
         """How far off was each source?"""
@@ -288,8 +246,7 @@ class History:
         trust.planned.take(_square((took_s - passage.planned_s) / scale_s))
         trust.blend.take(_square((took_s - expected.seconds) / scale_s))
         missed = max(-1.0, min(1.0, (took_s - expected.seconds) / scale_s))
-        trust.pace.squares += passage.pace * passage.pace
-        trust.pace.products += passage.pace * missed
+        trust.pace.take(passage.pace, missed, MOST_PACED)
         level = self._level(passage.link_id, link, _bin(passage.at - passage.zero, passage.weekday))
         if level[0] > 0.5:
             noise = trust.pairs[0].value / 2

@@ -1,0 +1,62 @@
+"""What is learnt over all links of a city: how far each source of an estimate can be trusted, and other habits."""
+
+from msgspec import Struct, field
+
+from services.transit import depart
+from services.transit.depart import Counts
+from services.transit.spread import Spread
+
+MOST_LEARNT = 3_000
+"""After so many observations what is believed goes on moving, but no slower."""
+
+
+class Mean(Struct, array_like=True):
+    """A running mean that begins with a guess worth `n` observations and never stops moving."""
+
+    n: float
+    value: float
+
+    def take(self, value: float) -> None:
+        """One observation more."""
+        self.n = min(self.n + 1.0, MOST_LEARNT)
+        self.value += (value - self.value) / self.n
+
+
+class Share(Struct, array_like=True):
+    """How much of one thing becomes another, as of its earliness a bus spends waiting: a regression through 0, by the
+    sums of the first squared and of both multiplied.
+    """
+
+    squares: float = 0.0
+    products: float = 0.0
+
+    def share(self, guess: float, worth: float) -> float:
+        """From 0 (none of it) to 1 (all of it), shrunk to a guess worth so many squares."""
+        return min(1.0, max(0.0, (self.products + guess * worth) / (self.squares + worth)))
+
+    def take(self, one: float, other: float, most: float) -> None:
+        """One observation more. Once the squares sum up to `most`, older ones fade."""
+        if self.squares > most:
+            self.squares, self.products = 0.98 * self.squares, 0.98 * self.products
+        self.squares += one * one
+        self.products += one * other
+
+
+class Trust(Struct):
+    """What is learnt over all links: mean squared relative errors of each source, how early buses wait near the start
+    of their journey and further on, how far a slow bus stays slow, how late buses leave their terminals, how far
+    estimates were off.
+
+    The guesses are those of a bus line in any large city.
+    """
+
+    planned: Mean = field(default_factory=lambda: Mean(50.0, 0.16))
+    drift: Mean = field(default_factory=lambda: Mean(50.0, 0.01))
+    pairs: list[Mean] = field(default_factory=lambda: [Mean(50.0, value) for value in (0.13, 0.14, 0.15, 0.16)])
+    """Between one bus and an earlier one, by the time between them."""
+    blend: Mean = field(default_factory=lambda: Mean(50.0, 0.08))
+    near: Share = field(default_factory=lambda: Share(1e4, 5e3))
+    far: Share = field(default_factory=lambda: Share(1e4, 0.0))
+    pace: Share = field(default_factory=lambda: Share(10.0, 1.0))
+    lateness: Counts = field(default_factory=depart.none_yet)
+    spread: Spread = field(default_factory=Spread)
