@@ -213,7 +213,9 @@ class Fleet:
                 track, lessons = self._learn(report.vehicle, journey, pattern, track, crossings)
                 ended = crossings[-1].position == len(pattern.stop_ids) - 1
                 self._begun[journey.key] = Begun(report.vehicle, report.at, ended)
-            track = msgspec.structs.replace(reached, expected_s=track.expected_s, over_s=track.over_s)
+            track = msgspec.structs.replace(
+                track, at=reached.at, distance_m=reached.distance_m, next=reached.next, last=reached.last
+            )
         trail.steps.append(Step(report, belief, track, lessons))
         for crossing in crossings:
             scores += self._prove(trail, journey, pattern, crossing)
@@ -224,9 +226,9 @@ class Fleet:
     ) -> tuple[Track, tuple[Lesson | Departed, ...]]:
         """A link is learnt once its far end has been passed and the position beyond it has arrived."""
         lessons: list[Lesson | Departed] = []
-        previous = track.last
+        previous, pace = track.last, track.pace
         for crossing in crossings:
-            one = passage(journey, pattern, vehicle, previous, crossing, track.pace) if previous else None
+            one = passage(journey, pattern, vehicle, previous, crossing, track.paces[0]) if previous else None
             if one is not None:
                 lesson = self.history.learn(one)
                 lessons.append(lesson)
@@ -235,7 +237,7 @@ class Fleet:
                 late_s = (crossing.left_at or crossing.at) - journey.start_at
                 lessons.append(self.history.learn_departure(pattern.link_ids[0], journey.start_s, late_s))
             previous = crossing
-        return track, tuple(lessons)
+        return msgspec.structs.replace(track, paces=(track.paces[1], pace)), tuple(lessons)
 
     def _look_out(
         self, trail: Trail, vehicle: str, place: Place, prospects: tuple[Prospect, ...], now: float

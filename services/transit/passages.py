@@ -29,8 +29,8 @@ class Passage(Struct, frozen=True, gc=False):
 
     `took_s`: seconds; `planned_s`: the same by the timetable. `early_s`: how long before its planned departure the bus
     came to the first stop, negative when late, 0 where no minute is promised. `dwell_s`: how long it stood there,
-    negative where nobody saw. `pace`: how much slower than expected that bus had been on the
-    links before, relative. `zero`: zero of the service date, Unix seconds; `weekday`: of that date, Monday is 0.
+    negative where nobody saw. `pace`: how much slower than expected that bus had been well
+    before, relative (see Track). `zero`: zero of the service date, Unix seconds; `weekday`: of that date, Monday is 0.
     `begin_m`: how far from the first stop of the pattern the link begins.
     """
 
@@ -51,6 +51,8 @@ class Track(Struct, frozen=True, gc=False):
     """How far along one journey a bus has come. `next`: the next position to reach; `last`: the crossing before it.
 
     `expected_s`, `over_s`: what its last links should have taken and how much more they took, fading link by link.
+    `paces`: its pace two positions and one position ago. Links between the same two positions share their errors, so
+    that only a pace from well before them shows how far a slow bus stays slow.
     """
 
     key: tuple[str, str, int]
@@ -60,6 +62,7 @@ class Track(Struct, frozen=True, gc=False):
     last: Crossing | None = None
     expected_s: float = 0.0
     over_s: float = 0.0
+    paces: tuple[float, float] = (0.0, 0.0)
 
     @property
     def pace(self) -> float:
