@@ -58,6 +58,7 @@ class City:
             "${MQTT_BULK_PASSWORD}": PASSWORDS["pipeline-bulk"],
             "${PUBLIC_URL:?set PUBLIC_URL in .env}": self.address,
             "${WEBHOOK_URL:-}": "",
+            "${FOREIGN_BUSES:-}": "",
         }
 
     def environment(self, name: str) -> dict[str, str]:
