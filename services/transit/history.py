@@ -207,6 +207,14 @@ class History:
         own = link.left.get(_slot(since_zero_s)) if link is not None else None
         return depart.late_s(own, self.trust.lateness, least_s)
 
+    def left_at(self, link_id: str) -> float | None:
+        """When the last bus left the first stop of a link, Unix seconds; None where none did for long."""
+        link = self.links.get(link_id)
+        if link is None or not link.recent:
+            return None
+        at, took_s = link.recent[-1]
+        return at - took_s
+
     def dwell_s(self, link_id: str) -> float:
         """How long buses stand at the first stop of a link, seconds, on average; 0 where nobody saw."""
         link = self.links.get(link_id)

@@ -76,6 +76,14 @@ def keeps_time(journey: Journey) -> bool:
     return not journey.repeated or any(one.exact for one in frequencies if one.start_s <= journey.start_s < one.end_s)
 
 
+def headway_s(journey: Journey) -> int:
+    """The time from one journey of a repeated trip to the next, seconds; 0 of any other."""
+    for one in journey.trip.frequencies:
+        if one.start_s <= journey.start_s < one.end_s:
+            return one.headway_s
+    return 0
+
+
 def begin(key: tuple[str, str, int], pattern: Pattern, at: float, distance_m: float) -> Track:
     """A journey first seen somewhere along its way: what lies behind was not seen."""
     return Track(key, at, distance_m, _next(pattern, distance_m))

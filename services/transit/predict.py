@@ -12,7 +12,7 @@ from models.network import Journey, Network, Pattern
 from services.transit.depart import LAYOVER_S
 from services.transit.estimate import Basis, Coming, Phase, Place
 from services.transit.history import FLOOR_S, NEAR_M, History
-from services.transit.passages import Crossing, keeps_time
+from services.transit.passages import Crossing, headway_s, keeps_time
 from services.transit.spread import spread_s
 
 HORIZON_S = 2_700.0
@@ -138,8 +138,11 @@ def from_stop(pattern: Pattern, crossing: Crossing, history: History) -> Begin:
 
 
 def leaving(journey: Journey, pattern: Pattern, history: History, earliest: float) -> Begin:
-    """From the terminal, not before an instant."""
+    """From the terminal, not before an instant: by its plan or, where a headway is promised, after the last bus."""
     planned = journey.start_at
+    if not keeps_time(journey):
+        left_at = history.left_at(pattern.link_ids[0])
+        planned = planned if left_at is None or left_at > earliest else left_at + headway_s(journey)
     low, middle, high = history.late_s(pattern.link_ids[0], journey.start_s, earliest - planned)
     return Begin(0, 0.0, planned + middle, spread_s=max(high - low, 10.0) / 2.56, waiting=0.0, standing=True)
 

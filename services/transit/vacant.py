@@ -8,6 +8,7 @@ from models.network import Journey, Network
 from services.transit.estimate import Basis, Coming
 from services.transit.history import History
 from services.transit.journeys import Journeys
+from services.transit.passages import keeps_time
 from services.transit.predict import HORIZON_S, leaving, prospect, ride, withdrawn
 
 Key = tuple[str, str, int]
@@ -43,8 +44,8 @@ class Vacant:
         said: dict[Key, tuple[Coming, float]] = {}
         for journey in self._due(now):
             key = journey.key
-            if key in made:
-                continue
+            if key in made or (now > journey.start_at and not keeps_time(journey)):
+                continue  # where a headway is promised, no bus is missing for a minute's sake
             before = self._said.get(key)
             if before is None or before[1] <= now or key in gone:
                 far = journey.start_at - now > FAR_S

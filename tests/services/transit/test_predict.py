@@ -87,6 +87,14 @@ def test_a_bus_that_stands_since_it_is_ahead_of_its_plan_is_not() -> None:
     assert told(place(-700, 100, paused_s=600.0))[0].basis is Basis.LIVE
 
 
+def test_where_a_headway_is_promised_a_bus_leaves_that_long_after_the_last_one() -> None:
+    history = History()
+    history.learn(Passage("T1>L2", "other", START + 500, 80.0, 75.0, 0.0, START - 21_600, 0, 0.0))
+    at = START + 900
+    where = Place(Phase.LAYOVER, at, -34.92, -57.95, "20", "20260302", 22_800, LOOP, 0.0, 1.0)
+    assert abs(told(where, history)[0].p50[0] - (START + 420 + 600)) < 120
+
+
 def test_a_vehicle_that_makes_no_journey_comes_nowhere() -> None:
     assert told(Place(Phase.DEADHEAD, START, -34.92, -57.95)) == ()
     assert told(place(80, 400, Phase.AT_BASE)) == ()
