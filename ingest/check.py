@@ -48,7 +48,8 @@ def _check_run(checked: Checked, device: Device, memories: Memories, run: Sequen
     memory, sequence, newest_at, newest = before.quality, before.sequence, before.newest_at, before.newest
     measure_index = BY_NAME[run[0].kind].measure_index
     for reading in run:
-        memory, flagged, spike = quality.check(device.limits, memory, reading, measure_index)
+        verdict = quality.check(device.limits, memory, reading, measure_index)
+        memory, flagged, spike = verdict.memory, verdict.reading, verdict.spike
         flags, boot = int(flagged.flags), reading.boot or ""
         is_next = flagged.observed_at > newest_at and not flags & _NO_NEWS
         if flags or not is_next or newest is None or boot != sequence.boot:

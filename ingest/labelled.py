@@ -37,12 +37,11 @@ def checked(kind: SensorKind, times: Sequence[datetime], values: Sequence[float]
     blank = [None] * len(kind.columns)
     for row, (time, value) in enumerate(zip(times, values, strict=True)):
         cells = (*blank[:place], value, *blank[place + 1 :])
-        memory, reading, spike = check(
-            kind.limits, memory, Reading(kind.name, "", "", time, time, row, None, cells), place
-        )
-        flags.append(reading.flags)
-        if spike is not None:
-            flags[spike[1]] |= Flag.SPIKE
+        checked = check(kind.limits, memory, Reading(kind.name, "", "", time, time, row, None, cells), place)
+        memory = checked.memory
+        flags.append(checked.reading.flags)
+        if checked.spike is not None:
+            flags[checked.spike[1]] |= Flag.SPIKE
     return flags
 
 

@@ -7,7 +7,6 @@ time since the last value.
 """
 
 from datetime import datetime
-from typing import NamedTuple
 
 import msgspec
 
@@ -88,7 +87,7 @@ class Memory(msgspec.Struct, frozen=True, gc=False, array_like=True):
     shifted_at: datetime | None = None
 
 
-class Checked(NamedTuple):
+class Checked(msgspec.Struct, frozen=True, gc=False):
     """`spike` names the reading before this one, by time and `seq`, where this one shows that it was a lone spike."""
 
     memory: Memory | None
@@ -193,8 +192,9 @@ def _lag_s(memory: Memory, reading: Reading, passed_s: float, lag_s: float) -> f
 
     Readings that come faster than they were made had been waiting: they say nothing of the device's clock.
     """
-    waited = (reading.received_at - memory.received_at).total_seconds() < passed_s / 2
-    if waited:
+    if reading.received_at is memory.received_at:
+        return memory.lag_s  # of one message
+    if (reading.received_at - memory.received_at).total_seconds() < passed_s / 2:
         return memory.lag_s
     return memory.lag_s + max(-LAG_STEP_S, min(LAG_STEP_S, lag_s - memory.lag_s))
 
@@ -217,12 +217,12 @@ def _course(limits: Limits, memory: Memory, reading: Reading, value: float | Non
         spike = (doubt.since, doubt.seq) if intervals <= GAP_INTERVALS else None
     elif doubt is not None:
         step, swing, believed = doubt.value - believed, max(swing, doubt.value - believed), doubt.value
-    now = Doubt(reading.observed_at, reading.seq, value)
-    if value - believed > intervals * max(limits.jump, swing):
-        return _Course(_JUMP, believed, step, swing, now, spike)
-    if believed - value > intervals * _most_fall(limits.spike, step, swing):
-        return _Course(_DROPOUT, believed, step, swing, now, spike)
-    step = (value - believed) / intervals
+    change = value - believed
+    if change > intervals * max(limits.jump, swing):
+        return _Course(_JUMP, believed, step, swing, Doubt(reading.observed_at, reading.seq, value), spike)
+    if change < 0 and -change > intervals * _most_fall(limits.spike, step, swing):
+        return _Course(_DROPOUT, believed, step, swing, Doubt(reading.observed_at, reading.seq, value), spike)
+    step = change / intervals
     return _Course(_JUMP if -step > limits.jump else 0, value, step, max(swing, abs(step)), None, spike)
 
 

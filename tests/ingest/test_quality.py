@@ -181,8 +181,9 @@ def test_a_clock_that_is_off_is_noticed_after_some_readings_and_forgotten_when_s
     assert all(flagged[13:])
     memory = slow[-1].memory
     for row in range(30, 60):
-        memory, reading, _ = check(LIMITS, memory, seen(row, 1.0 + 0.001 * (row % 2)), 0)
-    assert reading.flags == OK
+        checked = check(LIMITS, memory, seen(row, 1.0 + 0.001 * (row % 2)), 0)
+        memory = checked.memory
+    assert checked.reading.flags == OK
 
 
 def test_one_slow_delivery_says_nothing_of_the_clock() -> None:
@@ -212,8 +213,9 @@ def test_whatever_comes_the_raw_value_stays_and_the_head_only_moves_forward(
     for minute, level_m, lag_s in arrived:
         before = memory
         reading = seen(minute, level_m, lag_s=lag_s)
-        memory, checked, spike = check(LIMITS, memory, reading, 0)
-        assert checked.values == reading.values
+        checked = check(LIMITS, memory, reading, 0)
+        memory, spike = checked.memory, checked.spike
+        assert checked.reading.values == reading.values
         if before is not None:
             assert memory is not None
             assert memory.observed_at >= before.observed_at

@@ -38,7 +38,8 @@ class Gauge:
             (reading,) = decode(Message("vigia/v1/la-plata/river/gato", payload, at + timedelta(seconds=1)))
             assert isinstance(reading, Reading)
             kind = BY_NAME["river"]
-            self.memory, flagged, _ = check(kind.limits, self.memory, reading, kind.measure_index)
+            checked = check(kind.limits, self.memory, reading, kind.measure_index)
+            self.memory, flagged = checked.memory, checked.reading
             for rule in RULES:
                 self.states[rule.id], move = rules.judge(rule, self.states[rule.id], flagged, self.around())
                 self.hear(rule, move)
