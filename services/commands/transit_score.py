@@ -16,7 +16,7 @@ from models.network import Network
 from services.commands.transit_match import CLAIMS, hidden
 from services.positions import read_positions
 from services.recorded import BadRecord
-from services.stop_events import read_stop_events
+from services.stop_events import Made, read_stop_events
 from services.transit.called import calls
 from services.transit.fleet import Fleet
 from services.transit.history import History
@@ -45,7 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--day",
         metavar="YYYYMMDD",
         help="score this service date of the stop events, learn from those before it; "
-        "default: all, or the last one where no other file is the history",
+        "default: those not in the history, or the last one",
     )
     parser.add_argument("--hide", choices=CLAIMS, help="follow as if the vehicles did not claim this")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of words")
@@ -92,16 +92,22 @@ def _play_events(network: Network, trial: Trial, arguments: argparse.Namespace) 
     given = [made for path in arguments.stop_events for made in read_stop_events(path)]
     if not given:
         raise BadRecord("no stop events to score")
-    others = [path for path in arguments.history if path not in arguments.stop_events]
-    days = sorted({made.service_date for made in given})
-    first = _date(arguments.day) if arguments.day else days[0 if others else -1]
-    last = first if arguments.day else days[-1]
-    known = [made for path in others for made in read_stop_events(path)]
+    known = [made for path in arguments.history if path not in arguments.stop_events for made in read_stop_events(path)]
+    first, last = _days(given, known, arguments.day)
     past = {(made.service_date, made.name): made for made in (*known, *given) if made.service_date < first}
     for call, _ in calls(network, past.values(), scored=False):
         trial.call(call, None)
     for call, ahead in calls(network, (made for made in given if first <= made.service_date <= last), scored=True):
         trial.call(call, ahead)
+
+
+def _days(given: Sequence[Made], known: Sequence[Made], day: str | None) -> tuple[date, date]:
+    """The first and the last day to score: the one asked for; else those not in the history; else the last."""
+    if day is not None:
+        return _date(day), _date(day)
+    days = sorted({made.service_date for made in given})
+    fresh = sorted(set(days) - {made.service_date for made in known}) if known else []
+    return (fresh or days[-1:])[0], days[-1]
 
 
 def _date(words: str) -> date:
@@ -118,7 +124,7 @@ def _words(report: dict[str, Any]) -> str:
     if ours["n"]:
         lines.append(
             f"P10-P90: {ours['coverage_p10_p90']:.3f}, {ours['mean_p10_p90_s']:.0f} s; "
-            f"sin respuesta (unanswered): {ours['unanswered']}; s/1000: {ours['seconds_per_1000']}"
+            f"sin respuesta (unanswered): {ours['unanswered']}; s/1000: {ours['seconds']}"
         )
     return "\n".join(lines)
 

@@ -41,7 +41,7 @@ class Result:
             "schedule_delay": self.delay.figures(),
             "ours": self.ours.figures()
             | self.coverage.figures()
-            | {"unanswered": self.unanswered, "seconds_per_1000": speed},
+            | {"unanswered": self.unanswered, "seconds": speed},
             "ours_rider": self.rider.figures(),
         }
 
