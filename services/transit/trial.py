@@ -39,9 +39,7 @@ class Result:
         return {
             "schedule": self.schedule.figures(),
             "schedule_delay": self.delay.figures(),
-            "ours": self.ours.figures()
-            | self.coverage.figures()
-            | {"unanswered": self.unanswered, "seconds": speed},
+            "ours": self.ours.figures() | self.coverage.figures() | {"unanswered": self.unanswered, "seconds": speed},
             "ours_rider": self.rider.figures(),
         }
 
