@@ -15,7 +15,7 @@ from services.transit.history import Departed, History, Lesson
 from services.transit.journeys import Journeys
 from services.transit.match import Matcher
 from services.transit.passages import Crossing, Track, advance, begin, keeps_time, paced, passage
-from services.transit.predict import Prospect, from_stop, journey_of, onward, predict
+from services.transit.predict import Prospect, from_stop, journey_of, leaving, onward, predict
 from services.transit.proving import Score
 from services.transit.report import Report
 from services.transit.trail import Kept, Step, Trail
@@ -118,23 +118,14 @@ class Fleet:
         """Follow a vehicle that names its stops: nothing to match, nothing to interpolate, and its dwell is seen."""
         trail = self._trails.setdefault(call.vehicle, Trail())
         journey, pattern = call.journey, self.network.patterns[call.journey.trip.pattern]
-        along_m, latest = pattern.stop_m[call.position], max(call.arrived_at, call.left_at)
-        track = trail.called
-        if track is None or track.key != journey.key:
-            track = Track(journey.key, latest, along_m, call.position)
-        again = track.last is not None and track.last.position == call.position
-        crossing = Crossing(
-            call.position, track.last.at if track.last and again else call.arrived_at or latest, call.left_at
-        )
-        scores: tuple[Score, ...] = ()
-        if not again:
-            track, _ = self._learn(call.vehicle, journey, pattern, track, (crossing,))
-            scores = tuple(self._prove(trail, journey, pattern, crossing))
-        trail.called = msgspec.structs.replace(
-            track, at=latest, distance_m=along_m, next=call.position + 1, last=crossing
-        )
-        start = msgspec.structs.replace(from_stop(pattern, crossing, self.history), pace=trail.called.pace)
-        place = _at_stop(self.network, journey, pattern, call.position, latest)
+        trail.called, scores = self._called(trail, call, pattern)
+        crossing = trail.called.last
+        if crossing is None or crossing.position != call.position:
+            crossing = Crossing(call.position, call.arrived_at)
+            start = leaving(journey, pattern, self.history, call.arrived_at)
+        else:
+            start = msgspec.structs.replace(from_stop(pattern, crossing, self.history), pace=trail.called.pace)
+        place = _at_stop(self.network, journey, pattern, call.position, trail.called.at)
         prospects = onward(self.network, journey, start, self.history, now)
         trail.outlook = self._look_out(trail, call.vehicle, place, prospects, now)
         return Followed(place, (_visit(call.vehicle, journey, pattern, crossing),), trail.outlook, scores)
@@ -238,6 +229,23 @@ class Fleet:
                 lessons.append(self.history.learn_departure(pattern.link_ids[0], journey.start_s, late_s))
             previous = crossing
         return msgspec.structs.replace(track, paces=(track.paces[1], pace)), tuple(lessons)
+
+    def _called(self, trail: Trail, call: Call, pattern: Pattern) -> tuple[Track, tuple[Score, ...]]:
+        """How far along a vehicle is by its own word. At its first stop only its departure counts."""
+        journey, position, track = call.journey, call.position, trail.called
+        along_m, latest = pattern.stop_m[position], max(call.arrived_at, call.left_at)
+        if track is None or track.key != journey.key:
+            track = Track(journey.key, latest, along_m, position)
+        track = msgspec.structs.replace(track, at=latest, distance_m=along_m, next=position + 1)
+        if position == 0 and not call.left_at:
+            return track, ()
+        if track.last is not None and track.last.position == position:
+            return msgspec.structs.replace(track, last=Crossing(position, track.last.at, call.left_at)), ()
+        at = call.arrived_at if position and call.arrived_at else call.left_at
+        crossing = Crossing(position, at, call.left_at)
+        track, _ = self._learn(call.vehicle, journey, pattern, track, (crossing,))
+        scores = tuple(self._prove(trail, journey, pattern, crossing))
+        return msgspec.structs.replace(track, last=crossing), scores
 
     def _look_out(
         self, trail: Trail, vehicle: str, place: Place, prospects: tuple[Prospect, ...], now: float

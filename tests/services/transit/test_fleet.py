@@ -164,3 +164,13 @@ def test_a_vehicle_that_names_its_stops_needs_no_position() -> None:
     followed = fleet.call(Call("7", JOURNEY, 2, arrived_at=SIX + 190), SIX + 190)
     assert followed.scores or followed.visits
     assert fleet.history.links["T2>T3"].dwell.value == 30.0
+
+
+def test_a_vehicle_that_says_it_waits_at_its_first_stop_is_told_by_its_departure() -> None:
+    assert JOURNEY is not None
+    fleet = Fleet(CITY, History())
+    followed = fleet.call(Call("7", JOURNEY, 0, arrived_at=SIX - 600), SIX - 600)
+    assert SIX - 60 < followed.outlook.coming[0].p50[0] < SIX + 300
+    fleet.call(Call("7", JOURNEY, 0, SIX - 600, SIX + 20), SIX + 20)
+    fleet.call(Call("7", JOURNEY, 1, SIX + 95), SIX + 95)
+    assert fleet.history.links["T1>T2"].recent == [(SIX + 95, 75.0)]
