@@ -94,7 +94,7 @@ def _instant(words: str) -> float | None:
 
 def _made(path: Path, day: str, name: str, trip_id: str, events: list[tuple[int, StopEvent]]) -> Made:
     try:
-        service_date = datetime.strptime(day, "%Y%m%d").date()  # noqa: DTZ007 (a date has no zone)
+        service_date = date.fromisoformat(day)
     except ValueError as error:
         raise BadRecord(f"{path.name}: start_date {day!r}: {error}") from error
     return Made(name, trip_id, service_date, tuple(event for _, event in events))

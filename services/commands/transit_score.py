@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -112,7 +112,7 @@ def _days(given: Sequence[Made], known: Sequence[Made], day: str | None) -> tupl
 
 def _date(words: str) -> date:
     try:
-        return datetime.strptime(words, "%Y%m%d").date()  # noqa: DTZ007 (a date has no zone)
+        return date.fromisoformat(words)
     except ValueError:
         raise BadRecord(f"--day {words}: not a date like 20250319") from None
 
