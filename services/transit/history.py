@@ -156,15 +156,14 @@ class History:
         if link is None:
             return
         if isinstance(lesson, Departed):
-            left = link.left[lesson.slot]
+            left = link.left.setdefault(lesson.slot, depart.none_yet())
             left[lesson.counted] = max(0.0, left[lesson.counted] - 1.0)
             self._changed.add(lesson.link_id)
             return
         _add(link.bins, lesson.bin, lesson.day, lesson.took_s, -1.0)
         if (lesson.at, lesson.took_s) in link.recent:
             link.recent.remove((lesson.at, lesson.took_s))
-        link.held.squares -= lesson.squares
-        link.held.products -= lesson.products
+        link.held.leave(lesson.squares, lesson.products)
         self._touch(lesson.link_id)
 
     def expect(self, link_id: str, planned_s: float, at: float, zero: float, weekday: int) -> Expected:

@@ -41,6 +41,13 @@ class Share(Struct, array_like=True):
         self.squares += one * one
         self.products += one * other
 
+    def leave(self, squares: float, products: float) -> None:
+        """One observation less; what has faded since leaves no more than there is."""
+        self.squares -= squares
+        self.products -= products
+        if self.squares <= 0.0:
+            self.squares = self.products = 0.0
+
 
 class Trust(Struct):
     """What is learnt over all links: mean squared relative errors of each source, how early buses wait near the start

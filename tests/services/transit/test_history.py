@@ -100,6 +100,17 @@ def test_what_is_unlearnt_leaves_nothing_behind(passages: list[tuple[int, float,
     }
 
 
+def test_what_faded_leaves_no_more_than_there_is() -> None:
+    history, lessons = History(), []
+    for number in range(200):
+        lessons.append(history.learn(passage(EIGHT + number, 500, early_s=400.0)))
+    for lesson in lessons:
+        history.unlearn(lesson)
+    held = history.links["A>B"].held
+    assert (held.squares, held.products) == (0.0, 0.0)
+    assert 0 <= history.expect("A>B", 75.0, EIGHT, ZERO, 0).far <= 1
+
+
 @given(st.lists(st.tuples(st.integers(0, 86_399), st.floats(0.1, 5_000), st.floats(-4_000, 4_000)), max_size=30))
 def test_whatever_is_learnt_an_expectation_is_a_time(passages: list[tuple[int, float, float]]) -> None:
     history = taught(*[passage(ZERO + at, took, early_s=early) for at, took, early in sorted(passages)])
