@@ -101,9 +101,8 @@ def test_what_is_unlearnt_leaves_nothing_behind(passages: list[tuple[int, float,
 
 
 def test_what_faded_leaves_no_more_than_there_is() -> None:
-    history, lessons = History(), []
-    for number in range(200):
-        lessons.append(history.learn(passage(EIGHT + number, 500, early_s=400.0)))
+    history = History()
+    lessons = [history.learn(passage(EIGHT + number, 500, early_s=400.0)) for number in range(200)]
     for lesson in lessons:
         history.unlearn(lesson)
     held = history.links["A>B"].held
