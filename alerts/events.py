@@ -14,6 +14,7 @@ def announce(transaction: Connection, event: str, data: object, at: datetime) ->
     """Keep one event for the live stream and wake its readers at commit. `data`: anything JSON can say."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(
-            "INSERT INTO events (at, event, data) VALUES (%s, %s, %s::json)", [at, event, orjson.dumps(data).decode()]
+            "WITH told AS (INSERT INTO events (at, event, data) VALUES (%s, %s, %s::json) RETURNING id)"
+            " SELECT pg_notify(%s, '') FROM told",
+            [at, event, orjson.dumps(data).decode(), CHANNEL],
         )
-        cursor.execute("SELECT pg_notify(%s, '')", [CHANNEL])

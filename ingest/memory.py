@@ -156,8 +156,10 @@ def _understood(memory: str) -> _Kept:
         return _Kept(None, UNCOUNTED)
 
 
-def note_losses(transaction: Connection, losses: Iterable[tuple[int, Gap | Filled]], now: datetime) -> None:
+def note_losses(transaction: Connection, losses: Sequence[tuple[int, Gap | Filled]], now: datetime) -> None:
     """Write down holes in `seq`, and what filled earlier ones."""
+    if not losses:
+        return
     with driver(transaction).cursor() as cursor:
         for device_id, loss in losses:
             match loss:

@@ -151,8 +151,10 @@ def keep_rejected(transaction: Connection, rejected: Iterable[Rejected]) -> int:
     return len(rows)
 
 
-def add_flag(transaction: Connection, spikes: Iterable[tuple[int, str, datetime, int]], flag: Flag) -> None:
+def add_flag(transaction: Connection, spikes: Sequence[tuple[int, str, datetime, int]], flag: Flag) -> None:
     """Add what a later reading showed of an earlier one (device, kind, observed_at, seq). The raw value stays."""
+    if not spikes:
+        return
     with driver(transaction).cursor() as cursor:
         for device_id, kind, observed_at, seq in spikes:
             cursor.execute(
