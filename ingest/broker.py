@@ -47,6 +47,8 @@ STABLE_S = 10.0
 SESSION_EXPIRY_S = 7 * 86_400
 READ_BYTES = 1 << 16
 RUSH = 16
+BELIEVED = 50
+"""Takes for which the broker's window is believed to be what it last seemed."""
 LINGER_S = 0.002
 """Where so many came at once, the broker is sending as fast as it may: a fuller batch is worth this short wait."""
 SILENT_REFUSALS = 2
@@ -120,6 +122,7 @@ class Broker:
         self._stream = Stream(Version.MQTT_5, 0, largest_bytes)
         self._finished: set[int] = set()
         self._window = 0
+        self._gathered = 0
         self._version = Version.MQTT_5
         self._only_version: Version | None = None
         self._silent_refusals = 0
@@ -203,6 +206,9 @@ class Broker:
     def _gather(self, limit: int, deadline_s: float) -> list[Message]:
         messages: list[Message] = []
         self._ping_when_due()
+        self._gathered = (self._gathered + 1) % BELIEVED
+        if not self._gathered:
+            self._window = 0  # what was taken for all it sends may have been all there was
         while (room := min(limit - len(messages), self._bound - self.unacknowledged)) > 0:
             fresh = self._stream.read(room)
             messages += fresh
