@@ -8,7 +8,7 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache, partial
@@ -198,13 +198,15 @@ class Pipeline:
             raise
         except Exception as trouble:  # noqa: BLE001 - whatever it is, care will find it
             log.info("carrying a batch with care", extra={"action": "care", "trouble": told(trouble)})
-            self.forget()
             counts = self._attempt(messages, careful=True)
         self._add(counts)
 
     def _attempt(self, messages: Sequence[Message], *, careful: bool) -> Counts:
-        with self._connection() as connection, connection.begin():
-            kept = self.keep(connection, messages, careful=careful)
+        with ExitStack() as unless_committed:
+            unless_committed.callback(self.forget)  # memories made again from rows, whose states nobody kept
+            with self._connection() as connection, connection.begin():
+                kept = self.keep(connection, messages, careful=careful)
+            unless_committed.pop_all()
         self.committed(kept)
         return kept.counts
 

@@ -6,9 +6,10 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from models.reading import Message
+from services import pipeline
 from services.load import load
 from services.pipeline import Pipeline
 from services.runtime import Every
@@ -16,7 +17,8 @@ from services.seed import LA_PLATA, read_seed
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
 HOUR_S = 3600.0
-GAUGES = ("river/gato-143-524", "river/gato-tolosa")
+RIVER = "gato-143-524"
+GAUGES = (f"river/{RIVER}", "river/gato-tolosa")
 TOLD = (
     "SELECT device_id, memory, observed_at, latest::text, flags FROM device_memories ORDER BY device_id",
     "SELECT subject, states, colours::text FROM subject_states WHERE version > 0 ORDER BY subject",
@@ -117,3 +119,37 @@ def test_new_rules_first_have_written_what_the_old_ones_remember(city: Connectio
     assert city.execute(text("SELECT max(observed_at) FROM device_memories")).scalar_one() == NOON + timedelta(
         minutes=2
     )
+
+
+def test_what_fails_beside_readings_made_again_costs_them_no_judgement(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.begin() as transaction:
+        load(transaction, read_seed(LA_PLATA), NOON)
+    clock = Clock()
+
+    def said(minute: int) -> Message:
+        clock.now = NOON + timedelta(minutes=minute, seconds=1)
+        body = {"observed_at": (NOON + timedelta(minutes=minute)).isoformat(), "level_m": 0.4 + minute / 100}
+        return Message(f"vigia/v1/laplata/{GAUGES[0]}", json.dumps(body).encode(), clock.now)
+
+    dies = Pipeline(database, clock, lane=None, remember=Every(HOUR_S))
+    for minute in range(3):
+        dies.carry([said(minute)])
+    assert dies.states.unwritten
+    dies.forget()  # with all it knew
+    dies.close()
+
+    def broken(*_: object) -> list[object]:
+        raise ZeroDivisionError("on its way to the tables")
+
+    successor = Pipeline(database, clock, lane=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "store_presences", broken)
+        successor.carry([said(3)])
+    assert successor.counts.set_aside == 1
+    successor.carry([said(4)])
+    (rule,) = [rule for rule in successor.states.of(RIVER) if rule.endswith(".stage")]
+    samples = getattr(successor.states.of(RIVER)[rule], "samples")  # noqa: B009 - of a stage's state alone
+    assert [level_m for _, level_m in samples] == pytest.approx([0.4, 0.41, 0.42, 0.44])
+    successor.close()
