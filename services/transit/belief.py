@@ -5,7 +5,9 @@ from math import exp
 
 from msgspec import Struct
 
+from models.geo import distance_m
 from services.transit.estimate import Phase, Place
+from services.transit.evidence import MARK_M
 
 AT_BASE_S = 600.0
 """A vehicle with no journey that has stood this long is parked, not on its way."""
@@ -103,8 +105,17 @@ class Belief(Struct, frozen=True):
 
     @property
     def paused_s(self) -> float:
-        """How long ago it last set a mark: for so long it has not got anywhere, however its receiver trembles."""
-        return self.at - self.marks[-1].at if self.marks else 0.0
+        """How long ago it came to where its last mark is: for so long it has not got anywhere, however its receiver
+        trembles. A mark elsewhere between two here was a reflection.
+        """
+        if not self.marks:
+            return 0.0
+        here, since = self.marks[-1], self.marks[-1].at
+        for mark in self.marks[-3::-2]:
+            if distance_m((mark.latitude, mark.longitude), (here.latitude, here.longitude)) >= MARK_M:
+                break
+            since = mark.at
+        return self.at - since
 
     @property
     def off_probability(self) -> float:

@@ -31,7 +31,7 @@ from services.transit.evidence import (
     together,
 )
 from services.transit.ground import MOST_JOURNEYS, Ground, Step, limit_m
-from services.transit.journeys import promised
+from services.transit.journeys import EARLIEST_S, promised
 from services.transit.locate import XY
 
 MOST = 12
@@ -84,6 +84,9 @@ def claimed(
     track = ground.track(trip.pattern)
     segments = ground.grid.near(step.here, ground.reach_m).get(ground.grid.track_of[trip.pattern], ())
     for along, offset in track.passes(step.here, segments, limit_m(track)):
+        late_s = ground.journeys.deviation_s(trip.pattern, trip, journey.start_at, along, step.at)
+        if promised(trip, journey.start_s) and late_s < -EARLIEST_S:
+            continue  # a console that is set to a later journey
         one = ground.thought(journey, along, step.at, step.claims)
         yield replace(one, weight=weight + aside(offset, limit_m(track)))
 

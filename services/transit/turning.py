@@ -36,7 +36,7 @@ def turned(ground: Ground, hypotheses: Sequence[Hypothesis], step: Step) -> Iter
     all_of_them: dict[Key, Hypothesis] = {one.key: one for one in hypotheses}
     for one in ended:
         successors = _successors(ground, one, step)
-        over = replace(one, stage=Stage.ENDED, weight=STAYS if successors else 0.0)
+        over = replace(one, stage=Stage.ENDED, weight=_stays(ground, one) if successors else 0.0)
         share = one.total - together([way.total for way in (over, *successors)])
         all_of_them[one.key] = replace(over, weight=over.weight + share)
         for way in successors:
@@ -97,6 +97,12 @@ def _unplanned(ground: Ground, one: Hypothesis, step: Step) -> list[Hypothesis]:
         )
         for line in own
     ]
+
+
+def _stays(ground: Ground, one: Hypothesis) -> float:
+    """How likely nothing has begun yet beside all that may: where its block ends, so does its work."""
+    trip = ground.trip(one)
+    return SAME_BLOCK if trip is not None and trip.block_id and _next_of_block(ground, one) is None else STAYS
 
 
 def _next_of_block(ground: Ground, one: Hypothesis) -> Journey | None:

@@ -15,7 +15,9 @@ from models.network import Network, Shape, midnight_at
 from services.transit.belief import Belief, Stage
 from services.transit.estimate import Phase, Place
 from services.transit.evidence import BACK_M
+from services.transit.history import History
 from services.transit.match import Matcher
+from services.transit.predict import predict
 from services.transit.report import Report
 from services.transit.seeding import MOST
 from tests.transit_city import BACK, LOOP, MONDAY, OUT, SHORT, ZONE, at, network
@@ -114,6 +116,13 @@ def test_a_block_carries_the_bus_from_one_trip_to_the_next(matcher: Matcher) -> 
     assert {place.trip_id for place in seen[-12:-1]} == {"10b-0640"}
 
 
+def test_where_its_block_ends_a_bus_waits_for_no_other_departure(matcher: Matcher) -> None:
+    leaves = SIX + 15 * 3600 + 2400
+    seen = places(follow(matcher, stand(drive(BACK, leaves), 300)))
+    assert {place.trip_id for place in seen[3:]} == {"10b-2140"}
+    assert predict(CITY, seen[-1], History(), seen[-1].at) == ()
+
+
 def test_a_bus_that_stands_where_its_timetable_lets_it_stand_lays_over(matcher: Matcher) -> None:
     timing = CITY.trips["10-0600"].timing
     leaves = tuple(s + 300 * (position >= 3) for position, s in enumerate(timing.departures_s))
@@ -128,6 +137,24 @@ def test_a_bus_that_stands_where_its_timetable_lets_it_stand_lays_over(matcher: 
 def test_a_wrong_claim_gives_way_to_movement(matcher: Matcher) -> None:
     seen = places(follow(matcher, drive(BACK, SIX + 2400), trip_id="10-0640"))
     assert {place.pattern for place in seen[len(seen) // 2 : -1]} == {BACK}
+
+
+def test_a_console_set_to_a_later_journey_is_not_believed_half_way_along_it(matcher: Matcher) -> None:
+    sightings = drive(OUT, SIX)
+    before, after = follow(matcher, sightings[:10], trip_id="10-0600")[-1], []
+    for when, (latitude, longitude) in sightings[10:-1]:
+        before = matcher.match(before, Report("7", when, latitude, longitude, trip_id="10-0640"))
+        after.append(before.place().trip_id)
+    assert set(after) == {"10-0600"}
+
+
+def test_one_reflection_does_not_make_a_bus_move_that_stands(matcher: Matcher) -> None:
+    sightings = stand(drive(OUT, SIX, until_m=1_000), 400)
+    when, where = sightings[-1]
+    astray = [(when + 20, at(900, 90)), *((when + 20 * step, where) for step in range(2, 6))]
+    seen = places(follow(matcher, sightings + astray, trip_id="10-0600"))
+    assert seen[-6].paused_s > 380
+    assert seen[-1].paused_s > 480
 
 
 def test_a_line_number_alone_is_enough(matcher: Matcher) -> None:
