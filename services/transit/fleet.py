@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from models.network import Journey, Network, Pattern
-from services.transit.estimate import Coming, Outlook, Phase, Place
+from services.transit.estimate import Basis, Coming, Outlook, Phase, Place
 from services.transit.history import Departed, History, Lesson
 from services.transit.journeys import Journeys
 from services.transit.match import Matcher
@@ -18,6 +18,7 @@ from services.transit.passages import Crossing, Track, advance, begin, keeps_tim
 from services.transit.predict import Prospect, from_stop, journey_of, leaving, onward, predict
 from services.transit.proving import Score
 from services.transit.report import Report
+from services.transit.standing import lapsed
 from services.transit.trail import Kept, Step, Trail
 from services.transit.vacant import Vacant
 
@@ -139,9 +140,16 @@ class Fleet:
             for vehicle, trail in self._trails.items()
             if trail.outlook is not None and now - trail.outlook.place.at <= GONE_S
         }
-        made = {(one.trip_id, one.service_date, one.start_s) for outlook in heard.values() for one in outlook.coming}
+        vague = {vehicle for vehicle, outlook in heard.items() if lapsed(outlook.place, now)}
+        made = {
+            (one.trip_id, one.service_date, one.start_s)
+            for vehicle, outlook in heard.items()
+            for one in outlook.coming
+            if vehicle not in vague or one.basis is Basis.NOT_COMING
+        }
         # A vehicle that is heard and makes another journey now either ended this one or was mistaken for making it.
-        gone = {key for key, one in self._begun.items() if one.ended or one.vehicle not in heard}
+        present = heard.keys() - vague
+        gone = {key for key, one in self._begun.items() if one.ended or one.vehicle not in present}
         return self._vacant.comings(made, gone, self._heard, now)
 
     # Keeping and forgetting

@@ -14,6 +14,7 @@ from services.transit.estimate import Basis, Coming, Phase, Place
 from services.transit.history import FLOOR_S, NEAR_M, History
 from services.transit.passages import Crossing, headway_s, keeps_time
 from services.transit.spread import spread_s
+from services.transit.standing import STANDING_M, given_up, idle
 
 HORIZON_S = 2_700.0
 """Journeys that begin later than this are not spoken of yet."""
@@ -26,11 +27,6 @@ MOVING = 0.7
 HELD_VARIANCE = 0.1
 """Of the square of a wait: how surely an early bus waits for its time."""
 NEVER = float("-inf")
-STANDING_M = 30.0
-STOPPED_S = 480.0
-"""Of a bus that got nowhere on its way for this long nobody can say when it comes, if at all."""
-OVERDUE_S = 1_200.0
-"""Nor of one that stands at its first stop so long after it was to leave."""
 
 
 class Ride(Struct, frozen=True, gc=False):
@@ -74,28 +70,21 @@ def journey_of(network: Network, place: Place) -> Journey | None:
 
 
 def predict(network: Network, place: Place, history: History, now: float, pace: float = 0.0) -> tuple[Prospect, ...]:
-    """The present journey of a bus and those after it; empty where it makes none. `pace`: see `Begin`."""
+    """The present journey of a bus and those after it; empty where it makes none, or nobody can say which. `pace`: see
+    `Begin`.
+    """
     journey = journey_of(network, place)
     if journey is None or place.phase not in (Phase.IN_PROGRESS, Phase.LAYOVER, Phase.OFF_ROUTE):
         return ()
     if place.phase is Phase.OFF_ROUTE:
         return (Prospect(withdrawn(journey, "off_route"), None),)
     pattern = network.patterns[journey.trip.pattern]
-    if _given_up(journey, pattern, place, now):
+    if idle(pattern, place):
+        return ()
+    if given_up(journey, pattern, place, now):
         return (Prospect(withdrawn(journey, "standing"), None),)
     start = replace(begin(journey, pattern, place, history, now), pace=pace)
     return onward(network, journey, start, history, now)
-
-
-def _given_up(journey: Journey, pattern: Pattern, place: Place, now: float) -> bool:
-    """Whether it got nowhere on its way for so long, or has not left though it was long to, that it may never come."""
-    if place.paused_s < STOPPED_S:
-        return False
-    if place.distance_m <= pattern.stop_m[0] + STANDING_M:
-        return now - journey.start_at >= OVERDUE_S
-    after = bisect_right(pattern.stop_m, place.distance_m)
-    ahead_of_plan = after < len(pattern.stop_m) and now < journey.arrival_at(after) and keeps_time(journey)
-    return not ahead_of_plan
 
 
 def onward(network: Network, journey: Journey, start: Begin, history: History, now: float) -> tuple[Prospect, ...]:
@@ -138,11 +127,14 @@ def from_stop(pattern: Pattern, crossing: Crossing, history: History) -> Begin:
 
 
 def leaving(journey: Journey, pattern: Pattern, history: History, earliest: float) -> Begin:
-    """From the terminal, not before an instant: by its plan or, where a headway is promised, after the last bus."""
+    """From the terminal, not before an instant: by its plan or, where a headway is promised, after the last bus, though
+    no more than a headway before its nominal time.
+    """
     planned = journey.start_at
     if not keeps_time(journey):
         left_at = history.left_at(pattern.link_ids[0])
-        planned = planned if left_at is None or left_at > earliest else left_at + headway_s(journey)
+        if left_at is not None and left_at <= earliest:
+            planned = max(left_at + headway_s(journey), planned - headway_s(journey))
     low, middle, high = history.late_s(pattern.link_ids[0], journey.start_s, earliest - planned)
     return Begin(0, 0.0, planned + middle, spread_s=max(high - low, 10.0) / 2.56, waiting=0.0, standing=True)
 

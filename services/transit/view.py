@@ -14,6 +14,7 @@ from services.transit.estimate import Basis, Coming, Outlook
 from services.transit.near import StopsNear
 from services.transit.notice import ServiceAlert
 from services.transit.planned import Key, Planned
+from services.transit.standing import lapsed
 
 SILENT_S = 300.0
 """A bus not heard for longer is said not to report, whatever was last estimated: trackers may be minutes apart."""
@@ -231,7 +232,7 @@ def _as_of(due: Due, now: float) -> Due | None:
     if due.outlook is None:
         return due if now <= due.until else None
     silent_s = now - due.outlook.place.at
-    if silent_s > GONE_S:
+    if silent_s > GONE_S or (due.coming.basis is not Basis.NOT_COMING and lapsed(due.outlook.place, now)):
         return None
     if silent_s > SILENT_S and due.coming.basis in (Basis.LIVE, Basis.RECENT):
         return with_fields(due, coming=with_fields(due.coming, basis=Basis.NOT_REPORTING, reason="silent"))

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as with_fields
 
 from models.network import midnight_at
 from services.transit import board
@@ -109,6 +110,22 @@ def test_a_silent_bus_says_less_and_then_nothing() -> None:
     assert at(SILENT_S) == (Basis.LIVE, "", "7")
     assert at(SILENT_S + 1) == (Basis.NOT_REPORTING, "silent", "7")
     assert at(GONE_S + 1) == (Basis.SCHEDULE, "", "")
+
+
+def test_a_bus_that_stood_and_then_fell_silent_is_told_no_longer_than_one_that_stands() -> None:
+    one = outlook("7", SEVEN, coming("10-0700", late_s=60), distance_m=500.0)
+    stood = with_fields(one, place=with_fields(one.place, paused_s=400.0))
+    view = advanced(empty(NETWORK), [stood])
+    key: Key = ("10-0700", "20260302", 25200)
+    assert view.due(key, SEVEN + 140) is not None
+    assert view.due(key, SEVEN + 141) is None
+
+
+def test_a_bus_that_falls_silent_at_its_terminal_leaves_its_journey_to_the_timetable() -> None:
+    one = outlook("7", SEVEN - 600, coming("10-0700"))
+    view = advanced(empty(NETWORK), [with_fields(one, place=with_fields(one.place, phase=Phase.LAYOVER))])
+    found = {found.journey.trip.id: found for found in board.arrivals(view, "T3", SEVEN - 600 + SILENT_S + 1)}
+    assert (found["10-0700"].basis, found["10-0700"].vehicle) == (Basis.SCHEDULE, "")
 
 
 def test_a_withdrawn_journey_is_told_as_that_and_only_while_it_was_due() -> None:

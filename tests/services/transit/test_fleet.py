@@ -145,6 +145,18 @@ def test_a_journey_that_a_bus_makes_is_not_told_twice_and_one_fallen_silent_is_w
     assert silent is None or (silent.basis, silent.reason) == (Basis.NOT_COMING, "silent")
 
 
+def test_a_journey_whose_bus_stood_and_then_fell_silent_is_withdrawn() -> None:
+    fleet = Fleet(CITY, History())
+    reports = drive()[:12]
+    latest = reports[-1]
+    stands = [msgspec.structs.replace(latest, at=latest.at + after_s) for after_s in range(20, 401, 20)]
+    follow(fleet, [*reports, *stands])
+    assert coming(fleet.expected(latest.at + 400 + 130), "10-0600") is None
+    gone = coming(fleet.expected(latest.at + 400 + 170), "10-0600")
+    assert gone is not None
+    assert (gone.basis, gone.reason) == (Basis.NOT_COMING, "silent")
+
+
 def test_vehicles_long_silent_are_forgotten() -> None:
     fleet = Fleet(CITY, History())
     follow(fleet, drive())

@@ -1,5 +1,6 @@
 """When a bus comes."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,6 +94,19 @@ def test_where_a_headway_is_promised_a_bus_leaves_that_long_after_the_last_one()
     at = START + 900
     where = Place(Phase.LAYOVER, at, -34.92, -57.95, "20", "20260302", 22_800, LOOP, 0.0, 1.0)
     assert abs(told(where, history)[0].p50[0] - (START + 420 + 600)) < 120
+
+
+def test_a_bus_that_waits_for_a_much_later_departure_does_not_take_the_next_one() -> None:
+    history = History()
+    history.learn(Passage("T1>L2", "other", START + 500, 80.0, 75.0, 0.0, START - 21_600, 0, 0.0))
+    where = Place(Phase.LAYOVER, START + 900, -34.92, -57.95, "20", "20260302", 21_600 + 7_200, LOOP, 0.0, 1.0)
+    assert abs(told(where, history)[0].p50[0] - (START + 7_200 - 600)) < 120
+
+
+def test_a_bus_that_stands_at_a_terminal_for_who_knows_what_comes_nowhere() -> None:
+    where = place(-600, 0, Phase.LAYOVER, paused_s=600.0)
+    assert told(where)
+    assert told(msgspec.structs.replace(where, probability=0.4)) == ()
 
 
 def test_a_vehicle_that_makes_no_journey_comes_nowhere() -> None:
