@@ -79,7 +79,7 @@ def predict(network: Network, place: Place, history: History, now: float, pace: 
     if place.phase is Phase.OFF_ROUTE:
         return (Prospect(withdrawn(journey, "off_route"), None),)
     pattern = network.patterns[journey.trip.pattern]
-    if idle(pattern, place):
+    if idle(network, pattern, place):
         return ()
     if given_up(journey, pattern, place, now):
         return (Prospect(withdrawn(journey, "standing"), None),)

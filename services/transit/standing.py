@@ -4,7 +4,8 @@ for a bus that is not there: past these bounds the timetable speaks, or the jour
 
 from bisect import bisect_right
 
-from models.network import Journey, Pattern
+from models.geo import distance_m
+from models.network import Journey, Network, Pattern
 from services.transit.estimate import Phase, Place
 from services.transit.journeys import EARLIEST_S
 from services.transit.passages import keeps_time
@@ -18,8 +19,8 @@ UNMOVED_S = 540.0
 """What was last said of a bus on its way holds for so long after it was last seen to make way, heard or not."""
 UNHEARD_S = 300.0
 """The same of one that waits, after it was last heard: many switch off where they are parked."""
-SURE = 0.8
-"""A bus that stands long at a first stop is believed to wait for a journey that is so likely its own."""
+SURE, NEAR_M = 0.8, 150.0
+"""A bus that stands long waits for a journey that is so likely its own, if it stands so near its terminal."""
 
 
 def waits(pattern: Pattern, place: Place) -> bool:
@@ -27,9 +28,14 @@ def waits(pattern: Pattern, place: Place) -> bool:
     return place.distance_m <= pattern.stop_m[0] + STANDING_M
 
 
-def idle(pattern: Pattern, place: Place) -> bool:
-    """Whether it stands so long at a first stop, and may make so many journeys or none, that it stands for none."""
-    return waits(pattern, place) and place.paused_s >= STOPPED_S and place.probability < SURE
+def idle(network: Network, pattern: Pattern, place: Place) -> bool:
+    """Whether it stands so long, between two journeys, that nobody can say whether it will make the next: it may make
+    several, or stands some streets from where it would begin.
+    """
+    if place.paused_s < STOPPED_S or not (waits(pattern, place) or place.distance_m >= pattern.stop_m[-1]):
+        return False
+    terminal = network.stops[pattern.stop_ids[0 if waits(pattern, place) else -1]]
+    return place.probability < SURE or distance_m((place.latitude, place.longitude), terminal.point) > NEAR_M
 
 
 def given_up(journey: Journey, pattern: Pattern, place: Place, now: float) -> bool:

@@ -1,10 +1,11 @@
 """Until when a bus that gets nowhere is told."""
 
 import pytest
+from msgspec.structs import replace
 
 from services.transit.estimate import Phase, Place
 from services.transit.standing import UNHEARD_S, UNMOVED_S, given_up, idle, lapsed
-from tests.transit_city import LOOP, MONDAY, OUT, network
+from tests.transit_city import LOOP, MONDAY, OUT, at, network
 
 CITY = network()
 LINE = CITY.patterns[OUT]
@@ -48,10 +49,18 @@ def test_where_only_a_headway_is_promised_nobody_is_ahead_of_a_plan() -> None:
 
 
 def test_who_stands_long_at_a_first_stop_waits_for_nothing_unless_it_is_known_for_what() -> None:
-    assert idle(LINE, place(-600, 0, 490, Phase.LAYOVER, 0.5))
-    assert not idle(LINE, place(-600, 0, 490, Phase.LAYOVER, 0.9))
-    assert not idle(LINE, place(-600, 0, 470, Phase.LAYOVER, 0.5))
-    assert not idle(LINE, place(400, 500, 490, probability=0.5))
+    assert idle(CITY, LINE, place(-600, 0, 490, Phase.LAYOVER, 0.5))
+    assert not idle(CITY, LINE, place(-600, 0, 490, Phase.LAYOVER, 0.9))
+    assert not idle(CITY, LINE, place(-600, 0, 470, Phase.LAYOVER, 0.5))
+    assert not idle(CITY, LINE, place(400, 500, 490, probability=0.5))
+
+
+def test_who_stands_long_some_streets_from_its_terminal_may_have_broken_down() -> None:
+    waiting, done = place(-600, 0, 490, Phase.LAYOVER), place(500, 2_000, 490, Phase.LAYOVER)
+    assert not idle(CITY, LINE, replace(waiting, latitude=at(0, 100)[0]))
+    assert idle(CITY, LINE, replace(waiting, latitude=at(0, 300)[0]))
+    assert idle(CITY, LINE, done)
+    assert not idle(CITY, LINE, replace(done, latitude=at(1_200, 800)[0], longitude=at(1_200, 800)[1]))
 
 
 def test_standing_and_then_silence_count_together() -> None:
