@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
@@ -15,6 +16,11 @@ from sqlalchemy.engine import make_url
 from models.migrations import upgrade
 from services.embedded import embedded_broker, embedded_postgres
 from services.runtime import open_database
+
+settings.register_profile(
+    "any machine", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("any machine")  # what holds must hold; how long an example takes hangs on who else is at work
 
 _NUMBERS = count(1)
 
