@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple, assert_never
 
 from alerts.judgements import fault, rainfall, silence, speed, stage
+from alerts.judgements.calm import CalmRun
 from alerts.judgements.fault import FaultState
 from alerts.judgements.rainfall import RainfallState
 from alerts.judgements.silence import SilenceState
@@ -25,11 +26,16 @@ Judge = Callable[..., tuple[State, Transition | None]]
 """Takes a state and one new reading: the state after it, and what changed for people, if anything."""
 
 
+PassOver = Callable[..., State | None]
+"""Takes a state and a calm run: the state after it where nothing changes for people, None where each must be judged."""
+
+
 class _Sort(NamedTuple):
     """What belongs to a sort of judgement: the state it keeps, what judges, whether that looks at the surroundings."""
 
     state: type[State]
     judge: Judge
+    pass_over: PassOver | None = None
     looks_around: bool = False
 
 
@@ -47,13 +53,13 @@ def _sort(judgement: Judgement) -> _Sort:
 def _sort_of(judgement: Judgement) -> _Sort:
     match judgement:
         case Stage():
-            return _Sort(StageState, stage.judge, looks_around=True)
+            return _Sort(StageState, stage.judge, stage.pass_over, looks_around=True)
         case Rainfall():
             return _Sort(RainfallState, rainfall.judge)
         case Silence():
-            return _Sort(SilenceState, silence.judge)
+            return _Sort(SilenceState, silence.judge, silence.pass_over)
         case Fault():
-            return _Sort(FaultState, fault.judge)
+            return _Sort(FaultState, fault.judge, fault.pass_over)
         case ExtremeSpeed():
             return _Sort(ExtremeSpeedState, speed.judge_extreme)
         case SpeedTrend():
@@ -84,6 +90,14 @@ def judge_by(rule: Rule, state: State, around: Around = ALONE) -> Judge:
     if sort.looks_around:
         return partial(sort.judge, rule.judgement, around=around)
     return partial(sort.judge, rule.judgement)
+
+
+def pass_over(rule: Rule, state: State, run: CalmRun, around: Around = ALONE) -> State | None:
+    """The state after a calm run that changes nothing for people; None where each reading must be judged."""
+    sort = _sort(rule.judgement)
+    if sort.pass_over is None or type(state) is not sort.state:
+        return None
+    return sort.pass_over(rule.judgement, state, run, *((around,) if sort.looks_around else ()))
 
 
 def tick(rule: Rule, state: State, now: datetime, around: Around = ALONE) -> tuple[State, Transition | None]:

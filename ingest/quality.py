@@ -125,7 +125,7 @@ def check(limits: Limits, memory: Memory | None, reading: Reading, measure_index
         at = reading.observed_at
         first = Memory(at, reading.received_at, at, at, shown=believable, value=believable)
         return Checked(first, _flagged(reading, flags))
-    return _followed(limits, memory, reading, believable, flags, lag_s)
+    return _followed(limits, memory, reading, believable, flags)
 
 
 def _time_flags(memory: Memory | None, observed_at: datetime, lag_s: float) -> int:
@@ -147,20 +147,18 @@ def _alone(limits: Limits, value: float) -> int:
     return 0
 
 
-def _followed(
-    limits: Limits, memory: Memory, reading: Reading, value: float | None, flags: int, lag_s: float
-) -> Checked:
+def _followed(limits: Limits, memory: Memory, reading: Reading, value: float | None, flags: int) -> Checked:
     """The reading against those before it, and the memory with it in."""
     observed_at = reading.observed_at
     passed_s = (observed_at - memory.observed_at).total_seconds()
     measured_at = memory.measured_at
     since_s = passed_s if measured_at is memory.observed_at else (observed_at - measured_at).total_seconds()
     intervals = max(1.0, since_s / memory.interval_s) if memory.interval_s else 1.0
-    median_s = memory.lag_s if flags & _SERVER_TIME else _lag_s(memory, reading, passed_s, lag_s)
+    median_s = memory.lag_s if flags & _SERVER_TIME else lag_after(memory.lag_s, memory.received_at, reading, passed_s)
     course = _course(limits, memory, reading, value, intervals)
     same = value is None or (value == memory.shown and intervals <= GAP_INTERVALS)
     flat_since = memory.flat_since if same else observed_at
-    flat_s = memory.flat_s if same else _longest_flat_s(memory)
+    flat_s = memory.flat_s if same else longest_flat_s(memory.flat_since, memory.observed_at, memory.flat_s)
     shifted_at = observed_at if course.flags & _SHIFT else memory.shifted_at
     flags |= course.flags
     if abs(median_s) > SKEW_S:
@@ -187,16 +185,18 @@ def _followed(
     return Checked(after, _flagged(reading, flags), course.spike)
 
 
-def _lag_s(memory: Memory, reading: Reading, passed_s: float, lag_s: float) -> float:
-    """The running median with one more lag: it follows each by a bounded step, whatever its size.
+def lag_after(lag_s: float, received_at: datetime, reading: Reading, passed_s: float) -> float:
+    """The running median of lags with this reading's: it follows each by a bounded step, whatever its size.
 
-    Readings that come faster than they were made had been waiting: they say nothing of the device's clock.
+    received_at: when the reading before was, which was made `passed_s` earlier. Readings that come faster than they
+    were made had been waiting: they say nothing of the device's clock.
     """
-    if reading.received_at is memory.received_at:
-        return memory.lag_s  # of one message
-    if (reading.received_at - memory.received_at).total_seconds() < passed_s / 2:
-        return memory.lag_s
-    return memory.lag_s + max(-LAG_STEP_S, min(LAG_STEP_S, lag_s - memory.lag_s))
+    if reading.received_at is received_at:
+        return lag_s  # of one message
+    if (reading.received_at - received_at).total_seconds() < passed_s / 2:
+        return lag_s
+    this_s = (reading.received_at - reading.observed_at).total_seconds()
+    return lag_s + max(-LAG_STEP_S, min(LAG_STEP_S, this_s - lag_s))
 
 
 def _course(limits: Limits, memory: Memory, reading: Reading, value: float | None, intervals: float) -> _Course:
@@ -238,12 +238,12 @@ def _fallen(reading: Reading, memory: Memory, value: float, swing: float, doubt:
     return _Course(_SHIFT, value, 0.0, swing)
 
 
-def _longest_flat_s(memory: Memory) -> float:
-    """The longest late flat line, with the one that just ended."""
-    if memory.flat_since is memory.observed_at:
-        return memory.flat_s
-    run_s = (memory.observed_at - memory.flat_since).total_seconds()
-    return max(run_s, memory.flat_s - FLAT_FADES * run_s)
+def longest_flat_s(since: datetime, until: datetime, longest_s: float) -> float:
+    """The longest late flat line, with the one that ended now; every hour of it fades the memory of longer ones."""
+    if since is until:
+        return longest_s
+    run_s = (until - since).total_seconds()
+    return max(run_s, longest_s - FLAT_FADES * run_s)
 
 
 def _is_flat(limits: Limits, run_s: float, longest_s: float) -> bool:

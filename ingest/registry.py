@@ -1,8 +1,9 @@
 """Which device a sender on the wire is: its row, the station it stands at and what is expected of it there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 
 from psycopg.rows import dict_row
 from sqlalchemy import Connection
@@ -18,9 +19,8 @@ Sender = tuple[str, str, str]
 MAX_UNREGISTERED = 10_000
 
 
-def sender_of(said: Reading | Presence) -> Sender:
-    """Who says it."""
-    return said.municipality, said.kind, said.device
+sender_of: Callable[[Reading | Presence], Sender] = attrgetter("municipality", "kind", "device")
+"""Who says it."""
 
 
 class TooManyUnregistered(Exception):

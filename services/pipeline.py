@@ -257,18 +257,19 @@ class Pipeline:
         now = self.clock()
         book = self._current_book(transaction)
         arrived = _sorted_out(messages, self.foreign)
-        devices = self.registry.resolve(transaction, arrived.senders, now)
-        senders = {devices[sender].id: sender for sender in arrived.senders}
+        heard = arrived.senders()
+        devices = self.registry.resolve(transaction, heard, now)
+        senders = {devices[sender].id: sender for sender in heard}
         met = self.memories.fetch(transaction, senders, lock=careful)
         again = self._made_again(transaction, devices, {device_id: senders[device_id] for device_id in met})
-        checked = check(devices, self.memories, (reading for _, reading in arrived.readings))
+        checked = check(devices, self.memories, arrived.readings)
         stations = {entry.station for entry in checked.entries if entry.station is not None} & book.rules.keys()
         self.states.fetch(transaction, book, engine.concerned(book, stations), lock=careful)
         with storing(transaction, checked.entries, careful=careful) as stored:
             fresh = [checked.entries[position] for position in stored.fresh]
             judged, faults = self._judge(book, [*again.entries, *fresh], now, careful=careful)
             news = _news(fresh)
-        conflicts = _conflicts(arrived.readings[position] for position in stored.conflicts)
+        conflicts = _conflicts((arrived.sources[at], arrived.readings[at]) for at in stored.conflicts)
         rejected = keep_rejected(transaction, [*arrived.rejected, *conflicts])
         calm = again.plain and checked.plain and judged.calm and not faults
         remembering = not calm or self.remember.due()
@@ -439,14 +440,15 @@ def _isolated(stations: Sequence[str], judge: Callable[[Sequence[str]], Judged])
 class _Arrived:
     """A batch by what its messages turned out to be."""
 
-    readings: list[tuple[Message, Reading]] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
+    sources: list[Message] = field(default_factory=list)
+    """The message of each reading."""
     presences: list[Presence] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
-    @property
     def senders(self) -> set[Sender]:
         """Every device the batch speaks of."""
-        return {sender_of(reading) for _, reading in self.readings} | {sender_of(one) for one in self.presences}
+        return {*map(sender_of, self.readings), *map(sender_of, self.presences)}
 
 
 def _sorted_out(messages: Iterable[Message], foreign: str | None) -> _Arrived:
@@ -455,7 +457,8 @@ def _sorted_out(messages: Iterable[Message], foreign: str | None) -> _Arrived:
         for item in decode(message, foreign):
             match item:
                 case Reading():
-                    arrived.readings.append((message, item))
+                    arrived.readings.append(item)
+                    arrived.sources.append(message)
                 case Presence():
                     arrived.presences.append(item)
                 case Rejected():

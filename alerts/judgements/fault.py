@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from alerts.judgements.calm import CalmRun
 from alerts.judgements.moves import move
 from models.alert import NAR, Cause, Transition
 from models.kinds import BY_NAME
@@ -9,6 +10,7 @@ from models.reading import UNTRUSTED, Flag, Reading
 from models.rule import Fault
 
 _NO_NEWS = int(Flag.LATE | Flag.BACKFILL | Flag.RETAINED)
+_VERDE = NAR.VERDE
 _IN_DOUBT = int(UNTRUSTED | Flag.FUTURE | Flag.CLOCK_SKEW)
 
 
@@ -38,6 +40,13 @@ def judge(rule: Fault, state: FaultState, reading: Reading) -> tuple[FaultState,
     cause = Cause.FAULT if after.nar else Cause.RESUMED
     evidence = _evidence(rule, reading)
     return after, move(state.nar, after.nar, cause, reading.observed_at, reading.received_at, evidence)
+
+
+def pass_over(rule: Fault, state: FaultState, run: CalmRun) -> FaultState | None:
+    """The state after readings with nothing against them, where no fault stands: as by `judge` one by one."""
+    if state.nar or state.good >= rule.clear_after:
+        return None if state.nar else state
+    return FaultState(_VERDE, 0, min(state.good + len(run.values), rule.clear_after))
 
 
 def _evidence(rule: Fault, reading: Reading) -> dict[str, object]:

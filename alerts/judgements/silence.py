@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct, structs
 
+from alerts.judgements.calm import CalmRun
 from alerts.judgements.moves import move
 from models.alert import NAR, Cause, Transition
 from models.reading import Flag, Reading
@@ -31,6 +32,11 @@ def judge(rule: Silence, state: SilenceState, reading: Reading) -> tuple[Silence
         return after, None
     evidence = {"silent_s": round(heard_s - state.heard_s), "limit_s": limit_s(rule)}
     return after, move(state.nar, NAR.VERDE, Cause.RESUMED, reading.observed_at, reading.received_at, evidence)
+
+
+def pass_over(_: Silence, state: SilenceState, run: CalmRun) -> SilenceState | None:
+    """The state after readings that found no silence: as by `judge` one by one."""
+    return None if state.nar else SilenceState(_VERDE, max(state.heard_s, run.heard_s))
 
 
 def tick(

@@ -1,12 +1,13 @@
 """The level of a stream: raised at once by level, rise, rain or an upstream station, eased only by fresh low water."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import isfinite
 
 from msgspec import Struct, structs
 
+from alerts.judgements.calm import CalmRun
 from alerts.outlook import chance
 from models.alert import NAR, Cause, Change, Transition
 from models.kinds import BY_NAME
@@ -74,7 +75,7 @@ def judge(
     if at_s - state.head_s > _LEAST_GAP_S and at_s - state.head_s > 3 * rule.period_s:
         state = _after_gap(state)
     trusted = not flags & _IN_DOUBT
-    samples = _window(rule, state.samples, at_s, level_m) if trusted else state.samples
+    samples = _window(rule, state.samples, [(at_s, level_m)]) if trusted else state.samples
     risen_m = level_m - samples[0][1] if samples else 0.0
     by_water = _by_water(rule, around, level_m, risen_m)
     if not (by_water or state.nar or around.rain or around.upstream):
@@ -91,6 +92,23 @@ def judge(
         after, cause = _eased(after), Cause.RECESSION
     evidence = _evidence(rule, around, level_m, risen_m) | {"flags": flags}
     return after, _transition(state, after, cause, _Moment(reading.observed_at, reading.received_at, evidence))
+
+
+def pass_over(rule: Stage, state: StageState, run: CalmRun, around: Around = ALONE) -> StageState | None:
+    """The state after levels none of which calls for anything: as by `judge` one by one. None where that is not plain.
+
+    The rise that any of them is in is at most from the lowest to the highest.
+    """
+    if state.nar or around.rain or around.upstream:
+        return None
+    if not (state.head_s < run.times_s[0] and run.times_s[-1] - state.head_s <= _LEAST_GAP_S):
+        return None
+    highest_m = max(run.values)
+    lowest_m = min([*run.values, *(level_m for _, level_m in state.samples)])
+    if highest_m + max(1.0, _farthest(rule)) * (highest_m - lowest_m) >= rule.thresholds_m[0]:
+        return None
+    fresh = zip(run.times_s, run.values, strict=True)
+    return StageState(head_s=run.times_s[-1], samples=_window(rule, state.samples, fresh))
 
 
 def tick(rule: Stage, state: StageState, now: datetime, around: Around = ALONE) -> tuple[StageState, Transition | None]:
@@ -118,16 +136,20 @@ def _after_gap(state: StageState) -> StageState:
 
 
 def _window(
-    rule: Stage, samples: tuple[tuple[float, float], ...], at_s: float, level_m: float
+    rule: Stage, samples: Sequence[tuple[float, float]], fresh: Iterable[tuple[float, float]]
 ) -> tuple[tuple[float, float], ...]:
-    """The samples with this one, from the youngest that is one rise window old (or the oldest there is)."""
-    oldest_s = at_s - rule.rise_window_s + rule.period_s / 2
-    start = 0
-    while start + 1 < len(samples) and samples[start + 1][0] <= oldest_s:
-        start += 1
-    if len(samples) > 1 and at_s - samples[-2][0] < rule.rise_window_s / _SAMPLES_PER_WINDOW:
-        samples = samples[:-1]  # a device faster than the window needs: the youngest stands for its neighbours
-    return (*samples[start:], (at_s, level_m))
+    """The samples with the fresh ones, from the youngest that is one rise window old (or the oldest there is)."""
+    reach_s, apart_s = rule.rise_window_s - rule.period_s / 2, rule.rise_window_s / _SAMPLES_PER_WINDOW
+    kept, start = list(samples), 0
+    for sample in fresh:
+        at_s = sample[0]
+        while start + 1 < len(kept) and kept[start + 1][0] <= at_s - reach_s:
+            start += 1
+        if len(kept) - start > 1 and at_s - kept[-2][0] < apart_s:
+            kept[-1] = sample  # a device faster than the window needs: the youngest stands for its neighbours
+        else:
+            kept.append(sample)
+    return tuple(kept[start:])
 
 
 def _by_water(rule: Stage, around: Around, level_m: float, risen_m: float) -> NAR:
