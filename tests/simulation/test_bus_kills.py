@@ -10,6 +10,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from time import sleep
 
@@ -46,9 +47,9 @@ VISITS = "SELECT vehicle, trip_id, position, arrived_at, left_at FROM stop_visit
 
 
 def buses(url: str) -> list[Bus]:
-    """A small city's timetable put in force, and its buses."""
+    """A small city's timetable put in force, and its buses: of the day on which they began, also past midnight."""
     prepare(url)
-    day = wall_clock().astimezone(ZONE).date()
+    day = datetime.fromtimestamp(BEGAN_S, ZONE).date()
     since_s = int(BEGAN_S - midnight_at(day, ZONE))
     database = open_database(url, name="test")
     with database.begin() as transaction:
