@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from models.geo import distance_m
 from services.transit.estimate import Phase, Place
-from services.transit.evidence import MARK_M
 
 AT_BASE_S = 600.0
 """A vehicle with no journey that has stood this long is parked, not on its way."""
@@ -15,6 +14,9 @@ DETOUR_S = 900.0
 """How long a bus that left its line is thought to come back to it; after that it is on its way elsewhere."""
 STALLED_S = 1_800.0
 """A bus that has not moved on its line for this long waits for something a timetable does not know."""
+
+HERE_M = 90.0
+"""A bus that gets no farther from where it is gets nowhere: marks are 60 m apart, and receivers tremble."""
 
 
 class Stage(IntEnum):
@@ -105,16 +107,18 @@ class Belief(Struct, frozen=True):
 
     @property
     def paused_s(self) -> float:
-        """How long ago it came to where its last mark is: for so long it has not got anywhere, however its receiver
-        trembles. A mark elsewhere between two here was a reflection.
+        """For how long all its marks lie around here: it has not got anywhere, however its receiver trembles. A mark
+        elsewhere between two here was a reflection.
         """
-        if not self.marks:
-            return 0.0
-        here, since = self.marks[-1], self.marks[-1].at
-        for mark in self.marks[-3::-2]:
-            if distance_m((mark.latitude, mark.longitude), (here.latitude, here.longitude)) >= MARK_M:
+        around = [
+            distance_m((mark.latitude, mark.longitude), (self.latitude, self.longitude)) < HERE_M for mark in self.marks
+        ]
+        since = self.at
+        for index in range(len(self.marks) - 1, -1, -1):
+            if around[index]:
+                since = self.marks[index].at
+            elif index == 0 or not around[index - 1]:
                 break
-            since = mark.at
         return self.at - since
 
     @property

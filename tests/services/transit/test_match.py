@@ -157,6 +157,13 @@ def test_one_reflection_does_not_make_a_bus_move_that_stands(matcher: Matcher) -
     assert seen[-1].paused_s > 480
 
 
+def test_a_receiver_that_wanders_past_a_mark_does_not_make_a_bus_move_that_stands(matcher: Matcher) -> None:
+    there = drive(OUT, SIX, until_m=400)
+    stands = [(SIX + 95 + 20 * step, at(450 + 15 * (step % 3 == 2), 0)) for step in range(30)]
+    seen = places(follow(matcher, there + stands, trip_id="10-0600"))
+    assert seen[-1].paused_s > 540
+
+
 def test_a_line_number_alone_is_enough(matcher: Matcher) -> None:
     seen = places(follow(matcher, drive(LOOP, SIX + 100), line=" 20 "))
     assert {place.pattern for place in seen[2:-1]} == {LOOP}
