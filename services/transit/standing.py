@@ -21,6 +21,9 @@ UNHEARD_S = 300.0
 """The same of one that waits, after it was last heard: many switch off where they are parked."""
 SURE, NEAR_M = 0.8, 150.0
 """A bus that stands long waits for a journey that is so likely its own, if it stands so near its terminal."""
+SAID, ASIDE_S = 0.95, 240.0
+"""One that stands so long farther from it may wait for nothing, unless it says itself for what: else none is so likely.
+"""
 
 
 def waits(pattern: Pattern, place: Place) -> bool:
@@ -32,10 +35,12 @@ def idle(network: Network, pattern: Pattern, place: Place) -> bool:
     """Whether it stands so long, between two journeys, that nobody can say whether it will make the next: it may make
     several, or stands some streets from where it would begin.
     """
-    if place.paused_s < STOPPED_S or not (waits(pattern, place) or place.distance_m >= pattern.stop_m[-1]):
+    if place.paused_s < ASIDE_S or not (waits(pattern, place) or place.distance_m >= pattern.stop_m[-1]):
         return False
     terminal = network.stops[pattern.stop_ids[0 if waits(pattern, place) else -1]]
-    return place.probability < SURE or distance_m((place.latitude, place.longitude), terminal.point) > NEAR_M
+    if distance_m((place.latitude, place.longitude), terminal.point) > NEAR_M:
+        return place.probability < SAID
+    return place.paused_s >= STOPPED_S and place.probability < SURE
 
 
 def given_up(journey: Journey, pattern: Pattern, place: Place, now: float) -> bool:

@@ -56,9 +56,10 @@ def test_who_stands_long_at_a_first_stop_waits_for_nothing_unless_it_is_known_fo
 
 
 def test_who_stands_long_some_streets_from_its_terminal_may_have_broken_down() -> None:
-    waiting, done = place(-600, 0, 490, Phase.LAYOVER), place(500, 2_000, 490, Phase.LAYOVER)
+    waiting, done = place(-600, 0, 250, Phase.LAYOVER, 0.9), place(500, 2_000, 250, Phase.LAYOVER, 0.9)
     assert not idle(CITY, LINE, replace(waiting, latitude=at(0, 100)[0]))
     assert idle(CITY, LINE, replace(waiting, latitude=at(0, 300)[0]))
+    assert not idle(CITY, LINE, replace(waiting, latitude=at(0, 300)[0], probability=0.99))
     assert idle(CITY, LINE, done)
     assert not idle(CITY, LINE, replace(done, latitude=at(1_200, 800)[0], longitude=at(1_200, 800)[1]))
 
