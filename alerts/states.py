@@ -69,6 +69,10 @@ class States:
             version, states = kept.get(subject, (0, None))
             self._known[subject] = version, _states(book, subject, states)
 
+    def knows(self, subjects: Iterable[str]) -> bool:
+        """Whether the states of all of these are at hand."""
+        return self._known.keys() >= set(subjects)
+
     def of(self, subject: str) -> ByRule:
         """The states of a subject fetched before. Not to be changed."""
         return self._known[subject][1]

@@ -157,6 +157,11 @@ class Broker:
         return len(self._stream.unacknowledged)
 
     @property
+    def window(self) -> int:
+        """How many messages the broker seems to send before it waits for acknowledgements; 0 while that is unknown."""
+        return self._window
+
+    @property
     def reconnects(self) -> int:
         """How often the broker has welcomed us again."""
         return max(0, self._connections - 1)

@@ -89,6 +89,10 @@ class Memories:
                 self._known[device_id] = version, DeviceMemory(kept.quality, kept.sequence, observed_at, newest)
         return missing
 
+    def knows(self, device_ids: Iterable[int]) -> bool:
+        """Whether all of these are at hand."""
+        return self._known.keys() >= set(device_ids)
+
     def of(self, device_id: int) -> DeviceMemory:
         """The memory of a device fetched before."""
         return self._known[device_id][1]

@@ -50,6 +50,10 @@ class Registry:
             self._devices.clear()
             self._version = version
 
+    def known(self, senders: Iterable[Sender]) -> Mapping[Sender, Device] | None:
+        """The devices of these senders; None where one of them must be looked up."""
+        return {sender: self._devices[sender] for sender in senders} if self._devices.keys() >= set(senders) else None
+
     def resolve(self, transaction: Connection, senders: Iterable[Sender], now: datetime) -> Mapping[Sender, Device]:
         """Each sender's device; one never seen before gets a row as unregistered.
 

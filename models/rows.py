@@ -1,5 +1,7 @@
 """Down to the driver: COPY and statements so frequent that only the bare cursor will do."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,6 +12,17 @@ from sqlalchemy import Connection
 def driver(transaction: Connection) -> psycopg.Connection[Any]:
     """The psycopg connection under a SQLAlchemy transaction. What runs on it belongs to that transaction."""
     return cast("psycopg.Connection[Any]", transaction.connection.driver_connection)
+
+
+@contextmanager
+def committing(transaction: Connection) -> Iterator[None]:
+    """Send COMMIT; what runs inside the block runs while the server makes it durable. Raises as a commit does."""
+    connection = driver(transaction)
+    with connection.pipeline():
+        cursor = connection.execute("COMMIT")
+        yield
+    if cursor.statusmessage != "COMMIT":
+        raise psycopg.OperationalError(f"the server answered COMMIT with {cursor.statusmessage}")
 
 
 class StaleMemory(Exception):

@@ -6,13 +6,13 @@ database is no message's fault: nothing is acknowledged, and everything comes ag
 
 import logging
 import threading
-from collections import defaultdict
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache, partial
-from typing import TypeVar, assert_never
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
@@ -23,16 +23,17 @@ from alerts.rulebook import Rulebook
 from alerts.states import ByRule, States
 from ingest.broker import Broker
 from ingest.check import Checked, check, late_arrivals
-from ingest.decode import FOREIGN, decode
+from ingest.decode import FOREIGN
 from ingest.memory import DeviceMemory, Memories, note_losses
 from ingest.presence import store_presences
-from ingest.registry import Device, Registry, Sender, sender_of
+from ingest.registry import Device, Registry, Sender
 from ingest.store import Entry, add_flag, keep_rejected, kept_after, storing
 from ingest.topic import LONGEST_TOPIC
 from models.kind import Lane
 from models.kinds import BY_NAME, KINDS
-from models.reading import Flag, Message, Presence, Reading, Reason, Rejected
-from models.rows import StaleMemory, Written, driver
+from models.reading import Flag, Message, Reason, Rejected
+from models.rows import StaleMemory, Written, committing, driver
+from services.batch import Batch, Ready, by_station, conflicts_of, news_of, portions, sorted_out
 from services.heartbeat import beat
 from services.patience import DATABASE_LOST, outlast, told
 from services.runtime import Clock, Every
@@ -87,6 +88,13 @@ class Kept:
     """Memories and states were written too."""
 
 
+Following = Callable[[], Batch | None]
+
+
+def _nothing() -> None:
+    """Nothing follows."""
+
+
 @dataclass(slots=True)
 class Pipeline:
     """One lane's road, with what it remembers between batches. One thread only."""
@@ -104,17 +112,25 @@ class Pipeline:
     counts: Counts = field(default_factory=Counts)
     remember: Every = field(default_factory=lambda: Every(0.0))
     """How often calm memories are written."""
+    _coming: deque[Batch] = field(default_factory=deque)
+    """What was taken and is not yet kept, but for the batch on the road."""
+    _turn: int = 0
+    """Moves whenever anything but the next batch changes what is remembered."""
     _standing: Connection | None = None
     _reread: Every = field(default_factory=lambda: Every(REREAD_S))
 
     def run(self, broker: Broker, batch: int, stop: threading.Event) -> None:
         """Carry messages until told to stop. Returns between two batches, with everything carried acknowledged."""
         started_at, tick, heartbeat = self.clock(), Every(TICK_S), Every(HEARTBEAT_S)
+        following = partial(self._following, broker, batch)
         while not stop.is_set():
-            for messages in portions(broker.take(limit=batch, wait_s=TAKE_WAIT_S), MOST_BYTES):
-                if not outlast(partial(self.carry, messages), stop):
+            if not self._coming:
+                self._take(broker, batch, TAKE_WAIT_S)
+            if self._coming:
+                one = self._coming.popleft()
+                if not outlast(partial(self.carry_batch, one, following), stop):
                     return
-                broker.acknowledge(messages)
+                broker.acknowledge(one.taken)
             if self.remember.due() and not outlast(self.write_down, stop):
                 return
             if tick.overdue_s > DEAF_S:
@@ -157,7 +173,36 @@ class Pipeline:
 
     def carry(self, messages: Sequence[Message]) -> None:
         """Bring messages into the tables, each as readings or as a rejection. Raises where the database is lost."""
-        isolate([m for m in messages if self.concerns(m.topic)], self._commit, self._set_aside)
+        self.carry_batch(self.batch(messages))
+
+    def batch(self, taken: Sequence[Message]) -> Batch:
+        """These messages, with those that are this lane's to keep."""
+        return Batch(taken, [message for message in taken if self.concerns(message.topic)])
+
+    def carry_batch(self, batch: Batch, following: Following = _nothing) -> None:
+        """Carry a batch whole or, where that fails, in parts.
+
+        following: asked, while the server writes, for the batch to be carried next, which is then decoded and judged.
+        """
+
+        def commit(some: Sequence[Message]) -> None:
+            if some is batch.messages:
+                self._commit(batch, following)
+            else:
+                self._commit(Batch(some, some))
+
+        isolate(batch.messages, commit, self._set_aside)
+
+    def _take(self, broker: Broker, batch: int, wait_s: float) -> None:
+        """Take what is there: no more than half of what the broker sends unasked, so that it is never out of work."""
+        limit = min(batch, max(1, broker.window // 2)) if broker.window else batch
+        self._coming.extend(map(self.batch, portions(broker.take(limit=limit, wait_s=wait_s), MOST_BYTES)))
+
+    def _following(self, broker: Broker, batch: int) -> Batch | None:
+        """The batch that comes next, if it is there."""
+        if broker.connected and not self._coming:
+            self._take(broker, batch, 0.0)
+        return self._coming[0] if self._coming else None
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -187,28 +232,68 @@ class Pipeline:
         except StaleMemory:
             self.forget()  # another process judges too; the next tick sees what it did
             return
+        self._turn += 1
         self._confirm({}, judged.states)
         self.counts.transitions += len(judged.transitions)
 
-    def _commit(self, messages: Sequence[Message]) -> None:
+    def _commit(self, batch: Batch, following: Following = _nothing) -> None:
         """One transaction. First as if nothing were wrong with any of it; if something is, once more with care."""
         try:
-            counts = self._attempt(messages, careful=False)
+            counts = self._attempt(batch, careful=False, following=following)
         except DATABASE_LOST:
             raise
         except Exception as trouble:  # noqa: BLE001 - whatever it is, care will find it
             log.info("carrying a batch with care", extra={"action": "care", "trouble": told(trouble)})
-            counts = self._attempt(messages, careful=True)
+            counts = self._attempt(Batch(batch.taken, batch.messages), careful=True)
         self._add(counts)
 
-    def _attempt(self, messages: Sequence[Message], *, careful: bool) -> Counts:
+    def _attempt(self, batch: Batch, *, careful: bool, following: Following = _nothing) -> Counts:
+        """Keep a batch and commit. While the server writes its rows the next one is decoded, while it commits judged.
+
+        What is remembered is moved before the commit is certain, and forgotten should it fail.
+        """
+        following_one: Batch | None = None
+
+        def meanwhile() -> None:
+            nonlocal following_one
+            following_one = following()
+            if following_one is not None and following_one.arrived is None:
+                with self._left_to_its_turn():
+                    following_one.arrived = sorted_out(following_one.messages, self.foreign)
+
         with ExitStack() as unless_committed:
-            unless_committed.callback(self.forget)  # memories made again from rows, whose states nobody kept
+            unless_committed.callback(self.forget)
             with self._connection() as connection, connection.begin():
-                kept = self.keep(connection, messages, careful=careful)
+                kept = self._keep(connection, batch, careful=careful, meanwhile=meanwhile)
+                self.committed(kept)
+                with committing(connection), self._left_to_its_turn():
+                    if following_one is not None:
+                        self._judge_ahead(following_one)
             unless_committed.pop_all()
-        self.committed(kept)
         return kept.counts
+
+    @contextmanager
+    def _left_to_its_turn(self) -> Iterator[None]:
+        """What fails ahead of its turn fails again in it, where its culprit is found; the batch before must not."""
+        try:
+            yield
+        except Exception as trouble:  # noqa: BLE001 - whatever it is
+            log.info("a batch is left to its turn", extra={"action": "ahead", "trouble": told(trouble)})
+
+    def _judge_ahead(self, batch: Batch) -> None:
+        """Check and judge the next batch, where that asks nothing of the tables."""
+        if batch.arrived is None or self.book is None or batch.arrived.presences:
+            return
+        heard = batch.arrived.senders()
+        devices = self.registry.known(heard)
+        if devices is None or not self.memories.knows(device.id for device in devices.values()):
+            return
+        checked = check(devices, self.memories, batch.arrived.readings)
+        arrived = by_station(checked.entries, self.book.rules)
+        if not checked.plain or not self.states.knows(engine.concerned(self.book, arrived)):
+            return
+        judged = engine.decide(self.book, self.states, arrived, self.clock())
+        batch.ready = Ready(self._turn, checked, judged, news_of(checked.entries))
 
     def committed(self, kept: Kept) -> None:
         """What was kept is committed: remember what goes with it."""
@@ -231,6 +316,7 @@ class Pipeline:
 
     def forget(self) -> None:
         """Look up again what devices and rules remember: what was written may not have been committed."""
+        self._turn += 1
         self.memories.forget()
         self.states.forget()
         if self.buses is not None:
@@ -254,22 +340,33 @@ class Pipeline:
 
         careful: expect duplicates and failing rules where there should be none. Without care they raise.
         """
+        return self._keep(transaction, self.batch(messages), careful=careful)
+
+    def _keep(
+        self, transaction: Connection, batch: Batch, *, careful: bool, meanwhile: Callable[[], object] = _nothing
+    ) -> Kept:
+        """`meanwhile`: done while the server writes the rows; must not use the transaction."""
         now = self.clock()
         book = self._current_book(transaction)
-        arrived = _sorted_out(messages, self.foreign)
+        arrived = batch.arrived or sorted_out(batch.messages, self.foreign)
         heard = arrived.senders()
         devices = self.registry.resolve(transaction, heard, now)
         senders = {devices[sender].id: sender for sender in heard}
         met = self.memories.fetch(transaction, senders, lock=careful)
         again = self._made_again(transaction, devices, {device_id: senders[device_id] for device_id in met})
-        checked = check(devices, self.memories, arrived.readings)
+        ready = batch.ready if batch.ready and batch.ready.turn == self._turn and not careful else None
+        checked = ready.checked if ready else check(devices, self.memories, arrived.readings)
         stations = {entry.station for entry in checked.entries if entry.station is not None} & book.rules.keys()
         self.states.fetch(transaction, book, engine.concerned(book, stations), lock=careful)
         with storing(transaction, checked.entries, careful=careful) as stored:
             fresh = [checked.entries[position] for position in stored.fresh]
-            judged, faults = self._judge(book, [*again.entries, *fresh], now, careful=careful)
-            news = _news(fresh)
-        conflicts = _conflicts((arrived.sources[at], arrived.readings[at]) for at in stored.conflicts)
+            if ready and len(fresh) == len(checked.entries):
+                judged, faults, news = ready.judged, dict[str, str](), ready.news
+            else:
+                judged, faults = self._judge(book, [*again.entries, *fresh], now, careful=careful)
+                news = news_of(fresh)
+            meanwhile()
+        conflicts = conflicts_of((arrived.sources[at], arrived.readings[at]) for at in stored.conflicts)
         rejected = keep_rejected(transaction, [*arrived.rejected, *conflicts])
         calm = again.plain and checked.plain and judged.calm and not faults
         remembering = not calm or self.remember.due()
@@ -293,7 +390,7 @@ class Pipeline:
         for presence in store_presences(transaction, devices, arrived.presences):
             announce(transaction, "device", asdict(presence), now)
         duplicates = len(arrived.readings) - len(fresh) - len(stored.conflicts)
-        counts = Counts(len(messages), len(fresh), duplicates, rejected, len(judged.transitions))
+        counts = Counts(len(batch.messages), len(fresh), duplicates, rejected, len(judged.transitions))
         return Kept(counts, checked.memories, judged.states, remembering)
 
     def _made_again(
@@ -337,6 +434,7 @@ class Pipeline:
         self.registry.forget_older_than(version)
         if self.book is None or self.book.version != version:
             self._write_down(transaction)  # by the rules it was judged by
+            self._turn += 1
             self.memories.forget()
             self.states.forget()
             self.book = rulebook.read(transaction)
@@ -349,10 +447,7 @@ class Pipeline:
 
         Returns what came of it and, by station, what failed.
         """
-        arrived: defaultdict[str, list[Reading]] = defaultdict(list)
-        for entry in fresh:
-            if entry.station is not None and entry.station in book.rules:
-                arrived[entry.station].append(entry.reading)
+        arrived = by_station(fresh, book.rules)
         if not careful:
             return engine.decide(book, self.states, arrived, now), {}
         return _isolated(
@@ -413,18 +508,6 @@ def isolate(
         isolate(items[middle:], work, set_aside)
 
 
-def portions(messages: Sequence[Message], most_bytes: int) -> Iterator[Sequence[Message]]:
-    """The messages in their order, in runs of no more payload than that; a longer message goes alone."""
-    start = run_bytes = 0
-    for position, message in enumerate(messages):
-        run_bytes += len(message.payload)
-        if run_bytes > most_bytes and position > start:
-            yield messages[start:position]
-            start, run_bytes = position, len(message.payload)
-    if start < len(messages):
-        yield messages[start:]
-
-
 def _isolated(stations: Sequence[str], judge: Callable[[Sequence[str]], Judged]) -> tuple[Judged, dict[str, str]]:
     """Judge stations together; one whose rules fail costs its own judgement alone, and is named with what failed."""
     judged, faults = Judged(), {}
@@ -436,75 +519,7 @@ def _isolated(stations: Sequence[str], judge: Callable[[Sequence[str]], Judged])
     return judged, faults
 
 
-@dataclass(slots=True)
-class _Arrived:
-    """A batch by what its messages turned out to be."""
-
-    readings: list[Reading] = field(default_factory=list)
-    sources: list[Message] = field(default_factory=list)
-    """The message of each reading."""
-    presences: list[Presence] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
-
-    def senders(self) -> set[Sender]:
-        """Every device the batch speaks of."""
-        return {*map(sender_of, self.readings), *map(sender_of, self.presences)}
-
-
-def _sorted_out(messages: Iterable[Message], foreign: str | None) -> _Arrived:
-    arrived = _Arrived()
-    for message in messages:
-        for item in decode(message, foreign):
-            match item:
-                case Reading():
-                    arrived.readings.append(item)
-                    arrived.sources.append(message)
-                case Presence():
-                    arrived.presences.append(item)
-                case Rejected():
-                    arrived.rejected.append(item)
-                case _:
-                    assert_never(item)
-    return arrived
-
-
-def _conflicts(contradictions: Iterable[tuple[Message, Reading]]) -> list[Rejected]:
-    """What says something else than is kept; a message is set aside once, however many of its readings do."""
-    by_message: defaultdict[Message, list[Reading]] = defaultdict(list)
-    for message, reading in contradictions:
-        by_message[message].append(reading)
-    return [_conflict(message, readings) for message, readings in by_message.items()]
-
-
-def _conflict(message: Message, readings: Sequence[Reading]) -> Rejected:
-    first, more = readings[0], f" and {len(readings) - 1} more" if len(readings) > 1 else ""
-    detail = (
-        f"another value is kept for {first.observed_at.isoformat()}, seq {first.seq}{more}: "
-        "a device must not change what it said; send a correction under its own time or seq"
-    )
-    return Rejected(message, Reason.CONFLICT, detail)
-
-
 def _verify(written: Iterable[Written | None]) -> None:
     for one in written:
         if one is not None:
             one.verify()
-
-
-def _news(fresh: Iterable[Entry]) -> dict[str, list[dict[str, object]]]:
-    """What the live stream says of new readings, by kind: events hold many, so that each costs little."""
-    by_kind: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
-    for entry in fresh:
-        reading = entry.reading
-        if not BY_NAME[reading.kind].judgements:
-            continue  # what no rule judges nobody watches live
-        by_kind[reading.kind].append(
-            {
-                "station": entry.station,
-                "device": reading.device,
-                "observed_at": reading.observed_at,
-                "value": reading.values[BY_NAME[reading.kind].measure_index],
-                "flags": int(reading.flags),
-            }
-        )
-    return by_kind

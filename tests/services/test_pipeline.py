@@ -15,9 +15,10 @@ from ingest.store import keep_rejected
 from models.kind import Lane
 from models.reading import Message, Reason, Rejected
 from models.rows import driver
+from services.batch import portions, sorted_out
 from services.load import load
 from services.patience import outlast
-from services.pipeline import Pipeline, lane_of, portions
+from services.pipeline import Pipeline, lane_of
 from services.rejections import kept, take_again
 from services.seed import LA_PLATA, read_seed
 
@@ -198,14 +199,13 @@ def test_a_poisonous_message_is_set_aside_alone(
     pipeline: Pipeline, database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poison = message(1, 0.5, boot="poison", seq=1)
-    keep = Pipeline.keep
 
-    def poisoned(self: Pipeline, transaction: Any, messages: Sequence[Message], *, careful: bool) -> Any:
+    def poisoned(messages: Sequence[Message], foreign: str | None) -> Any:
         if poison in messages:
             raise RuntimeError("something nobody thought of")
-        return keep(self, transaction, messages, careful=careful)
+        return sorted_out(messages, foreign)
 
-    monkeypatch.setattr(Pipeline, "keep", poisoned)
+    monkeypatch.setattr("services.pipeline.sorted_out", poisoned)
     pipeline.carry([message(0, 0.5), poison, *(message(minute, 0.5) for minute in range(2, 9))])
     assert one(database, "SELECT count(*) FROM river_readings") == 8
     assert rows(database, "SELECT reason, payload FROM rejected_messages") == [("poison", poison.payload)]
