@@ -1,6 +1,6 @@
 """Down to the driver: COPY and statements so frequent that only the bare cursor will do."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,10 +15,14 @@ def driver(transaction: Connection) -> psycopg.Connection[Any]:
 
 
 @contextmanager
-def committing(transaction: Connection) -> Iterator[None]:
-    """Send COMMIT; what runs inside the block runs while the server makes it durable. Raises as a commit does."""
+def committing(transaction: Connection, last: Callable[[], None]) -> Iterator[None]:
+    """Do the last of a transaction and send COMMIT; what runs inside the block runs while the server makes it durable.
+
+    last: statements whose answers nobody needs, sent together with COMMIT. Raises as they and a commit do.
+    """
     connection = driver(transaction)
     with connection.pipeline():
+        last()
         cursor = connection.execute("COMMIT")
         yield
     if cursor.statusmessage != "COMMIT":

@@ -13,6 +13,9 @@ from ingest.store import Entry
 from models.kinds import BY_NAME
 from models.reading import Message, Presence, Reading, Reason, Rejected
 
+News = Mapping[str, Sequence[dict[str, object]]]
+"""What the live stream says of new readings, by kind."""
+
 
 @dataclass(slots=True)
 class Arrived:
@@ -36,7 +39,7 @@ class Ready:
     turn: int
     checked: Checked
     judged: Judged
-    news: Mapping[str, Sequence[dict[str, object]]]
+    news: News
 
 
 @dataclass(slots=True)
@@ -108,8 +111,8 @@ def by_station(fresh: Iterable[Entry], judged: Container[str]) -> dict[str, list
     return arrived
 
 
-def news_of(fresh: Iterable[Entry]) -> dict[str, list[dict[str, object]]]:
-    """What the live stream says of new readings, by kind: events hold many, so that each costs little."""
+def news_of(fresh: Iterable[Entry]) -> News:
+    """What there is to say of these: events hold many, so that each costs little."""
     by_kind: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
     for entry in fresh:
         reading = entry.reading

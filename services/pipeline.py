@@ -8,7 +8,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache, partial
@@ -33,7 +33,7 @@ from models.kind import Lane
 from models.kinds import BY_NAME, KINDS
 from models.reading import Flag, Message, Reason, Rejected
 from models.rows import StaleMemory, Written, committing, driver
-from services.batch import Batch, Ready, by_station, conflicts_of, news_of, portions, sorted_out
+from services.batch import Batch, News, Ready, by_station, conflicts_of, news_of, portions, sorted_out
 from services.heartbeat import beat
 from services.patience import DATABASE_LOST, outlast, told
 from services.runtime import Clock, Every
@@ -86,6 +86,8 @@ class Kept:
     states: Mapping[str, ByRule]
     remembered: bool
     """Memories and states were written too."""
+    news: News
+    """What is still to be announced of it."""
 
 
 Following = Callable[[], Batch | None]
@@ -266,7 +268,8 @@ class Pipeline:
             with self._connection() as connection, connection.begin():
                 kept = self._keep(connection, batch, careful=careful, meanwhile=meanwhile)
                 self.committed(kept)
-                with committing(connection), self._left_to_its_turn():
+                last = partial(self._announce, connection, kept.news)
+                with committing(connection, last), self._left_to_its_turn():
                     if following_one is not None:
                         self._judge_ahead(following_one)
             unless_committed.pop_all()
@@ -340,7 +343,9 @@ class Pipeline:
 
         careful: expect duplicates and failing rules where there should be none. Without care they raise.
         """
-        return self._keep(transaction, self.batch(messages), careful=careful)
+        kept = self._keep(transaction, self.batch(messages), careful=careful)
+        self._announce(transaction, kept.news)
+        return kept
 
     def _keep(
         self, transaction: Connection, batch: Batch, *, careful: bool, meanwhile: Callable[[], object] = _nothing
@@ -370,19 +375,16 @@ class Pipeline:
         rejected = keep_rejected(transaction, [*arrived.rejected, *conflicts])
         calm = again.plain and checked.plain and judged.calm and not faults
         remembering = not calm or self.remember.due()
-        with driver(transaction).pipeline():
+        losses = [*checked.losses, *late_arrivals(checked, stored.fresh)]
+        written = []
+        with driver(transaction).pipeline() if checked.spikes or losses or remembering else nullcontext():
             add_flag(transaction, checked.spikes, Flag.SPIKE)
-            note_losses(transaction, [*checked.losses, *late_arrivals(checked, stored.fresh)], now)
-            written = []
+            note_losses(transaction, losses, now)
             if remembering:
                 written = [
                     self.memories.write(transaction, checked.memories),
                     engine.keep(transaction, book, self.states, judged, now),
                 ]
-            for kind, readings in news.items():
-                for start in range(0, len(readings), MOST_NEWS):
-                    some = readings[start : start + MOST_NEWS]
-                    announce(transaction, "readings", {"kind": kind, "readings": some}, now)
         _verify(written)
         for station, trouble in faults.items():
             engine.blame(transaction, book, station, trouble, now)
@@ -391,7 +393,14 @@ class Pipeline:
             announce(transaction, "device", asdict(presence), now)
         duplicates = len(arrived.readings) - len(fresh) - len(stored.conflicts)
         counts = Counts(len(batch.messages), len(fresh), duplicates, rejected, len(judged.transitions))
-        return Kept(counts, checked.memories, judged.states, remembering)
+        return Kept(counts, checked.memories, judged.states, remembering, news)
+
+    def _announce(self, transaction: Connection, news: News) -> None:
+        now = self.clock()
+        for kind, readings in news.items():
+            for start in range(0, len(readings), MOST_NEWS):
+                some = readings[start : start + MOST_NEWS]
+                announce(transaction, "readings", {"kind": kind, "readings": some}, now)
 
     def _made_again(
         self, transaction: Connection, devices: Mapping[Sender, Device], met: Mapping[int, Sender]
