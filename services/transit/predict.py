@@ -128,13 +128,13 @@ def from_stop(pattern: Pattern, crossing: Crossing, history: History) -> Begin:
 
 def leaving(journey: Journey, pattern: Pattern, history: History, earliest: float) -> Begin:
     """From the terminal, not before an instant: by its plan or, where a headway is promised, after the last bus, though
-    no more than a headway before its nominal time.
+    no more than half a headway before its nominal time: sooner is another's turn.
     """
     planned = journey.start_at
     if not keeps_time(journey):
         left_at = history.left_at(pattern.link_ids[0])
         if left_at is not None and left_at <= earliest:
-            planned = max(left_at + headway_s(journey), planned - headway_s(journey))
+            planned = max(left_at + headway_s(journey), planned - headway_s(journey) / 2)
     low, middle, high = history.late_s(pattern.link_ids[0], journey.start_s, earliest - planned)
     return Begin(0, 0.0, planned + middle, spread_s=max(high - low, 10.0) / 2.56, waiting=0.0, standing=True)
 

@@ -100,7 +100,7 @@ def test_a_bus_that_waits_for_a_much_later_departure_does_not_take_the_next_one(
     history = History()
     history.learn(Passage("T1>L2", "other", START + 500, 80.0, 75.0, 0.0, START - 21_600, 0, 0.0))
     where = Place(Phase.LAYOVER, START + 900, -34.92, -57.95, "20", "20260302", 21_600 + 7_200, LOOP, 0.0, 1.0)
-    assert abs(told(where, history)[0].p50[0] - (START + 7_200 - 600)) < 120
+    assert abs(told(where, history)[0].p50[0] - (START + 7_200 - 300)) < 120
 
 
 def test_a_bus_that_stands_at_a_terminal_for_who_knows_what_comes_nowhere() -> None:
