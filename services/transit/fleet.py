@@ -107,7 +107,7 @@ class Fleet:
         last = trail.last()
         assert last is not None  # a report was put, or another stood in its place
         place = last.belief.place()
-        pace = last.track.pace if last.track is not None and last.track.key == _key(place) else 0.0
+        pace = last.track.paces[1] if last.track is not None and last.track.key == _key(place) else 0.0
         prospects = predict(self.network, place, self.history, now, pace)
         outlook = self._look_out(trail, report.vehicle, place, prospects, now)
         trail.outlook = msgspec.structs.replace(
@@ -125,7 +125,7 @@ class Fleet:
             crossing = Crossing(call.position, call.arrived_at)
             start = leaving(journey, pattern, self.history, call.arrived_at)
         else:
-            start = msgspec.structs.replace(from_stop(pattern, crossing, self.history), pace=trail.called.pace)
+            start = msgspec.structs.replace(from_stop(pattern, crossing, self.history), pace=trail.called.paces[1])
         place = _at_stop(self.network, journey, pattern, call.position, trail.called.at)
         prospects = onward(self.network, journey, start, self.history, now)
         trail.outlook = self._look_out(trail, call.vehicle, place, prospects, now)

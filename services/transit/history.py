@@ -1,43 +1,38 @@
 """What buses took for each link of street, by time of day and day type, and how far each source of it can be trusted.
 
-Keyed by link (stop to stop on the ground), never by trip or route: it outlives timetables. Three sources speak of what
-the next bus will take: the timetable, the past at this time of day, and the buses just before. Each weighs as the
-inverse of its variance, and the variances are learnt: a city with a bad timetable soon leans on its buses. Errors are
-relative, so that they can be pooled over all links.
+Keyed by link (stop to stop on the ground), never by trip or route: it outlives timetables. Two sources speak of what
+is usual: the timetable and the past at this time of day. Each weighs as the inverse of its variance, and the variances
+are learnt: a city with a bad timetable soon leans on its buses. Errors are relative, so that they can be pooled over
+all links.
+
+The buses just before are part of that past. How far they, too, depart from what is usual says a little more: of this
+link, and with all other links of the whole city (`tide`). How much of it holds for the next bus is learnt as well.
 
 Where buses that come early stand until their time, the link shows it: a share of every second of earliness is spent
 waiting. That share is learnt apart (`held`), and what a link took is kept without it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import exp, sqrt
 
 from msgspec import Struct, field
 
 from services.transit import depart
 from services.transit.depart import Counts
+from services.transit.half_hours import DAY_S, KERNEL_COUNT, Bins, add, bin_of, smoothed
 from services.transit.passages import Passage
+from services.transit.tide import FADES_S
 from services.transit.trust import Mean, Share, Trust
 
 __all__ = ["FLOOR_S", "NEAR_M", "Departed", "Expected", "History", "Lesson", "Link", "Trust"]
 
-DAY_S = 86_400.0
-BIN_S = 1_800.0
-BINS = int(DAY_S // BIN_S)
-KERNEL_S = 3_600.0
-"""How far apart in time of day two passages may lie to speak e times less for each other."""
-KERNEL_COUNT = 2.0
-"""A mean by an exponential kernel of mass m varies as one of 2 m passages: its sum squared over its sum of squares."""
-OTHER_DAYS = 0.3
-"""What a passage of a Sunday is worth for a working day."""
-HALF_LIFE_DAYS = 14.0
 EXPECTED_S = 300.0
 """For so long, or until a link learns, what is expected of it is not worked out again."""
 MOST_EXPECTED = 64
 MOST_RECENT = 4
 RECENT_S = 5_400.0
-AGES_S = (900.0, 1_800.0, 3_600.0, RECENT_S)
-"""Ages by which the last buses on a link are told apart."""
+PAIR_S = 900.0
+"""Two buses on a link no further apart differ by their own noise only."""
 FLOOR_S = 20.0
 """Added to a link's time where errors are made relative to it: seconds matter little where all is short."""
 OUTLIER = 1.4
@@ -53,7 +48,7 @@ HELD_AROUND = 0.14
 MOST_HELD = 1e7
 """After a hundred buses five minutes early, older ones fade."""
 MOST_PACED = 1_000.0
-"""The same for a slow bus staying slow: tens of thousands of links."""
+"""The same for a slow bus staying slow, a slow link and a slow city: tens of thousands of links."""
 SLOT_S = 14_400.0
 """Departures are told apart by parts of the day so long."""
 NEAR_M = 600.0
@@ -66,7 +61,7 @@ class Link(Struct):
     journeys begin with it, how late they left, by part of the day.
     """
 
-    bins: dict[int, list[float]] = field(default_factory=dict)
+    bins: Bins = field(default_factory=dict)
     recent: list[tuple[float, float]] = field(default_factory=list)
     held: Share = field(default_factory=Share)
     dwell: Mean = field(default_factory=lambda: Mean(0.0, 0.0))
@@ -97,9 +92,13 @@ class Departed(Struct, frozen=True, gc=False):
 class Expected(Struct, frozen=True, gc=False):
     """What a link should take, seconds, without holding, and how many recent buses say so; how long of it a bus stands
     at its first stop; the share of its lead an early bus waits, where the link lies near its first stop or further on.
+
+    `usual`: the same, whatever the recent buses took; `recent`: how much more they took, relative.
     """
 
     seconds: float
+    usual: float
+    recent: float
     buses: int
     dwell_s: float
     near: float
@@ -119,7 +118,7 @@ class History:
         self._levels: dict[str, dict[int, tuple[float, float]]] = {}
         self._expected: dict[str, dict[tuple[int, float, int], Expected]] = {}
         self._changed: set[str] = set()
-        self._weights: tuple[float, float, float, tuple[float, ...]] = (0.0, 0.0, 0.0, ())
+        self._weights = (0.0, 0.0, 0.0)
         self._weigh()
 
     def learn(self, passage: Passage) -> Lesson:
@@ -133,9 +132,9 @@ class History:
             squares, products = self._learn_hold(link, passage, passage.took_s - expected.seconds)
             free_s = passage.took_s - share * passage.early_s
             took_s = min(took_s, max(free_s, min(took_s, 0.5 * expected.seconds)))
-        bin_, day = _bin(passage.at - passage.zero, passage.weekday), passage.at // DAY_S
+        bin_, day = bin_of(passage.at - passage.zero, passage.weekday), passage.at // DAY_S
         self._judge(link, passage, took_s, expected)
-        _add(link.bins, bin_, day, took_s, 1.0)
+        add(link.bins, bin_, day, took_s, 1.0)
         _insert(link.recent, (passage.at, took_s))
         if passage.dwell_s >= 0:
             link.dwell.take(min(passage.dwell_s, 300.0))
@@ -160,7 +159,7 @@ class History:
             left[lesson.counted] = max(0.0, left[lesson.counted] - 1.0)
             self._changed.add(lesson.link_id)
             return
-        _add(link.bins, lesson.bin, lesson.day, lesson.took_s, -1.0)
+        add(link.bins, lesson.bin, lesson.day, lesson.took_s, -1.0)
         if (lesson.at, lesson.took_s) in link.recent:
             link.recent.remove((lesson.at, lesson.took_s))
         link.held.leave(lesson.squares, lesson.products)
@@ -179,26 +178,26 @@ class History:
         return expected
 
     def _blend(self, link_id: str, planned_s: float, at: float, zero: float, weekday: int) -> Expected:
-        planned_weight, noise, drift, ages = self._weights
-        total, weight, buses = planned_s * planned_weight, planned_weight, 0
+        planned_weight, noise, drift = self._weights
+        total, weight, buses, recent = planned_s * planned_weight, planned_weight, 0, 0.0
         link = self.links.get(link_id)
         if link is not None:
-            mass, mean = self._level(link_id, link, _bin(at - zero, weekday))
+            mass, mean = self._level(link_id, link, bin_of(at - zero, weekday))
             if mass > 0.05:
                 own = 1.0 / (drift + noise / (KERNEL_COUNT * mass))
                 total += own * mean
                 weight += own
-            for then, took_s in reversed(link.recent):
-                age_s = at - then
-                if age_s > RECENT_S:
-                    break
-                own = ages[_age(age_s)]
-                total += own * took_s
-                weight += own
-                buses += 1
+            buses, recent = _lately(link.recent, at, total / weight)
+        usual = total / weight
+        seconds = usual + self.trust.recent.share(0.0, 1.0) * recent * (usual + FLOOR_S)
         held, dwell_s = (link.held, link.dwell.value) if link is not None else (Share(), 0.0)
         near, far = (held.share(one.share(0.0, 1.0), HELD_S * HELD_S) for one in (self.trust.near, self.trust.far))
-        return Expected(total / weight, buses, dwell_s, near, far)
+        return Expected(seconds, usual, recent, buses, dwell_s, near, far)
+
+    def slower(self, at: float, pace: float) -> float:
+        """How many times longer than expected a bus of this pace takes for a link, as the city flows at an instant."""
+        stays = self.trust.stays.share(0.0, 1.0)
+        return (1.0 + pace * self.trust.pace.share(0.0, 1.0)) * (1.0 + stays * self.trust.tide.height(at))
 
     def late_s(self, link_id: str, since_zero_s: float, least_s: float) -> tuple[float, float, float]:
         """P10, median and P90 of how late a journey leaves along its first link, if it is at least so late already."""
@@ -252,26 +251,28 @@ class History:
         scale_s, trust = expected.seconds + FLOOR_S, self.trust
         trust.planned.take(_square((took_s - passage.planned_s) / scale_s))
         trust.blend.take(_square((took_s - expected.seconds) / scale_s))
-        missed = max(-1.0, min(1.0, (took_s - expected.seconds) / scale_s))
-        trust.pace.take(passage.pace, missed, MOST_PACED)
-        level = self._level(passage.link_id, link, _bin(passage.at - passage.zero, passage.weekday))
-        if level[0] > 0.5:
-            noise = trust.pairs[0].value / 2
-            missed = _square((took_s - level[1]) / scale_s)
-            trust.drift.take(missed - noise * (1.0 + 1.0 / (KERNEL_COUNT * level[0])))
+        mass, mean = self._level(passage.link_id, link, bin_of(passage.at - passage.zero, passage.weekday))
+        if mass > 0.5:
+            noise = trust.pair.value / 2
+            missed = _square((took_s - mean) / scale_s)
+            trust.drift.take(missed - noise * (1.0 + 1.0 / (KERNEL_COUNT * mass)))
         for then, other_s in link.recent:
-            if 0.0 <= passage.at - then <= RECENT_S:
-                trust.pairs[_age(passage.at - then)].take(_square((took_s - other_s) / scale_s))
+            if 0.0 <= passage.at - then <= PAIR_S:
+                trust.pair.take(_square((took_s - other_s) / scale_s))
+        missed = _bounded((took_s - expected.seconds) / scale_s)
+        trust.pace.take(passage.pace, missed, MOST_PACED)
+        trust.recent.take(expected.recent, _bounded((took_s - expected.usual) / scale_s), MOST_PACED)
+        trust.stays.take(trust.tide.height(passage.at), missed, MOST_PACED)
+        trust.tide.take(passage.at, scale_s, missed, mass)
         self._weigh()
 
     def _weigh(self) -> None:
         """The inverse variances. Two buses in quick succession differ by twice the noise of one."""
         trust = self.trust
-        noise = max(trust.pairs[0].value / 2, 1e-4)
+        noise = max(trust.pair.value / 2, 1e-4)
         planned = max(trust.planned.value - noise, 0.3 * noise)
         drift = max(trust.drift.value, LEAST_DRIFT * noise)
-        ages = tuple(1.0 / (noise + max(0.0, pair.value - trust.pairs[0].value)) for pair in trust.pairs)
-        self._weights = (1.0 / planned, noise, drift, ages)
+        self._weights = (1.0 / planned, noise, drift)
         self.deviation = sqrt(trust.blend.value)
 
     def _level(self, link_id: str, link: Link, bin_: int) -> tuple[float, float]:
@@ -279,45 +280,12 @@ class History:
         levels = self._levels.setdefault(link_id, {})
         known = levels.get(bin_)
         if known is None:
-            known = levels[bin_] = _smoothed(link.bins, bin_)
+            known = levels[bin_] = smoothed(link.bins, bin_)
         return known
-
-
-def _smoothed(bins: dict[int, list[float]], wanted: int) -> tuple[float, float]:
-    """Weight and mean of what is known around a time of day."""
-    mass = total = 0.0
-    today = max((one[0] for one in bins.values()), default=0.0)
-    kind, slot = divmod(wanted, BINS)
-    for bin_, (day, weight, seconds) in bins.items():
-        other, there = divmod(bin_, BINS)
-        apart_s = min(abs(there - slot), BINS - abs(there - slot)) * BIN_S
-        alike = (1.0 if other == kind else OTHER_DAYS) * 0.5 ** ((today - day) / HALF_LIFE_DAYS)
-        kernel = alike * exp(-apart_s / KERNEL_S)
-        mass += kernel * weight
-        total += kernel * seconds
-    return (mass, total / mass) if mass > 1e-6 else (0.0, 0.0)
-
-
-def _bin(since_zero_s: float, weekday: int) -> int:
-    """By day type (working day, Saturday, Sunday) and half hour."""
-    return max(0, weekday - 4) * BINS + int(since_zero_s % DAY_S // BIN_S)
 
 
 def _slot(since_zero_s: float) -> int:
     return int(since_zero_s % DAY_S // SLOT_S)
-
-
-def _add(bins: dict[int, list[float]], bin_: int, day: float, seconds: float, weight: float) -> None:
-    """Sums decay from day to day; an older passage comes in at what is left of it."""
-    one = bins.setdefault(bin_, [day, 0.0, 0.0])
-    if day > one[0]:
-        fade = 0.5 ** ((day - one[0]) / HALF_LIFE_DAYS)
-        one[0], one[1], one[2] = day, one[1] * fade, one[2] * fade
-    weight *= 0.5 ** ((one[0] - day) / HALF_LIFE_DAYS)
-    one[1] += weight
-    one[2] += weight * seconds
-    if one[1] < 1e-6:
-        del bins[bin_]
 
 
 def _insert(recent: list[tuple[float, float]], one: tuple[float, float]) -> None:
@@ -327,11 +295,21 @@ def _insert(recent: list[tuple[float, float]], one: tuple[float, float]) -> None
     del recent[:-MOST_RECENT]
 
 
-def _age(age_s: float) -> int:
-    for index, limit_s in enumerate(AGES_S):
-        if age_s <= limit_s:
-            return index
-    return len(AGES_S) - 1
+def _lately(recent: Sequence[tuple[float, float]], at: float, usual_s: float) -> tuple[int, float]:
+    """How many buses there were lately, and how much longer than usual they took, relative, shrunk to 0 while few."""
+    count, weight, over_s = 0, float(MOST_RECENT), 0.0
+    for then, took_s in reversed(recent):
+        if at - then > RECENT_S:
+            break
+        own = exp(min(0.0, then - at) / FADES_S)
+        count += 1
+        weight += own
+        over_s += own * (took_s - usual_s)
+    return count, over_s / (weight * (usual_s + FLOOR_S))
+
+
+def _bounded(error: float) -> float:
+    return max(-1.0, min(1.0, error))
 
 
 def _square(error: float) -> float:

@@ -51,8 +51,8 @@ class Track(Struct, frozen=True, gc=False):
     """How far along one journey a bus has come. `next`: the next position to reach; `last`: the crossing before it.
 
     `expected_s`, `over_s`: what its last links should have taken and how much more they took, fading link by link.
-    `paces`: its pace two positions and one position ago. Links between the same two positions share their errors, so
-    that only a pace from well before them shows how far a slow bus stays slow.
+    `paces`: its pace two positions and one position ago. Links between the same two positions share their errors, and
+    the last one's with where the bus is now: only a pace from well before shows how far a slow bus stays slow.
     """
 
     key: tuple[str, str, int]

@@ -145,7 +145,7 @@ def ride(journey: Journey, pattern: Pattern, start: Begin, history: History) -> 
     zero, weekday = journey.start_at - journey.start_s, journey.service_date.weekday()
     near_m = pattern.stop_m[0] + NEAR_M
     start_at = journey.start_at if keeps_time(journey) else NEVER
-    slower, deviation = 1.0 + start.pace * history.trust.pace.share(0.0, 1.0), history.deviation
+    slower, deviation = history.slower(start.at, start.pace), history.deviation
     clock, variance, deviations_s, buses = start.at, start.spread_s**2, 0.0, 0
     left, waiting = 1.0 - start.done, start.waiting
     arrivals, leaves, spreads = [], [], []

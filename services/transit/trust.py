@@ -5,6 +5,7 @@ from msgspec import Struct, field
 from services.transit import depart
 from services.transit.depart import Counts
 from services.transit.spread import Spread
+from services.transit.tide import Tide
 
 MOST_LEARNT = 3_000
 """After so many observations what is believed goes on moving, but no slower."""
@@ -50,20 +51,23 @@ class Share(Struct, array_like=True):
 
 
 class Trust(Struct):
-    """What is learnt over all links: mean squared relative errors of each source, how early buses wait near the start
-    of their journey and further on, how far a slow bus stays slow, how late buses leave their terminals, how far
-    estimates were off.
+    """What is learnt over all links: mean squared relative errors of each source, and between one bus and the next on
+    the same link; how early buses wait near the start of their journey and further on; how far a slow bus stays slow,
+    a link on which the last buses were slow, and (`stays`) a city; how slow that is now; how late buses leave their
+    terminals; how far estimates were off.
 
     The guesses are those of a bus line in any large city.
     """
 
     planned: Mean = field(default_factory=lambda: Mean(50.0, 0.16))
     drift: Mean = field(default_factory=lambda: Mean(50.0, 0.01))
-    pairs: list[Mean] = field(default_factory=lambda: [Mean(50.0, value) for value in (0.13, 0.14, 0.15, 0.16)])
-    """Between one bus and an earlier one, by the time between them."""
+    pair: Mean = field(default_factory=lambda: Mean(50.0, 0.13))
     blend: Mean = field(default_factory=lambda: Mean(50.0, 0.08))
     near: Share = field(default_factory=lambda: Share(1e4, 5e3))
     far: Share = field(default_factory=lambda: Share(1e4, 0.0))
     pace: Share = field(default_factory=lambda: Share(10.0, 1.0))
+    recent: Share = field(default_factory=lambda: Share(10.0, 1.0))
+    stays: Share = field(default_factory=lambda: Share(1.0, 0.1))
+    tide: Tide = field(default_factory=Tide)
     lateness: Counts = field(default_factory=depart.none_yet)
     spread: Spread = field(default_factory=Spread)

@@ -65,6 +65,67 @@ def test_a_bad_timetable_loses_its_weight() -> None:
     assert seconds(bad) > seconds(fair)
 
 
+def several(*names: str, at: float, took_s: float, days_before: int = 0) -> list[Passage]:
+    """One bus on each link, half a minute apart."""
+    begin = at - days_before * 86_400
+    return [
+        Passage(name, "bus", begin + 30 * number, took_s, 75.0, 0.0, ZERO - days_before * 86_400, 0, 1_000.0)
+        for number, name in enumerate(names)
+    ]
+
+
+STREETS = [f"S{number}" for number in range(40)]
+
+
+def usual_days(*days_before: int, hours: int = 3) -> list[Passage]:
+    """The same quiet days on every street, a bus each ten minutes, 80 s a link; the oldest first."""
+    return [
+        one
+        for before in sorted(days_before, reverse=True)
+        for minute in range(0, 60 * hours, 10)
+        for one in several(*STREETS, at=EIGHT - 3_600 * hours + 60 * minute, took_s=80, days_before=before)
+    ]
+
+
+def test_where_all_of_a_city_is_slow_a_link_is_expected_to_be_slow_that_no_bus_has_passed_today() -> None:
+    """After some days of which every third was slow as a whole."""
+    history = taught(*usual_days(5, 4, 2, 1))
+    for before in (6, 3, 0):
+        for minute in range(0, 180, 10):
+            for one in several(*STREETS[1:], at=EIGHT - 10_800 + 60 * minute, took_s=104, days_before=before):
+                history.learn(one)
+    slower = history.slower(EIGHT, 0.0)
+    assert 1.05 < slower < 1.3
+    assert history.slower(EIGHT + 4 * 3_600, 0.0) - 1 < 0.1 * (slower - 1)
+
+
+def test_where_every_day_is_like_the_others_nothing_is_slower() -> None:
+    assert abs(taught(*usual_days(3, 2, 1, 0)).slower(EIGHT, 0.0) - 1) < 0.01
+
+
+def test_recent_buses_count_the_more_the_longer_a_link_stays_slow() -> None:
+    """Jams that hold on teach that recent buses speak for the next one; single slow buses teach that they do not."""
+    lasting, passing = History(), History()
+    for number in range(600):
+        at = EIGHT - 90_000 + 120 * number
+        lasting.learn(passage(at, 120.0 if number // 30 % 2 else 60.0))
+        passing.learn(passage(at, 120.0 if number % 2 else 60.0))
+    assert lasting.trust.recent.share(0.0, 1.0) > 0.5
+    assert passing.trust.recent.share(0.0, 1.0) < 0.1
+
+
+def test_what_an_earlier_version_kept_is_still_read() -> None:
+    kept = (
+        b'{"planned":[3000,0.2],"drift":[3000,0.01],"pairs":[[3000,0.1],[3000,0.1],[3000,0.1],[9,0.1]],"pace":[80,20]}'
+    )
+    trust = msgspec.json.decode(kept, type=Trust)
+    assert trust.planned.value == 0.2
+    assert trust.pace.share(0.0, 1.0) > 0.2
+    history = History()
+    history.restore([], trust)
+    assert history.slower(EIGHT, 0.0) == 1.0
+
+
 def test_where_early_buses_wait_for_their_time_the_link_says_so_and_its_own_time_stays() -> None:
     history = taught(
         *[passage(EIGHT + 600 * number, 75 + early, early_s=early) for number, early in enumerate((300, 200, 240))]
