@@ -14,7 +14,7 @@ from services.transit.estimate import Basis, Coming, Phase, Place
 from services.transit.history import FLOOR_S, NEAR_M, History
 from services.transit.passages import Crossing, headway_s, keeps_time
 from services.transit.spread import spread_s
-from services.transit.standing import STANDING_M, given_up, idle
+from services.transit.standing import OVERDUE_S, STANDING_M, given_up, idle
 
 HORIZON_S = 2_700.0
 """Journeys that begin later than this are not spoken of yet."""
@@ -212,6 +212,8 @@ def _next(network: Network, journey: Journey, present: Coming, history: History,
     for count, after in enumerate(following(network, journey)):
         if count == MOST_NEXT or max(after.start_at, free_at) > now + HORIZON_S:
             return
+        if not present.p50 and now - after.start_at >= OVERDUE_S:
+            continue  # it is at its end, and should long have left again
         pattern = network.patterns[after.trip.pattern]
         start = leaving(after, pattern, history, free_at + LAYOVER_S)
         late = after.start_at < free_at + LAYOVER_S

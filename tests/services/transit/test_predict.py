@@ -76,6 +76,14 @@ def test_the_next_journey_of_the_block_leaves_on_time_or_when_the_bus_is_there()
     assert late[1].p50[0] > START + 2_500
 
 
+def test_a_bus_that_stays_at_its_end_long_after_its_next_departure_is_not_told_for_it() -> None:
+    def next_trips(after_s: float) -> set[str]:
+        return {one.trip_id for one in told(place(after_s, LINE.stop_m[-1], Phase.LAYOVER))}
+
+    assert "10b-0640" in next_trips(2_400 + 600)
+    assert "10b-0640" not in next_trips(2_400 + 1_300)
+
+
 def test_off_its_line_or_standing_for_long_a_bus_is_withdrawn() -> None:
     assert [(one.basis, one.reason) for one in told(place(80, 400, Phase.OFF_ROUTE))] == [
         (Basis.NOT_COMING, "off_route")
