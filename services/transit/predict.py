@@ -213,7 +213,7 @@ def _next(network: Network, journey: Journey, present: Coming, history: History,
         if count == MOST_NEXT or max(after.start_at, free_at) > now + HORIZON_S:
             return
         if not present.p50 and now - after.start_at >= OVERDUE_S:
-            continue  # it is at its end, and should long have left again
+            return  # it is at its end, and should long have left again
         pattern = network.patterns[after.trip.pattern]
         start = leaving(after, pattern, history, free_at + LAYOVER_S)
         late = after.start_at < free_at + LAYOVER_S
