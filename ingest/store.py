@@ -244,7 +244,7 @@ class _Writer:
             "stored_values": SQL(", ").join(SQL("stored.{}").format(name) for name in values),
             "staged_values": SQL(", ").join(SQL("staged.{}").format(name) for name in values),
         }
-        self._copy = SQL("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)").format(**parts)
+        self._copy = SQL("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)").format(**parts).as_bytes()
         self._stage = SQL(
             "CREATE TEMP TABLE IF NOT EXISTS {staged} (LIKE {table}, position int4) ON COMMIT DELETE ROWS"
         ).format(**parts)
