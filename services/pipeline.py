@@ -56,6 +56,8 @@ LISTEN_S = 10.0
 """How long to listen before the first tick then: every device that was waiting is heard meanwhile."""
 MOST_BYTES = 1 << 22
 """Of payloads in one transaction: a long array holds many readings, and all of a batch are in memory at once."""
+WORTH_A_TRANSACTION = 250
+"""Readings from which two transactions, one judged while the other commits, are quicker than one of twice as many."""
 MOST_NEWS = 1_000
 """Readings in one event of the live stream, whose readers take many events at a time."""
 REMEMBER_S = 1.0
@@ -116,6 +118,8 @@ class Pipeline:
     """How often calm memories are written."""
     _coming: deque[Batch] = field(default_factory=deque)
     """What was taken and is not yet kept, but for the batch on the road."""
+    _readings_a_message: float = 1.0
+    """In the last batch."""
     _turn: int = 0
     """Moves whenever anything but the next batch changes what is remembered."""
     _standing: Connection | None = None
@@ -196,8 +200,9 @@ class Pipeline:
         isolate(batch.messages, commit, self._set_aside)
 
     def _take(self, broker: Broker, batch: int, wait_s: float) -> None:
-        """Take what is there: no more than half of what the broker sends unasked, so that it is never out of work."""
-        limit = min(batch, max(1, broker.window // 2)) if broker.window else batch
+        """Take what is there; where it is worth it no more than half of what the broker sends unasked."""
+        half = broker.window // 2
+        limit = min(batch, half) if half * self._readings_a_message >= WORTH_A_TRANSACTION else batch
         self._coming.extend(map(self.batch, portions(broker.take(limit=limit, wait_s=wait_s), MOST_BYTES)))
 
     def _following(self, broker: Broker, batch: int) -> Batch | None:
@@ -354,6 +359,7 @@ class Pipeline:
         now = self.clock()
         book = self._current_book(transaction)
         arrived = batch.arrived or sorted_out(batch.messages, self.foreign)
+        self._readings_a_message = len(arrived.readings) / max(1, len(batch.messages))
         heard = arrived.senders()
         devices = self.registry.resolve(transaction, heard, now)
         senders = {devices[sender].id: sender for sender in heard}
