@@ -15,7 +15,7 @@ STOPPED_S = 480.0
 """Of a bus that got nowhere on its way for this long nobody can say when it comes, if at all."""
 OVERDUE_S = 1_200.0
 """Nor of one that stands at its first stop so long after it was to leave."""
-UNMOVED_S = 540.0
+UNMOVED_S = 480.0
 """What was last said of a bus on its way holds for so long after it was last seen to make way, heard or not."""
 UNHEARD_S = 300.0
 """The same of one that waits, after it was last heard: many switch off where they are parked."""

@@ -13,6 +13,7 @@ from services.transit import board
 from services.transit.board import Arrival, Empty
 from services.transit.estimate import Basis, Coming, Outlook, Phase, Place
 from services.transit.planned import Key
+from services.transit.standing import UNMOVED_S
 from services.transit.view import GONE_S, SILENT_S, Expected, Health, View, advanced, blinded, empty
 from tests.transit_city import HOLIDAY, LOOP, MONDAY, OUT, ZONE, network
 
@@ -117,8 +118,8 @@ def test_a_bus_that_stood_and_then_fell_silent_is_told_no_longer_than_one_that_s
     stood = with_fields(one, place=with_fields(one.place, paused_s=400.0))
     view = advanced(empty(NETWORK), [stood])
     key: Key = ("10-0700", "20260302", 25200)
-    assert view.due(key, SEVEN + 140) is not None
-    assert view.due(key, SEVEN + 141) is None
+    assert view.due(key, SEVEN + UNMOVED_S - 400) is not None
+    assert view.due(key, SEVEN + UNMOVED_S - 399) is None
 
 
 def test_a_bus_that_falls_silent_at_its_terminal_leaves_its_journey_to_the_timetable() -> None:

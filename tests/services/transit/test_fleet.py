@@ -11,6 +11,7 @@ from services.transit.estimate import Basis, Coming
 from services.transit.fleet import Call, Fleet, Followed
 from services.transit.history import History
 from services.transit.report import Report
+from services.transit.standing import UNMOVED_S
 from tests.transit_city import MONDAY, OUT, network
 
 CITY = network()
@@ -151,8 +152,8 @@ def test_a_journey_whose_bus_stood_and_then_fell_silent_is_withdrawn() -> None:
     latest = reports[-1]
     stands = [msgspec.structs.replace(latest, at=latest.at + after_s) for after_s in range(20, 401, 20)]
     follow(fleet, [*reports, *stands])
-    assert coming(fleet.expected(latest.at + 400 + 130), "10-0600") is None
-    gone = coming(fleet.expected(latest.at + 400 + 170), "10-0600")
+    assert coming(fleet.expected(latest.at + UNMOVED_S - 20), "10-0600") is None
+    gone = coming(fleet.expected(latest.at + UNMOVED_S + 20), "10-0600")
     assert gone is not None
     assert (gone.basis, gone.reason) == (Basis.NOT_COMING, "silent")
 
