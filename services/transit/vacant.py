@@ -47,7 +47,9 @@ class Vacant:
             if key in made or (now > journey.start_at and not keeps_time(journey)):
                 continue  # where a headway is promised, no bus is missing for a minute's sake
             before = self._said.get(key)
-            if before is None or before[1] <= now or key in gone:
+            if before is not None and before[0].basis is Basis.NOT_COMING:
+                pass  # it stays withdrawn, though the other buses of its line fall silent too at night
+            elif before is None or before[1] <= now or key in gone:
                 far = journey.start_at - now > FAR_S
                 until = now + AGAIN_S + journey.start_s % AGAIN_S if far else now
                 before = (self._coming(journey, key in gone, heard, now), until)

@@ -129,6 +129,15 @@ def test_a_journey_nobody_makes_is_told_by_the_timetable_and_withdrawn_where_oth
     assert (gone.basis, gone.reason, gone.p50) == (Basis.NOT_COMING, "no_vehicle", ())
 
 
+def test_what_is_withdrawn_stays_so_when_the_lines_other_buses_fall_silent_too() -> None:
+    fleet = Fleet(CITY, History())
+    follow(fleet, drive("9", SIX)[:14])
+    for after_s in (1_950, 2_050, 2_150):
+        gone = coming(fleet.expected(SIX + after_s), "10-0620")
+        assert gone is not None
+        assert (gone.basis, gone.reason) == (Basis.NOT_COMING, "no_vehicle"), after_s
+
+
 def test_no_journey_without_a_bus_is_told_longer_than_ten_minutes_where_the_line_reports() -> None:
     fleet = Fleet(CITY, History())
     follow(fleet, drive("9", SIX + 3_000, trip_id="10-0640"))
