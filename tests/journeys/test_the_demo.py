@@ -125,6 +125,7 @@ def first_evening(folder: Path) -> tuple[int, datetime]:
         assert "Código del operador" in first.said
         a_rider_is_told(address)
         another_is_refused(folder)
+        until(lambda: re.search(r"lecturas/s · alertas: .* · última lectura hace", first.said))
         seen, family = newest(address), first.family()
         assert len(family) >= 6  # database, broker, pipeline, notifier, API, devices
         told_at = monotonic()
@@ -132,7 +133,6 @@ def first_evening(folder: Path) -> tuple[int, datetime]:
         assert first.process.wait(STOPS_S) == 0
         await_gone(family)
         assert monotonic() - told_at < STOPS_S
-        assert re.search(r"lecturas/s · alertas: .* · última lectura hace", first.said)
     return alert, seen
 
 
