@@ -8,6 +8,7 @@ from services.transit.board import Arrival
 from services.transit.estimate import Basis
 from services.transit.view import FEED_SILENT_S, Health, View
 from services.transit.wording import (
+    Around,
     Every,
     LineHere,
     Planned,
@@ -178,6 +179,8 @@ def _be_there_at(arrival: Arrival, at: Quantiles | None, waiting: Wait | None, n
             return None
         case Planned(planned_at):
             return whole_minute(planned_at)
+        case Around(around_at) if at is not None and arrival.basis is not Basis.NOT_REPORTING:
+            return min(around_at, whole_minute(max(at.rider, now)))  # not to be there after about when it comes
         case _:
             assert at is not None
             return None if arrival.basis is Basis.NOT_REPORTING else whole_minute(max(at.rider, now))

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from msgspec.structs import replace as with_fields
+
 from services.transit.at_stop import lines_at, names_at
 from services.transit.estimate import Basis
 from services.transit.view import SILENT_S, Expected, View, advanced, empty
@@ -37,6 +39,14 @@ def test_a_bus_that_fell_silent_is_told_roughly_with_when_it_was_heard_last() ->
     assert first.heard_at == NEAR_SEVEN - SILENT_S - 1
     assert isinstance(first.wait, Around)
     assert first.be_there_at is None
+
+
+def test_nobody_is_to_be_there_after_about_when_the_bus_comes() -> None:
+    one = coming("10-0700", late_s=7 * 60 + 20 - T3_S)
+    wide = with_fields(one, p10=tuple(at - 600 for at in one.p50), p90=tuple(at + 900 for at in one.p50))
+    first = line_10(advanced(empty(NETWORK), [outlook("7", NEAR_SEVEN, wide)])).coming[0]
+    assert first.wait == Around(SEVEN + 300), "twenty seconds past seven past are about five past"
+    assert first.be_there_at == SEVEN + 300
 
 
 def test_a_bus_that_must_have_passed_is_not_arriving_for_ever() -> None:
