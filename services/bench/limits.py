@@ -51,7 +51,7 @@ def measure_receiving(running: Works, *, per_message: int) -> float:
 def measure_writing(running: Works, batch: int, *, seconds: float) -> float:
     """Readings a second whose rows, and the live event that tells of them, are written in batches of the same size.
 
-    No broker and no judgement. Without the event it would be a tenth more.
+    No broker and no judgement.
     """
     registry, written, busy_s, minute = Registry(), 0, 0.0, 0
     now = wall_clock()
