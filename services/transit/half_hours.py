@@ -1,14 +1,13 @@
 """The past of a link by day type and half hour: sums that fade from day to day, read by a kernel over time of day."""
 
 from math import exp
+from typing import NamedTuple
 
 DAY_S = 86_400.0
 BIN_S = 1_800.0
 BINS = int(DAY_S // BIN_S)
 KERNEL_S = 3_600.0
 """How far apart in time of day two passages may lie to speak e times less for each other."""
-KERNEL_COUNT = 2.0
-"""A mean by an exponential kernel of mass m varies as one of 2 m passages: its sum squared over its sum of squares."""
 OTHER_DAYS = 0.3
 """What a passage of a Sunday is worth for a working day."""
 HALF_LIFE_DAYS = 14.0
@@ -17,9 +16,29 @@ Bins = dict[int, list[float]]
 """By day type and half hour: the last day that taught, and how many passages, as faded by then, and their seconds."""
 
 
-def smoothed(bins: Bins, wanted: int) -> tuple[float, float]:
-    """Weight and mean of what is known around a time of day."""
-    mass = total = 0.0
+class Level(NamedTuple):
+    """What is known around a time of day: the weight of it, its mean in seconds, and how alike what it is made of is to
+    what was asked for, 1 being the same half hour of today.
+    """
+
+    mass: float
+    mean_s: float
+    alike: float
+
+    @property
+    def effective(self) -> float:
+        """How many passages of equal weight would have a mean as sure: the weights' sum squared over the sum of their
+        squares (Kish, Survey Sampling, 1965).
+        """
+        return self.mass / self.alike
+
+
+NOTHING = Level(0.0, 0.0, 1.0)
+
+
+def smoothed(bins: Bins, wanted: int) -> Level:
+    """What is known around a time of day."""
+    mass = total = squares = 0.0
     today = max((one[0] for one in bins.values()), default=0.0)
     kind, slot = divmod(wanted, BINS)
     for bin_, (day, weight, seconds) in bins.items():
@@ -29,7 +48,8 @@ def smoothed(bins: Bins, wanted: int) -> tuple[float, float]:
         kernel = alike * exp(-apart_s / KERNEL_S)
         mass += kernel * weight
         total += kernel * seconds
-    return (mass, total / mass) if mass > 1e-6 else (0.0, 0.0)
+        squares += kernel * kernel * weight
+    return Level(mass, total / mass, squares / mass) if mass > 1e-6 else NOTHING
 
 
 def bin_of(since_zero_s: float, weekday: int) -> int:

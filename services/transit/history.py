@@ -19,7 +19,7 @@ from msgspec import Struct, field
 
 from services.transit import depart
 from services.transit.depart import Counts
-from services.transit.half_hours import DAY_S, KERNEL_COUNT, Bins, add, bin_of, smoothed
+from services.transit.half_hours import DAY_S, Bins, Level, add, bin_of, smoothed
 from services.transit.passages import Passage
 from services.transit.tide import FADES_S
 from services.transit.trust import Mean, Share, Trust
@@ -31,14 +31,13 @@ EXPECTED_S = 300.0
 MOST_EXPECTED = 64
 MOST_RECENT = 4
 RECENT_S = 5_400.0
-PAIR_S = 900.0
-"""Two buses on a link no further apart differ by their own noise only."""
 FLOOR_S = 20.0
 """Added to a link's time where errors are made relative to it: seconds matter little where all is short."""
 OUTLIER = 1.4
 OUTLIER_S = 25.0
 """A passage longer than so many times what was expected, and these seconds, counts as that."""
-LEAST_DRIFT = 0.05
+LEAST_DRIFT = 0.01
+"""Of the noise of one bus: no past is believed to speak more surely of today."""
 EARLIEST_S = 900.0
 """How early a bus may be and still teach how long early buses are held."""
 HELD_S = 120.0
@@ -115,7 +114,7 @@ class History:
         self.links: dict[str, Link] = {}
         self.trust = Trust()
         self.deviation = 0.0
-        self._levels: dict[str, dict[int, tuple[float, float]]] = {}
+        self._levels: dict[str, dict[int, Level]] = {}
         self._expected: dict[str, dict[tuple[int, float, int], Expected]] = {}
         self._changed: set[str] = set()
         self._weights = (0.0, 0.0, 0.0)
@@ -182,20 +181,26 @@ class History:
         total, weight, buses, recent = planned_s * planned_weight, planned_weight, 0, 0.0
         link = self.links.get(link_id)
         if link is not None:
-            mass, mean = self._level(link_id, link, bin_of(at - zero, weekday))
-            if mass > 0.05:
-                own = 1.0 / (drift + noise / (KERNEL_COUNT * mass))
-                total += own * mean
+            level = self._level(link_id, link, bin_of(at - zero, weekday))
+            if level.mass > 0.05:
+                own = 1.0 / (drift / level.alike + noise / level.effective)
+                total += own * level.mean_s
                 weight += own
             buses, recent = _lately(link.recent, at, total / weight)
         usual = total / weight
         seconds = usual + self.trust.recent.share(0.0, 1.0) * recent * (usual + FLOOR_S)
         held, dwell_s = (link.held, link.dwell.value) if link is not None else (Share(), 0.0)
-        near, far = (held.share(one.share(0.0, 1.0), HELD_S * HELD_S) for one in (self.trust.near, self.trust.far))
+        noise_s = self.deviation * (usual + FLOOR_S)
+        near, far = (
+            held.apart(one.share(0.0, 1.0), HELD_S * HELD_S, noise_s * noise_s)
+            for one in (self.trust.near, self.trust.far)
+        )
         return Expected(seconds, usual, recent, buses, dwell_s, near, far)
 
     def slower(self, at: float, pace: float) -> float:
-        """How many times longer than expected a bus of this pace takes for a link, as the city flows at an instant."""
+        """How many times longer than expected a bus of this pace takes for a link, as the city flows at an instant: of
+        its seconds and FLOOR_S, as all relative errors.
+        """
         stays = self.trust.stays.share(0.0, 1.0)
         return (1.0 + pace * self.trust.pace.share(0.0, 1.0)) * (1.0 + stays * self.trust.tide.height(at))
 
@@ -251,32 +256,29 @@ class History:
         scale_s, trust = expected.seconds + FLOOR_S, self.trust
         trust.planned.take(_square((took_s - passage.planned_s) / scale_s))
         trust.blend.take(_square((took_s - expected.seconds) / scale_s))
-        mass, mean = self._level(passage.link_id, link, bin_of(passage.at - passage.zero, passage.weekday))
-        if mass > 0.5:
-            noise = trust.pair.value / 2
-            missed = _square((took_s - mean) / scale_s)
-            trust.drift.take(missed - noise * (1.0 + 1.0 / (KERNEL_COUNT * mass)))
-        for then, other_s in link.recent:
-            if 0.0 <= passage.at - then <= PAIR_S:
-                trust.pair.take(_square((took_s - other_s) / scale_s))
+        level = self._level(passage.link_id, link, bin_of(passage.at - passage.zero, passage.weekday))
+        if level.mass > 0.5:
+            off_past, off_plan = ((took_s - one_s) / scale_s for one_s in (level.mean_s, passage.planned_s))
+            trust.noise.take(_bounded(off_past) * _bounded(off_plan))
+            trust.drift.take(level.alike * (_square(off_past) - trust.noise.value * (1.0 + 1.0 / level.effective)))
         missed = _bounded((took_s - expected.seconds) / scale_s)
         trust.pace.take(passage.pace, missed, MOST_PACED)
         trust.recent.take(expected.recent, _bounded((took_s - expected.usual) / scale_s), MOST_PACED)
         trust.stays.take(trust.tide.height(passage.at), missed, MOST_PACED)
-        trust.tide.take(passage.at, scale_s, missed, mass)
+        trust.tide.take(passage.at, scale_s, missed, level.mass)
         self._weigh()
 
     def _weigh(self) -> None:
-        """The inverse variances. Two buses in quick succession differ by twice the noise of one."""
+        """The inverse variances. What the errors of the past and of the timetable have in common is the bus's own."""
         trust = self.trust
-        noise = max(trust.pair.value / 2, 1e-4)
+        noise = max(trust.noise.value, 1e-4)
         planned = max(trust.planned.value - noise, 0.3 * noise)
         drift = max(trust.drift.value, LEAST_DRIFT * noise)
         self._weights = (1.0 / planned, noise, drift)
         self.deviation = sqrt(trust.blend.value)
 
-    def _level(self, link_id: str, link: Link, bin_: int) -> tuple[float, float]:
-        """Weight and mean of the past around a time of day, by a kernel over the bins."""
+    def _level(self, link_id: str, link: Link, bin_: int) -> Level:
+        """The past around a time of day, by a kernel over the bins."""
         levels = self._levels.setdefault(link_id, {})
         known = levels.get(bin_)
         if known is None:

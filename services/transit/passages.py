@@ -9,8 +9,8 @@ from models.network import Journey, Pattern
 
 GAP_S = 480.0
 """Between two positions further apart in time nothing is interpolated."""
-PACE_S = 120.0
-PACE_KEPT = 0.9
+PACE_S = 240.0
+PACE_KEPT = 0.95
 """What is left of each link's word on a bus's pace after another link."""
 START_M = 30.0
 """A bus leaves its first stop when it is this far from it: until then it stands at the terminal."""

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import accumulate
+from operator import add
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -161,7 +162,7 @@ def ride(journey: Journey, pattern: Pattern, start: Begin, history: History) -> 
             held_s = (expected.near if pattern.stop_m[position] < near_m else expected.far) * early_s * waiting
             clock += held_s
             variance += HELD_VARIANCE * held_s * held_s
-        took_s = expected.seconds * left * slower
+        took_s = (expected.seconds * slower + FLOOR_S * (slower - 1.0)) * left
         clock += took_s
         deviation_s = (took_s + FLOOR_S * left) * deviation
         variance += deviation_s * deviation_s
@@ -177,11 +178,12 @@ def ride(journey: Journey, pattern: Pattern, start: Begin, history: History) -> 
 def told(journey: Journey, ride: Ride, history: History, now: float) -> Coming:
     """A ride as quantiles, none of them falling along the way nor lying in the past."""
     spreads = list(zip(ride.arrivals, ride.spreads_s, history.trust.spread.along(ride.arrivals, now), strict=True))
-    p50 = _rising(ride.arrivals, now)
+    moved_s = [one.p50 * width_s for _, width_s, one in spreads]
+    p50 = _rising(map(add, ride.arrivals, moved_s), now)
     p10 = tuple(map(min, _rising([at + one.p10 * width_s for at, width_s, one in spreads], now), p50))
     rider = tuple(map(min, _rising([at + one.rider * width_s for at, width_s, one in spreads], now), p50))
     p90 = _rising(map(max, [at + one.p90 * width_s for at, width_s, one in spreads], p50), now)
-    leaves = _rising(map(max, ride.leaves, p50), now)
+    leaves = _rising(map(max, map(add, ride.leaves, moved_s), p50), now)
     basis = Basis.RECENT if ride.buses else Basis.LIVE
     return Coming(*journey.key, journey.trip.pattern, ride.first, p10, p50, p90, rider, leaves, basis, ride.buses)
 

@@ -16,9 +16,13 @@ from msgspec import Struct, field
 KNOTS_S = (60.0, 180.0, 360.0, 600.0, 900.0, 1_350.0, 1_800.0, 2_700.0)
 """Horizons at which errors are followed; between them, along a straight line."""
 QUANTILES = (0.10, 0.20, 0.90)
-"""P10, the one told to riders (four buses in five come at or after it), P90."""
+"""P10, the one told to riders (four buses in five come at or after it), P90; the median is followed beside them."""
 GUESS = (-1.0, -0.65, 1.3)
 FIRST_STEP, LAST_STEP = 0.03, 0.003
+MEDIAN_STEP = 0.1
+"""Of the other quantiles' steps is the median's: all stops of one bus err together, and a middle that wanders costs
+more than a width that does.
+"""
 SETTLED = 3_000
 """After so many errors at a horizon the steps are smallest."""
 FARTHEST = 6.0
@@ -30,10 +34,11 @@ BASE_S = 12.0
 
 
 class Quantiles(NamedTuple):
-    """In spreads from the median: P10, the riders' quantile, P90."""
+    """In spreads from what the links along the way come to: P10, the riders' quantile, the median, P90."""
 
     p10: float
     rider: float
+    p50: float
     p90: float
 
 
@@ -42,6 +47,12 @@ class Ratios(Struct, array_like=True):
 
     count: int = 0
     values: list[float] = field(default_factory=lambda: list(GUESS))
+    median: float = 0.0
+
+    def quantiles(self) -> Quantiles:
+        """All four."""
+        p10, rider, p90 = self.values
+        return Quantiles(p10, rider, self.median, p90)
 
     def take(self, ratio: float, weight: float) -> None:
         """One error more, in spreads."""
@@ -52,6 +63,7 @@ class Ratios(Struct, array_like=True):
             for value, share in zip(self.values, QUANTILES, strict=True)
         ]
         self.values = [min(moved[0], 0.0), min(moved[1], 0.0), max(moved[2], 0.0)]
+        self.median += MEDIAN_STEP * step * ((ratio > self.median) - (ratio < self.median))
 
 
 class Spread(Struct):
@@ -66,12 +78,17 @@ class Spread(Struct):
             ahead_s = arrival - now
             while at < last and ahead_s >= KNOTS_S[at + 1]:
                 at += 1
-            a = self.knots[at].values
+            here = self.knots[at].quantiles()
             if at == last or ahead_s <= KNOTS_S[at]:
-                yield Quantiles(*a)
+                yield here
                 continue
-            share, b = (ahead_s - KNOTS_S[at]) / (KNOTS_S[at + 1] - KNOTS_S[at]), self.knots[at + 1].values
-            yield Quantiles(a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]), a[2] + share * (b[2] - a[2]))
+            share, there = (ahead_s - KNOTS_S[at]) / (KNOTS_S[at + 1] - KNOTS_S[at]), self.knots[at + 1].quantiles()
+            yield Quantiles(
+                here.p10 + share * (there.p10 - here.p10),
+                here.rider + share * (there.rider - here.rider),
+                here.p50 + share * (there.p50 - here.p50),
+                here.p90 + share * (there.p90 - here.p90),
+            )
 
     def take(self, horizon_s: float, ratio: float) -> None:
         """How an estimate came true: how far ahead it was, and its error in spreads, positive where it was early."""

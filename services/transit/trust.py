@@ -7,6 +7,8 @@ from services.transit.depart import Counts
 from services.transit.spread import Spread
 from services.transit.tide import Tide
 
+SURE = 4.0
+"""Two standard errors, squared."""
 MOST_LEARNT = 3_000
 """After so many observations what is believed goes on moving, but no slower."""
 
@@ -35,6 +37,17 @@ class Share(Struct, array_like=True):
         """From 0 (none of it) to 1 (all of it), shrunk to a guess worth so many squares."""
         return min(1.0, max(0.0, (self.products + guess * worth) / (self.squares + worth)))
 
+    def apart(self, guess: float, worth: float, variance: float) -> float:
+        """The same, but the guess itself unless what was seen lies more than two standard errors from it; beyond, the
+        further it lies the less of the guess (the non-negative garrote: Breiman 1995). `variance`: of the other thing
+        about its share of the first.
+        """
+        off = self.products - guess * self.squares
+        unsure = SURE * variance * self.squares
+        if off * off <= unsure:
+            return guess
+        return guess + (1.0 - unsure / (off * off)) * (self.share(guess, worth) - guess)
+
     def take(self, one: float, other: float, most: float) -> None:
         """One observation more. Once the squares sum up to `most`, older ones fade."""
         if self.squares > most:
@@ -51,17 +64,17 @@ class Share(Struct, array_like=True):
 
 
 class Trust(Struct):
-    """What is learnt over all links: mean squared relative errors of each source, and between one bus and the next on
-    the same link; how early buses wait near the start of their journey and further on; how far a slow bus stays slow,
-    a link on which the last buses were slow, and (`stays`) a city; how slow that is now; how late buses leave their
-    terminals; how far estimates were off.
+    """What is learnt over all links: mean squared relative errors of each source, and how much of them is the noise of
+    the single bus, in which they agree; how early buses wait near the start of their journey and further on; how far a
+    slow bus stays slow, a link on which the last buses were slow, and (`stays`) a city; how slow that is now; how late
+    buses leave their terminals; how far estimates were off.
 
     The guesses are those of a bus line in any large city.
     """
 
     planned: Mean = field(default_factory=lambda: Mean(50.0, 0.16))
     drift: Mean = field(default_factory=lambda: Mean(50.0, 0.01))
-    pair: Mean = field(default_factory=lambda: Mean(50.0, 0.13))
+    noise: Mean = field(default_factory=lambda: Mean(50.0, 0.065))
     blend: Mean = field(default_factory=lambda: Mean(50.0, 0.08))
     near: Share = field(default_factory=lambda: Share(1e4, 5e3))
     far: Share = field(default_factory=lambda: Share(1e4, 0.0))

@@ -1,5 +1,7 @@
 """What links teach."""
 
+from random import Random
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,7 +118,8 @@ def test_recent_buses_count_the_more_the_longer_a_link_stays_slow() -> None:
 
 def test_what_an_earlier_version_kept_is_still_read() -> None:
     kept = (
-        b'{"planned":[3000,0.2],"drift":[3000,0.01],"pairs":[[3000,0.1],[3000,0.1],[3000,0.1],[9,0.1]],"pace":[80,20]}'
+        b'{"planned":[3000,0.2],"drift":[3000,0.01],"pair":[3000,0.1],'
+        b'"pairs":[[3000,0.1],[3000,0.1],[3000,0.1],[9,0.1]],"pace":[80,20]}'
     )
     trust = msgspec.json.decode(kept, type=Trust)
     assert trust.planned.value == 0.2
@@ -133,6 +136,36 @@ def test_where_early_buses_wait_for_their_time_the_link_says_so_and_its_own_time
     expected = history.expect("A>B", 75.0, EIGHT + 1_800, ZERO, 0)
     assert expected.far > 0.7
     assert expected.seconds < 110
+
+
+def test_a_link_is_believed_to_hold_early_buses_only_where_it_is_seen_beyond_doubt() -> None:
+    """Chance makes some early buses slow; a stop where they wait for their time makes all of them slow."""
+    chance, busy = Random(3), [passage(EIGHT - 9_000 + 90 * number, 75) for number in range(60)]
+    by_chance = [
+        passage(EIGHT + 300 * number, 75 + took, early_s=120.0)
+        for number, took in enumerate(chance.gauss(10, 22) for _ in range(6))
+    ]
+    waiting = [passage(EIGHT + 300 * number, 165, early_s=120.0) for number in range(6)]
+    plain, held = taught(*busy, *by_chance), taught(*busy, *waiting)
+    at = EIGHT + 1_800
+    assert plain.expect("A>B", 75.0, at, ZERO, 0).far == plain.trust.far.share(0.0, 1.0)
+    assert held.expect("A>B", 75.0, at, ZERO, 0).far > 0.5
+
+
+def test_what_timetable_and_past_both_miss_is_the_noise_of_the_single_bus() -> None:
+    """On links whose timetable is off by a third and whose buses scatter by a tenth, both are told apart."""
+    chance, history = Random(5), History()
+    for number in range(4_000):
+        street = number % 40
+        planned_s = 100.0 if street % 2 else 60.0
+        history.learn(
+            Passage(
+                f"S{street}", "bus", EIGHT - 40_000 + 10 * number, chance.gauss(80, 10), planned_s, 0.0, ZERO, 0, 1e3
+            )
+        )
+    trust = history.trust
+    assert 0.7 < trust.noise.value / 0.01 < 1.4
+    assert 0.7 < (trust.planned.value - trust.noise.value) / 0.04 < 1.4
 
 
 def test_links_and_trust_go_on_after_a_restart() -> None:

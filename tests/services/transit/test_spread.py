@@ -2,6 +2,7 @@
 
 from random import Random
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,8 @@ def test_quantiles_settle_where_the_shares_are_right() -> None:
     chance, spread = Random(7), Spread()
     for _ in range(20_000):
         spread.take(600.0, chance.gauss(0.3, 2.0))
-    p10, rider, p90 = next(spread.along([600.0], 0.0))
+    p10, rider, p50, p90 = next(spread.along([600.0], 0.0))
+    assert abs(p50 - 0.3) < 0.15
     assert abs(p10 - (0.3 - 1.2816 * 2.0)) < 0.35
     assert abs(rider - (0.3 - 0.8416 * 2.0)) < 0.35
     assert abs(p90 - (0.3 + 1.2816 * 2.0)) < 0.35
@@ -26,6 +28,20 @@ def test_what_is_learnt_of_a_near_horizon_leaves_a_far_one_alone() -> None:
     near, far = spread.along([60.0, 1_800.0], 0.0)
     assert near.p90 > far.p90
     assert far == next(Spread().along([1_800.0], 0.0))
+
+
+def test_the_middle_moves_a_tenth_as_fast_as_the_edges() -> None:
+    spread = Spread()
+    before = next(spread.along([600.0], 0.0))
+    for _ in range(40):
+        spread.take(600.0, 5.0)
+    after = next(spread.along([600.0], 0.0))
+    assert 0.0 < after.p50 - before.p50 < 0.2 * (after.rider - before.rider)
+
+
+def test_what_an_earlier_version_kept_of_widths_is_still_read() -> None:
+    kept = b'{"knots":[' + b",".join([b"[7,[-1.5,-0.5,2.0]]"] * 8) + b"]}"
+    assert next(msgspec.json.decode(kept, type=Spread).along([600.0], 0.0)) == (-1.5, -0.5, 0.0, 2.0)
 
 
 @given(st.lists(st.tuples(st.floats(-100, 5_000), st.floats(-1e6, 1e6)), max_size=200), st.floats(-100, 9_000))
