@@ -1,10 +1,8 @@
 """When a bus comes: link by link from where it is to its last stop, then along the next journeys of its block."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date
-from itertools import accumulate
-from operator import add
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -177,20 +175,27 @@ def ride(journey: Journey, pattern: Pattern, start: Begin, history: History) -> 
 
 def told(journey: Journey, ride: Ride, history: History, now: float) -> Coming:
     """A ride as quantiles, none of them falling along the way nor lying in the past."""
-    spreads = list(zip(ride.arrivals, ride.spreads_s, history.trust.spread.along(ride.arrivals, now), strict=True))
-    moved_s = [one.p50 * width_s for _, width_s, one in spreads]
-    p50 = _rising(map(add, ride.arrivals, moved_s), now)
-    p10 = tuple(map(min, _rising([at + one.p10 * width_s for at, width_s, one in spreads], now), p50))
-    rider = tuple(map(min, _rising([at + one.rider * width_s for at, width_s, one in spreads], now), p50))
-    p90 = _rising(map(max, [at + one.p90 * width_s for at, width_s, one in spreads], p50), now)
-    leaves = _rising(map(max, map(add, ride.leaves, moved_s), p50), now)
+    p10: list[float] = []
+    p50: list[float] = []
+    p90: list[float] = []
+    rider: list[float] = []
+    leaves: list[float] = []
+    low = early = middle = high = left = now
+    quantiles = history.trust.spread.along(ride.arrivals, now)
+    for at, leaves_at, width_s, (q10, q20, q50, q90) in zip(
+        ride.arrivals, ride.leaves, ride.spreads_s, quantiles, strict=True
+    ):
+        low, early = max(low, at + q10 * width_s), max(early, at + q20 * width_s)
+        middle = max(middle, at + q50 * width_s)
+        high, left = max(high, middle, at + q90 * width_s), max(left, middle, leaves_at + q50 * width_s)
+        p10.append(min(low, middle))
+        rider.append(min(early, middle))
+        p50.append(middle)
+        p90.append(high)
+        leaves.append(left)
     basis = Basis.RECENT if ride.buses else Basis.LIVE
-    return Coming(*journey.key, journey.trip.pattern, ride.first, p10, p50, p90, rider, leaves, basis, ride.buses)
-
-
-def _rising(times: Iterable[float], least: float) -> tuple[float, ...]:
-    """Each time, or the latest one before it."""
-    return tuple(accumulate(times, max, initial=least))[1:]
+    quantities = (tuple(p10), tuple(p50), tuple(p90), tuple(rider), tuple(leaves))
+    return Coming(*journey.key, journey.trip.pattern, ride.first, *quantities, basis, ride.buses)
 
 
 def withdrawn(journey: Journey, reason: str) -> Coming:

@@ -9,7 +9,6 @@ Gibbs and Candès 2021). Nothing later than the moment of an estimate is ever lo
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from math import sqrt
-from typing import NamedTuple
 
 from msgspec import Struct, field
 
@@ -33,13 +32,8 @@ BASE_S = 12.0
 """No position, no stop and no clock is known better."""
 
 
-class Quantiles(NamedTuple):
-    """In spreads from what the links along the way come to: P10, the riders' quantile, the median, P90."""
-
-    p10: float
-    rider: float
-    p50: float
-    p90: float
+Quantiles = tuple[float, float, float, float]
+"""In spreads from what the links along the way come to: P10, the riders' quantile, the median, P90."""
 
 
 class Ratios(Struct, array_like=True):
@@ -52,7 +46,7 @@ class Ratios(Struct, array_like=True):
     def quantiles(self) -> Quantiles:
         """All four."""
         p10, rider, p90 = self.values
-        return Quantiles(p10, rider, self.median, p90)
+        return p10, rider, self.median, p90
 
     def take(self, ratio: float, weight: float) -> None:
         """One error more, in spreads."""
@@ -74,20 +68,22 @@ class Spread(Struct):
     def along(self, arrivals: Iterable[float], now: float) -> Iterator[Quantiles]:
         """The quantiles of estimates ever further ahead."""
         at, last = 0, len(KNOTS_S) - 1
+        here, there = self.knots[0].quantiles(), self.knots[1].quantiles()
         for arrival in arrivals:
             ahead_s = arrival - now
             while at < last and ahead_s >= KNOTS_S[at + 1]:
                 at += 1
-            here = self.knots[at].quantiles()
+                here, there = there, self.knots[min(at + 1, last)].quantiles()
             if at == last or ahead_s <= KNOTS_S[at]:
                 yield here
                 continue
-            share, there = (ahead_s - KNOTS_S[at]) / (KNOTS_S[at + 1] - KNOTS_S[at]), self.knots[at + 1].quantiles()
-            yield Quantiles(
-                here.p10 + share * (there.p10 - here.p10),
-                here.rider + share * (there.rider - here.rider),
-                here.p50 + share * (there.p50 - here.p50),
-                here.p90 + share * (there.p90 - here.p90),
+            share = (ahead_s - KNOTS_S[at]) / (KNOTS_S[at + 1] - KNOTS_S[at])
+            p10, rider, p50, p90 = here
+            yield (
+                p10 + share * (there[0] - p10),
+                rider + share * (there[1] - rider),
+                p50 + share * (there[2] - p50),
+                p90 + share * (there[3] - p90),
             )
 
     def take(self, horizon_s: float, ratio: float) -> None:

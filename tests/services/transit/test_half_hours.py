@@ -1,6 +1,6 @@
 """What the past of a link says around a time of day."""
 
-from pytest import approx
+import pytest
 
 from services.transit.half_hours import BINS, DAY_S, Bins, add, bin_of, smoothed
 
@@ -18,8 +18,8 @@ def seen(*passages: tuple[int, float, float]) -> Bins:
 def test_one_passage_is_one_passage_however_far_from_the_hour_asked_for() -> None:
     for bin_ in (EIGHT, EIGHT + 3, EIGHT + BINS):
         level = smoothed(seen((bin_, 0.0, 90.0)), EIGHT)
-        assert level.effective == approx(1.0)
-        assert level.mean_s == approx(90.0)
+        assert level.effective == pytest.approx(1.0)
+        assert level.mean_s == pytest.approx(90.0)
 
 
 def test_passages_count_the_more_the_more_alike_their_hours_are() -> None:
