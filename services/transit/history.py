@@ -254,14 +254,15 @@ class History:
     def _judge(self, link: Link, passage: Passage, took_s: float, expected: Expected) -> None:
         """How far off was each source?"""
         scale_s, trust = expected.seconds + FLOOR_S, self.trust
-        trust.planned.take(_square((took_s - passage.planned_s) / scale_s))
-        trust.blend.take(_square((took_s - expected.seconds) / scale_s))
+        off_plan, off = (took_s - passage.planned_s) / scale_s, (took_s - expected.seconds) / scale_s
+        trust.planned.take(_square(off_plan))
+        trust.blend.take(_square(off))
         level = self._level(passage.link_id, link, bin_of(passage.at - passage.zero, passage.weekday))
         if level.mass > 0.5:
-            off_past, off_plan = ((took_s - one_s) / scale_s for one_s in (level.mean_s, passage.planned_s))
+            off_past = (took_s - level.mean_s) / scale_s
             trust.noise.take(_bounded(off_past) * _bounded(off_plan))
             trust.drift.take(level.alike * (_square(off_past) - trust.noise.value * (1.0 + 1.0 / level.effective)))
-        missed = _bounded((took_s - expected.seconds) / scale_s)
+        missed = _bounded(off)
         trust.pace.take(passage.pace, missed, MOST_PACED)
         trust.recent.take(expected.recent, _bounded((took_s - expected.usual) / scale_s), MOST_PACED)
         trust.stays.take(trust.tide.height(passage.at), missed, MOST_PACED)

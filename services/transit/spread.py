@@ -52,12 +52,9 @@ class Ratios(Struct, array_like=True):
         """One error more, in spreads."""
         step = weight * FIRST_STEP / (1.0 + (FIRST_STEP / LAST_STEP - 1.0) * self.count / SETTLED)
         self.count = min(self.count + 1, SETTLED)
-        moved = [
-            min(FARTHEST, max(-FARTHEST, value + step * (share - (ratio <= value)) / sqrt(share * (1.0 - share))))
-            for value, share in zip(self.values, QUANTILES, strict=True)
-        ]
+        moved = [_followed(value, share, ratio, step) for value, share in zip(self.values, QUANTILES, strict=True)]
         self.values = [min(moved[0], 0.0), min(moved[1], 0.0), max(moved[2], 0.0)]
-        self.median += MEDIAN_STEP * step * ((ratio > self.median) - (ratio < self.median))
+        self.median = _followed(self.median, 0.5, ratio, MEDIAN_STEP * step)
 
 
 class Spread(Struct):
@@ -99,6 +96,11 @@ def spread_s(variance: float, sum_of_deviations_s: float) -> float:
     return sqrt(
         BASE_S * BASE_S + (1.0 - CORRELATION) * variance + CORRELATION * sum_of_deviations_s * sum_of_deviations_s
     )
+
+
+def _followed(value: float, share: float, ratio: float, step: float) -> float:
+    """A quantile after one error more."""
+    return min(FARTHEST, max(-FARTHEST, value + step * (share - (ratio <= value)) / sqrt(share * (1.0 - share))))
 
 
 def _between(horizon_s: float) -> tuple[int, int, float]:
