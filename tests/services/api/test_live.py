@@ -177,7 +177,8 @@ def test_a_page_goes_on_from_the_moment_it_was_rendered(city: City) -> None:
             announce(transaction, "readings", {"n": [1]}, NOON)
     position = Position(rendered[0], rendered[1], rendered[1])
     with Listener(city).connected(after=str(position)) as events:
-        assert next(events).data == {"n": [1]}
+        # Where the feed stands at that very moment, not yet woken for the event, the pulse of joining comes before it.
+        assert next(one for one in events if one.event != "pulse").data == {"n": [1]}
 
 
 def test_only_the_events_asked_for_come_and_the_pulse_carries_the_place(
