@@ -2,27 +2,24 @@
 
 import os
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
-from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
 
 from models.migrations import upgrade
 from services.embedded import embedded_broker, embedded_postgres
 from services.runtime import open_database
+from tests.databases import new_database
 
 settings.register_profile(
     "any machine", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("any machine")  # what holds must hold; how long an example takes hangs on who else is at work
-
-_NUMBERS = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -51,19 +48,21 @@ def mqtt_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated_name(database_url: str) -> str:
+def migrated_name(database_url: str) -> Iterator[str]:
     """The name of a database with the schema and no rows, which others are copied from."""
-    url = _new_database(database_url)
-    _migrate(url)
-    return make_url(url).database or ""
+    with new_database(database_url) as url:
+        engine = open_database(url, name="test")
+        with engine.begin() as transaction:
+            upgrade(transaction)
+        engine.dispose()
+        yield make_url(url).database or ""
 
 
 @pytest.fixture
 def migrated_url(database_url: str, migrated_name: str) -> Iterator[str]:
     """A database of the test's own, with the schema and no rows: for what commits, and for several processes."""
-    url = _new_database(database_url, migrated_name)
-    yield url
-    _drop(database_url, url)
+    with new_database(database_url, migrated_name) as url:
+        yield url
 
 
 @pytest.fixture
@@ -76,9 +75,10 @@ def database(migrated_url: str) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def _shared_database(database_url: str, migrated_name: str) -> Iterator[Engine]:
-    engine = open_database(_new_database(database_url, migrated_name), name="test")
-    yield engine
-    engine.dispose()
+    with new_database(database_url, migrated_name) as url:
+        engine = open_database(url, name="test")
+        yield engine
+        engine.dispose()
 
 
 @pytest.fixture
@@ -87,23 +87,3 @@ def transaction(_shared_database: Engine) -> Iterator[Connection]:
     with _shared_database.connect() as connection:
         yield connection
         connection.rollback()
-
-
-def _new_database(server_url: str, template: str = "template0") -> str:
-    """An empty database, or a copy of `template`, on the same server."""
-    name = f"test_{os.getpid()}_{next(_NUMBERS)}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
-    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
-
-
-def _migrate(url: str) -> None:
-    engine = open_database(url, name="test")
-    with engine.begin() as transaction:
-        upgrade(transaction)
-    engine.dispose()
-
-
-def _drop(server_url: str, url: str) -> None:
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(make_url(url).database or "")))

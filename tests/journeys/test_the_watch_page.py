@@ -1,7 +1,6 @@
 """A night on watch: the page is open in a browser while the water rises, an operator answers, and the line is cut."""
 
 import re
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,14 +15,13 @@ from alerts.rulebook import Place
 from models.alert import NAR, Cause, Change, Transition
 from models.tables import READINGS, alert_actions, devices
 from services.api.app import create_app
-from services.commands.api import StoppingServer, server_config
 from services.settings import Settings
 from tests.services.pages import city
 from tests.services.pages.browser import CHROMIUM, Browser, browser
 from tests.services.pages.site import Site
+from tests.serving import listening
 
 START_S = 10.0
-STOP_S = 10.0
 PHONE, DESK = (360, 740), (1440, 1000)
 SKIP_TIME = "const real = performance.now.bind(performance); window.skipMs = 0; performance.now = () => real() + skipMs"
 """So that half a minute of silence need not be waited for."""
@@ -49,17 +47,8 @@ def app(night: Engine, tmp_path: Path) -> FastAPI:
 @pytest.fixture
 def address(app: FastAPI) -> Iterator[str]:
     """Where it is served for real."""
-    config = server_config(app, app.state.context.settings)
-    server = StoppingServer(config, app.state.context.feed)
-    socket = config.bind_socket()
-    thread = threading.Thread(target=server.run, args=([socket],))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(STOP_S)
-        assert not thread.is_alive()
+    with listening(app, app.state.context.settings) as address:
+        yield address
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
 """A served city: La Plata's stations in a database of the test's own, behind a real HTTP server on the loopback."""
 
 import json
-import os
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,27 +8,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
-from fastapi import FastAPI
-from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine, text
-from sqlalchemy.engine import make_url
 
 from models.reading import Message
 from services.api.access import add_operator
 from services.api.app import create_app
 from services.api.feed import Feed
-from services.commands.api import StoppingServer, server_config
 from services.load import load
 from services.pipeline import Pipeline
 from services.runtime import open_database
 from services.seed import LA_PLATA, read_seed
 from services.settings import Settings
+from tests.databases import new_database
+from tests.serving import listening
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
 RIVER = "gato-143-524"
-START_S = 10.0
 
 
 class Clock:
@@ -107,25 +100,6 @@ def served(database: Engine, clock: Clock, settings: Settings) -> Iterator[tuple
 
 
 @contextmanager
-def listening(app: FastAPI, settings: Settings) -> Iterator[str]:
-    """An application on a free port, until left; its address."""
-    server = StoppingServer(server_config(app, settings), app.state.context.feed)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        deadline = time.monotonic() + START_S
-        while not server.started and thread.is_alive() and time.monotonic() < deadline:
-            time.sleep(0.005)
-        assert server.started
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(START_S)
-    assert not thread.is_alive()
-
-
-@contextmanager
 def city_on(database: Engine) -> Iterator[City]:
     """La Plata loaded into a database and served, with nothing measured yet."""
     clock = Clock()
@@ -149,13 +123,8 @@ def city(database: Engine) -> Iterator[City]:
 @pytest.fixture(scope="session")
 def quiet_city(database_url: str, migrated_name: str) -> Iterator[City]:
     """A city for all tests that change nothing in it."""
-    name = f"test_quiet_{os.getpid()}"
-    with psycopg.connect(database_url, autocommit=True) as server:
-        server.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(migrated_name)))
-    url = make_url(database_url).set(database=name).render_as_string(hide_password=False)
-    engine = open_database(url, name="test")
-    with city_on(engine) as made:
-        yield made
-    engine.dispose()
-    with psycopg.connect(database_url, autocommit=True) as server:
-        server.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+    with new_database(database_url, migrated_name) as url:
+        engine = open_database(url, name="test")
+        with city_on(engine) as made:
+            yield made
+        engine.dispose()

@@ -19,7 +19,8 @@ from services.settings import Settings
 from services.transit.estimate import Basis, Coming, Outlook, Phase, Place
 from services.transit.mirror import Mirror
 from services.transit.timetable import store
-from tests.services.api.conftest import Clock, listening
+from tests.services.api.conftest import Clock
+from tests.serving import listening
 from tests.transit_city import MONDAY, ZONE, network
 
 SEVEN = midnight_at(MONDAY, ZONE) + 7 * 3600

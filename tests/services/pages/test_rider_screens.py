@@ -1,22 +1,20 @@
 """The riders' pages in a real browser: on the smallest telephone, light and dark, on an old television and on paper."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
-from services.commands.api import StoppingServer, server_config
 from services.settings import Settings
 from simulators import lines
 from tests.services.pages.browser import CHROMIUM, Browser, browser
 from tests.services.pages.riders import Town, put_in_force, town
 from tests.services.pages.test_rider_pages import BUSIEST, STOP, YESTERDAY, estimated, fill
+from tests.serving import listening
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
-STOP_S = 10.0
 SMALLEST, TELEVISION = (320, 568), (1280, 720)
 POOR_CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf-8")
 SMALL_TARGETS = """[...document.querySelectorAll('a, button, input[maxlength], label:has(input)')]
@@ -48,17 +46,8 @@ def city(database: Engine) -> Iterator[Town]:
 @pytest.fixture
 def address(city: Town) -> Iterator[str]:
     """Where it is served for real."""
-    config = server_config(city.app, Settings(api_port=0))
-    server = StoppingServer(config, city.app.state.context.feed)
-    socket = config.bind_socket()
-    thread = threading.Thread(target=server.run, args=([socket],))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(STOP_S)
-        assert not thread.is_alive()
+    with listening(city.app, Settings(api_port=0)) as address:
+        yield address
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from services.transit.estimate import Basis, Coming, Outlook, Phase, Place
 from services.transit.planned import Key
 from services.transit.standing import UNMOVED_S
 from services.transit.view import GONE_S, SILENT_S, Expected, Health, View, advanced, blinded, empty
+from tests.services.api.transit_town import coming as coming_in
 from tests.transit_city import HOLIDAY, LOOP, MONDAY, OUT, ZONE, network
 
 NETWORK = network()
@@ -23,29 +25,7 @@ SEVEN = ZERO + 7 * 3600
 EIGHT_TO = SEVEN - 480
 
 
-def coming(
-    trip_id: str, *, first: int = 0, late_s: float = 0.0, basis: Basis = Basis.LIVE, day: date = MONDAY, **more: object
-) -> Coming:
-    """A journey that keeps its times, but for being late by so much from its position `first` on."""
-    trip = NETWORK.trips[trip_id]
-    journey = NETWORK.journey(trip_id, day, more.pop("start_s", None))  # type: ignore[arg-type]
-    assert journey is not None
-    positions = range(first, len(NETWORK.patterns[trip.pattern].stop_ids))
-    p50 = tuple(journey.arrival_at(at) + late_s for at in positions)
-    return Coming(
-        trip_id,
-        f"{day:%Y%m%d}",
-        journey.start_s,
-        trip.pattern,
-        first,
-        tuple(at - 30 for at in p50),
-        p50,
-        tuple(at + 60 for at in p50),
-        tuple(at - 20 for at in p50),
-        tuple(journey.departure_at(at) + late_s for at in positions),
-        basis,
-        **more,  # type: ignore[arg-type]
-    )
+coming = partial(coming_in, NETWORK)
 
 
 def outlook(vehicle: str, at: float, *journeys: Coming, probability: float = 0.9, distance_m: float = 0.0) -> Outlook:

@@ -1,17 +1,14 @@
 """A served town on a working morning: buses that report, one fallen silent, one that will not come, a street closed."""
 
-import os
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 from onebusaway import OnebusawaySDK
-from psycopg.sql import SQL, Identifier
-from sqlalchemy.engine import make_url
 
 from models.network import Network
 from services.runtime import open_database
 from services.transit.estimate import Basis, Coming, Outlook
+from tests.databases import new_database
 from tests.services.api.transit_town import SEVEN, Town, coming, outlook, town_on
 from tests.transit_city import SHORT
 
@@ -67,14 +64,9 @@ def strict_client(town: Town) -> OnebusawaySDK:
 @pytest.fixture(scope="package")
 def town(database_url: str, migrated_name: str) -> Iterator[Town]:
     """The town, for all tests that change nothing in it but riders' reports."""
-    name = f"test_oba_{os.getpid()}"
-    with psycopg.connect(database_url, autocommit=True) as server:
-        server.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(migrated_name)))
-    url = make_url(database_url).set(database=name).render_as_string(hide_password=False)
-    engine = open_database(url, name="test")
-    with town_on(engine) as made:
-        awaken(made)
-        yield made
-    engine.dispose()
-    with psycopg.connect(database_url, autocommit=True) as server:
-        server.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+    with new_database(database_url, migrated_name) as url:
+        engine = open_database(url, name="test")
+        with town_on(engine) as made:
+            awaken(made)
+            yield made
+        engine.dispose()

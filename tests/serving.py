@@ -1,0 +1,32 @@
+"""An application served for real: on a free port of the loopback, by the server Vigía ships."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fastapi import FastAPI
+
+from services.commands.api import StoppingServer, server_config
+from services.settings import Settings
+
+START_S = 10.0
+
+
+@contextmanager
+def listening(app: FastAPI, settings: Settings) -> Iterator[str]:
+    """An application on a free port, until left; its address. `settings`: with port 0."""
+    server = StoppingServer(server_config(app, settings), app.state.context.feed)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        deadline = time.monotonic() + START_S
+        while not server.started and thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert server.started
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(START_S)
+    assert not thread.is_alive()
