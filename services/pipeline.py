@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
-from functools import lru_cache, partial
-from typing import TypeVar
+from functools import partial
 
 from sqlalchemy import Connection, Engine
 
@@ -23,17 +22,16 @@ from alerts.rulebook import Rulebook
 from alerts.states import ByRule, States
 from ingest.broker import Broker
 from ingest.check import Checked, check, late_arrivals
-from ingest.decode import FOREIGN
+from ingest.lanes import concerns, kinds_of, topics_of
 from ingest.memory import DeviceMemory, Memories, note_losses
 from ingest.presence import store_presences
 from ingest.registry import Device, Registry, Sender
 from ingest.store import Entry, add_flag, keep_rejected, kept_after, storing
-from ingest.topic import LONGEST_TOPIC
 from models.kind import Lane
-from models.kinds import BY_NAME, KINDS
 from models.reading import Flag, Message, Reason, Rejected
 from models.rows import StaleMemory, Written, committing, driver
 from services.batch import Batch, News, Ready, by_station, conflicts_of, news_of, portions, sorted_out
+from services.halving import isolate
 from services.heartbeat import beat
 from services.patience import DATABASE_LOST, outlast, told
 from services.runtime import Clock, Every
@@ -41,12 +39,6 @@ from services.transit.follow import Follower
 
 log = logging.getLogger(__name__)
 
-Item = TypeVar("Item")
-
-EVERYTHING = "vigia/v1/#"
-COMMANDS = "/command"
-MOST_TOPICS = 65_536
-"""Topics whose lane is remembered, none of them longer than a device's can be."""
 TAKE_WAIT_S = 0.5
 TICK_S = 5.0
 HEARTBEAT_S = 1.0
@@ -172,18 +164,13 @@ class Pipeline:
         """How this process signs: its heartbeat and its client id."""
         return f"pipeline-{self.lane or 'all'}"
 
-    @property
-    def kinds(self) -> list[str]:
-        """The kinds whose readings this lane keeps and whose silence it notices."""
-        return [kind.name for kind in KINDS if self.lane in (None, kind.lane)]
-
     def carry(self, messages: Sequence[Message]) -> None:
         """Bring messages into the tables, each as readings or as a rejection. Raises where the database is lost."""
         self.carry_batch(self.batch(messages))
 
     def batch(self, taken: Sequence[Message]) -> Batch:
         """These messages, with those that are this lane's to keep."""
-        return Batch(taken, [message for message in taken if self.concerns(message.topic)])
+        return Batch(taken, [message for message in taken if concerns(self.lane, message.topic)])
 
     def carry_batch(self, batch: Batch, following: Following = _nothing) -> None:
         """Carry a batch whole or, where that fails, in parts.
@@ -213,15 +200,8 @@ class Pipeline:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """What this lane subscribes to. The bulk lane hears everything, so that no topic is nobody's."""
-        if self.lane is Lane.CRITICAL:
-            return tuple(f"vigia/v1/+/{kind}/#" for kind in self.kinds)
-        return (EVERYTHING, *(f"{prefix}#" for prefix in FOREIGN if self.foreign))
-
-    def concerns(self, topic: str) -> bool:
-        """Whether a message is this lane's to keep."""
-        lane = lane_of(topic) if len(topic) <= LONGEST_TOPIC else Lane.BULK
-        return lane is not None and self.lane in (None, lane)
+        """What to subscribe to."""
+        return topics_of(self.lane, foreign=self.foreign is not None)
 
     def tick(self) -> None:
         """Let time pass for what no reading moves."""
@@ -229,7 +209,7 @@ class Pipeline:
         try:
             with self._connection() as transaction, transaction.begin():
                 book = self._current_book(transaction)
-                subjects = engine.due(transaction, book, self.kinds, now)
+                subjects = engine.due(transaction, book, kinds_of(self.lane), now)
                 self.states.fetch(transaction, book, engine.concerned(book, subjects))
                 judged, faults = _isolated(subjects, lambda some: engine.tick(book, self.states, some, now))
                 memories = self.memories.write(transaction, {})
@@ -488,39 +468,6 @@ class Pipeline:
             **asdict(self.counts),
             **(asdict(self.buses.status) if self.buses else {}),
         }
-
-
-@lru_cache(maxsize=MOST_TOPICS)
-def lane_of(topic: str) -> Lane | None:
-    """Whose a message is; what names no kind of ours is the bulk lane's to reject, and commands are nobody's."""
-    if topic.startswith("/"):
-        return Lane.BULK
-    if topic.endswith(COMMANDS):
-        return None
-    kind = BY_NAME.get(topic.split("/", 4)[3]) if topic.count("/") > 3 else None
-    return kind.lane if kind else Lane.BULK
-
-
-def isolate(
-    items: Sequence[Item], work: Callable[[Sequence[Item]], None], set_aside: Callable[[Item, Exception], None]
-) -> None:
-    """Do the work on all items at once; where it fails, on each half, until each culprit stands alone.
-
-    A lost database is nobody's fault and is raised.
-    """
-    if not items:
-        return
-    try:
-        work(items)
-    except DATABASE_LOST:
-        raise
-    except Exception as trouble:  # noqa: BLE001 - whatever one message breaks, the others must get through
-        if len(items) == 1:
-            set_aside(items[0], trouble)
-            return
-        middle = len(items) // 2
-        isolate(items[:middle], work, set_aside)
-        isolate(items[middle:], work, set_aside)
 
 
 def _isolated(stations: Sequence[str], judge: Callable[[Sequence[str]], Judged]) -> tuple[Judged, dict[str, str]]:

@@ -12,13 +12,12 @@ from sqlalchemy import Engine, text
 from alerts import rules
 from ingest.broker import Broker
 from ingest.store import keep_rejected
-from models.kind import Lane
 from models.reading import Message, Reason, Rejected
 from models.rows import driver
 from services.batch import portions, sorted_out
 from services.load import load
 from services.patience import outlast
-from services.pipeline import Pipeline, lane_of
+from services.pipeline import Pipeline
 from services.rejections import kept, take_again
 from services.seed import LA_PLATA, read_seed
 
@@ -327,12 +326,3 @@ def test_a_batch_of_long_arrays_is_told_in_several_events_and_all_of_it(pipeline
     pipeline.carry([array(device) for device in ("one", "two", "three")])
     sizes = rows(database, "SELECT json_array_length(data -> 'readings') FROM events WHERE event = 'readings'")
     assert sorted(sizes) == [(400,), (1000,), (1000,)]
-
-
-@pytest.mark.parametrize("lane", list(Lane))
-def test_topics_of_any_length_fill_no_memory_and_are_one_lanes_to_reject(database: Engine, lane: Lane) -> None:
-    remembered = lane_of.cache_info().currsize
-    concerns = Pipeline(database, Clock(), lane).concerns
-    wanted = {concerns(f"vigia/v1/{number}{'x' * 30_000}/river/gato-7") for number in range(100)}
-    assert wanted == {lane is Lane.BULK}
-    assert lane_of.cache_info().currsize == remembered

@@ -7,8 +7,8 @@ from time import monotonic, sleep
 import pytest
 
 from ingest.broker import Broker
+from ingest.lanes import EVERYTHING
 from services.embedded import embedded_broker, embedded_postgres
-from services.pipeline import EVERYTHING
 from services.runtime import wall_clock
 from tests.simulation.town import Gauges, Said, reading, town, workplace
 

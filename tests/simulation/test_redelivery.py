@@ -6,9 +6,10 @@ from time import monotonic
 from sqlalchemy import Engine, text
 
 from ingest.broker import Broker
+from ingest.lanes import EVERYTHING
 from models.reading import Message
 from services.embedded import embedded_broker
-from services.pipeline import EVERYTHING, Pipeline
+from services.pipeline import Pipeline
 from services.runtime import wall_clock
 from simulators.load import Load
 from tests.simulation.town import Said, prepare, reading
