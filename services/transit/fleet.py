@@ -22,7 +22,7 @@ from services.transit.standing import lapsed
 from services.transit.trail import Kept, Step, Trail
 from services.transit.vacant import Vacant
 
-__all__ = ["FORGOTTEN_S", "GONE_S", "Call", "Fleet", "Followed", "Score", "Visit"]
+__all__ = ["BEGUN_S", "FORGOTTEN_S", "GONE_S", "Call", "Fleet", "Followed", "Reached", "Score", "Visit"]
 
 Key = tuple[str, str, int]
 """Of a journey: trip, service date as YYYYMMDD, start."""
@@ -73,6 +73,15 @@ class Followed(Struct, frozen=True, gc=False):
     visits: tuple[Visit, ...]
     outlook: Outlook
     scores: tuple[Score, ...]
+
+
+class Reached(Struct, frozen=True, gc=False):
+    """The last stop that was reached on a journey, by its position, when and by whom. `at`: Unix seconds."""
+
+    key: Key
+    vehicle: str
+    position: int
+    at: float
 
 
 class Begun(Struct, frozen=True, gc=False):
@@ -135,15 +144,12 @@ class Fleet:
         """The journeys on the road or due soon that no vehicle makes: by the timetable and how it is usually kept, or
         withdrawn once well past their departure on a line whose other buses are heard.
         """
-        heard = {
-            vehicle: trail.outlook
-            for vehicle, trail in self._trails.items()
-            if trail.outlook is not None and now - trail.outlook.place.at <= GONE_S
-        }
-        vague = {vehicle for vehicle, outlook in heard.items() if lapsed(outlook.place, now)}
+        heard = {vehicle: trail for vehicle, trail in self._trails.items() if now - trail.heard_at() <= GONE_S}
+        told = {vehicle: trail.outlook for vehicle, trail in heard.items() if trail.outlook is not None}
+        vague = {vehicle for vehicle, outlook in told.items() if lapsed(outlook.place, now)}
         made = {
             (one.trip_id, one.service_date, one.start_s)
-            for vehicle, outlook in heard.items()
+            for vehicle, outlook in told.items()
             for one in outlook.coming
             if vehicle not in vague or one.basis is Basis.NOT_COMING
         }
@@ -165,6 +171,10 @@ class Fleet:
         """Begin anew with a vehicle at its next report, whatever was believed of it."""
         self._trails.pop(vehicle, None)
 
+    def follows(self, vehicle: str) -> bool:
+        """Whether anything is believed of a vehicle."""
+        return vehicle in self._trails
+
     def kept(self, vehicle: str) -> str:
         """What following a vehicle goes on from after a restart, as JSON. Raises KeyError where it is not followed."""
         last = self._trails[vehicle].last()
@@ -172,9 +182,29 @@ class Fleet:
             raise KeyError(vehicle)
         return msgspec.json.encode(Kept(last.belief, last.track)).decode()
 
-    def restore(self, vehicle: str, kept: str) -> None:
-        """Go on from what `kept` said. Raises msgspec.DecodeError or ValidationError where it is something else."""
-        self._trails[vehicle] = Trail(before=msgspec.json.decode(kept, type=Kept))
+    def restore(self, vehicle: str, kept: str, outlook: Outlook) -> None:
+        """Go on from what `kept` said, and from what was told of the vehicle where that was by this timetable.
+
+        Raises msgspec.DecodeError or ValidationError where `kept` is something else.
+        """
+        trail = self._trails[vehicle] = Trail(before=msgspec.json.decode(kept, type=Kept))
+        if outlook.version == self.network.version:
+            trail.outlook = outlook
+            self._hear(outlook.place.pattern, outlook.place.at)
+
+    def recall(self, said: Iterable[Coming], reached: Iterable[Reached]) -> None:
+        """Go on from what was `said` of journeys nobody makes, and from the last stop `reached` on each of the others.
+
+        For a fleet of a new process, or of a new timetable: what was withdrawn stays so, and what was begun or ended is
+        not told anew.
+        """
+        self._vacant.recall(said)
+        for one in reached:
+            trip = self.network.trips.get(one.key[0])
+            if trip is not None:
+                pattern = self.network.patterns[trip.pattern]
+                self._begun[one.key] = Begun(one.vehicle, one.at, one.position == len(pattern.stop_ids) - 1)
+                self._hear(pattern.index, one.at)
 
     # One report
 
@@ -260,10 +290,13 @@ class Fleet:
     ) -> Outlook:
         if prospects:
             trail.samples.note(prospects[0], now)
-        if place.pattern >= 0:
-            route_id = self.network.patterns[place.pattern].route_id
-            self._heard[route_id] = max(place.at, self._heard.get(route_id, 0.0))
+        self._hear(place.pattern, place.at)
         return Outlook(vehicle, self.network.version, place, tuple(one.coming for one in prospects))
+
+    def _hear(self, pattern: int, at: float) -> None:
+        if pattern >= 0:
+            route_id = self.network.patterns[pattern].route_id
+            self._heard[route_id] = max(at, self._heard.get(route_id, 0.0))
 
     def _prove(self, trail: Trail, journey: Journey, pattern: Pattern, crossing: Crossing) -> Iterator[Score]:
         return trail.samples.prove(journey.key, crossing, pattern.route_id, self.history.trust.spread)

@@ -16,9 +16,10 @@ from sqlalchemy import Connection
 from ingest.store import Entry
 from models.kinds.bus import BUS
 from models.reading import Flag, Reading
+from services.halving import isolate
 from services.transit import timetable
 from services.transit.estimate import Coming, Outlook
-from services.transit.fleet import FORGOTTEN_S, GONE_S, Fleet, Score
+from services.transit.fleet import BEGUN_S, FORGOTTEN_S, GONE_S, Fleet, Score
 from services.transit.followed_rows import (
     VISIT_KEY,
     Key,
@@ -27,6 +28,7 @@ from services.transit.followed_rows import (
     read_beliefs,
     read_expected,
     read_learnt,
+    read_reached,
     visit_row,
     write_expected,
     write_learnt,
@@ -115,7 +117,6 @@ class Follower:
         self._fleet: Fleet | None = None
         self._newest: dict[str, Report] = {}
         self._outlooks: dict[str, Outlook] = {}
-        self._again: list[Report] = []
         self._owed = Unwritten()
         self._written = False
         self._said: dict[Key, tuple[Coming, datetime]] | None = None
@@ -129,17 +130,13 @@ class Follower:
         return any(entry.reading.kind == BUS.name for entry in fresh)
 
     def reports(self, transaction: Connection, fresh: Sequence[Entry], now: datetime) -> list[Report]:
-        """The positions of a batch in the order of the devices' times; none while there is no timetable.
-
-        Where the timetable is another than before, each vehicle's last one once more.
-        """
+        """The positions of a batch in the order of the devices' times; none while there is no timetable."""
         if self._fleet is None and _long_ago(self._tried_at, now):
             self._begin(transaction, now)
         if self._fleet is None:
             return []
-        again, self._again = self._again, []
-        found = [report_of(entry.reading) for entry in fresh if entry.reading.kind == BUS.name]
-        return sorted((one for one in (*again, *found) if one is not None), key=lambda report: report.at)
+        found = (report_of(entry.reading) for entry in fresh if entry.reading.kind == BUS.name)
+        return sorted((one for one in found if one is not None), key=_at)
 
     def taking(self, now: datetime) -> Callable[[Sequence[Report]], None]:
         """Follows reports. One that is taken twice moves nothing the second time."""
@@ -209,7 +206,7 @@ class Follower:
         if self._fleet is None:
             return
         self._fleet.forget(now.timestamp())
-        self._withdraw_silent(now.timestamp())
+        self._withdraw_silent(self._fleet, now.timestamp())
         self._owed.links.update(self._fleet.history.changed())
         self.write(transaction, now)
         since_s = TICK_S if self._ticked_at is None else (now - self._ticked_at).total_seconds()
@@ -218,36 +215,46 @@ class Follower:
         self.status.bus_vehicles = len(self._newest)
 
     def _begin(self, transaction: Connection, now: datetime) -> None:
-        """Follow on the timetable in force, from where memory or, after a start, the tables leave off."""
+        """Follow on the timetable in force, from where memory or, after a start, the tables leave off.
+
+        On another than before each vehicle's last position is followed once more.
+        """
         self._tried_at = now
         network = timetable.load(transaction)
         if network is None:
             self._fleet = None
-        elif self._fleet is not None:
-            self._fleet = Fleet(network, self._fleet.history)
-            self._again = list(self._newest.values())
+            return
+        before, since = self._fleet, now - timedelta(seconds=BEGUN_S)
+        self._fleet = fleet = Fleet(network, before.history if before else History())
+        fleet.recall(read_expected(transaction, since).values(), read_reached(transaction, since))
+        if before is not None:
             self._owed.outlooks.clear()
+            isolate(sorted(self._newest.values(), key=_at), self.taking(now), self.blame)
         else:
-            self._fleet = Fleet(network, History())
-            self._fleet.history.restore(*read_learnt(transaction))
-            for vehicle, belief in read_beliefs(transaction, now - timedelta(seconds=FORGOTTEN_S)):
-                self._restore(self._fleet, vehicle, belief)
+            fleet.history.restore(*read_learnt(transaction))
+            for outlook, belief in read_beliefs(transaction, now - timedelta(seconds=FORGOTTEN_S)):
+                self._restore(fleet, outlook, belief)
 
-    def _restore(self, fleet: Fleet, vehicle: str, belief: str) -> None:
+    def _restore(self, fleet: Fleet, outlook: Outlook, belief: str) -> None:
         try:
-            fleet.restore(vehicle, belief)
+            fleet.restore(outlook.vehicle, belief, outlook)
         except msgspec.DecodeError:
-            log.info("another version's belief: begun anew", extra={"action": "follow", "vehicle": vehicle})
+            log.info("another version's belief: begun anew", extra={"action": "follow", "vehicle": outlook.vehicle})
+        else:
+            self._outlooks[outlook.vehicle] = outlook
 
-    def _withdraw_silent(self, at: float) -> None:
-        """Who has not been heard for long comes nowhere: an estimate nobody stands behind any more is taken back."""
+    def _withdraw_silent(self, fleet: Fleet, at: float) -> None:
+        """Who has not been heard for long comes nowhere: an estimate nobody stands behind any more is taken back.
+
+        Of one that was dropped the fleet knows nothing that could be written instead.
+        """
         for vehicle, outlook in list(self._outlooks.items()):
             silent_s = at - outlook.place.at
             if silent_s > FORGOTTEN_S:
                 del self._outlooks[vehicle]
                 self._newest.pop(vehicle, None)
                 self._owed.outlooks.pop(vehicle, None)
-            elif silent_s > GONE_S and outlook.coming:
+            elif silent_s > GONE_S and outlook.coming and fleet.follows(vehicle):
                 gone = msgspec.structs.replace(outlook, coming=())
                 self._owed.outlooks[vehicle] = self._outlooks[vehicle] = gone
 
@@ -262,6 +269,10 @@ class Follower:
         write_expected(transaction, [one for key, (one, _) in said.items() if key not in expected], now)
         self._said = {key: before for key, before in said.items() if key in expected}
         self._said |= {key_of(one): (one, now + holds) for one in fresh}
+
+
+def _at(report: Report) -> float:
+    return report.at
 
 
 def _long_ago(then: datetime | None, now: datetime) -> bool:

@@ -12,11 +12,11 @@ from sqlalchemy import Connection
 from models.network import Network
 from models.rows import driver
 from services.transit.estimate import Coming, Outlook
-from services.transit.fleet import Score, Visit
+from services.transit.fleet import Reached, Score, Visit
 from services.transit.history import Link, Trust
 from services.transit.tally import Sums, tallied
 
-Learnt = TypeVar("Learnt", Link, Trust)
+Known = TypeVar("Known", Link, Trust, Outlook)
 
 Row = tuple[Any, ...]
 VISIT_KEY = 5
@@ -27,6 +27,7 @@ _ENCODE = msgspec.json.Encoder()
 _LINK = msgspec.json.Decoder(Link)
 _TRUST = msgspec.json.Decoder(Trust)
 _COMING = msgspec.json.Decoder(Coming)
+_OUTLOOK = msgspec.json.Decoder(Outlook)
 _SUMS = [field.name for field in fields(Sums)]
 
 _OUTLOOKS = """
@@ -42,6 +43,11 @@ SELECT * FROM unnest(%b::text[], %b::text[], %b::int4[], %b::int2[], %b::text[],
     %b::timestamptz[], %b::timestamptz[], %b::timestamptz[])
 ON CONFLICT (service_date, trip_id, start_s, position, vehicle)
     DO UPDATE SET arrived_at = excluded.arrived_at, left_at = excluded.left_at
+"""
+_REACHED = """
+SELECT DISTINCT ON (trip_id, service_date, start_s)
+    trip_id, service_date, start_s, vehicle, position, extract(epoch FROM arrived_at)::float8
+FROM stop_visits WHERE arrived_at > %b ORDER BY trip_id, service_date, start_s, arrived_at DESC, position DESC
 """
 _SCORES = f"""
 INSERT INTO estimate_scores AS kept (day, hour, route_id, eta_bin, mbta_bin, {", ".join(_SUMS)})
@@ -100,10 +106,10 @@ def write_expected(transaction: Connection, expected: Iterable[Coming], until: d
     _write(transaction, _EXPECTED, rows)
 
 
-def read_expected(transaction: Connection, now: datetime) -> dict[Key, Coming]:
-    """What is still said of journeys."""
+def read_expected(transaction: Connection, since: datetime) -> dict[Key, Coming]:
+    """What is still said of journeys, or was at some moment since then."""
     with driver(transaction).cursor() as cursor:
-        cursor.execute("SELECT coming FROM expected_journeys WHERE until > %s", [now])
+        cursor.execute("SELECT coming FROM expected_journeys WHERE until > %s", [since])
         said = [_COMING.decode(row[0]) for row in cursor]
     return {key_of(one): one for one in said}
 
@@ -126,11 +132,27 @@ def read_learnt(transaction: Connection) -> tuple[list[tuple[str, Link]], Trust 
     return links, None if row is None else _understood(_TRUST, row[0])
 
 
-def read_beliefs(transaction: Connection, since: datetime) -> Iterator[tuple[str, str]]:
-    """Vehicles heard since then, with what following them goes on from."""
+def read_beliefs(transaction: Connection, since: datetime) -> Iterator[tuple[Outlook, str]]:
+    """What was told of each vehicle heard since then, and what following it goes on from.
+
+    What another version wrote and this one does not understand is left out: the vehicle is begun anew.
+    """
     with driver(transaction).cursor() as cursor:
-        cursor.execute("SELECT vehicle, belief FROM vehicle_outlooks WHERE observed_at > %s ORDER BY vehicle", [since])
-        yield from cursor.fetchall()
+        cursor.execute("SELECT outlook, belief FROM vehicle_outlooks WHERE observed_at > %s ORDER BY vehicle", [since])
+        for told, belief in cursor:
+            outlook = _understood(_OUTLOOK, told)
+            if outlook is not None:
+                yield outlook, belief
+
+
+def read_reached(transaction: Connection, since: datetime) -> list[Reached]:
+    """The last stop that was reached since then on each journey."""
+    with driver(transaction).cursor() as cursor:
+        cursor.execute(_REACHED, [since])
+        return [
+            Reached((trip_id, service_date, start_s), vehicle, position, at)
+            for trip_id, service_date, start_s, vehicle, position, at in cursor
+        ]
 
 
 def key_of(one: Coming) -> Key:
@@ -148,7 +170,7 @@ def _write(transaction: Connection, statement: str, rows: Sequence[tuple[object,
             cursor.execute(statement.encode(), [list(column) for column in zip(*rows, strict=True)])
 
 
-def _understood(decoder: "msgspec.json.Decoder[Learnt]", said: str) -> Learnt | None:
+def _understood(decoder: "msgspec.json.Decoder[Known]", said: str) -> Known | None:
     try:
         return decoder.decode(said)
     except msgspec.DecodeError:

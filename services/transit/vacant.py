@@ -1,6 +1,7 @@
 """Journeys that no vehicle makes: told by the timetable and how it is usually kept, or withdrawn."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date
 
 from msgspec.structs import replace
 
@@ -32,6 +33,13 @@ class Vacant:
         self._planned = planned
         self._history = history
         self._said: dict[Key, tuple[Coming, float]] = {}
+
+    def recall(self, said: Iterable[Coming]) -> None:
+        """Go on from what was said before a restart, or on another timetable: what was withdrawn stays so."""
+        for one in said:
+            journey = self._network.journey(one.trip_id, date.fromisoformat(one.service_date), one.start_s)
+            if journey is not None and one.basis is Basis.NOT_COMING:
+                self._said[journey.key] = (withdrawn(journey, one.reason), 0.0)
 
     def comings(
         self, made: Collection[Key], gone: Collection[Key], heard: Mapping[str, float], now: float

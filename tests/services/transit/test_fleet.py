@@ -106,8 +106,11 @@ def test_a_late_report_corrects_when_a_stop_was_passed() -> None:
 def test_following_goes_on_after_a_restart() -> None:
     reports = drive()
     first, second = Fleet(CITY, History()), Fleet(CITY, History())
-    follow(first, reports[:12])
-    second.restore("7", first.kept("7"))
+    told = follow(first, reports[:12])[-1].outlook
+    second.restore("7", first.kept("7"), told)
+    now = reports[12].at
+    kept, known = ([(one.trip_id, one.basis) for one in fleet.expected(now)] for fleet in (second, first))
+    assert kept == known, "what it makes nobody else is expected to make, before it is heard again"
     again = [visit.stop_id for one in follow(second, reports[12:]) for visit in one.visits]
     whole = [visit.stop_id for one in follow(first, reports[12:]) for visit in one.visits]
     assert again == whole

@@ -186,6 +186,42 @@ def test_a_journey_no_vehicle_makes_is_told_and_taken_back_once_one_does(street:
     assert street.rows(expected.format(street.now)) == []
 
 
+def withdrawn(street: Street) -> dict[str, str]:
+    """What stands in the tables of journeys that surely do not come: the reason, by trip."""
+    rows = street.rows(f"SELECT trip_id, coming FROM expected_journeys WHERE until > '{street.now}'")
+    told = {trip_id: msgspec.json.decode(str(coming), type=Coming) for trip_id, coming in rows}
+    return {trip_id: one.reason for trip_id, one in told.items() if one.basis is Basis.NOT_COMING}
+
+
+@pytest.mark.parametrize("change", ["another process", "another timetable"])
+def test_neither_a_restart_nor_another_timetable_brings_a_withdrawn_bus_back(street: Street, change: str) -> None:
+    """The only bus of the evening ends its trip ahead of time and is switched off; the next ones are never made."""
+    journey = street.journey("10-0720")
+
+    def change_and_tick() -> None:
+        if change == "another process":
+            street.restart()
+        else:
+            with street.database.begin() as transaction:
+                timetable.store(transaction, transit_city.network(f"{street.now}"), "test", street.now)
+        street.now += timedelta(seconds=follow.TICK_S)
+        street.pipeline.tick_buses()
+
+    street.drive(journey, "one", -90, 330, late_s=-90, trip_id="10-0720")
+    street.pipeline.tick_buses()
+    assert withdrawn(street) == {"10-0720": "silent"}
+    change_and_tick()
+    assert withdrawn(street) == {"10-0720": "silent"}
+    line_heard_s = 1_800
+    street.now = datetime.fromtimestamp(journey.start_at + 330 + line_heard_s - 45, UTC)
+    street.pipeline.tick_buses()
+    none_came = {"10-0740": "no_vehicle", "10b-0740": "no_vehicle"}
+    assert withdrawn(street) == none_came
+    street.now += timedelta(seconds=45)
+    change_and_tick()
+    assert withdrawn(street) == none_came, "though nothing of the line was heard for half an hour"
+
+
 def test_what_holds_already_is_not_written_again(street: Street) -> None:
     street.pipeline.tick_buses()
     count = "SELECT count(*), count(DISTINCT changed_in::text) FROM expected_journeys"
@@ -239,6 +275,25 @@ def test_a_bug_costs_the_vehicle_it_stands_in_and_no_reading(street: Street, mon
     assert street.rows("SELECT count(*) FROM bus_readings") == [(9,)]
     assert street.pipeline.buses is not None
     assert street.pipeline.buses.status.bus_faults == 3
+
+
+def test_a_vehicle_that_was_dropped_and_falls_silent_holds_up_nobody(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journey = street.journey("10-0720")
+    street.drive(journey, "one", 0, 120, trip_id="10-0720")
+
+    def stumbling(*_: object) -> Followed:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Fleet, "take", stumbling)
+        street.drive(journey, "one", 120, 150)
+    street.now += timedelta(minutes=11)
+    street.pipeline.tick_buses()
+    assert street.pipeline.buses is not None
+    assert street.pipeline.buses.status.bus_faults == 1
+    assert street.rows(f"SELECT count(*) > 0 FROM expected_journeys WHERE until > '{street.now}'") == [(True,)]
 
 
 def test_a_bug_in_writing_costs_no_reading_and_is_made_up_for(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
