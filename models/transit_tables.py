@@ -36,7 +36,7 @@ vehicle_outlooks = Table(
     Column("outlook", Text, nullable=False, comment="estimate.Outlook, JSON"),
     Column("belief", Text, nullable=False, comment="What following goes on from after a restart, JSON"),
     Index(None, "changed_in"),
-    postgresql_with={"fillfactor": 50},
+    postgresql_with={"fillfactor": 50, "toast_tuple_target": 8160},
 )
 
 expected_journeys = Table(

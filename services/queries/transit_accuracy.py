@@ -6,8 +6,8 @@ from datetime import date
 from sqlalchemy import Connection, func, select
 
 from models.transit_tables import estimate_scores
-from services.transit.accuracy import SUMS, Row
-from services.transit.tally import Sums
+from services.transit.accuracy import Row
+from services.transit.tally import SUMS, Sums, sums_of
 
 
 def sums_between(
@@ -21,4 +21,4 @@ def sums_between(
     if route_ids is not None:
         wanted = wanted.where(scores.route_id.in_(route_ids))
     rows = transaction.execute(wanted.group_by(scores.route_id, scores.eta_bin, scores.mbta_bin))
-    return [Row(row.route_id, row.eta_bin, row.mbta_bin, Sums(*(getattr(row, name) for name in SUMS))) for row in rows]
+    return [Row(row.route_id, row.eta_bin, row.mbta_bin, Sums(*sums_of(row))) for row in rows]

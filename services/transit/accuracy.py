@@ -5,11 +5,11 @@ estimates betters one of them at the others' cost.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from math import sqrt
 from typing import Self
 
-from services.transit.tally import ETA_LIMITS_S, MBTA_LIMITS_S, Sums
+from services.transit.tally import ETA_LIMITS_S, MBTA_LIMITS_S, Sums, sums_of
 
 HORIZONS_MIN = ((0, 3), (3, 6), (6, 10), (10, 15), (15, 30))
 """Of the benchmark's bins, by how far ahead the bus really was; the last has no limits of its own."""
@@ -117,9 +117,5 @@ def _grouped(pairs: Iterable[tuple[int, Sums]]) -> Mapping[int, Sums]:
 
 
 def _added(several: Iterable[Sums]) -> Sums:
-    columns = zip(*(astuple(sums) for sums in several), strict=True)
+    columns = zip(*map(sums_of, several), strict=True)
     return Sums(*(sum(column) for column in columns))
-
-
-SUMS = tuple(field.name for field in fields(Sums))
-"""The columns of `estimate_scores` that are added up, in order."""

@@ -110,15 +110,14 @@ class Belief(Struct, frozen=True):
         """For how long all its marks lie around here: it has not got anywhere, however its receiver trembles. A mark
         elsewhere between two here was a reflection.
         """
-        around = [
-            distance_m((mark.latitude, mark.longitude), (self.latitude, self.longitude)) < HERE_M for mark in self.marks
-        ]
-        since = self.at
-        for index in range(len(self.marks) - 1, -1, -1):
-            if around[index]:
-                since = self.marks[index].at
-            elif index == 0 or not around[index - 1]:
+        here, since, elsewhere = (self.latitude, self.longitude), self.at, False
+        for mark in reversed(self.marks):
+            if distance_m((mark.latitude, mark.longitude), here) < HERE_M:
+                since, elsewhere = mark.at, False
+            elif elsewhere:
                 break
+            else:
+                elsewhere = True
         return self.at - since
 
     @property
@@ -133,14 +132,16 @@ class Belief(Struct, frozen=True):
 
     def place(self) -> Place:
         """The likeliest of it all."""
-        if not self.hypotheses or self.off_probability > 0.5:
+        off, weights = exp(self.off), [exp(one.total) for one in self.hypotheses]
+        together = off + sum(weights)
+        if not weights or off / together > 0.5:
             return self._astray()
         lines: dict[int, float] = {}
-        for one in self.hypotheses:
-            lines[one.pattern] = lines.get(one.pattern, 0.0) + exp(one.total)
+        for one, weight in zip(self.hypotheses, weights, strict=True):
+            lines[one.pattern] = lines.get(one.pattern, 0.0) + weight
         # The line first, then the journey: many journeys share the weight of a line that one of another may not have.
         best = max(self.hypotheses, key=lambda one: (lines[one.pattern], one.total))
-        return self._on(best, self._running_phase(best), self.probability(best))
+        return self._on(best, self._running_phase(best), exp(best.total) / together)
 
     def _running_phase(self, best: Hypothesis) -> Phase:
         going = best.stage in (Stage.RUNNING, Stage.ARRIVED) and self.still_s < STALLED_S

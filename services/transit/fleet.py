@@ -115,7 +115,7 @@ class Fleet:
         visits, scores = self._put(trail, report)
         last = trail.last()
         assert last is not None  # a report was put, or another stood in its place
-        place = last.belief.place()
+        place = trail.place or last.belief.place()
         pace = last.track.paces[1] if last.track is not None and last.track.key == _key(place) else 0.0
         prospects = predict(self.network, place, self.history, now, pace)
         outlook = self._look_out(trail, report.vehicle, place, prospects, now)
@@ -225,7 +225,7 @@ class Fleet:
     def _go_on(self, trail: Trail, report: Report, scores: list[Score]) -> list[Visit]:
         before = trail.last()
         belief = self._matcher.match(before.belief if before else None, report)
-        place = belief.place()
+        place = trail.place = belief.place()
         journey = self._journey(place) if place.phase in (Phase.IN_PROGRESS, Phase.LAYOVER) else None
         track = before.track if before else None
         if journey is None or place.at != report.at:

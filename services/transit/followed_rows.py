@@ -1,7 +1,6 @@
 """What following buses leaves in the tables and goes on from: many rows a statement, each in its key's order."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -14,7 +13,7 @@ from models.rows import driver
 from services.transit.estimate import Coming, Outlook
 from services.transit.fleet import Reached, Score, Visit
 from services.transit.history import Link, Trust
-from services.transit.tally import Sums, tallied
+from services.transit.tally import SUMS, tallied
 
 Known = TypeVar("Known", Link, Trust, Outlook)
 
@@ -28,7 +27,6 @@ _LINK = msgspec.json.Decoder(Link)
 _TRUST = msgspec.json.Decoder(Trust)
 _COMING = msgspec.json.Decoder(Coming)
 _OUTLOOK = msgspec.json.Decoder(Outlook)
-_SUMS = [field.name for field in fields(Sums)]
 
 _OUTLOOKS = """
 INSERT INTO vehicle_outlooks AS kept (vehicle, observed_at, outlook, belief)
@@ -50,11 +48,11 @@ SELECT DISTINCT ON (trip_id, service_date, start_s)
 FROM stop_visits WHERE arrived_at > %b ORDER BY trip_id, service_date, start_s, arrived_at DESC, position DESC
 """
 _SCORES = f"""
-INSERT INTO estimate_scores AS kept (day, hour, route_id, eta_bin, mbta_bin, {", ".join(_SUMS)})
+INSERT INTO estimate_scores AS kept (day, hour, route_id, eta_bin, mbta_bin, {", ".join(SUMS)})
 SELECT * FROM unnest(%b::date[], %b::int2[], %b::text[], %b::int2[], %b::int2[], %b::int4[], %b::float8[], %b::float8[],
     %b::float8[], %b::float8[], %b::float8[], %b::int4[], %b::int4[], %b::int4[], %b::int4[])
 ON CONFLICT (day, hour, route_id, eta_bin, mbta_bin)
-    DO UPDATE SET {", ".join(f"{name} = kept.{name} + excluded.{name}" for name in _SUMS)}
+    DO UPDATE SET {", ".join(f"{name} = kept.{name} + excluded.{name}" for name in SUMS)}
 """
 _EXPECTED = """
 INSERT INTO expected_journeys (trip_id, service_date, start_s, until, coming)

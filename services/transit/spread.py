@@ -44,9 +44,9 @@ class Ratios(Struct, array_like=True):
     median: float = 0.0
 
     def quantiles(self) -> Quantiles:
-        """All four."""
+        """All four, in their order: P10 and the riders' no later than the median, P90 no earlier."""
         p10, rider, p90 = self.values
-        return p10, rider, self.median, p90
+        return min(p10, self.median), min(rider, self.median), self.median, max(p90, self.median)
 
     def take(self, ratio: float, weight: float) -> None:
         """One error more, in spreads."""

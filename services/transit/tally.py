@@ -6,8 +6,9 @@ was told to be) define it; both judge the error, actual less told, seconds, limi
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
+from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 from services.transit.fleet import Score
@@ -53,6 +54,11 @@ class Sums:
         self.inside += score.inside
 
 
+SUMS = tuple(field.name for field in fields(Sums))
+"""The columns of `estimate_scores` that are added up, in order."""
+sums_of = attrgetter(*SUMS)
+
+
 def tallied(scores: Iterable[Score], zone: ZoneInfo) -> list[tuple[object, ...]]:
     """Rows to be added to `estimate_scores`: its key, then its sums."""
     sums: dict[Key, Sums] = {}
@@ -63,7 +69,7 @@ def tallied(scores: Iterable[Score], zone: ZoneInfo) -> list[tuple[object, ...]]
         eta_bin, mbta_bin = bisect_right(ETA_ENDS_S, score.horizon_s), bisect_right(MBTA_ENDS_S, score.told_s)
         key = (when.date(), when.hour, score.route_id, eta_bin, mbta_bin)
         sums.setdefault(key, Sums()).add(score, eta_bin, mbta_bin)
-    return [(*key, *astuple(sums[key])) for key in sorted(sums)]
+    return [(*key, *sums_of(sums[key])) for key in sorted(sums)]
 
 
 def _accurate(limits_s: Sequence[tuple[float, float]], bin_: int, error_s: float) -> bool:

@@ -3,7 +3,7 @@
 from msgspec import Struct, field
 
 from services.transit.belief import Belief
-from services.transit.estimate import Outlook
+from services.transit.estimate import Outlook, Place
 from services.transit.history import Departed, Lesson
 from services.transit.passages import Track
 from services.transit.proving import Samples
@@ -33,13 +33,15 @@ class Step(Struct, frozen=True):
 class Trail(Struct):
     """The steps, oldest first; what stood before them; what was told and waits to come true.
 
-    `called`: how far along it is by its own word (see `fleet.Call`), where it names its stops.
+    `place`: where the last step puts it, None before the first one. `called`: how far along it is by its own word (see
+    `fleet.Call`), where it names its stops.
     """
 
     before: Kept | None = None
     steps: list[Step] = field(default_factory=list)
     samples: Samples = field(default_factory=Samples)
     outlook: Outlook | None = None
+    place: Place | None = None
     called: Track | None = None
 
     def last(self) -> Step | Kept | None:

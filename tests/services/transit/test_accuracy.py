@@ -12,9 +12,9 @@ from sqlalchemy import Connection, insert
 
 from models.transit_tables import estimate_scores
 from services.queries.transit_accuracy import sums_between
-from services.transit.accuracy import ALL_LINES, SUMS, Row, by_line
+from services.transit.accuracy import ALL_LINES, Row, by_line
 from services.transit.fleet import Score
-from services.transit.tally import ETA_ENDS_S, ETA_LIMITS_S, FARTHEST_S, Sums, tallied
+from services.transit.tally import ETA_ENDS_S, ETA_LIMITS_S, FARTHEST_S, SUMS, Sums, tallied
 
 ZONE = ZoneInfo("America/Argentina/Buenos_Aires")
 NOON = datetime(2026, 3, 2, 15, tzinfo=UTC).timestamp()
