@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from models.migrations import upgrade
 from services.embedded import embedded_broker, embedded_postgres
 from services.runtime import open_database
-from tests.databases import new_database
+from tests.databases import new_database, open_copy
 
 settings.register_profile(
     "any machine", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -75,10 +75,8 @@ def database(migrated_url: str) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def _shared_database(database_url: str, migrated_name: str) -> Iterator[Engine]:
-    with new_database(database_url, migrated_name) as url:
-        engine = open_database(url, name="test")
+    with open_copy(database_url, migrated_name) as engine:
         yield engine
-        engine.dispose()
 
 
 @pytest.fixture

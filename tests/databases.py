@@ -7,7 +7,10 @@ from itertools import count
 
 import psycopg
 from psycopg.sql import SQL, Identifier
+from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
+
+from services.runtime import open_database
 
 _NUMBERS = count(1)
 
@@ -23,3 +26,14 @@ def new_database(server_url: str, template: str = "template0") -> Iterator[str]:
     finally:
         with psycopg.connect(server_url, autocommit=True) as server:
             server.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
+@contextmanager
+def open_copy(server_url: str, template: str) -> Iterator[Engine]:
+    """A copy of a database, open, and dropped when left. Nobody may be connected to the one it is copied from."""
+    with new_database(server_url, template) as url:
+        engine = open_database(url, name="test")
+        try:
+            yield engine
+        finally:
+            engine.dispose()

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
@@ -109,20 +110,27 @@ def _bug(_request: Request, _error: Exception) -> JSONResponse:
 
 
 def problems() -> dict[int | str, dict[str, Any]]:
-    """How a documented request can fail besides being malformed, for the OpenAPI description."""
+    """How a documented request can fail besides being malformed; `as_problems` says what such an answer holds."""
     wrong = (400, 401, 403, 404, 409, 413, 429, 503)
-    return {status: {"model": Problem, "description": HTTPStatus(status).phrase} for status in wrong}
+    return {status: {"description": HTTPStatus(status).phrase} for status in wrong}
 
 
 def as_problems(openapi: dict[str, Any]) -> dict[str, Any]:
-    """The same OpenAPI description with every error as what it is: a problem."""
-    schema = {"$ref": "#/components/schemas/Problem"}
+    """The same OpenAPI description with every error as what it is: a problem.
+
+    Told here once: named with each route, it would be made a model of its own for each of hundreds of answers.
+    """
+    components = "#/components/schemas/"
     for path in openapi["paths"].values():
         for operation in path.values():
             for status, response in operation["responses"].items():
                 if status >= "400":
-                    response["content"] = {MEDIA_TYPE: {"schema": schema}}
+                    response["content"] = {MEDIA_TYPE: {"schema": {"$ref": f"{components}Problem"}}}
     schemas = openapi["components"]["schemas"]
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
+    _, described = models_json_schema(
+        [(one, "serialization") for one in (Problem, Fault)], ref_template=components + "{model}"
+    )
+    schemas.update(described["$defs"])
     return openapi

@@ -14,7 +14,7 @@ from services.load import load
 from services.patience import DATABASE_LOST
 from services.pipeline import Pipeline
 from services.runtime import Every
-from services.seed import LA_PLATA, read_seed
+from tests.seeds import la_plata
 from tests.services.test_remembering import NOON, TOLD, Clock, story, told
 
 SWEEP = (
@@ -59,7 +59,7 @@ class Town:
 @pytest.mark.parametrize("seed", range(3))
 def test_judged_ahead_or_in_its_turn_the_tables_say_the_same(database: Engine, seed: int) -> None:
     with database.begin() as transaction:
-        load(transaction, read_seed(LA_PLATA), NOON)
+        load(transaction, la_plata(), NOON)
     random = Random(seed)
     batches = story(random, 160)
     with database.connect() as reference:
@@ -83,7 +83,7 @@ def test_what_was_judged_ahead_of_a_commit_that_failed_is_judged_again(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with database.begin() as transaction:
-        load(transaction, read_seed(LA_PLATA), NOON)
+        load(transaction, la_plata(), NOON)
     town = Town(database, Random(0))
     batches = [batch for batch in story(Random(7), 40) if len(batch) == 2]
     town.clock.now = NOON

@@ -19,7 +19,7 @@ from services.load import load
 from services.patience import outlast
 from services.pipeline import Pipeline
 from services.rejections import kept, take_again
-from services.seed import LA_PLATA, read_seed
+from tests.seeds import la_plata
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
 RIVER = "gato-143-524"
@@ -46,7 +46,7 @@ def clock() -> Clock:
 def pipeline(database: Engine, clock: Clock) -> Iterator[Pipeline]:
     """A pipeline for all kinds, with La Plata loaded."""
     with database.begin() as transaction:
-        load(transaction, read_seed(LA_PLATA), NOON)
+        load(transaction, la_plata(), NOON)
     pipeline = Pipeline(database, clock, lane=None)
     yield pipeline
     pipeline.close()

@@ -13,7 +13,7 @@ from services import pipeline
 from services.load import load
 from services.pipeline import Pipeline
 from services.runtime import Every
-from services.seed import LA_PLATA, read_seed
+from tests.seeds import la_plata
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
 HOUR_S = 3600.0
@@ -41,7 +41,7 @@ class Clock:
 @pytest.fixture
 def city(transaction: Connection) -> Connection:
     """La Plata, in a transaction that is rolled back."""
-    load(transaction, read_seed(LA_PLATA), NOON)
+    load(transaction, la_plata(), NOON)
     return transaction
 
 
@@ -125,7 +125,7 @@ def test_what_fails_beside_readings_made_again_costs_them_no_judgement(
     database: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with database.begin() as transaction:
-        load(transaction, read_seed(LA_PLATA), NOON)
+        load(transaction, la_plata(), NOON)
     clock = Clock()
 
     def said(minute: int) -> Message:

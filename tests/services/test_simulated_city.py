@@ -17,7 +17,7 @@ from ingest.decode import decode
 from ingest.timetable import read
 from models.reading import Presence, Reading
 from services.embedded import embedded_broker
-from services.seed import LA_PLATA, read_seed
+from tests.seeds import la_plata
 
 ROOT = Path(__file__).parents[2]
 HEARD_S = 20.0
@@ -82,11 +82,11 @@ def heard(ear: Broker, enough: Callable[[list[object]], bool]) -> list[object]:
 def all_said_goodbye(items: list[object]) -> bool:
     """The last that a city says is each device's will."""
     left = [item for item in items if isinstance(item, Presence) and not item.online]
-    return len(left) >= len(read_seed(LA_PLATA).city.devices)
+    return len(left) >= len(la_plata().city.devices)
 
 
 def test_a_city_speaks_for_a_while_and_says_goodbye(ear: Broker, folder: Path) -> None:
-    city = read_seed(LA_PLATA).city
+    city = la_plata().city
     settings = FIVE_MINUTES_IN_FIVE_SECONDS | {"VIGIA_DATA_DIR": str(folder)}
     process = started(settings, "simulate", "--scenario", "quiet", "--faults", "none", "--duration", "5m", "--no-buses")
     out, err = process.communicate(timeout=60)

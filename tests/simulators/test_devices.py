@@ -9,11 +9,11 @@ from ingest.decode import decode
 from models.kinds import BY_NAME, KINDS
 from models.place import City, Device, Station, WireFormat
 from models.reading import Message, Presence, Reading
-from services.seed import LA_PLATA, read_seed
 from simulators.devices import SENSES, SimulatedDevice, topic_of
 from simulators.parcel import Parcel
 from simulators.scenarios import SCENARIOS
 from simulators.world import World
+from tests.seeds import la_plata
 
 START = SCENARIOS["storm_2013"].opens_at
 MINUTES = 60
@@ -27,7 +27,7 @@ def station_of(city: City, kind: str) -> Station:
 
 def spoken(kind: str, format: WireFormat, *, seed: int = 1, period_s: int = 60) -> tuple[SimulatedDevice, list[Parcel]]:  # noqa: A002
     """An hour of one device in the storm."""
-    city = read_seed(LA_PLATA).city
+    city = la_plata().city
     station = station_of(city, kind)
     world = World(city, SCENARIOS["storm_2013"].weather, seed, START)
     said = Device(
@@ -107,7 +107,7 @@ def test_a_bucket_tips_whole_tips_and_loses_no_rain() -> None:
     _, parcels = spoken("rain", WireFormat.JSON)
     tips = [float(str(one.values[kind.measure_index])) / kind.signal.resolution for one in readings(parcels)]
     assert all(abs(tip - round(tip)) < 1e-6 for tip in tips)
-    city = read_seed(LA_PLATA).city
+    city = la_plata().city
     world = World(city, SCENARIOS["storm_2013"].weather, 1, START)
     for _ in range(MINUTES):
         world.step()

@@ -10,7 +10,6 @@ import orjson
 import pytest
 
 from models.kinds import BY_NAME
-from services.seed import LA_PLATA, read_seed
 from simulators.faults import (
     SENTINEL,
     dies,
@@ -33,6 +32,7 @@ from simulators.parcel import Parcel, in_order
 from simulators.scenario import Cast, Traffic
 from simulators.scenarios import SCENARIOS
 from simulators.trackers import Odds
+from tests.seeds import la_plata
 
 START = datetime(2013, 4, 2, 18, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -175,7 +175,7 @@ def test_a_fault_of_one_device_leaves_the_others_alone(fault: Callable[[Iterator
 
 
 def test_a_city_in_trouble_is_the_same_for_the_same_seed_and_keeps_its_order() -> None:
-    city = read_seed(LA_PLATA).city
+    city = la_plata().city
     scenario = SCENARIOS["storm_2013"]
 
     def told(seed: int) -> list[Parcel]:

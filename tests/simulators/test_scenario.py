@@ -6,10 +6,10 @@ from itertools import islice, takewhile
 import pytest
 
 from models.place import City
-from services.seed import LA_PLATA, read_seed
 from simulators.parcel import Parcel, in_order
 from simulators.scenario import LONGEST_WAIT_S, Cast, play, told_from
 from simulators.scenarios import SCENARIOS
+from tests.seeds import la_plata
 
 NOON = datetime(2026, 11, 21, 15, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ class Watch:
 
 @pytest.fixture(scope="module")
 def city() -> City:
-    return read_seed(LA_PLATA).city
+    return la_plata().city
 
 
 def test_parcels_are_put_in_order_without_waiting_for_the_end() -> None:

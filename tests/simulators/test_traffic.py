@@ -5,8 +5,8 @@ from random import Random
 from statistics import mean
 
 from models.place import Street
-from services.seed import LA_PLATA, read_seed
 from simulators.traffic import Vehicle, flow_per_min, vehicles
+from tests.seeds import la_plata
 
 AVENUE = Street(id="av", name="Av.", limit_kmh=60.0)
 TUESDAY = datetime.fromisoformat("2013-04-02T00:00-03:00")
@@ -48,7 +48,7 @@ def test_most_keep_the_limit_some_do_not_and_few_by_far() -> None:
 
 
 def test_a_school_slows_its_street_but_not_enough() -> None:
-    street = read_seed(LA_PLATA).city.station("radar-13-60").street
+    street = la_plata().city.station("radar-13-60").street
     assert street is not None
     opening = hour(street, "07:30")[:100]
     assert 20 < mean(one.speed_kmh for one in opening) < 40

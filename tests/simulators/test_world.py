@@ -6,11 +6,11 @@ import pytest
 
 from models.place import City
 from models.rule import Stage
-from services.seed import LA_PLATA, read_seed
 from simulators.scenarios import SCENARIOS
 from simulators.scenarios.storm_2013 import BEGAN_AT
 from simulators.weather import MINUTE
 from simulators.world import World
+from tests.seeds import la_plata
 
 STORM = SCENARIOS["storm_2013"]
 DAYS = 2
@@ -18,7 +18,7 @@ DAYS = 2
 
 @pytest.fixture(scope="module")
 def city() -> City:
-    return read_seed(LA_PLATA).city
+    return la_plata().city
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def levels(city: City) -> dict[str, list[float]]:
 
 @pytest.fixture(scope="module")
 def thresholds() -> dict[str, tuple[float, float, float]]:
-    rules = read_seed(LA_PLATA).rules
+    rules = la_plata().rules
     return {rule.subject: rule.judgement.thresholds_m for rule in rules if isinstance(rule.judgement, Stage)}
 
 

@@ -14,7 +14,7 @@ from services.load import load
 from services.queries import series
 from services.queries.forecasts import forecasts
 from services.queries.speeds import Which, street_speeds
-from services.seed import LA_PLATA, read_seed
+from tests.seeds import la_plata
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
 """A Thursday; nine in the morning in La Plata."""
@@ -25,7 +25,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def city(transaction: Connection) -> Connection:
     """La Plata, in a transaction of the test's own."""
-    load(transaction, read_seed(LA_PLATA), NOON)
+    load(transaction, la_plata(), NOON)
     return transaction
 
 
@@ -140,7 +140,7 @@ def test_only_published_forecasts_of_moving_water_are_told(city: Connection) -> 
 def test_hours_are_the_same_on_plain_postgresql_and_timescale(either: Engine) -> None:
     with either.begin() as transaction:
         upgrade(transaction)
-        load(transaction, read_seed(LA_PLATA), NOON)
+        load(transaction, la_plata(), NOON)
         transaction.execute(
             text(
                 "INSERT INTO river_readings (device_id, observed_at, seq, received_at, level_m, flags)"

@@ -18,9 +18,9 @@ from services.api.feed import Feed
 from services.load import load
 from services.pipeline import Pipeline
 from services.runtime import open_database
-from services.seed import LA_PLATA, read_seed
 from services.settings import Settings
-from tests.databases import new_database
+from tests.databases import open_copy
+from tests.seeds import la_plata
 from tests.serving import listening
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
@@ -104,7 +104,7 @@ def city_on(database: Engine) -> Iterator[City]:
     """La Plata loaded into a database and served, with nothing measured yet."""
     clock = Clock()
     with database.begin() as transaction:
-        load(transaction, read_seed(LA_PLATA), NOON)
+        load(transaction, la_plata(), NOON)
         token = add_operator(transaction, "ana", NOON)
     pipeline = Pipeline(database, clock, lane=None)
     settings = Settings(api_port=0, statement_timeout_s=3)
@@ -123,8 +123,5 @@ def city(database: Engine) -> Iterator[City]:
 @pytest.fixture(scope="session")
 def quiet_city(database_url: str, migrated_name: str) -> Iterator[City]:
     """A city for all tests that change nothing in it."""
-    with new_database(database_url, migrated_name) as url:
-        engine = open_database(url, name="test")
-        with city_on(engine) as made:
-            yield made
-        engine.dispose()
+    with open_copy(database_url, migrated_name) as engine, city_on(engine) as made:
+        yield made

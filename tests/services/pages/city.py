@@ -23,7 +23,7 @@ from models.tables import (
 )
 from services.api.access import add_operator
 from services.load import load
-from services.seed import LA_PLATA, read_seed
+from tests.seeds import la_plata
 
 NOW = datetime(2013, 4, 2, 21, 7, 30, tzinfo=UTC)
 """18:07 in La Plata."""
@@ -35,7 +35,7 @@ Row = dict[str, Any]
 
 def load_seed(transaction: Connection) -> None:
     """La Plata as Vigía ships it, without a single reading."""
-    load(transaction, read_seed(LA_PLATA), NOW - timedelta(days=30))
+    load(transaction, la_plata(), NOW - timedelta(days=30))
 
 
 def beat(transaction: Connection, at: datetime = NOW) -> None:

@@ -21,8 +21,8 @@ from services.transit.gsm7 import septets
 from services.transit.tally import tallied
 from services.transit.view import blinded
 from simulators import lines
+from tests.databases import open_copy
 from tests.services.pages.city import attend, load_seed
-from tests.services.pages.conftest import copied, dropped
 from tests.services.pages.riders import NOW, Town, put_in_force, town
 from tests.services.pages.site import ORIGIN, read
 
@@ -33,21 +33,17 @@ BUSIEST = "LP1680"
 @pytest.fixture(scope="session")
 def lines_name(database_url: str, migrated_name: str) -> Iterator[str]:
     """The name of a database with the schematic La Plata's timetable, which others are copied from."""
-    name = f"{migrated_name}_lines"
-    engine = copied(database_url, migrated_name, name)
-    put_in_force(engine, lines.network())
-    engine.dispose()
-    yield name
-    dropped(database_url, engine)
+    with open_copy(database_url, migrated_name) as engine:
+        put_in_force(engine, lines.network())
+        engine.dispose()
+        yield engine.url.database or ""
 
 
 @pytest.fixture
 def city(database_url: str, lines_name: str) -> Iterator[Town]:
     """The schematic La Plata, no bus heard of."""
-    engine = copied(database_url, lines_name, f"{lines_name}_one")
-    with town(engine) as made:
+    with open_copy(database_url, lines_name) as engine, town(engine) as made:
         yield made
-    dropped(database_url, engine)
 
 
 def size(response: httpx.Response) -> int:

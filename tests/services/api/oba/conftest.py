@@ -6,9 +6,8 @@ import pytest
 from onebusaway import OnebusawaySDK
 
 from models.network import Network
-from services.runtime import open_database
 from services.transit.estimate import Basis, Coming, Outlook
-from tests.databases import new_database
+from tests.databases import open_copy
 from tests.services.api.transit_town import SEVEN, Town, coming, outlook, town_on
 from tests.transit_city import SHORT
 
@@ -64,9 +63,6 @@ def strict_client(town: Town) -> OnebusawaySDK:
 @pytest.fixture(scope="package")
 def town(database_url: str, migrated_name: str) -> Iterator[Town]:
     """The town, for all tests that change nothing in it but riders' reports."""
-    with new_database(database_url, migrated_name) as url:
-        engine = open_database(url, name="test")
-        with town_on(engine) as made:
-            awaken(made)
-            yield made
-        engine.dispose()
+    with open_copy(database_url, migrated_name) as engine, town_on(engine) as made:
+        awaken(made)
+        yield made
