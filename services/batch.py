@@ -26,10 +26,8 @@ class Arrived:
     """The message of each reading."""
     presences: list[Presence] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
-
-    def senders(self) -> set[Sender]:
-        """Every device the batch speaks of."""
-        return {*map(sender_of, self.readings), *map(sender_of, self.presences)}
+    heard: set[Sender] = field(default_factory=set)
+    """Every device the batch speaks of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +68,7 @@ def sorted_out(messages: Iterable[Message], foreign: str | None) -> Arrived:
                     arrived.rejected.append(item)
                 case _:
                     assert_never(item)
+    arrived.heard = {*map(sender_of, arrived.readings), *map(sender_of, arrived.presences)}
     return arrived
 
 

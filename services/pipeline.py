@@ -272,8 +272,7 @@ class Pipeline:
         """Check and judge the next batch, where that asks nothing of the tables."""
         if batch.arrived is None or self.book is None or batch.arrived.presences:
             return
-        heard = batch.arrived.senders()
-        devices = self.registry.known(heard)
+        devices = self.registry.known(batch.arrived.heard)
         if devices is None or not self.memories.knows(device.id for device in devices.values()):
             return
         checked = check(devices, self.memories, batch.arrived.readings)
@@ -340,9 +339,8 @@ class Pipeline:
         book = self._current_book(transaction)
         arrived = batch.arrived or sorted_out(batch.messages, self.foreign)
         self._readings_a_message = len(arrived.readings) / max(1, len(batch.messages))
-        heard = arrived.senders()
-        devices = self.registry.resolve(transaction, heard, now)
-        senders = {devices[sender].id: sender for sender in heard}
+        devices = self.registry.resolve(transaction, arrived.heard, now)
+        senders = {devices[sender].id: sender for sender in arrived.heard}
         met = self.memories.fetch(transaction, senders, lock=careful)
         again = self._made_again(transaction, devices, {device_id: senders[device_id] for device_id in met})
         ready = batch.ready if batch.ready and batch.ready.turn == self._turn and not careful else None
