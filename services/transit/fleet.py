@@ -20,7 +20,7 @@ from services.transit.proving import Score
 from services.transit.report import Report
 from services.transit.standing import lapsed
 from services.transit.trail import Kept, Step, Trail
-from services.transit.vacant import Vacant
+from services.transit.vacant import SILENT_S, Making, Vacant
 
 __all__ = ["BEGUN_S", "FORGOTTEN_S", "GONE_S", "Call", "Fleet", "Followed", "Reached", "Score", "Visit"]
 
@@ -102,7 +102,8 @@ class Fleet:
         self._vacant = Vacant(network, Journeys(network), history)
         self._trails: dict[str, Trail] = {}
         self._journeys: dict[Key, Journey] = {}
-        self._heard: dict[str, float] = {}
+        self._lines: dict[str, float] = {}
+        self._companies: dict[str, float] = {}
         self._begun: dict[Key, Begun] = {}
 
     def take(self, report: Report, now: float) -> Followed:
@@ -153,10 +154,27 @@ class Fleet:
             for one in outlook.coming
             if vehicle not in vague or one.basis is Basis.NOT_COMING
         }
-        # A vehicle that is heard and makes another journey now either ended this one or was mistaken for making it.
+        gone: set[Key] = set()
+        underway: set[str] = set()
         present = heard.keys() - vague
-        gone = {key for key, one in self._begun.items() if one.ended or one.vehicle not in present}
-        return self._vacant.comings(made, gone, self._heard, now)
+        for key, one in self._begun.items():
+            if one.ended:
+                gone.add(key)
+            elif one.vehicle not in present:
+                # Where its company was heard long after, it was this bus that fell silent; else all may have.
+                agency_id = self._agency_of(key)
+                if self._companies.get(agency_id, 0.0) >= one.at + SILENT_S:
+                    gone.add(key)
+                else:
+                    made.add(key)
+                    underway.add(agency_id)
+            elif key in made:
+                underway.add(self._agency_of(key))
+        return self._vacant.comings(Making(made, gone, self._lines, self._companies, underway), now)
+
+    def _agency_of(self, key: Key) -> str:
+        pattern = self.network.patterns[self.network.trips[key[0]].pattern]
+        return self.network.routes[pattern.route_id].agency_id
 
     # Keeping and forgetting
 
@@ -295,8 +313,9 @@ class Fleet:
 
     def _hear(self, pattern: int, at: float) -> None:
         if pattern >= 0:
-            route_id = self.network.patterns[pattern].route_id
-            self._heard[route_id] = max(at, self._heard.get(route_id, 0.0))
+            route = self.network.routes[self.network.patterns[pattern].route_id]
+            self._lines[route.id] = max(at, self._lines.get(route.id, 0.0))
+            self._companies[route.agency_id] = max(at, self._companies.get(route.agency_id, 0.0))
 
     def _prove(self, trail: Trail, journey: Journey, pattern: Pattern, crossing: Crossing) -> Iterator[Score]:
         return trail.samples.prove(journey.key, crossing, pattern.route_id, self.history.trust.spread)

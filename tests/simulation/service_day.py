@@ -1,4 +1,7 @@
-"""A service day of some lines, followed from the bytes of their trackers, with what riders were told and the truth."""
+"""A service day of some lines, followed from the bytes of their trackers, with what riders were told and the truth.
+
+A few times in the day another process goes on from what the tables hold.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,7 +13,7 @@ from ingest.decode import decode
 from models.network import Network
 from models.reading import Message, Reading
 from services.transit.estimate import Basis, Coming, Outlook
-from services.transit.fleet import Fleet
+from services.transit.fleet import BEGUN_S, Fleet, Followed, Reached
 from services.transit.follow import report_of
 from services.transit.history import History
 from services.transit.view import Expected, View, advanced, empty
@@ -26,6 +29,7 @@ from simulators.weather import MINUTE
 TICK_S = 60.0
 HOLDS_S = 120.0
 """How long what is said of a journey without a bus holds, as in the pipeline."""
+RESTARTS = 4
 FLOOD = (point_of(corner("7 y 520")),)
 FLOODED_H = (15, 18)
 """Hours of the service day with water over avenue 7."""
@@ -87,6 +91,12 @@ class Day:
         self._fleet = Fleet(self.network, History())
         self._view: View = empty(self.network)
         self._behind: dict[str, str] = {}
+        random = Random(f"{self.seed}/restarts")
+        hours = sorted(random.uniform(0, self.hours) for _ in range(RESTARTS))
+        self._restarts = [(self.begins + timedelta(hours=hour)).timestamp() for hour in hours]
+        self._kept: dict[str, tuple[Outlook, str]] = {}
+        self._reached: dict[Key, Reached] = {}
+        self._expected: tuple[Coming, ...] = ()
 
     def run(self) -> None:
         """Follow every report as it comes in, and look once a minute at what is public."""
@@ -126,11 +136,32 @@ class Day:
             assert report is not None
             followed = self._fleet.take(report, now)
             fresh[report.vehicle] = followed.outlook
+            self._keep(report.vehicle, followed)
             self.reports += 1
 
+    def _keep(self, vehicle: str, followed: Followed) -> None:
+        """What the tables hold of it."""
+        before = self._kept.get(vehicle)
+        if before is None or followed.outlook.place.at >= before[0].place.at:
+            self._kept[vehicle] = (followed.outlook, self._fleet.kept(vehicle))
+        for visit in followed.visits:
+            key = (visit.trip_id, visit.service_date, visit.start_s)
+            if key not in self._reached or self._reached[key].at <= visit.arrived_at:
+                self._reached[key] = Reached(key, visit.vehicle, visit.position, visit.arrived_at)
+
+    def _restart(self, now: float) -> None:
+        self._fleet = Fleet(self.network, self._fleet.history)
+        self._fleet.recall(self._expected, [one for one in self._reached.values() if now - one.at < BEGUN_S])
+        for vehicle, (outlook, kept) in self._kept.items():
+            self._fleet.restore(vehicle, kept, outlook)
+
     def _look(self, now: float, fresh: dict[str, Outlook]) -> None:
+        if self._restarts and now >= self._restarts[0]:
+            self._restarts.pop(0)
+            self._restart(now)
         self._fleet.forget(now)
-        expected = [Expected(coming, now + HOLDS_S) for coming in self._fleet.expected(now)]
+        self._expected = self._fleet.expected(now)
+        expected = [Expected(coming, now + HOLDS_S) for coming in self._expected]
         self._view = advanced(self._view, fresh.values(), expected)
         fresh.clear()
         stuck = {one.bus.vehicle for one in self._trackers.trackers if now < one.stuck_until + TICK_S}

@@ -126,7 +126,7 @@ def test_a_journey_nobody_makes_is_told_by_the_timetable_and_withdrawn_where_oth
     unheard = coming(fleet.expected(SIX + 1_200 + 700), "10-0620")
     assert unheard is not None
     assert unheard.basis is Basis.SCHEDULE
-    follow(fleet, drive("9", SIX + 600, trip_id="10s-0610")[:14])
+    follow(fleet, drive("9", SIX + 600, trip_id="10s-0610"))
     gone = coming(fleet.expected(SIX + 1_200 + 700), "10-0620")
     assert gone is not None
     assert (gone.basis, gone.reason, gone.p50) == (Basis.NOT_COMING, "no_vehicle", ())
@@ -134,11 +134,38 @@ def test_a_journey_nobody_makes_is_told_by_the_timetable_and_withdrawn_where_oth
 
 def test_what_is_withdrawn_stays_so_when_the_lines_other_buses_fall_silent_too() -> None:
     fleet = Fleet(CITY, History())
-    follow(fleet, drive("9", SIX)[:14])
+    follow(fleet, drive("9", SIX))
     for after_s in (1_950, 2_050, 2_150):
         gone = coming(fleet.expected(SIX + after_s), "10-0620")
         assert gone is not None
         assert (gone.basis, gone.reason) == (Basis.NOT_COMING, "no_vehicle"), after_s
+
+
+def test_while_a_whole_company_falls_silent_nothing_is_withdrawn_and_afterwards_what_is_missing_is() -> None:
+    """At 6:23:30 what carries the reports breaks, with a bus on its way; at 6:36 another bus is heard."""
+    fleet = Fleet(CITY, History())
+    follow(fleet, drive("7", SIX + 1_200, trip_id="10-0620")[:14])
+    for after_s in range(1_410, 2_160, 15):
+        told = fleet.expected(SIX + after_s)
+        assert {one.trip_id for one in told if one.basis is Basis.NOT_COMING} <= {"10s-0610"}, (
+            "which was missing before"
+        )
+        assert coming(told, "10-0620") is None, "nobody else is to make what it was making"
+    follow(fleet, drive("9", SIX + 2_220, trip_id="10-0640"))
+    told = fleet.expected(SIX + 2_160)
+    reasons = {one.trip_id: one.reason for one in told if one.basis is Basis.NOT_COMING}
+    assert (reasons["10-0620"], reasons["10s-0630"]) == ("silent", "no_vehicle")
+
+
+def test_the_last_bus_of_the_night_is_withdrawn_though_its_line_was_long_quiet() -> None:
+    """Nothing of the line is heard after a bus ended its journey at 6:06; two journeys later nobody was missed yet."""
+    fleet = Fleet(CITY, History())
+    follow(fleet, drive())
+    (few, many) = (fleet.expected(SIX + minutes * 60 + 620) for minutes in (20, 60))
+    late = coming(few, "10-0620")
+    assert late is not None
+    assert late.reason == "no_vehicle"
+    assert all(one.basis is Basis.SCHEDULE for one in many), "a line whose buses are never heard may run all the same"
 
 
 def test_no_journey_without_a_bus_is_told_longer_than_ten_minutes_where_the_line_reports() -> None:
