@@ -225,15 +225,16 @@ class Follower:
             self._fleet = None
             return
         before, since = self._fleet, now - timedelta(seconds=BEGUN_S)
-        self._fleet = fleet = Fleet(network, before.history if before else History())
+        fleet = Fleet(network, before.history if before else History())
         fleet.recall(read_expected(transaction, since).values(), read_reached(transaction, since))
-        if before is not None:
-            self._owed.outlooks.clear()
-            isolate(sorted(self._newest.values(), key=_at), self.taking(now), self.blame)
-        else:
+        if before is None:
             fleet.history.restore(*read_learnt(transaction))
             for outlook, belief in read_beliefs(transaction, now - timedelta(seconds=FORGOTTEN_S)):
                 self._restore(fleet, outlook, belief)
+        self._fleet = fleet
+        if before is not None:
+            self._owed.outlooks.clear()
+            isolate(sorted(self._newest.values(), key=_at), self.taking(now), self.blame)
 
     def _restore(self, fleet: Fleet, outlook: Outlook, belief: str) -> None:
         try:

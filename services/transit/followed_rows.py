@@ -15,7 +15,7 @@ from services.transit.fleet import Reached, Score, Visit
 from services.transit.history import Link, Trust
 from services.transit.tally import SUMS, tallied
 
-Known = TypeVar("Known", Link, Trust, Outlook)
+Known = TypeVar("Known", Link, Trust, Outlook, Coming)
 
 Row = tuple[Any, ...]
 VISIT_KEY = 5
@@ -108,8 +108,8 @@ def read_expected(transaction: Connection, since: datetime) -> dict[Key, Coming]
     """What is still said of journeys, or was at some moment since then."""
     with driver(transaction).cursor() as cursor:
         cursor.execute("SELECT coming FROM expected_journeys WHERE until > %s", [since])
-        said = [_COMING.decode(row[0]) for row in cursor]
-    return {key_of(one): one for one in said}
+        said = (_understood(_COMING, coming) for (coming,) in cursor)
+        return {key_of(one): one for one in said if one is not None}
 
 
 def write_learnt(transaction: Connection, links: Iterable[tuple[str, Link]], trust: Trust, now: datetime) -> None:

@@ -30,7 +30,9 @@ def test_the_city_runs_as_the_architecture_says() -> None:
         "notifier",
         "upkeep",
         "api",
+        "poll",
     }
+    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["poll"]
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -54,8 +56,9 @@ def test_the_example_holds_no_value() -> None:
 
 def test_nothing_starts_without_its_secrets() -> None:
     demanded = {use.split(":?")[0] for use in variables() if ":?" in use}
-    assert demanded == set(EXAMPLE) - {"FOREIGN_BUSES", "WEBHOOK_URL"}
-    assert sorted(use for use in variables() if ":-" in use) == ["FOREIGN_BUSES:-", "WEBHOOK_URL:-"]
+    spared = {"FOREIGN_BUSES", "WEBHOOK_URL", "POLL_URL", "MQTT_BUSES_PASSWORD"}
+    assert demanded == set(EXAMPLE) - spared
+    assert {use for use in variables() if ":-" in use} == {f"{name}:-" for name in spared}
 
 
 def test_only_migrations_run_as_the_owner() -> None:
@@ -68,6 +71,11 @@ def test_each_pipeline_has_the_user_of_its_lane() -> None:
         pipeline = SERVICES[f"pipeline-{lane}"]
         assert f"//pipeline-{lane}:" in pipeline["environment"]["VIGIA_MQTT_URL"]
         assert f"user pipeline-{lane}\n" in (ROOT / "deploy/mosquitto/acl").read_text(encoding="utf-8")
+
+
+def test_who_asks_a_vendor_speaks_as_the_gateway_of_buses() -> None:
+    assert "//buses:" in SERVICES["poll"]["environment"]["VIGIA_MQTT_URL"]
+    assert "user buses\n" in (ROOT / "deploy/mosquitto/acl").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", SERVICES)
