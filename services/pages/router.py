@@ -5,7 +5,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import Row
 
@@ -52,6 +52,25 @@ class AlertPage:
     actions: list[Row[Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What an operator does about an alert, by a form."""
+
+    transaction: Transaction
+    operator: Operator
+    now: Now
+    alert_id: AlertId
+    note: Note = ""
+    back: Annotated[str, Form()] = ""
+
+    def seen(self) -> Response:
+        """To where the form stood: the list, or the alert's own page. Never to an address the form names."""
+        return _see(f"/#alerta-{self.alert_id}" if self.back == "lista" else f"/alerta/{self.alert_id}")
+
+
+Acting = Annotated[Act, Depends()]
+
+
 @router.get("/", dependencies=[PUBLIC])
 def watch(visit: Visitor, snapshot: Snapshot, parte: Parts = []) -> HTMLResponse:  # noqa: B006 - FastAPI copies it
     """The watch page, or some of its parts."""
@@ -95,48 +114,29 @@ def alert(visit: Visitor, snapshot: Snapshot, alert_id: AlertId, parte: Parts = 
 
 
 @router.post("/alerta/{alert_id}/reconocer")
-def acknowledge(
-    transaction: Transaction,
-    operator: Operator,
-    now: Now,
-    alert_id: AlertId,
-    version: Version,
-    note: Note = "",
-    back: Annotated[str, Form()] = "",
-) -> Response:
+def acknowledge(act: Acting, version: Version) -> Response:
     """Take charge of an alert."""
-    actions.acknowledge(transaction, alert_id, operator=operator, note=note.strip(), version=version, now=now)
-    return _back(alert_id, back)
+    actions.acknowledge(
+        act.transaction, act.alert_id, operator=act.operator, note=act.note.strip(), version=version, now=act.now
+    )
+    return act.seen()
 
 
 @router.post("/alerta/{alert_id}/comentar")
-def comment(
-    transaction: Transaction,
-    operator: Operator,
-    now: Now,
-    alert_id: AlertId,
-    note: Note = "",
-    back: Annotated[str, Form()] = "",
-) -> Response:
+def comment(act: Acting) -> Response:
     """Write a note beside an alert; an empty one is no note."""
-    if note.strip():
-        actions.comment(transaction, alert_id, operator=operator, note=note.strip(), now=now)
-    return _back(alert_id, back)
+    if act.note.strip():
+        actions.comment(act.transaction, act.alert_id, operator=act.operator, note=act.note.strip(), now=act.now)
+    return act.seen()
 
 
 @router.post("/alerta/{alert_id}/cerrar")
-def close(
-    transaction: Transaction,
-    operator: Operator,
-    now: Now,
-    alert_id: AlertId,
-    version: Version,
-    note: Note = "",
-    back: Annotated[str, Form()] = "",
-) -> Response:
+def close(act: Acting, version: Version) -> Response:
     """End an alert."""
-    actions.close(transaction, alert_id, operator=operator, note=note.strip(), version=version, now=now)
-    return _back(alert_id, back)
+    actions.close(
+        act.transaction, act.alert_id, operator=act.operator, note=act.note.strip(), version=version, now=act.now
+    )
+    return act.seen()
 
 
 @router.get("/entrar", dependencies=[PUBLIC])
@@ -183,11 +183,6 @@ def _station(snapshot: Snapshot, station_id: str) -> StationNow:
     if not found:
         raise NoSuchStation
     return found[0]
-
-
-def _back(alert_id: int, back: str) -> Response:
-    """To where the form stood: the list, or the alert's own page. Never to an address the form names."""
-    return _see(f"/#alerta-{alert_id}" if back == "lista" else f"/alerta/{alert_id}")
 
 
 def _see(address: str) -> Response:
