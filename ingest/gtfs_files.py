@@ -143,7 +143,8 @@ class Feed:
             members = self._archive.infolist()
             if len(members) > MOST_MEMBERS:
                 raise BadTimetable([f"{path.name}: {len(members)} files inside; this is no GTFS feed"])
-            sizes = {member.filename: member.file_size for member in members if not member.is_dir()}
+            # Not by `is_dir`, which fails on an empty name.
+            sizes = {member.filename: member.file_size for member in members if not member.filename.endswith("/")}
         folders: dict[str, dict[str, str]] = {}
         for place in sizes:
             inside = PurePosixPath(place.replace("\\", "/"))
