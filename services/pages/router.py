@@ -63,6 +63,11 @@ class Act:
     note: Note = ""
     back: Annotated[str, Form()] = ""
 
+    @property
+    def words(self) -> str:
+        """The note without the blanks around it."""
+        return self.note.strip()
+
     def seen(self) -> Response:
         """To where the form stood: the list, or the alert's own page. Never to an address the form names."""
         return _see(f"/#alerta-{self.alert_id}" if self.back == "lista" else f"/alerta/{self.alert_id}")
@@ -117,7 +122,7 @@ def alert(visit: Visitor, snapshot: Snapshot, alert_id: AlertId, parte: Parts = 
 def acknowledge(act: Acting, version: Version) -> Response:
     """Take charge of an alert."""
     actions.acknowledge(
-        act.transaction, act.alert_id, operator=act.operator, note=act.note.strip(), version=version, now=act.now
+        act.transaction, act.alert_id, operator=act.operator, note=act.words, version=version, now=act.now
     )
     return act.seen()
 
@@ -125,17 +130,15 @@ def acknowledge(act: Acting, version: Version) -> Response:
 @router.post("/alerta/{alert_id}/comentar")
 def comment(act: Acting) -> Response:
     """Write a note beside an alert; an empty one is no note."""
-    if act.note.strip():
-        actions.comment(act.transaction, act.alert_id, operator=act.operator, note=act.note.strip(), now=act.now)
+    if act.words:
+        actions.comment(act.transaction, act.alert_id, operator=act.operator, note=act.words, now=act.now)
     return act.seen()
 
 
 @router.post("/alerta/{alert_id}/cerrar")
 def close(act: Acting, version: Version) -> Response:
     """End an alert."""
-    actions.close(
-        act.transaction, act.alert_id, operator=act.operator, note=act.note.strip(), version=version, now=act.now
-    )
+    actions.close(act.transaction, act.alert_id, operator=act.operator, note=act.words, version=version, now=act.now)
     return act.seen()
 
 

@@ -143,7 +143,7 @@ class Fleet:
 
     def expected(self, now: float) -> tuple[Coming, ...]:
         """The journeys on the road or due soon that no vehicle makes: by the timetable and how it is usually kept, or
-        withdrawn once well past their departure on a line whose other buses are heard.
+        withdrawn once well past their departure where a bus would have been heard.
         """
         heard = {vehicle: trail for vehicle, trail in self._trails.items() if now - trail.heard_at() <= GONE_S}
         told = {vehicle: trail.outlook for vehicle, trail in heard.items() if trail.outlook is not None}
