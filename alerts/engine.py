@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from alerts import record, rules
-from alerts.attention import settle
-from alerts.judgements.calm import calm_run
+from alerts import transition_log
+from alerts.area_levels import settle
+from alerts.rule_states import ByRule, States
 from alerts.rulebook import Rulebook, outlook_of
-from alerts.rules import State
-from alerts.states import ByRule, States
+from alerts.rules import dispatch
+from alerts.rules.dispatch import State
+from alerts.rules.steady_run import calm_run
 from models.alert import NAR, Cause, Change, Transition
 from models.reading import Reading
 from models.rows import Written, driver
@@ -67,10 +68,10 @@ def decide(book: Rulebook, states: States, arrived: Mapping[str, Sequence[Readin
         for rule in book.rules[station]:
             before = state = known[rule.id]
             beside = around.of(rule) if isinstance(rule.judgement, Stage) else ALONE
-            if calm is not None and (after := rules.pass_over(rule, state, calm, beside)) is not None:
+            if calm is not None and (after := dispatch.pass_over(rule, state, calm, beside)) is not None:
                 moved[rule.id] = after
                 continue
-            judge = rules.judge_by(rule, state, beside)
+            judge = dispatch.judge_by(rule, state, beside)
             for reading in readings:
                 state, transition = judge(state, reading)
                 if transition is not None:
@@ -78,7 +79,7 @@ def decide(book: Rulebook, states: States, arrived: Mapping[str, Sequence[Readin
             moved[rule.id] = state
             if state.nar or before.nar:
                 judged.calm = False
-                if rules.proven(state) != rules.proven(before):
+                if dispatch.proven(state) != dispatch.proven(before):
                     judged.proven.append(rule)
         judged.states[station] = moved
     return judged
@@ -104,10 +105,10 @@ def tick(book: Rulebook, states: States, subjects: Iterable[str], now: datetime)
         before = states.of(station)
         moved: ByRule = {}
         for rule in book.rules[station]:
-            moved[rule.id], transition = rules.tick(rule, before[rule.id], now, around.of(rule))
+            moved[rule.id], transition = dispatch.tick(rule, before[rule.id], now, around.of(rule))
             if transition is not None:
                 judged.transitions.append((rule, transition))
-            if rules.proven(moved[rule.id]) != rules.proven(before[rule.id]):
+            if dispatch.proven(moved[rule.id]) != dispatch.proven(before[rule.id]):
                 judged.proven.append(rule)
         if moved != before:
             judged.states[station] = moved
@@ -135,13 +136,13 @@ def _follow_up(transaction: Connection, book: Rulebook, judged: Judged, now: dat
             and (place.municipality, place.kind) in outages
             and transition.after < NAR.ROJO
         )
-        record.transition(transaction, place, record.origin_of(rule), transition, tell=not spoken_for)
+        transition_log.transition(transaction, place, transition_log.origin_of(rule), transition, tell=not spoken_for)
 
 
 def blame(transaction: Connection, book: Rulebook, station: str, trouble: str, now: datetime) -> None:
     """A rule failed on this station: its readings are kept, and a person is told that nobody judges them."""
-    origin = record.Origin(f"{station}/evaluator", 1, "evaluator")
-    if record.is_open(transaction, origin, station):
+    origin = transition_log.Origin(f"{station}/evaluator", 1, "evaluator")
+    if transition_log.is_open(transaction, origin, station):
         return
     fault = Transition(
         before=NAR.VERDE,
@@ -152,7 +153,7 @@ def blame(transaction: Connection, book: Rulebook, station: str, trouble: str, n
         decided_at=now,
         evidence={"trouble": trouble},
     )
-    record.transition(transaction, book.places[station], origin, fault, tell=True)
+    transition_log.transition(transaction, book.places[station], origin, fault, tell=True)
 
 
 class _Surroundings:
@@ -190,4 +191,4 @@ class _Surroundings:
         return max((state.nar for state in self._of_sort(stations, judgement)), default=NAR.VERDE)
 
     def _rain_15_min_mm(self, stations: Iterable[str]) -> float | None:
-        return max(map(rules.rain_15_min_mm, self._of_sort(stations, Rainfall)), default=None)
+        return max(map(dispatch.rain_15_min_mm, self._of_sort(stations, Rainfall)), default=None)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 
-from ingest import gaps, quality
-from ingest.calm import calm_run
-from ingest.gaps import Filled, Gap, follow
 from ingest.memory import DeviceMemory, Memories
+from ingest.quality import checks, sequence_gaps
+from ingest.quality.sequence_gaps import Filled, Gap, follow
+from ingest.quality.steady_run import calm_run
 from ingest.registry import Device, Sender, sender_of
 from ingest.store import Entry
 from models.kinds import BY_NAME
@@ -50,13 +50,13 @@ def _check_run(checked: Checked, device: Device, memories: Memories, run: Sequen
     if len(run) >= LONG_RUN and _goes_on(before, run):
         after = calm_run(device.limits, before.quality, run, measure_index)
         if after is not None:
-            sequence = gaps.Sequence(before.sequence.boot, run[-1].seq)
+            sequence = sequence_gaps.Sequence(before.sequence.boot, run[-1].seq)
             checked.memories[device.id] = DeviceMemory(after, sequence, run[-1].observed_at, run[-1])
             checked.entries += [Entry(device.id, device.station, reading, surely_new=True) for reading in run]
             return
     memory, sequence, newest_at, newest = before.quality, before.sequence, before.newest_at, before.newest
     for reading in run:
-        verdict = quality.check(device.limits, memory, reading, measure_index)
+        verdict = checks.check(device.limits, memory, reading, measure_index)
         memory, flagged, spike = verdict.memory, verdict.reading, verdict.spike
         flags, boot = int(flagged.flags), reading.boot or ""
         is_next = flagged.observed_at > newest_at and not flags & _NO_NEWS

@@ -11,16 +11,16 @@ from datetime import UTC, datetime
 import msgspec
 from sqlalchemy import Connection
 
-from ingest import gaps
-from ingest.gaps import Filled, Gap
-from ingest.quality import Memory
+from ingest.quality import sequence_gaps
+from ingest.quality.checks import Memory
+from ingest.quality.sequence_gaps import Filled, Gap
 from models.kinds import BY_NAME
 from models.reading import Reading
 from models.rows import Written, driver
 
 log = logging.getLogger(__name__)
 
-UNCOUNTED = gaps.Sequence()
+UNCOUNTED = sequence_gaps.Sequence()
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -37,7 +37,7 @@ class DeviceMemory(msgspec.Struct, frozen=True, gc=False):
     """All of it. `newest` is None while nothing that counts as news ever came."""
 
     quality: Memory | None = None
-    sequence: gaps.Sequence = UNCOUNTED
+    sequence: sequence_gaps.Sequence = UNCOUNTED
     newest_at: datetime = NEVER
     newest: Reading | Newest | None = None
 
@@ -47,7 +47,7 @@ NOTHING = DeviceMemory()
 
 class _Kept(msgspec.Struct, array_like=True, gc=False):
     quality: Memory | None
-    sequence: gaps.Sequence
+    sequence: sequence_gaps.Sequence
 
 
 _DECODE = msgspec.json.Decoder(_Kept)

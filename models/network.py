@@ -86,7 +86,7 @@ class Pattern:
 
     `stop_m`: how far along the shape each stop lies, metres, never falling; same length as `stop_ids`.
     `link_ids`: for each stop but the last, the lasting identity of the link to the next one: it survives an import that
-    renames every trip and route (see `ingest.timetable`). Length one less than `stop_ids`.
+    renames every trip and route (see `ingest.gtfs.feed`). Length one less than `stop_ids`.
     `pickup`, `drop_off`: GTFS pickup_type and drop_off_type for each stop, empty where all are 0.
     """
 

@@ -1,4 +1,4 @@
-"""The few ways a reading deserves a person, as data: loaded from the tables, judged by `alerts.rules`.
+"""The few ways a reading deserves a person, as data: loaded from the tables, judged by `alerts.rules.dispatch`.
 
 Colours always come as three numbers, amarillo, naranja and rojo, rising. What each judgement remembers of its subject
 is the state class beside it; states are plain values, so that a restart or another process goes on where one stopped.
@@ -115,11 +115,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """How far the rises of one stream usually go: what `alerts.outlook` learnt from its past, as plain numbers.
+    """How far the rises of one stream usually go: what `alerts.forecast` learnt from its past, as plain numbers.
 
     `weights`: log odds of a rise to go on as far as it came, per log(missing / risen), and per log odds of the stream's
     own peaks. `peaks_m`: crests of past rises, ascending. `least_chance`: what it takes here to look beyond the
-    straight line over the window and give no more false alarms. The default knows no past: `alerts.outlook.chance`.
+    straight line over the window and give no more false alarms. The default knows no past: `exceedance.chance`.
     """
 
     weights: tuple[float, float, float] = (-0.32, -1.0, 0.0)

@@ -8,8 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from services.commands import COMMANDS
-from services.runtime import SettingsTrouble
-from services.settings import Settings
+from services.runtime.settings import Settings, SettingsTrouble
 
 
 def parser(wanted: str | None = None) -> argparse.ArgumentParser:

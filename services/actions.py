@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, text, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from alerts.events import announce
+from alerts.delivery.live_events import announce
 from models.tables import alert_actions, alerts
-from services.refusal import NotFound, Refusal
+from services.runtime.problem import NotFound, Refusal
 
 LONGEST_NOTE = 2_000
 

@@ -17,15 +17,17 @@ from time import monotonic
 import httpx
 from sqlalchemy import Engine, text
 
-from ingest.timetable import write
+from ingest.gtfs.feed import write
 from models.alert import NAR
 from models.migrations import upgrade
 from models.network import Network
-from services.api.access import ensure_first_operator
-from services.child import end_child, spawn
-from services.load import load
-from services.runtime import DEMO_LOCK, FasterClock, SettingsTrouble, wall_clock
-from services.seed import LA_PLATA, read_seed
+from services.city.load import load
+from services.city.seed import LA_PLATA, read_seed
+from services.embedded.child_process import end_child, spawn
+from services.opening import DEMO_LOCK
+from services.runtime.clock import FasterClock, wall_clock
+from services.runtime.settings import SettingsTrouble
+from services.web.access import ensure_first_operator
 
 PARTS = ("pipeline", "notifier", "api", "simulate")
 LEARNING, IMPORTING = "learn", "gtfs"
@@ -68,7 +70,7 @@ def resumed_clock(folder: Path, start: datetime, factor: float) -> FasterClock:
 
 
 def tell_time(folder: Path, clock: FasterClock) -> None:
-    """Let every other command in this folder go by the same time: `services.runtime.demo_time`."""
+    """Let every other command in this folder go by the same time: `services.opening.demo_time`."""
     (folder / DEMO_LOCK).write_text(str(clock))
 
 

@@ -14,13 +14,13 @@ from typing import Any
 import httpx
 from sqlalchemy import Connection, Engine
 
-from alerts.deliver import WEBHOOK, Outcome, Refused, Retry, Sent, post, retry_wait_s
-from alerts.events import announce
-from alerts.record import CONSOLE
+from alerts.delivery.channels import WEBHOOK, Outcome, Refused, Retry, Sent, post, retry_wait_s
+from alerts.delivery.live_events import announce
+from alerts.transition_log import CONSOLE
 from models.rows import driver
-from services.heartbeat import beat
-from services.patience import outlast
-from services.runtime import Clock, Every
+from services.runtime.clock import Clock, Every
+from services.runtime.heartbeat import beat
+from services.runtime.retry import outlast
 
 log = logging.getLogger(__name__)
 

@@ -7,15 +7,15 @@ from datetime import datetime
 from models.kinds import BY_NAME
 from models.network import Network
 from models.place import City
-from simulators.bus import Log
-from simulators.buses import Buses
-from simulators.devices import SimulatedDevice
-from simulators.faults import Fault
-from simulators.parcel import Parcel, in_order
-from simulators.roads import Conditions
-from simulators.trackers import Odds, Trackers
-from simulators.weather import Weather
-from simulators.world import World
+from simulators.buses.bus import Log
+from simulators.buses.operations import Buses
+from simulators.buses.roads import Conditions
+from simulators.buses.trackers import Odds, Trackers
+from simulators.devices.faults import Fault
+from simulators.devices.parcel import Parcel, in_order
+from simulators.devices.sensors import SimulatedDevice
+from simulators.environment.weather import Weather
+from simulators.environment.world import World
 
 LONGEST_WAIT_S = 0.5
 

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
 
 from models.migrations import upgrade
-from services.embedded import embedded_broker, embedded_postgres
-from services.runtime import open_database
+from services.embedded.servers import embedded_broker, embedded_postgres
+from services.runtime.database import open_database
 from tests.databases import new_database, open_copy
 
 settings.register_profile(

@@ -10,7 +10,7 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
-from services.runtime import open_database
+from services.runtime.database import open_database
 
 _NUMBERS = count(1)
 

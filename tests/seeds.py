@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from services.seed import LA_PLATA, Seed, read_seed
+from services.city.seed import LA_PLATA, Seed, read_seed
 
 
 @cache

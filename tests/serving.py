@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from fastapi import FastAPI
 
-from services.commands.api import StoppingServer, server_config
-from services.settings import Settings
+from services.runtime.settings import Settings
+from services.web.server import StoppingServer, server_config
 
 START_S = 10.0
 

@@ -9,8 +9,8 @@ from gtfs_rt_validator.api import Inputs, Mode, PreparedFeed, Request, prepare_f
 from gtfs_rt_validator.rules.registry import severity_for
 from gtfs_rt_validator.runner.sources import Source
 
-from services.transit.feed import Part, message
-from services.transit.view import View
+from services.transit.serving.gtfs_realtime import Part, message
+from services.transit.serving.snapshot import View
 
 ROLES = {"tu": Part.TRIP_UPDATES, "vp": Part.VEHICLE_POSITIONS, "sa": Part.ALERTS}
 Told = dict[Part, bytes]

@@ -7,10 +7,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-import models.network_tables
-import models.rider_report_tables
-import models.service_alert_tables
-import models.transit_tables  # noqa: F401 - so that METADATA knows every table wherever the schema is spoken of
+import models.tables.rider_reports
+import models.tables.service_alerts
+import models.tables.timetables
+import models.tables.vehicles  # noqa: F401 - so that METADATA knows every table wherever the schema is spoken of
 from models.migrations.readings import ensure_readings, ensure_views
 from models.migrations.timescale import ensure_timescale
 

@@ -10,10 +10,10 @@ from time import monotonic, sleep
 import httpx
 from sqlalchemy import text
 
-from ingest.broker import Broker
-from services.api.access import ensure_first_operator
+from ingest.mqtt.receiver import Broker
 from services.bench.works import ASIDE, POLL_S, START_S, Works, start_fleet, wait_connected
-from services.runtime import wall_clock
+from services.runtime.clock import wall_clock
+from services.web.access import ensure_first_operator
 
 LATENCY_S = 8.0
 BARE_RATE = 100

@@ -6,17 +6,17 @@ from time import monotonic
 
 from msgspec import structs
 
-from alerts.events import announce
-from ingest.broker import Broker
+from alerts.delivery.live_events import announce
 from ingest.check import check
 from ingest.decode import decode
 from ingest.memory import Memories
+from ingest.mqtt.receiver import Broker
 from ingest.registry import Registry, sender_of
 from ingest.store import storing
 from models.reading import Message, Reading
-from services.batch import news_of
 from services.bench.works import ASIDE, DEVICES, Works, start_fleet
-from services.runtime import wall_clock
+from services.pipeline.batch import news_of
+from services.runtime.clock import wall_clock
 
 DRAIN = 100_000
 """Readings a broker is filled with to see how fast it can be drained."""

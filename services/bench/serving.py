@@ -2,11 +2,13 @@
 
 import sys
 
-from services.api.access import PUBLIC
-from services.api.app import create_app
-from services.commands.api import POOL, StoppingServer, server_config
-from services.runtime import open_database, start_logging, wall_clock
-from services.settings import Settings
+from services.runtime.clock import wall_clock
+from services.runtime.database import open_database
+from services.runtime.process import start_logging
+from services.runtime.settings import Settings
+from services.web.access import PUBLIC
+from services.web.app import create_app
+from services.web.server import POOL, StoppingServer, server_config
 
 
 async def empty() -> dict[str, str]:

@@ -22,12 +22,13 @@ from models.network import midnight_at
 from models.reading import Message
 from services.bench.grid import ZONE, Bus, city, fleet
 from services.bench.requests import Answered, ask
-from services.child import free_port
-from services.embedded import embedded_postgres
-from services.pipeline import Pipeline
-from services.runtime import Every, open_database, wall_clock
-from services.transit import timetable
-from services.transit.follow import TICK_S, Follower
+from services.embedded.child_process import free_port
+from services.embedded.servers import embedded_postgres
+from services.pipeline.road import Pipeline
+from services.runtime.clock import Every, wall_clock
+from services.runtime.database import open_database
+from services.transit.fleet.follower import TICK_S, Follower
+from services.transit.timetable import versions
 
 FEW, USUAL, MANY = 100, 1_000, 10_000
 PERIOD_S = 30
@@ -105,7 +106,7 @@ class Town:
             transaction.execute(
                 text(_CONFIGURE), {"city": json.dumps({"id": "grid", "name": "Grid", "zone": ZONE.key})}
             )
-            self.network = timetable.store(transaction, network, "grid", self.now).network
+            self.network = versions.store(transaction, network, "grid", self.now).network
         self.buses = fleet(self.network, day, self.now.timestamp(), buses)
 
 

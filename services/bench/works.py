@@ -16,11 +16,12 @@ from sqlalchemy import Engine, text
 from models.migrations import upgrade
 from models.place import City, Device, Municipality, Station
 from models.rule import Fault, Rule, Silence, Stage
-from services.child import free_port
-from services.embedded import embedded_broker, embedded_postgres
-from services.load import load
-from services.runtime import open_database, wall_clock
-from services.seed import Seed
+from services.city.load import load
+from services.city.seed import Seed
+from services.embedded.child_process import free_port
+from services.embedded.servers import embedded_broker, embedded_postgres
+from services.runtime.clock import wall_clock
+from services.runtime.database import open_database
 
 DEVICES = 200
 START_S = 30.0

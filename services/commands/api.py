@@ -1,28 +1,18 @@
 """`vigia api`: serve the API and the pages."""
 
 import argparse
-import signal
-import socket
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
-import uvicorn
-
-from services.api.access import ensure_first_operator
-from services.api.app import create_app
-from services.api.feed import Feed
-from services.runtime import clock_of, database_url, migrated_database, open_database, start_logging
-from services.settings import Settings
+from services.opening import clock_of, database_url, migrated_database
+from services.runtime.database import open_database
+from services.runtime.process import start_logging
+from services.runtime.settings import Settings
+from services.web.access import ensure_first_operator
+from services.web.app import create_app
+from services.web.server import POOL, StoppingServer, server_config
 
 NAME = "api"
 HELP = "Serve the API and the pages, until stopped."
-POOL = 10
-KEEP_ALIVE_S = 15
-GRACE_S = 2
-"""How long open requests may take to end once the server is told to stop."""
-MOST_CONNECTIONS = 1_000
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
@@ -56,44 +46,3 @@ def show_token(token: str) -> None:
         file=sys.stderr,
         flush=True,
     )
-
-
-def server_config(app: object, settings: Settings) -> uvicorn.Config:
-    """How the server runs: bounded in connections and in patience."""
-    return uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        host=settings.api_host,
-        port=settings.api_port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
-        limit_concurrency=MOST_CONNECTIONS,
-    )
-
-
-class StoppingServer(uvicorn.Server):
-    """A server whose live streams end when it is told to stop: they would hold it up for ever."""
-
-    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
-        super().__init__(config)
-        self._feed = feed
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGINT and SIGTERM without dying of them afterwards: there are things to close."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    async def shutdown(self, sockets: Sequence[socket.socket] | None = None) -> None:
-        """Send live clients home first."""
-        self._feed.close()
-        await super().shutdown(list(sockets) if sockets is not None else None)

@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
-from services.child import HOST, free_port
 from services.demo import (
     Parts,
     Pulse,
@@ -21,12 +20,14 @@ from services.demo import (
     tell_time,
     timetable_file,
 )
-from services.embedded import DidNotStart, embedded_broker, embedded_postgres
-from services.runtime import SettingsTrouble, open_database, stop_on_signals
-from services.settings import Settings
+from services.embedded.child_process import HOST, free_port
+from services.embedded.servers import DidNotStart, embedded_broker, embedded_postgres
+from services.runtime.database import open_database
+from services.runtime.process import stop_on_signals
+from services.runtime.settings import Settings, SettingsTrouble
+from simulators.buses.wire import MUNICIPALITY
 from simulators.lines import network
 from simulators.scenarios import SCENARIOS
-from simulators.wire import MUNICIPALITY
 
 NAME = "demo"
 HELP = "Everything on this machine, in a simulated city, until Ctrl-C."

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from ingest.timetable import BadTimetable, Findings, read, write
+from ingest.gtfs.feed import BadTimetable, Findings, read, write
 from models.merging import ZonesDiffer
 from models.network import Network
 from services.commands.rejections import printable
-from services.runtime import clock_of, migrated_database
-from services.settings import Settings
-from services.transit import timetable
+from services.opening import clock_of, migrated_database
+from services.runtime.settings import Settings
+from services.transit.timetable import versions
 
 NAME = "gtfs"
 HELP = "Import a timetable (GTFS zip or folder), list what was imported, export what is in force, or withdraw a feed."
@@ -61,7 +61,7 @@ def _import(path: Path, feed: str, *, at_once: bool) -> int:
         if not at_once and (wait := _too_early(transaction, network, feed, today)):
             return _refuse(wait)
         try:
-            stored = timetable.store(transaction, network, feed, now)
+            stored = versions.store(transaction, network, feed, now)
         except ZonesDiffer as trouble:
             return _refuse(str(trouble))
     print(_summary(network, stored, feed, len(findings.warnings)))
@@ -73,13 +73,13 @@ def _import(path: Path, feed: str, *, at_once: bool) -> int:
 def _too_early(transaction: Connection, network: Network, feed: str, today: date) -> str:
     """Why to wait, if so: a feed published ahead of its first day would leave the city without a timetable."""
     first = network.span[0]
-    in_force = any(one.feed == feed and one.superseded_at is None for one in timetable.imported(transaction))
+    in_force = any(one.feed == feed and one.superseded_at is None for one in versions.imported(transaction))
     if not in_force or first <= today:
         return ""
     return f"it begins on {first}, and until then the one in force is needed: import it that day, or say --now"
 
 
-def _summary(network: Network, stored: timetable.Stored, feed: str, warnings: int) -> str:
+def _summary(network: Network, stored: versions.Stored, feed: str, warnings: int) -> str:
     if not stored.fresh:
         return f"{feed}: this very timetable is in force already; nothing changed"
     calls = sum(len(network.patterns[trip.pattern].stop_ids) for trip in network.trips.values())
@@ -94,7 +94,7 @@ def _summary(network: Network, stored: timetable.Stored, feed: str, warnings: in
 
 def _list() -> int:
     with migrated_database(Settings(), "vigia-gtfs") as database, database.begin() as transaction:
-        for one in timetable.imported(transaction):
+        for one in versions.imported(transaction):
             until = f"until {one.superseded_at:%Y-%m-%dT%H:%M:%SZ}" if one.superseded_at else "in force"
             days = f"{one.first_day} to {one.last_day}"
             print(f"{one.feed}\t{one.id}\t{one.imported_at:%Y-%m-%dT%H:%M:%SZ}\t{until}\t{days}\t{one.trips} trips")
@@ -103,7 +103,7 @@ def _list() -> int:
 
 def _export(path: Path) -> int:
     with migrated_database(Settings(), "vigia-gtfs") as database, database.begin() as transaction:
-        network = timetable.load(transaction)
+        network = versions.load(transaction)
     if network is None:
         return _refuse("no timetable is in force: vigia gtfs import FILE")
     try:
@@ -117,7 +117,7 @@ def _export(path: Path) -> int:
 def _withdraw(feed: str) -> int:
     settings = Settings()
     with migrated_database(settings, "vigia-gtfs") as database, database.begin() as transaction:
-        gone = timetable.withdraw(transaction, feed, clock_of(settings)())
+        gone = versions.withdraw(transaction, feed, clock_of(settings)())
     if not gone:
         return _refuse(f"{feed}: no feed of that name is in force")
     print(f"{feed}: withdrawn")

@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from alerts.forecast import Model
-from alerts.series import Series, regular
+from alerts.forecast.level_forecast import Model
+from alerts.forecast.series import Series, regular
 from models.rule import Stage
-from services.learn import Record, leads_published, learn_all, stored
-from services.runtime import clock_of, migrated_database
-from services.seed import LA_PLATA, read_seed
-from services.settings import Settings
+from services.city.seed import LA_PLATA, read_seed
+from services.opening import clock_of, migrated_database
+from services.runtime.settings import Settings
+from services.upkeep.learning import Record, leads_published, learn_all, stored
+from simulators.environment.world import World
 from simulators.scenarios import SCENARIOS
-from simulators.world import World
 
 NAME = "learn"
 HELP = "Learn the streams' forecasts from what is stored; run it daily."

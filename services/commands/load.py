@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from services.load import load
-from services.runtime import clock_of, migrated_database
-from services.seed import LA_PLATA, SeedTrouble, read_seed
-from services.settings import Settings
+from services.city.load import load
+from services.city.seed import LA_PLATA, SeedTrouble, read_seed
+from services.opening import clock_of, migrated_database
+from services.runtime.settings import Settings
 
 NAME = "load"
 HELP = "Load a city from a seed folder (city.toml, basins.geojson); without one, the schematic La Plata."

@@ -3,8 +3,9 @@
 import argparse
 
 from models.migrations import current, upgrade
-from services.runtime import database_url, open_database
-from services.settings import Settings
+from services.opening import database_url
+from services.runtime.database import open_database
+from services.runtime.settings import Settings
 
 NAME = "migrate"
 HELP = "Bring the database to this version's schema; safe to repeat."

@@ -6,9 +6,10 @@ import httpx
 from sqlalchemy import Engine
 
 from services.notifier import Notifier, want_webhook
-from services.patience import outlast
-from services.runtime import clock_of, migrated_database, start_logging, stop_on_signals
-from services.settings import Settings
+from services.opening import clock_of, migrated_database
+from services.runtime.process import start_logging, stop_on_signals
+from services.runtime.retry import outlast
+from services.runtime.settings import Settings
 
 NAME = "notifier"
 HELP = "Tell notices to their channels until stopped."

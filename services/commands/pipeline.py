@@ -2,20 +2,14 @@
 
 import argparse
 
-from ingest.broker import Broker, Tls
+from ingest.mqtt.receiver import Broker, Tls
 from models.kind import Lane
-from services.pipeline import REMEMBER_S, Pipeline
-from services.runtime import (
-    Every,
-    SettingsTrouble,
-    clock_of,
-    migrated_database,
-    mqtt_url,
-    start_logging,
-    stop_on_signals,
-)
-from services.settings import Settings
-from services.transit.follow import Follower
+from services.opening import clock_of, migrated_database, mqtt_url
+from services.pipeline.road import REMEMBER_S, Pipeline
+from services.runtime.clock import Every
+from services.runtime.process import start_logging, stop_on_signals
+from services.runtime.settings import Settings, SettingsTrouble
+from services.transit.fleet.follower import Follower
 
 NAME = "pipeline"
 HELP = "Carry readings from the broker to the tables and the rules, until stopped."

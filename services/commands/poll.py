@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from ingest.broker import Tls
-from services.runtime import SettingsTrouble, mqtt_url, start_logging, stop_on_signals
-from services.settings import Settings
-from services.transit.poll import BadAnswer, Poller, Send, told
-from services.transit.relay import BrokerAway, relay
+from ingest.mqtt.receiver import Tls
+from services.opening import mqtt_url
+from services.runtime.process import start_logging, stop_on_signals
+from services.runtime.settings import Settings, SettingsTrouble
+from services.transit.sources.poll import BadAnswer, Poller, Send, told
+from services.transit.sources.relay import BrokerAway, relay
 
 NAME = "poll"
 HELP = "Ask an address for GTFS-realtime vehicle positions and publish what is new to the broker, until stopped."

@@ -7,11 +7,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ingest import labelled
+from ingest.quality import labelled
 from models.kind import SensorKind
 from models.kinds import BY_NAME, KINDS
 from models.reading import Flag
-from services.recorded import BadRecord, Record, read_records
+from services.replay.recorded_series import BadRecord, Record, read_records
 
 NAME = "qc"
 HELP = "Check a recorded series (CSV or CSV.gz with time_utc) with the pipeline's own quality checks."

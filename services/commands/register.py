@@ -2,7 +2,7 @@
 
 import argparse
 
-from services.register import page
+from services.upkeep.data_register import page
 
 NAME = "register"
 HELP = "Print the data register: what is kept of each kind of sensor, what for and for how long."

@@ -4,10 +4,10 @@ import argparse
 
 from sqlalchemy import Engine
 
-from services.pipeline import Pipeline
-from services.rejections import Kept, kept, take_again
-from services.runtime import clock_of, migrated_database
-from services.settings import Settings
+from services.opening import clock_of, migrated_database
+from services.pipeline.rejections import Kept, kept, take_again
+from services.pipeline.road import Pipeline
+from services.runtime.settings import Settings
 
 NAME = "rejections"
 HELP = "List messages that were no reading, or take them in again."

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from models.kinds import BY_NAME
 from models.place import City, Device
+from services.city.seed import LA_PLATA, SeedTrouble, read_seed
 from services.commands.simulate import UNTIL_STOPPED, publish_at_pace
-from services.runtime import FasterClock, clock_of, stop_on_signals
-from services.seed import LA_PLATA, SeedTrouble, read_seed
-from services.settings import Settings
+from services.opening import clock_of
+from services.runtime.clock import FasterClock
+from services.runtime.process import stop_on_signals
+from services.runtime.settings import Settings
 from simulators.scenarios.replay import BadSeries, as_sent, read_series
 
 NAME = "replay"

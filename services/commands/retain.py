@@ -2,9 +2,9 @@
 
 import argparse
 
-from services.retention import retain
-from services.runtime import clock_of, migrated_database
-from services.settings import Settings
+from services.opening import clock_of, migrated_database
+from services.runtime.settings import Settings
+from services.upkeep.retention import retain
 
 NAME = "retain"
 HELP = "Delete what is older than its time, in short transactions; roll-ups stay. Safe to repeat."

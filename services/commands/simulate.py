@@ -13,20 +13,22 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ingest.timetable import write
+from ingest.gtfs.feed import write
 from models.network import Network
-from services.runtime import Clock, FasterClock, clock_of, mqtt_url, stop_on_signals
-from services.seed import LA_PLATA, SeedTrouble, read_seed
-from services.settings import Settings
-from simulators.bus import Log
-from simulators.faults import usual
+from services.city.seed import LA_PLATA, SeedTrouble, read_seed
+from services.opening import clock_of, mqtt_url
+from services.runtime.clock import Clock, FasterClock
+from services.runtime.process import stop_on_signals
+from services.runtime.settings import Settings
+from simulators.buses.bus import Log
+from simulators.buses.ground_truth import COLUMNS, rows
+from simulators.buses.trackers import FAULTLESS, scaled
+from simulators.devices.faults import usual
+from simulators.devices.parcel import Parcel
 from simulators.lines import network
-from simulators.parcel import Parcel
 from simulators.publish import WAIT_S, BrokerAway, Publisher
 from simulators.scenario import Cast, Traffic, play, told_from
 from simulators.scenarios import SCENARIOS
-from simulators.trackers import FAULTLESS, scaled
-from simulators.truth import COLUMNS, rows
 
 NAME = "simulate"
 HELP = "Publish what the devices of a simulated city say, until stopped."

@@ -8,9 +8,9 @@ from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
 
-from alerts.skill import LeadScore, Score, pooled
-from services.recorded import BadRecord, read_records
-from services.verification import Figures, Recorded, notable_rows, recorded, verify_alerts, verify_forecast
+from alerts.forecast.skill import LeadScore, Score, pooled
+from services.replay.recorded_series import BadRecord, read_records
+from services.replay.verification import Figures, Recorded, notable_rows, recorded, verify_alerts, verify_forecast
 
 NAME = "skill"
 HELP = "Hits, misses, false alarms, lead times and forecast errors on a recorded series."

@@ -2,9 +2,9 @@
 
 import argparse
 
-from services.api.access import OperatorExists, add_operator
-from services.runtime import clock_of, migrated_database
-from services.settings import Settings
+from services.opening import clock_of, migrated_database
+from services.runtime.settings import Settings
+from services.web.access import OperatorExists, add_operator
 
 NAME = "token"
 HELP = "Add an operator and print the token, which is shown only this once."

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from msgspec import structs
 
-from ingest.timetable import BadTimetable, read
+from ingest.gtfs.feed import BadTimetable, read
 from models.merging import ZonesDiffer, merged
 from models.network import Network
-from services.positions import read_positions
-from services.recorded import BadRecord
-from services.transit.belief import Belief
-from services.transit.estimate import Place
-from services.transit.match import Matcher
-from services.transit.report import Report
+from services.replay.recorded_series import BadRecord
+from services.transit.accuracy.recorded_positions import read_positions
+from services.transit.matching.matcher import Matcher
+from services.transit.matching.vehicle_state import Belief
+from services.transit.model.position_report import Report
+from services.transit.model.prediction import Place
 
 NAME = "match"
 HELP = "Match recorded positions to the journeys of a timetable."

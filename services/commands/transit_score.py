@@ -10,19 +10,19 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from ingest.timetable import BadTimetable, read
+from ingest.gtfs.feed import BadTimetable, read
 from models.merging import ZonesDiffer, merged
 from models.network import Network
 from services.commands.transit_match import CLAIMS, hidden
-from services.positions import read_positions
-from services.recorded import BadRecord
-from services.stop_events import Made, read_stop_events
-from services.transit.called import calls
-from services.transit.fleet import Fleet
-from services.transit.history import History
-from services.transit.report import Report
-from services.transit.trial import Trial
-from services.transit.truth import Truth
+from services.replay.recorded_series import BadRecord
+from services.transit.accuracy.backtest import Trial
+from services.transit.accuracy.observed_passages import Truth
+from services.transit.accuracy.recorded_positions import read_positions
+from services.transit.accuracy.recorded_stop_events import Made, read_stop_events
+from services.transit.accuracy.stop_event_replay import calls
+from services.transit.fleet.fleet import Fleet
+from services.transit.model.position_report import Report
+from services.transit.travel_times.link_times import History
 
 NAME = "score"
 HELP = "Errors, accuracy and coverage of arrival estimates on recorded positions or stop events."

@@ -7,11 +7,13 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
-from services.learn import learn_all, stored
-from services.patience import outlast
-from services.retention import retain
-from services.runtime import Clock, clock_of, migrated_database, start_logging, stop_on_signals
-from services.settings import Settings
+from services.opening import clock_of, migrated_database
+from services.runtime.clock import Clock
+from services.runtime.process import start_logging, stop_on_signals
+from services.runtime.retry import outlast
+from services.runtime.settings import Settings
+from services.upkeep.learning import learn_all, stored
+from services.upkeep.retention import retain
 
 NAME = "upkeep"
 HELP = "Once a day, until stopped: let go of old rows and learn the streams' forecasts afresh."

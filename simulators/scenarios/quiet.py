@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime
 
+from simulators.environment.weather import Weather
 from simulators.scenario import Scenario
-from simulators.weather import Weather
 
 SCENARIO = Scenario(
     name="quiet",

@@ -13,8 +13,8 @@ import orjson
 
 from models.kinds import BY_NAME
 from models.place import Device
-from simulators.devices import topic_of, written
-from simulators.parcel import Parcel
+from simulators.devices.parcel import Parcel
+from simulators.devices.sensors import topic_of, written
 
 TIME_COLUMN = "time_utc"
 MAX_ROWS = 5_000_000

@@ -7,8 +7,8 @@ pattern in space: no hyetograph of ten minutes is published.
 
 from datetime import UTC, datetime, timedelta
 
+from simulators.environment.weather import Point, Spell, Storm, Weather
 from simulators.scenario import Scenario
-from simulators.weather import Point, Spell, Storm, Weather
 
 OBSERVATORY: Point = (-34.907, -57.932)
 AIRPORT: Point = (-34.967, -57.895)

@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from alerts import engine, rules
-from alerts.states import States
+from alerts import engine
+from alerts.rule_states import States
+from alerts.rules import dispatch
 from models.reading import Flag, Message, Reading
 from models.rows import StaleMemory
-from services.pipeline import Pipeline
+from services.pipeline.road import Pipeline
 from tests.alerts.town import NOON, Watch, reading, settle
 
 MOVES = "SELECT rule_id, before, after, change, observed_at, evidence FROM transitions ORDER BY rule_id, id"
@@ -163,9 +164,9 @@ def replayed(watch: Watch) -> list[object]:
     ]
     moves: list[object] = []
     for rule in watch.book.rules["head"]:
-        state = rules.fresh(rule.judgement)
+        state = dispatch.fresh(rule.judgement)
         for one in readings:
-            state, move = rules.judge(rule, state, one)
+            state, move = dispatch.judge(rule, state, one)
             if move is not None:
                 moves.append((rule.id, int(move.before), int(move.after), move.change, move.observed_at))
     return moves

@@ -9,14 +9,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, text
 
 from alerts import engine, rulebook
+from alerts.rule_states import States
 from alerts.rulebook import Rulebook
-from alerts.states import States
 from models.kinds import BY_NAME
 from models.place import Basin, City, Device, Municipality, Station
 from models.reading import Flag, Reading
 from models.rule import Fault, Rule, Silence, Stage
-from services.load import load
-from services.seed import Seed
+from services.city.load import load
+from services.city.seed import Seed
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
 THRESHOLDS_M = (1.0, 1.5, 2.0)

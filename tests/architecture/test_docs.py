@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import create_engine
 
 from models.kinds import KINDS
-from services.api.app import PREFIX, create_app
 from services.commands import COMMANDS
-from services.runtime import wall_clock
-from services.settings import Settings
+from services.runtime.clock import wall_clock
+from services.runtime.settings import Settings
+from services.web.app import PREFIX, create_app
 from tests.architecture.repository import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -10,9 +10,9 @@ from tests.architecture.repository import FLOORS, ROOT, files, imports, modules
 LONGEST_FUNCTION = 70
 LISTS = "models/migrations/versions/"  # a step of the schema is a list of what it creates
 LARGEST_FILE_BYTES = 500_000
-CLOCK = "services/runtime.py"
-READERS_OF_MQTT = {"ingest/broker.py", "ingest/mqtt5.py"}
-WRITERS_OF_MQTT = {"simulators/publish.py", "services/transit/relay.py"}
+CLOCK = "services/runtime/clock.py"
+READERS_OF_MQTT = {"ingest/mqtt/receiver.py", "ingest/mqtt/packets.py"}
+WRITERS_OF_MQTT = {"simulators/publish.py", "services/transit/sources/relay.py"}
 SAYS_NOTHING = {"utils", "util", "common", "base", "manager", "managers", "helpers", "helper", "misc", "tools"}
 
 CLOCK_CALLS = {
@@ -107,7 +107,7 @@ def test_the_search_for_clock_readings_finds_each_way_of_asking() -> None:
 def test_mqtt_is_read_in_one_place_and_written_in_one_by_each_side() -> None:
     speakers = {path for path, tree in modules(*FLOORS) if any(name.startswith("paho") for name in imports(tree))}
     assert speakers <= READERS_OF_MQTT | WRITERS_OF_MQTT
-    users = {path for path, tree in modules(*FLOORS) if "ingest.mqtt5" in imports(tree)}
+    users = {path for path, tree in modules(*FLOORS) if "ingest.mqtt.packets" in imports(tree)}
     assert users <= READERS_OF_MQTT
 
 

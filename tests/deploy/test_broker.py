@@ -17,7 +17,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from ingest.broker import Broker
+from ingest.mqtt.receiver import Broker
 from tests.deploy.conftest import DEPLOYED, PASSWORDS, Mosquitto, program
 
 WAIT_S = 10.0

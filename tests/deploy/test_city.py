@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from services.runtime import wall_clock
+from services.runtime.clock import wall_clock
 from tests.architecture.repository import ROOT
 from tests.deploy.conftest import PASSWORDS, Mosquitto, free_port
 from tests.deploy.test_broker import Client

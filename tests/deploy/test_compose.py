@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from services.__main__ import parser
-from services.settings import Settings
+from services.runtime.settings import Settings
 from tests.architecture.repository import FLOORS, ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

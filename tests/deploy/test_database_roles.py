@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from models.migrations import upgrade
-from services.runtime import open_database
+from services.runtime.database import open_database
 
 
 def test_the_owner_migrates_and_the_runtime_role_works_without_touching_the_schema(urls: dict[str, str]) -> None:

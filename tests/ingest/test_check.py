@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from ingest.check import Checked, check, late_arrivals
-from ingest.gaps import Filled, Gap
 from ingest.memory import NEVER, Memories, note_losses
+from ingest.quality.sequence_gaps import Filled, Gap
 from ingest.registry import Device, Registry
 from models.kinds import BY_NAME
 from models.reading import Flag, Reading

@@ -26,12 +26,13 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
 from models.migrations import upgrade
-from services.api.access import add_operator
-from services.child import free_port
-from services.embedded import embedded_broker, embedded_postgres
-from services.load import load
-from services.runtime import FasterClock, open_database, wall_clock
-from services.seed import read_seed
+from services.city.load import load
+from services.city.seed import read_seed
+from services.embedded.child_process import free_port
+from services.embedded.servers import embedded_broker, embedded_postgres
+from services.runtime.clock import FasterClock, wall_clock
+from services.runtime.database import open_database
+from services.web.access import add_operator
 
 ROOT = Path(__file__).parents[2]
 MORNING = datetime(2026, 4, 2, 9, tzinfo=UTC)

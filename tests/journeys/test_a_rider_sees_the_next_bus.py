@@ -16,20 +16,20 @@ from sqlalchemy import Engine, text
 
 from models.network import Journey, Network
 from models.reading import Message
-from services.pipeline import Pipeline
-from services.settings import Settings
-from services.transit import timetable
-from services.transit.follow import Follower
-from services.transit.gsm7 import septets
-from simulators.bus import Missed, Passing
-from simulators.buses import Buses
+from services.pipeline.road import Pipeline
+from services.runtime.settings import Settings
+from services.transit.fleet.follower import Follower
+from services.transit.rider.gsm7 import septets
+from services.transit.timetable import versions
+from simulators.buses.bus import Missed, Passing
+from simulators.buses.operations import Buses
+from simulators.buses.roads import Conditions
+from simulators.buses.trackers import FAULTLESS, Trackers
+from simulators.devices.parcel import Parcel, in_order
+from simulators.environment.weather import MINUTE
 from simulators.lines import network
-from simulators.parcel import Parcel, in_order
-from simulators.roads import Conditions
-from simulators.trackers import FAULTLESS, Trackers
-from simulators.weather import MINUTE
-from tests.services.api.conftest import Clock, served
-from tests.services.pages.site import read
+from tests.services.web.api.conftest import Clock, served
+from tests.services.web.pages.site import read
 
 OPENS = datetime(2026, 3, 2, 14, 55, tzinfo=UTC)
 """11:55 in the city, on a Monday."""
@@ -139,7 +139,7 @@ def city(database: Engine) -> Iterator[tuple[City, Journey]]:
     missing, journey = stays_in_its_depot(lines)
     with database.begin() as transaction:
         transaction.execute(text("INSERT INTO configuration (version, city) VALUES (1, '{}')"))
-        timetable.store(transaction, lines, "laplata", OPENS - timedelta(days=1))
+        versions.store(transaction, lines, "laplata", OPENS - timedelta(days=1))
     clock = Clock()
     clock.now = OPENS
     seen: list[Passing] = []

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts import rules
+from alerts.rules import dispatch
 from ingest.decode import decode
-from ingest.quality import Memory, check
+from ingest.quality.checks import Memory, check
 from models.alert import NAR, Transition
 from models.kinds import BY_NAME
 from models.reading import Message, Reading
@@ -27,7 +27,7 @@ class Gauge:
 
     def __init__(self) -> None:
         self.memory: Memory | None = None
-        self.states = {rule.id: rules.fresh(rule.judgement) for rule in RULES}
+        self.states = {rule.id: dispatch.fresh(rule.judgement) for rule in RULES}
         self.minute = 0
         self.told: list[tuple[str, Transition]] = []
 
@@ -41,7 +41,7 @@ class Gauge:
             checked = check(kind.limits, self.memory, reading, kind.measure_index)
             self.memory, flagged = checked.memory, checked.reading
             for rule in RULES:
-                self.states[rule.id], move = rules.judge(rule, self.states[rule.id], flagged, self.around())
+                self.states[rule.id], move = dispatch.judge(rule, self.states[rule.id], flagged, self.around())
                 self.hear(rule, move)
             self.minute += 5
 
@@ -50,7 +50,7 @@ class Gauge:
             self.minute += 5
             for rule in RULES:
                 now = DAWN + timedelta(minutes=self.minute)
-                self.states[rule.id], move = rules.tick(rule, self.states[rule.id], now, self.around())
+                self.states[rule.id], move = dispatch.tick(rule, self.states[rule.id], now, self.around())
                 self.hear(rule, move)
 
     def around(self) -> Around:

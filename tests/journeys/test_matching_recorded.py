@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ingest.timetable import read
+from ingest.gtfs.feed import read
 from models.merging import merged
 from models.network import Network
 from services.__main__ import main
 from services.commands.transit_match import matched
-from services.positions import read_positions
+from services.transit.accuracy.recorded_positions import read_positions
 
 TRANSIT = Path(__file__).parents[2].parent / "shared" / "data" / "transit"
 WMATA = TRANSIT / "wmata"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ingest.labelled import checked
+from ingest.quality.labelled import checked
 from models.kinds import BY_NAME
 from models.reading import UNTRUSTED, Flag, Quality, quality
 from services.__main__ import main
-from services.recorded import read_records
+from services.replay.recorded_series import read_records
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "data" / "flood"
 LABELLED = RECORDED / "lro_stage_15min_labelled_dev.csv.gz"

@@ -19,7 +19,7 @@ import httpx
 import psutil
 import pytest
 
-from services.child import free_port
+from services.embedded.child_process import free_port
 
 ROOT = Path(__file__).parents[2]
 SPEED = 240

@@ -9,23 +9,23 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Engine, insert, select
 
-from alerts.events import announce
-from alerts.record import Origin, transition
+from alerts.delivery.live_events import announce
 from alerts.rulebook import Place
+from alerts.transition_log import Origin, transition
 from models.alert import NAR, Cause, Change, Transition
 from models.tables import READINGS, alert_actions, devices
-from services.api.app import create_app
-from services.settings import Settings
-from tests.services.pages import city
-from tests.services.pages.browser import CHROMIUM, Browser, browser
-from tests.services.pages.site import Site
+from services.runtime.settings import Settings
+from services.web.app import create_app
+from tests.services.web.pages import city
+from tests.services.web.pages.browser import CHROMIUM, Browser, browser
+from tests.services.web.pages.site import Site
 from tests.serving import listening
 
 START_S = 10.0
 PHONE, DESK = (360, 740), (1440, 1000)
 SKIP_TIME = "const real = performance.now.bind(performance); window.skipMs = 0; performance.now = () => real() + skipMs"
 """So that half a minute of silence need not be waited for."""
-POOR_CONTRAST = (Path(__file__).parents[1] / "services" / "pages" / "contrast.js").read_text("utf-8")
+POOR_CONTRAST = (Path(__file__).parents[1] / "services" / "web" / "pages" / "contrast.js").read_text("utf-8")
 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 

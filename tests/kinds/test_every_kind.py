@@ -11,9 +11,9 @@ import pytest
 from pydantic import BaseModel
 
 import models.kinds
-from alerts import rules
+from alerts.rules import dispatch
 from ingest.decode import decode
-from ingest.quality import check
+from ingest.quality.checks import check
 from ingest.topic import sender_of
 from models.kind import Lane, Payload, SensorKind
 from models.kinds import BY_NAME, KINDS
@@ -122,9 +122,9 @@ def test_its_judgements_can_be_judged_from_the_start_and_kept(kind: SensorKind) 
     assert kind.judgements or kind.lane is Lane.BULK
     for judgement in kind.judgements:
         rule = Rule("one", 1, kind.name, "station", judgement)
-        state, _ = rules.judge(rule, rules.fresh(judgement), reading)
-        state, _ = rules.tick(rule, state, NOW + timedelta(minutes=1))
-        kept = msgspec.json.decode(msgspec.json.encode(state), type=rules.state_type(judgement))
+        state, _ = dispatch.judge(rule, dispatch.fresh(judgement), reading)
+        state, _ = dispatch.tick(rule, state, NOW + timedelta(minutes=1))
+        kept = msgspec.json.decode(msgspec.json.encode(state), type=dispatch.state_type(judgement))
         assert kept == state
         assert msgspec.convert(msgspec.to_builtins(judgement), type(judgement)) == judgement
 

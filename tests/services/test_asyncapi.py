@@ -12,7 +12,7 @@ from models.kinds import KINDS
 from models.reading import Flag, Reason
 from services.__main__ import main
 from services.asyncapi import document
-from services.register import page
+from services.upkeep.data_register import page
 
 DOCS = Path(__file__).parents[2] / "docs"
 

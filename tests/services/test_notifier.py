@@ -12,11 +12,11 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
-from alerts import record
-from alerts.deliver import retry_wait_s
+from alerts import transition_log
+from alerts.delivery.channels import retry_wait_s
 from alerts.rulebook import Place
 from models.alert import NAR, Cause, Change, Transition
-from services.child import free_port
+from services.embedded.child_process import free_port
 from services.notifier import CLAIM, LEASE, TRIES_ONCE_CLOSED, Notifier, claim, want_webhook
 from tests.alerts.town import NOON
 
@@ -91,7 +91,9 @@ def raise_alert(database: Engine, station: str = "head", nar: NAR = NAR.NARANJA,
         if url is not None:
             want_webhook(transaction, url)
         place = Place(station, "river", "azul", None, station)
-        record.transition(transaction, place, record.Origin(f"{station}.stage", 1, "stage"), moved, tell=True)
+        transition_log.transition(
+            transaction, place, transition_log.Origin(f"{station}.stage", 1, "stage"), moved, tell=True
+        )
 
 
 def rows(database: Engine, query: str) -> list[Any]:

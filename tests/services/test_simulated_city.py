@@ -12,11 +12,11 @@ from time import monotonic
 
 import pytest
 
-from ingest.broker import Broker
 from ingest.decode import decode
-from ingest.timetable import read
+from ingest.gtfs.feed import read
+from ingest.mqtt.receiver import Broker
 from models.reading import Presence, Reading
-from services.embedded import embedded_broker
+from services.embedded.servers import embedded_broker
 from tests.seeds import la_plata
 
 ROOT = Path(__file__).parents[2]

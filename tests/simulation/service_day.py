@@ -12,19 +12,19 @@ from random import Random
 from ingest.decode import decode
 from models.network import Network
 from models.reading import Message, Reading
-from services.transit.estimate import Basis, Coming, Outlook
-from services.transit.fleet import BEGUN_S, Fleet, Followed, Reached
-from services.transit.follow import report_of
-from services.transit.history import History
-from services.transit.view import Expected, View, advanced, empty
-from simulators.bus import Missed, Passing
-from simulators.buses import Buses
-from simulators.faults import late, out_of_order, twice
+from services.transit.fleet.fleet import BEGUN_S, Fleet, Followed, Reached
+from services.transit.fleet.follower import report_of
+from services.transit.model.prediction import Basis, Coming, Outlook
+from services.transit.serving.snapshot import Expected, View, advanced, empty
+from services.transit.travel_times.link_times import History
+from simulators.buses.bus import Missed, Passing
+from simulators.buses.operations import Buses
+from simulators.buses.roads import Conditions
+from simulators.buses.trackers import Odds, Trackers
+from simulators.devices.faults import late, out_of_order, twice
+from simulators.devices.parcel import Parcel, in_order
+from simulators.environment.weather import MINUTE
 from simulators.lines.plan import corner, point_of
-from simulators.parcel import Parcel, in_order
-from simulators.roads import Conditions
-from simulators.trackers import Odds, Trackers
-from simulators.weather import MINUTE
 
 TICK_S = 60.0
 HOLDS_S = 120.0

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import pytest
 
-from services.transit.estimate import Basis, Phase
+from services.transit.model.prediction import Basis, Phase
+from simulators.buses.trackers import Odds
 from simulators.lines import network
-from simulators.trackers import Odds
 from tests.simulation.service_day import TICK_S, Day, Key, Told
 
 DAWN = datetime(2013, 4, 3, 7, 0, tzinfo=UTC)

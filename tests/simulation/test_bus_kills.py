@@ -21,12 +21,13 @@ from sqlalchemy.engine import make_url
 from models.network import midnight_at
 from models.reading import Message
 from services.bench.grid import ZONE, Bus, city, fleet
-from services.child import spawn
-from services.embedded import embedded_broker, embedded_postgres
-from services.pipeline import Pipeline
-from services.runtime import open_database, wall_clock
-from services.transit import timetable
-from services.transit.follow import Follower
+from services.embedded.child_process import spawn
+from services.embedded.servers import embedded_broker, embedded_postgres
+from services.pipeline.road import Pipeline
+from services.runtime.clock import wall_clock
+from services.runtime.database import open_database
+from services.transit.fleet.follower import Follower
+from services.transit.timetable import versions
 from simulators.load import Load
 from tests.simulation.town import Carrier, Gauges, Said, Town, prepare, reading, town, workplace
 
@@ -53,7 +54,7 @@ def buses(url: str) -> list[Bus]:
     since_s = int(BEGAN_S - midnight_at(day, ZONE))
     database = open_database(url, name="test")
     with database.begin() as transaction:
-        stored = timetable.store(transaction, city(day, since_s - 600, since_s + 3_600, 100), "grid", wall_clock())
+        stored = versions.store(transaction, city(day, since_s - 600, since_s + 3_600, 100), "grid", wall_clock())
     database.dispose()
     return fleet(stored.network, day, BEGAN_S, BUSES)
 

@@ -21,9 +21,10 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from models.reading import Message
-from services.embedded import Postgres, embedded_broker, embedded_postgres
-from services.pipeline import Pipeline
-from services.runtime import open_database, wall_clock
+from services.embedded.servers import Postgres, embedded_broker, embedded_postgres
+from services.pipeline.road import Pipeline
+from services.runtime.clock import wall_clock
+from services.runtime.database import open_database
 from tests.simulation.town import (
     DEVICES,
     MOSQUITTO,

@@ -6,10 +6,10 @@ from time import monotonic, sleep
 
 import pytest
 
-from ingest.broker import Broker
 from ingest.lanes import EVERYTHING
-from services.embedded import embedded_broker, embedded_postgres
-from services.runtime import wall_clock
+from ingest.mqtt.receiver import Broker
+from services.embedded.servers import embedded_broker, embedded_postgres
+from services.runtime.clock import wall_clock
 from tests.simulation.town import Gauges, Said, reading, town, workplace
 
 RATE_PER_S = 200.0

@@ -5,12 +5,12 @@ from time import monotonic
 
 from sqlalchemy import Engine, text
 
-from ingest.broker import Broker
 from ingest.lanes import EVERYTHING
+from ingest.mqtt.receiver import Broker
 from models.reading import Message
-from services.embedded import embedded_broker
-from services.pipeline import Pipeline
-from services.runtime import wall_clock
+from services.embedded.servers import embedded_broker
+from services.pipeline.road import Pipeline
+from services.runtime.clock import wall_clock
 from simulators.load import Load
 from tests.simulation.town import Said, prepare, reading
 

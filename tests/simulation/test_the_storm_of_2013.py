@@ -12,10 +12,10 @@ from sqlalchemy import Engine, text
 from ingest.decode import Item, decode
 from models.kinds import BY_NAME
 from models.reading import Message, Presence, Reading, Rejected
-from services.load import load
-from services.pipeline import Pipeline
-from services.seed import LA_PLATA, Seed, read_seed
-from simulators.faults import usual
+from services.city.load import load
+from services.city.seed import LA_PLATA, Seed, read_seed
+from services.pipeline.road import Pipeline
+from simulators.devices.faults import usual
 from simulators.scenario import Cast
 from simulators.scenarios import SCENARIOS
 

@@ -23,11 +23,12 @@ import psycopg
 from models.migrations import upgrade
 from models.place import City, Device, Municipality, Station
 from models.rule import Fault, Rule, Silence, Stage
-from services.child import end_child, free_port, spawn
-from services.embedded import Mqtt
-from services.load import load
-from services.runtime import open_database, wall_clock
-from services.seed import Seed
+from services.city.load import load
+from services.city.seed import Seed
+from services.embedded.child_process import end_child, free_port, spawn
+from services.embedded.servers import Mqtt
+from services.runtime.clock import wall_clock
+from services.runtime.database import open_database
 from simulators.load import Load
 
 DEVICES = 25

@@ -11,7 +11,7 @@ from time import monotonic
 
 import pytest
 
-from ingest.broker import Broker
+from ingest.mqtt.receiver import Broker
 from models.reading import Message
 from simulators.load import Load
 from simulators.publish import BrokerAway, Publisher

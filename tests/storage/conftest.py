@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
-from services.runtime import open_database
+from services.runtime.database import open_database
 
 NewDatabase = Callable[[], str]
 

@@ -18,9 +18,9 @@ from models.migrations import current, upgrade
 from models.migrations.readings import ROLLUPS
 from models.reading import Message
 from models.tables import METADATA, READINGS
-from services.pipeline import Pipeline
-from services.retention import retain
-from services.runtime import open_database
+from services.pipeline.road import Pipeline
+from services.runtime.database import open_database
+from services.upkeep.retention import retain
 from tests.architecture.repository import ROOT
 from tests.deploy.conftest import ROLES, prepare
 from tests.storage.conftest import NewDatabase, allow_timescale

@@ -6,14 +6,14 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from alerts.forecast import Active, LeadModel, Model
+from alerts.forecast.level_forecast import Active, LeadModel, Model
 from models.kinds.river import RIVER
 from models.migrations import upgrade
 from models.reading import Flag
-from services.load import load
-from services.queries import series
-from services.queries.forecasts import forecasts
-from services.queries.speeds import Which, street_speeds
+from services.city.load import load
+from services.queries.stations import series
+from services.queries.stations.forecasts import forecasts
+from services.queries.stations.speeds import Which, street_speeds
 from tests.seeds import la_plata
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)

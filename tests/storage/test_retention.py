@@ -17,7 +17,7 @@ from models.migrations import upgrade
 from models.migrations.readings import move_to_kept
 from models.reading import Flag
 from models.tables import METADATA, READINGS
-from services.retention import (
+from services.upkeep.retention import (
     EVENTS_KEPT,
     HEARTBEATS_KEPT,
     REINGESTED_KEPT,

@@ -25,9 +25,9 @@ from models.migrations.timescale import (
 )
 from models.reading import Flag, Message
 from models.tables import READINGS
-from services.pipeline import Pipeline
-from services.retention import retain
-from services.runtime import open_database
+from services.pipeline.road import Pipeline
+from services.runtime.database import open_database
+from services.upkeep.retention import retain
 from tests.storage.conftest import NewDatabase, allow_timescale
 from tests.storage.test_retention import devices, reading, rollup
 

@@ -1,0 +1,60 @@
+"""A sensor in doubt: several readings in a row that cannot be believed, until enough good ones follow."""
+
+from msgspec import Struct
+
+from alerts.rules.colour_change import move
+from alerts.rules.steady_run import CalmRun
+from models.alert import NAR, Cause, Transition
+from models.kinds import BY_NAME
+from models.reading import UNTRUSTED, Flag, Reading
+from models.rule import Fault
+
+_NO_NEWS = int(Flag.LATE | Flag.BACKFILL | Flag.RETAINED)
+_VERDE = NAR.VERDE
+_IN_DOUBT = int(UNTRUSTED | Flag.FUTURE | Flag.CLOCK_SKEW)
+
+
+class FaultState(Struct, frozen=True, gc=False):
+    """How many readings in a row spoke against the sensor, or for it."""
+
+    nar: NAR = NAR.VERDE
+    bad: int = 0
+    good: int = 0
+
+
+def judge(rule: Fault, state: FaultState, reading: Reading) -> tuple[FaultState, Transition | None]:
+    """Count one reading. A rise that is merely fast and a steady value say nothing against a sensor; nor does time."""
+    flags = int(reading.flags)
+    if flags & _NO_NEWS:
+        return state, None
+    if flags & _IN_DOUBT:
+        bad = min(state.bad + 1, rule.in_a_row)
+        after = FaultState(NAR.AMARILLO if state.nar or bad >= rule.in_a_row else NAR.VERDE, bad, 0)
+    else:
+        if state.good >= rule.clear_after and not state.nar:
+            return state, None
+        good = min(state.good + 1, rule.clear_after)
+        after = FaultState(NAR.VERDE if good >= rule.clear_after else state.nar, 0, good)
+    if after.nar == state.nar:
+        return after, None
+    cause = Cause.FAULT if after.nar else Cause.RESUMED
+    evidence = _evidence(rule, reading)
+    return after, move(state.nar, after.nar, cause, reading.observed_at, reading.received_at, evidence)
+
+
+def pass_over(rule: Fault, state: FaultState, run: CalmRun) -> FaultState | None:
+    """The state after readings with nothing against them, where no fault stands: as by `judge` one by one."""
+    if state.nar or state.good >= rule.clear_after:
+        return None if state.nar else state
+    return FaultState(_VERDE, 0, min(state.good + len(run.values), rule.clear_after))
+
+
+def _evidence(rule: Fault, reading: Reading) -> dict[str, object]:
+    kind = BY_NAME[reading.kind]
+    return {
+        "value": reading.values[kind.measure_index],
+        "unit": kind.unit,
+        "flags": [flag.name for flag in Flag if flag and flag in reading.flags],
+        "in_a_row": rule.in_a_row,
+        "clear_after": rule.clear_after,
+    }

@@ -1,0 +1,1 @@
+"""How do messages arrive from the broker? Imports only models."""

@@ -1,0 +1,399 @@
+"""The only reader of MQTT: takes messages from a persistent session and acknowledges them when told to.
+
+Single-threaded at its face and inside. The broker is told a long keep-alive, while silence is noticed by pings sent
+every `PING_S` from `take`: a caller may be away for one and a half keep-alives, and beyond that the broker drops the
+connection, `take` opens another, and what was not acknowledged comes again. Only `acknowledge` acknowledges.
+"""
+
+import logging
+import random
+import select
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from time import monotonic, sleep
+from urllib.parse import unquote, urlsplit
+
+from ingest.mqtt.packets import (
+    DISCONNECT,
+    PING,
+    Connect,
+    Packet,
+    ProtocolError,
+    Stream,
+    Version,
+    acknowledgement_packets,
+    connection_refusal,
+    subscribe_packet,
+    subscription_refusals,
+)
+from models.reading import Message
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE_S = 60
+PING_S = 10.0
+ANSWER_S = 10.0
+OPEN_S = 5.0
+SEND_S = 10.0
+GOODBYE_S = 1.0
+FIRST_BACKOFF_S = 0.1
+LONGEST_BACKOFF_S = 10.0
+STABLE_S = 10.0
+SESSION_EXPIRY_S = 7 * 86_400
+READ_BYTES = 1 << 16
+RUSH = 16
+BELIEVED = 50
+"""Takes for which the broker's window is believed to be what it last seemed."""
+LINGER_S = 0.002
+"""Where so many came at once, the broker is sending as fast as it may: a fuller batch is worth this short wait."""
+SILENT_REFUSALS = 2
+"""How often a broker may hang up on CONNECT without a word before the other version is tried."""
+_VERSION_REFUSALS = frozenset({0x01, 0x84})
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files in PEM for `mqtts`: the authority that signed the broker's certificate, and ours with its key."""
+
+    authority: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the broker is, read from `mqtt://user:password@host:port` or `mqtts://`; IPv6 hosts stand in brackets."""
+
+    host: str
+    port: int
+    encrypted: bool
+    username: str | None
+    password: str | None
+
+    @classmethod
+    def parse(cls, url: str) -> "Address":
+        """Raises ValueError where the URL is neither mqtt nor mqtts, or has no host."""
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS or not parts.hostname:
+            raise ValueError("a broker's address reads mqtt://host:port or mqtts://host:port")
+        username, password = (None if part is None else unquote(part) for part in (parts.username, parts.password))
+        port = parts.port or _PORTS[parts.scheme]
+        return cls(parts.hostname, port, parts.scheme == "mqtts", username, password)
+
+
+class Broker:
+    """One subscriber with a fixed client id, whose session outlives its connections and its process.
+
+    Never holds more than `receive_maximum` unacknowledged messages, whatever window the broker believes in: beyond
+    it the socket is not read. A payload that makes a packet longer than `largest_bytes` is cut there. One client id
+    belongs to one process: two take the connection from each other in turns.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        client_id: str,
+        filters: Sequence[str],
+        now: Callable[[], datetime],
+        receive_maximum: int = 2_000,
+        largest_bytes: int = 1 << 16,
+        tls: Tls | None = None,
+    ) -> None:
+        """Open nothing yet: `take` connects, and keeps trying. Raises ValueError on a bad address or bound."""
+        if not (filters and client_id and 0 < receive_maximum <= 0xFFFF and largest_bytes > 0):
+            raise ValueError("a client id, topic filters and a receive maximum of 1 to 65535 are needed")
+        self._address = Address.parse(url)
+        self._filters = tuple(filters)
+        self._now = now
+        self._bound = receive_maximum
+        self._largest = largest_bytes
+        self._tls = tls or Tls()
+        login = (self._address.username, self._address.password)
+        self._connect = Connect(client_id, KEEPALIVE_S, SESSION_EXPIRY_S, receive_maximum, *login)
+        self._socket: socket.socket | None = None
+        self._poll = select.poll()
+        self._stream = Stream(Version.MQTT_5, 0, largest_bytes)
+        self._finished: set[int] = set()
+        self._window = 0
+        self._gathered = 0
+        self._version = Version.MQTT_5
+        self._only_version: Version | None = None
+        self._silent_refusals = 0
+        self._failures = 0
+        self._retry_at_s = 0.0
+        self._opened_at_s = 0.0
+        self._sent_at_s = 0.0
+        self._asked_at_s: float | None = None
+        self._connected = False
+        self._session_present: bool | None = None
+        self._generation = 0
+        self._connections = 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has welcomed the present connection."""
+        return self._connected
+
+    @property
+    def session_present(self) -> bool | None:
+        """What the last welcome said: False after the first connection of all means that the broker lost its memory."""
+        return self._session_present
+
+    @property
+    def generation(self) -> int:
+        """The number of the present connection attempt; acknowledgements of earlier ones are ignored."""
+        return self._generation
+
+    @property
+    def unacknowledged(self) -> int:
+        """Messages taken and not yet acknowledged to the broker."""
+        return len(self._stream.unacknowledged)
+
+    @property
+    def window(self) -> int:
+        """How many messages the broker seems to send before it waits for acknowledgements; 0 while that is unknown."""
+        return self._window
+
+    @property
+    def reconnects(self) -> int:
+        """How often the broker has welcomed us again."""
+        return max(0, self._connections - 1)
+
+    def take(self, limit: int, wait_s: float) -> list[Message]:
+        """What has arrived, at most `limit` messages; waits up to `wait_s` for the first.
+
+        Empty when nothing came, when the broker is away, or when `receive_maximum` messages wait to be acknowledged.
+        Opening a connection may take `OPEN_S` longer. Never raises for the network or for the broker.
+        """
+        deadline_s = monotonic() + wait_s
+        try:
+            return self._gather(limit, deadline_s) if self._open(deadline_s) else []
+        except (OSError, ProtocolError) as error:
+            self._lose(error)
+            return []
+
+    def acknowledge(self, messages: Sequence[Message]) -> None:
+        """Tell the broker that these are kept. In arrival order: one that is not yet due waits for its elders.
+
+        Those of an earlier connection are ignored, since their identifiers may name other messages by now; the broker
+        sends them again. A message may be acknowledged twice without harm.
+        """
+        unacknowledged, finished, generation = self._stream.unacknowledged, self._finished, self._generation
+        if not unacknowledged or self._socket is None:
+            return
+        oldest = unacknowledged[0]
+        serials = [message.delivery[1] for message in messages if message.delivery[0] == generation]
+        finished.update(serial for serial in serials if serial >= oldest)
+        due = _released(unacknowledged, finished)
+        if due:
+            try:
+                self._send(acknowledgement_packets(due))
+            except OSError as error:
+                self._lose(error)
+
+    def close(self) -> None:
+        """Say goodbye. The session stays, and what was not acknowledged comes again: to the next `take`, or process."""
+        if self._socket is not None and self._connected:
+            try:
+                self._send(DISCONNECT)
+                _hang_up(self._socket)
+            except OSError as error:
+                log.debug("the broker was gone before the goodbye: %s", error, extra={"action": "close"})
+        self._close()
+
+    def _gather(self, limit: int, deadline_s: float) -> list[Message]:
+        messages: list[Message] = []
+        self._ping_when_due()
+        self._gathered = (self._gathered + 1) % BELIEVED
+        if not self._gathered:
+            self._window = 0  # what was taken for all it sends may have been all there was
+        while (room := min(limit - len(messages), self._bound - self.unacknowledged)) > 0:
+            fresh = self._stream.read(room)
+            messages += fresh
+            self._answer()
+            if len(fresh) == room:
+                return messages
+            patience_s = self._patience_s(len(messages), deadline_s)
+            if not self._receive(patience_s):
+                if messages and patience_s:  # waited, and nothing more came: this is all it sends
+                    self._window = max(self._window, self.unacknowledged)
+                return messages
+        sleep(max(0.0, deadline_s - monotonic()))
+        return messages
+
+    def _patience_s(self, gathered: int, deadline_s: float) -> float:
+        """Until when to wait for more: for the first, as told; not at all for a few; in a rush, for what is coming.
+
+        A broker sends no more than its window before acknowledgements: where that is reached, nothing is coming.
+        """
+        if not gathered:
+            return deadline_s
+        if gathered < RUSH or self.unacknowledged >= self._window > 0:
+            return 0.0
+        return monotonic() + LINGER_S
+
+    def _receive(self, deadline_s: float) -> bool:
+        """Read once; False when nothing came in time. Raises OSError when the connection is lost or silent."""
+        wire = self._wire()
+        while True:
+            try:
+                data = wire.recv(READ_BYTES)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                pass
+            else:
+                if not data:
+                    raise ConnectionResetError("the broker closed the connection")
+                self._stream.feed(data, self._now())
+                self._asked_at_s = None
+                return True
+            self._ping_when_due()
+            now_s = monotonic()
+            if self._asked_at_s is not None and now_s - self._asked_at_s > ANSWER_S:
+                raise TimeoutError(f"the broker has not answered for {ANSWER_S:.0f} s")
+            if now_s >= deadline_s:
+                return False
+            self._poll.poll(1000 * min(deadline_s - now_s, 1.0))
+
+    def _ping_when_due(self) -> None:
+        if self._connected and monotonic() - self._sent_at_s >= PING_S:
+            self._send(PING)
+            if self._asked_at_s is None:
+                self._asked_at_s = self._sent_at_s
+
+    def _send(self, data: bytes) -> None:
+        wire = self._wire()
+        wire.settimeout(SEND_S)
+        try:
+            wire.sendall(data)
+        finally:
+            wire.settimeout(0.0)
+        self._sent_at_s = monotonic()
+
+    def _wire(self) -> socket.socket:
+        if self._socket is None:
+            raise ConnectionError("not connected to the broker")
+        return self._socket
+
+    def _answer(self) -> None:
+        """Act on the control packets that came between messages."""
+        for kind, body in self._stream.controls:
+            match kind:
+                case Packet.CONNACK:
+                    self._welcome(body)
+                case Packet.SUBACK:
+                    if refusals := subscription_refusals(self._version, body):
+                        raise ProtocolError(f"the broker refused a subscription with reason 0x{refusals[0]:02x}")
+                case Packet.PINGRESP:
+                    pass
+                case Packet.DISCONNECT:
+                    raise ProtocolError(f"the broker ended the connection with reason 0x{body[0] if body else 0:02x}")
+                case _:
+                    raise ProtocolError(f"a packet of type {kind} was not expected")
+        self._stream.controls.clear()
+
+    def _welcome(self, body: bytes) -> None:
+        reason = connection_refusal(self._version, body)
+        if reason in _VERSION_REFUSALS and self._version is Version.MQTT_5:
+            self._only_version = Version.MQTT_3_1_1
+        if reason:
+            raise ProtocolError(f"the broker refused the connection with reason 0x{reason:02x}")
+        self._connected = True
+        self._connections += 1
+        self._silent_refusals = 0
+        self._session_present = bool(body[0] & 1)
+        if self.reconnects and not self._session_present:
+            log.error("the broker lost our session: what it had queued is gone", extra={"action": "session-lost"})
+        log.info(
+            "connected to the broker",
+            extra={"action": "connect", "mqtt": self._version.name, "session_present": self._session_present},
+        )
+        self._send(subscribe_packet(self._version, self._filters))
+
+    def _open(self, deadline_s: float) -> bool:
+        """Have a socket on which CONNECT was sent. False when it is too early to try again."""
+        if self._socket is not None:
+            return True
+        if (pause_s := self._retry_at_s - monotonic()) > 0:
+            sleep(max(0.0, min(pause_s, deadline_s - monotonic())))
+            if monotonic() < self._retry_at_s:
+                return False
+        self._generation += 1
+        self._version = self._choose_version()
+        self._stream = Stream(self._version, self._generation, self._largest, repeats=self._bound)
+        self._finished.clear()
+        self._opened_at_s = monotonic()
+        self._socket = self._dial()
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
+        self._send(self._connect.packet(self._version))
+        self._asked_at_s = self._sent_at_s
+        return True
+
+    def _dial(self) -> socket.socket:
+        plain = socket.create_connection((self._address.host, self._address.port), timeout=OPEN_S)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not self._address.encrypted:
+            return plain
+        try:
+            context = ssl.create_default_context(cafile=self._tls.authority)
+            if self._tls.certificate:
+                context.load_cert_chain(self._tls.certificate, self._tls.key)
+            return context.wrap_socket(plain, server_hostname=self._address.host)
+        except OSError:
+            plain.close()
+            raise
+
+    def _choose_version(self) -> Version:
+        """MQTT 5, unless the broker refused it or has hung up on it more than once."""
+        if self._only_version:
+            return self._only_version
+        return Version.MQTT_3_1_1 if self._silent_refusals // SILENT_REFUSALS % 2 else Version.MQTT_5
+
+    def _lose(self, error: Exception) -> None:
+        """Drop the connection and set when to try again: soon at first, later each time, never all clients at once."""
+        if self._socket is not None and not self._connected and isinstance(error, OSError):
+            self._silent_refusals += 1
+        stable = self._connected and monotonic() - self._opened_at_s > STABLE_S
+        self._failures = 0 if stable else self._failures
+        pause_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self._failures, 16)) * random.uniform(0.5, 1.0)  # noqa: S311
+        self._failures += 1
+        log.warning(
+            "no broker: %s", error, extra={"action": "lose", "failures": self._failures, "retry_s": round(pause_s, 2)}
+        )
+        self._close()
+        self._retry_at_s = monotonic() + pause_s
+
+    def _close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+        self._connected = False
+        self._asked_at_s = None
+        self._stream.unacknowledged.clear()
+        self._finished.clear()
+
+
+def _hang_up(wire: socket.socket) -> None:
+    """Read to the end: closed with bytes unread, the system resets, and our last acknowledgements may be dropped."""
+    wire.settimeout(GOODBYE_S)
+    wire.shutdown(socket.SHUT_WR)
+    deadline_s = monotonic() + GOODBYE_S
+    while wire.recv(READ_BYTES) and monotonic() < deadline_s:
+        pass
+
+
+def _released(unacknowledged: deque[int], finished: set[int]) -> list[int]:
+    """Take from the head of the queue all that is finished."""
+    due: list[int] = []
+    while unacknowledged and unacknowledged[0] in finished:
+        serial = unacknowledged.popleft()
+        finished.remove(serial)
+        due.append(serial)
+    return due

@@ -1,0 +1,1 @@
+"""What speaks against believing a reading, and what was lost between readings? Imports only models."""

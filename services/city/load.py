@@ -1,0 +1,184 @@
+"""A seed's city into the tables: new things appear, changed rules get a new version, nothing is ever deleted."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+from sqlalchemy import Connection
+
+from alerts import area_levels, rulebook
+from alerts.rulebook import judgement_row
+from models.place import City, Device, Station, Street
+from models.rows import driver
+from models.rule import Rule
+from services.city.seed import Seed
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """How much of a seed is now in the tables, and how many rules changed by it."""
+
+    stations: int
+    devices: int
+    rules: int
+    rules_changed: int
+    rules_retired: int
+
+
+def load(transaction: Connection, seed: Seed, now: datetime) -> Loaded:
+    """Bring the tables to what the seed says, in the caller's transaction; loading the same seed twice changes nothing.
+
+    Stations the seed no longer names stay with their readings but are no longer active, and their rules rest. A device
+    it no longer names at a station that goes on is held as unregistered: it was taken away, or another stands there.
+    """
+    city = seed.city
+    _places(transaction, city)
+    for station in city.stations:
+        _station(transaction, station, now)
+    for device in city.devices:
+        _device(transaction, device, now)
+    changed = sum(_rule(transaction, rule, now) for rule in seed.rules)
+    retired = _retire(transaction, seed)
+    _bump(transaction, city)
+    area_levels.survey(transaction, rulebook.read(transaction), now)
+    return Loaded(len(city.stations), len(city.devices), len(seed.rules), changed, retired)
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _places(transaction: Connection, city: City) -> None:
+    with driver(transaction).cursor() as cursor:
+        for one in city.municipalities:
+            cursor.execute(
+                "INSERT INTO municipalities (id, name, latitude, longitude) VALUES (%s, %s, %s, %s)"
+                " ON CONFLICT (id) DO UPDATE SET name = excluded.name, latitude = excluded.latitude,"
+                " longitude = excluded.longitude",
+                [one.id, one.name, one.latitude, one.longitude],
+            )
+        for basin in city.basins:
+            geometry = {"type": "MultiPolygon", "coordinates": [[ring] for ring in basin.outlines]}
+            cursor.execute(
+                "INSERT INTO basins (id, municipality_id, name, geometry, note) VALUES (%s, %s, %s, %s::jsonb, %s)"
+                " ON CONFLICT (id) DO UPDATE SET municipality_id = excluded.municipality_id, name = excluded.name,"
+                " geometry = excluded.geometry, note = excluded.note",
+                [basin.id, basin.municipality, basin.name, _json(geometry), basin.note],
+            )
+
+
+def _station(transaction: Connection, station: Station, now: datetime) -> None:
+    with driver(transaction).cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO stations (id, municipality_id, basin_id, kind, name, latitude, longitude, street,"
+            " speed_limits, site_limits, note, active)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s, true)"
+            " ON CONFLICT (id) DO UPDATE SET municipality_id = excluded.municipality_id, basin_id = excluded.basin_id,"
+            " kind = excluded.kind, name = excluded.name, latitude = excluded.latitude,"
+            " longitude = excluded.longitude, street = excluded.street, speed_limits = excluded.speed_limits,"
+            " site_limits = excluded.site_limits, note = excluded.note, active = true",
+            [
+                station.id,
+                station.municipality,
+                station.basin,
+                station.kind,
+                station.name,
+                station.latitude,
+                station.longitude,
+                station.street.name if station.street else None,
+                _json(speed_limits(station.street)),
+                _json(station.site_limits),
+                station.note,
+            ],
+        )
+        # Judged at loading, so that a station that never sends a word is noticed as silent too.
+        cursor.execute(
+            "INSERT INTO subject_states (subject, version, states, colours, judged_at) VALUES (%s, 0, '{}', '{}', %s)"
+            " ON CONFLICT (subject) DO NOTHING",
+            [station.id, now],
+        )
+
+
+def speed_limits(street: Street | None) -> dict[str, object] | None:
+    """A street's limits as the tables keep them: the usual one, and windows of ISO weekdays and local hours."""
+    if street is None:
+        return None
+    windows = [
+        {
+            "days": list(window.days),
+            "start": window.start.isoformat(timespec="minutes"),
+            "end": window.end.isoformat(timespec="minutes"),
+            "limit_kmh": window.limit_kmh,
+        }
+        for window in street.windows
+    ]
+    return {"limit_kmh": street.limit_kmh, "windows": windows}
+
+
+def _device(transaction: Connection, device: Device, now: datetime) -> None:
+    """Register a device; one held as unregistered until now keeps its readings and gets its station."""
+    with driver(transaction).cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO devices (municipality, kind, code, station_id, first_seen_at, registered_at)"
+            " VALUES (%s, %s, %s, %s, NULL, %s) ON CONFLICT (municipality, kind, code) DO UPDATE SET"
+            " station_id = excluded.station_id,"
+            " registered_at = coalesce(devices.registered_at, excluded.registered_at)",
+            [device.municipality, device.kind, device.code, device.station, now],
+        )
+
+
+def _rule(transaction: Connection, rule: Rule, now: datetime) -> bool:
+    """Put a rule in force. Its old numbers stay under their version: transitions name the one they were judged by."""
+    judgement = _json(judgement_row(rule.judgement))
+    with driver(transaction).cursor() as cursor:
+        cursor.execute(
+            "SELECT version, active AND judgement = %s::jsonb AND subject = %s FROM rules WHERE id = %s"
+            " ORDER BY version DESC LIMIT 1",
+            [judgement, rule.subject, rule.id],
+        )
+        newest, same = cursor.fetchone() or (0, False)
+        if same:
+            return False
+        cursor.execute("UPDATE rules SET active = false WHERE id = %s", [rule.id])
+        cursor.execute(
+            "INSERT INTO rules (id, version, kind, subject, judgement, active, changed_at)"
+            " VALUES (%s, %s, %s, %s, %s::jsonb, true, %s)",
+            [rule.id, newest + 1, rule.kind, rule.subject, judgement, now],
+        )
+    return True
+
+
+def _retire(transaction: Connection, seed: Seed) -> int:
+    """Rules, devices and stations of these municipalities that the seed no longer names."""
+    municipalities = [one.id for one in seed.city.municipalities]
+    stations = [one.id for one in seed.city.stations]
+    with driver(transaction).cursor() as cursor:
+        cursor.execute(
+            "UPDATE stations SET active = false WHERE municipality_id = ANY(%s) AND active AND id <> ALL(%s)",
+            [municipalities, stations],
+        )
+        cursor.execute(
+            "UPDATE rules SET active = false WHERE active AND id <> ALL(%s) AND subject IN"
+            " (SELECT id FROM stations WHERE municipality_id = ANY(%s))",
+            [[rule.id for rule in seed.rules], municipalities],
+        )
+        retired = cursor.rowcount
+        devices = seed.city.devices
+        cursor.execute(
+            "UPDATE devices d SET station_id = NULL, registered_at = NULL FROM stations s"
+            " WHERE s.id = d.station_id AND s.active AND s.municipality_id = ANY(%s) AND NOT EXISTS"
+            " (SELECT FROM unnest(%s::text[], %s::text[], %s::text[]) AS named (municipality, kind, code)"
+            " WHERE (named.municipality, named.kind, named.code) = (d.municipality, d.kind, d.code))",
+            [municipalities, [d.municipality for d in devices], [d.kind for d in devices], [d.code for d in devices]],
+        )
+        return retired
+
+
+def _bump(transaction: Connection, city: City) -> None:
+    """Let every process look at the configuration again."""
+    with driver(transaction).cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO configuration (version, city) VALUES (1, %s::jsonb)"
+            " ON CONFLICT (id) DO UPDATE SET version = configuration.version + 1, city = excluded.city",
+            [_json({"id": city.id, "name": city.name, "zone": city.zone.key})],
+        )

@@ -1,0 +1,79 @@
+"""Whether the parts of a seed fit together: a line for each thing that does not."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+
+from models.place import Basin, Station
+from services.city.seed_files import BASINS_FILE, CITY_FILE, CityFile, StationItem
+
+
+def reference_troubles(file: CityFile, basins: tuple[Basin, ...]) -> Iterator[str]:
+    """What stands there twice, names something that is not there, or lacks what its kind needs."""
+    yield from _twice("municipality", (one.id for one in file.municipality))
+    yield from _twice("street", (one.id for one in file.street))
+    yield from _twice("station", (one.id for one in file.station))
+    yield from (f"{BASINS_FILE}: {trouble}" for trouble in _twice_words("basin", (one.id for one in basins)))
+    municipalities = {one.id for one in file.municipality}
+    for basin in basins:
+        if basin.municipality not in municipalities:
+            yield f"{BASINS_FILE}: basin {basin.id} municipality: no municipality {basin.municipality!r}"
+    known = {
+        "municipality": municipalities,
+        "basin": {one.id for one in basins},
+        "street": {one.id for one in file.street},
+        "upstream": {one.id for one in file.station if one.kind == "river"},
+        "rain": {one.id for one in file.station if one.kind == "rain"},
+    }
+    for station in file.station:
+        yield from _station_troubles(station, known)
+    codes = (
+        f"{station.municipality}/{station.kind}/{device.code or station.id}"
+        for station in file.station
+        for device in station.instruments
+    )
+    yield from _twice("device", codes)
+
+
+def _twice_words(noun: str, names: Iterable[str]) -> Iterator[str]:
+    yield from (f"{noun} {name}: stands there {count} times" for name, count in Counter(names).items() if count > 1)
+
+
+def _twice(noun: str, names: Iterable[str]) -> Iterator[str]:
+    yield from (f"{CITY_FILE}: {words}" for words in _twice_words(noun, names))
+
+
+def _station_troubles(station: StationItem, known: Mapping[str, set[str]]) -> Iterator[str]:
+    at = f"{CITY_FILE}: station {station.id}"
+    named = {
+        "municipality": (station.municipality,),
+        "basin": (station.basin,) if station.basin else (),
+        "street": (station.street,) if station.street else (),
+        "upstream": station.upstream,
+        "rain": station.rain,
+    }
+    for key, names in named.items():
+        yield from (f"{at} {key}: no such {key} {name!r}" for name in names if name not in known[key])
+    if station.site_limits and station.site_limits[0] >= station.site_limits[1]:
+        yield f"{at} site_limits: the lower limit comes first"
+    if station.device and station.devices:
+        yield f"{at}: give either device or devices"
+    if station.kind == "river" and "thresholds_m" not in station.rules.get("stage", {}):
+        yield f"{at} rules.stage.thresholds_m: a river station needs its three levels"
+
+
+def water_troubles(stations: tuple[Station, ...]) -> Iterator[str]:
+    """Water flows one way, and what comes from upstream cannot drain more land than the station itself."""
+    try:
+        TopologicalSorter({station.id: station.upstream for station in stations}).prepare()
+    except CycleError as error:
+        yield f"{CITY_FILE}: upstream: the water flows in a circle: {' -> '.join(error.args[1])}"
+        return
+    areas = {station.id: station.catchment.area_km2 for station in stations if station.catchment}
+    for station in stations:
+        above = sum(areas.get(name, 0.0) for name in station.upstream)
+        if station.id in areas and above > areas[station.id]:
+            yield (
+                f"{CITY_FILE}: station {station.id} catchment.area_km2: {areas[station.id]:g} is less than the "
+                f"{above:g} of its upstream stations"
+            )

@@ -1,0 +1,149 @@
+"""What a seed's two files may hold, key by key: the shapes `services.city.seed` reads them with."""
+
+from datetime import time
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from models.kinds import BY_NAME
+from models.place import WireFormat
+
+CITY_FILE = "city.toml"
+BASINS_FILE = "basins.geojson"
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Latitude = Annotated[float, Field(ge=-90, le=90)]
+Longitude = Annotated[float, Field(ge=-180, le=180)]
+Position = tuple[Latitude, Longitude]
+Kmh = Annotated[float, Field(gt=0, le=200)]
+Overrides = dict[str, dict[str, Any]]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class CityItem(_Strict):
+    """Table `[city]`."""
+
+    id: Id
+    name: Name
+    zone: str
+
+
+class MunicipalityItem(_Strict):
+    """An element of `[[municipality]]`."""
+
+    id: Id
+    name: Name
+    position: Position
+
+
+class WindowItem(_Strict):
+    """Hours of a street at which another limit holds."""
+
+    days: str
+    start: time = Field(alias="from")
+    end: time = Field(alias="to")
+    limit_kmh: Kmh
+
+
+class StreetItem(_Strict):
+    """An element of `[[street]]`."""
+
+    id: Id
+    name: Name
+    limit_kmh: Kmh
+    windows: tuple[WindowItem, ...] = Field(default=(), max_length=50)
+
+
+class CatchmentItem(_Strict):
+    """What drains to a river station."""
+
+    area_km2: float = Field(gt=0, le=1_000_000)
+    bankfull_m: float = Field(gt=0, le=100)
+
+
+class DeviceItem(_Strict):
+    """An instrument; its `code` is the station's id where none is said."""
+
+    code: Id | None = None
+    period_s: int | None = Field(default=None, ge=1, le=86_400)
+    format: WireFormat = WireFormat.JSON
+
+
+class StationItem(_Strict):
+    """An element of `[[station]]`."""
+
+    id: Id
+    name: Name
+    municipality: Id
+    kind: Literal[tuple(BY_NAME)]  # type: ignore[valid-type]
+    position: Position
+    basin: Id | None = None
+    upstream: tuple[Id, ...] = Field(default=(), max_length=50)
+    rain: tuple[Id, ...] = Field(default=(), max_length=50)
+    catchment: CatchmentItem | None = None
+    tidal: bool = False
+    site_limits: tuple[float, float] | None = None
+    street: Id | None = None
+    note: str = Field(default="", max_length=1000)
+    rules: Overrides = {}
+    device: DeviceItem | None = None
+    devices: tuple[DeviceItem, ...] = Field(default=(), max_length=20)
+
+    @property
+    def instruments(self) -> tuple[DeviceItem, ...]:
+        """Its devices; one that is nowhere described is there all the same."""
+        return self.devices or (self.device or DeviceItem(),)
+
+
+class CityFile(_Strict):
+    """The whole of `city.toml`."""
+
+    city: CityItem
+    municipality: tuple[MunicipalityItem, ...] = Field(min_length=1, max_length=1_000)
+    street: tuple[StreetItem, ...] = Field(default=(), max_length=10_000)
+    station: tuple[StationItem, ...] = Field(min_length=1, max_length=10_000)
+    rules: dict[str, Overrides] = {}
+
+
+Ring = Annotated[tuple[Annotated[tuple[Longitude, Latitude], Field()], ...], Field(min_length=4, max_length=10_000)]
+
+
+class Polygon(BaseModel):
+    """A GeoJSON polygon."""
+
+    type: Literal["Polygon"]
+    coordinates: tuple[Ring, ...] = Field(min_length=1)
+
+
+class MultiPolygon(BaseModel):
+    """A GeoJSON multipolygon."""
+
+    type: Literal["MultiPolygon"]
+    coordinates: tuple[tuple[Ring, ...], ...] = Field(min_length=1)
+
+
+class Properties(BaseModel):
+    """What a basin's feature says of it."""
+
+    id: Id
+    name: Name
+    municipality: Id
+    note: str = Field(default="", max_length=1000)
+
+
+class Feature(BaseModel):
+    """One basin."""
+
+    properties: Properties
+    geometry: Polygon | MultiPolygon = Field(discriminator="type")
+
+
+class BasinsFile(BaseModel):
+    """The whole of `basins.geojson`; members not known here are ignored, as GeoJSON asks."""
+
+    type: Literal["FeatureCollection"]
+    features: tuple[Feature, ...] = Field(max_length=1_000)

@@ -1,0 +1,1 @@
+"""How do an embedded PostgreSQL and MQTT broker run on one machine? Imports nothing of Vigía."""

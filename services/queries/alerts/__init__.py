@@ -1,0 +1,1 @@
+"""Which alerts are there, and what happened to them?"""

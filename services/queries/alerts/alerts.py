@@ -1,0 +1,170 @@
+"""Alerts with what moved them and what people did about them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from sqlalchemy import Connection, Select, select
+
+from models.tables import alert_actions, alerts, stations, transitions
+from services.queries.stations.places import Colour
+
+State = Literal["firing", "cleared", "closed"]
+MOST_TRANSITIONS = 200
+MOST_ACTIONS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """An alert as it stands: `nar` is its level now, `highest_nar` the worst it was."""
+
+    id: Annotated[int, Field(examples=[7])]
+    rule_id: Annotated[str, Field(examples=["gato-520.stage"])]
+    rule_version: Annotated[int, Field(examples=[1])]
+    subject: Annotated[str, Field(description="A station, or municipality:ID for an outage", examples=["gato-520"])]
+    name: Annotated[str | None, Field(description="The station's name", examples=["Arroyo del Gato y 520"])]
+    municipality: Annotated[str | None, Field(examples=["laplata"])]
+    kind: Annotated[str, Field(examples=["river"])]
+    judgement: Annotated[str, Field(description="Which sort of rule", examples=["stage"])]
+    state: Annotated[State, Field(description="cleared: the rule let go, a person has yet to close it")]
+    nar: Colour
+    highest_nar: Colour
+    cause: Annotated[str, Field(description="Which evidence moved it last", examples=["level"])]
+    confirmed: Annotated[bool, Field(description="False: rests on a value nothing else has backed yet")]
+    observed_at: datetime
+    opened_at: datetime
+    changed_at: datetime
+    cleared_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: Annotated[str | None, Field(examples=["operador"])]
+    closed_at: datetime | None
+    closed_by: Annotated[str | None, Field(examples=["operador"])]
+    evidence: Annotated[dict[str, Any], Field(examples=[{"level_m": 1.62, "thresholds_m": [1.0, 1.5, 2.0]}])]
+    version: Annotated[int, Field(description="To be sent back with an action", examples=[3])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A transition: one change of one rule's state, with its evidence."""
+
+    id: Annotated[int, Field(examples=[12])]
+    alert_id: Annotated[int | None, Field(examples=[7])]
+    rule_id: Annotated[str, Field(examples=["gato-520.stage"])]
+    rule_version: Annotated[int, Field(examples=[1])]
+    subject: Annotated[str, Field(examples=["gato-520"])]
+    before: Colour
+    after: Colour
+    change: Annotated[str, Field(examples=["escalated"])]
+    cause: Annotated[str, Field(examples=["level"])]
+    confirmed: bool
+    observed_at: datetime
+    decided_at: datetime
+    evidence: Annotated[dict[str, Any], Field(examples=[{"level_m": 1.62, "thresholds_m": [1.0, 1.5, 2.0]}])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """What a person did about an alert."""
+
+    id: Annotated[int, Field(examples=[3])]
+    at: datetime
+    actor: Annotated[str, Field(examples=["operador"])]
+    action: Literal["acknowledge", "comment", "close"]
+    note: Annotated[str, Field(examples=["Cuadrilla en camino."])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertStory:
+    """An alert with its newest transitions and actions, oldest first."""
+
+    alert: Alert
+    transitions: tuple[Move, ...]
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertFilter:
+    """Which alerts; None does not filter. `state` "open" means not closed."""
+
+    state: State | Literal["open"] | None = None
+    least_nar: int | None = None
+    kind: str | None = None
+    station: str | None = None
+    municipality: str | None = None
+    since: datetime | None = None
+
+
+def list_alerts(connection: Connection, wanted: AlertFilter, *, after: int | None, limit: int) -> list[Alert]:
+    """Alerts, the newest first; `after`: those older than this number. `since` looks at their last change."""
+    query = _alerts()
+    match wanted.state:
+        case None:
+            pass
+        case "open":
+            query = query.where(alerts.c.state != "closed")
+        case state:
+            query = query.where(alerts.c.state == state)
+    if wanted.least_nar is not None:
+        query = query.where(alerts.c.nar >= wanted.least_nar)
+    if wanted.kind is not None:
+        query = query.where(alerts.c.kind == wanted.kind)
+    if wanted.station is not None:
+        query = query.where(alerts.c.subject == wanted.station)
+    if wanted.municipality is not None:
+        whole = f"municipality:{wanted.municipality}"
+        query = query.where((stations.c.municipality_id == wanted.municipality) | (alerts.c.subject == whole))
+    if wanted.since is not None:
+        query = query.where(alerts.c.changed_at >= wanted.since)
+    if after is not None:
+        query = query.where(alerts.c.id < after)
+    rows = connection.execute(query.order_by(alerts.c.id.desc()).limit(limit))
+    return [Alert(**row._mapping) for row in rows]
+
+
+def one_alert(connection: Connection, alert_id: int) -> AlertStory | None:
+    """The alert of that number, with its story."""
+    row = connection.execute(_alerts().where(alerts.c.id == alert_id)).one_or_none()
+    if row is None:
+        return None
+    moves = list_transitions(connection, alert_id=alert_id, limit=MOST_TRANSITIONS)
+    actions = connection.execute(
+        select(alert_actions.c.id, alert_actions.c.at, alert_actions.c.actor, alert_actions.c.action)
+        .add_columns(alert_actions.c.note)
+        .where(alert_actions.c.alert_id == alert_id)
+        .order_by(alert_actions.c.id.desc())
+        .limit(MOST_ACTIONS)
+    ).all()
+    return AlertStory(
+        alert=Alert(**row._mapping),
+        transitions=tuple(reversed(moves)),
+        actions=tuple(Action(**action._mapping) for action in reversed(actions)),
+    )
+
+
+def list_transitions(
+    connection: Connection,
+    *,
+    alert_id: int | None = None,
+    station: str | None = None,
+    since: datetime | None = None,
+    after: int | None = None,
+    limit: int,
+) -> list[Move]:
+    """Transitions, the newest first; `after`: those older than this number. `since` looks at when they were decided."""
+    query = select(transitions)
+    if alert_id is not None:
+        query = query.where(transitions.c.alert_id == alert_id)
+    if station is not None:
+        query = query.where(transitions.c.subject == station)
+    if since is not None:
+        query = query.where(transitions.c.decided_at >= since)
+    if after is not None:
+        query = query.where(transitions.c.id < after)
+    return [Move(**row._mapping) for row in connection.execute(query.order_by(transitions.c.id.desc()).limit(limit))]
+
+
+def _alerts() -> Select[Any]:
+    return select(alerts, stations.c.name, stations.c.municipality_id.label("municipality")).select_from(
+        alerts.outerjoin(stations, alerts.c.subject == stations.c.id)
+    )

@@ -1,0 +1,1 @@
+"""How is the city as a whole: its areas, processes and rejected messages?"""

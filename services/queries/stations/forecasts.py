@@ -1,0 +1,126 @@
+"""The level ahead of every stream a model was learnt for, predicted from its readings and its gauges' rain."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import numpy as np
+from sqlalchemy import Connection, select, text
+
+from alerts.forecast.level_forecast import WINDOW_S, Ahead, Model, predict
+from alerts.forecast.series import Series
+from models.reading import UNTRUSTED
+from models.tables import forecast_models, rules, stations
+
+MOST_STATIONS = 500
+Values = dict[datetime, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Outlooked:
+    """A station's published forecast: what is expected, and from which moment's level."""
+
+    station: str
+    made_at: datetime
+    ahead: tuple[Ahead, ...]
+
+
+def forecasts(transaction: Connection, now: datetime, station: str | None = None) -> dict[str, Outlooked]:
+    """Every station's published forecast at `now`, or one station's; none for those whose water is quiet or unknown."""
+    query = (
+        select(forecast_models.c.station_id, forecast_models.c.model, rules.c.judgement["rain"].label("rain"))
+        .select_from(
+            forecast_models.join(stations).join(
+                rules, (rules.c.subject == stations.c.id) & (rules.c.judgement["judgement"].astext == "stage")
+            )
+        )
+        .where(rules.c.active, stations.c.active)
+        .limit(MOST_STATIONS)
+    )
+    if station is not None:
+        query = query.where(stations.c.id == station)
+    models = {
+        row.station_id: (msgspec.convert(row.model, Model), tuple(row.rain or ()))
+        for row in transaction.execute(query)
+        if "leads" in row.model
+    }
+    steps: defaultdict[int, list[str]] = defaultdict(list)
+    for station_id, (model, _) in models.items():
+        if any(lead.published for lead in model.leads):
+            steps[model.step_s].append(station_id)
+    made = [_predicted(transaction, models, station_ids, step_s, now) for step_s, station_ids in steps.items()]
+    return {one.station: one for several in made for one in several}
+
+
+def _predicted(
+    transaction: Connection,
+    models: Mapping[str, tuple[Model, tuple[str, ...]]],
+    station_ids: Sequence[str],
+    step_s: int,
+    now: datetime,
+) -> Iterable[Outlooked]:
+    levels = _levels(transaction, station_ids, step_s, now)
+    gauges = sorted({gauge for station_id in station_ids for gauge in models[station_id][1]})
+    rain = _rain(transaction, gauges, step_s, now)
+    for station_id in station_ids:
+        model, beside = models[station_id]
+        if not levels.get(station_id):
+            continue
+        series = grid(
+            levels[station_id], [rain.get(gauge, {}) for gauge in beside] if model.with_rain else None, step_s
+        )
+        forecast = predict(model, series)
+        published = tuple(one for one in forecast.ahead if one.published) if forecast and forecast.active else ()
+        if forecast and published:
+            yield Outlooked(station_id, datetime.fromtimestamp(forecast.at_s, UTC), published)
+
+
+def grid(levels: Values, gauges: Sequence[Values] | None, step_s: int) -> Series:
+    """The last `WINDOW_S` before the newest level, on a grid; rain is the mean of the gauges that reported a step."""
+    end, rows = max(levels), WINDOW_S // step_s + 1
+    times = [end - timedelta(seconds=step_s * (rows - 1 - row)) for row in range(rows)]
+    level = np.array([levels.get(at, np.nan) for at in times])
+    if gauges is None:
+        return Series(times[0].timestamp(), step_s, level)
+    fallen = [[gauge[at] for gauge in gauges if at in gauge] for at in times]
+    rain = np.array([np.mean(amounts) if amounts else np.nan for amounts in fallen])
+    return Series(times[0].timestamp(), step_s, level, rain)
+
+
+_WHERE = (
+    f"r.flags & {int(UNTRUSTED)} = 0 AND r.observed_at > CAST(:start AS timestamptz)"
+    " AND r.observed_at <= CAST(:now AS timestamptz) AND d.station_id = ANY(:stations)"
+)
+_AT = "date_bin(:step, r.observed_at + :step / 2, TIMESTAMPTZ '2000-01-01 00:00:00+00')"
+
+
+def _levels(transaction: Connection, station_ids: Sequence[str], step_s: int, now: datetime) -> dict[str, Values]:
+    """The last trusted level of each step, on its nearest row."""
+    query = (
+        f"SELECT DISTINCT ON (d.station_id, at) d.station_id, {_AT} AS at, r.level_m"
+        f" FROM devices d JOIN river_readings r ON r.device_id = d.id WHERE {_WHERE}"
+        " ORDER BY d.station_id, at, r.observed_at DESC"
+    )
+    return _by_station(transaction, query, station_ids, step_s, now)
+
+
+def _rain(transaction: Connection, station_ids: Sequence[str], step_s: int, now: datetime) -> dict[str, Values]:
+    """The rain of each step, mm; the mean of a station's devices where it has several."""
+    query = (
+        f"SELECT d.station_id, {_AT} AS at, sum(r.rain_mm) / count(DISTINCT d.id)"
+        f" FROM devices d JOIN rain_readings r ON r.device_id = d.id WHERE {_WHERE} GROUP BY 1, 2"
+    )
+    return _by_station(transaction, query, station_ids, step_s, now)
+
+
+def _by_station(
+    transaction: Connection, query: str, station_ids: Sequence[str], step_s: int, now: datetime
+) -> dict[str, Values]:
+    step = timedelta(seconds=step_s)
+    period = {"start": now - timedelta(seconds=WINDOW_S) - step, "now": now, "step": step}
+    found: defaultdict[str, Values] = defaultdict(dict)
+    for station_id, at, value in transaction.execute(text(query), {"stations": list(station_ids), **period}):
+        found[station_id][at] = value
+    return dict(found)

@@ -1,0 +1,1 @@
+"""How accurate were predictions, and what did riders report?"""

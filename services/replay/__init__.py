@@ -1,0 +1,1 @@
+"""What would Vigía have said of a recorded series? Imports ingest, alerts and models."""

@@ -1,0 +1,46 @@
+"""One frozen Settings, read once from `VIGIA_*` variables."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsTrouble(Exception):
+    """A setting is missing or wrong; the message says which and what to do."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside. Each field is the variable `VIGIA_` plus its name in capitals.
+
+    Secrets show as stars wherever the settings are printed. An empty variable counts as unset.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="VIGIA_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    database_url: SecretStr | None = Field(default=None, description="PostgreSQL; the embedded one when unset")
+    mqtt_url: SecretStr | None = Field(default=None, description="MQTT broker; the embedded one when unset")
+    mqtt_ca_file: Path | None = Field(default=None, description="CA certificate for mqtts://")
+    mqtt_cert_file: Path | None = Field(default=None, description="Client certificate for mqtts://")
+    mqtt_key_file: Path | None = Field(default=None, description="Key of the client certificate")
+    foreign_buses: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9-]{1,64}$",
+        description="Municipality of buses heard on /hfp/v2/ and /gtfsrt/vp/; not heard when unset",
+    )
+    poll_url: SecretStr | None = Field(
+        default=None, description="What `vigia poll` asks, where the address holds a key"
+    )
+    data_dir: Path = Field(default=Path(".vigia"), description="Where the embedded database and broker live")
+    embedded_mqtt_port: int = Field(default=1883, ge=1, le=65535, description="Port of the embedded broker")
+    api_host: str = Field(default="127.0.0.1", description="Address the API listens on")
+    api_port: int = Field(default=8013, ge=0, le=65535, description="Port the API listens on, 0 for any free one")
+    public_url: str | None = Field(default=None, description="The address people reach the API by, behind a proxy")
+    clock: str | None = Field(default=None, description="Simulated clock, START@FACTOR; only with embedded parts")
+    webhook_url: SecretStr | None = Field(default=None, description="Where notices are posted, besides the console")
+    batch: int = Field(default=1000, ge=1, le=10_000, description="Most messages in one transaction")
+    statement_timeout_s: int = Field(default=5, ge=1, le=600, description="Longest a query of the API may run")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least severe line kept"
+    )

@@ -1,0 +1,168 @@
+"""A recorded day played again through the very code that runs, each estimate held against what then happened.
+
+Walk-forward: nothing is known at a moment but what had arrived by then. Beside the fleet's own estimates stand those of
+the timetable, and of the timetable shifted by the present delay, which is what OneBusAway and OpenTripPlanner do.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from models.network import Journey, Pattern
+from services.transit.accuracy.observed_passages import Run, Truth
+from services.transit.fleet.fleet import Call, Fleet
+from services.transit.model.error_bins import AHEAD_S, Coverage, Tally
+from services.transit.model.position_report import Report
+from services.transit.model.prediction import Coming
+
+LEAST_AHEAD_M = 20.0
+"""Stops nearer than this count as reached."""
+FORGET_EACH_S = 600.0
+
+
+@dataclass(slots=True)
+class Result:
+    """The figures of a trial. `unanswered`: arrivals ours said nothing of. `seconds`: ours, for all `positions`."""
+
+    schedule: Tally = field(default_factory=Tally)
+    delay: Tally = field(default_factory=Tally)
+    ours: Tally = field(default_factory=Tally)
+    rider: Tally = field(default_factory=Tally)
+    coverage: Coverage = field(default_factory=Coverage)
+    unanswered: int = 0
+    positions: int = 0
+    seconds: float = 0.0
+
+    def figures(self) -> dict[str, object]:
+        """All of it by name."""
+        speed = round(1000.0 * self.seconds / self.positions, 3) if self.positions else None
+        return {
+            "schedule": self.schedule.figures(),
+            "schedule_delay": self.delay.figures(),
+            "ours": self.ours.figures() | self.coverage.figures() | {"unanswered": self.unanswered, "seconds": speed},
+            "ours_rider": self.rider.figures(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """The arrivals at stake at one moment: of which journey, now so late, and (position, actual arrival) of each."""
+
+    journey: Journey
+    pattern: Pattern
+    delay_s: float
+    arrivals: tuple[tuple[int, float], ...]
+
+
+Clock = Callable[[], float]
+"""Seconds of computing so far: to measure with, never to decide by."""
+
+
+class Trial:
+    """Plays recordings through one fleet."""
+
+    def __init__(self, fleet: Fleet, clock: Clock) -> None:
+        self.result = Result()
+        self._fleet = fleet
+        self._clock = clock
+        self._forgot_at = 0.0
+
+    def learn(self, reports: Iterable[Report], claimed: Callable[[Report], Report]) -> None:
+        """Let the fleet follow what happened before."""
+        for report in reports:
+            self._take(claimed(report))
+
+    def play(self, reports: Iterable[Report], truth: Truth, claimed: Callable[[Report], Report]) -> None:
+        """Score every position that lies beyond the first stop of its trip. `claimed`: what the fleet is let see."""
+        for report in reports:
+            comings = self._take(claimed(report))
+            run = truth.run(report)
+            ahead = _ahead(run, report.at) if run is not None else None
+            if ahead is not None:
+                self._judge(ahead, report.at, comings)
+
+    def call(self, call: Call, ahead: Ahead | None) -> None:
+        """A stop event, scored where anything is at stake."""
+        at = max(call.arrived_at, call.left_at)
+        begun = self._clock()
+        comings = self._fleet.call(call, at).outlook.coming
+        self._count(at, begun)
+        if ahead is not None:
+            self._judge(ahead, at, comings)
+
+    def _take(self, report: Report) -> tuple[Coming, ...]:
+        begun = self._clock()
+        comings = self._fleet.take(report, report.at).outlook.coming
+        self._count(report.at, begun)
+        return comings
+
+    def _count(self, at: float, begun: float) -> None:
+        if at - self._forgot_at > FORGET_EACH_S:
+            self._fleet.forget(at)
+            self._forgot_at = at
+        self.result.seconds += self._clock() - begun
+        self.result.positions += 1
+
+    def _judge(self, ahead: Ahead, at: float, comings: tuple[Coming, ...]) -> None:
+        result, journey = self.result, ahead.journey
+        told = _Told(self._fleet, ahead, comings)
+        for position, actual in ahead.arrivals:
+            planned = journey.arrival_at(position)
+            result.schedule.take(at, actual, planned)
+            result.delay.take(at, actual, planned + ahead.delay_s)
+            found = told.find(position)
+            if found is None:
+                result.unanswered += 1
+                continue
+            coming, index = found
+            result.ours.take(at, actual, coming.p50[index])
+            result.rider.take(at, actual, coming.rider[index])
+            result.coverage.take(actual, coming.p10[index], coming.p90[index])
+
+
+class _Told:
+    """What was told of one vehicle, by position of the journey it truly makes."""
+
+    def __init__(self, fleet: Fleet, ahead: Ahead, comings: tuple[Coming, ...]) -> None:
+        key = ahead.journey.key
+        same = (one for one in comings if (one.trip_id, one.service_date, one.start_s) == key)
+        self._coming = next(same, comings[0] if comings else None)
+        self._positions: dict[str, int] | None = None
+        self._stop_ids = ahead.pattern.stop_ids
+        if self._coming is not None and self._coming.pattern != ahead.pattern.index:
+            stop_ids = fleet.network.patterns[self._coming.pattern].stop_ids
+            self._positions = {stop_id: position for position, stop_id in reversed(list(enumerate(stop_ids)))}
+
+    def find(self, position: int) -> tuple[Coming, int] | None:
+        """The estimate for a stop, also where the vehicle was taken for another that calls there."""
+        if self._coming is None:
+            return None
+        there: int | None = position
+        if self._positions is not None:
+            there = self._positions.get(self._stop_ids[position])
+        index = -1 if there is None else there - self._coming.first
+        return (self._coming, index) if 0 <= index < len(self._coming.p50) else None
+
+
+def _ahead(run: Run, at: float) -> Ahead | None:
+    along_m = run.at(at)
+    stop_m = run.pattern.stop_m
+    if along_m is None or along_m <= stop_m[0] or along_m >= stop_m[-1]:
+        return None
+    arrivals = tuple(_coming(run, along_m, at))
+    return Ahead(run.journey, run.pattern, at - _planned_at(run, along_m), arrivals) if arrivals else None
+
+
+def _coming(run: Run, along_m: float, at: float) -> Iterator[tuple[int, float]]:
+    for position in range(bisect_right(run.pattern.stop_m, along_m + LEAST_AHEAD_M), len(run.pattern.stop_m)):
+        passed = run.passings[position]
+        if passed is not None and 0.0 < passed - at <= AHEAD_S:
+            yield position, passed
+
+
+def _planned_at(run: Run, along_m: float) -> float:
+    """When the timetable has the journey there."""
+    stop_m = run.pattern.stop_m
+    before = bisect_right(stop_m, along_m) - 1
+    begin, end = run.journey.departure_at(before), run.journey.arrival_at(before + 1)
+    return begin + (end - begin) * (along_m - stop_m[before]) / (stop_m[before + 1] - stop_m[before])

@@ -1,0 +1,121 @@
+"""How good the estimates were, from their sums: mean error, bias, benchmark and coverage by line and horizon. Pure.
+
+Definitions are those of `fleet.accuracy_counts`, which makes the sums. They stand together, always: a shift of the
+estimates betters one of them at the others' cost.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import sqrt
+from typing import Self
+
+from services.transit.fleet.accuracy_counts import ETA_LIMITS_S, MBTA_LIMITS_S, Sums, sums_of
+
+HORIZONS_MIN = ((0, 3), (3, 6), (6, 10), (10, 15), (15, 30))
+"""Of the benchmark's bins, by how far ahead the bus really was; the last has no limits of its own."""
+MBTA_HORIZONS_MIN = ((0, 3), (3, 6), (6, 12), (12, 30))
+FEWEST = 20
+"""Below so many estimates a share says nothing."""
+ALL_LINES = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The sums of one line in one bin of each benchmark."""
+
+    route_id: str
+    eta_bin: int
+    mbta_bin: int
+    sums: Sums
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How good n estimates were. Errors are actual less told, seconds: positive where the bus came later.
+
+    `coverage`: share of arrivals from P10 to P90, both included; it should be 0.8. Shares are 0 to 1; None where the
+    benchmark has no limits for that horizon, or where there are too few bins for its mean.
+    """
+
+    n: int
+    mae_s: float
+    rmse_s: float
+    bias_s: float
+    rider_mae_s: float
+    rider_bias_s: float
+    coverage: float
+    eta_accuracy: float | None
+    rider_accuracy: float | None
+
+    @classmethod
+    def of(cls, sums: Sums, eta: float | None, rider: float | None) -> Self:
+        """From sums of at least one estimate."""
+        n = sums.n
+        return cls(
+            n,
+            sums.sum_absolute_s / n,
+            sqrt(sums.sum_square_s2 / n),
+            sums.sum_error_s / n,
+            sums.sum_rider_absolute_s / n,
+            sums.sum_rider_error_s / n,
+            sums.inside / n,
+            eta,
+            rider,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How good one line's estimates were, all together and by horizon; a horizon without estimates is None.
+
+    `overall.eta_accuracy` is the plain mean of the benchmark's four bins, None unless each has an estimate. `mbta`: the
+    share accurate by the MBTA's definition in each of its bins.
+    """
+
+    overall: Figures
+    by_horizon: tuple[Figures | None, ...]
+    mbta: tuple[float | None, ...]
+
+
+def by_line(rows: Iterable[Row]) -> dict[str, Accuracy]:
+    """The accuracy of every line there are sums of, and of all of them under ALL_LINES."""
+    lines: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.sums.n:
+            lines.setdefault(row.route_id, []).append(row)
+            lines.setdefault(ALL_LINES, []).append(row)
+    return {route_id: _accuracy(found) for route_id, found in lines.items()}
+
+
+def _accuracy(rows: list[Row]) -> Accuracy:
+    eta, mbta = _grouped((row.eta_bin, row.sums) for row in rows), _grouped((row.mbta_bin, row.sums) for row in rows)
+    bins = [_bin(eta.get(bin_), bin_) for bin_ in range(len(HORIZONS_MIN))]
+    judged = [figures for figures in bins[: len(ETA_LIMITS_S)] if figures is not None]
+    whole = len(judged) == len(ETA_LIMITS_S)
+    overall = Figures.of(
+        _added(row.sums for row in rows),
+        sum(figures.eta_accuracy or 0.0 for figures in judged) / len(judged) if whole else None,
+        sum(figures.rider_accuracy or 0.0 for figures in judged) / len(judged) if whole else None,
+    )
+    shares = (mbta.get(bin_) for bin_ in range(len(MBTA_LIMITS_S)))
+    return Accuracy(overall, tuple(bins), tuple(sums.mbta_accurate / sums.n if sums else None for sums in shares))
+
+
+def _bin(sums: Sums | None, bin_: int) -> Figures | None:
+    if sums is None:
+        return None
+    judged = bin_ < len(ETA_LIMITS_S)
+    eta = sums.eta_accurate / sums.n if judged else None
+    return Figures.of(sums, eta, sums.rider_accurate / sums.n if judged else None)
+
+
+def _grouped(pairs: Iterable[tuple[int, Sums]]) -> Mapping[int, Sums]:
+    groups: dict[int, list[Sums]] = {}
+    for bin_, sums in pairs:
+        groups.setdefault(bin_, []).append(sums)
+    return {bin_: _added(found) for bin_, found in groups.items()}
+
+
+def _added(several: Iterable[Sums]) -> Sums:
+    columns = zip(*map(sums_of, several), strict=True)
+    return Sums(*(sum(column) for column in columns))

@@ -1,0 +1,1 @@
+"""A position report in, table rows out: the whole chain for many vehicles."""

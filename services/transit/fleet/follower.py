@@ -1,0 +1,286 @@
+"""Buses followed in the pipeline's own transaction: fresh positions in; outlooks, visits and what was learnt, to rows.
+
+What the fleet remembers may be ahead of the tables, never behind: a report that comes again after a transaction was
+lost moves nothing, and what it had led to is kept here until a commit is confirmed. What links taught is written each
+TICK_S and not before: a kill costs that much learning, and no visit.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import Connection
+
+from ingest.store import Entry
+from models.kinds.bus import BUS
+from models.reading import Flag, Reading
+from services.runtime.bisect import isolate
+from services.transit.fleet.fleet import BEGUN_S, FORGOTTEN_S, GONE_S, Fleet, Score
+from services.transit.fleet.rows import (
+    VISIT_KEY,
+    Key,
+    Row,
+    key_of,
+    read_beliefs,
+    read_expected,
+    read_learnt,
+    read_reached,
+    visit_row,
+    write_expected,
+    write_learnt,
+    write_outlooks,
+    write_scores,
+    write_visits,
+)
+from services.transit.model.position_report import Report
+from services.transit.model.prediction import Coming, Outlook
+from services.transit.timetable import versions
+from services.transit.travel_times.link_times import History, Link
+
+log = logging.getLogger(__name__)
+
+TICK_S = 15.0
+SAID_S = 120.0
+"""For how long it holds what is said of a journey without a bus: beyond, whoever said it is not there any more."""
+SAID_TICKS = 4
+"""The same in ticks, where simulated time makes them long. What holds for half of it yet is not said again."""
+MOST_OWED = 200_000
+"""Visits and scores that wait for a database or a repair."""
+NOWHERE_DEGREES = 0.01
+"""So near to 0, 0 no bus runs: receivers without a fix say so."""
+
+_COLUMN = {name: index for index, name in enumerate(BUS.columns)}
+_UNTRUE = int(Flag.FUTURE | Flag.RETAINED | Flag.BACKFILL)
+_LAT, _LON, _START = _COLUMN["lat"], _COLUMN["lon"], _COLUMN["start_time"]
+_SAME = [name for name in Report.__struct_fields__ if name in _COLUMN]
+"""What a reading and a report call by the same name."""
+
+
+def vehicle_name(reading: Reading) -> str:
+    """What a vehicle is called among those of all municipalities."""
+    return f"{reading.municipality}.{reading.device}"
+
+
+def report_of(reading: Reading) -> Report | None:
+    """What following needs of a reading; None where it says nothing of where a bus is, or was never true."""
+    lat, lon = reading.values[_LAT], reading.values[_LON]
+    if not isinstance(lat, float) or not isinstance(lon, float) or int(reading.flags) & _UNTRUE:
+        return None
+    if abs(lat) < NOWHERE_DEGREES and abs(lon) < NOWHERE_DEGREES:
+        return None
+    claims = {name: reading.values[_COLUMN[name]] for name in _SAME}
+    return Report(
+        vehicle=vehicle_name(reading),
+        at=reading.observed_at.timestamp(),
+        latitude=lat,
+        longitude=lon,
+        start_s=_seconds(reading.values[_START]),
+        **claims,  # type: ignore[arg-type]  # each of its column's type
+    )
+
+
+def _seconds(clock: object) -> int | None:
+    """HH:MM or HH:MM:SS after the zero of the service date, in seconds."""
+    if not isinstance(clock, str):
+        return None
+    hours, minutes, *seconds = map(int, clock.split(":"))
+    return 3_600 * hours + 60 * minutes + sum(seconds)
+
+
+@dataclass(slots=True)
+class Status:
+    """What following came to since the process started."""
+
+    bus_positions: int = 0
+    bus_vehicles: int = 0
+    bus_faults: int = 0
+
+
+@dataclass(slots=True)
+class Unwritten:
+    """What came of reports and no commit has confirmed yet. `visits` by their key; `links` by name."""
+
+    outlooks: dict[str, Outlook] = field(default_factory=dict)
+    visits: dict[Row, Row] = field(default_factory=dict)
+    scores: list[Score] = field(default_factory=list)
+    links: dict[str, Link] = field(default_factory=dict)
+
+
+class Follower:
+    """The fleet of one pipeline, with what it owes the tables. One thread only."""
+
+    def __init__(self) -> None:
+        """Knows no timetable yet: the first transaction it sees tells."""
+        self.status = Status()
+        self._fleet: Fleet | None = None
+        self._newest: dict[str, Report] = {}
+        self._outlooks: dict[str, Outlook] = {}
+        self._owed = Unwritten()
+        self._written = False
+        self._said: dict[Key, tuple[Coming, datetime]] | None = None
+        self._ticked_at: datetime | None = None
+        self._tried_at: datetime | None = None
+
+    # With each batch
+
+    def concerned(self, fresh: Sequence[Entry]) -> bool:
+        """Whether a batch has anything to follow."""
+        return any(entry.reading.kind == BUS.name for entry in fresh)
+
+    def reports(self, transaction: Connection, fresh: Sequence[Entry], now: datetime) -> list[Report]:
+        """The positions of a batch in the order of the devices' times; none while there is no timetable."""
+        if self._fleet is None and _long_ago(self._tried_at, now):
+            self._begin(transaction, now)
+        if self._fleet is None:
+            return []
+        found = (report_of(entry.reading) for entry in fresh if entry.reading.kind == BUS.name)
+        return sorted((one for one in found if one is not None), key=_at)
+
+    def taking(self, now: datetime) -> Callable[[Sequence[Report]], None]:
+        """Follows reports. One that is taken twice moves nothing the second time."""
+        at = now.timestamp()
+        return lambda reports: self._take(reports, at)
+
+    def blame(self, report: Report, trouble: Exception) -> None:
+        """A report that cannot be followed costs what was believed of its vehicle, and nobody else."""
+        log.error("could not follow a bus", extra={"action": "follow", "vehicle": report.vehicle}, exc_info=trouble)
+        self.status.bus_faults += 1
+        self._owed.outlooks.pop(report.vehicle, None)
+        if self._fleet is not None:
+            self._fleet.drop(report.vehicle)
+
+    def fail(self, trouble: Exception) -> None:
+        """Nothing of a batch, or of a tick, could be followed."""
+        log.error("could not follow the buses", extra={"action": "follow"}, exc_info=trouble)
+        self.status.bus_faults += 1
+        self.forget()
+
+    def write(self, transaction: Connection, now: datetime) -> None:
+        """Write what no commit has confirmed."""
+        fleet, owed = self._fleet, self._owed
+        if fleet is not None:
+            write_outlooks(transaction, [(one, fleet.kept(name)) for name, one in owed.outlooks.items()])
+            write_visits(transaction, owed.visits.values())
+            write_scores(transaction, owed.scores, fleet.network.zone)
+            write_learnt(transaction, owed.links.items(), fleet.history.trust, now)
+            self._written = True
+
+    def confirm(self) -> None:
+        """The transaction is committed, with what was written in it."""
+        if self._written:
+            self._owed, self._written = Unwritten(), False
+
+    def forget(self) -> None:
+        """What was written may not have been committed: it is still owed, and what was said is looked up again."""
+        self._said, self._written = None, False
+        if len(self._owed.visits) + len(self._owed.scores) > MOST_OWED:
+            self._owed = Unwritten(outlooks=self._owed.outlooks)
+
+    def _take(self, reports: Sequence[Report], at: float) -> None:
+        assert self._fleet is not None
+        owed, network = self._owed, self._fleet.network
+        for report in reports:
+            followed = self._fleet.take(report, at)
+            owed.outlooks[report.vehicle] = self._outlooks[report.vehicle] = followed.outlook
+            rows = (visit_row(network, visit) for visit in followed.visits)
+            owed.visits.update({row[:VISIT_KEY]: row for row in rows if row is not None})
+            owed.scores += followed.scores
+            newest = self._newest.get(report.vehicle)
+            if newest is None or newest.at < report.at:
+                self._newest[report.vehicle] = report
+        self.status.bus_positions += len(reports)
+
+    # With time
+
+    def due(self, now: datetime) -> bool:
+        """Whether it is time to `tick`."""
+        return _long_ago(self._ticked_at, now)
+
+    def tick(self, transaction: Connection, now: datetime) -> None:
+        """Let time pass: another timetable, journeys nobody makes, vehicles gone silent, what was learnt."""
+        version = versions.current_version(transaction)
+        if self._fleet is None or self._fleet.network.version != version:
+            self._begin(transaction, now)
+        if self._fleet is None:
+            return
+        self._fleet.forget(now.timestamp())
+        self._withdraw_silent(self._fleet, now.timestamp())
+        self._owed.links.update(self._fleet.history.changed())
+        self.write(transaction, now)
+        since_s = TICK_S if self._ticked_at is None else (now - self._ticked_at).total_seconds()
+        self._say_expected(transaction, self._fleet, now, timedelta(seconds=max(SAID_S, SAID_TICKS * since_s)))
+        self._ticked_at = now
+        self.status.bus_vehicles = len(self._newest)
+
+    def _begin(self, transaction: Connection, now: datetime) -> None:
+        """Follow on the timetable in force, from where memory or, after a start, the tables leave off.
+
+        On another than before each vehicle's last position is followed once more.
+        """
+        self._tried_at = now
+        network = versions.load(transaction)
+        if network is None:
+            self._fleet = None
+            return
+        before, since = self._fleet, now - timedelta(seconds=BEGUN_S)
+        fleet = Fleet(network, before.history if before else History())
+        fleet.recall(read_expected(transaction, since).values(), read_reached(transaction, since))
+        if before is None:
+            fleet.history.restore(*read_learnt(transaction))
+            for outlook, belief in read_beliefs(transaction, now - timedelta(seconds=FORGOTTEN_S)):
+                self._restore(fleet, outlook, belief)
+        self._fleet = fleet
+        if before is not None:
+            self._owed.outlooks.clear()
+            isolate(sorted(self._newest.values(), key=_at), self.taking(now), self.blame)
+
+    def _restore(self, fleet: Fleet, outlook: Outlook, belief: str) -> None:
+        try:
+            fleet.restore(outlook.vehicle, belief, outlook)
+        except msgspec.DecodeError:
+            log.info("another version's belief: begun anew", extra={"action": "follow", "vehicle": outlook.vehicle})
+        else:
+            self._outlooks[outlook.vehicle] = outlook
+
+    def _withdraw_silent(self, fleet: Fleet, at: float) -> None:
+        """Who has not been heard for long comes nowhere: an estimate nobody stands behind any more is taken back.
+
+        Of one that was dropped the fleet knows nothing that could be written instead.
+        """
+        for vehicle, outlook in list(self._outlooks.items()):
+            silent_s = at - outlook.place.at
+            if silent_s > FORGOTTEN_S:
+                del self._outlooks[vehicle]
+                self._newest.pop(vehicle, None)
+                self._owed.outlooks.pop(vehicle, None)
+            elif silent_s > GONE_S and outlook.coming and fleet.follows(vehicle):
+                gone = msgspec.structs.replace(outlook, coming=())
+                self._owed.outlooks[vehicle] = self._outlooks[vehicle] = gone
+
+    def _say_expected(self, transaction: Connection, fleet: Fleet, now: datetime, holds: timedelta) -> None:
+        """Write what changed of the journeys nobody makes, and take back what is said of them no more."""
+        said = self._said
+        if said is None:
+            said = {key: (one, now) for key, one in read_expected(transaction, now).items()}
+        expected = {key_of(one): one for one in fleet.expected(now.timestamp())}
+        fresh = [one for key, one in expected.items() if not _holds(said.get(key), one, now + holds / 2)]
+        write_expected(transaction, fresh, now + holds)
+        write_expected(transaction, [one for key, (one, _) in said.items() if key not in expected], now)
+        self._said = {key: before for key, before in said.items() if key in expected}
+        self._said |= {key_of(one): (one, now + holds) for one in fresh}
+
+
+def _at(report: Report) -> float:
+    return report.at
+
+
+def _long_ago(then: datetime | None, now: datetime) -> bool:
+    """Whether it is a tick or more since then, or never was."""
+    return then is None or (now - then).total_seconds() >= TICK_S
+
+
+def _holds(said: tuple[Coming, datetime] | None, coming: Coming, until: datetime) -> bool:
+    """Whether the same is said already, until then at least."""
+    return said is not None and said[1] > until and said[0] == coming

@@ -1,0 +1,1 @@
+"""Where is this vehicle, and which trip does it make? Imports services.transit.model."""

@@ -1,0 +1,97 @@
+"""What a vehicle claims to be doing, as evidence for one journey against another: it may be stale, wrong or missing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from models.network import Network, Pattern, Trip
+from services.transit.model.position_report import Report
+
+TRIP_WEIGHT = 5.0
+"""Natural logarithms: a claimed trip counts as much as two or three marks on its line."""
+BLOCK_WEIGHT = 3.0
+ROUTE_WEIGHT = 4.0
+DIRECTION_WEIGHT = 1.5
+"""Directions are told wrongly more often than lines: drivers forget to turn the sign."""
+OUT_OF_SERVICE_WEIGHT = 9.0
+"""A bus that says it takes nobody is hardly ever wrong, and never of use to a rider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What one report claims, resolved against the network.
+
+    `routes`: empty where no known line is claimed. `elsewhere`: it claims to serve a line the network does not know.
+    """
+
+    trip_id: str
+    service_date: str
+    start_s: int | None
+    routes: frozenset[str]
+    direction_id: int | None
+    block_id: str
+    out_of_service: bool
+    elsewhere: bool
+
+    def weight(self, pattern: Pattern, trip: Trip | None, start_s: int) -> float:
+        """How much the claims speak for (positive) or against a journey, in natural logarithms."""
+        weight = -OUT_OF_SERVICE_WEIGHT if self.out_of_service else 0.0
+        if self.routes and pattern.route_id not in self.routes:
+            weight -= ROUTE_WEIGHT
+        if self.direction_id is not None and pattern.direction_id not in (None, self.direction_id):
+            weight -= DIRECTION_WEIGHT
+        if trip is not None:
+            if self._means(pattern, trip, start_s):
+                weight += TRIP_WEIGHT
+            if self.block_id and trip.block_id == self.block_id:
+                weight += BLOCK_WEIGHT
+        return weight
+
+    def _means(self, pattern: Pattern, trip: Trip, start_s: int) -> bool:
+        """Whether the journey itself is claimed: by its trip, or by its line and start where no trip is."""
+        if self.trip_id:
+            return trip.id == self.trip_id and (not trip.frequencies or self.start_s in (None, start_s))
+        return self.start_s == start_s and pattern.route_id in self.routes
+
+
+class Lines:
+    """A network's lines by everything a driver, a sign or a feed may call them."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        names: dict[str, set[str]] = {}
+        for route in network.routes.values():
+            for name in (route.id, route.short_name):
+                if name:
+                    names.setdefault(_plain(name), set()).add(route.id)
+        self._names: Mapping[str, frozenset[str]] = {name: frozenset(ids) for name, ids in names.items()}
+
+    def claims(self, report: Report) -> Claims:
+        """What a report claims; what the network does not know is not a claim."""
+        trip = self._network.trips.get(report.trip_id) if report.trip_id else None
+        if trip is not None:
+            routes = self._named(self._network.patterns[trip.pattern].route_id)
+        else:
+            names = (_plain(name) for name in (report.line, report.sign) if name)
+            called = (self._names[name] for name in names if name in self._names)
+            routes = self._named(report.route_id) or next(called, frozenset())
+        return Claims(
+            trip_id=trip.id if trip else "",
+            service_date=report.start_date or "",
+            start_s=report.start_s,
+            routes=routes,
+            direction_id=report.direction_id,
+            block_id=report.block_id or "",
+            out_of_service=report.in_service is False,
+            elsewhere=bool(report.line) and not routes and report.in_service is not False,
+        )
+
+    def _named(self, route_id: str | None) -> frozenset[str]:
+        """The route of an id, and the same line in a city's other feeds; else the lines of that name."""
+        route = self._network.routes.get(route_id or "")
+        if route is None:
+            return self._names.get(_plain(route_id or ""), frozenset())
+        return frozenset((route.id,)) | self._names.get(_plain(route.short_name), frozenset())
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold().lstrip("0")

@@ -1,0 +1,1 @@
+"""Which types do all rooms of transit share? Imports only models."""

@@ -1,0 +1,236 @@
+"""When a bus comes: link by link from where it is to its last stop, then along the next journeys of its block."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import date
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from models.network import Journey, Network, Pattern
+from services.transit.model.prediction import Basis, Coming, Phase, Place
+from services.transit.model.stop_passages import Crossing, headway_s, keeps_time
+from services.transit.travel_times.link_times import FLOOR_S, NEAR_M, History
+from services.transit.travel_times.prediction_intervals import spread_s
+from services.transit.travel_times.stalled_vehicles import OVERDUE_S, STANDING_M, given_up, idle
+from services.transit.travel_times.terminal_departures import LAYOVER_S
+
+HORIZON_S = 2_700.0
+"""Journeys that begin later than this are not spoken of yet."""
+MOST_NEXT = 2
+"""How many journeys after the present one."""
+STILL_S = 45.0
+"""A bus that has stood this long on a link may still be waiting there; a moving one has mostly done so."""
+MOVING = 0.7
+"""How much of the waiting is still ahead of a moving bus, if all of the link is."""
+HELD_VARIANCE = 0.1
+"""Of the square of a wait: how surely an early bus waits for its time."""
+NEVER = float("-inf")
+
+
+class Ride(Struct, frozen=True, gc=False):
+    """A bus's way from now on, before any quantile: for each coming stop its raw arrival and the spread of it."""
+
+    first: int
+    arrivals: tuple[float, ...]
+    leaves: tuple[float, ...]
+    spreads_s: tuple[float, ...]
+    buses: int
+
+
+class Prospect(Struct, frozen=True, gc=False):
+    """What is told of one journey, and the ride behind it, None where it is withdrawn."""
+
+    coming: Coming
+    ride: Ride | None
+
+
+class Begin(Struct, frozen=True, gc=False):
+    """Where a ride begins: at `position`, of whose link a share is done, at an instant known to within a spread.
+
+    `waiting`: how much of what early buses wait on that link is still ahead. `standing`: it has yet to leave.
+    `pace`: how much slower than expected it has been, relative.
+    """
+
+    position: int
+    done: float
+    at: float
+    spread_s: float = 0.0
+    waiting: float = 1.0
+    standing: bool = False
+    pace: float = 0.0
+
+
+def journey_of(network: Network, place: Place) -> Journey | None:
+    """The journey a place speaks of; None where it speaks of none that the timetable knows."""
+    if not place.trip_id or not place.service_date:
+        return None
+    return network.journey(place.trip_id, date.fromisoformat(place.service_date), place.start_s)
+
+
+def predict(network: Network, place: Place, history: History, now: float, pace: float = 0.0) -> tuple[Prospect, ...]:
+    """The present journey of a bus and those after it; empty where it makes none, or nobody can say which. `pace`: see
+    `Begin`.
+    """
+    journey = journey_of(network, place)
+    if journey is None or place.phase not in (Phase.IN_PROGRESS, Phase.LAYOVER, Phase.OFF_ROUTE):
+        return ()
+    if place.phase is Phase.OFF_ROUTE:
+        return (Prospect(withdrawn(journey, "off_route"), None),)
+    pattern = network.patterns[journey.trip.pattern]
+    if idle(network, pattern, place):
+        return ()
+    if given_up(journey, pattern, place, now):
+        return (Prospect(withdrawn(journey, "standing"), None),)
+    start = replace(begin(journey, pattern, place, history, now), pace=pace)
+    return onward(network, journey, start, history, now)
+
+
+def onward(network: Network, journey: Journey, start: Begin, history: History, now: float) -> tuple[Prospect, ...]:
+    """A journey from where it stands, and those after it."""
+    pattern = network.patterns[journey.trip.pattern]
+    present = prospect(journey, ride(journey, pattern, start, history), history, now)
+    following = _next(network, journey, present.coming, history, now)
+    return (present, *following) if present.coming.p50 else tuple(following)
+
+
+def prospect(journey: Journey, ride: Ride, history: History, now: float) -> Prospect:
+    """A ride with what is told of it."""
+    return Prospect(told(journey, ride, history, now), ride)
+
+
+def begin(journey: Journey, pattern: Pattern, place: Place, history: History, now: float) -> Begin:
+    """From a place on a journey: at the terminal it waits for its departure, elsewhere it is on its way."""
+    begin_m = pattern.stop_m[0] + min(STANDING_M, (pattern.stop_m[1] - pattern.stop_m[0]) / 2)
+    if place.distance_m <= begin_m:
+        return leaving(journey, pattern, history, max(now, place.at))
+    after = bisect_right(pattern.stop_m, place.distance_m)
+    if after == len(pattern.stop_m):
+        return Begin(after - 1, 1.0, place.at)
+    length_m = pattern.stop_m[after] - pattern.stop_m[after - 1]
+    done = (place.distance_m - pattern.stop_m[after - 1]) / length_m if length_m else 0.0
+    waiting = 1.0 if place.still_s >= STILL_S else MOVING * (1.0 - done)
+    return Begin(after - 1, done, place.at, waiting=waiting)
+
+
+def from_stop(pattern: Pattern, crossing: Crossing, history: History) -> Begin:
+    """From a stop a bus is known to have reached, or left: then its usual dwell there is done with."""
+    if crossing.position == len(pattern.link_ids):
+        return Begin(crossing.position, 1.0, crossing.at)
+    if not crossing.left_at:
+        return Begin(crossing.position, 0.0, crossing.at)
+    if crossing.position == 0:
+        return Begin(0, 0.0, crossing.left_at, waiting=0.0)
+    dwell_s = history.dwell_s(pattern.link_ids[crossing.position])
+    return Begin(crossing.position, 0.0, crossing.left_at - dwell_s, waiting=0.0)
+
+
+def leaving(journey: Journey, pattern: Pattern, history: History, earliest: float) -> Begin:
+    """From the terminal, not before an instant: by its plan or, where a headway is promised, after the last bus, though
+    no more than half a headway before its nominal time: sooner is another's turn.
+    """
+    planned = journey.start_at
+    if not keeps_time(journey):
+        left_at = history.left_at(pattern.link_ids[0])
+        if left_at is not None and left_at <= earliest:
+            planned = max(left_at + headway_s(journey), planned - headway_s(journey) / 2)
+    low, middle, high = history.late_s(pattern.link_ids[0], journey.start_s, earliest - planned)
+    return Begin(0, 0.0, planned + middle, spread_s=max(high - low, 10.0) / 2.56, waiting=0.0, standing=True)
+
+
+def ride(journey: Journey, pattern: Pattern, start: Begin, history: History) -> Ride:
+    """Link by link to the last stop. A bus ahead of its plan spends a share of its lead waiting, as each link shows."""
+    arrivals_s, departures_s, links = journey.trip.timing.arrivals_s, journey.trip.timing.departures_s, pattern.link_ids
+    zero, weekday = journey.start_at - journey.start_s, journey.service_date.weekday()
+    near_m = pattern.stop_m[0] + NEAR_M
+    start_at = journey.start_at if keeps_time(journey) else NEVER
+    slower, deviation = history.slower(start.at, start.pace), history.deviation
+    clock, variance, deviations_s, buses = start.at, start.spread_s**2, 0.0, 0
+    left, waiting = 1.0 - start.done, start.waiting
+    arrivals, leaves, spreads = [], [], []
+    if start.standing:
+        arrivals, leaves, spreads = [clock], [clock], [spread_s(variance, 0.0)]
+    for position in range(start.position, len(links)):
+        planned_s = arrivals_s[position + 1] - arrivals_s[position]
+        expected = history.expect(links[position], planned_s, clock, zero, weekday)
+        if leaves and not (start.standing and position == 0):
+            leaves[-1] += expected.dwell_s
+        early_s = start_at + departures_s[position] - clock
+        if early_s > 0.0:
+            held_s = (expected.near if pattern.stop_m[position] < near_m else expected.far) * early_s * waiting
+            clock += held_s
+            variance += HELD_VARIANCE * held_s * held_s
+        took_s = (expected.seconds * slower + FLOOR_S * (slower - 1.0)) * left
+        clock += took_s
+        deviation_s = (took_s + FLOOR_S * left) * deviation
+        variance += deviation_s * deviation_s
+        deviations_s += deviation_s
+        buses = max(buses, expected.buses)
+        arrivals.append(clock)
+        leaves.append(clock)
+        spreads.append(spread_s(variance, deviations_s))
+        left = waiting = 1.0
+    return Ride(len(pattern.stop_ids) - len(arrivals), tuple(arrivals), tuple(leaves), tuple(spreads), buses)
+
+
+def told(journey: Journey, ride: Ride, history: History, now: float) -> Coming:
+    """A ride as quantiles, none of them falling along the way nor lying in the past."""
+    p10: list[float] = []
+    p50: list[float] = []
+    p90: list[float] = []
+    rider: list[float] = []
+    leaves: list[float] = []
+    low = early = middle = high = left = now
+    quantiles = history.trust.spread.along(ride.arrivals, now)
+    for at, leaves_at, width_s, (q10, q20, q50, q90) in zip(
+        ride.arrivals, ride.leaves, ride.spreads_s, quantiles, strict=True
+    ):
+        # The maximum so far of each, without the cost of calling `max`: this runs for each stop ahead at each report.
+        low = at10 if (at10 := at + q10 * width_s) > low else low
+        early = at20 if (at20 := at + q20 * width_s) > early else early
+        middle = at50 if (at50 := at + q50 * width_s) > middle else middle
+        high = at90 if (at90 := at + q90 * width_s) > high else high
+        left = left50 if (left50 := leaves_at + q50 * width_s) > left else left
+        p10.append(low)
+        rider.append(early)
+        p50.append(middle)
+        p90.append(high)
+        leaves.append(left)
+    basis = Basis.RECENT if ride.buses else Basis.LIVE
+    quantities = (tuple(p10), tuple(p50), tuple(p90), tuple(rider), tuple(leaves))
+    return Coming(*journey.key, journey.trip.pattern, ride.first, *quantities, basis, ride.buses)
+
+
+def withdrawn(journey: Journey, reason: str) -> Coming:
+    """A journey of which nothing is promised any more."""
+    return Coming(*journey.key, journey.trip.pattern, 0, (), (), (), (), (), Basis.NOT_COMING, 0, reason)
+
+
+def following(network: Network, journey: Journey) -> Iterator[Journey]:
+    """The journeys its block plans after it on the same service date."""
+    if not journey.trip.block_id:
+        return
+    zero, running = network.day(journey.service_date)
+    for trip in network.blocks[journey.trip.block_id]:
+        if trip.start_s > journey.start_s and trip.service_id in running and not trip.frequencies:
+            yield Journey(trip, journey.service_date, trip.start_s, zero + trip.start_s)
+
+
+def _next(network: Network, journey: Journey, present: Coming, history: History, now: float) -> Iterator[Prospect]:
+    """Each next journey leaves at its time, or when the one before it has arrived and turned round."""
+    free_at, free_spread_s = (present.p50[-1], (present.p90[-1] - present.p10[-1]) / 2.56) if present.p50 else (now, 0)
+    for count, after in enumerate(following(network, journey)):
+        if count == MOST_NEXT or max(after.start_at, free_at) > now + HORIZON_S:
+            return
+        if not present.p50 and now - after.start_at >= OVERDUE_S:
+            return  # it is at its end, and should long have left again
+        pattern = network.patterns[after.trip.pattern]
+        start = leaving(after, pattern, history, free_at + LAYOVER_S)
+        late = after.start_at < free_at + LAYOVER_S
+        start = Begin(
+            0, 0.0, start.at, (start.spread_s**2 + (free_spread_s**2 if late else 0.0)) ** 0.5, 0.0, standing=True
+        )
+        one = prospect(after, ride(after, pattern, start, history), history, now)
+        yield one
+        coming = one.coming
+        free_at, free_spread_s = coming.p50[-1], (coming.p90[-1] - coming.p10[-1]) / 2.56

@@ -1,0 +1,96 @@
+"""Estimates that wait to come true: a few for each coming stop, held against when the bus passes."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct, field
+
+from services.transit.model.stop_passages import Crossing
+from services.transit.prediction.arrival_times import Prospect
+from services.transit.travel_times.prediction_intervals import KNOTS_S, Spread
+
+Key = tuple[str, str, int]
+
+
+class Score(Struct, frozen=True, gc=False):
+    """How one estimate came true. `error_s`: actual less median, positive where the bus came later than told.
+
+    `horizon_s`: how far ahead the arrival really was; `told_s`: how far ahead it was told to be.
+    """
+
+    route_id: str
+    at: float
+    horizon_s: float
+    told_s: float
+    error_s: float
+    rider_error_s: float
+    inside: bool
+
+
+class Sample(Struct, frozen=True, gc=False):
+    """An estimate as it was told, and the ride's arrival and spread behind it."""
+
+    made_at: float
+    raw: float
+    spread_s: float
+    p10: float
+    p50: float
+    p90: float
+    rider: float
+
+
+class Samples(Struct):
+    """One vehicle's, of the journey it makes now: for each coming stop one estimate a horizon, the farthest first.
+
+    `nearest`: the nearest horizon noted for a stop, an index into KNOTS_S.
+    """
+
+    key: Key = ("", "", 0)
+    waiting: dict[int, list[Sample]] = field(default_factory=dict)
+    nearest: dict[int, int] = field(default_factory=dict)
+
+    def note(self, prospect: Prospect, now: float) -> None:
+        """Keep what is told of a stop when it first comes within a horizon: at most len(KNOTS_S) for each stop."""
+        coming, ride = prospect.coming, prospect.ride
+        if ride is None:
+            return
+        key = (coming.trip_id, coming.service_date, coming.start_s)
+        if key != self.key:
+            self.key, self.waiting, self.nearest = key, {}, {}
+        knot, last = -1, len(KNOTS_S) - 1
+        nearest = self.nearest
+        for index, raw in enumerate(ride.arrivals):
+            while knot < last and raw - now >= KNOTS_S[knot + 1]:
+                knot += 1
+            position = coming.first + index
+            if knot < 0 or position == 0 or knot >= nearest.get(position, len(KNOTS_S)):
+                continue
+            nearest[position] = knot
+            self.waiting.setdefault(position, []).append(
+                Sample(
+                    now,
+                    raw,
+                    ride.spreads_s[index],
+                    coming.p10[index],
+                    coming.p50[index],
+                    coming.p90[index],
+                    coming.rider[index],
+                )
+            )
+
+    def prove(self, key: Key, crossing: Crossing, route_id: str, spread: Spread) -> Iterator[Score]:
+        """The bus passed a stop: what was told of it comes true, or not, and the spread learns from it."""
+        if key != self.key:
+            return
+        for sample in self.waiting.pop(crossing.position, ()):
+            if crossing.at <= sample.made_at:
+                continue
+            spread.take(sample.raw - sample.made_at, (crossing.at - sample.raw) / sample.spread_s)
+            yield Score(
+                route_id=route_id,
+                at=crossing.at,
+                horizon_s=crossing.at - sample.made_at,
+                told_s=sample.p50 - sample.made_at,
+                error_s=crossing.at - sample.p50,
+                rider_error_s=crossing.at - sample.rider,
+                inside=sample.p10 <= crossing.at <= sample.p90,
+            )

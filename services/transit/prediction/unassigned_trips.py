@@ -1,0 +1,121 @@
+"""Journeys that no vehicle makes: told by the timetable and how it is usually kept, or withdrawn."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date
+from itertools import islice
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from models.network import Journey, Network
+from services.transit.model.journey_search import Journeys
+from services.transit.model.prediction import Basis, Coming
+from services.transit.model.stop_passages import keeps_time
+from services.transit.prediction.arrival_times import HORIZON_S, leaving, prospect, ride, withdrawn
+from services.transit.travel_times.link_times import History
+
+Key = tuple[str, str, int]
+
+HEARD_S = 1_800.0
+"""A line whose buses were heard within this time is one that reports: a journey without a bus is then a bus missing."""
+MOST_UNSEEN, FORGOTTEN_S = 3, 43_200.0
+"""So is a line of whose journeys no more were to begin since, within so long: at night they are an hour apart."""
+SILENT_S = 300.0
+"""A company of whose buses on their way none was heard for longer may have fallen silent as a whole."""
+LEAST_PATIENCE_S, MOST_PATIENCE_S = 180.0, 600.0
+"""How long past its departure a journey without a bus is still told: the P90 of lateness, within these bounds."""
+EARLIEST_S = -300.0
+FAR_S = 600.0
+"""Of a journey that leaves later than this, little changes from one moment to the next."""
+AGAIN_S = 60.0
+"""What was said of such a journey holds for so long, and up to as much again, so that not all are due at once."""
+
+
+class Making(NamedTuple):
+    """What a city's vehicles make of its journeys at one moment.
+
+    `made`: those some vehicle makes or is to make, or made when its whole company fell silent: of these nobody else is
+    to be told. `gone`: those a vehicle ended, or makes no more though its company is heard. `lines`, `companies`: when
+    the buses of a route, of an agency, were last heard, Unix seconds. `underway`: agencies with a bus on its way, that
+    would be heard if any was.
+    """
+
+    made: Collection[Key]
+    gone: Collection[Key]
+    lines: Mapping[str, float]
+    companies: Mapping[str, float]
+    underway: Collection[str]
+
+
+class Vacant:
+    """The journeys of one network, as long as nobody makes them."""
+
+    def __init__(self, network: Network, planned: Journeys, history: History) -> None:
+        self._network = network
+        self._planned = planned
+        self._history = history
+        self._said: dict[Key, tuple[Coming, float]] = {}
+
+    def recall(self, said: Iterable[Coming]) -> None:
+        """Go on from what was said before a restart, or on another timetable: what was withdrawn stays so."""
+        for one in said:
+            journey = self._network.journey(one.trip_id, date.fromisoformat(one.service_date), one.start_s)
+            if journey is not None and one.basis is Basis.NOT_COMING:
+                self._said[journey.key] = (withdrawn(journey, one.reason), 0.0)
+
+    def comings(self, making: Making, now: float) -> tuple[Coming, ...]:
+        """What is said of journeys on the road or due within HORIZON_S that no vehicle makes."""
+        said: dict[Key, tuple[Coming, float]] = {}
+        for journey in self._due(now):
+            key = journey.key
+            if key in making.made or (now > journey.start_at and not keeps_time(journey)):
+                continue  # where a headway is promised, no bus is missing for a minute's sake
+            before = self._said.get(key)
+            if before is not None and before[0].basis is Basis.NOT_COMING:
+                pass  # it stays withdrawn, though the other buses of its line fall silent too at night
+            elif before is None or before[1] <= now or key in making.gone:
+                far = journey.start_at - now > FAR_S
+                until = now + AGAIN_S + journey.start_s % AGAIN_S if far else now
+                before = (self._coming(journey, making, now), until)
+            said[key] = before
+        self._said = said
+        return tuple(coming for coming, _ in said.values())
+
+    def _due(self, now: float) -> Iterator[Journey]:
+        for index, trips in enumerate(self._network.trips_along):
+            longest_s = max((trip.duration_s for trip in trips), default=0)
+            for journey in self._planned.starting(index, now - longest_s - MOST_PATIENCE_S, now + HORIZON_S):
+                if journey.end_at + MOST_PATIENCE_S >= now:
+                    yield journey
+
+    def _coming(self, journey: Journey, making: Making, now: float) -> Coming:
+        if journey.key in making.gone:
+            return withdrawn(journey, "silent")
+        pattern, history = self._network.patterns[journey.trip.pattern], self._history
+        _, _, high_s = history.late_s(pattern.link_ids[0], journey.start_s, EARLIEST_S)
+        patience_s = min(MOST_PATIENCE_S, max(LEAST_PATIENCE_S, high_s))
+        overdue_at = journey.start_at + patience_s
+        since = overdue_at if now > overdue_at else now - SILENT_S
+        reports = self._would_be_heard(pattern.route_id, making, since, now)
+        if reports and now > overdue_at:
+            return withdrawn(journey, "no_vehicle")
+        start = leaving(journey, pattern, history, now if reports else min(now, journey.start_at))
+        coming = prospect(journey, ride(journey, pattern, start, history), history, now).coming
+        return replace(coming, basis=Basis.SCHEDULE, buses=0)
+
+    def _would_be_heard(self, route_id: str, making: Making, since: float, now: float) -> bool:
+        """Whether a bus of the line would have been heard since an instant if there was one: the line is one that
+        reports, and its company was heard since, unless none of its buses was on its way.
+        """
+        agency_id = self._network.routes[route_id].agency_id
+        works = making.companies.get(agency_id, 0.0) >= since or agency_id not in making.underway
+        return works and self._reports(route_id, making.lines.get(route_id, 0.0), now)
+
+    def _reports(self, route_id: str, heard_at: float, now: float) -> bool:
+        if now - heard_at <= HEARD_S:
+            return True
+        if now - heard_at > FORGOTTEN_S:
+            return False  # nor was it ever heard, where that is 0
+        indices = self._network.patterns_of.get(route_id, ())
+        begun = (journey for index in indices for journey in self._planned.starting(index, heard_at, now))
+        return next(islice(begun, MOST_UNSEEN, None), None) is None

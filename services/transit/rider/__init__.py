@@ -1,0 +1,1 @@
+"""What is said to a rider? Imports services.transit.serving and what stands below it."""

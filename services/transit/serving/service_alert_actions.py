@@ -1,0 +1,65 @@
+"""What an operator does about a service alert: draft, publish, end. Rows in the caller's transaction."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, insert, select, update
+
+from models.tables.service_alerts import service_alerts
+from services.runtime.problem import NotFound, Refusal
+from services.transit.model.service_alert import Active, Cause, Effect, Informed, Words
+
+
+class NoSuchServiceAlert(NotFound):
+    """No hay un aviso con ese número. / There is no service alert of that number."""
+
+
+class ServiceAlertMoved(Refusal):
+    """El aviso cambió desde que lo viste: miralo de nuevo. / The service alert changed since you saw it: look again."""
+
+    status = 409
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What is to be told."""
+
+    cause: Cause
+    effect: Effect
+    header: Words
+    description: Words
+    informed: tuple[Informed, ...]
+    periods: tuple[Active, ...] = ()
+    url: str = ""
+
+
+def draft(transaction: Connection, alert: Draft, *, operator: str, now: datetime) -> int:
+    """Write down a service alert that nobody is told yet; returns its number."""
+    values = msgspec.to_builtins(alert)
+    made = insert(service_alerts).values(**values, created_at=now, created_by=operator).returning(service_alerts.c.id)
+    return int(transaction.execute(made).scalar_one())
+
+
+def publish(transaction: Connection, alert_id: int, *, version: int, operator: str, now: datetime) -> None:
+    """Tell riders a draft as it was at `version`. Raises NoSuchServiceAlert, ServiceAlertMoved."""
+    values = {"state": "published", "published_at": now, "published_by": operator}
+    _move(transaction, alert_id, version, frozenset({"draft"}), values)
+
+
+def end(transaction: Connection, alert_id: int, *, version: int, operator: str, now: datetime) -> None:
+    """Tell riders no more what was published, or drop a draft. Raises NoSuchServiceAlert, ServiceAlertMoved."""
+    values = {"state": "ended", "ended_at": now, "ended_by": operator}
+    _move(transaction, alert_id, version, frozenset({"draft", "published"}), values)
+
+
+def _move(transaction: Connection, alert_id: int, version: int, states: frozenset[str], values: dict[str, Any]) -> None:
+    moved = transaction.execute(
+        update(service_alerts)
+        .where(service_alerts.c.id == alert_id, service_alerts.c.version == version)
+        .where(service_alerts.c.state.in_(states))
+        .values(version=service_alerts.c.version + 1, **values)
+    )
+    if moved.rowcount:
+        return
+    known = transaction.execute(select(service_alerts.c.id).where(service_alerts.c.id == alert_id)).first()
+    raise NoSuchServiceAlert if known is None else ServiceAlertMoved

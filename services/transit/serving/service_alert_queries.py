@@ -1,0 +1,184 @@
+"""Service alerts: those in force for whoever tells riders, and all of them for whoever runs them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import Field
+from sqlalchemy import Connection, Row, select, text
+
+from models.alert import NAR
+from models.tables.service_alerts import service_alerts
+from services.transit.model.service_alert import Active, Cause, Effect, Informed, ServiceAlert, Words
+from services.transit.model.stop_index import StopsNear
+
+State = Literal["draft", "published", "ended"]
+MOST_IN_FORCE = 500
+MOST_STOPS = 50
+FLOODED_M = 600.0
+"""How far from a stream's gauge at naranja or above a stop is said to be concerned."""
+LEAST_NAR = NAR.NARANJA
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InBothLanguages:
+    """The same words in Spanish and in English."""
+
+    es: Annotated[str, Field(examples=["Calle 7 cortada entre 47 y 50"])]
+    en: Annotated[str, Field(examples=["Street 7 closed between 47 and 50"])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concerned:
+    """Whom it concerns: all that is named must fit at once."""
+
+    agency: Annotated[str, Field(description="Empty: any", examples=["union-platense"])] = ""
+    line: Annotated[str, Field(description="A line's id; empty: any", examples=["307"])] = ""
+    stop: Annotated[str, Field(description="A stop's id; empty: any", examples=["LP1912"])] = ""
+    direction: Annotated[Literal[0, 1] | None, Field(description="Of that line", examples=[0])] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """From `start` up to but not at `end`; open where null."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptAlert:
+    """A service alert as it stands."""
+
+    id: Annotated[int, Field(examples=[3])]
+    version: Annotated[int, Field(description="To be sent back with an action", examples=[2])]
+    state: State
+    cause: Annotated[Cause, Field(description="As in GTFS-realtime, in lower case", examples=["weather"])]
+    effect: Annotated[Effect, Field(description="As in GTFS-realtime, in lower case", examples=["detour"])]
+    header: InBothLanguages
+    description: InBothLanguages
+    url: Annotated[str, Field(examples=["https://www.laplata.gob.ar/"])]
+    concerns: Annotated[list[Concerned], Field(max_length=100)]
+    periods: Annotated[list[Period], Field(max_length=20, description="When it holds; none: while published")]
+    created_at: datetime
+    created_by: Annotated[str, Field(examples=["operador"])]
+    published_at: datetime | None
+    published_by: Annotated[str | None, Field(examples=["operador"])]
+    ended_at: datetime | None
+    ended_by: Annotated[str | None, Field(examples=["operador"])]
+
+
+def list_alerts(connection: Connection, *, state: State, after: int | None, limit: int) -> list[KeptAlert]:
+    """Service alerts in a state, the newest first; `after`: the number to go on below."""
+    wanted = select(service_alerts).where(service_alerts.c.state == state)
+    if after is not None:
+        wanted = wanted.where(service_alerts.c.id < after)
+    return [_kept(row) for row in connection.execute(wanted.order_by(service_alerts.c.id.desc()).limit(limit))]
+
+
+def one_alert(connection: Connection, alert_id: int) -> KeptAlert | None:
+    """One service alert; None where there is none of that number."""
+    row = connection.execute(select(service_alerts).where(service_alerts.c.id == alert_id)).one_or_none()
+    return None if row is None else _kept(row)
+
+
+def in_force(connection: Connection, near: StopsNear) -> tuple[ServiceAlert, ...]:
+    """What riders are told now: what operators published, then where a stream stands at naranja or above."""
+    published = (
+        select(service_alerts)
+        .where(service_alerts.c.state == "published")
+        .order_by(service_alerts.c.id.desc())
+        .limit(MOST_IN_FORCE)
+    )
+    return (*map(_told, connection.execute(published)), *_floods(connection, near))
+
+
+def _floods(connection: Connection, near: StopsNear) -> list[ServiceAlert]:
+    """A service alert for every stream gauge at naranja or above with stops nearby."""
+    rows = connection.execute(
+        text(
+            "SELECT a.id, a.nar, a.opened_at, p.name, p.latitude, p.longitude FROM alerts a"
+            " JOIN stations p ON p.id = a.subject AND p.active AND p.kind = 'river'"
+            " WHERE a.state = 'firing' AND a.nar >= :least ORDER BY a.nar DESC, a.id LIMIT 50"
+        ),
+        {"least": int(LEAST_NAR)},
+    )
+    return [alert for row in rows if (alert := _flood(row, near)) is not None]
+
+
+def _flood(row: Row[Any], near: StopsNear) -> ServiceAlert | None:
+    stops = near.within((row.latitude, row.longitude), FLOODED_M)[:MOST_STOPS]
+    if not stops:
+        return None
+    colour = NAR(row.nar)
+    return ServiceAlert(
+        f"nar-{row.id}",
+        Cause.WEATHER,
+        Effect.MODIFIED_SERVICE,
+        Words(f"Anegamiento cerca de {row.name}", f"Flooding near {row.name}"),
+        Words(
+            f"Nivel {colour.name.lower()} en {row.name}: puede haber desvíos y demoras.",
+            f"Attention level {int(colour)} at {row.name}: expect detours and delays.",
+        ),
+        tuple(Informed(stop_id=stop.id) for _, stop in stops),
+        changed_at=row.opened_at.timestamp(),
+    )
+
+
+def _told(row: Row[Any]) -> ServiceAlert:
+    return ServiceAlert(
+        f"{row.id}",
+        Cause(row.cause),
+        Effect(row.effect),
+        msgspec.convert(row.header, Words),
+        msgspec.convert(row.description, Words),
+        msgspec.convert(row.informed, tuple[Informed, ...]),
+        msgspec.convert(row.periods, tuple[Active, ...]),
+        row.url,
+        row.published_at.timestamp(),
+    )
+
+
+def _kept(row: Row[Any]) -> KeptAlert:
+    fixed = row._mapping
+    informed = msgspec.convert(row.informed, tuple[Informed, ...])
+    periods = msgspec.convert(row.periods, tuple[Active, ...])
+    return KeptAlert(
+        **{name: fixed[name] for name in _SAME},
+        cause=Cause(row.cause),
+        effect=Effect(row.effect),
+        header=InBothLanguages(**row.header),
+        description=InBothLanguages(**row.description),
+        concerns=[
+            Concerned(agency=one.agency_id, line=one.route_id, stop=one.stop_id, direction=_direction(one.direction_id))
+            for one in informed
+        ],
+        periods=[Period(start=_moment(one.start), end=_moment(one.end)) for one in periods],
+    )
+
+
+_SAME = (
+    "id",
+    "version",
+    "state",
+    "url",
+    "created_at",
+    "created_by",
+    "published_at",
+    "published_by",
+    "ended_at",
+    "ended_by",
+)
+
+
+def _moment(at: float | None) -> datetime | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC)
+
+
+def _direction(direction_id: int | None) -> Literal[0, 1] | None:
+    match direction_id:
+        case 0 | 1:
+            return direction_id
+        case _:
+            return None

@@ -1,0 +1,119 @@
+"""A process's copy of what is known of the buses, so that a rider's question reads memory and never the database."""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+
+from models.network import Network
+from services.runtime.clock import Clock
+from services.runtime.problem import Refusal
+from services.transit.serving.changed_predictions import changes
+from services.transit.serving.service_alert_queries import in_force
+from services.transit.serving.snapshot import View, advanced, blinded, empty
+from services.transit.timetable import versions
+
+log = logging.getLogger(__name__)
+
+REFRESH_S = 1.0
+BLIND_S = 10.0
+"""A copy that could not be refreshed for longer says that it is old."""
+FIRST_S = 10.0
+"""How long a server that starts waits for its first copy before it answers without one."""
+NO_NETWORK = Network("", ZoneInfo("UTC"), {}, {}, {}, (), {}, {})
+
+_ONE_MOMENT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
+class NotReadYet(Refusal):
+    """Todavía no se pudo leer dónde están los micros. / Where the buses are could not be read yet."""
+
+    status: ClassVar[int] = 503
+    retry_after_s: ClassVar[int | None] = 5
+
+
+class Mirror:
+    """The view of the city's buses, refreshed by a thread of its own; any number of threads read it.
+
+    Where no timetable is in force the view is of a network without stops.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        """Nothing is read until `running` or `refresh`. `engine`: with a statement timeout, closed by the caller."""
+        self._engine, self._clock = engine, clock
+        self._view: View | None = None
+        self._snapshot: str | None = None
+        self._read = float("-inf")
+        self._refreshing = threading.Lock()
+        self._stop = threading.Event()
+
+    @property
+    def age_s(self) -> float:
+        """For how long it has not been refreshed, seconds; infinite before the first time."""
+        return time.monotonic() - self._read
+
+    def view(self) -> View:
+        """What is known, at most REFRESH_S and a reading old, else `blind`. Raises NotReadYet."""
+        if self._view is None:
+            raise NotReadYet
+        return self._view
+
+    def refresh(self) -> None:
+        """Read what changed; what the database raises is raised."""
+        with self._refreshing, self._engine.connect().execution_options(**_ONE_MOMENT) as connection:
+            self._view = self._next(connection)
+            self._read = time.monotonic()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Keep it fresh for as long as this is entered, from the first copy on where that can be had soon."""
+        first = threading.Event()
+        thread = threading.Thread(target=self._run, args=(first,), name="mirror", daemon=True)
+        thread.start()
+        first.wait(FIRST_S)
+        try:
+            yield
+        finally:
+            self._stop.set()
+            thread.join()
+
+    def _run(self, first: threading.Event) -> None:
+        try:
+            while not self._stop.is_set():
+                try:
+                    self.refresh()
+                except (DBAPIError, NoConnectionFree) as trouble:
+                    self._go_without(trouble)
+                first.set()
+                self._stop.wait(REFRESH_S)
+        finally:
+            first.set()
+            if not self._stop.is_set() and self._view is not None:  # a bug: it is loud, and what is told is old
+                self._view = blinded(self._view)
+
+    def _go_without(self, trouble: Exception) -> None:
+        view = self._view
+        if view is not None and not view.blind and self.age_s > BLIND_S:
+            log.warning("the copy of the buses grows old", extra={"action": "mirror", "trouble": str(trouble)})
+            self._view = blinded(view)
+
+    def _next(self, connection: Connection) -> View:
+        before, since = self._view, self._snapshot
+        version = versions.current_version(connection)
+        if before is None or before.network.version != (version or ""):
+            network = versions.load(connection) or NO_NETWORK
+            before, since = empty(network, number=before.number if before else 0), None
+        new, alerts = changes(connection, since), in_force(connection, before.near)
+        self._snapshot = new.snapshot
+        if new.unread:
+            log.warning("some buses are told of in unknown words", extra={"action": "mirror", "rows": new.unread})
+        if since is not None and not (new.outlooks or new.expected or before.blind) and alerts == before.alerts:
+            return before
+        return advanced(before, new.outlooks, new.expected, alerts, self._clock().timestamp())

@@ -1,0 +1,80 @@
+"""Hands to the broker what was fetched from elsewhere, so that it takes the same road as what devices publish."""
+
+import ssl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from threading import Event
+from time import monotonic
+
+from paho.mqtt.client import Client, ConnectFlags, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from ingest.mqtt.receiver import Address, Tls
+
+IN_FLIGHT = 100
+KEEPALIVE_S = 60
+WAIT_S = 15.0
+
+
+class BrokerAway(ConnectionError):
+    """The broker did not welcome or acknowledge us in time, or refused: what was handed over may come twice."""
+
+
+@contextmanager
+def relay(url: str, client_id: str, tls: Tls) -> Iterator["Relay"]:
+    """A connection for as long as the block lasts. Raises BrokerAway, or ValueError on a bad address."""
+    address = Address.parse(url)
+    client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5)
+    client.max_inflight_messages_set(IN_FLIGHT)
+    if address.username is not None:
+        client.username_pw_set(address.username, address.password)
+    if address.encrypted:
+        context = ssl.create_default_context(cafile=tls.authority)
+        if tls.certificate:
+            context.load_cert_chain(tls.certificate, tls.key)
+        client.tls_set_context(context)
+    welcome = Event()
+    refusals: list[str] = []
+
+    def welcomed(_c: Client, _d: object, _f: ConnectFlags, reason: ReasonCode, _p: Properties | None) -> None:
+        if reason.is_failure:
+            refusals.append(str(reason))
+        welcome.set()
+
+    client.on_connect = welcomed
+    try:
+        client.connect(address.host, address.port, KEEPALIVE_S)
+    except OSError as error:
+        raise BrokerAway(f"no broker at {address.host}: {error}") from error
+    client.loop_start()
+    try:
+        if not welcome.wait(WAIT_S) or refusals:
+            raise BrokerAway(f"the broker did not welcome us: {refusals[0] if refusals else 'no answer'}")
+        yield Relay(client)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+class Relay:
+    """An open connection."""
+
+    def __init__(self, client: Client) -> None:
+        """`client`: connected, its loop running."""
+        self._client = client
+
+    def publish(self, messages: Iterable[tuple[str, bytes]]) -> int:
+        """Publish at QoS 1 and wait until all is acknowledged; returns how many. Raises BrokerAway."""
+        waiting, sent = iter(messages), 0
+        while some := list(islice(waiting, IN_FLIGHT)):
+            deadline_s = monotonic() + WAIT_S
+            handed = [self._client.publish(topic, payload, qos=1) for topic, payload in some]
+            for one in handed:
+                one.wait_for_publish(max(0.0, deadline_s - monotonic()))
+                if not one.is_published():
+                    raise BrokerAway(f"a message was not acknowledged for {WAIT_S:.0f} s")
+            sent += len(handed)
+        return sent

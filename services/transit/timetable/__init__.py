@@ -1,0 +1,1 @@
+"""What is planned? Stores and loads timetable versions. Imports services.transit.model."""

@@ -1,0 +1,172 @@
+"""The timetable in force: imported as a new version of a feed, switched in one transaction, read back in seconds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from models.links import Link, inheriting, links_of
+from models.merging import ZonesDiffer, merged
+from models.network import Network
+from models.rows import driver
+from services.transit.timetable.rows import read_rows, write_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """One version of a feed. `superseded_at` is None while it is in force."""
+
+    id: int
+    feed: str
+    digest: str
+    imported_at: datetime
+    superseded_at: datetime | None
+    first_day: date
+    last_day: date
+    trips: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What an import came to: the feed's network in force, and how many of its links were known before."""
+
+    network: Network
+    fresh: bool
+    links: int
+    links_known: int
+
+
+def store(transaction: Connection, network: Network, feed: str, now: datetime) -> Stored:
+    """Put a network in force as the newest version of a feed, in the caller's transaction.
+
+    Its links are named as the known ones they are, so that their history goes on. The version before stays for those
+    who still follow its trips. A feed whose content is in force already changes nothing. Raises ZonesDiffer.
+    """
+    with driver(transaction).cursor() as cursor:
+        cursor.execute("LOCK TABLE timetable_versions IN SHARE ROW EXCLUSIVE MODE")  # one import at a time
+        cursor.execute("SELECT feed, zone, digest FROM timetable_versions WHERE superseded_at IS NULL ORDER BY feed")
+        for other, zone, digest in cursor.fetchall():
+            if (other, digest) == (feed, network.version):
+                return Stored(network, fresh=False, links=0, links_known=0)
+            if other != feed and zone != network.zone.key:
+                raise ZonesDiffer(f"{feed} goes by {network.zone.key}, and {other}, in force too, by {zone}")
+        known = _known_links(transaction)
+        named = replace(inheriting(network, known), feed=feed)
+        cursor.execute(
+            "UPDATE timetable_versions SET superseded_at = %s WHERE feed = %s AND superseded_at IS NULL", [now, feed]
+        )
+        first_day, last_day = network.span
+        cursor.execute(
+            "INSERT INTO timetable_versions (feed, digest, imported_at, zone, first_day, last_day)"
+            " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
+            [feed, network.version, now, network.zone.key, first_day, last_day],
+        )
+        row = cursor.fetchone()
+        assert row is not None
+        write_rows(cursor, row[0], named)
+        named = replace(named, version=str(row[0]))
+    links = links_of(named)
+    _remember(transaction, links, now)
+    _tell_everybody(transaction)
+    names = {link.id for link in known}
+    return Stored(named, fresh=True, links=len(links), links_known=sum(link.id in names for link in links))
+
+
+def withdraw(transaction: Connection, feed: str, now: datetime) -> bool:
+    """Take a feed out of force, in the caller's transaction; whether there was one."""
+    with driver(transaction).cursor() as cursor:
+        cursor.execute(
+            "UPDATE timetable_versions SET superseded_at = %s WHERE feed = %s AND superseded_at IS NULL", [now, feed]
+        )
+        gone = cursor.rowcount > 0
+    if gone:
+        _tell_everybody(transaction)
+    return gone
+
+
+def current_version(connection: Connection) -> str | None:
+    """What is in force: equal to `load(connection).version`, and far cheaper. None where no feed was imported."""
+    with driver(connection).cursor() as cursor:
+        row = cursor.execute(
+            "SELECT string_agg(id::text, '+' ORDER BY feed) FROM timetable_versions WHERE superseded_at IS NULL"
+        ).fetchone()
+    return row[0] if row else None
+
+
+def load(connection: Connection) -> Network | None:
+    """The network in force, all feeds as one; None where no feed was imported."""
+    version = current_version(connection)
+    return None if version is None else load_version(connection, version)
+
+
+def load_version(connection: Connection, version: str) -> Network | None:
+    """The network that was in force under a name that `current_version` gave; None where it is kept no longer."""
+    networks = [_one(connection, int(part)) for part in version.split("+")]
+    kept = [network for network in networks if network is not None]
+    return merged(kept) if len(kept) == len(networks) else None
+
+
+def imported(connection: Connection) -> list[Imported]:
+    """Every version that is kept, by feed, the newest first."""
+    with driver(connection).cursor() as cursor:
+        cursor.execute(
+            "SELECT id, feed, digest, imported_at, superseded_at, first_day, last_day,"
+            " (SELECT count(*) FROM timetable_trips WHERE version = v.id)"
+            " FROM timetable_versions v ORDER BY feed, id DESC"
+        )
+        return [Imported(*row) for row in cursor.fetchall()]
+
+
+def _one(connection: Connection, version: int) -> Network | None:
+    with driver(connection).cursor() as cursor:
+        cursor.execute("SELECT feed, zone FROM timetable_versions WHERE id = %s", [version])
+        row = cursor.fetchone()
+        if row is None:
+            return None
+        feed, zone = row
+        return read_rows(cursor, version, ZoneInfo(zone), feed)
+
+
+def _known_links(connection: Connection) -> list[Link]:
+    with driver(connection).cursor() as cursor:
+        cursor.execute(
+            "SELECT id, from_stop, to_stop, from_latitude, from_longitude, middle_latitude, middle_longitude,"
+            " to_latitude, to_longitude, length_m FROM timetable_links"
+        )
+        return [
+            Link(name, here, there, (row[0], row[1]), (row[2], row[3]), (row[4], row[5]), row[6])
+            for name, here, there, *row in cursor.fetchall()
+        ]
+
+
+def _remember(transaction: Connection, links: Sequence[Link], now: datetime) -> None:
+    """Keep every link as it lies now: whoever comes next is compared with the newest."""
+    columns = (
+        [link.id for link in links],
+        [link.from_stop for link in links],
+        [link.to_stop for link in links],
+        *([place[axis] for place in places] for places in _places(links) for axis in (0, 1)),
+        [link.length_m for link in links],
+    )
+    with driver(transaction).cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO timetable_links SELECT *, %s FROM unnest(%s::text[], %s::text[], %s::text[], %s::float8[],"
+            " %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::float8[], %s::float8[])"
+            " ON CONFLICT (id) DO UPDATE SET (from_stop, to_stop, from_latitude, from_longitude, middle_latitude,"
+            " middle_longitude, to_latitude, to_longitude, length_m, seen_at) = (excluded.from_stop, excluded.to_stop,"
+            " excluded.from_latitude, excluded.from_longitude, excluded.middle_latitude, excluded.middle_longitude,"
+            " excluded.to_latitude, excluded.to_longitude, excluded.length_m, excluded.seen_at)",
+            [now, *columns],
+        )
+
+
+def _places(links: Sequence[Link]) -> tuple[list[tuple[float, float]], ...]:
+    return [link.start for link in links], [link.middle for link in links], [link.end for link in links]
+
+
+def _tell_everybody(transaction: Connection) -> None:
+    """Let every process look at the configuration again."""
+    with driver(transaction).cursor() as cursor:
+        cursor.execute("UPDATE configuration SET version = version + 1")

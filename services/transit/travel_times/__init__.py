@@ -1,0 +1,1 @@
+"""How long does each link take, now and usually? Imports services.transit.model."""

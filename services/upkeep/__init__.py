@@ -1,0 +1,1 @@
+"""What must be done regularly: delete expired rows, learn forecasts, print the data register?"""

@@ -1,0 +1,108 @@
+"""Lets go of what has been kept long enough; a reading's hour outlives it, and alerts, transitions and notices stay.
+
+On TimescaleDB the raw readings' retention is a job in the database (`models.migrations.timescale`); the rest is here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy import Connection, Engine, text
+
+from models.kind import SensorKind
+from models.kinds import KINDS
+from models.migrations.readings import move_to_kept
+from models.migrations.timescale import hypertables
+
+EVENTS_KEPT = timedelta(hours=24)
+"""How far back a client of the live stream may resume."""
+REINGESTED_KEPT = timedelta(days=90)
+REJECTED_KEPT = timedelta(days=365)
+RIDER_REPORTS_KEPT = timedelta(days=365)
+"""A comment may hold whatever its writer put there."""
+TIMETABLES_KEPT = timedelta(days=8)
+"""After another took their place: no journey ends later than a week after its service date (`ingest.gtfs.fields`)."""
+HEARTBEATS_KEPT = timedelta(days=30)
+"""Of processes that are no more; a living one overwrites its own."""
+OUTLOOKS_KEPT = timedelta(days=2)
+"""Of vehicles not heard since, and of journeys long over."""
+VISITS_KEPT = timedelta(days=30)
+"""As long as the positions they come from."""
+LEARNT_KEPT = timedelta(days=730)
+"""Of links no bus has passed since; and how long the public record of accuracy reaches back."""
+ROWS_A_TRANSACTION = 10_000
+TRANSACTIONS_A_RUN = 1000
+"""Of each table: what is left then goes in the next run."""
+
+Step = Callable[[Connection], int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Expiry:
+    """Rows of a table that go, as an SQL condition on `:now`; `key` names one row."""
+
+    table: str
+    key: str
+    condition: str
+    kept: dict[str, timedelta]
+
+
+_EXPIRIES = (
+    _Expiry("events", "id", "at < :events", {"events": EVENTS_KEPT}),
+    _Expiry(
+        "rejected_messages",
+        "id",
+        "received_at < :rejected OR reingested_at < :reingested",
+        {"rejected": REJECTED_KEPT, "reingested": REINGESTED_KEPT},
+    ),
+    _Expiry("rider_reports", "id", "at < :reports", {"reports": RIDER_REPORTS_KEPT}),
+    _Expiry("vehicle_outlooks", "ctid", "observed_at < :outlooks", {"outlooks": OUTLOOKS_KEPT}),
+    _Expiry("expected_journeys", "ctid", "until < :outlooks", {"outlooks": OUTLOOKS_KEPT}),
+    _Expiry("stop_visits", "ctid", "arrived_at < :visits", {"visits": VISITS_KEPT}),
+    _Expiry("link_history", "ctid", "changed_at < :learnt", {"learnt": LEARNT_KEPT}),
+    _Expiry("estimate_scores", "ctid", "day < :learnt", {"learnt": LEARNT_KEPT}),
+    _Expiry("timetable_versions", "id", "superseded_at < :timetables", {"timetables": TIMETABLES_KEPT}),
+    _Expiry("heartbeats", "process", "at < :heartbeats", {"heartbeats": HEARTBEATS_KEPT}),
+)
+
+
+def retain(database: Engine, now: datetime, *, transactions: int = TRANSACTIONS_A_RUN) -> dict[str, int]:
+    """Delete what is older than its time, in short transactions, at most `transactions` a table.
+
+    Returns how many rows went, by table. Several may run at once, and one that is killed leaves nothing half done.
+    """
+    with database.begin() as transaction:
+        elsewhere = hypertables(transaction)
+    steps: dict[str, Step] = {
+        f"{kind.name}_readings": partial(_let_go, kind=kind, now=now)
+        for kind in KINDS
+        if f"{kind.name}_readings" not in elsewhere
+    }
+    steps |= {expiry.table: partial(_expire, expiry=expiry, now=now) for expiry in _EXPIRIES}
+    return {table: _repeat(database, step, transactions) for table, step in steps.items()}
+
+
+def _repeat(database: Engine, step: Step, transactions: int) -> int:
+    total = 0
+    for _ in range(transactions):
+        with database.begin() as transaction:
+            gone = step(transaction)
+        total += gone
+        if gone < ROWS_A_TRANSACTION:
+            break
+    return total
+
+
+def _let_go(transaction: Connection, kind: SensorKind, now: datetime) -> int:
+    before = now - timedelta(days=kind.keeping.raw_days)
+    return move_to_kept(transaction, kind, before=before, most=ROWS_A_TRANSACTION)
+
+
+def _expire(transaction: Connection, expiry: _Expiry, now: datetime) -> int:
+    statement = (
+        f"DELETE FROM {expiry.table} WHERE {expiry.key} IN"
+        f" (SELECT {expiry.key} FROM {expiry.table} WHERE {expiry.condition} LIMIT :most FOR UPDATE SKIP LOCKED)"
+    )
+    bounds = {name: now - kept for name, kept in expiry.kept.items()}
+    return transaction.execute(text(statement), {**bounds, "most": ROWS_A_TRANSACTION}).rowcount

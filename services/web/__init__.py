@@ -1,0 +1,1 @@
+"""How do people and machines reach Vigía over HTTP? `app` mounts everything; `server` runs it."""

@@ -1,0 +1,162 @@
+"""Who may do what: reading is open to whoever reaches the address; doing needs an operator's token."""
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request, Response
+from fastapi.security import HTTPBearer
+from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy.exc import IntegrityError
+
+from models.tables import operators
+from services.runtime.problem import Refusal
+from services.web.context import Snapshot, context_of
+
+TOKEN_PREFIX = "vigia_"  # noqa: S105 - what a token looks like, not one
+TOKEN_BYTES = 32
+LONGEST_TOKEN = 128
+COOKIE = "vigia_operator"
+COOKIE_S = 12 * 3600
+"""A watch: after it the token is asked for again."""
+FIRST_OPERATOR = "operador"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class NotAnOperator(Refusal):
+    """Hace falta el código de un operador. / This needs an operator's token."""
+
+    status = 401
+
+
+class TooManyWrongTokens(Refusal):
+    """Demasiados códigos equivocados: esperá un minuto. / Too many wrong tokens: wait a minute."""
+
+    status = 429
+    retry_after_s = 60
+
+
+class ForeignForm(Refusal):
+    """El pedido no vino de esta misma página. / The request did not come from this very site."""
+
+    status = 403
+
+
+class OperatorExists(Refusal):
+    """Ya hay un operador con ese nombre. / There is an operator of that name already."""
+
+    status = 409
+
+
+def add_operator(transaction: Connection, name: str, now: datetime) -> str:
+    """Add an operator and return the token, which is kept nowhere. Raises OperatorExists."""
+    token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    try:
+        transaction.execute(insert(operators).values(name=name, token_sha256=_hash(token), created_at=now))
+    except IntegrityError as error:
+        raise OperatorExists from error
+    return token
+
+
+def ensure_first_operator(transaction: Connection, now: datetime) -> str | None:
+    """The token of a first operator where there is none yet, to be shown once; else None. Safe to race."""
+    transaction.execute(text("LOCK TABLE operators IN SHARE ROW EXCLUSIVE MODE"))
+    if transaction.execute(select(func.count()).select_from(operators)).scalar_one():
+        return None
+    return add_operator(transaction, FIRST_OPERATOR, now)
+
+
+def operator_of(request: Request, connection: Connection) -> str | None:
+    """The name of the operator whose token came in the header or the cookie; None where there was none.
+
+    Raises TooManyWrongTokens, and ForeignForm where a cookie would do something on behalf of another site.
+    """
+    header, cookie = _bearer(request), request.cookies.get(_cookie_name(request))
+    if header is not None:
+        return named(request, connection, header)
+    if cookie is None:
+        return None
+    if request.method not in SAFE_METHODS and not same_site(request):
+        raise ForeignForm
+    return named(request, connection, cookie)
+
+
+def same_site(request: Request) -> bool:
+    """Whether the browser says that the form stands on this very site; browsers send Origin with every POST."""
+    origin = request.headers.get("origin")
+    if origin is None:
+        return False
+    public_url = context_of(request).settings.public_url
+    here = {request.headers.get("host", "")} | ({urlsplit(public_url).netloc} if public_url else set())
+    return urlsplit(origin).netloc in here
+
+
+def named(request: Request, connection: Connection, token: str) -> str | None:
+    """The name of the operator with this token; None, and counted, where it is nobody's. Raises TooManyWrongTokens."""
+    wrong, address = context_of(request).wrong_tokens, request.client.host if request.client else ""
+    if wrong.too_many(address):
+        raise TooManyWrongTokens
+    wanted = _hash(token)
+    row = connection.execute(
+        select(operators.c.name, operators.c.token_sha256).where(operators.c.token_sha256 == wanted)
+    ).first()
+    if row is None or len(token) > LONGEST_TOKEN or not hmac.compare_digest(row.token_sha256, wanted):
+        wrong.count(address)
+        return None
+    return str(row.name)
+
+
+def remember(request: Request, response: Response, token: str) -> None:
+    """Set the cookie that stands for the operator on the pages, for one watch."""
+    response.set_cookie(
+        _cookie_name(request), token, max_age=COOKIE_S, httponly=True, samesite="strict", secure=_is_secure(request)
+    )
+
+
+def forget(request: Request, response: Response) -> None:
+    """Take the cookie back."""
+    response.delete_cookie(_cookie_name(request), httponly=True, samesite="strict", secure=_is_secure(request))
+
+
+async def public() -> None:
+    """Declares that whoever reaches the address may read this. Nothing to wait for: no thread is worth its while."""
+
+
+_SCHEME = HTTPBearer(
+    auto_error=False, scheme_name="operator", description="An operator's token: `vigia_...`, made by `vigia token NAME`"
+)
+
+
+def operator(request: Request, snapshot: Snapshot, _documented: Annotated[object, Depends(_SCHEME)] = None) -> str:
+    """Declares that this needs an operator; returns the name. Raises what `operator_of` raises, and NotAnOperator."""
+    name = operator_of(request, snapshot)
+    if name is None:
+        raise NotAnOperator
+    return name
+
+
+PUBLIC = Depends(public)
+Operator = Annotated[str, Depends(operator)]
+"""The name of the operator who asks; without one the request is refused."""
+
+
+def _hash(token: str) -> bytes:
+    # A token of 256 random bits needs no slow hash: there is nothing to guess.
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _bearer(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _is_secure(request: Request) -> bool:
+    return (context_of(request).settings.public_url or "").startswith("https://")
+
+
+def _cookie_name(request: Request) -> str:
+    """`__Host-` binds the cookie to this host and to TLS, where there is TLS."""
+    return f"__Host-{COOKIE}" if _is_secure(request) else COOKIE

@@ -1,0 +1,94 @@
+"""Alerts, what moved them, and what people do about them."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from services import actions
+from services.queries.alerts import alerts as queries
+from services.queries.alerts.alerts import Alert, AlertFilter, AlertStory, Move, State
+from services.web.access import PUBLIC, Operator
+from services.web.api.paging import Page, Paged
+from services.web.api.parameters import Kind, Municipality, Number, Since, Station
+from services.web.context import Now, Snapshot, Transaction
+
+router = APIRouter(tags=["alerts"])
+
+AlertState = Annotated[State | Literal["open"] | None, Query(description="open: not closed")]
+LeastNar = Annotated[int | None, Query(ge=0, le=3, description="This level or above: 0 verde .. 3 rojo")]
+
+
+class Note(BaseModel):
+    """What a person has to say."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: str = Field(min_length=1, max_length=actions.LONGEST_NOTE, pattern=r"\S", examples=["Cuadrilla en camino."])
+
+
+class AlertAction(BaseModel):
+    """An action on an alert as it was seen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int = Field(ge=1, le=2**31 - 1, description="The alert's version when it was seen", examples=[3])
+    note: str = Field(default="", max_length=actions.LONGEST_NOTE, examples=["Cuadrilla en camino."])
+
+
+def _wanted(
+    state: AlertState = None,
+    least_nar: LeastNar = None,
+    kind: Kind = None,
+    station: Station = None,
+    municipality: Municipality = None,
+    since: Since = None,
+) -> AlertFilter:
+    return AlertFilter(
+        state=state, least_nar=least_nar, kind=kind, station=station, municipality=municipality, since=since
+    )
+
+
+@router.get("/alerts", dependencies=[PUBLIC])
+def alerts(snapshot: Snapshot, paged: Paged, wanted: Annotated[AlertFilter, Depends(_wanted)]) -> Page[Alert]:
+    """Alerts, the newest first; `since` looks at their last change."""
+    return paged.page(queries.list_alerts(snapshot, wanted, after=paged.number, limit=paged.fetch), lambda one: one.id)
+
+
+@router.get("/alerts/{alert_id}", dependencies=[PUBLIC])
+def alert(snapshot: Snapshot, alert_id: Number) -> AlertStory:
+    """An alert with what moved it and what people did about it."""
+    found = queries.one_alert(snapshot, alert_id)
+    if found is None:
+        raise actions.NoSuchAlert
+    return found
+
+
+@router.post("/alerts/{alert_id}/acknowledge")
+def acknowledge(
+    transaction: Transaction, operator: Operator, now: Now, alert_id: Number, action: AlertAction
+) -> AlertStory:
+    """Take charge of an alert. 409 where it changed since it was seen, or somebody was faster."""
+    actions.acknowledge(transaction, alert_id, operator=operator, note=action.note, version=action.version, now=now)
+    return alert(transaction, alert_id)
+
+
+@router.post("/alerts/{alert_id}/comment")
+def comment(transaction: Transaction, operator: Operator, now: Now, alert_id: Number, note: Note) -> AlertStory:
+    """Write a note beside an alert, open or closed."""
+    actions.comment(transaction, alert_id, operator=operator, note=note.note.strip(), now=now)
+    return alert(transaction, alert_id)
+
+
+@router.post("/alerts/{alert_id}/close")
+def close(transaction: Transaction, operator: Operator, now: Now, alert_id: Number, action: AlertAction) -> AlertStory:
+    """End an alert whose rule let go of it. 409 while the rule holds it, or where it changed since it was seen."""
+    actions.close(transaction, alert_id, operator=operator, note=action.note, version=action.version, now=now)
+    return alert(transaction, alert_id)
+
+
+@router.get("/transitions", dependencies=[PUBLIC])
+def transitions(snapshot: Snapshot, paged: Paged, station: Station = None, since: Since = None) -> Page[Move]:
+    """Every change of every rule's state with its evidence, the newest first."""
+    rows = queries.list_transitions(snapshot, station=station, since=since, after=paged.number, limit=paged.fetch)
+    return paged.page(rows, lambda one: one.id)

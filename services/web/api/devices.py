@@ -1,0 +1,45 @@
+"""Devices, registered or not, and what they lost on the way."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from services.queries.stations import places
+from services.queries.stations.places import Device
+from services.runtime.problem import NotFound
+from services.web.access import PUBLIC
+from services.web.api.paging import Page, Paged
+from services.web.api.parameters import Kind, Number, Station
+from services.web.context import Snapshot
+
+router = APIRouter(tags=["devices"], dependencies=[PUBLIC])
+
+Registered = Annotated[bool | None, Query(description="false: only devices nobody placed at a station yet")]
+
+
+class NoSuchDevice(NotFound):
+    """No existe ese dispositivo. / There is no such device."""
+
+
+@router.get("/devices")
+def devices(
+    snapshot: Snapshot,
+    paged: Paged,
+    kind: Kind = None,
+    station: Station = None,
+    registered: Registered = None,
+) -> Page[Device]:
+    """Devices with their presence and the holes in their numbering."""
+    rows = places.list_devices(
+        snapshot, kind=kind, station=station, registered=registered, after=paged.number, limit=paged.fetch
+    )
+    return paged.page(rows, lambda one: one.id)
+
+
+@router.get("/devices/{device_id}")
+def device(snapshot: Snapshot, device_id: Number) -> Device:
+    """One device."""
+    found = places.one_device(snapshot, min(device_id, places.LARGEST_DEVICE))
+    if found is None:
+        raise NoSuchDevice
+    return found

@@ -1,0 +1,99 @@
+"""Whether the service lives, is ready, and data flows: for supervisors, balancers and people."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from models.migrations import current
+from services.queries.city import health as queries
+from services.queries.city.health import KindFlow, Process
+from services.runtime.problem import Refusal
+from services.transit.serving.snapshot_cache import BLIND_S
+from services.web.access import PUBLIC
+from services.web.context import Now, Snapshot, context_of
+
+SILENT = timedelta(seconds=30)
+"""A process beats every second; silent for longer, it is taken as dead."""
+PIPELINE = "pipeline"
+
+router = APIRouter(tags=["health"], dependencies=[PUBLIC])
+
+
+class NotReady(Refusal):
+    """La base de datos no está migrada. / The database was not migrated."""
+
+    status = 503
+    retry_after_s = 5
+
+
+class FlowState(StrEnum):
+    """How it goes: down means that no pipeline lives, degraded that one has no broker or that something else ails."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    alive: bool = True
+
+
+class Ready(BaseModel):
+    """The process can serve: the database answers and has this version's schema."""
+
+    schema_version: str = Field(examples=["0001"])
+
+
+class SystemHealth(BaseModel):
+    """Everything that must run, and how old the newest of everything is. Ages by the service's clock."""
+
+    state: FlowState
+    at: datetime
+    live: Annotated[bool, Field(description="Whether live events flow")]
+    buses: Annotated[bool, Field(description="Whether this process's copy of what is known of buses is fresh")]
+    dead: list[str] = Field(description="Processes that fell silent", examples=[["notifier"]])
+    processes: list[Process]
+    kinds: list[KindFlow]
+
+
+@router.get("/health/live")
+def live() -> Alive:
+    """Whether this process answers at all; says nothing of the database."""
+    return Alive()
+
+
+@router.get("/health/ready")
+def ready(snapshot: Snapshot) -> Ready:
+    """Whether this process can serve; 503 where the database does not answer or was not migrated."""
+    revision = current(snapshot)
+    if revision is None:
+        raise NotReady
+    return Ready(schema_version=revision)
+
+
+@router.get("/health")
+def health(request: Request, snapshot: Snapshot, now: Now) -> SystemHealth:
+    """The age of each pipeline lane, of each kind's newest reading and of every other process's last sign of life."""
+    context = context_of(request)
+    processes = queries.processes(snapshot, now)
+    silent_s = SILENT.total_seconds() * max(context.pace, 1.0)
+    dead = [one.process for one in processes if one.age_s > silent_s]
+    carried = any(one.process.startswith(PIPELINE) and one.process not in dead for one in processes)
+    hearing = all(one.status.get("connected", True) for one in processes)
+    seeing = context.mirror.age_s <= BLIND_S
+    whole = not dead and hearing and context.feed.connected and seeing
+    state = FlowState.DOWN if not carried else FlowState.OK if whole else FlowState.DEGRADED
+    return SystemHealth(
+        state=state,
+        at=now,
+        live=context.feed.connected,
+        buses=seeing,
+        dead=dead,
+        processes=processes,
+        kinds=queries.flows(snapshot, now),
+    )

@@ -1,0 +1,89 @@
+"""What Prometheus scrapes: counted anew at every scrape, from the same tables as everything else."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from models.alert import NAR
+from services.queries.city import health as queries
+from services.queries.city.health import Figures, KindFlow, Process
+from services.web.access import PUBLIC
+from services.web.context import Now, Snapshot, context_of
+from services.web.live.event_feed import Feed
+
+router = APIRouter(tags=["health"], dependencies=[PUBLIC])
+
+EXAMPLE = '# TYPE vigia_open_alerts gauge\nvigia_open_alerts{nar="naranja"} 2.0\n'
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scrape:
+    """One scrape's figures, as the registry collects them."""
+
+    figures: Figures
+    flows: list[KindFlow]
+    processes: list[Process]
+    feed: Feed
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric."""
+        of = self.figures
+        colours = {nar.name.lower(): of.open_alerts.get(nar, 0) for nar in NAR}
+        yield _gauge("open_alerts", "Alerts nobody closed yet, by attention level", "nar", colours)
+        yield _gauge("rejected_last_day", "Messages of the last day that were no reading", "reason", of.rejected)
+        ages = {flow.kind: flow.age_s for flow in self.flows if flow.age_s is not None}
+        yield _gauge("reading_age_seconds", "Age of the newest reading", "kind", ages)
+        beats = {process.process: process.age_s for process in self.processes}
+        yield _gauge("heartbeat_age_seconds", "Age of a process's last sign of life", "process", beats)
+        yield _counts(self.processes)
+        for name, help_text, value in (
+            ("unacknowledged_alerts", "Open alerts nobody took charge of", of.unacknowledged),
+            ("unsent_notices", "Notices still to be told", of.unsent_notices),
+            ("oldest_unsent_notice_seconds", "How long the oldest of them is due", of.oldest_unsent_s),
+            ("unregistered_devices", "Devices nobody placed at a station", of.unregistered_devices),
+            ("lost_readings", "Holes in devices' numbering that nothing filled", of.lost_readings),
+            ("live_clients", "Connected to the live stream", self.feed.clients),
+            ("live_connected", "1 while live events flow", float(self.feed.connected)),
+        ):
+            yield GaugeMetricFamily(f"vigia_{name}", help_text, value=value)
+        yield CounterMetricFamily("vigia_live_dropped", "Clients dropped for being slow", value=self.feed.dropped)
+
+
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": EXAMPLE}}}},
+)
+def metrics(request: Request, snapshot: Snapshot, now: Now) -> PlainTextResponse:
+    """Metrics in Prometheus' text format."""
+    registry = CollectorRegistry()
+    scrape = _Scrape(
+        queries.figures(snapshot, now),
+        queries.flows(snapshot, now),
+        queries.processes(snapshot, now),
+        context_of(request).feed,
+    )
+    registry.register(scrape)
+    return PlainTextResponse(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _gauge(name: str, help_text: str, label: str, values: object) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(f"vigia_{name}", help_text, labels=[label])
+    assert isinstance(values, dict)
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family
+
+
+def _counts(processes: list[Process]) -> GaugeMetricFamily:
+    """The numbers that processes tell of themselves, such as readings kept since they started."""
+    family = GaugeMetricFamily("vigia_process", "What a process counts", labels=["process", "what"])
+    for process in processes:
+        for what, value in process.status.items():
+            if isinstance(value, int | float):
+                family.add_metric([process.process, what], float(value))
+    return family

@@ -1,0 +1,1 @@
+"""Routes of stations: where they are, current values, series, forecasts, speeds."""

@@ -1,0 +1,77 @@
+"""What a stream's level is expected to be in the coming hours, with its uncertainty."""
+
+from datetime import datetime, timedelta
+from math import inf
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from alerts.forecast.level_forecast import Ahead
+from models.rule import Colours
+from services.queries.stations.current import stations_now
+from services.queries.stations.forecasts import Outlooked, forecasts
+from services.web.access import PUBLIC
+from services.web.api.parameters import Id
+from services.web.api.stations.stations import NoSuchStation
+from services.web.context import Now, Snapshot
+
+MOST_LEADS = 20
+
+router = APIRouter(tags=["stations"], dependencies=[PUBLIC])
+
+Share = Annotated[float, Field(ge=0, le=1, examples=[0.35])]
+
+
+class Lead(BaseModel):
+    """What is expected at one moment ahead: the level stays below `p10` with 10 %, and so on; m."""
+
+    at: datetime
+    lead_min: int = Field(examples=[60])
+    expected: float = Field(examples=[1.31])
+    p10: float = Field(examples=[1.12])
+    p50: float = Field(examples=[1.29])
+    p90: float = Field(examples=[1.58])
+    chances: tuple[Share, Share, Share] | None = Field(
+        description="Of being above the station's thresholds for amarillo, naranja and rojo",
+        examples=[[0.9, 0.35, 0.02]],
+    )
+
+
+class StationForecast(BaseModel):
+    """A stream's forecast. Not published: nothing stirs, too little was learnt, or it is no better than persistence."""
+
+    station: str = Field(examples=["gato-520"])
+    published: bool
+    made_at: datetime | None = Field(description="Of the level it starts from")
+    unit: str = Field(examples=["m"])
+    ahead: list[Lead] = Field(max_length=MOST_LEADS)
+
+
+@router.get("/stations/{station_id}/forecast")
+def forecast(snapshot: Snapshot, now: Now, station_id: Id) -> StationForecast:
+    """The level 15 minutes to 6 hours ahead, only where it has beaten persistence on this stream's own past."""
+    found = stations_now(snapshot, station_id)
+    if not found:
+        raise NoSuchStation
+    made = forecasts(snapshot, now, station_id).get(station_id)
+    return StationForecast(
+        station=station_id,
+        published=made is not None,
+        made_at=made.made_at if made else None,
+        unit=found[0].kind.unit,
+        ahead=[_lead(made, one, found[0].thresholds) for one in made.ahead] if made else [],
+    )
+
+
+def _lead(made: Outlooked, one: Ahead, thresholds: Colours | None) -> Lead:
+    amarillo, naranja, rojo = map(one.chance_above, thresholds or (inf, inf, inf))
+    return Lead(
+        at=made.made_at + timedelta(seconds=one.lead_s),
+        lead_min=one.lead_s // 60,
+        expected=one.expected_m,
+        p10=one.p10_m,
+        p50=one.p50_m,
+        p90=one.p90_m,
+        chances=(amarillo, naranja, rojo) if thresholds else None,
+    )

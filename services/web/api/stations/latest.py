@@ -1,0 +1,120 @@
+"""Every station as it is now: value, age, quality, flags in words and trend."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection
+
+from models.kinds.river import RIVER
+from models.reading import Quality, quality
+from services.queries.stations import current
+from services.queries.stations.current import DeviceNow, StationNow
+from services.queries.stations.places import Colour
+from services.queries.stations.series import flag_words
+from services.queries.watch.condition import Course, Health, health, trend
+from services.queries.watch.page import samples_of
+from services.web.access import PUBLIC
+from services.web.api.parameters import Id
+from services.web.api.stations.stations import NoSuchStation
+from services.web.context import Now, Snapshot
+
+TREND_BACK = timedelta(minutes=45)
+TREND_BIN = timedelta(minutes=5)
+
+router = APIRouter(tags=["stations"], dependencies=[PUBLIC])
+
+
+class DeviceLatest(BaseModel):
+    """A device's newest reading, trusted or not, with all its columns as sent."""
+
+    device: str = Field(examples=["gato-520-a"])
+    online: bool | None = Field(description="By birth and last will; null until either came")
+    observed_at: datetime | None
+    received_at: datetime | None
+    values: dict[str, Any] = Field(examples=[{"level_m": 1.42, "battery_v": 12.6}])
+    quality: Quality | None = Field(description="QARTOD: 1 good, 3 suspect, 4 fail, 9 missing", examples=[1])
+    flags: tuple[str, ...] = Field(examples=[["jump"]])
+
+
+class TrendNow(BaseModel):
+    """How the water moved over the last quarter of an hour."""
+
+    rate_m_h: float = Field(examples=[0.35])
+    course: Course
+
+
+class Latest(BaseModel):
+    """A station as it is. `value` is its newest trusted one; `age_s` says how old that is."""
+
+    station: str = Field(examples=["gato-520"])
+    kind: str = Field(examples=["river"])
+    name: str = Field(examples=["Arroyo del Gato y 520"])
+    unit: str = Field(examples=["m"])
+    nar: Colour
+    health: Annotated[Health, Field(description="latched: silent at amarillo or above, so its level is held")]
+    value: float | None = Field(examples=[1.42])
+    observed_at: datetime | None
+    age_s: float | None = Field(examples=[34.0])
+    trend: TrendNow | None = Field(description="Of streams with fresh values")
+    devices: list[DeviceLatest]
+
+
+class AllLatest(BaseModel):
+    """Every active station at one moment."""
+
+    at: datetime
+    stations: list[Latest] = Field(max_length=current.MOST_STATIONS)
+
+
+@router.get("/latest")
+def latest(snapshot: Snapshot, now: Now) -> AllLatest:
+    """Every active station as it is now, up to 500."""
+    return AllLatest(at=now, stations=_told(snapshot, current.stations_now(snapshot), now))
+
+
+@router.get("/stations/{station_id}/latest")
+def station_latest(snapshot: Snapshot, now: Now, station_id: Id) -> Latest:
+    """One station as it is now."""
+    found = _told(snapshot, current.stations_now(snapshot, station_id), now)
+    if not found:
+        raise NoSuchStation
+    return found[0]
+
+
+def _told(connection: Connection, stations: Sequence[StationNow], now: datetime) -> list[Latest]:
+    streams = [device.id for one in stations if one.kind is RIVER for device in one.devices]
+    bins = current.bins(connection, RIVER, streams, start=now - TREND_BACK, end=now, length=TREND_BIN)
+    return [_latest(one, bins, now) for one in stations]
+
+
+def _latest(one: StationNow, bins: Mapping[int, Sequence[current.Bin]], now: datetime) -> Latest:
+    state = health(one, now)
+    moved = trend(samples_of(one, bins, TREND_BIN)) if one.kind is RIVER and state is Health.FRESH else None
+    return Latest(
+        station=one.id,
+        kind=one.kind.name,
+        name=one.name,
+        unit=one.kind.unit,
+        nar=int(one.nar),
+        health=state,
+        value=one.value,
+        observed_at=one.value_at,
+        age_s=None if one.value_at is None else max((now - one.value_at).total_seconds(), 0.0),
+        trend=None if moved is None else TrendNow(rate_m_h=moved.rate_m_h, course=moved.course),
+        devices=[_device(device) for device in one.devices],
+    )
+
+
+def _device(device: DeviceNow) -> DeviceLatest:
+    return DeviceLatest(
+        device=device.code,
+        online=device.online,
+        observed_at=device.observed_at,
+        received_at=device.received_at,
+        values=dict(device.latest),
+        quality=None if device.observed_at is None else quality(device.flags),
+        flags=flag_words(device.flags),
+    )

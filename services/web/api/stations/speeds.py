@@ -1,0 +1,82 @@
+"""Vehicle speeds on the streets that have a radar."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+
+from models.speeds import SpeedStatistics, ranking
+from services.queries.city.city import city_now
+from services.queries.stations import speeds as queries
+from services.queries.stations.speeds import Speeds, StreetSpeeds, Which
+from services.web.access import PUBLIC
+from services.web.api.paging import Page, Paged
+from services.web.api.parameters import Municipality, Station
+from services.web.api.periods import Period, period
+from services.web.context import Snapshot
+
+USUAL = timedelta(days=7)
+LONGEST = timedelta(days=31)
+MOST_RANKED = 500
+
+router = APIRouter(tags=["speeds"], dependencies=[PUBLIC])
+
+Days = Annotated[Period, Depends(period(usual=USUAL, longest=LONGEST))]
+LeastVehicles = Annotated[int, Query(ge=1, le=1_000_000, description="Streets with fewer are not ranked")]
+
+
+class Ranked(BaseModel):
+    """A street's place in the ranking."""
+
+    place: int = Field(examples=[1])
+    station: str = Field(examples=["av7-y-60"])
+    street: str = Field(examples=["Av. 7"])
+    speeds: Speeds
+
+
+class Ranking(BaseModel):
+    """Streets by share of vehicles over the limit, the worst first; then by how far P85 is above the limit."""
+
+    start: datetime = Field(serialization_alias="from")
+    end: datetime = Field(serialization_alias="to")
+    streets: list[Ranked] = Field(max_length=MOST_RANKED)
+
+
+@router.get("/speeds")
+def speeds(
+    snapshot: Snapshot,
+    days: Days,
+    paged: Paged,
+    municipality: Municipality = None,
+    station: Station = None,
+) -> Page[StreetSpeeds]:
+    """Count, mean, P85, P95 and share over the limit per street and hour of the day; the last 7 days unless said."""
+    which = Which(municipality=municipality, station=station, after=paged.cursor)
+    zone = city_now(snapshot).zone_name
+    rows = queries.street_speeds(snapshot, zone, days.start, days.end, which, limit=paged.fetch)
+    return paged.page(rows, lambda one: one.station)
+
+
+@router.get("/speeds/ranking")
+def speeds_ranking(
+    snapshot: Snapshot,
+    days: Days,
+    municipality: Municipality = None,
+    least_vehicles: LeastVehicles = 100,
+) -> Ranking:
+    """The streets where most drive too fast; the last 7 days unless said."""
+    which, zone = Which(municipality=municipality), city_now(snapshot).zone_name
+    rows = queries.street_speeds(snapshot, zone, days.start, days.end, which, limit=MOST_RANKED)
+    found = {one.station: one for one in rows}
+    order = ranking({station: _figures(one.whole) for station, one in found.items()}, least_vehicles)
+    streets = [
+        Ranked(place=place, station=name, street=found[name].street, speeds=found[name].whole)
+        for place, name in enumerate(order, start=1)
+    ]
+    return Ranking(start=days.start, end=days.end, streets=streets)
+
+
+def _figures(of: Speeds) -> SpeedStatistics:
+    usual_limit_kmh = max(of.limits_kmh)
+    return SpeedStatistics(of.vehicles, of.mean_kmh, of.p85_kmh, of.p95_kmh, usual_limit_kmh, of.share_over)

@@ -1,0 +1,1 @@
+"""Routes of public transport: stops, arrivals, vehicles, service alerts, feeds, text messages."""

@@ -1,0 +1,207 @@
+"""What comes to a stop, and how far a trip is: the answers riders' screens ask for again and again.
+
+The one hot question of the API is answered from memory in the event loop itself: nothing in it waits, and a thread's
+hand-over would cost more than the whole answer. For the same reason it is written to bytes here, without validating
+what was just made; the tests hold the answers to their description.
+"""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import Field
+
+from services.runtime.problem import NotFound
+from services.transit.model.prediction import Basis
+from services.transit.serving import departure_board
+from services.transit.serving.departure_board import MOST_ARRIVALS, Empty
+from services.transit.serving.service_alert_queries import InBothLanguages
+from services.transit.serving.snapshot import Health, View
+from services.web.access import PUBLIC
+from services.web.api.transit.schemas import Coming, Notice, coming, notices, reason
+from services.web.context import CityView, Now, context_of
+from services.web.http.etags import BRIEFLY
+
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
+LONGEST_ID = 200
+BEFORE_S, AFTER_S, MOST_SHOWN = 300, 2_100, 100
+MOST_CALLS = 500
+FRESH = {"Cache-Control": BRIEFLY}
+
+StopId = Annotated[str, Path(max_length=LONGEST_ID, pattern=NO_CONTROLS, examples=["LP1912"])]
+TripId = Annotated[str, Path(max_length=LONGEST_ID, pattern=NO_CONTROLS, examples=["307-0640"])]
+LineFilter = Annotated[
+    str | None, Query(max_length=LONGEST_ID, pattern=NO_CONTROLS, description="Line's id", examples=["307"])
+]
+
+
+class PlainRoute(APIRoute):
+    """A route that answers without ceremony where nothing but the stop is asked, as screens do: half the cost.
+
+    Without a query there is nothing to validate or refuse but the stop itself. Whoever asks for more gets the same
+    answer by FastAPI's usual way.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler that tells the two apart."""
+        usual = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            stop_id = request.path_params.get("stop_id")
+            if stop_id is None or request.scope["query_string"]:
+                return await usual(request)
+            context = context_of(request)
+            return _answer(_stop_arrivals(context.mirror.view(), context.clock(), stop_id))
+
+        return handle
+
+
+router = APIRouter(prefix="/transit", tags=["transit"], dependencies=[PUBLIC], route_class=PlainRoute)
+
+
+class NoSuchStop(NotFound):
+    """No hay una parada con ese código. / There is no such stop."""
+
+
+class NoSuchTrip(NotFound):
+    """El horario no tiene ese viaje. / The timetable has no such trip."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopArrivals:
+    """What comes to a stop at one moment, by the time it is expected, with the service alerts that concern it."""
+
+    at: datetime
+    stop: Annotated[str, Field(examples=["LP1912"])]
+    name: Annotated[str, Field(examples=["7 y 50"])]
+    empty: Annotated[Empty | None, Field(description="Why no bus can be told of; null where one is")]
+    data: Annotated[Health, Field(description="Whether the buses are heard")]
+    arrivals: Annotated[list[Coming], Field(max_length=MOST_ARRIVALS)]
+    alerts: Annotated[list[Notice], Field(max_length=500)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripProgress:
+    """A journey as it is known, with all its calls. `delay_s`: at its next stop, positive where late."""
+
+    at: datetime
+    trip: Annotated[str, Field(examples=["307-0640"])]
+    service_date: Annotated[str, Field(examples=["20260302"])]
+    start_s: Annotated[int, Field(examples=[24000])]
+    line_id: Annotated[str, Field(examples=["307"])]
+    basis: Annotated[Basis, Field(examples=["live"])]
+    why: InBothLanguages
+    vehicle: Annotated[str | None, Field(examples=["1207"])]
+    under_way: Annotated[bool, Field(description="False while its vehicle still makes an earlier journey")]
+    delay_s: Annotated[float | None, Field(examples=[95.0])]
+    calls: Annotated[list[Coming], Field(max_length=MOST_CALLS)]
+
+
+@router.get("/stops/{stop_id}/arrivals", responses={200: {"model": StopArrivals}}, response_class=Response)
+async def arrivals(
+    view: CityView,
+    now: Now,
+    stop_id: StopId,
+    line: LineFilter = None,
+    before_s: Annotated[int, Query(ge=0, le=3_600, description="From so long ago")] = BEFORE_S,
+    after_s: Annotated[int, Query(ge=0, le=14_400, description="Until so far ahead")] = AFTER_S,
+    limit: Annotated[int, Query(ge=1, le=MOST_ARRIVALS, description="Most arrivals in the answer")] = MOST_SHOWN,
+) -> Response:
+    """What comes to a stop on all its lines: interval, rider's time, on what ground, and why there is nothing."""
+    return _answer(_stop_arrivals(view, now, stop_id, line, before_s, after_s, limit))
+
+
+@router.get("/trips/{trip_id}", responses={200: {"model": TripProgress}}, response_class=Response)
+async def trip(
+    view: CityView,
+    now: Now,
+    trip_id: TripId,
+    service_date: Annotated[
+        str | None, Query(pattern=r"^[0-9]{8}$", description="YYYYMMDD; the running one, else today's, where unset")
+    ] = None,
+    start_s: Annotated[
+        int | None, Query(ge=0, le=7 * 86_400, description="Which start of a repeated trip: seconds of its date")
+    ] = None,
+) -> Response:
+    """How far a trip is and when it reaches each of its stops."""
+    key = _key(view, now, trip_id, service_date, start_s)
+    progress = departure_board.trip_progress(view, key, now.timestamp())
+    if progress is None:
+        raise NoSuchTrip
+    status = progress.status
+    return _answer(
+        TripProgress(
+            at=now,
+            trip=trip_id,
+            service_date=key[1],
+            start_s=key[2],
+            line_id=status.pattern.route_id,
+            basis=status.basis,
+            why=reason(status.basis, status.reason, status.buses),
+            vehicle=status.outlook.vehicle if status.outlook else None,
+            under_way=status.present,
+            delay_s=status.delay_s,
+            calls=[coming(view, call) for call in progress.calls[:MOST_CALLS]],
+        )
+    )
+
+
+def _stop_arrivals(
+    view: View,
+    now: datetime,
+    stop_id: str,
+    line: str | None = None,
+    before_s: float = BEFORE_S,
+    after_s: float = AFTER_S,
+    limit: int = MOST_SHOWN,
+) -> StopArrivals:
+    stop = view.network.stops.get(stop_id)
+    if stop is None:
+        raise NoSuchStop
+    instant = now.timestamp()
+    found = departure_board.arrivals(view, stop_id, instant, before_s, after_s)
+    if line is not None:
+        found = [one for one in found if one.pattern.route_id == line]
+    routes = departure_board.routes_at(view, stop_id)
+    return StopArrivals(
+        at=now,
+        stop=stop_id,
+        name=stop.name,
+        empty=departure_board.why_empty(view, stop_id, found, instant, line or ""),
+        data=_health(view, instant, {route.agency_id for route in routes}),
+        arrivals=[coming(view, one) for one in found[:limit]],
+        alerts=notices(view, instant, stop_id, [route.id for route in routes]),
+    )
+
+
+def _key(
+    view: View, now: datetime, trip_id: str, service_date: str | None, start_s: int | None
+) -> tuple[str, str, int]:
+    """Which journey of a trip is meant: the one spoken of now, where nothing more is said. Raises NoSuchTrip."""
+    found = view.network.trips.get(trip_id)
+    if found is None:
+        raise NoSuchTrip
+    spoken_of = [
+        key
+        for key in view.along.get(found.pattern, ())
+        if key[0] == trip_id and service_date in (None, key[1]) and start_s in (None, key[2])
+        if view.due(key, now.timestamp()) is not None
+    ]
+    if spoken_of:
+        return min(spoken_of)
+    today = f"{now.astimezone(view.network.zone):%Y%m%d}"
+    return (trip_id, service_date or today, found.start_s if start_s is None else start_s)
+
+
+def _answer(body: StopArrivals | TripProgress) -> Response:
+    return Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), media_type="application/json", headers=FRESH)
+
+
+def _health(view: View, now: float, agency_ids: set[str]) -> Health:
+    """The best of the agencies': one that is heard is enough to speak of buses."""
+    states = {view.health(now, agency_id) for agency_id in agency_ids} or {view.health(now)}
+    return next(state for state in (Health.BLIND, Health.LIVE, Health.SILENT) if state in states)

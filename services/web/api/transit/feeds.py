@@ -1,0 +1,51 @@
+"""GTFS-realtime over HTTP, at its own addresses and at those OneBusAway's have; made once, served as bytes."""
+
+from email.utils import formatdate
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+
+from services.runtime.problem import NotFound
+from services.transit.serving.feed_cache import Made
+from services.transit.serving.gtfs_realtime import Part
+from services.web.access import PUBLIC
+from services.web.context import CityView, Now, context_of
+from services.web.http.etags import BRIEFLY
+
+PROTOBUF = "application/x-protobuf"
+LONGEST_ID = 200
+
+router = APIRouter(tags=["transit"], dependencies=[PUBLIC], include_in_schema=False)
+
+AgencyId = Annotated[str, Path(max_length=LONGEST_ID)]
+
+
+class NoSuchAgency(NotFound):
+    """No existe esa empresa. / There is no such agency."""
+
+
+@router.get("/gtfs-rt/{part}.pb")
+def protobuf(request: Request, view: CityView, now: Now, part: Part) -> Response:
+    """One of the feeds, as every GTFS-realtime client reads it."""
+    made = context_of(request).published.feed(part, view, now.timestamp())
+    return _answer(made, made.protobuf, PROTOBUF)
+
+
+@router.get("/gtfs-rt/{part}.json")
+def json(request: Request, view: CityView, now: Now, part: Part) -> Response:
+    """The same for people and scripts, in the names of the specification."""
+    made = context_of(request).published.feed(part, view, now.timestamp())
+    return _answer(made, made.json, "application/json")
+
+
+@router.get("/api/gtfs_realtime/{part}-for-agency/{agency_id}.pb")
+def for_agency(request: Request, view: CityView, now: Now, part: Part, agency_id: AgencyId) -> Response:
+    """The address OneBusAway serves it at: the whole city's, whichever of its agencies is named."""
+    if agency_id not in view.network.agencies:
+        raise NoSuchAgency
+    return protobuf(request, view, now, part)
+
+
+def _answer(made: Made, body: bytes, media_type: str) -> Response:
+    headers = {"Cache-Control": BRIEFLY, "Last-Modified": formatdate(made.at, usegmt=True)}
+    return Response(body, media_type=media_type, headers=headers)

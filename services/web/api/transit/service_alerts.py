@@ -1,0 +1,167 @@
+"""Service alerts: what operators tell riders is out of the ordinary on the lines."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from services.transit.model.service_alert import Active, Cause, Effect, Informed, Words
+from services.transit.serving import service_alert_actions
+from services.transit.serving import service_alert_queries as queries
+from services.transit.serving.service_alert_queries import KeptAlert, State
+from services.web.access import PUBLIC, NotAnOperator, Operator, operator_of
+from services.web.api.paging import Page, Paged
+from services.web.api.parameters import EARLIEST, LATEST, Number
+from services.web.context import Now, Snapshot, Transaction
+
+LONGEST_HEADER = 200
+LONGEST_DESCRIPTION = 2_000
+NO_NUL = r"^[^\x00]*$"
+
+router = APIRouter(prefix="/transit", tags=["transit"])
+
+Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
+Name = Annotated[str, Field(max_length=200, pattern=NO_NUL)]
+
+
+class Header(BaseModel):
+    """One line in both languages; English may be left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    es: str = Field(min_length=1, max_length=LONGEST_HEADER, pattern=NO_NUL, examples=["Calle 7 cortada"])
+    en: str = Field(default="", max_length=LONGEST_HEADER, pattern=NO_NUL, examples=["Street 7 closed"])
+
+
+class Description(BaseModel):
+    """More in both languages; either may be left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    es: str = Field(default="", max_length=LONGEST_DESCRIPTION, pattern=NO_NUL, examples=["Desvío por 6 y por 8."])
+    en: str = Field(default="", max_length=LONGEST_DESCRIPTION, pattern=NO_NUL, examples=["Detour by 6 and 8."])
+
+
+class Concerns(BaseModel):
+    """Whom it concerns: all that is named must fit at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agency: Name = Field(default="", examples=["linea-siete"])
+    line: Name = Field(default="", examples=["307"])
+    stop: Name = Field(default="", examples=["LP1912"])
+    direction: int | None = Field(default=None, ge=0, le=1, description="Of that line", examples=[0])
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> "Concerns":
+        if not (self.agency or self.line or self.stop):
+            raise ValueError("name an agency, a line or a stop")
+        if self.direction is not None and not self.line:
+            raise ValueError("a direction needs its line")
+        return self
+
+
+class Holds(BaseModel):
+    """From `start` up to but not at `end`; open where unset."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    start: Moment | None = Field(default=None, examples=["2026-03-02T08:00:00-03:00"])
+    end: Moment | None = Field(default=None, examples=["2026-03-02T18:00:00-03:00"])
+
+    @model_validator(mode="after")
+    def _goes_forward(self) -> "Holds":
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise ValueError("`start` must be before `end`")
+        return self
+
+
+class NewServiceAlert(BaseModel):
+    """What is to be told. It stays a draft until it is published."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cause: Cause = Field(examples=["construction"])
+    effect: Effect = Field(examples=["detour"])
+    header: Header
+    description: Description = Field(default_factory=Description)
+    url: str = Field(default="", max_length=500, pattern=r"^$|^https?://[^\s\x00]+$")
+    concerns: list[Concerns] = Field(min_length=1, max_length=100)
+    periods: list[Holds] = Field(default_factory=list, max_length=20, description="None: while it is published")
+
+
+class Seen(BaseModel):
+    """A service alert as it was seen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int = Field(ge=1, le=2**31 - 1, description="Its version when it was seen", examples=[1])
+
+
+@router.get("/service-alerts", dependencies=[PUBLIC])
+def service_alerts(
+    request: Request,
+    snapshot: Snapshot,
+    paged: Paged,
+    state: Annotated[State, Query(description="draft: for operators")] = "published",
+) -> Page[KeptAlert]:
+    """What riders are told, the newest first; drafts for operators only."""
+    if state == "draft" and operator_of(request, snapshot) is None:
+        raise NotAnOperator
+    rows = queries.list_alerts(snapshot, state=state, after=paged.number, limit=paged.fetch)
+    return paged.page(rows, lambda one: one.id)
+
+
+@router.get("/service-alerts/{alert_id}", dependencies=[PUBLIC])
+def service_alert(request: Request, snapshot: Snapshot, alert_id: Number) -> KeptAlert:
+    """One service alert; a draft for operators only."""
+    found = queries.one_alert(snapshot, alert_id)
+    if found is None:
+        raise service_alert_actions.NoSuchServiceAlert
+    if found.state == "draft" and operator_of(request, snapshot) is None:
+        raise NotAnOperator
+    return found
+
+
+@router.post("/service-alerts")
+def draft(transaction: Transaction, operator: Operator, now: Now, alert: NewServiceAlert) -> KeptAlert:
+    """Write down a service alert that nobody is told yet."""
+    return _kept(transaction, service_alert_actions.draft(transaction, _drafted(alert), operator=operator, now=now))
+
+
+@router.post("/service-alerts/{alert_id}/publish")
+def publish(transaction: Transaction, operator: Operator, now: Now, alert_id: Number, seen: Seen) -> KeptAlert:
+    """Tell riders and their apps a draft. 409 where it is none any more, or changed since it was seen."""
+    service_alert_actions.publish(transaction, alert_id, version=seen.version, operator=operator, now=now)
+    return _kept(transaction, alert_id)
+
+
+@router.post("/service-alerts/{alert_id}/end")
+def end(transaction: Transaction, operator: Operator, now: Now, alert_id: Number, seen: Seen) -> KeptAlert:
+    """Tell it no more, or drop a draft. 409 where it ended earlier, or changed since it was seen."""
+    service_alert_actions.end(transaction, alert_id, version=seen.version, operator=operator, now=now)
+    return _kept(transaction, alert_id)
+
+
+def _kept(transaction: Transaction, alert_id: int) -> KeptAlert:
+    found = queries.one_alert(transaction, alert_id)
+    if found is None:
+        raise service_alert_actions.NoSuchServiceAlert
+    return found
+
+
+def _drafted(alert: NewServiceAlert) -> service_alert_actions.Draft:
+    return service_alert_actions.Draft(
+        alert.cause,
+        alert.effect,
+        Words(alert.header.es, alert.header.en),
+        Words(alert.description.es, alert.description.en),
+        tuple(Informed(one.agency, one.line, one.stop, one.direction) for one in alert.concerns),
+        tuple(Active(_instant(one.start), _instant(one.end)) for one in alert.periods),
+        alert.url,
+    )
+
+
+def _instant(at: datetime | None) -> float | None:
+    return None if at is None else at.timestamp()

@@ -1,0 +1,279 @@
+"""Where buses stop, which lines there are, and where the buses are now."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+import orjson
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from models.network import Pattern, Route, Stop
+from services.runtime.problem import NotFound, Refusal
+from services.transit.model.prediction import Phase
+from services.transit.model.stop_index import FARTHEST_M
+from services.transit.serving import departure_board
+from services.transit.serving.departure_board import Line, Seen
+from services.transit.serving.snapshot import Health, View
+from services.web.access import PUBLIC
+from services.web.api.paging import Page, Paged
+from services.web.api.transit.arrivals import LineFilter, NoSuchStop, StopId
+from services.web.api.transit.schemas import Notice, notices
+from services.web.context import CityView, Now
+from services.web.http.etags import BRIEFLY, SLOW_MOVING
+
+MOST_NEAR = 200
+MOST_VEHICLES = 20_000
+
+router = APIRouter(prefix="/transit", tags=["transit"], dependencies=[PUBLIC])
+
+Latitude = Annotated[float | None, Query(ge=-90, le=90, description="Degrees, WGS 84; with `lon`", examples=[-34.92])]
+Longitude = Annotated[float | None, Query(ge=-180, le=180, description="Degrees, WGS 84", examples=[-57.95])]
+Named = TypeVar("Named", Stop, "BusLine")
+
+
+class NoSuchLine(NotFound):
+    """No existe esa línea. / There is no such line."""
+
+
+class HalfAPoint(Refusal):
+    """Hacen falta `lat` y `lon`, los dos o ninguno. / Give both `lat` and `lon`, or neither."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineName:
+    """A line in short."""
+
+    id: Annotated[str, Field(examples=["307"])]
+    name: Annotated[str, Field(description="As on the bus's sign", examples=["307"])]
+    color: Annotated[str, Field(description="Six hex digits, or empty", examples=["C4122F"])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusStop:
+    """Where riders wait."""
+
+    id: Annotated[str, Field(examples=["LP1912"])]
+    code: Annotated[str, Field(description="As painted on the pole", examples=["LP1912"])]
+    name: Annotated[str, Field(examples=["7 y 50"])]
+    latitude: Annotated[float, Field(examples=[-34.9131])]
+    longitude: Annotated[float, Field(examples=[-57.9502])]
+    wheelchair: Annotated[int, Field(description="As in GTFS: 0 unknown, 1 accessible, 2 not", examples=[1])]
+    lines: Annotated[list[LineName], Field(max_length=500)]
+    distance_m: Annotated[float | None, Field(description="From the point asked for", examples=[120.0])]
+
+
+class StopWithAlerts(BaseModel):
+    """A stop with the service alerts in force there."""
+
+    stop: BusStop
+    alerts: list[Notice] = Field(max_length=500)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BusLine:
+    """A line as it is now."""
+
+    id: Annotated[str, Field(examples=["307"])]
+    name: Annotated[str, Field(examples=["307"])]
+    long_name: Annotated[str, Field(examples=["Línea Siete"])]
+    agency: Annotated[str, Field(examples=["Línea Siete S.A."])]
+    color: Annotated[str, Field(examples=["C4122F"])]
+    text_color: Annotated[str, Field(examples=["FFFFFF"])]
+    vehicles: Annotated[int, Field(description="Heard on it now", examples=[12])]
+    data: Annotated[Health, Field(description="Whether its company's buses are heard")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """One way a line runs: an ordered list of stops along one line on the ground."""
+
+    direction: Annotated[Literal[0, 1] | None, Field(examples=[0])]
+    headsign: Annotated[str, Field(description="Where to", examples=["Plaza Italia"])]
+    stops: Annotated[list[str], Field(max_length=1_000, examples=[["LP1912", "LP1913"]])]
+    surveyed: Annotated[bool, Field(description="False: the shape only joins the stops")]
+    shape: Annotated[
+        list[tuple[float, float]],
+        Field(max_length=50_000, description="Longitude, latitude", examples=[[[-57.95, -34.92], [-57.94, -34.92]]]),
+    ]
+
+
+class LineDetail(BaseModel):
+    """A line with the ways it runs and its service alerts in force."""
+
+    line: BusLine
+    courses: list[Course] = Field(max_length=200)
+    alerts: list[Notice] = Field(max_length=500)
+
+
+class Place(BaseModel):
+    """A point, GeoJSON: longitude, latitude."""
+
+    type: Literal["Point"]
+    coordinates: tuple[float, float] = Field(examples=[[-57.9502, -34.9131]])
+
+
+class VehicleFacts(BaseModel):
+    """What is known of a vehicle. No driver is known here, nor kept."""
+
+    observed_at: datetime
+    age_s: float = Field(examples=[14.0])
+    silent: bool = Field(description="Not heard for longer than buses usually are")
+    phase: Phase
+    line: str | None = Field(examples=["307"])
+    line_id: str | None = Field(examples=["307"])
+    trip: str | None = Field(examples=["307-0640"])
+    headsign: str | None = Field(examples=["Plaza Italia"])
+    probability: float = Field(ge=0, le=1, description="Of that journey against all others", examples=[0.97])
+    speed_ms: float | None = Field(examples=[6.1])
+    bearing_deg: float | None = Field(examples=[215.0])
+    occupancy_percent: int | None = Field(examples=[40])
+
+
+class VehicleFeature(BaseModel):
+    """A vehicle as a GeoJSON feature."""
+
+    type: Literal["Feature"]
+    id: str = Field(examples=["1207"])
+    geometry: Place
+    properties: VehicleFacts
+
+
+class Vehicles(BaseModel):
+    """Every vehicle heard in the last ten minutes, GeoJSON."""
+
+    type: Literal["FeatureCollection"]
+    features: list[VehicleFeature] = Field(max_length=MOST_VEHICLES)
+
+
+@router.get("/stops", dependencies=[SLOW_MOVING])
+def stops(
+    view: CityView,
+    paged: Paged,
+    lat: Latitude = None,
+    lon: Longitude = None,
+    radius_m: Annotated[float, Query(gt=0, le=FARTHEST_M, description="Around that point")] = 500.0,
+) -> Page[BusStop]:
+    """Stops: the up to 200 nearest to a point, the nearest first; all of them by id where none is given."""
+    if (lat is None) != (lon is None):
+        raise HalfAPoint
+    if lat is None or lon is None:
+        every = sorted((one for one in view.network.stops.values() if one.location_type == 0), key=lambda one: one.id)
+        return paged.page([_stop(view, one) for one in _behind(paged, every)], lambda one: one.id)
+    found = departure_board.stops_near(view, (lat, lon), radius_m, MOST_NEAR)
+    return Page(items=[_stop(view, stop, round(distance)) for distance, stop in found], next=None)
+
+
+@router.get("/stops/{stop_id}", dependencies=[SLOW_MOVING])
+def stop(view: CityView, now: Now, stop_id: StopId) -> StopWithAlerts:
+    """One stop with its lines and its service alerts in force."""
+    found = view.network.stops.get(stop_id)
+    if found is None:
+        raise NoSuchStop
+    told = _stop(view, found)
+    return StopWithAlerts(stop=told, alerts=notices(view, now.timestamp(), stop_id, [line.id for line in told.lines]))
+
+
+@router.get("/lines")
+def lines(view: CityView, now: Now, paged: Paged) -> Page[BusLine]:
+    """Lines by id, with how many of their buses are heard."""
+    every = sorted((_line(one) for one in departure_board.lines(view, now.timestamp())), key=lambda one: one.id)
+    return paged.page(_behind(paged, every), lambda one: one.id)
+
+
+@router.get("/lines/{line_id}", dependencies=[SLOW_MOVING])
+def line(view: CityView, now: Now, line_id: StopId) -> LineDetail:
+    """One line: the ways it runs with their stops and shapes, and its service alerts in force."""
+    found = departure_board.line(view, line_id, now.timestamp())
+    if found is None:
+        raise NoSuchLine
+    return LineDetail(
+        line=_line(found),
+        courses=[_course(view, pattern) for pattern in found.patterns],
+        alerts=notices(view, now.timestamp(), "", [line_id]),
+    )
+
+
+@router.get("/vehicles.geojson", responses={200: {"model": Vehicles}}, response_class=Response)
+def vehicles(view: CityView, now: Now, line: LineFilter = None) -> Response:
+    """Every vehicle heard in the last ten minutes, for maps (RFC 7946)."""
+    seen = departure_board.vehicles(view, now.timestamp(), line or "")[:MOST_VEHICLES]
+    body = {"type": "FeatureCollection", "features": [_feature(one) for one in seen]}
+    return Response(
+        orjson.dumps(body, option=orjson.OPT_UTC_Z),
+        media_type="application/geo+json",
+        headers={"Cache-Control": BRIEFLY},
+    )
+
+
+def _behind(paged: Paged, every: Sequence[Named]) -> Sequence[Named]:
+    """What of all, ordered by id, a page needs: those behind the cursor, and one more to see whether any follow."""
+    first = 0 if paged.cursor is None else bisect_right(every, paged.cursor, key=lambda one: one.id)
+    return every[first : first + paged.fetch]
+
+
+def _stop(view: View, one: Stop, distance_m: float | None = None) -> BusStop:
+    return BusStop(
+        id=one.id,
+        code=one.code,
+        name=one.name,
+        latitude=one.point[0],
+        longitude=one.point[1],
+        wheelchair=one.wheelchair,
+        lines=[_named(route) for route in departure_board.routes_at(view, one.id)],
+        distance_m=distance_m,
+    )
+
+
+def _named(route: Route) -> LineName:
+    return LineName(id=route.id, name=route.short_name or route.long_name, color=route.color)
+
+
+def _line(one: Line) -> BusLine:
+    return BusLine(
+        id=one.route.id,
+        name=one.route.short_name or one.route.long_name,
+        long_name=one.route.long_name,
+        agency=one.agency.name if one.agency else "",
+        color=one.route.color,
+        text_color=one.route.text_color,
+        vehicles=one.vehicles,
+        data=one.health,
+    )
+
+
+def _course(view: View, pattern: Pattern) -> Course:
+    trips = view.network.trips_along[pattern.index]
+    headsign = trips[0].headsign if trips else ""
+    return Course(
+        direction=0 if pattern.direction_id == 0 else 1 if pattern.direction_id == 1 else None,
+        headsign=headsign or view.network.stops[pattern.stop_ids[-1]].name,
+        stops=list(pattern.stop_ids),
+        surveyed=pattern.shape.surveyed,
+        shape=[(longitude, latitude) for latitude, longitude in pattern.shape.points],
+    )
+
+
+def _feature(one: Seen) -> dict[str, Any]:
+    place, outlook = one.outlook.place, one.outlook
+    return {
+        "type": "Feature",
+        "id": outlook.vehicle,
+        "geometry": {"type": "Point", "coordinates": (place.longitude, place.latitude)},
+        "properties": {
+            "observed_at": datetime.fromtimestamp(int(place.at), UTC),
+            "age_s": round(one.age_s),
+            "silent": one.silent,
+            "phase": place.phase,
+            "line": (one.route.short_name or one.route.long_name) if one.route else None,
+            "line_id": one.route.id if one.route else None,
+            "trip": one.journey.trip.id if one.journey else None,
+            "headsign": one.journey.trip.headsign if one.journey else None,
+            "probability": round(place.probability, 3),
+            "speed_ms": outlook.speed_ms,
+            "bearing_deg": outlook.bearing_deg,
+            "occupancy_percent": outlook.occupancy,
+        },
+    }

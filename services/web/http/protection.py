@@ -1,0 +1,105 @@
+"""What stands between the network and the application: hosts, sizes, times and headers. Plain ASGI."""
+
+import asyncio
+from collections.abc import Collection
+from http import HTTPStatus
+
+from fastapi.responses import JSONResponse
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.web.problems import answer
+
+LARGEST_BODY_BYTES = 256 * 1024
+BODY_S = 10.0
+"""How long a body may take to arrive."""
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    # Not "no-referrer": browsers would then send "Origin: null" with our own forms.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Protection:
+    """Refuses foreign hosts and large or slow bodies before anything else sees them; adds the security headers.
+
+    `hosts`: names this server answers to, None for any. A server on loopback must say them, or any page in a browser
+    here could reach it by a name of its own (DNS rebinding).
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str] | None) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_protected(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        headers = Headers(scope=scope)
+        refusal = self._foreign(headers) or _announced_too_large(headers)
+        if refusal is None and ("content-length" in headers or "transfer-encoding" in headers):
+            body = await _body(receive)
+            refusal, receive = (body, receive) if isinstance(body, JSONResponse) else (None, _Replay(body, receive))
+        await (refusal or self._app)(scope, receive, send_protected)
+
+    def _foreign(self, headers: Headers) -> JSONResponse | None:
+        name = headers.get("host", "").rsplit(":", 1)[0].lower()
+        if self._hosts is None or name in self._hosts:
+            return None
+        return answer("ForeignHost", HTTPStatus.MISDIRECTED_REQUEST, "This server does not answer to that name.")
+
+
+class _Replay:
+    """Hands out a body that was already received, then whatever comes after it."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive = receive
+
+    async def __call__(self) -> Message:
+        if self._body is None:
+            return await self._receive()
+        body, self._body = self._body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+async def _body(receive: Receive) -> bytes | JSONResponse:
+    """The whole body, or why it is refused."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_S):
+            while True:
+                message = await receive()
+                body += message.get("body", b"")
+                if len(body) > LARGEST_BODY_BYTES:
+                    return _too_large()
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        return answer("TooSlow", HTTPStatus.REQUEST_TIMEOUT, f"The body took longer than {BODY_S:g} s.")
+
+
+def _announced_too_large(headers: Headers) -> JSONResponse | None:
+    length = headers.get("content-length", "0")
+    return _too_large() if length.isdigit() and int(length) > LARGEST_BODY_BYTES else None
+
+
+def _too_large() -> JSONResponse:
+    detail = f"The body is larger than {LARGEST_BODY_BYTES} bytes."
+    return answer("TooLarge", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, headers={"Connection": "close"})

@@ -1,0 +1,1 @@
+"""How do clients follow events without a gap?"""

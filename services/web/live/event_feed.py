@@ -1,0 +1,279 @@
+"""The live stream's one reader: woken by NOTIFY, it reads what was committed into a bounded ring all clients share."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import psycopg
+from psycopg.rows import namedtuple_row
+from sqlalchemy import Engine
+
+from alerts.delivery.live_events import CHANNEL
+from services.web.live.stream_position import Position, covers
+
+log = logging.getLogger(__name__)
+
+RING = 4_096
+RING_BYTES = 32 * 1024 * 1024
+PAGE = 200
+POLL_S = 1.0
+"""How long a lost wake-up can delay the stream."""
+RETRY_S = 0.5
+CONNECT_TIMEOUT_S = 5
+MOST_REPLAYED = 5_000
+REPLAY_S = 15 * 60
+"""Somebody away for longer starts afresh; events must be kept at least this long."""
+REPLAYS_AT_ONCE = 4
+CATCH_UP_S = 5.0
+
+HERE = "SELECT extract(epoch FROM now())::bigint AS taken_s, pg_current_snapshot()::text AS snapshot"
+# One statement, one snapshot: what it sees is exactly what `after` sees. Without new events, one row of nulls.
+_STRETCH = """
+    SELECT extract(epoch FROM now())::bigint AS taken_s, s.after::text,
+        e.xid::text::bigint AS xid, e.id, e.event, e.data
+    FROM (SELECT coalesce(%(after)s::pg_snapshot, pg_current_snapshot()) AS after) s
+    LEFT JOIN LATERAL (
+        SELECT xid, id, event, data::text FROM events
+        WHERE xid >= pg_snapshot_xmin(%(before)s::pg_snapshot)
+        AND NOT pg_visible_in_snapshot(xid, %(before)s::pg_snapshot) AND pg_visible_in_snapshot(xid, s.after)
+        AND (xid, id) > (%(xid)s::text::xid8, %(id)s)
+        ORDER BY xid, id LIMIT %(limit)s
+    ) e ON true ORDER BY e.xid, e.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event as it goes over the wire, and what is needed to choose it."""
+
+    position: str
+    name: str
+    wire: bytes
+
+
+@dataclass(slots=True)
+class Seat:
+    """Where a client comes in: what it missed, then the ring from `next` on. `resync`: it missed too much to tell."""
+
+    missed: list[Event]
+    next: int
+    position: str
+    resync: bool = False
+
+
+class TooSlow(Exception):
+    """A client fell behind the ring: it is dropped, and comes back for what it missed."""
+
+
+class Closed(Exception):
+    """The server is stopping."""
+
+
+class Feed:
+    """Reads the events on one connection of its own and hands them to any number of clients of one event loop."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Nothing is opened until `running`; the engine only lends its address."""
+        self._address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._ring: deque[Event] = deque()
+        self._bytes = 0
+        self._end = 0
+        self._position: Position | None = None
+        self._halfway = False
+        self._moved = asyncio.Event()
+        self._replays = asyncio.Semaphore(REPLAYS_AT_ONCE)
+        self._closed = False
+        self.connected = False
+        self.clients = 0
+        self.dropped = 0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the events for as long as this is entered."""
+        task = asyncio.create_task(self._run())
+        task.add_done_callback(self._ended)
+        try:
+            yield
+        finally:
+            self.close()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def close(self) -> None:
+        """Send all clients home, so that the server can stop."""
+        self._closed = True
+        self._wake()
+
+    async def join(self, last: str | None) -> Seat:
+        """A seat after the position a client names, or at the newest event where it names none.
+
+        Waits up to CATCH_UP_S for a database that is away, then raises TimeoutError; Closed when the server stops.
+        """
+        async with asyncio.timeout(CATCH_UP_S):
+            while self._position is None:
+                await self._move()
+        if last is None or last == str(self._position):
+            return Seat([], self._end, str(self._position))
+        for index, event in enumerate(self._ring):
+            if event.position == last:
+                return Seat([], self._end - len(self._ring) + index + 1, last)
+        position = Position.read(last)
+        missed = await self._missed(position) if position else None
+        if missed is None:
+            return Seat([], self._end, str(self._position), resync=True)
+        return missed
+
+    async def after(self, index: int, wait_s: float) -> tuple[list[Event], str]:
+        """The events from `index` on, and the position behind them; none when there are no new ones for `wait_s`.
+
+        Raises TooSlow where the ring has let go of `index`, Closed when the server stops.
+        """
+        if index == self._end and not self._closed:
+            try:
+                async with asyncio.timeout(wait_s):
+                    while index == self._end and not self._closed:
+                        await self._moved.wait()
+            except TimeoutError:
+                pass
+        if self._closed:
+            raise Closed
+        start = self._end - len(self._ring)
+        if index < start:
+            raise TooSlow
+        return [self._ring[place] for place in range(index - start, len(self._ring))], str(self._position)
+
+    async def _move(self) -> None:
+        await self._moved.wait()
+        if self._closed:
+            raise Closed
+
+    def _wake(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                async with await self._connect() as connection:
+                    await self._follow(connection)
+            except psycopg.Error as trouble:
+                if self.connected:
+                    log.warning(
+                        "the live stream lost the database", extra={"action": "follow", "trouble": str(trouble)}
+                    )
+                self.connected = False
+                await asyncio.sleep(RETRY_S)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """It ends only when told to, or by a bug: then health and every pulse say that the stream is lost."""
+        self.connected = False
+        if not task.cancelled() and task.exception() is not None:
+            log.error("the live stream broke", extra={"action": "follow"}, exc_info=task.exception())
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        return await psycopg.AsyncConnection.connect(
+            self._address,
+            autocommit=True,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            row_factory=namedtuple_row,
+            application_name="vigia-live",
+        )
+
+    async def _follow(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        await connection.execute(f"LISTEN {CHANNEL}")
+        if self._position is None:
+            self._position = await _here(connection)
+        self.connected = True
+        while True:
+            await self._catch_up(connection)
+            async for _ in connection.notifies(timeout=POLL_S, stop_after=1):
+                pass
+
+    async def _catch_up(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        """Read on to the present; a stretch that a lost connection cut short is first read to its end."""
+        assert self._position is not None
+        after = self._position.after if self._halfway else None
+        if after is None:
+            self._position = replace(self._position, before=self._position.after, xid=0, id=0)
+        while True:
+            events, self._position = await _page(connection, self._position, after)
+            for event in events:
+                self._keep(event)
+            after, self._halfway = self._position.after, len(events) == PAGE
+            self._wake()
+            if not self._halfway:
+                return
+
+    def _keep(self, event: Event) -> None:
+        self._ring.append(event)
+        self._bytes += len(event.wire)
+        self._end += 1
+        while len(self._ring) > RING or (self._bytes > RING_BYTES and len(self._ring) > 1):
+            self._bytes -= len(self._ring.popleft().wire)
+
+    async def _missed(self, position: Position) -> Seat | None:
+        """What was committed between a position and the ring's end, read from the database; None where too much."""
+        try:
+            async with asyncio.timeout(CATCH_UP_S), self._replays, await self._connect() as connection:
+                here = await _here(connection)
+                if not 0 <= here.taken_s - position.taken_s <= REPLAY_S or not covers(here.after, position.after):
+                    return None
+                await connection.execute("SELECT pg_notify(%s, '')", [CHANNEL])
+                # Halfway through a stretch, the ring lacks some of what its snapshot sees.
+                while self._position is None or self._halfway or not covers(self._position.after, position.after):
+                    await self._move()
+                target, end = self._position, self._end
+                missed = await _stretch(connection, position)
+                missed += await _stretch(
+                    connection, replace(position, before=position.after, after=target.after, xid=0, id=0)
+                )
+        except (psycopg.Error, TimeoutError):
+            return None
+        return Seat(missed, end, str(target)) if len(missed) <= MOST_REPLAYED else None
+
+
+async def _here(connection: psycopg.AsyncConnection[Any]) -> Position:
+    """The present, with nothing to come before it."""
+    taken_s, snapshot = (await (await connection.execute(HERE)).fetchall())[0]
+    return Position(taken_s, snapshot, snapshot)
+
+
+async def _stretch(connection: psycopg.AsyncConnection[Any], position: Position) -> list[Event]:
+    """All events from a position to its own `after`, or one more than MOST_REPLAYED."""
+    found: list[Event] = []
+    while len(found) <= MOST_REPLAYED:
+        events, position = await _page(connection, position, position.after)
+        found += events
+        if len(events) < PAGE:
+            break
+    return found
+
+
+async def _page(
+    connection: psycopg.AsyncConnection[Any], position: Position, after: str | None
+) -> tuple[list[Event], Position]:
+    """The next events from a position up to snapshot `after`, the present where None, and the position behind them."""
+    parameters = {
+        "before": position.before,
+        "after": after,
+        "xid": str(position.xid),
+        "id": position.id,
+        "limit": PAGE,
+    }
+    rows = await (await connection.execute(_STRETCH, parameters)).fetchall()
+    position = replace(position, taken_s=rows[0].taken_s, after=rows[0].after)
+    events = []
+    for row in rows:
+        if row.id is not None:
+            position = replace(position, xid=row.xid, id=row.id)
+            events.append(Event(str(position), row.event, encode(str(position), row.event, row.data)))
+    return events, position
+
+
+def encode(position: str, event: str, data: str) -> bytes:
+    """One server-sent event. `data`: JSON on one line, as PostgreSQL writes it."""
+    return f"id: {position}\nevent: {event}\ndata: {data}\n\n".encode()

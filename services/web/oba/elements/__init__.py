@@ -1,0 +1,1 @@
+"""What is a OneBusAway answer made of?"""

@@ -1,0 +1,149 @@
+"""The elements an answer refers to, each once and complete: what a stop, a trip or a route names comes along."""
+
+from collections.abc import Iterable, Sequence
+
+from models.network import Stop, Trip
+from services.transit.model.service_alert import ServiceAlert
+from services.web.oba.elements import schema as oba
+from services.web.oba.elements.index import Index
+from services.web.oba.elements.situations import situation
+from services.web.oba.elements.trip_status import Underway
+
+WHEELCHAIR = ("UNKNOWN", "ACCESSIBLE", "NOT_ACCESSIBLE")
+"""By GTFS wheelchair_boarding."""
+
+
+def agency(index: Index, agency_id: str) -> oba.Agency:
+    """An agency of the network, by its id there."""
+    one = index.network.agencies[agency_id]
+    return oba.Agency(
+        id=index.agency_id(agency_id),
+        name=one.name,
+        url=one.url,
+        timezone=one.timezone or index.network.zone.key,
+        lang=one.language,
+        phone=one.phone,
+        email="",
+        fare_url="",
+        disclaimer="",
+        private_service=False,
+    )
+
+
+def route(index: Index, route_id: str) -> oba.Route:
+    """A route of the network, by its id there."""
+    one = index.network.routes[route_id]
+    return oba.Route(
+        id=index.route_id(route_id),
+        agency_id=index.agency_id(one.agency_id),
+        short_name=one.short_name,
+        long_name=one.long_name,
+        null_safe_short_name=one.short_name or one.long_name or one.id,
+        description=one.description,
+        type=one.kind,
+        url=one.url,
+        color=one.color,
+        text_color=one.text_color,
+    )
+
+
+def stop(index: Index, one: Stop) -> oba.Stop:
+    """A stop of the network."""
+    routes = [index.route_id(route_id) for route_id in index.routes_at.get(one.id, ())]
+    return oba.Stop(
+        id=index.stop_id(one.id),
+        code=one.code,
+        name=one.name,
+        lat=one.point[0],
+        lon=one.point[1],
+        direction=index.direction(one.id),
+        location_type=one.location_type,
+        parent=index.stop_id(one.parent) if one.parent in index.network.stops else "",
+        route_ids=routes,
+        static_route_ids=routes,
+        wheelchair_boarding=WHEELCHAIR[one.wheelchair if 0 <= one.wheelchair < len(WHEELCHAIR) else 0],
+    )
+
+
+def trip(index: Index, one: Trip) -> oba.Trip:
+    """A trip of the network."""
+    pattern = index.network.patterns[one.pattern]
+    return oba.Trip(
+        id=index.trip_id(one),
+        route_id=index.route_id(pattern.route_id),
+        service_id=index.of_trip(one, one.service_id),
+        shape_id=index.of_trip(one, pattern.shape.id),
+        block_id=index.of_trip(one, one.block_id),
+        direction_id="" if pattern.direction_id is None else str(pattern.direction_id),
+        trip_headsign=one.headsign,
+        trip_short_name=one.short_name,
+        route_short_name=index.network.routes[pattern.route_id].short_name,
+        time_zone=index.network.zone.key,
+        peak_offpeak=0,
+    )
+
+
+class Referred:
+    """Gathers what an answer names. A stop brings its routes and its station, a trip its route, a route its agency."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._agencies: dict[str, None] = {}
+        self._routes: dict[str, None] = {}
+        self._stops: dict[str, None] = {}
+        self._trips: dict[str, Trip] = {}
+        self._alerts: dict[str, ServiceAlert] = {}
+
+    def agency(self, agency_id: str) -> None:
+        """An agency, by its id in the network."""
+        self._agencies[agency_id] = None
+
+    def route(self, route_id: str) -> None:
+        """A route, by its id in the network."""
+        if route_id not in self._routes:
+            self._routes[route_id] = None
+            self.agency(self._index.network.routes[route_id].agency_id)
+
+    def stop(self, stop_id: str) -> None:
+        """A stop, by its id in the network."""
+        found = self._index.network.stops.get(stop_id)
+        if found is None or stop_id in self._stops:
+            return
+        self._stops[stop_id] = None
+        self.stop_context(found)
+
+    def stop_context(self, one: Stop) -> None:
+        """What a stop names, where the answer tells the stop itself."""
+        self.stop(one.parent)
+        for route_id in self._index.routes_at.get(one.id, ()):
+            self.route(route_id)
+
+    def trip(self, one: Trip) -> None:
+        """A trip."""
+        self._trips[one.id] = one
+        self.route(self._index.network.patterns[one.pattern].route_id)
+
+    def underway(self, there: Underway, *, trips: bool = True) -> None:
+        """Where a bus is: the trip it makes, the stop it is nearest to and the next."""
+        if trips:
+            self.trip(there.active.journey.trip)
+        self.stop(there.active.pattern.stop_ids[there.nearest])
+        self.stop(there.active.pattern.stop_ids[there.next])
+
+    def alerts(self, alerts: Iterable[ServiceAlert]) -> list[str]:
+        """Service alerts; the ids of their situations."""
+        told = list(alerts)
+        self._alerts.update((one.id, one) for one in told)
+        return [self._index.situation_id(one.id) for one in told]
+
+    def references(self, stop_times: Sequence[oba.StopTime] = ()) -> oba.References:
+        """All of it."""
+        index = self._index
+        return oba.References(
+            agencies=[agency(index, one) for one in self._agencies],
+            routes=[route(index, one) for one in self._routes],
+            situations=[situation(index, one) for one in self._alerts.values()],
+            stops=[stop(index, index.network.stops[one]) for one in self._stops],
+            stop_times=list(stop_times),
+            trips=[trip(index, one) for one in self._trips.values()],
+        )

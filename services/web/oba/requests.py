@@ -1,0 +1,198 @@
+"""What a OneBusAway client asks: parameters with their bounds, and the city as it is known at that moment."""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+from msgspec import Struct
+
+from models.geo import Point
+from models.network import Network
+from services.runtime.problem import NotFound, Refusal
+from services.transit.serving.snapshot import View
+from services.web.context import Context, context_of
+from services.web.oba.elements import schema as oba
+from services.web.oba.elements.index import Box, Index, box_around
+from services.web.oba.elements.references import Referred
+from services.web.oba.responses import answer
+
+LONGEST_ID = 200
+LONGEST_TEXT = 100
+USUAL_RADIUS_M = 500.0
+FARTHEST_M = 50_000.0
+USUAL_LIST = 100
+MOST_LIST = 250
+HALF_DAY = timedelta(hours=12)
+MOST_AWAY = timedelta(days=400)
+TOO_FAR = "more than 400 days from now"
+
+
+class NoSuchResource(NotFound):
+    """resource not found"""
+
+
+class BadParameter(Refusal):
+    """A parameter cannot be read."""
+
+    def __init__(self, name: str, fault: str) -> None:
+        super().__init__(f"{name}: {fault}")
+        self.name, self.fault = name, fault
+
+
+class Indexes:
+    """The index of the network in force; made anew when the network changes."""
+
+    def __init__(self) -> None:
+        self._last: Index | None = None
+
+    def of(self, network: Network) -> Index:
+        """Its index. Two threads may both make it: either will do."""
+        last = self._last
+        if last is None or last.network is not network:
+            last = self._last = Index(network)
+        return last
+
+
+class Asking:
+    """One request's view of the city. `now_s`: Unix seconds."""
+
+    def __init__(self, request: Request) -> None:
+        self._indexes: Indexes = request.app.state.indexes
+        self._whole = request.query_params.get("includeReferences") != "false"
+        self.context: Context = context_of(request)
+        self.now = self.context.clock()
+        self.now_s = self.now.timestamp()
+
+    @cached_property
+    def view(self) -> View:
+        """What is known of the buses."""
+        return self.context.mirror.view()
+
+    @cached_property
+    def index(self) -> Index:
+        """The timetable by names and places."""
+        return self._indexes.of(self.view.network)
+
+    @cached_property
+    def referred(self) -> Referred:
+        """Gathers what the answer refers to."""
+        return Referred(self.index)
+
+    def references(self) -> oba.References:
+        """What was gathered; nothing where the client does not want it."""
+        return self.referred.references() if self._whole else Referred(self.index).references()
+
+    def entry(self, element: oba.Element) -> oba.Answer[oba.Entry[oba.Element]]:
+        """An answer of one element."""
+        return answer(oba.Entry(entry=element, references=self.references()), self.now_s)
+
+    def listing(
+        self, elements: list[oba.Element], *, limit_exceeded: bool = False, out_of_range: bool = False
+    ) -> oba.Answer[oba.Listing[oba.Element]]:
+        """An answer of a list."""
+        told = oba.Listing(
+            list=elements,
+            limit_exceeded=limit_exceeded,
+            out_of_range=out_of_range,
+            references=self.references(),
+        )
+        return answer(told, self.now_s)
+
+
+async def _asking(request: Request) -> Asking:
+    # A coroutine that waits for nothing: a plain function would cost a turn in a thread.
+    return Asking(request)
+
+
+Asked = Annotated[Asking, Depends(_asking)]
+Id = Annotated[str, Path(max_length=LONGEST_ID, examples=["muni_LP1912"])]
+Text = Annotated[str | None, Query(max_length=LONGEST_TEXT)]
+Latitude = Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False, description="Degrees, WGS 84")]
+Longitude = Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False, description="Degrees, WGS 84")]
+Extent = Annotated[float | None, Query(ge=0, le=360, allow_inf_nan=False, description="Height or width, degrees")]
+Radius = Annotated[float | None, Query(ge=0, allow_inf_nan=False, description="Metres; 500 unless said")]
+Count = Annotated[int | None, Query(alias="maxCount", ge=1, le=10_000, description="At most that many")]
+Time = Annotated[
+    str | None,
+    Query(max_length=40, description="Another moment than now: Unix milliseconds, or RFC 3339", alias="time"),
+]
+ServiceDay = Annotated[str | None, Query(max_length=40, alias="serviceDate", description="Unix milliseconds")]
+Day = Annotated[str | None, Query(max_length=40, description="YYYY-MM-DD; today unless said")]
+
+
+class Area(Struct, frozen=True):
+    """Where to look: a box, and the circle in it where one was asked for."""
+
+    box: Box
+    centre: Point
+    radius_m: float | None
+
+
+async def _area(
+    lat: Latitude = 0.0,
+    lon: Longitude = 0.0,
+    radius: Radius = None,
+    lat_span: Annotated[Extent, Query(alias="latSpan")] = None,
+    lon_span: Annotated[Extent, Query(alias="lonSpan")] = None,
+) -> Area:
+    if lat_span is not None and lon_span is not None:
+        high, wide = lat_span / 2, lon_span / 2
+        return Area(Box(lat - high, lon - wide, lat + high, lon + wide), (lat, lon), None)
+    radius_m = min(radius or USUAL_RADIUS_M, FARTHEST_M)
+    return Area(box_around((lat, lon), radius_m), (lat, lon), radius_m)
+
+
+Where = Annotated[Area, Depends(_area)]
+
+
+def instant(text: str | None, now_s: float, name: str = "time") -> float:
+    """The moment asked for, now unless said, Unix seconds: written as Unix milliseconds or RFC 3339.
+
+    Raises BadParameter where it cannot be read or is more than MOST_AWAY from now: each day looked at is remembered.
+    """
+    if text is None or not text.strip():
+        return now_s
+    try:
+        at = float(text) / 1000 if text.strip().lstrip("-").isdecimal() else _written(text)
+    except (ValueError, OverflowError) as error:
+        raise BadParameter(name, "neither Unix milliseconds nor RFC 3339") from error
+    if not abs(at - now_s) <= MOST_AWAY.total_seconds():
+        raise BadParameter(name, TOO_FAR)
+    return at
+
+
+def _written(text: str) -> float:
+    # A "+" of an offset that was not escaped arrives as a space.
+    at = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def day_of(text: str | None, network: Network, now: datetime) -> date:
+    """The date asked for, today unless said: YYYY-MM-DD, or any moment of it in Unix milliseconds.
+
+    Raises BadParameter as `instant` does.
+    """
+    today = now.astimezone(network.zone).date()
+    if text is None or not text.strip():
+        return today
+    if text.strip().lstrip("-").isdecimal():
+        return service_day(text, network, now.timestamp())
+    try:
+        day = date.fromisoformat(text.strip())
+    except ValueError as error:
+        raise BadParameter("date", "not YYYY-MM-DD") from error
+    if abs(day - today) > MOST_AWAY:
+        raise BadParameter("date", TOO_FAR)
+    return day
+
+
+def service_day(text: str, network: Network, now_s: float) -> date:
+    """The service date whose midnight is meant, whether or not the clocks change that day. Raises BadParameter."""
+    at = datetime.fromtimestamp(instant(text, now_s, "serviceDate"), UTC)
+    return (at + HALF_DAY).astimezone(network.zone).date()
+
+
+def limited(asked: int | None) -> int:
+    """How many elements a list may have."""
+    return min(asked or USUAL_LIST, MOST_LIST)

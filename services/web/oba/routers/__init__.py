@@ -1,0 +1,1 @@
+"""The OneBusAway endpoints, one module a noun."""

@@ -1,0 +1,244 @@
+"""The timetable of a stop or a line on one day."""
+
+from collections.abc import Iterable, Iterator
+
+from fastapi import APIRouter
+
+from models.network import Trip, starts_s
+from services.web.oba.elements import schema as oba
+from services.web.oba.elements.arrival import arrives, departs
+from services.web.oba.elements.index import Index
+from services.web.oba.elements.schema import Shaped
+from services.web.oba.elements.trip_status import ms
+from services.web.oba.requests import Asked, Asking, Day, Id, day_of
+from services.web.oba.responses import where
+from services.web.oba.routers.stops import in_order, route_of, stop_of
+
+router = APIRouter()
+
+
+class ScheduleStopTime(Shaped, frozen=True):
+    """A trip's call at the stop asked for, ms."""
+
+    trip_id: str
+    service_id: str
+    arrival_time: int
+    departure_time: int
+    arrival_enabled: bool
+    departure_enabled: bool
+    stop_headsign: str
+
+
+class ScheduleFrequency(Shaped, frozen=True):
+    """A trip that comes every `headway` seconds, from when to when, ms; the minute is not promised."""
+
+    trip_id: str
+    service_id: str
+    service_date: int
+    start_time: int
+    end_time: int
+    headway: int
+
+
+class StopRouteDirectionSchedule(Shaped, frozen=True):
+    """A line at a stop towards one destination."""
+
+    trip_headsign: str
+    schedule_stop_times: list[ScheduleStopTime]
+    schedule_frequencies: list[ScheduleFrequency]
+
+
+class StopRouteSchedule(Shaped, frozen=True):
+    """A line at a stop."""
+
+    route_id: str
+    stop_route_direction_schedules: list[StopRouteDirectionSchedule]
+
+
+class StopSchedule(Shaped, frozen=True):
+    """A stop's day. `date`: its midnight, ms."""
+
+    stop_id: str
+    date: int
+    time_zone: str
+    stop_route_schedules: list[StopRouteSchedule]
+    stop_calendar_days: list[str]
+
+
+class TripCall(Shaped, frozen=True):
+    """A trip's call at a stop, seconds after midnight."""
+
+    trip_id: str
+    service_id: str
+    stop_id: str
+    arrival_time: int
+    departure_time: int
+    arrival_enabled: bool
+    departure_enabled: bool
+    stop_headsign: str
+
+
+class TripCalls(Shaped, frozen=True):
+    """A trip with its calls."""
+
+    trip_id: str
+    stop_times: list[TripCall]
+
+
+class StopTripGrouping(Shaped, frozen=True):
+    """A line's trips in one direction, by their start."""
+
+    direction_id: str
+    stop_ids: list[str]
+    trip_headsigns: list[str]
+    trip_ids: list[str]
+    trips_with_stop_times: list[TripCalls]
+
+
+class RouteSchedule(Shaped, frozen=True):
+    """A line's day. `scheduleDate`: its midnight, ms."""
+
+    route_id: str
+    schedule_date: int
+    service_ids: list[str]
+    stop_trip_groupings: list[StopTripGrouping]
+
+
+@where(router, "/schedule-for-stop/{stop_id:path}.json")
+def schedule_for_stop(asked: Asked, stop_id: Id, date: Day = None) -> oba.Answer[oba.Entry[StopSchedule]]:
+    """All calls at a stop on one day, by line and destination."""
+    stop, network = stop_of(asked, stop_id), asked.index.network
+    day = day_of(date, network, asked.now)
+    zero, running = network.day(day)
+    asked.referred.stop(stop.id)
+    lines: dict[str, dict[str, list[tuple[Trip, int]]]] = {}
+    for index, position in network.calls_at.get(stop.id, ()):
+        pattern = network.patterns[index]
+        for trip in network.trips_along[index]:
+            if trip.service_id in running:
+                lines.setdefault(pattern.route_id, {}).setdefault(trip.headsign, []).append((trip, position))
+                asked.referred.trip(trip)
+    told = [
+        StopRouteSchedule(
+            route_id=asked.index.route_id(route_id),
+            stop_route_direction_schedules=[
+                _towards(asked.index, headsign, calls, zero) for headsign, calls in sorted(signs.items())
+            ],
+        )
+        for route_id, signs in lines.items()
+    ]
+    return asked.entry(
+        StopSchedule(
+            stop_id=asked.index.stop_id(stop.id),
+            date=ms(zero),
+            time_zone=network.zone.key,
+            stop_route_schedules=told,
+            stop_calendar_days=[],
+        )
+    )
+
+
+@where(router, "/schedule-for-route/{route_id:path}.json")
+def schedule_for_route(asked: Asked, route_id: Id, date: Day = None) -> oba.Answer[oba.Entry[RouteSchedule]]:
+    """All trips of a line on one day, by direction."""
+    route, network = route_of(asked, route_id), asked.index.network
+    zero, running = network.day(day_of(date, network, asked.now))
+    asked.referred.route(route.id)
+    directions: dict[str, list[Trip]] = {}
+    for index in network.patterns_of.get(route.id, ()):
+        for trip in network.trips_along[index]:
+            if trip.service_id in running:
+                directions.setdefault(str(network.patterns[index].direction_id or 0), []).append(trip)
+    trips = [trip for one in directions.values() for trip in one]
+    return asked.entry(
+        RouteSchedule(
+            route_id=asked.index.route_id(route.id),
+            schedule_date=ms(zero),
+            service_ids=_once(asked.index.of_trip(trip, trip.service_id) for trip in trips),
+            stop_trip_groupings=[_grouping(asked, name, directions[name]) for name in sorted(directions)],
+        )
+    )
+
+
+def _towards(index: Index, headsign: str, calls: list[tuple[Trip, int]], zero: float) -> StopRouteDirectionSchedule:
+    times = [_at_stop(index, trip, position, start_s, zero) for trip, position in calls for start_s in promised_s(trip)]
+    return StopRouteDirectionSchedule(
+        trip_headsign=headsign,
+        schedule_stop_times=sorted(times, key=lambda one: (one.departure_time, one.trip_id)),
+        schedule_frequencies=[one for trip, position in calls for one in _repeats(index, trip, position, zero)],
+    )
+
+
+def _at_stop(index: Index, trip: Trip, position: int, start_s: int, zero: float) -> ScheduleStopTime:
+    pattern, begins = index.network.patterns[trip.pattern], zero + start_s
+    return ScheduleStopTime(
+        trip_id=index.trip_id(trip),
+        service_id=index.of_trip(trip, trip.service_id),
+        arrival_time=ms(begins + trip.timing.arrivals_s[position]),
+        departure_time=ms(begins + trip.timing.departures_s[position]),
+        arrival_enabled=arrives(position, pattern.drop_off),
+        departure_enabled=departs(position, pattern.pickup, len(pattern.stop_ids)),
+        stop_headsign="",
+    )
+
+
+def _repeats(index: Index, trip: Trip, position: int, zero: float) -> Iterator[ScheduleFrequency]:
+    after = zero + trip.timing.departures_s[position]
+    for one in trip.frequencies:
+        if not one.exact:
+            yield ScheduleFrequency(
+                trip_id=index.trip_id(trip),
+                service_id=index.of_trip(trip, trip.service_id),
+                service_date=ms(zero),
+                start_time=ms(after + one.start_s),
+                end_time=ms(after + one.end_s),
+                headway=one.headway_s,
+            )
+
+
+def _grouping(asked: Asking, direction: str, trips: list[Trip]) -> StopTripGrouping:
+    index = asked.index
+    patterns = {trip.pattern: index.network.patterns[trip.pattern] for trip in trips}
+    order = in_order(pattern.stop_ids for pattern in patterns.values())
+    for stop_id in order:
+        asked.referred.stop(stop_id)
+    for trip in trips:
+        asked.referred.trip(trip)
+    runs = sorted((start_s, trip.id, trip) for trip in trips for start_s in starts_s(trip))
+    return StopTripGrouping(
+        direction_id=direction,
+        stop_ids=[index.stop_id(stop_id) for stop_id in order],
+        trip_headsigns=_once(trip.headsign for trip in trips),
+        trip_ids=_once(index.trip_id(trip) for _, _, trip in runs),
+        trips_with_stop_times=[
+            TripCalls(trip_id=index.trip_id(trip), stop_times=_calls(index, trip, start_s)) for start_s, _, trip in runs
+        ],
+    )
+
+
+def _calls(index: Index, trip: Trip, start_s: int) -> list[TripCall]:
+    pattern = index.network.patterns[trip.pattern]
+    return [
+        TripCall(
+            trip_id=index.trip_id(trip),
+            service_id=index.of_trip(trip, trip.service_id),
+            stop_id=index.stop_id(stop_id),
+            arrival_time=start_s + trip.timing.arrivals_s[position],
+            departure_time=start_s + trip.timing.departures_s[position],
+            arrival_enabled=arrives(position, pattern.drop_off),
+            departure_enabled=departs(position, pattern.pickup, len(pattern.stop_ids)),
+            stop_headsign="",
+        )
+        for position, stop_id in enumerate(pattern.stop_ids)
+    ]
+
+
+def promised_s(trip: Trip) -> Iterable[int]:
+    """The starts of a trip that the timetable promises to the minute, seconds after the zero of the day."""
+    if not trip.frequencies:
+        return (trip.start_s,)
+    return (at for one in trip.frequencies if one.exact for at in range(one.start_s, one.end_s, one.headway_s))
+
+
+def _once(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(names))

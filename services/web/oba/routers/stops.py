@@ -1,0 +1,238 @@
+"""Stops and lines: where they are, what serves them, which way they run."""
+
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from models.geo import Point
+from models.network import Network, Pattern, Route, Shape, Stop
+from services.transit.model.stop_search import search, words_of
+from services.transit.serving import departure_board
+from services.web.oba.elements import references
+from services.web.oba.elements import schema as oba
+from services.web.oba.elements.index import Index
+from services.web.oba.elements.polyline import encode
+from services.web.oba.requests import MOST_LIST, Area, Asked, Asking, Count, Id, NoSuchResource, Text, Where, limited
+from services.web.oba.responses import where
+
+USUAL_FOUND = 20
+
+router = APIRouter()
+
+Sought = Annotated[str, Query(alias="input", max_length=100, description="Words of a name, or a code")]
+
+
+@where(router, "/stops-for-location.json")
+def stops_for_location(
+    asked: Asked, area: Where, query: Text = None, count: Count = None
+) -> oba.Answer[oba.Listing[oba.Stop]]:
+    """The stops around a place, the nearest first; with `query`, those of that code or name."""
+    limit = limited(count)
+    found = [stop for _, stop in asked.index.stops_in(area.box, area.centre, area.radius_m) if _means(stop, query)]
+    return _stops(asked, found[:limit], exceeded=len(found) > limit, outside=not asked.index.covers(area.box))
+
+
+@where(router, "/routes-for-location.json")
+def routes_for_location(
+    asked: Asked, area: Where, query: Text = None, count: Count = None
+) -> oba.Answer[oba.Listing[oba.Route]]:
+    """The lines that call at stops around a place, those of the nearest stop first; with `query`, of that name."""
+    limit = limited(count)
+    found = [route for route in _routes_in(asked.index, area) if _is_called(route, query)]
+    return _routes(asked, found[:limit], exceeded=len(found) > limit, outside=not asked.index.covers(area.box))
+
+
+@where(router, "/search/stop.json")
+def search_stop(asked: Asked, words: Sought, count: Count = None) -> oba.Answer[oba.Listing[oba.Stop]]:
+    """Stops by the code on the pole or by their corner, the likeliest first."""
+    limit = min(count or USUAL_FOUND, MOST_LIST)
+    found = search(asked.index.network, words)
+    return _stops(asked, found[:limit], exceeded=len(found) > limit, outside=False)
+
+
+@where(router, "/search/route.json")
+def search_route(asked: Asked, words: Sought, count: Count = None) -> oba.Answer[oba.Listing[oba.Route]]:
+    """Lines by their number or by words of their name."""
+    limit = min(count or USUAL_FOUND, MOST_LIST)
+    found = [line.route for line in departure_board.lines(asked.view, asked.now_s) if _is_called(line.route, words)]
+    return _routes(asked, found[:limit], exceeded=len(found) > limit, outside=False)
+
+
+@where(router, "/stop/{stop_id:path}.json")
+def stop(asked: Asked, stop_id: Id) -> oba.Answer[oba.Entry[oba.Stop]]:
+    """One stop."""
+    found = stop_of(asked, stop_id)
+    asked.referred.stop_context(found)
+    return asked.entry(references.stop(asked.index, found))
+
+
+@where(router, "/route/{route_id:path}.json")
+def route(asked: Asked, route_id: Id) -> oba.Answer[oba.Entry[oba.Route]]:
+    """One line."""
+    found = route_of(asked, route_id)
+    asked.referred.agency(found.agency_id)
+    return asked.entry(references.route(asked.index, found.id))
+
+
+@where(router, "/shape/{shape_id:path}.json")
+def shape(asked: Asked, shape_id: Id) -> oba.Answer[oba.Entry[oba.Path]]:
+    """A line on the ground."""
+    found = asked.index.shape(shape_id)
+    if found is None:
+        raise NoSuchResource
+    return asked.entry(path(found.points))
+
+
+@where(router, "/stops-for-route/{route_id:path}.json")
+def stops_for_route(
+    asked: Asked,
+    route_id: Id,
+    polylines: Annotated[bool, Query(alias="includePolylines", description="With the ways")] = True,
+) -> oba.Answer[oba.Entry[oba.StopsForRoute]]:
+    """The stops of a line by direction, in the order buses come to them, and its ways."""
+    found = route_of(asked, route_id)
+    network = asked.index.network
+    patterns = [network.patterns[index] for index in network.patterns_of.get(found.id, ())]
+    asked.referred.route(found.id)
+    for stop_id in in_order(pattern.stop_ids for pattern in patterns):
+        asked.referred.stop(stop_id)
+    return asked.entry(_stops_for_route(asked.index, found, patterns, polylines=polylines))
+
+
+def stop_of(asked: Asking, stop_id: str) -> Stop:
+    """The stop asked for. Raises NoSuchResource."""
+    found = asked.index.stop(stop_id)
+    if found is None:
+        raise NoSuchResource
+    return found
+
+
+def route_of(asked: Asking, route_id: str) -> Route:
+    """The line asked for. Raises NoSuchResource."""
+    found = asked.index.route(route_id)
+    if found is None:
+        raise NoSuchResource
+    return asked.index.network.routes[found]
+
+
+def path(points: Iterable[Point]) -> oba.Path:
+    """Points as a polyline."""
+    kept = tuple(points)
+    return oba.Path(length=len(kept), levels="", points=encode(kept))
+
+
+def in_order(lists: Iterable[tuple[str, ...]]) -> list[str]:
+    """All stops of several patterns, each once: the longest pattern's, and the others' behind the stop they follow."""
+    order: list[str] = []
+    for stop_ids in sorted(lists, key=len, reverse=True):
+        at = 0
+        for stop_id in stop_ids:
+            if stop_id in order:
+                at = order.index(stop_id) + 1
+            else:
+                order.insert(at, stop_id)
+                at += 1
+    return order
+
+
+def ways(shapes: Iterable[Shape]) -> Iterator[oba.Path]:
+    """The shapes as lines, each stretch drawn once: what a shape shares with those before it is left out."""
+    drawn: set[tuple[Point, Point]] = set()
+    for shape in shapes:
+        stretch: list[Point] = []
+        for here, there in pairwise(shape.points):
+            if (here, there) in drawn:
+                if stretch:
+                    yield path(stretch)
+                stretch = []
+                continue
+            drawn.add((here, there))
+            stretch = [*stretch, there] if stretch else [here, there]
+        if stretch:
+            yield path(stretch)
+
+
+def _stops_for_route(index: Index, route: Route, patterns: list[Pattern], *, polylines: bool) -> oba.StopsForRoute:
+    directions: dict[str, list[Pattern]] = {}
+    for pattern in patterns:
+        directions.setdefault(str(pattern.direction_id or 0), []).append(pattern)
+    groups = [_group(index, name, directions[name], polylines=polylines) for name in sorted(directions)]
+    stop_ids = [index.stop_id(one) for one in in_order(pattern.stop_ids for pattern in patterns)]
+    lines = list(ways(_shapes(patterns))) if polylines else []
+    whole = oba.StopGrouping(
+        type="direction",
+        ordered=True,
+        stop_groups=groups,
+        id="direction",
+        name=oba.Name(name=route.long_name, names=[route.long_name], type="route"),
+        polylines=lines,
+        stop_ids=stop_ids,
+    )
+    return oba.StopsForRoute(
+        route_id=index.route_id(route.id), stop_ids=stop_ids, stop_groupings=[whole], polylines=lines
+    )
+
+
+def _group(index: Index, direction: str, patterns: list[Pattern], *, polylines: bool) -> oba.StopGroup:
+    name = _destination(index.network, patterns)
+    return oba.StopGroup(
+        id=direction,
+        name=oba.Name(name=name, names=[name], type="destination"),
+        polylines=list(ways(_shapes(patterns))) if polylines else [],
+        stop_ids=[index.stop_id(one) for one in in_order(pattern.stop_ids for pattern in patterns)],
+        sub_groups=[],
+    )
+
+
+def _destination(network: Network, patterns: list[Pattern]) -> str:
+    """Where most trips say they go, else the last stop."""
+    signs = [trip.headsign for pattern in patterns for trip in network.trips_along[pattern.index] if trip.headsign]
+    return max(sorted(set(signs)), key=signs.count) if signs else network.stops[patterns[0].stop_ids[-1]].name
+
+
+def _shapes(patterns: list[Pattern]) -> list[Shape]:
+    """Their shapes, each once, the longest first."""
+    return sorted({one.shape.id: one.shape for one in patterns}.values(), key=lambda one: -one.length_m)
+
+
+def _routes_in(index: Index, area: Area) -> list[Route]:
+    found: dict[str, None] = {}
+    for _, stop in index.stops_in(area.box, area.centre, area.radius_m):
+        found.update(dict.fromkeys(index.routes_at.get(stop.id, ())))
+    return [index.network.routes[route_id] for route_id in found]
+
+
+def _means(stop: Stop, query: str | None) -> bool:
+    """Whether a stop has that code, or a name with all those words."""
+    if not query or not query.strip():
+        return True
+    asked, wanted = query.strip().casefold(), words_of(query)
+    return asked in (stop.code.casefold(), stop.id.casefold()) or (
+        bool(wanted) and set(wanted) <= set(words_of(stop.name))
+    )
+
+
+def _is_called(route: Route, query: str | None) -> bool:
+    """Whether a line has that number, or a name with all those words."""
+    if not query or not query.strip():
+        return True
+    wanted = words_of(query)
+    return query.strip().casefold() == route.short_name.casefold() or (
+        bool(wanted) and set(wanted) <= {*words_of(route.short_name), *words_of(route.long_name)}
+    )
+
+
+def _stops(asked: Asking, found: list[Stop], *, exceeded: bool, outside: bool) -> oba.Answer[oba.Listing[oba.Stop]]:
+    for one in found:
+        asked.referred.stop_context(one)
+    told = [references.stop(asked.index, one) for one in found]
+    return asked.listing(told, limit_exceeded=exceeded, out_of_range=outside)
+
+
+def _routes(asked: Asking, found: list[Route], *, exceeded: bool, outside: bool) -> oba.Answer[oba.Listing[oba.Route]]:
+    for one in found:
+        asked.referred.agency(one.agency_id)
+    told = [references.route(asked.index, one.id) for one in found]
+    return asked.listing(told, limit_exceeded=exceeded, out_of_range=outside)

@@ -1,0 +1,115 @@
+"""Why an alert is what it is, in words: the numbers a rule left behind, with their names, units and limits. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from math import isfinite
+from typing import Any
+
+from models.alert import NAR, Cause
+from models.reading import Flag
+from services.web.pages.language import Words
+
+_DECIMALS = {"m": 2, "mm": 1, "kmh": 0, "min": 0, "mmh": 0, "v": 1, "points": 2, "score": 1}
+_UNITS = {"m": "m", "mm": "mm", "kmh": "km/h", "min": "min", "mmh": "mm/h", "v": "V"}
+_COLOUR_KEYS = ("rain", "upstream", "stage", "proven")
+_COLOURS = frozenset(NAR)
+MOST_LINES = 40
+MOST_LETTERS = 300
+
+
+def lines(words: Words, evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Each number as (what it is, how much). A key without words in the dictionary is shown as it is stored."""
+    shown = [(key, value) for key, value in evidence.items() if value is not None][:MOST_LINES]
+    return [(_label(words, key), _text(words, key, value)[:MOST_LETTERS]) for key, value in shown]
+
+
+def headline(words: Words, nar: NAR, cause: str, evidence: Mapping[str, Any]) -> str | None:
+    """What speaks for `nar` in a few words: a value against its threshold, or the rain; None where nothing does."""
+    if cause == Cause.UPSTREAM:
+        return None
+    if cause == Cause.RAIN:
+        return _rain_headline(words, nar, evidence)
+    match evidence:
+        case {"level_m": float() | int() as value}:
+            return _against(words, value, "m", 2, _of_colour(evidence.get("thresholds_m"), nar))
+        case {"fastest_over_kmh": float() | int() as over, "limit_kmh": float() | int() as limit}:
+            return _against(words, limit + over, "km/h", 0, limit)
+    return None
+
+
+def _rain_headline(words: Words, nar: NAR, evidence: Mapping[str, Any]) -> str | None:
+    """The shortest window whose rain reached the colour's threshold; else what fell in the shortest known."""
+    fallen = [(window, evidence.get(f"rain_{window}_mm")) for window in ("15_min", "1_h", "3_h")]
+    known = [(window, amount) for window, amount in fallen if isinstance(amount, float | int)]
+    limits = {window: _of_colour(evidence.get(f"in_{window}_mm"), nar) for window, _ in known}
+    reached = [one for one in known if (limit := limits[one[0]]) is not None and one[1] >= limit]
+    for window, amount in (reached or known)[:1]:
+        return words(f"rain.within_{window}", amount=_against(words, amount, "mm", 1, limits[window]))
+    return None
+
+
+def _against(words: Words, value: float, unit: str, decimals: int, threshold: object) -> str:
+    measured = f"{words.number(value, decimals)} {unit}"
+    if not isinstance(threshold, float | int):
+        return measured
+    return words("alert.against", value=measured, threshold=f"{words.number(threshold, decimals)} {unit}")
+
+
+def _of_colour(thresholds: Any, nar: NAR) -> float | None:
+    match thresholds:
+        case [float() | int(), float() | int(), float() | int()] if nar:
+            return float(thresholds[nar - 1])
+    return None
+
+
+def _label(words: Words, key: str) -> str:
+    return words(f"evidence.{key}") if words.has(f"evidence.{key}") else key
+
+
+def _text(words: Words, key: str, value: object) -> str:
+    match value:
+        case bool():
+            return words("yes" if value else "no")
+        case int() | float():
+            return _number(words, key, value)
+        case str():
+            return _moment(words, value) if key.endswith("_at") else value
+        case Mapping():
+            inside = ((_label(words, str(inner)), _text(words, str(inner), one)) for inner, one in value.items())
+            return "; ".join(f"{label}: {text}" for label, text in inside)
+        case Sequence():
+            return _flags(words, value) if key == "flags" else " · ".join(_text(words, key, one) for one in value)
+    return str(value)
+
+
+def _number(words: Words, key: str, value: float) -> str:
+    if isinstance(value, int) and key == "flags":
+        return _flags(words, [flag.name for flag in Flag(value)])
+    if key in _COLOUR_KEYS and value in _COLOURS:
+        return words(f"nar.{NAR(int(value)).name.lower()}")
+    return _amount(words, key, float(value))
+
+
+def _flags(words: Words, names: Sequence[object]) -> str:
+    keys = [(f"flag.{name}".lower(), str(name)) for name in names]
+    return ", ".join(words(key) if words.has(key) else name for key, name in keys) or words("station.good")
+
+
+def _amount(words: Words, key: str, value: float) -> str:
+    if not isfinite(value):
+        return str(value)
+    ending = key.rsplit("_", 1)[-1]
+    if ending == "s":
+        return words.span(value)
+    if key.startswith(("chance", "raise_chance", "share")):
+        return f"{words.number(100 * value)} %"
+    decimals = _DECIMALS.get(ending, 0 if value.is_integer() else 2)
+    return f"{words.number(value, decimals)} {_UNITS.get(ending, '')}".rstrip()
+
+
+def _moment(words: Words, value: str) -> str:
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return words.full(at) if at.tzinfo else value

@@ -1,0 +1,177 @@
+"""Templates to answers: who looks, in which language, at which moment; and every refusal as a page."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import Connection, Row, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from starlette.exceptions import HTTPException
+
+from models.alert import NAR
+from services.actions import LONGEST_NOTE
+from services.queries.alerts.alert_history import MOST_ALERTS
+from services.queries.city.city import UNLOADED, CityNow, city_now
+from services.runtime.problem import Refusal
+from services.web.access import LONGEST_TOKEN, operator_of
+from services.web.context import Now, Snapshot, context_of
+from services.web.live.stream_position import Position
+from services.web.pages import static_files
+from services.web.pages.evidence import headline, lines
+from services.web.pages.language import COOKIE, LANGUAGES, Words, choose
+from services.web.pages.phrases import cause, note, summary
+
+REFRESH_S = 60
+"""How often a page without JavaScript loads itself again."""
+YEAR_S = 365 * 86_400
+MOST_PARTS = 8
+NOW_HEADER = "X-Vigia-Now"
+"""The time a part was rendered at, milliseconds since 1970: the browser's clock is not asked."""
+
+ENVIRONMENT = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+ENVIRONMENT.globals |= {
+    "NAR": NAR,
+    "MOST_ALERTS": MOST_ALERTS,
+    "MOST_NOTE": LONGEST_NOTE,
+    "LONGEST_TOKEN": LONGEST_TOKEN,
+    "static_version": static_files.VERSION,
+    "refresh_s": REFRESH_S,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who looks at a page, when, in which words, and in which city."""
+
+    request: Request
+    now: datetime
+    words: Words
+    city: CityNow
+    operator: str | None
+    position: str
+    """In the live stream: what the page does not show yet comes after it."""
+
+    @property
+    def pace(self) -> float:
+        """How many times as fast as real time the clock runs."""
+        return context_of(self.request).pace
+
+
+def _visit(request: Request, snapshot: Snapshot, now: Now) -> Visit:
+    city = city_now(snapshot)
+    operator = operator_of(request, snapshot) if request.method == "GET" else None
+    return Visit(request, now, Words(_language(request), city.zone), city, operator, _position(snapshot))
+
+
+def _position(transaction: Connection) -> str:
+    """How far into the live stream this transaction sees."""
+    now_s = "SELECT extract(epoch FROM now())::bigint, pg_current_snapshot()::text"
+    taken_s, snapshot = transaction.execute(text(now_s)).one()
+    return str(Position(taken_s, snapshot, snapshot))
+
+
+Visitor = Annotated[Visit, Depends(_visit)]
+
+
+def _language(request: Request) -> str:
+    asked, accept = request.query_params.get("lang"), request.headers.get("accept-language")
+    return choose(asked, request.cookies.get(COOKIE), accept)
+
+
+def page(visit: Visit, template: str, status: int = HTTPStatus.OK, /, **values: object) -> HTMLResponse:
+    """A whole page. A language asked for in the address is remembered."""
+    html = ENVIRONMENT.get_template(template).render(_everywhere(visit) | values)
+    response = HTMLResponse(
+        html, status, headers={"Vary": "Accept-Language, Cookie", "Content-Language": visit.words.language}
+    )
+    if visit.request.query_params.get("lang") in LANGUAGES:
+        response.set_cookie(COOKIE, visit.words.language, max_age=YEAR_S, httponly=True, samesite="lax")
+    return response
+
+
+def live_page(
+    visit: Visit, template: str, part_names: tuple[str, ...], wanted: list[str], **values: object
+) -> HTMLResponse:
+    """A page made of parts, or only the `wanted` ones of them, for a browser that has the rest already."""
+    everywhere = _everywhere(visit) | values
+    if wanted:
+        shown = [name for name in part_names if name in wanted]
+        parts = [ENVIRONMENT.get_template(f"parts/{name}.html").render(everywhere) for name in shown]
+        return HTMLResponse("\n".join(parts), headers={NOW_HEADER: str(round(visit.now.timestamp() * 1000))})
+    live = {
+        "part_names": part_names,
+        "still": "quieta" in visit.request.query_params,
+        "pace": visit.pace,
+        "position": visit.position,
+        "browser_words": visit.words.starting("span.") | visit.words.starting("live."),
+    }
+    return page(visit, template, **values, **live)
+
+
+def _everywhere(visit: Visit) -> dict[str, object]:
+    words = visit.words
+
+    def evidence(row: Row[Any]) -> list[tuple[str, str]]:
+        return lines(words, row.evidence)
+
+    return {
+        "w": words,
+        "now": visit.now,
+        "city_name": visit.city.name,
+        "operator": visit.operator,
+        "notes": (),
+        "cause": lambda row: cause(words, row),
+        "headline": lambda alert: headline(words, NAR(alert.nar), alert.cause, alert.evidence),
+        "evidence": evidence,
+        "summary": lambda shown: summary(words, shown),
+        "note": lambda said: note(words, said),
+    }
+
+
+class PageRoute(APIRoute):
+    """A route for people: whatever goes wrong is a page in their language that says what to do."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The route's handler, with refusals and a lost database turned into pages."""
+        handle = super().get_route_handler()
+
+        async def handle_for_people(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except Refusal as refusal:
+                return self.refused(request, refusal.status, str(refusal))
+            except (RequestValidationError, HTTPException) as error:
+                missing = isinstance(error, RequestValidationError) and request.method == "GET"
+                return self.refused(request, HTTPStatus.NOT_FOUND if missing else HTTPStatus.BAD_REQUEST, None)
+            except (OperationalError, NoConnectionFree):
+                return page(_stranger(request), "outage.html", HTTPStatus.SERVICE_UNAVAILABLE)
+
+        return handle_for_people
+
+    def refused(self, request: Request, status: int, detail: str | None) -> Response:
+        """The page that says no; `detail` is the refusal's own, None where the request itself is wrong."""
+        visit = _stranger(request)
+        usual = "refusal.missing" if status == HTTPStatus.NOT_FOUND else "refusal.other"
+        said = note(visit.words, detail) if detail else visit.words(usual)
+        return page(visit, "refusal.html", status, detail=said, unknown=status == HTTPStatus.UNAUTHORIZED)
+
+
+def _stranger(request: Request) -> Visit:
+    """A visit of which the database can say nothing."""
+    words = Words(_language(request), UNLOADED.zone)
+    return Visit(request, context_of(request).clock(), words, UNLOADED, operator=None, position="")

@@ -1,0 +1,136 @@
+"""Every error as a problem that says what to do (RFC 9457, application/problem+json)."""
+
+import logging
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from pydantic.json_schema import models_json_schema
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from starlette.exceptions import HTTPException
+
+from services.runtime.problem import Refusal
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+MOST_FAULTS = 20
+RETRY_S = 5
+
+
+class Fault(BaseModel):
+    """One thing wrong with a request."""
+
+    where: str = Field(description="The parameter or field", examples=["query limit"])
+    what: str = Field(description="What is wrong with it", examples=["Input should be less than or equal to 1000"])
+
+
+class Problem(BaseModel):
+    """Why a request was not fulfilled."""
+
+    type: str = Field(description="Names the sort of problem; stable", examples=["urn:vigia:problem:no-such-alert"])
+    title: str = Field(description="The sort in words", examples=["Not Found"])
+    status: int = Field(description="The HTTP status", examples=[404])
+    detail: str = Field(description="What happened and what to do", examples=["There is no alert of that number."])
+    faults: list[Fault] = Field(default_factory=list, description="What is wrong with a malformed request")
+
+
+class UnknownParameter(Refusal):
+    """La dirección lleva un parámetro desconocido. / The address carries an unknown parameter."""
+
+
+def answer(
+    sort: str,
+    status: int,
+    detail: str,
+    *,
+    faults: list[Fault] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """A problem as a response. `sort`: a CamelCase name."""
+    problem = Problem(
+        type="urn:vigia:problem:" + re.sub(r"(?<=[a-z])(?=[A-Z])", "-", sort).lower(),
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        faults=faults or [],
+    )
+    return JSONResponse(problem.model_dump(), status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Make every way a request can fail a problem."""
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _database_away)
+    app.add_exception_handler(NoConnectionFree, _database_away)
+    app.add_exception_handler(Exception, _bug)
+
+
+def _refused(_request: Request, refusal: Exception) -> JSONResponse:
+    assert isinstance(refusal, Refusal)
+    headers = {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
+    if refusal.retry_after_s is not None:
+        headers["Retry-After"] = str(refusal.retry_after_s)
+    return answer(type(refusal).__name__, refusal.status, str(refusal), headers=headers)
+
+
+def _malformed(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        Fault(where=" ".join(map(str, fault["loc"])), what=fault["msg"]) for fault in error.errors()[:MOST_FAULTS]
+    ]
+    detail = "El pedido está mal formado. / The request is malformed."
+    return answer("Malformed", HTTPStatus.UNPROCESSABLE_ENTITY, detail, faults=faults)
+
+
+def _http(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    phrase = HTTPStatus(error.status_code).phrase
+    return answer(phrase.title().replace(" ", ""), error.status_code, str(error.detail), headers=error.headers)
+
+
+def _database_away(_request: Request, error: Exception) -> JSONResponse:
+    log.warning("the database did not answer", extra={"action": "serve", "trouble": str(error.__cause__ or error)})
+    detail = "La base de datos no responde a tiempo. / The database does not answer in time."
+    return answer("DatabaseAway", HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(RETRY_S)})
+
+
+def _bug(_request: Request, _error: Exception) -> JSONResponse:
+    # The server logs the traceback; the person learns nothing of our insides.
+    detail = "Falló algo de nuestro lado; quedó registrado. / Something failed on our side; it was logged."
+    return answer("Bug", HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+
+def problems() -> dict[int | str, dict[str, Any]]:
+    """How a documented request can fail besides being malformed; `as_problems` says what such an answer holds."""
+    wrong = (400, 401, 403, 404, 409, 413, 429, 503)
+    return {status: {"description": HTTPStatus(status).phrase} for status in wrong}
+
+
+def as_problems(openapi: dict[str, Any]) -> dict[str, Any]:
+    """The same OpenAPI description with every error as what it is: a problem.
+
+    Told here once: named with each route, it would be made a model of its own for each of hundreds of answers.
+    """
+    components = "#/components/schemas/"
+    for path in openapi["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if status >= "400":
+                    response["content"] = {MEDIA_TYPE: {"schema": {"$ref": f"{components}Problem"}}}
+    schemas = openapi["components"]["schemas"]
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    _, described = models_json_schema(
+        [(one, "serialization") for one in (Problem, Fault)], ref_template=components + "{model}"
+    )
+    schemas.update(described["$defs"])
+    return openapi

@@ -1,0 +1,68 @@
+"""A bus's position as HSL's high-frequency positioning, version 2, writes it: topic and payload.
+
+Source: HSL, "High-frequency positioning" (digitransit.fi), with the signs of the south and west kept on whole degrees.
+"""
+
+from datetime import UTC, datetime
+from math import trunc
+
+import orjson
+
+from models.geo import Point
+from models.network import Network
+from simulators.buses.sightings import Look
+from simulators.devices.sensors import written
+
+ROOT = "/hfp/v2"
+BEHIND = 2
+"""The next stop shown is this many stops old, as such fields are."""
+UNSAFE = str.maketrans("/+#", "---")
+
+
+def message(network: Network, vehicle: tuple[int, int], look: Look) -> tuple[str, bytes]:
+    """One `vp` event. `vehicle`: the operator's number and the vehicle's. Without a journey it is a dead run."""
+    operator, number = vehicle
+    base = f"ongoing/vp/bus/{operator:04d}/{number:05d}"
+    said: dict[str, object] = {
+        "oper": operator,
+        "veh": number,
+        "tst": written(datetime.fromtimestamp(look.at, UTC)),
+        "tsi": int(look.at),
+        "spd": round(look.speed_ms, 2),
+        "hdg": 0,
+        "lat": round(look.point[0], 6),
+        "long": round(look.point[1], 6),
+        "acc": 0.0,
+        "odo": 0,
+        "drst": None,
+        "loc": "GPS",
+    }
+    journey = look.journey
+    if journey is None:
+        return f"{ROOT}/deadrun/{base}", orjson.dumps({"VP": said})
+    pattern = network.patterns[journey.trip.pattern]
+    start = f"{journey.start_s // 3600 % 24:02d}:{journey.start_s // 60 % 60:02d}"
+    direction = str((pattern.direction_id or 0) + 1)
+    said |= {
+        "desi": network.routes[pattern.route_id].short_name,
+        "dir": direction,
+        "route": pattern.route_id,
+        "stop": None,
+        "start": start,
+        "oday": f"{journey.service_date:%Y-%m-%d}",
+        "jrn": journey.start_s // 60,
+        "line": pattern.index,
+        "dl": -round(look.late_s),
+        "occu": look.occupancy,
+    }
+    sign = journey.trip.headsign.translate(UNSAFE)
+    stale = pattern.stop_ids[max(0, look.leg.position + 1 - BEHIND) % len(pattern.stop_ids)]
+    there = f"{pattern.route_id}/{direction}/{sign}/{start}/{stale}/{_geohash(look.point)}"
+    return f"{ROOT}/journey/{base}/{there}", orjson.dumps({"VP": said})
+
+
+def _geohash(point: Point) -> str:
+    """Level 0 (always sent whole) and the place: whole degrees with their sign, then digit by digit."""
+    lat, lon = (f"{abs(value):.3f}".partition(".")[2] for value in point)
+    digits = "/".join(a + b for a, b in zip(lat, lon, strict=True))
+    return f"0/{trunc(point[0])};{trunc(point[1])}/{digits}"

@@ -1,0 +1,1 @@
+"""What do simulated devices send, and what goes wrong on the way? Imports simulators.environment."""

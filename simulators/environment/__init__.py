@@ -1,0 +1,1 @@
+"""What happens in the simulated city: rain, streams, traffic? Imports only models."""

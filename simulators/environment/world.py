@@ -1,0 +1,93 @@
+"""A seeded city: rain over its basins, streams that answer it, tide and traffic, minute by minute of simulated time."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from random import Random
+from zlib import crc32
+
+import numpy as np
+
+from models.place import Basin, City, Station
+from simulators.environment.streams import Streams
+from simulators.environment.traffic import Vehicle, vehicles
+from simulators.environment.weather import MINUTE, Point, Sky, Weather
+
+SPIN_UP = timedelta(days=2)
+
+
+class World:
+    """The city at one minute. The same city, weather, seed and start give the same world.
+
+    It is run from `SPIN_UP` before `start`, so that soil and streams remember the weather before it.
+    """
+
+    def __init__(self, city: City, weather: Weather, seed: int, start: datetime, busy: float = 1.0) -> None:
+        self.city = city
+        self._seed = seed
+        self._busy = busy
+        self._stations = {station.id: station for station in city.stations}
+        self.streams = Streams(city.stations)
+        places = [(one.latitude, one.longitude) for one in city.stations]
+        lands = [_land(self._stations[name], city.basins) for name in self.streams.reaches]
+        self._sky = Sky(weather, [*places, *lands], seed)
+        self._fallen_mm = np.zeros(len(places))
+        self._last_mm = np.zeros(len(places))
+        self._place = {station.id: number for number, station in enumerate(city.stations)}
+        self.now = _whole_minute(start) - SPIN_UP
+        while self.now < start - MINUTE:
+            self.step()
+        self._fallen_mm[:] = 0.0
+
+    def step(self) -> None:
+        """One minute further."""
+        rain_mm = self._sky.rain_mm(self.now)
+        count = len(self._place)
+        self._last_mm = rain_mm[:count]
+        self._fallen_mm += self._last_mm
+        self.streams.step(dict(zip(self.streams.reaches, rain_mm[count:].tolist(), strict=True)))
+        self.now += MINUTE
+
+    def level_m(self, station: str) -> float:
+        """The water at a station; dry where nothing drains to it and no tide comes."""
+        return self.streams.level_m(station, self.now)
+
+    def fallen_mm(self, station: str) -> float:
+        """All rain at a station since the world's start."""
+        return float(self._fallen_mm[self._place[station]])
+
+    def rain_mm(self) -> float:
+        """The last minute's rain, on average over all stations."""
+        return float(self._last_mm.mean()) if len(self._last_mm) else 0.0
+
+    def flooded(self) -> tuple[Point, ...]:
+        """Where a stream stands higher than its bed."""
+        return tuple(
+            (one.latitude, one.longitude)
+            for one in self._stations.values()
+            if one.catchment is not None and self.level_m(one.id) > one.catchment.bankfull_m
+        )
+
+    def passing(self, station: str) -> Sequence[Vehicle]:
+        """The vehicles of the minute that begins, at a station on a street; none where no street is."""
+        street = self._stations[station].street
+        if street is None:
+            return ()
+        random = Random(crc32(f"{self._seed}/{station}/{self.now.timestamp()}".encode()))
+        rain_mm = float(self._last_mm[self._place[station]])
+        return list(vehicles(street, self.now.astimezone(self.city.zone), rain_mm, random, self._busy))
+
+
+def _whole_minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
+
+
+def _land(station: Station, basins: Sequence[Basin]) -> Point:
+    """Where a station's own land lies: half way from the station to the middle of its basin; schematic."""
+    here = (station.latitude, station.longitude)
+    for basin in basins:
+        if basin.id == station.basin:
+            corners = [corner for outline in basin.outlines for corner in outline[1:]]
+            latitude = sum(corner[1] for corner in corners) / len(corners)
+            longitude = sum(corner[0] for corner in corners) / len(corners)
+            return ((here[0] + latitude) / 2, (here[1] + longitude) / 2)
+    return here

@@ -1,0 +1,109 @@
+"""The next batch is judged while the one before commits: the tables must say the same, whatever becomes of that one."""
+
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from models.reading import Message
+from models.rows import StaleMemory
+from services.city.load import load
+from services.pipeline.batch import Batch
+from services.pipeline.road import Pipeline
+from services.runtime.clock import Every
+from services.runtime.retry import DATABASE_LOST
+from tests.seeds import la_plata
+from tests.services.pipeline.test_deferred_writes import NOON, TOLD, Clock, story, told
+
+SWEEP = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+class Town:
+    """A pipeline that is always told what comes next, and loses its database now and then."""
+
+    def __init__(self, database: Engine, random: Random) -> None:
+        self.database, self.random, self.clock = database, random, Clock()
+        self.pipeline = Pipeline(database, self.clock, lane=None, remember=Every(3600.0))
+        self.ready = self.lost = 0
+
+    def carries(self, batches: list[list[Message]]) -> None:
+        following: Batch | None = None
+        for place, messages in enumerate(batches):
+            self.clock.now = messages[0].received_at + timedelta(seconds=1)
+            batch, following = following or self.pipeline.batch(messages), None
+            if place + 1 < len(batches) and self.random.random() < 0.9:
+                following = self.pipeline.batch(batches[place + 1])
+            self.ready += batch.ready is not None
+            if self.random.random() < 0.1:
+                self.pipeline.write_down()
+            while True:
+                try:
+                    self.pipeline.carry_batch(batch, lambda one=following: self.asked(one))  # type: ignore[misc]
+                    break
+                except DATABASE_LOST:
+                    self.lost += 1
+
+    def asked(self, following: Batch | None) -> Batch | None:
+        """In the middle of a transaction."""
+        if self.random.random() < 0.05:
+            with self.database.connect() as another:
+                another.execute(text(SWEEP))
+        return following
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_judged_ahead_or_in_its_turn_the_tables_say_the_same(database: Engine, seed: int) -> None:
+    with database.begin() as transaction:
+        load(transaction, la_plata(), NOON)
+    random = Random(seed)
+    batches = story(random, 160)
+    with database.connect() as reference:
+        expected = told(reference, batches, 0.0, None)
+        reference.rollback()
+    town = Town(database, random)
+    town.carries(batches)
+    town.pipeline.close()
+    town.pipeline.carry(batches[-1])
+    town.pipeline.close()
+    with database.connect() as transaction:
+        found = [[tuple(row) for row in transaction.execute(text(query))] for query in TOLD]
+    assert len(expected[2]) > 2, "nothing happened in this story"
+    assert town.ready > 30, "hardly anything was judged ahead"
+    assert town.lost > 2, "the database was never lost"
+    for query, one, other in zip(TOLD, expected, found, strict=True):
+        assert other == one, f"seed {seed}: {query}"
+
+
+def test_what_was_judged_ahead_of_a_commit_that_failed_is_judged_again(
+    database: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with database.begin() as transaction:
+        load(transaction, la_plata(), NOON)
+    town = Town(database, Random(0))
+    batches = [batch for batch in story(Random(7), 40) if len(batch) == 2]
+    town.clock.now = NOON
+    for batch in batches[:5]:
+        town.pipeline.carry(batch)
+    first, second = town.pipeline.batch(batches[5]), town.pipeline.batch(batches[6])
+
+    def stale(*_: object, **__: Any) -> None:
+        raise StaleMemory
+
+    with monkeypatch.context() as patch:
+        patch.setattr("services.pipeline.road.committing", stale)
+        town.pipeline.carry_batch(first, lambda: second)
+    assert town.pipeline.counts.set_aside == 2
+    never_judged = second.ready
+    assert never_judged is None
+    town.pipeline.carry_batch(first, lambda: second)
+    assert second.ready is not None
+    town.pipeline.forget()
+    town.pipeline.carry_batch(second)
+    town.pipeline.close()
+    with database.connect() as transaction:
+        assert transaction.execute(text("SELECT count(*) FROM river_readings")).scalar_one() == 14

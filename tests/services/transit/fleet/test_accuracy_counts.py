@@ -1,0 +1,79 @@
+"""Estimates that came true, summed: each benchmark by its own limits and bins."""
+
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from services.transit.fleet.accuracy_counts import Sums, tallied
+from services.transit.fleet.fleet import Score
+
+ZONE = ZoneInfo("America/Argentina/Buenos_Aires")
+LATE_EVENING = 1_772_506_800.0  # 2026-03-03 03:00 UTC, midnight in the city
+
+
+def score(*, ahead_s: float, error_s: float, at: float = LATE_EVENING - 1, **more: object) -> Score:
+    fields = {"route_id": "307", "told_s": ahead_s - error_s, "rider_error_s": error_s + 60, "inside": True} | more
+    return Score(at=at, horizon_s=ahead_s, error_s=error_s, **fields)  # type: ignore[arg-type]
+
+
+def sums(*scores: Score) -> Sums:
+    (row,) = tallied(scores, ZONE)
+    return Sums(*row[5:])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "error_s", "accurate"),
+    [
+        (100, -30, True),
+        (100, -31, False),
+        (100, 90, True),
+        (100, 91, False),
+        (179.9, 90, True),
+        (180, 150, True),
+        (400, 210, True),
+        (400, 211, False),
+        (700, 270, True),
+        (700, -91, False),
+        (900, 0, False),  # the benchmark says nothing of what is further ahead
+    ],
+)
+def test_the_eta_benchmark_judges_by_how_far_ahead_the_bus_really_was(
+    ahead_s: float, error_s: float, accurate: bool
+) -> None:
+    assert sums(score(ahead_s=ahead_s, error_s=error_s)).eta_accurate == accurate
+
+
+@pytest.mark.parametrize(
+    ("told_s", "error_s", "accurate"),
+    [(170, 60, True), (170, 61, False), (190, 120, True), (370, -150, True), (730, 360, True), (1_810, 0, False)],
+)
+def test_the_mbta_judges_by_how_far_ahead_it_was_told(told_s: float, error_s: float, accurate: bool) -> None:
+    assert sums(score(ahead_s=500, error_s=error_s, told_s=told_s)).mbta_accurate == accurate
+
+
+def test_sums_add_up_and_late_is_positive() -> None:
+    both = sums(score(ahead_s=300, error_s=-30), score(ahead_s=310, error_s=50, inside=False))
+    assert (both.n, both.sum_error_s, both.sum_absolute_s, both.sum_square_s2) == (2, 20, 80, 3_400)
+    assert (both.sum_rider_error_s, both.sum_rider_absolute_s, both.inside) == (140, 140, 1)
+    assert (both.eta_accurate, both.rider_accurate) == (2, 2)
+
+
+def test_rows_are_told_apart_by_line_horizon_and_the_citys_own_day() -> None:
+    rows = tallied(
+        [
+            score(ahead_s=100, error_s=0),
+            score(ahead_s=100, error_s=0, at=LATE_EVENING),
+            score(ahead_s=100, error_s=0, route_id="214"),
+            score(ahead_s=1_700, error_s=0),
+            score(ahead_s=1_801, error_s=0),
+            score(ahead_s=-5, error_s=0),
+        ],
+        ZONE,
+    )
+    assert [row[:5] for row in rows] == [
+        (date(2026, 3, 2), 23, "214", 0, 0),
+        (date(2026, 3, 2), 23, "307", 0, 0),
+        (date(2026, 3, 2), 23, "307", 4, 3),
+        (date(2026, 3, 3), 0, "307", 0, 0),
+    ]

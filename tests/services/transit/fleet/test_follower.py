@@ -1,0 +1,391 @@
+"""Buses followed in the pipeline's transaction: what a rider is told stands in a row as soon as the position does."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import psycopg
+import pytest
+from google.transit.gtfs_realtime_pb2 import FeedMessage, VehiclePosition
+from sqlalchemy import Engine, text
+
+from ingest.mqtt.receiver import Broker, Tls
+from models.geo import point_at
+from models.network import Journey, Network
+from models.reading import Message
+from services.pipeline.road import Pipeline
+from services.transit.fleet import follower
+from services.transit.fleet.fleet import Fleet, Followed
+from services.transit.fleet.follower import Follower
+from services.transit.model.position_report import Report
+from services.transit.model.prediction import Basis, Coming, Outlook, Phase
+from services.transit.sources.relay import relay
+from services.transit.timetable import versions
+from services.upkeep.retention import retain
+from tests import transit_city
+from tests.transit_city import MONDAY
+
+PERIOD_S = 30
+TOPIC = "vigia/v1/laplata/bus/{}"
+
+
+@dataclass
+class Street:
+    """A pipeline on a database where the small city's timetable is in force, at a time of the test's own."""
+
+    database: Engine
+    network: Network
+    now: datetime
+    pipeline: Pipeline = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Another process goes on."""
+        self.pipeline = Pipeline(self.database, lambda: self.now, None, buses=Follower())
+
+    def journey(self, trip_id: str) -> Journey:
+        found = self.network.journey(trip_id, MONDAY)
+        assert found is not None
+        return found
+
+    def say(self, at: float, *messages: tuple[str, dict[str, object]]) -> None:
+        """Positions of vehicles, heard a second after."""
+        self.now = datetime.fromtimestamp(at + 1, UTC)
+        self.pipeline.carry(
+            [
+                Message(TOPIC.format(name), json.dumps({"observed_at": at} | said).encode(), self.now)
+                for name, said in messages
+            ]
+        )
+
+    def drive(self, journey: Journey, name: str, start_s: int, end_s: int, late_s: int = 0, **claims: object) -> None:
+        """Report every PERIOD_S of a bus that keeps to its plan, from and to so long after its planned start."""
+        for since_s in range(start_s, end_s, PERIOD_S):
+            self.say(journey.start_at + since_s, (name, self.place(journey, since_s - late_s) | claims))
+
+    def place(self, journey: Journey, since_s: float) -> dict[str, object]:
+        """Where a bus on time is so long after its start."""
+        pattern = self.network.patterns[journey.trip.pattern]
+        lat, lon = point_at(pattern.shape.points, pattern.shape.along_m, _metres(journey, pattern.stop_m, since_s))
+        return {"lat": lat, "lon": lon}
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with self.database.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(query))]
+
+    def outlook(self, name: str) -> Outlook:
+        ((said,),) = self.rows(f"SELECT outlook FROM vehicle_outlooks WHERE vehicle = 'laplata.{name}'")
+        return msgspec.json.decode(str(said), type=Outlook)
+
+
+def _metres(journey: Journey, stop_m: Sequence[float], since_s: float) -> float:
+    timing = journey.trip.timing
+    for position in range(1, len(stop_m)):
+        left, arrived = timing.departures_s[position - 1], timing.arrivals_s[position]
+        if since_s <= arrived:
+            share = max(0.0, since_s - left) / (arrived - left)
+            return stop_m[position - 1] + share * (stop_m[position] - stop_m[position - 1])
+    return stop_m[-1]
+
+
+@pytest.fixture
+def street(database: Engine) -> Iterator[Street]:
+    with database.begin() as transaction:
+        transaction.execute(text("INSERT INTO configuration (version, city) VALUES (1, '{}')"))
+        stored = versions.store(transaction, transit_city.network(), "test", datetime(2026, 3, 1, tzinfo=UTC))
+    here = Street(database, stored.network, datetime(2026, 3, 2, 10, tzinfo=UTC))
+    yield here
+    here.pipeline.close()
+
+
+def test_a_bus_on_its_way_has_an_outlook_for_each_coming_stop(street: Street) -> None:
+    journey = street.journey("10-0720")
+    street.drive(journey, "one", 0, 240, trip_id="10-0720", start_date="20260302", occupancy=40)
+    outlook = street.outlook("one")
+    assert outlook.version == street.network.version
+    assert (outlook.place.phase, outlook.place.trip_id, outlook.occupancy) == (Phase.IN_PROGRESS, "10-0720", 40)
+    coming = outlook.coming[0]
+    assert coming.first == 3
+    assert [round(at - journey.start_at) for at in coming.p50] == pytest.approx([225, 315, 390], abs=60)
+    ((observed_at,),) = street.rows("SELECT observed_at FROM vehicle_outlooks")
+    assert observed_at.timestamp() == outlook.place.at
+
+
+def test_stops_that_were_passed_are_visits_and_estimates_that_came_true_are_scored(street: Street) -> None:
+    street.drive(street.journey("10-0720"), "one", 0, 480, trip_id="10-0720")
+    visits = street.rows(
+        "SELECT stop_id, route_id, extract(epoch FROM arrived_at - planned_at)::float8 FROM stop_visits"
+        " ORDER BY position"
+    )
+    assert [row[:2] for row in visits] == [(stop, "10") for stop in ("T1", "T2", "T3", "T4", "N5", "N6")]
+    assert all(abs(late_s) <= 45 for _, _, late_s in visits)
+    ((n, off_s, day),) = street.rows(
+        "SELECT sum(n)::int, sum(sum_absolute_s) / sum(n), min(day)::text FROM estimate_scores"
+    )
+    assert n > 3
+    assert off_s < 120
+    assert day == "2026-03-02"
+
+
+def test_what_links_taught_is_kept_with_the_tick_and_a_restart_goes_on_from_it(street: Street) -> None:
+    journey = street.journey("10-0720")
+    street.drive(journey, "one", 0, 240, trip_id="10-0720")
+    street.pipeline.tick_buses()
+    learnt = street.rows("SELECT link_id FROM link_history ORDER BY 1")
+    assert len(learnt) >= 2
+    street.restart()
+    street.drive(journey, "one", 240, 300)
+    outlook = street.outlook("one")
+    assert outlook.place.trip_id == "10-0720"  # which it no longer claims
+    assert street.rows("SELECT count(*) FROM stop_visits") == [(4,)]
+    assert street.pipeline.buses is not None
+    assert street.pipeline.buses._fleet is not None
+    assert len(street.pipeline.buses._fleet.history.links) >= len(learnt)
+
+
+def test_a_late_batch_repairs_what_was_believed(street: Street) -> None:
+    """Held at its second stop for five minutes, out of coverage; then where it had been comes all at once."""
+    journey = street.journey("10-0720")
+
+    def held(since_s: int) -> dict[str, object]:
+        return street.place(journey, min(since_s, 75) if since_s < 375 else since_s - 300)
+
+    street.drive(journey, "one", 0, 90, trip_id="10-0720")
+    street.say(journey.start_at + 690, ("one", held(690)))
+    assert street.rows("SELECT stop_id FROM stop_visits") == [("T1",)]
+    late = [{"observed_at": journey.start_at + since_s} | held(since_s) for since_s in range(90, 690, 30)]
+    street.pipeline.carry([Message(TOPIC.format("one"), json.dumps(late).encode(), street.now)])
+    off = "extract(epoch FROM arrived_at - planned_at)::float8"
+    passed = street.rows(f"SELECT stop_id FROM stop_visits WHERE {off} BETWEEN 270 AND 330 ORDER BY position")
+    assert passed == [("T3",), ("T4",), ("N5",), ("N6",)]
+    assert street.rows("SELECT count(*) FROM bus_readings") == [(24,)]
+
+
+def test_the_same_positions_twice_change_nothing(street: Street) -> None:
+    journey = street.journey("10-0720")
+    for _ in range(2):
+        street.drive(journey, "one", 0, 240, trip_id="10-0720")
+    assert street.rows("SELECT count(*), count(DISTINCT position) FROM stop_visits") == [(3, 3)]
+    assert street.pipeline.counts.duplicates == 8
+
+
+def test_a_journey_no_vehicle_makes_is_told_and_taken_back_once_one_does(street: Street) -> None:
+    journey = street.journey("10-0720")
+    street.now = datetime.fromtimestamp(journey.start_at - 120, UTC)
+    street.pipeline.tick_buses()
+    expected = "SELECT coming FROM expected_journeys WHERE trip_id = '10-0720' AND until > '{}'"
+    ((said,),) = street.rows(expected.format(street.now))
+    coming = msgspec.json.decode(str(said), type=Coming)
+    assert coming.basis is Basis.SCHEDULE
+    street.drive(journey, "one", 0, 120, trip_id="10-0720")
+    street.pipeline.tick_buses()
+    assert street.rows(expected.format(street.now)) == []
+
+
+def withdrawn(street: Street) -> dict[str, str]:
+    """What stands in the tables of journeys that surely do not come: the reason, by trip."""
+    rows = street.rows(f"SELECT trip_id, coming FROM expected_journeys WHERE until > '{street.now}'")
+    told = {trip_id: msgspec.json.decode(str(coming), type=Coming) for trip_id, coming in rows}
+    return {trip_id: one.reason for trip_id, one in told.items() if one.basis is Basis.NOT_COMING}
+
+
+@pytest.mark.parametrize("change", ["another process", "another timetable"])
+def test_neither_a_restart_nor_another_timetable_brings_a_withdrawn_bus_back(street: Street, change: str) -> None:
+    """The only bus of the evening ends its trip ahead of time and is switched off; the next ones are never made."""
+    journey = street.journey("10-0720")
+
+    def change_and_tick() -> None:
+        if change == "another process":
+            street.restart()
+        else:
+            with street.database.begin() as transaction:
+                versions.store(transaction, transit_city.network(f"{street.now}"), "test", street.now)
+        street.now += timedelta(seconds=follower.TICK_S)
+        street.pipeline.tick_buses()
+
+    street.drive(journey, "one", -90, 330, late_s=-90, trip_id="10-0720")
+    street.pipeline.tick_buses()
+    assert withdrawn(street) == {"10-0720": "silent"}
+    change_and_tick()
+    assert withdrawn(street) == {"10-0720": "silent"}
+    line_heard_s = 1_800
+    street.now = datetime.fromtimestamp(journey.start_at + 330 + line_heard_s - 45, UTC)
+    street.pipeline.tick_buses()
+    none_came = {"10-0740": "no_vehicle", "10b-0740": "no_vehicle"}
+    assert withdrawn(street) == none_came
+    street.now += timedelta(seconds=45)
+    change_and_tick()
+    assert withdrawn(street) == none_came, "though nothing of the line was heard for half an hour"
+
+
+def test_what_holds_already_is_not_written_again(street: Street) -> None:
+    street.pipeline.tick_buses()
+    count = "SELECT count(*), count(DISTINCT changed_in::text) FROM expected_journeys"
+    ((journeys, _),) = street.rows(count)
+    assert journeys > 10
+    street.now += timedelta(seconds=16)
+    street.pipeline.tick_buses()
+    again = "SELECT count(*) FROM expected_journeys WHERE changed_in = (SELECT max(changed_in) FROM expected_journeys)"
+    ((rewritten,),) = street.rows(again)
+    assert rewritten < journeys / 2
+
+
+def test_a_vehicle_gone_silent_comes_nowhere(street: Street) -> None:
+    street.drive(street.journey("10-0720"), "one", 0, 120, trip_id="10-0720")
+    assert street.outlook("one").coming
+    street.now += timedelta(minutes=11)
+    street.pipeline.tick_buses()
+    assert street.outlook("one").coming == ()
+
+
+def test_another_timetable_loses_no_vehicle(street: Street) -> None:
+    journey = street.journey("10-0720")
+    street.drive(journey, "one", 0, 150, trip_id="10-0720")
+    street.say(street.now.timestamp(), ("two", street.place(journey, 30)))
+    with street.database.begin() as transaction:
+        network = transit_city.network("another")
+        stored = versions.store(transaction, network, "test", street.now)
+    street.network = stored.network
+    street.now += timedelta(seconds=20)
+    street.pipeline.tick_buses()
+    street.drive(street.journey("10-0720"), "one", 180, 240)
+    assert street.outlook("one").version == stored.network.version
+    assert street.outlook("two").version == stored.network.version
+    assert ("T3",) in street.rows("SELECT stop_id FROM stop_visits WHERE vehicle = 'laplata.one'")
+
+
+def test_a_bug_costs_the_vehicle_it_stands_in_and_no_reading(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    take: Callable[[Fleet, Report, float], Followed] = Fleet.take
+
+    def stumbling(fleet: Fleet, report: Report, now: float) -> Followed:
+        if report.vehicle == "laplata.odd":
+            raise ZeroDivisionError
+        return take(fleet, report, now)
+
+    monkeypatch.setattr(Fleet, "take", stumbling)
+    journey = street.journey("10-0720")
+    for since_s in (0, 30, 60):
+        place = street.place(journey, since_s)
+        street.say(journey.start_at + since_s, ("one", place), ("odd", place), ("two", place))
+    assert street.rows("SELECT vehicle FROM vehicle_outlooks ORDER BY 1") == [("laplata.one",), ("laplata.two",)]
+    assert street.rows("SELECT count(*) FROM bus_readings") == [(9,)]
+    assert street.pipeline.buses is not None
+    assert street.pipeline.buses.status.bus_faults == 3
+
+
+def test_a_vehicle_that_was_dropped_and_falls_silent_holds_up_nobody(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journey = street.journey("10-0720")
+    street.drive(journey, "one", 0, 120, trip_id="10-0720")
+
+    def stumbling(*_: object) -> Followed:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Fleet, "take", stumbling)
+        street.drive(journey, "one", 120, 150)
+    street.now += timedelta(minutes=11)
+    street.pipeline.tick_buses()
+    assert street.pipeline.buses is not None
+    assert street.pipeline.buses.status.bus_faults == 1
+    assert street.rows(f"SELECT count(*) > 0 FROM expected_journeys WHERE until > '{street.now}'") == [(True,)]
+
+
+def test_a_bug_in_writing_costs_no_reading_and_is_made_up_for(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    journey = street.journey("10-0720")
+
+    def failing(*_: object) -> None:
+        raise psycopg.errors.CheckViolation("no such row")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(follower, "write_visits", failing)
+        street.drive(journey, "one", 0, 180, trip_id="10-0720")
+    assert street.rows("SELECT count(*) FROM bus_readings") == [(6,)]
+    assert street.rows("SELECT count(*) FROM vehicle_outlooks") == [(0,)]
+    street.drive(journey, "one", 180, 240, trip_id="10-0720")
+    assert street.rows("SELECT count(*) FROM stop_visits") == [(3,)]
+
+
+def test_positions_without_a_fix_or_from_the_future_move_nobody(street: Street) -> None:
+    journey = street.journey("10-0720")
+    at = street.now.timestamp()
+    street.say(at, ("nowhere", {"trip_id": "10-0720"}), ("null", {"lat": 0.0, "lon": 0.0}))
+    ahead = {"observed_at": at + 3_600} | street.place(journey, 0)
+    street.pipeline.carry([Message(TOPIC.format("ahead"), json.dumps(ahead).encode(), street.now)])
+    assert street.rows("SELECT count(*) FROM vehicle_outlooks") == [(0,)]
+    assert street.rows("SELECT count(*) FROM bus_readings") == [(3,)]
+
+
+def test_buses_of_any_format_published_to_the_broker_are_followed(street: Street, mqtt_url: str) -> None:
+    ours, hfp, gtfsrt = (street.journey(name) for name in ("10-0720", "10b-0720", "10s-0710"))
+    street.pipeline.foreign = "laplata"
+    broker = Broker(mqtt_url, client_id="test-any", filters=street.pipeline.topics, now=lambda: street.now)
+    broker.take(1, 1.0)
+    with relay(mqtt_url, "test-trackers", Tls()) as wire:
+        for at in range(int(ours.start_at), int(ours.start_at) + 210, PERIOD_S):
+            street.now = datetime.fromtimestamp(at + 1, UTC)
+            own = json.dumps({"observed_at": at, "line": "10"} | street.place(ours, at - ours.start_at)).encode()
+            wire.publish(
+                [
+                    (TOPIC.format("one"), own),
+                    (f"{HFP_TOPIC}/10/2/Centro/07:20", hfp_event(at, street.place(hfp, at - hfp.start_at))),
+                    ("/gtfsrt/vp/muni/", gtfsrt_feed(at, street.place(gtfsrt, at - gtfsrt.start_at - 600))),
+                ]
+            )
+            wanted = street.pipeline.counts.readings + 3
+            while street.pipeline.counts.readings < wanted:
+                street.pipeline.carry(taken := broker.take(3, 5.0))
+                assert taken, "the broker delivered nothing"
+                broker.acknowledge(taken)
+    broker.close()
+    assert street.pipeline.counts.readings == 21
+    places = {name: street.outlook(name).place for name in ("one", "0022-00817", "muni-t7")}
+    made = {"one": "10-0720", "0022-00817": "10b-0720", "muni-t7": "10s-0710"}
+    assert {name: place.trip_id for name, place in places.items()} == made
+    assert {place.phase for place in places.values()} == {Phase.IN_PROGRESS}
+
+
+HFP_TOPIC = "/hfp/v2/journey/ongoing/vp/bus/0022/00817"
+
+
+def hfp_event(at: int, place: dict[str, object]) -> bytes:
+    said = {"tsi": at, "lat": place["lat"], "long": place["lon"], "route": "10", "dir": "2", "oday": "2026-03-02"}
+    return json.dumps({"VP": said | {"start": "07:20", "dl": 0, "desi": "10"}}).encode()
+
+
+def gtfsrt_feed(at: int, place: dict[str, object]) -> bytes:
+    feed = FeedMessage()
+    feed.header.gtfs_realtime_version = "2.0"
+    position = {"latitude": place["lat"], "longitude": place["lon"]}
+    said = VehiclePosition(vehicle={"id": "t7"}, trip={"trip_id": "10s-0710"}, position=position, timestamp=at)
+    feed.entity.add(id="1", vehicle=said)
+    return bytes(feed.SerializeToString())
+
+
+def test_what_was_told_goes_first_then_the_visits_and_last_what_was_learnt(street: Street) -> None:
+    street.drive(street.journey("10-0720"), "one", 0, 240, trip_id="10-0720")
+    street.pipeline.tick_buses()
+    left = {}
+    for days in (1, 3, 31, 731):
+        retain(street.database, street.now + timedelta(days=days))
+        left[days] = {table for table in TRANSIT if street.rows(f"SELECT 1 FROM {table} LIMIT 1")}
+    assert left == {1: TRANSIT, 3: TRANSIT - TOLD, 31: TRANSIT - TOLD - {"stop_visits"}, 731: set()}
+
+
+TOLD = {"vehicle_outlooks", "expected_journeys"}
+TRANSIT = TOLD | {"stop_visits", "link_history", "estimate_scores"}
+
+
+def test_without_a_timetable_positions_are_kept_and_nobody_is_followed(database: Engine) -> None:
+    here = Street(database, transit_city.network(), datetime(2026, 3, 2, 10, tzinfo=UTC))
+    here.say(here.now.timestamp(), ("one", {"lat": -34.92, "lon": -57.95}))
+    here.pipeline.tick_buses()
+    assert here.rows("SELECT count(*) FROM bus_readings") == [(1,)]
+    assert here.rows("SELECT count(*) FROM vehicle_outlooks") == [(0,)]
+    here.pipeline.close()

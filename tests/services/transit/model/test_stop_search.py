@@ -1,0 +1,59 @@
+"""A stop by its code, by part of it and by its corner."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.network import Network
+from services.transit.model.stop_search import MOST_FOUND, search, with_code, with_number
+from tests.transit_city import network
+
+NAMES = {
+    "T1": ("LP1912", "7 y 50"),
+    "T2": ("LP1913", "Calle 7 e/ 50 y 51"),
+    "T3": ("LP307", "Av. 44 y 7"),
+    "T4": ("", "Hospital de Niños, 14 y 65"),
+    "N5": ("LP75", "Diag. 75 y 19"),
+}
+
+
+def city() -> Network:
+    """The small city with corners for names."""
+    plain = network()
+    stops = {
+        key: replace(stop, code=NAMES[key][0], name=NAMES[key][1]) if key in NAMES else stop
+        for key, stop in plain.stops.items()
+    }
+    return replace(plain, stops=stops)
+
+
+CITY = city()
+
+
+def ids(asked: str) -> list[str]:
+    """The stops found."""
+    return [stop.id for stop in search(CITY, asked)]
+
+
+def test_a_code_is_one_stop_whatever_its_case() -> None:
+    assert ids("LP1912") == ids(" lp 1912 ") == ids("lp-1912") == ids("1912") == ["T1"]
+    assert with_code(CITY, "T4") == CITY.stops["T4"]
+    assert with_code(CITY, "") is None
+    assert with_number(CITY, "²") is None
+
+
+def test_a_corner_is_found_in_any_order_and_the_plainest_first() -> None:
+    assert ids("7 y 50") == ids("50 y 7") == ids("calle 7 esq. 50") == ids("Av 7 & 50") == ["T1", "T2"]
+    assert ids("44 y 7") == ["T3"]
+
+
+def test_numbers_must_be_whole_and_words_may_be_begun() -> None:
+    assert ids("7 y 5") == []
+    assert ids("hosp ninos") == ids("HOSPITAL NIÑOS") == ids("niñ") == ["T4"]
+    assert ids("diagonal 75") == ids("diag 75") == ["N5"]
+
+
+@given(st.text(max_size=200))
+def test_searching_never_fails(asked: str) -> None:
+    assert len(search(CITY, asked)) <= MOST_FOUND

@@ -1,0 +1,204 @@
+"""The copy of what is known of the buses: exact however many write, fresh by itself, and honest about its age."""
+
+import time
+from collections.abc import Callable
+
+import msgspec
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from services.runtime.database import open_database
+from services.transit.model.prediction import Basis, Coming, Outlook
+from services.transit.serving import snapshot_cache as module
+from services.transit.serving.changed_predictions import changes
+from services.transit.serving.snapshot import Health
+from services.transit.serving.snapshot_cache import Mirror, NotReadYet
+from services.transit.timetable.versions import store
+from tests.services.web.api.transit_town import SEVEN, coming, moment, outlook
+from tests.transit_city import network
+
+WAIT_S = 10.0
+TEN = ("10-0700", "20260302", 25200)
+
+
+def hear(transaction: Connection, one: Outlook) -> None:
+    """Write what is believed of a vehicle, as the pipeline does."""
+    transaction.execute(
+        text(
+            "INSERT INTO vehicle_outlooks (vehicle, observed_at, outlook, belief)"
+            " VALUES (:vehicle, :at, :outlook, '{}')"
+            " ON CONFLICT (vehicle) DO UPDATE SET outlook = excluded.outlook, changed_in = pg_current_xact_id()"
+        ),
+        {"vehicle": one.vehicle, "at": moment(one.place.at), "outlook": msgspec.json.encode(one).decode()},
+    )
+
+
+def expect(transaction: Connection, one: Coming, until: float) -> None:
+    """Write what is expected of a journey, as the pipeline does."""
+    transaction.execute(
+        text(
+            "INSERT INTO expected_journeys (trip_id, service_date, start_s, until, coming) VALUES (:t, :d, :s, :u, :c)"
+        ),
+        {
+            "t": one.trip_id,
+            "d": one.service_date,
+            "s": one.start_s,
+            "u": moment(until),
+            "c": msgspec.json.encode(one).decode(),
+        },
+    )
+
+
+def imported(database: Engine, name: str = "town") -> Mirror:
+    """A copy that has read the town's timetable."""
+    with database.begin() as transaction:
+        store(transaction, network(name), name, moment(SEVEN))
+    copy = Mirror(database, lambda: moment(SEVEN))
+    copy.refresh()
+    return copy
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Whether it comes to hold within WAIT_S."""
+    deadline = time.monotonic() + WAIT_S
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return holds()
+
+
+def test_before_the_first_copy_it_says_so_and_without_a_timetable_nothing_stops_anywhere(database: Engine) -> None:
+    copy = Mirror(database, lambda: moment(SEVEN))
+    with pytest.raises(NotReadYet):
+        copy.view()
+    copy.refresh()
+    assert not copy.view().network.stops
+
+
+def test_what_changes_is_read_and_what_does_not_makes_no_new_view(database: Engine) -> None:
+    copy = imported(database)
+    city = copy.view().network
+    with database.begin() as transaction:
+        hear(transaction, outlook(city, "7", SEVEN, coming(city, "10-0700")))
+        expect(transaction, coming(city, "10-0720", basis=Basis.NOT_COMING), SEVEN + 60)
+    copy.refresh()
+    first = copy.view()
+    assert (set(first.outlooks), set(first.dues)) == ({"7"}, {TEN, ("10-0720", "20260302", 26400)})
+    copy.refresh()
+    assert copy.view() is first
+    with database.begin() as transaction:
+        hear(transaction, outlook(city, "7", SEVEN + 30, coming(city, "10-0700", first=1)))
+    copy.refresh()
+    assert copy.view().outlooks["7"].place.at == SEVEN + 30
+    assert first.outlooks["7"].place.at == SEVEN, "a view never changes"
+
+
+def test_what_is_committed_late_is_not_missed_nor_is_anything_read_twice(database: Engine) -> None:
+    copy = imported(database)
+    city = copy.view().network
+    with database.connect() as slow:
+        hear(slow, outlook(city, "slow", SEVEN, coming(city, "10-0700")))
+        with database.begin() as quick:
+            hear(quick, outlook(city, "quick", SEVEN, coming(city, "10-0720")))
+        copy.refresh()
+        assert set(copy.view().outlooks) == {"quick"}
+        before = copy.view()
+        copy.refresh()
+        assert copy.view() is before, "an older transaction that still runs makes nothing be read again"
+        slow.commit()
+    copy.refresh()
+    assert set(copy.view().outlooks) == {"quick", "slow"}
+
+
+def test_what_another_version_wrote_is_left_out_and_costs_nothing_else(database: Engine) -> None:
+    copy = imported(database)
+    city = copy.view().network
+    with database.begin() as transaction:
+        hear(transaction, outlook(city, "known", SEVEN, coming(city, "10-0700")))
+        transaction.execute(
+            text(
+                "INSERT INTO vehicle_outlooks (vehicle, observed_at, outlook, belief)"
+                " SELECT 'newer', observed_at, replace(outlook, 'in_progress', 'teleported'), '{}'"
+                " FROM vehicle_outlooks"
+            )
+        )
+    copy.refresh()
+    assert set(copy.view().outlooks) == {"known"}
+
+
+def test_what_was_heard_in_a_time_to_come_silences_nobody(database: Engine) -> None:
+    copy = imported(database)
+    city = copy.view().network
+    with database.begin() as transaction:
+        hear(transaction, outlook(city, "tomorrow", SEVEN + 86_400, coming(city, "10-0720")))
+        hear(transaction, outlook(city, "now", SEVEN, coming(city, "10-0700")))
+    copy.refresh()
+    assert set(copy.view().outlooks) == {"now"}
+    assert copy.view().heard[""] == SEVEN
+
+
+def test_changes_are_found_by_the_index(database: Engine) -> None:
+    city = imported(database).view().network
+    with database.begin() as transaction:
+        for number in range(2_000):
+            hear(transaction, outlook(city, str(number), SEVEN, coming(city, "10-0700")))
+    with database.begin() as transaction:
+        transaction.execute(text("ANALYZE vehicle_outlooks"))
+    with database.connect() as connection:
+        since = changes(connection, None).snapshot
+        plan = connection.execute(
+            text(
+                "EXPLAIN SELECT outlook FROM vehicle_outlooks"
+                " WHERE changed_in >= pg_snapshot_xmin(CAST(:since AS pg_snapshot))"
+                " AND NOT pg_visible_in_snapshot(changed_in, CAST(:since AS pg_snapshot))"
+            ),
+            {"since": since},
+        )
+        assert "vehicle_outlooks_changed_in" in " ".join(plan.scalars())
+
+
+def test_another_timetable_is_taken_whole_with_all_that_is_known_on_it(database: Engine) -> None:
+    copy = imported(database)
+    before = copy.view()
+    with database.begin() as transaction:
+        hear(transaction, outlook(before.network, "7", SEVEN, coming(before.network, "10-0700")))
+        store(transaction, network("newer"), "town", moment(SEVEN + 60))
+    copy.refresh()
+    after = copy.view()
+    assert after.network.version != before.network.version
+    assert after.number > before.number
+    assert (set(after.outlooks), set(after.dues)) == ({"7"}, set()), "its patterns were the old timetable's"
+
+
+def test_it_keeps_itself_fresh(database: Engine) -> None:
+    copy = imported(database)
+    city = copy.view().network
+    with copy.running():
+        with database.begin() as transaction:
+            hear(transaction, outlook(city, "7", SEVEN, coming(city, "10-0700")))
+        assert eventually(lambda: "7" in copy.view().outlooks)
+        assert copy.age_s < WAIT_S
+
+
+def test_without_its_database_it_goes_on_says_that_it_is_blind_and_sees_again(
+    migrated_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BLIND_S", 0.2)
+    monkeypatch.setattr(module, "REFRESH_S", 0.05)
+    engine = open_database(migrated_url, name="mirror", pool_size=1)
+    copy = imported(engine)
+    name = Identifier(make_url(migrated_url).database or "")
+    with psycopg.connect(database_url, autocommit=True) as server, copy.running():
+        server.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name._obj[0]])
+        with pytest.raises(OperationalError):
+            copy.refresh()
+        assert eventually(lambda: copy.view().blind)
+        assert copy.view().health(SEVEN) is Health.BLIND
+        assert copy.view().network.stops
+        server.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+        assert eventually(lambda: not copy.view().blind)
+    engine.dispose()

@@ -1,0 +1,127 @@
+"""A served city: La Plata's stations in a database of the test's own, behind a real HTTP server on the loopback."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+
+from models.reading import Message
+from services.city.load import load
+from services.pipeline.road import Pipeline
+from services.runtime.database import open_database
+from services.runtime.settings import Settings
+from services.web.access import add_operator
+from services.web.app import create_app
+from services.web.live.event_feed import Feed
+from tests.databases import open_copy
+from tests.seeds import la_plata
+from tests.serving import listening
+
+NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
+RIVER = "gato-143-524"
+
+
+class Clock:
+    """A clock the story sets."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """A served city and the ways to touch it."""
+
+    database: Engine
+    clock: Clock
+    pipeline: Pipeline
+    client: httpx.Client
+    feed: Feed
+    token: str
+
+    @property
+    def operator(self) -> dict[str, str]:
+        """The headers of a request by the operator."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """The JSON answer of a request that must succeed."""
+        answer = self.client.get(f"/api/v1{path}", params=parameters)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def send(
+        self, minute: float, level_m: float | None, *, station: str = RIVER, kind: str = "river", **more: Any
+    ) -> None:
+        """A gauge's message `minute` minutes after noon, on the real road; the clock follows."""
+        observed_at = NOON + timedelta(minutes=minute)
+        self.clock.now = max(self.clock.now, observed_at + timedelta(seconds=1))
+        body = {"observed_at": observed_at.isoformat(), "level_m": level_m, **more}
+        topic = f"vigia/v1/laplata/{kind}/{station}"
+        self.pipeline.carry([Message(topic, json.dumps(body).encode(), self.clock.now)])
+
+    def flood(self) -> int:
+        """The water rises above rojo and stays; returns the alert's number."""
+        for minute in range(6):
+            self.send(minute, 0.40 + 0.35 * minute)
+        alerts = self.get("/alerts", station=RIVER, state="firing")["items"]
+        return int(next(alert["id"] for alert in alerts if alert["judgement"] == "stage"))
+
+    def execute(self, statement: str, **values: Any) -> None:
+        """One statement, committed."""
+        with self.database.begin() as transaction:
+            transaction.execute(text(statement), values)
+
+
+@contextmanager
+def served(database: Engine, clock: Clock, settings: Settings) -> Iterator[tuple[str, Feed]]:
+    """The application on a free port, until left; its address and its live feed."""
+    engine = open_database(
+        database.url.render_as_string(hide_password=False),
+        name="test-api",
+        statement_timeout_s=settings.statement_timeout_s,
+        pool_size=5,
+    )
+    app = create_app(settings, engine, clock)
+    try:
+        with listening(app, settings) as address:
+            yield address, app.state.context.feed
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def city_on(database: Engine) -> Iterator[City]:
+    """La Plata loaded into a database and served, with nothing measured yet."""
+    clock = Clock()
+    with database.begin() as transaction:
+        load(transaction, la_plata(), NOON)
+        token = add_operator(transaction, "ana", NOON)
+    pipeline = Pipeline(database, clock, lane=None)
+    settings = Settings(api_port=0, statement_timeout_s=3)
+    with served(database, clock, settings) as (address, feed), httpx.Client(base_url=address, timeout=10) as client:
+        yield City(database, clock, pipeline, client, feed, token)
+    pipeline.close()
+
+
+@pytest.fixture
+def city(database: Engine) -> Iterator[City]:
+    """A city of the test's own."""
+    with city_on(database) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def quiet_city(database_url: str, migrated_name: str) -> Iterator[City]:
+    """A city for all tests that change nothing in it."""
+    with open_copy(database_url, migrated_name) as engine, city_on(engine) as made:
+        yield made

@@ -1,0 +1,139 @@
+"""What people do about alerts: once, as they saw them, and never to hide a danger."""
+
+from typing import Any
+
+import httpx
+
+from tests.services.web.api.conftest import RIVER, City
+
+
+def act(city: City, alert_id: int, action: str, **said: Any) -> httpx.Response:
+    """An operator's action."""
+    return city.client.post(f"/api/v1/alerts/{alert_id}/{action}", json=said, headers=city.operator)
+
+
+def story(city: City, alert_id: int) -> Any:
+    """An alert with all that happened to it."""
+    return city.get(f"/alerts/{alert_id}")
+
+
+def ebb(city: City) -> None:
+    """The water goes down and stays there for hours."""
+    for minute in range(10, 600, 5):
+        city.send(minute, 0.2)
+
+
+def test_an_alert_tells_its_story_with_evidence(city: City) -> None:
+    alert_id = city.flood()
+    told = story(city, alert_id)
+    assert told["alert"]["subject"] == RIVER
+    assert told["alert"]["nar"] == told["alert"]["highest_nar"] == 3
+    assert [move["after"] for move in told["transitions"]] == sorted(move["after"] for move in told["transitions"])
+    assert all(move["evidence"] and move["rule_version"] == 1 for move in told["transitions"])
+    assert told["actions"] == []
+
+
+def test_an_operator_takes_charge_and_everybody_sees_it(city: City) -> None:
+    alert_id = city.flood()
+    version = story(city, alert_id)["alert"]["version"]
+    answer = act(city, alert_id, "acknowledge", version=version, note="Cuadrilla en camino.")
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == story(city, alert_id)
+    alert = answer.json()["alert"]
+    assert (alert["acknowledged_by"], alert["version"]) == ("ana", version + 1)
+    done = answer.json()["actions"]
+    assert [(one["actor"], one["action"], one["note"]) for one in done] == [
+        ("ana", "acknowledge", "Cuadrilla en camino.")
+    ]
+
+
+def test_nobody_acknowledges_what_they_have_not_seen(city: City) -> None:
+    alert_id = city.flood()
+    version = story(city, alert_id)["alert"]["version"]
+    refused = act(city, alert_id, "acknowledge", version=version - 1)
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:vigia:problem:alert-changed")
+    assert story(city, alert_id)["actions"] == []
+
+
+def test_the_second_to_acknowledge_is_told_so(city: City) -> None:
+    alert_id = city.flood()
+    version = story(city, alert_id)["alert"]["version"]
+    assert act(city, alert_id, "acknowledge", version=version).status_code == 200
+    again = act(city, alert_id, "acknowledge", version=version)
+    assert (again.status_code, again.json()["type"]) == (409, "urn:vigia:problem:alert-already-acknowledged")
+    assert len(story(city, alert_id)["actions"]) == 1
+
+
+def test_what_its_rule_still_holds_cannot_be_closed(city: City) -> None:
+    alert_id = city.flood()
+    version = story(city, alert_id)["alert"]["version"]
+    refused = act(city, alert_id, "close", version=version)
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:vigia:problem:alert-still-held")
+
+
+def test_what_a_rule_no_longer_in_force_held_can_be_closed(city: City) -> None:
+    alert_id = city.flood()
+    city.execute("UPDATE rules SET active = false")
+    closed = act(city, alert_id, "close", version=story(city, alert_id)["alert"]["version"])
+    assert (closed.status_code, closed.json()["alert"]["state"]) == (200, "closed")
+
+
+def test_a_person_closes_the_alert_of_a_flood_that_is_over(city: City) -> None:
+    alert_id = city.flood()
+    ebb(city)
+    over = story(city, alert_id)["alert"]
+    assert (over["state"], over["nar"]) == ("cleared", 0)
+    assert act(city, alert_id, "comment", note="Sin daños.").status_code == 200
+    closed = act(city, alert_id, "close", version=over["version"], note="Fin.")
+    assert closed.status_code == 200, closed.text
+    assert (closed.json()["alert"]["state"], closed.json()["alert"]["closed_by"]) == ("closed", "ana")
+    for action in ("close", "acknowledge"):
+        refused = act(city, alert_id, action, version=over["version"] + 1)
+        assert (refused.status_code, refused.json()["type"]) == (409, "urn:vigia:problem:alert-already-closed")
+    assert [one["action"] for one in story(city, alert_id)["actions"]] == ["comment", "close"]
+
+
+def test_alerts_are_filtered(city: City) -> None:
+    alert_id = city.flood()
+    for filters, found in (
+        ({"state": "open"}, True),
+        ({"state": "firing", "kind": "river", "least_nar": 3}, True),
+        ({"state": "closed"}, False),
+        ({"kind": "rain"}, False),
+        ({"station": RIVER, "municipality": "laplata"}, True),
+        ({"municipality": "berisso"}, False),
+        ({"since": "2026-04-02T12:00:00Z"}, True),
+        ({"since": "2027-04-02T12:00:00Z"}, False),
+    ):
+        assert (alert_id in [one["id"] for one in city.get("/alerts", **filters)["items"]]) is found, filters
+
+
+def test_transitions_are_listed_newest_first_and_filtered(city: City) -> None:
+    city.flood()
+    moves = city.get("/transitions", station=RIVER)["items"]
+    assert [one["id"] for one in moves] == sorted((one["id"] for one in moves), reverse=True)
+    assert {one["subject"] for one in moves} == {RIVER}
+    assert city.get("/transitions", since="2027-01-01T00:00:00Z")["items"] == []
+
+
+def test_what_is_not_there_is_not_found(quiet_city: City) -> None:
+    for answer in (
+        quiet_city.client.get("/api/v1/alerts/999"),
+        act(quiet_city, 999, "acknowledge", version=1),
+        act(quiet_city, 999, "close", version=1),
+        act(quiet_city, 999, "comment", note="x"),
+    ):
+        assert (answer.status_code, answer.json()["type"]) == (404, "urn:vigia:problem:no-such-alert")
+
+
+def test_a_note_says_something_and_is_no_book(city: City) -> None:
+    alert_id = city.flood()
+    for note in ("", "   ", "x" * 2_001):
+        assert act(city, alert_id, "comment", note=note).status_code == 422
+    assert act(city, alert_id, "comment", note="x", extra=1).status_code == 422
+    assert act(city, alert_id, "comment", note="x\0y").status_code == 400
+    answer = city.client.post(
+        f"/api/v1/alerts/{alert_id}/comment", content=b'{"note": "\\ud800"}', headers=city.operator
+    )
+    assert answer.status_code == 422
+    assert story(city, alert_id)["actions"] == []

@@ -1,0 +1,181 @@
+"""What every route must hold: a declared access, bounds on every list and parameter, errors as problems."""
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from sqlalchemy import create_engine
+
+from services.runtime.clock import wall_clock
+from services.runtime.settings import Settings
+from services.transit.model.service_alert import Cause, Effect, Informed, Words
+from services.transit.serving import service_alert_actions
+from services.transit.timetable.versions import store
+from services.web.access import operator, public
+from services.web.api import health, metrics
+from services.web.app import NOUNS, PREFIX, create_app
+from services.web.pages.router import router as pages
+from services.web.problems import MEDIA_TYPE
+from tests.services.web.api.conftest import NOON, RIVER, City
+from tests.transit_city import network
+
+FREE = {"schema_version", "age_s"}
+
+
+@pytest.fixture(scope="module")
+def app() -> FastAPI:
+    """The application; putting it together opens nothing."""
+    return create_app(Settings(), create_engine("postgresql+psycopg://"), wall_clock)
+
+
+@pytest.fixture(scope="module")
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """Its description."""
+    return app.openapi()
+
+
+def operations(openapi: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Every documented operation: method, path and description."""
+    for path, methods in openapi["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+def test_every_route_declares_who_may_use_it() -> None:
+    for router in (*(noun.router for noun in NOUNS), health.router, metrics.router, pages):
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            declared = {public, operator} & set(calls(route.dependant))
+            assert len(declared) == 1, f"{route.path} must declare PUBLIC or take an Operator"
+
+
+def calls(dependant: Dependant) -> Iterator[Any]:
+    """Every dependency of a route, however deep."""
+    for one in dependant.dependencies:
+        yield one.call
+        yield from calls(one)
+
+
+def test_doing_needs_an_operator_and_the_description_says_so(openapi: dict[str, Any]) -> None:
+    guarded = {(method, path) for method, path, operation in operations(openapi) if operation.get("security")}
+    asking = {("post", f"{PREFIX}/sms")}  # a question that does not fit an address; it changes nothing
+    assert {(method, path) for method, path, _ in operations(openapi) if method != "get"} - asking <= guarded
+    assert ("get", f"{PREFIX}/rejections/{{rejection_id}}") in guarded
+    assert ("get", f"{PREFIX}/stations") not in guarded
+
+
+def test_every_error_is_a_problem(openapi: dict[str, Any]) -> None:
+    for _, path, operation in operations(openapi):
+        errors = {status: one for status, one in operation["responses"].items() if status >= "400"}
+        assert {"400", "503"} <= errors.keys(), path
+        assert all(list(one["content"]) == [MEDIA_TYPE] for one in errors.values()), path
+
+
+def test_every_operation_says_what_it_does_and_what_it_answers(openapi: dict[str, Any]) -> None:
+    for _, path, operation in operations(openapi):
+        assert operation["description"], path
+        content = operation["responses"]["200"]["content"]
+        assert any(body.get("schema") for body in content.values()), path
+    for name, schema in openapi["components"]["schemas"].items():
+        assert schema.get("description") or "enum" in schema, name
+
+
+def test_every_string_and_number_that_comes_in_is_bounded(openapi: dict[str, Any]) -> None:
+    for _, path, operation in operations(openapi):
+        for parameter in operation.get("parameters", ()):
+            assert all(map(bounded, kinds(parameter["schema"]))), f"{path} {parameter['name']}"
+    for name in ("AlertAction", "Note"):
+        for field, schema in openapi["components"]["schemas"][name]["properties"].items():
+            assert all(map(bounded, kinds(schema))), f"{name}.{field}"
+
+
+def kinds(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The alternatives of a schema, with what stands beside them."""
+    beside = {key: value for key, value in schema.items() if key != "anyOf"}
+    return [beside | one for one in schema.get("anyOf", [{}])]
+
+
+def bounded(schema: dict[str, Any]) -> bool:
+    """Whether a value of this schema has a largest size."""
+    match schema:
+        case {"enum": _} | {"const": _} | {"$ref": _} | {"type": "boolean"} | {"type": "null"}:
+            return True
+        case {"type": "string"}:
+            return bool({"maxLength", "pattern", "format"} & schema.keys())
+        case {"type": "integer" | "number"}:
+            return "maximum" in schema
+        case {"type": "array"}:
+            return "maxItems" in schema
+    return False
+
+
+def test_every_page_of_a_list_is_bounded(openapi: dict[str, Any]) -> None:
+    pages = {name: one for name, one in openapi["components"]["schemas"].items() if name.startswith("Page_")}
+    assert len(pages) > 5
+    assert all(page["properties"]["items"]["maxItems"] == 1000 for page in pages.values())
+
+
+def test_every_field_that_goes_out_has_an_example_or_needs_none(openapi: dict[str, Any]) -> None:
+    bare = [
+        f"{name}.{field}"
+        for name, schema in openapi["components"]["schemas"].items()
+        for field, of in schema.get("properties", {}).items()
+        if any(kind.get("type") in {"number", "integer"} and not kind.get("examples") for kind in kinds(of))
+        and field not in FREE
+    ]
+    assert bare == []
+
+
+def until_there(city: City, path: str) -> None:
+    """Wait for the server to see what was just written."""
+    deadline = time.monotonic() + 10
+    while city.client.get(f"{PREFIX}{path}").status_code == 404 and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def test_every_answer_fits_its_description(city: City) -> None:
+    city.flood()
+    city.send(9, None)
+    with city.database.begin() as transaction:
+        store(transaction, network(), "town", NOON)
+        words = Words("Calle 7 cortada")
+        told_of = (Informed(route_id="10"),)
+        drafted = service_alert_actions.Draft(Cause.CONSTRUCTION, Effect.DETOUR, words, words, told_of)
+        assert service_alert_actions.draft(transaction, drafted, operator="ana", now=NOON) == 1
+    until_there(city, "/transit/stops/T1")
+    description = city.client.get("/api/v1/openapi.json").json()
+    told = 0
+    for method, path, _ in operations(description):
+        if method != "get" or path.endswith(("/live", "/metrics")):
+            continue
+        address = re.sub(r"\{station_id\}", RIVER, path)
+        address = re.sub(r"\{municipality_id\}", "laplata", address)
+        address = re.sub(r"\{basin_id\}", "gato", address)
+        address = address.replace("{stop_id}", "T1").replace("{line_id}", "10").replace("{trip_id}", "10-0700")
+        address = re.sub(r"\{\w+\}", "1", address)
+        answer = city.client.get(address, headers=city.operator)
+        assert answer.status_code == 200, (address, answer.text)
+        told += 1
+    assert told > 20
+
+
+def test_the_description_is_one_the_client_may_keep(quiet_city: City) -> None:
+    first = quiet_city.client.get(f"{PREFIX}/openapi.json")
+    again = quiet_city.client.get(f"{PREFIX}/openapi.json", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+    assert first.json()["openapi"].startswith("3.1")
+
+
+def test_a_route_that_is_not_there_and_a_method_that_is_not_are_problems_too(quiet_city: City) -> None:
+    for answer, status in (
+        (quiet_city.client.get("/api/v1/nowhere"), 404),
+        (quiet_city.client.delete("/api/v1/stations"), 405),
+    ):
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == MEDIA_TYPE
+        assert answer.json()["status"] == status

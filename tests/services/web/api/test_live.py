@@ -1,0 +1,309 @@
+"""The live stream: every event once and in order, whoever writes meanwhile and however often a client comes back."""
+
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from alerts.delivery.live_events import announce
+from services.web.api import live
+from services.web.live import event_feed
+from services.web.live.stream_position import Position, covers
+from tests.services.web.api.conftest import NOON, RIVER, City
+
+WRITERS = 8
+EACH = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One event as a client understands it."""
+
+    id: str
+    event: str
+    data: Any
+
+
+@dataclass(slots=True)
+class Listener:
+    """A client of the stream, as browsers are: it remembers the last id, even of events without data."""
+
+    city: City
+    last: str | None = None
+    heard: list[Heard] = field(default_factory=list)
+
+    @contextmanager
+    def connected(self, **parameters: Any) -> Iterator[Iterator[Heard]]:
+        """The events of one connection, until left."""
+        headers = {} if self.last is None else {"Last-Event-ID": self.last}
+        address = "/api/v1/live"
+        with self.city.client.stream("GET", address, headers=headers, params=parameters, timeout=20) as answer:
+            assert answer.status_code == 200
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            yield self._events(answer)
+
+    def _events(self, answer: httpx.Response) -> Iterator[Heard]:
+        told: dict[str, str] = {}
+        for line in answer.iter_lines():
+            if line:
+                name, _, value = line.partition(": ")
+                told[name] = value
+                continue
+            if "id" in told:
+                self.last = told["id"]
+                heard = Heard(told["id"], told["event"], json.loads(told["data"]))
+                self.heard.append(heard)
+                yield heard
+            told = {}
+
+    @property
+    def numbers(self) -> list[Any]:
+        """What the writers of a story numbered, in the order heard."""
+        return [tuple(one.data["n"]) for one in self.heard if one.event == "readings"]
+
+
+def write(city: City, writer: int, seed: int) -> None:
+    """Transactions that take their event's number early and commit late, as busy pipelines do."""
+    rng = random.Random(seed + writer)
+    with psycopg.connect(city.database.url.set(drivername="postgresql").render_as_string(hide_password=False)) as own:
+        for number in range(EACH):
+            with own.transaction():
+                for part in range(rng.choice((1, 1, 3))):
+                    own.execute(
+                        "INSERT INTO events (at, event, data) VALUES (%s, 'readings', %s::jsonb)",
+                        [NOON, json.dumps({"n": [writer, number, part]})],
+                    )
+                    time.sleep(rng.uniform(0, 0.01))
+                own.execute("SELECT pg_notify('vigia_events', '')")
+
+
+def written(city: City) -> list[Any]:
+    """Every event the writers wrote."""
+    with city.database.begin() as transaction:
+        rows = transaction.execute(text("SELECT data -> 'n' FROM events WHERE event = 'readings'"))
+        return sorted(tuple(row[0]) for row in rows)
+
+
+def follow(listener: Listener, over: threading.Event, rng: random.Random | None) -> None:
+    """Listen until the story is over and its last event heard; with `rng`, hang up every now and then and come back."""
+    while True:
+        left = rng.randint(1, 25) if rng else -1
+        with listener.connected() as events:
+            for heard in events:
+                left -= heard.event == "readings"
+                if left == 0:
+                    break
+                if over.is_set() and heard.event == "alert":
+                    return
+
+
+@pytest.mark.parametrize(("seed", "page", "ring"), [(1, event_feed.PAGE, event_feed.RING), (2, 3, 40), (3, 1, 10)])
+def test_eight_writers_and_a_client_that_comes_and_goes_hear_each_event_once(
+    city: City, monkeypatch: pytest.MonkeyPatch, seed: int, page: int, ring: int
+) -> None:
+    print(f"seed {seed}")
+    monkeypatch.setattr(event_feed, "PAGE", page)
+    monkeypatch.setattr(event_feed, "RING", ring)
+    steady, restless, over = Listener(city), Listener(city), threading.Event()
+    with ThreadPoolExecutor(WRITERS + 2) as pool:
+        following = [
+            pool.submit(follow, steady, over, None),
+            pool.submit(follow, restless, over, random.Random(seed)),
+        ]
+        while steady.last is None or restless.last is None:
+            time.sleep(0.01)
+        for writing in [pool.submit(write, city, writer, seed) for writer in range(WRITERS)]:
+            writing.result()
+        over.set()
+        with city.database.begin() as transaction:
+            announce(transaction, "alert", {"id": 0}, NOON)
+        for one in following:
+            one.result(timeout=20)
+    for listener in (steady, restless):
+        assert sorted(listener.numbers) == written(city)
+        for writer in range(WRITERS):
+            mine = [number for number in listener.numbers if number[0] == writer]
+            assert mine == sorted(mine), "what one process commits is heard in its order"
+
+
+def test_a_forgotten_transaction_does_not_silence_the_stream(city: City) -> None:
+    listener = Listener(city)
+    address = city.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with listener.connected() as events, psycopg.connect(address) as forgotten:
+        next(events)
+        forgotten.execute("INSERT INTO events (at, event, data) VALUES (now(), 'readings', '{\"n\": [0]}')")
+        begun = time.perf_counter()
+        with city.database.begin() as transaction:
+            announce(transaction, "readings", {"n": [1]}, NOON)
+        assert next(events).data == {"n": [1]}
+        assert time.perf_counter() - begun < 1.0
+        resumed = listener.last
+        forgotten.commit()
+        assert next(events).data == {"n": [0]}, "it comes when it is committed, though its number is lower"
+    late = Listener(city, last=resumed)
+    with late.connected() as events:
+        heard = next(one for one in events if one.event != "pulse")
+        assert heard.data == {"n": [0]}, "and to who was away meanwhile"
+
+
+def test_an_event_is_heard_within_milliseconds_of_its_commit(city: City) -> None:
+    took_s = []
+    with Listener(city).connected() as events:
+        next(events)
+        for number in range(50):
+            with city.database.begin() as transaction:
+                announce(transaction, "readings", {"n": [number]}, NOON)
+            committed = time.perf_counter()
+            assert next(events).data == {"n": [number]}
+            took_s.append(time.perf_counter() - committed)
+    took_s.sort()
+    print(f"commit to client: median {took_s[25] * 1000:.1f} ms, slowest {took_s[-1] * 1000:.1f} ms")
+    assert took_s[25] < 0.1
+
+
+def test_a_page_goes_on_from_the_moment_it_was_rendered(city: City) -> None:
+    with city.database.connect().execution_options(isolation_level="REPEATABLE READ") as rendering:
+        rendered = rendering.execute(text(event_feed.HERE)).one()
+        with city.database.begin() as transaction:
+            announce(transaction, "readings", {"n": [1]}, NOON)
+    position = Position(rendered[0], rendered[1], rendered[1])
+    with Listener(city).connected(after=str(position)) as events:
+        # Where the feed stands at that very moment, not yet woken for the event, the pulse of joining comes before it.
+        assert next(one for one in events if one.event != "pulse").data == {"n": [1]}
+
+
+def test_only_the_events_asked_for_come_and_the_pulse_carries_the_place(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "PULSE_S", 0.2)
+    listener = Listener(city)
+    with listener.connected(events="alert") as events:
+        assert next(events).event == "pulse"
+        with city.database.begin() as transaction:
+            announce(transaction, "readings", {"n": [1]}, NOON)
+            announce(transaction, "alert", {"id": 7}, NOON)
+            announce(transaction, "readings", {"n": [2]}, NOON)
+        assert next(one for one in events if one.event != "pulse") == Heard(str(listener.last), "alert", {"id": 7})
+        pulse = next(one for one in events if one.event == "pulse")
+        assert pulse.data == {"at": city.clock.now.isoformat(), "connected": True}
+    with Listener(city, last=pulse.id).connected() as events:
+        assert next(events).event == "pulse", "the pulse's place is behind the events that were not asked for"
+
+
+def test_who_was_away_too_long_or_names_no_place_of_ours_starts_afresh(city: City) -> None:
+    with Listener(city).connected() as events:
+        here = next(events).id
+    taken_s, rest = here.split("~", 1)
+    for last in (
+        "7",
+        "nonsense",
+        f"{int(taken_s) - event_feed.REPLAY_S - 60}~{rest}",
+        f"{taken_s}~9:3:5~9:3:5~0-0",
+        f"{taken_s}~1:{10**18}:~1:{10**18}:~0-0",
+    ):
+        with Listener(city, last=last).connected() as events:
+            assert [next(events).event, next(events).event] == ["resync", "pulse"], last
+
+
+def test_more_than_can_be_replayed_is_a_fresh_start(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_feed, "MOST_REPLAYED", 10)
+    with Listener(city).connected() as events:
+        here = next(events).id
+        with city.database.begin() as transaction:
+            for number in range(12):
+                announce(transaction, "readings", {"n": [number]}, NOON)
+        assert [next(events).data["n"] for _ in range(12)][-1] == [11]
+    with Listener(city, last=here).connected() as events:
+        assert next(events).event == "resync"
+
+
+def test_a_slow_client_is_dropped_and_comes_back_for_the_rest(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_feed, "RING", 20)
+    monkeypatch.setattr(live, "SEND_S", 0.5)
+    heavy = "x" * 200_000
+    listener = Listener(city)
+    with listener.connected() as events:
+        next(events)
+        for number in range(60):
+            with city.database.begin() as transaction:
+                announce(transaction, "readings", {"n": [number], "heavy": heavy}, NOON)
+        time.sleep(1.5)
+        with suppress(httpx.RemoteProtocolError):
+            list(events)
+    assert (city.feed.clients, city.feed.dropped) == (0, 1)
+    assert 0 < len(listener.numbers) < 60
+    with listener.connected() as events:
+        while len(listener.numbers) < 60:
+            next(events)
+    assert listener.numbers == [(number,) for number in range(60)]
+
+
+def test_the_stream_survives_the_loss_of_its_database_connection(city: City) -> None:
+    listener = Listener(city)
+    with listener.connected() as events:
+        next(events)
+        city.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'vigia-live'")
+        with city.database.begin() as transaction:
+            announce(transaction, "readings", {"n": [1]}, NOON)
+        assert next(one for one in events if one.event == "readings").data == {"n": [1]}
+
+
+def test_a_connection_lost_halfway_through_a_large_transaction_costs_nothing(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_feed, "PAGE", 2)
+    listener = Listener(city)
+    with listener.connected() as events:
+        next(events)
+        for batch in range(3):
+            with city.database.begin() as transaction:
+                for number in range(300):
+                    announce(transaction, "readings", {"n": [batch, number]}, NOON)
+            time.sleep(0.02)
+            city.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'vigia-live'")
+            while len(listener.numbers) < 300 * (batch + 1):
+                next(events)
+    assert listener.numbers == [(batch, number) for batch in range(3) for number in range(300)]
+
+
+def test_screens_beyond_the_limit_are_refused(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MOST_CLIENTS", 1)
+    with Listener(city).connected() as events:
+        next(events)
+        refused = city.client.get("/api/v1/live")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
+
+
+def test_a_flood_on_the_real_road_is_heard(city: City) -> None:
+    with Listener(city).connected() as events:
+        next(events)
+        city.flood()
+        raised = next(one for one in events if one.event == "transition" and one.data["subject"] == RIVER)
+        assert raised.data["after"] > raised.data["before"] == 0
+        levels = next(one for one in events if one.event == "attention")
+        assert levels.data["subject"] in {"basin:gato", "municipality:laplata"}
+
+
+def test_a_snapshot_covers_another_when_it_sees_all_of_it() -> None:
+    assert covers("10:12:10", "10:11:10")
+    assert covers("12:12:", "10:12:10")
+    assert not covers("10:12:10", "12:12:")
+    assert not covers("10:11:10", "10:12:10")
+    assert covers("10:12:10", "10:12:10,11")
+
+
+def test_positions_are_read_as_they_are_written() -> None:
+    position = Position(1, "10:12:10,11", "12:12:", 11, 4)
+    assert Position.read(str(position)) == position
+    assert Position.read("1~10:12:10~12:12:~11-4 ") is None
+    assert Position.read("9" * 10_000) is None

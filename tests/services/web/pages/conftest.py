@@ -1,0 +1,64 @@
+"""The whole application on a database of the test's own, or on a shared one in the middle of a storm."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from services.runtime.settings import Settings
+from services.web.app import create_app
+from tests.databases import open_copy
+from tests.services.web.pages import city
+from tests.services.web.pages.site import Site
+
+
+def visitor(engine: Engine, folder: Path) -> Site:
+    """A visitor of the pages on this database at `city.NOW`."""
+    return Site(create_app(Settings(data_dir=folder), engine, lambda: city.NOW))
+
+
+@pytest.fixture(scope="session")
+def storm_name(database_url: str, migrated_name: str) -> Iterator[str]:
+    """The name of a database with a storm and its alerts, which others are copied from."""
+    with open_copy(database_url, migrated_name) as engine:
+        with engine.begin() as transaction:
+            city.storm(transaction)
+            city.storm_alerts(transaction)
+        engine.dispose()
+        yield engine.url.database or ""
+
+
+@pytest.fixture(scope="session")
+def storm_database(database_url: str, storm_name: str) -> Iterator[Engine]:
+    """The storm, for tests that only look."""
+    with open_copy(database_url, storm_name) as engine:
+        yield engine
+
+
+@pytest.fixture
+def changing(database_url: str, storm_name: str) -> Iterator[Engine]:
+    """A storm of the test's own, to change."""
+    with open_copy(database_url, storm_name) as engine:
+        yield engine
+
+
+@pytest.fixture
+def site(database: Engine, tmp_path: Path) -> Iterator[Site]:
+    """A visitor where nothing was loaded yet."""
+    with visitor(database, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def storm_site(storm_database: Engine, tmp_path: Path) -> Iterator[Site]:
+    """A visitor in the storm, who only looks."""
+    with visitor(storm_database, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def changing_site(changing: Engine, tmp_path: Path) -> Iterator[Site]:
+    """A visitor in a storm of the test's own."""
+    with visitor(changing, tmp_path) as opened:
+        yield opened

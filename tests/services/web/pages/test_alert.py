@@ -1,0 +1,165 @@
+"""An operator enters, acknowledges, comments and closes; nobody else can, from nowhere else."""
+
+import re
+
+import pytest
+from sqlalchemy import Engine, select, update
+
+from models.tables import alert_actions, alerts, events
+from tests.services.web.pages import city
+from tests.services.web.pages.site import Site
+
+NOTE = 'Cuadrilla <b>3</b> va a "7 y 514"'
+
+
+@pytest.fixture
+def token(changing: Engine) -> str:
+    """An operator's token."""
+    with changing.begin() as transaction:
+        return city.operator(transaction)
+
+
+def seen(site: Site, alert_id: int, action: str) -> dict[str, str]:
+    """The form as the page shows it, filled in by hand."""
+    page = site.page(f"/alerta/{alert_id}")
+    start = page.html.index(f'action="/alerta/{alert_id}/{action}"')
+    version = re.search(r'name="version" value="(\d+)"', page.html[start:])
+    assert version
+    return {"version": version[1], "note": NOTE}
+
+
+def test_a_passer_by_may_read_but_is_offered_no_form(storm_site: Site) -> None:
+    for path in ("/", "/alerta/1"):
+        page = storm_site.page(path)
+        assert not [said for said in page.all("form") if said["action"] != "/salir"]
+        assert "Entrar para" in page.text
+
+
+def test_a_passer_by_who_sends_a_form_all_the_same_is_asked_to_enter(changing: Engine, changing_site: Site) -> None:
+    response = changing_site.post("/alerta/1/reconocer", {"version": "1", "note": NOTE})
+    assert response.status_code == 401
+    assert 'href="/entrar"' in response.text
+    with changing.connect() as connection:
+        assert not connection.execute(select(alert_actions)).all()
+
+
+def test_an_operator_acknowledges_with_a_note_that_everybody_sees(
+    changing: Engine, changing_site: Site, token: str
+) -> None:
+    assert changing_site.enter(token).headers["location"] == "/"
+    assert "De guardia: Mirta Q." in changing_site.page("/").text
+    sent = changing_site.post("/alerta/1/reconocer", seen(changing_site, 1, "reconocer") | {"back": "lista"})
+    assert (sent.status_code, sent.headers["location"]) == (303, "/#alerta-1")
+    assert "Reconocida por Mirta Q., 18:07" in changing_site.page("/").part("alerta-1").text
+    page = changing_site.page("/alerta/1")
+    assert f"Mirta Q. reconoció: {NOTE}" in re.sub(r" (?=:)", "", page.text)
+    assert "/alerta/1/reconocer" not in page.html
+    assert "<title>(4) " in changing_site.page("/").html
+    with changing.connect() as connection:
+        assert [row.event for row in connection.execute(select(events))] == ["alert"]
+
+
+def test_a_comment_and_then_the_end(changing: Engine, changing_site: Site, token: str) -> None:
+    changing_site.enter(token)
+    changing_site.post("/alerta/6/comentar", seen(changing_site, 6, "reconocer"))
+    changing_site.post("/alerta/6/comentar", {"note": "   "})
+    closed = changing_site.post("/alerta/6/cerrar", seen(changing_site, 6, "cerrar"))
+    assert closed.headers["location"] == "/alerta/6"
+    page = changing_site.page("/alerta/6")
+    assert "Cerrada por Mirta Q., 18:07" in page.text
+    assert [action for action in ("reconoció", "comentó", "cerró") if action in page.text] == ["comentó", "cerró"]
+    assert "alerta-6" not in changing_site.page("/").html
+    with changing.connect() as connection:
+        assert [row.action for row in connection.execute(select(alert_actions))] == ["comment", "close"]
+
+
+def test_what_its_rule_still_holds_is_not_offered_to_be_closed(changing_site: Site, token: str) -> None:
+    changing_site.enter(token)
+    assert "/alerta/1/cerrar" not in changing_site.page("/alerta/1").html
+    assert "/alerta/6/cerrar" in changing_site.page("/alerta/6").html
+
+
+def test_nobody_acknowledges_a_colour_they_have_not_seen(changing: Engine, changing_site: Site, token: str) -> None:
+    changing_site.enter(token)
+    form = seen(changing_site, 2, "reconocer")
+    with changing.begin() as transaction:
+        transaction.execute(update(alerts).where(alerts.c.id == 2).values(nar=3, version=alerts.c.version + 1))
+    refused = changing_site.post("/alerta/2/reconocer", form)
+    assert refused.status_code == 409
+    assert "La alerta cambió desde que la viste: mirala de nuevo." in refused.text
+    assert "The alert changed" not in refused.text
+
+
+@pytest.mark.parametrize("origin", [None, "null", "https://elsewhere.example", "http://127.0.0.1.elsewhere.example"])
+def test_a_form_on_another_site_does_nothing(
+    changing: Engine, changing_site: Site, token: str, origin: str | None
+) -> None:
+    changing_site.enter(token)
+    form = seen(changing_site, 1, "reconocer")
+    assert changing_site.post("/alerta/1/reconocer", form, origin=origin).status_code == 403
+    with changing.connect() as connection:
+        assert not connection.execute(select(alert_actions)).all()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"version": "x"},
+        {"version": "1", "note": "x" * 2_001},
+        {"version": "1", "note": "\0"},
+        {"version": str(2**40)},
+    ],
+)
+def test_a_form_that_is_wrong_is_a_page_that_says_so(changing_site: Site, token: str, form: dict[str, str]) -> None:
+    changing_site.enter(token)
+    refused = changing_site.post("/alerta/1/reconocer", form)
+    assert refused.status_code == 400
+    assert "Volver a la guardia" in refused.text
+
+
+def test_a_wrong_token_opens_nothing_and_is_not_repeated(changing_site: Site) -> None:
+    refused = changing_site.enter("vigia_wrong")
+    assert refused.status_code == 401
+    assert "Ese código no es válido." in refused.text
+    assert "vigia_wrong" not in refused.text
+    assert "set-cookie" not in refused.headers
+
+
+def test_guessing_tokens_is_slowed_down(changing_site: Site) -> None:
+    answers = [changing_site.enter(f"vigia_{guess}").status_code for guess in range(12)]
+    assert answers == [401] * 10 + [429] * 2
+
+
+def test_entering_from_an_alert_leads_back_to_it_and_nowhere_else(changing_site: Site, token: str) -> None:
+    back = changing_site.post("/entrar", {"token": token, "alerta": "3"})
+    assert back.headers["location"] == "/alerta/3"
+    elsewhere = changing_site.post("/entrar", {"token": token, "alerta": "//elsewhere.example"})
+    assert elsewhere.status_code == 400
+
+
+def test_the_token_stays_out_of_reach_of_scripts_and_other_sites(changing_site: Site, token: str) -> None:
+    cookie = changing_site.enter(token).headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+
+
+def test_leaving_takes_the_forms_away(changing_site: Site, token: str) -> None:
+    changing_site.enter(token)
+    assert changing_site.page("/alerta/1").all("form")
+    assert changing_site.post("/salir", {}).headers["location"] == "/"
+    assert not changing_site.page("/alerta/1").all("form")
+
+
+def test_an_alert_shows_its_evidence_and_how_it_came_here(storm_site: Site) -> None:
+    text = storm_site.page("/alerta/1").text
+    assert "Nivel 2,11 m" in text
+    assert "Umbrales (amarillo · naranja · rojo) 1,20 m · 1,60 m · 2,00 m" in text
+    assert "Regla gato-ringuelet.stage, versión 1" in text
+    assert "17:46 · se abrió en rojo · El nivel alcanzó el umbral" in text
+    assert "Nadie hizo nada todavía." in text
+
+
+@pytest.mark.parametrize("path", ["/alerta/999", "/alerta/0", "/alerta/x", f"/alerta/{10**30}"])
+def test_an_alert_that_is_not_there(storm_site: Site, path: str) -> None:
+    assert "Volver a la guardia" in storm_site.page(path, status=404).text

@@ -1,0 +1,292 @@
+"""The watch page over real rows: what stands on it, what an outage does to it, and what hostile rows cannot do."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+import msgspec
+import pytest
+from sqlalchemy import Engine, delete, insert, select, union, update
+
+from alerts.forecast.level_forecast import LEADS_S, Active, LeadModel, Model
+from models.alert import NAR
+from models.tables import READINGS, alerts, configuration, devices, forecast_models, heartbeats, stations
+from services.queries.stations import current as queries
+from services.web.http.protection import HEADERS
+from services.web.pages.language import dictionary
+from tests.services.web.pages import city
+from tests.services.web.pages.site import Page, Site, read
+
+HOSTILE = """<script>alert("1")</script>' onmouseover="x" {{ 7 * 7 }} &amp; </title><img src=x>"""
+HEAVIEST_BYTES = 150_000
+
+
+def marks(page: Page, name: str) -> int:
+    """How often a level's badge is on the page."""
+    return sum(name in said.get("class", "").split() for _, said in page.tags)
+
+
+def test_a_page_without_stations_says_what_to_do(site: Site) -> None:
+    page = site.page("/")
+    assert "Todavía no hay estaciones" in page.text
+    assert "vigia load" in page.text
+    assert "verde" not in page.text.lower()
+
+
+def test_the_storm_is_on_the_page(storm_site: Site) -> None:
+    page = storm_site.page("/")
+    head = page.part("ciudad").text
+    assert "Nivel de Atención del Riesgo · La Plata ■ rojo" in head
+    assert "propuesto; lo fija la Dirección de Hidrometeorología" in head
+    assert "desde 17:15" in head
+    assert "Berisso ▲ amarillo" in head
+    assert "Arroyo del Gato ■ rojo" in head
+    assert "Estaciones sin datos 1 de 37" in head
+    assert "Umbrales derivados, no oficiales" in page.text
+    assert re.search(r"<title>\(5\) Guardia · Vigía</title>", page.html)
+
+
+def test_colour_never_stands_alone(storm_site: Site) -> None:
+    page = storm_site.page("/")
+    for name, shape in {"verde": "●", "amarillo": "▲", "naranja": "◆", "rojo": "■"}.items():
+        badges = re.findall(rf'<span class="nar nar-{name}">(.*?)</span>\s*(\w+)</span>', page.html)
+        assert badges
+        assert all(shape in inside and word == name for inside, word in badges)
+
+
+def test_open_alerts_stand_unacknowledged_first_then_highest_then_oldest(storm_site: Site) -> None:
+    listed = [said["id"] for said in storm_site.page("/").part("alertas").all("li")]
+    assert listed == [f"alerta-{number}" for number in (1, 3, 2, 5, 6, 4)]
+
+
+def test_an_alert_says_why_since_when_and_who_knows(storm_site: Site) -> None:
+    page = storm_site.page("/")
+    assert (
+        "El nivel alcanzó el umbral: 2,11 m, umbral 2,00 m desde las 17:46 · hace 21 min" in page.part("alerta-1").text
+    )
+    assert "sin confirmar Sin reconocer" in page.part("alerta-2").text
+    assert "Lluvia intensa en la cuenca: 19,4 mm, umbral 18,0 mm en 15 min" in page.part("alerta-3").text
+    assert "✓ Reconocida por operador, 17:01" in page.part("alerta-4").text
+    assert "SIN DATOS Arroyo del Gato, 520 y 117 (Tolosa) SIN DATOS, último nivel rojo" in page.part("alerta-5").text
+    assert "El peligro pasó 17:59; falta que una persona la vea llegó a naranja" in page.part("alerta-6").text
+
+
+def test_the_most_urgent_stream_comes_first(storm_site: Site) -> None:
+    cards = [said["id"] for said in storm_site.page("/").part("estaciones").all("article")]
+    assert cards[:4] == ["est-gato-tolosa", "est-gato-ringuelet", "est-perez-31-520", "est-gato-centenario-516"]
+
+
+def test_a_stream_shows_value_trend_age_and_a_chart_that_can_be_read_aloud(storm_site: Site) -> None:
+    card = storm_site.page("/").part("est-perez-31-520")
+    assert re.search(r"0,8\d m ⇈ sube rápido \+1,\d\d m/h hace 0 s", card.text)
+    (chart,) = card.all("svg")
+    assert chart["role"] == "img"
+    assert re.fullmatch(
+        r"Arroyo Pérez, 31 y 520: ahora 0,8\d m, sube rápido, entre 0,28 m y 0,8\d m, umbral rojo 1,40 m",
+        chart["aria-label"],
+    )
+
+
+def test_a_stream_that_fell_silent_is_struck_and_holds_its_level(storm_site: Site) -> None:
+    card = storm_site.page("/").part("est-gato-tolosa")
+    assert "SIN DATOS, último nivel rojo" in card.text
+    assert "hace 40 min" in card.text
+    assert len(card.all("s")) == 1
+    assert marks(card, "nar-verde") == marks(card, "trend") == 0
+
+
+def test_rain_is_told_over_a_quarter_one_and_three_hours(database: Engine, site: Site) -> None:
+    with database.begin() as transaction:
+        city.load_seed(transaction)
+        city.beat(transaction)
+        device_id = transaction.execute(select(devices.c.id).where(devices.c.code == "lluvia-tolosa")).scalar_one()
+        fallen = {0: 0.4, 14: 1.0, 15: 2.0, 179: 4.0, 180: 8.0}
+        rows = [
+            {"device_id": device_id, "observed_at": at, "received_at": at, "seq": -1, "rain_mm": mm, "flags": 0}
+            for at, mm in ((city.NOW - timedelta(minutes=minutes), mm) for minutes, mm in fallen.items())
+        ]
+        transaction.execute(insert(READINGS["rain"]), rows)
+    row = site.page("/").part("est-lluvia-tolosa")
+    assert "1,4 3,4 7,4 hace 0 s" in row.text
+
+
+def test_avenues_are_ranked_by_the_share_over_their_limit(storm_site: Site) -> None:
+    part = storm_site.page("/").part("velocidad")
+    shares = [int(share) for share in re.findall(r"(\d+) %", part.text)]
+    assert len(shares) == 8
+    assert shares == sorted(shares, reverse=True)
+
+
+@pytest.mark.parametrize("trouble", ["pipeline", "readings"])
+def test_an_outage_looks_like_an_outage_and_never_like_calm(database: Engine, site: Site, trouble: str) -> None:
+    with database.begin() as transaction:
+        city.storm(transaction, until=city.NOW - timedelta(hours=2))
+        city.beat(transaction, city.NOW - (timedelta(hours=2) if trouble == "pipeline" else timedelta(0)))
+    page = site.page("/")
+    head = page.part("ciudad")
+    assert "SIN DATOS desde 16:07" in head.text
+    assert "outage" in head.tags[0][1]["class"].split()
+    assert marks(page, "nar-verde") == 0
+    assert "no significa calma" in page.part("alertas").text
+    streams = page.part("estaciones")
+    assert len(streams.all("s")) == len(streams.all("article")) == 17
+    assert "⇈" not in streams.text
+
+
+def test_a_pipeline_that_never_lived_is_an_outage(database: Engine, site: Site) -> None:
+    with database.begin() as transaction:
+        city.load_seed(transaction)
+        transaction.execute(delete(heartbeats))
+    page = site.page("/")
+    assert "SIN DATOS: todavía no llegó ninguna medición" in page.part("ciudad").text
+    assert marks(page, "nar-verde") == 0
+
+
+def test_a_database_that_does_not_answer_is_an_outage_too(database: Engine, site: Site) -> None:
+    with database.begin() as transaction:
+        transaction.exec_driver_sql("ALTER TABLE stations RENAME TO gone")
+    with database.begin() as transaction:
+        transaction.exec_driver_sql("ALTER TABLE gone RENAME TO stations")
+        city.load_seed(transaction)
+        transaction.exec_driver_sql("LOCK TABLE stations IN ACCESS EXCLUSIVE MODE")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(database.pool, "_timeout", 0.1)
+            taken = [database.connect() for _ in range(database.pool.size() - 1)]  # type: ignore[attr-defined]
+            page = site.page("/", status=503)
+            for connection in taken:
+                connection.close()
+    assert "La base de datos no responde" in page.text
+    assert {"http-equiv": "refresh", "content": "5"} in page.all("meta")
+
+
+def test_the_forecast_is_shown_as_one_and_only_where_it_was_published(changing: Engine, changing_site: Site) -> None:
+    bands = ((-0.05, 0.0, 0.08),) * 4
+    leads = tuple(LeadModel(lead_s, bands=bands, index=0.4, published=True) for lead_s in LEADS_S)
+    model = Model(step_s=60, high_m=1.0, scale_m=1.0, active=Active(level_m=0.5, risen_m=9, rain_mm=9), leads=leads)
+    hidden = replace(model, leads=tuple(replace(lead, published=False) for lead in leads))
+    with changing.begin() as transaction:
+        for station, learnt in {"gato-ringuelet": model, "perez-31-520": hidden, "gato-tolosa": model}.items():
+            row = {"station_id": station, "model": msgspec.to_builtins(learnt), "fitted_at": city.NOW}
+            transaction.execute(insert(forecast_models).values(row))
+    page = changing_site.page("/")
+    shown = page.part("est-gato-ringuelet")
+    assert re.search(r"pronóstico para las 20:08: 2,\d\d \(P10–P90: 2,\d\d a 2,\d\d m\)", shown.text)
+    assert [said["class"] for said in shown.all("path")] == ["band", "fan", "median", "line"]
+    for station in ("perez-31-520", "gato-tolosa"):
+        assert "pronóstico" not in page.part(f"est-{station}").text
+    assert "pronóstico para las 3/4 00:08" in changing_site.page("/estacion/gato-ringuelet").text
+
+
+def test_hostile_names_and_notes_are_only_ever_text(changing: Engine, changing_site: Site) -> None:
+    with changing.begin() as transaction:
+        transaction.execute(update(stations).values(name=HOSTILE, note=HOSTILE, street=HOSTILE))
+        transaction.execute(
+            update(configuration).values(
+                city={"id": "laplata", "name": HOSTILE, "zone": "America/Argentina/Buenos_Aires"}
+            )
+        )
+        transaction.execute(
+            update(alerts).values(
+                acknowledged_by=HOSTILE,
+                acknowledged_at=city.NOW,
+                rule_id=alerts.c.rule_id + HOSTILE,
+                evidence={HOSTILE: HOSTILE, "flags": HOSTILE},
+            )
+        )
+    for path in ("/", "/?lang=en", "/estacion/gato-ringuelet", "/alerta/1"):
+        page = changing_site.page(path)
+        assert "<script>alert" in page.text
+        assert "49" not in re.findall(r"onmouseover=.x. (\S+)", page.text)
+        assert {said["src"].split("?")[0] for said in page.all("script")} == {"/static/watch.js"}
+        assert not page.all("img")
+
+
+def test_a_name_in_another_alphabet_or_without_end_breaks_nothing(changing: Engine, changing_site: Site) -> None:
+    with changing.begin() as transaction:
+        transaction.execute(update(stations).values(name="نهر " + "Ñ" * 500 + "\u202e🌊"))
+    assert "🌊" in changing_site.page("/").text
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/estacion/gato-ringuelet", "/estacion/lluvia-tolosa", "/alerta/1", "/entrar", "/alerta/999"]
+)
+@pytest.mark.parametrize(("language", "other"), [("es", "en"), ("en", "es")])
+def test_no_page_mixes_the_languages(
+    storm_database: Engine, storm_site: Site, path: str, language: str, other: str
+) -> None:
+    page = read(storm_site.get(f"{path}?lang={language}").text)
+    ours = set(dictionary(language).values())
+    foreign = {
+        words
+        for key, words in dictionary(other).items()
+        if words not in ours and "{" not in words and len(words) > 3 and key != "site.language"
+    }
+    visible = page.text.replace(dictionary(language)["site.language"], "")
+    with storm_database.connect() as connection:
+        for name in connection.execute(
+            union(*(select(column) for column in (stations.c.name, stations.c.street, stations.c.id)))
+        ).scalars():
+            visible = visible.replace(name or "", "")
+    found = {words for words in foreign if re.search(rf"(?<!\w){re.escape(words)}(?!\w)", visible)}
+    assert not {words for words in found if not any(words in one for one in ours)}
+
+
+def test_the_language_asked_for_once_is_remembered(storm_site: Site) -> None:
+    assert "Alertas abiertas" in storm_site.page("/").text
+    assert 'lang="en"' in storm_site.page("/?lang=en").html
+    assert "Open alerts" in storm_site.page("/").text
+    assert "1.40 m" in storm_site.page("/").html
+
+
+def test_everything_comes_from_here_and_fits_a_thin_line(storm_database: Engine, storm_site: Site) -> None:
+    response = storm_site.get("/")
+    page = read(response.text)
+    with storm_database.connect() as connection:
+        assert len(queries.stations_now(connection)) >= 37
+    addresses = [said[name] for _, said in page.tags for name in ("href", "src", "action") if name in said]
+    assert all(re.match(r"[/?#](?!/)", address) for address in addresses), addresses
+    files = {address for address in addresses if address.startswith("/static/")}
+    assert len(files) == 3
+    weights = [len(storm_site.get(address).content) for address in files]
+    assert len(response.content) + sum(weights) < HEAVIEST_BYTES
+    assert all("immutable" in storm_site.get(address).headers["cache-control"] for address in files)
+    assert response.headers["content-security-policy"] == HEADERS["Content-Security-Policy"]
+    assert response.headers["cache-control"] == "no-store"
+
+
+def test_without_javascript_the_page_loads_itself_again_unless_told_not_to(storm_site: Site) -> None:
+    assert '<noscript><meta http-equiv="refresh" content="60"></noscript>' in storm_site.page("/").html
+    assert "http-equiv" not in storm_site.page("/?quieta=1").html
+
+
+def test_a_browser_may_ask_only_for_the_parts_that_changed(storm_site: Site) -> None:
+    response = storm_site.get("/?parte=alertas&parte=nothing")
+    assert [said["id"] for said in read(response.text).all("section")] == ["alertas"]
+    assert int(response.headers["x-vigia-now"]) == city.NOW.timestamp() * 1000
+    assert storm_site.get("/?" + "&".join(["parte=alertas"] * 9)).status_code == 404
+
+
+def test_every_control_has_a_name_and_every_heading_a_level(changing: Engine, changing_site: Site) -> None:
+    with changing.begin() as transaction:
+        token = city.operator(transaction)
+    changing_site.enter(token)
+    for path in ("/", "/alerta/1", "/estacion/gato-ringuelet", "/entrar"):
+        page = changing_site.page(path)
+        labelled = {said["for"] for said in page.all("label")}
+        inputs = {said["id"] for said in page.all("input") if said.get("type") != "hidden"}
+        assert inputs == labelled
+        for _, said in page.tags:
+            for name in ("aria-labelledby", "aria-describedby"):
+                assert said.get(name, page.ids[0]) in page.ids
+        levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_a_level_held_by_silence_is_not_the_waters(database: Engine, site: Site) -> None:
+    with database.begin() as transaction:
+        city.storm(transaction)
+        city.hold(transaction, "pereyra", "silence", NAR.AMARILLO)
+    assert marks(site.page("/").part("est-pereyra"), "nar-verde") == 1

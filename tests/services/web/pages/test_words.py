@@ -1,0 +1,57 @@
+"""Both dictionaries say everything the pages and the rules can say, and nothing else."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import services.web.pages
+from alerts.rulebook import NAMES
+from models.alert import NAR, Cause, Change
+from models.kinds import KINDS
+from models.reading import Flag
+from services.queries.watch.condition import Course, Health, Trouble
+from services.web.pages.language import LANGUAGES, dictionary
+
+FOLDER = Path(services.web.pages.__file__).parent
+TEMPLATES = sorted((FOLDER / "templates").rglob("*.html"))
+SOURCES = [*TEMPLATES, *sorted(FOLDER.rglob("*.py")), *sorted((FOLDER / "static").glob("*.js"))]
+NEITHER_LANGUAGE = {"m", "h", "mm", "km", "P", "vigia", "load", "m/h"}
+"""Units, names and commands that may stand in a template as they are."""
+
+
+def test_both_languages_have_the_same_words_and_fill_in_the_same_values() -> None:
+    spanish, english = (dictionary(language) for language in LANGUAGES)
+    assert spanish.keys() == english.keys()
+    for key, words in spanish.items():
+        assert set(re.findall(r"\{\w+\}", words)) == set(re.findall(r"\{\w+\}", english[key])), key
+
+
+def test_everything_the_program_can_say_has_words() -> None:
+    said = {
+        *(f"nar.{nar.name.lower()}" for nar in NAR),
+        *(f"cause.{cause}" for cause in Cause),
+        *(f"change.{change}" for change in Change),
+        *(f"flag.{flag.name}".lower() for flag in Flag),
+        *(f"health.{health}" for health in Health),
+        *(f"course.{course}" for course in Course),
+        *(f"outage.{trouble}" for trouble in Trouble),
+        *(f"judgement.{NAMES[type(judgement)]}" for kind in KINDS for judgement in kind.judgements),
+    }
+    assert said <= dictionary("es").keys()
+
+
+def test_no_words_are_left_over() -> None:
+    source = "\n".join(path.read_text("utf-8") for path in SOURCES)
+    made = {prefix for _, prefix in re.findall(r"""(["'])([a-z_]+\.(?:[a-z]+_)?)(?:\1 ?~|\{)""", source)}
+    for key in dictionary("es"):
+        name = key.removeprefix("live.").removeprefix("span.")
+        said = (f'"{key}"', f"'{key}'", f"words.{name}", f'fill("{name}"')
+        assert any(one in source for one in said) or any(key.startswith(one) for one in made), key
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_a_template_holds_no_words_of_its_own(path: Path) -> None:
+    plain = re.sub(r"\{%.*?%\}|\{\{.*?\}\}", " ", path.read_text("utf-8"), flags=re.DOTALL)
+    seen = re.sub(r"<[^>]*>|[\w-]+=\"[^\"]*\"", " ", plain)
+    assert set(re.findall(r"[^\W\d_]+(?:/[^\W\d_]+)?", seen)) <= NEITHER_LANGUAGE
