@@ -10,7 +10,7 @@ from gtfs_rt_validator.rules.registry import severity_for
 from gtfs_rt_validator.runner.sources import Source
 
 from services.transit.serving.gtfs_realtime import Part, message
-from services.transit.serving.snapshot import View
+from services.transit.serving.snapshot import TransitSnapshot
 
 ROLES = {"tu": Part.TRIP_UPDATES, "vp": Part.VEHICLE_POSITIONS, "sa": Part.ALERTS}
 Told = dict[Part, bytes]
@@ -21,7 +21,7 @@ def prepared(gtfs: Path) -> PreparedFeed:
     return prepare_feed(gtfs, mode=Mode.MODERN)
 
 
-def told(view: View, now: float) -> Told:
+def told(view: TransitSnapshot, now: float) -> Told:
     """All three feeds of one moment, as they are served."""
     return {part: message(view, part, now).SerializeToString() for part in Part}
 

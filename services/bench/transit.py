@@ -27,7 +27,7 @@ from services.embedded.servers import embedded_postgres
 from services.pipeline.road import Pipeline
 from services.runtime.clock import Every, wall_clock
 from services.runtime.database import open_database
-from services.transit.fleet.follower import TICK_S, Follower
+from services.transit.fleet.follower import TICK_S, FleetUpdater
 from services.transit.timetable import versions
 
 FEW, USUAL, MANY = 100, 1_000, 10_000
@@ -113,7 +113,7 @@ class Town:
 def _carry(town: Town, *, warm: int, rounds: int) -> Carried:
     """Carry rounds of reports, the last one now, as a pipeline does; the first, unmeasured, find the journeys."""
     buses, moment = town.buses, [town.now]
-    pipeline = Pipeline(town.database, lambda: moment[0], Lane.BULK, buses=Follower())
+    pipeline = Pipeline(town.database, lambda: moment[0], Lane.BULK, buses=FleetUpdater())
     spent_s = cpu_s = 0.0
     tick = Every(TICK_S)
     for number in range(warm + rounds):

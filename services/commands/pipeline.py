@@ -9,7 +9,7 @@ from services.pipeline.road import REMEMBER_S, Pipeline
 from services.runtime.clock import Every
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.settings import Settings, SettingsTrouble
-from services.transit.fleet.follower import Follower
+from services.transit.fleet.follower import FleetUpdater
 
 NAME = "pipeline"
 HELP = "Carry readings from the broker to the tables and the rules, until stopped."
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     clock, stop = clock_of(settings), stop_on_signals()
     start_logging(settings)
     with migrated_database(settings, "vigia-pipeline", stop=stop) as database, mqtt_url(settings) as url:
-        buses = None if arguments.lane is Lane.CRITICAL else Follower()
+        buses = None if arguments.lane is Lane.CRITICAL else FleetUpdater()
         pipeline = Pipeline(database, clock, arguments.lane, settings.foreign_buses, buses, remember=Every(REMEMBER_S))
         try:
             broker = Broker(

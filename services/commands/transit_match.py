@@ -16,9 +16,9 @@ from models.network import Network
 from services.replay.recorded_series import BadRecord
 from services.transit.accuracy.recorded_positions import read_positions
 from services.transit.matching.matcher import Matcher
-from services.transit.matching.vehicle_state import Belief
-from services.transit.model.position_report import Report
-from services.transit.model.prediction import Place
+from services.transit.matching.vehicle_state import VehicleState
+from services.transit.model.position_report import PositionReport
+from services.transit.model.prediction import MatchedPosition
 
 NAME = "match"
 HELP = "Match recorded positions to the journeys of a timetable."
@@ -57,16 +57,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def hidden(report: Report, hide: str | None) -> Report:
+def hidden(report: PositionReport, hide: str | None) -> PositionReport:
     """A report as if the vehicle did not claim what CLAIMS lists."""
     return structs.replace(report, **dict.fromkeys(CLAIMS[hide])) if hide else report
 
 
-def matched(network: Network, reports: Sequence[Report]) -> list[Place]:
+def matched(network: Network, reports: Sequence[PositionReport]) -> list[MatchedPosition]:
     """What is believed after each report, as the pipeline would: taken by their times, given in the reports' order."""
     matcher = Matcher(network)
-    beliefs: dict[str, Belief] = {}
-    places: dict[int, Place] = {}
+    beliefs: dict[str, VehicleState] = {}
+    places: dict[int, MatchedPosition] = {}
     for number in sorted(range(len(reports)), key=lambda number: reports[number].at):
         report = reports[number]
         belief = beliefs[report.vehicle] = matcher.match(beliefs.get(report.vehicle), report)
@@ -74,7 +74,7 @@ def matched(network: Network, reports: Sequence[Report]) -> list[Place]:
     return [places[number] for number in range(len(reports))]
 
 
-def _write(path: Path, reports: Sequence[Report], places: Sequence[Place]) -> None:
+def _write(path: Path, reports: Sequence[PositionReport], places: Sequence[MatchedPosition]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(COLUMNS)

@@ -15,14 +15,14 @@ from models.merging import ZonesDiffer, merged
 from models.network import Network
 from services.commands.transit_match import CLAIMS, hidden
 from services.replay.recorded_series import BadRecord
-from services.transit.accuracy.backtest import Trial
-from services.transit.accuracy.observed_passages import Truth
+from services.transit.accuracy.backtest import Backtest
+from services.transit.accuracy.observed_passages import ObservedPassages
 from services.transit.accuracy.recorded_positions import read_positions
 from services.transit.accuracy.recorded_stop_events import Made, read_stop_events
-from services.transit.accuracy.stop_event_replay import calls
+from services.transit.accuracy.stop_event_replay import reported_stops
 from services.transit.fleet.fleet import Fleet
-from services.transit.model.position_report import Report
-from services.transit.travel_times.link_times import History
+from services.transit.model.position_report import PositionReport
+from services.transit.travel_times.link_times import TravelTimes
 
 NAME = "score"
 HELP = "Errors, accuracy and coverage of arrival estimates on recorded positions or stop events."
@@ -64,10 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _trial(network: Network, arguments: argparse.Namespace) -> Trial:
+def _trial(network: Network, arguments: argparse.Namespace) -> Backtest:
     if bool(arguments.positions) == bool(arguments.stop_events):
         raise BadRecord("give either --positions or --stop-events")
-    trial = Trial(Fleet(network, History()), process_time)
+    trial = Backtest(Fleet(network, TravelTimes()), process_time)
     if arguments.positions:
         _play_positions(network, trial, arguments)
     else:
@@ -75,29 +75,31 @@ def _trial(network: Network, arguments: argparse.Namespace) -> Trial:
     return trial
 
 
-def _play_positions(network: Network, trial: Trial, arguments: argparse.Namespace) -> None:
+def _play_positions(network: Network, trial: Backtest, arguments: argparse.Namespace) -> None:
     reports = _positions(network, arguments.positions)
     if not reports:
         raise BadRecord("no positions to score")
     past = [one for one in _positions(network, arguments.history) if one.at < reports[0].at]
     trial.learn(past, lambda report: hidden(report, arguments.hide))
-    trial.play(reports, Truth(network, reports), lambda report: hidden(report, arguments.hide))
+    trial.play(reports, ObservedPassages(network, reports), lambda report: hidden(report, arguments.hide))
 
 
-def _positions(network: Network, paths: Sequence[Path]) -> list[Report]:
+def _positions(network: Network, paths: Sequence[Path]) -> list[PositionReport]:
     return sorted((one for path in paths for one in read_positions(path, network.zone)), key=lambda one: one.at)
 
 
-def _play_events(network: Network, trial: Trial, arguments: argparse.Namespace) -> None:
+def _play_events(network: Network, trial: Backtest, arguments: argparse.Namespace) -> None:
     given = [made for path in arguments.stop_events for made in read_stop_events(path)]
     if not given:
         raise BadRecord("no stop events to score")
     known = [made for path in arguments.history if path not in arguments.stop_events for made in read_stop_events(path)]
     first, last = _days(given, known, arguments.day)
     past = {(made.service_date, made.name): made for made in (*known, *given) if made.service_date < first}
-    for call, _ in calls(network, past.values(), scored=False):
+    for call, _ in reported_stops(network, past.values(), scored=False):
         trial.call(call, None)
-    for call, ahead in calls(network, (made for made in given if first <= made.service_date <= last), scored=True):
+    for call, ahead in reported_stops(
+        network, (made for made in given if first <= made.service_date <= last), scored=True
+    ):
         trial.call(call, ahead)
 
 

@@ -35,7 +35,7 @@ from services.runtime.bisect import isolate
 from services.runtime.clock import Clock, Every
 from services.runtime.heartbeat import beat
 from services.runtime.retry import DATABASE_LOST, outlast, told
-from services.transit.fleet.follower import Follower
+from services.transit.fleet.follower import FleetUpdater
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class Pipeline:
     lane: Lane | None
     foreign: str | None = None
     """The municipality that foreign topics speak for, where they are heard."""
-    buses: Follower | None = None
+    buses: FleetUpdater | None = None
     registry: Registry = field(default_factory=Registry)
     memories: Memories = field(default_factory=Memories)
     states: States = field(default_factory=States)

@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 
 from services.runtime.clock import Clock
 from services.runtime.settings import Settings
-from services.transit.serving.feed_cache import Published
-from services.transit.serving.snapshot_cache import Mirror
+from services.transit.serving.feed_cache import FeedCache
+from services.transit.serving.snapshot_cache import SnapshotCache
 from services.web.access import PUBLIC
 from services.web.api import alerts, devices, health, live, metrics, municipalities, rejections
 from services.web.api.parameters import known_parameters
@@ -43,7 +43,7 @@ Reading is open to whoever reaches the address. Acting on an alert needs an oper
 
 def create_app(settings: Settings, engine: Engine, clock: Clock) -> FastAPI:
     """The application on a database that was migrated. `engine`: with a statement timeout, closed by the caller."""
-    feed, mirror = Feed(engine), Mirror(engine, clock)
+    feed, mirror = Feed(engine), SnapshotCache(engine, clock)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -59,7 +59,7 @@ def create_app(settings: Settings, engine: Engine, clock: Clock) -> FastAPI:
         openapi_url=None,
         lifespan=lifespan,
     )
-    app.state.context = Context(settings, engine, clock, feed, mirror, Published(), WrongTokens())
+    app.state.context = Context(settings, engine, clock, feed, mirror, FeedCache(), WrongTokens())
     # First, since routes are tried in order and riders' apps ask most.
     app.mount(ONEBUSAWAY, create_oba(app.state.context))
     app.include_router(_api())

@@ -10,9 +10,9 @@ from sqlalchemy import Connection, Engine
 
 from services.runtime.clock import Clock, FasterClock
 from services.runtime.settings import Settings
-from services.transit.serving.feed_cache import Published
-from services.transit.serving.snapshot import View
-from services.transit.serving.snapshot_cache import Mirror
+from services.transit.serving.feed_cache import FeedCache
+from services.transit.serving.snapshot import TransitSnapshot
+from services.transit.serving.snapshot_cache import SnapshotCache
 from services.web.http.rate_limit import Tally
 from services.web.http.wrong_tokens import WrongTokens
 from services.web.live.event_feed import Feed
@@ -33,8 +33,8 @@ class Context:
     engine: Engine
     clock: Clock
     feed: Feed
-    mirror: Mirror
-    published: Published
+    mirror: SnapshotCache
+    published: FeedCache
     wrong_tokens: WrongTokens
     reports: Tally = field(default_factory=_reports)
     """Of riders, by address."""
@@ -67,7 +67,7 @@ async def _now(request: Request) -> datetime:
     return context_of(request).clock()
 
 
-async def _city_view(request: Request) -> View:
+async def _city_view(request: Request) -> TransitSnapshot:
     return context_of(request).mirror.view()
 
 
@@ -78,5 +78,5 @@ Transaction = Annotated[Connection, Depends(_transaction, scope="function")]
 """Commits when the endpoint returns, rolls back when it raises."""
 Now = Annotated[datetime, Depends(_now)]
 """The time of the application's clock."""
-CityView = Annotated[View, Depends(_city_view)]
+CityView = Annotated[TransitSnapshot, Depends(_city_view)]
 """What is known of the city's buses, from memory. Asking for it raises NotReadYet before the first copy."""

@@ -18,7 +18,7 @@ from models.network import Journey, Network
 from models.reading import Message
 from services.pipeline.road import Pipeline
 from services.runtime.settings import Settings
-from services.transit.fleet.follower import Follower
+from services.transit.fleet.follower import FleetUpdater
 from services.transit.rider.gsm7 import septets
 from services.transit.timetable import versions
 from simulators.buses.bus import Missed, Passing
@@ -146,7 +146,7 @@ def city(database: Engine) -> Iterator[tuple[City, Journey]]:
     buses = Buses(lines, SEED, OPENS, Conditions(), lambda one: seen.append(one) if isinstance(one, Passing) else None)
     trackers = Trackers(buses, SEED, FAULTLESS)
     trackers.trackers = [one for one in trackers.trackers if one.bus.vehicle != missing]
-    pipeline = Pipeline(database, clock, None, foreign="laplata", buses=Follower())
+    pipeline = Pipeline(database, clock, None, foreign="laplata", buses=FleetUpdater())
     with served(database, clock, Settings(api_port=0)) as (address, _), httpx.Client(base_url=address) as client:
         yield City(lines, pipeline, clock, client, trackers, seen), journey
     pipeline.close()

@@ -12,11 +12,11 @@ from random import Random
 from ingest.decode import decode
 from models.network import Network
 from models.reading import Message, Reading
-from services.transit.fleet.fleet import BEGUN_S, Fleet, Followed, Reached
+from services.transit.fleet.fleet import BEGUN_S, Fleet, LastStopReached, ReportResult
 from services.transit.fleet.follower import report_of
-from services.transit.model.prediction import Basis, Coming, Outlook
-from services.transit.serving.snapshot import Expected, View, advanced, empty
-from services.transit.travel_times.link_times import History
+from services.transit.model.prediction import Basis, TripPrediction, VehiclePrediction
+from services.transit.serving.snapshot import Expected, TransitSnapshot, empty, with_changes
+from services.transit.travel_times.link_times import TravelTimes
 from simulators.buses.bus import Missed, Passing
 from simulators.buses.operations import Buses
 from simulators.buses.roads import Conditions
@@ -46,9 +46,9 @@ class Told:
 
     at: float
     key: Key
-    coming: Coming
+    coming: TripPrediction
     bus: str
-    outlook: Outlook | None
+    outlook: VehiclePrediction | None
     turn: int
     stuck: bool
 
@@ -88,20 +88,20 @@ class Day:
         self._streets = Conditions()
         buses = Buses(self.network, self.seed, self.begins, self._streets, self.truth.log)
         self._trackers = Trackers(buses, self.seed, self.odds)
-        self._fleet = Fleet(self.network, History())
-        self._view: View = empty(self.network)
+        self._fleet = Fleet(self.network, TravelTimes())
+        self._view: TransitSnapshot = empty(self.network)
         self._behind: dict[str, str] = {}
         random = Random(f"{self.seed}/restarts")
         hours = sorted(random.uniform(0, self.hours) for _ in range(RESTARTS))
         self._restarts = [(self.begins + timedelta(hours=hour)).timestamp() for hour in hours]
-        self._kept: dict[str, tuple[Outlook, str]] = {}
-        self._reached: dict[Key, Reached] = {}
-        self._expected: tuple[Coming, ...] = ()
+        self._kept: dict[str, tuple[VehiclePrediction, str]] = {}
+        self._reached: dict[Key, LastStopReached] = {}
+        self._expected: tuple[TripPrediction, ...] = ()
 
     def run(self) -> None:
         """Follow every report as it comes in, and look once a minute at what is public."""
         next_at = self.begins.timestamp()
-        fresh: dict[str, Outlook] = {}
+        fresh: dict[str, VehiclePrediction] = {}
         for parcel in in_order(self._troubled()):
             due_at = parcel.due_at.timestamp()
             while next_at <= due_at:
@@ -127,7 +127,7 @@ class Day:
             yield from self._trackers.minute(now)
             now += MINUTE
 
-    def _take(self, parcel: Parcel, now: float, fresh: dict[str, Outlook]) -> None:
+    def _take(self, parcel: Parcel, now: float, fresh: dict[str, VehiclePrediction]) -> None:
         received_at = datetime.fromtimestamp(now, UTC)
         readings = list(decode(Message(parcel.topic, parcel.payload, received_at), "laplata"))
         reports = [report_of(one) for one in readings if isinstance(one, Reading)]
@@ -139,7 +139,7 @@ class Day:
             self._keep(report.vehicle, followed)
             self.reports += 1
 
-    def _keep(self, vehicle: str, followed: Followed) -> None:
+    def _keep(self, vehicle: str, followed: ReportResult) -> None:
         """What the tables hold of it."""
         before = self._kept.get(vehicle)
         if before is None or followed.outlook.place.at >= before[0].place.at:
@@ -147,7 +147,7 @@ class Day:
         for visit in followed.visits:
             key = (visit.trip_id, visit.service_date, visit.start_s)
             if key not in self._reached or self._reached[key].at <= visit.arrived_at:
-                self._reached[key] = Reached(key, visit.vehicle, visit.position, visit.arrived_at)
+                self._reached[key] = LastStopReached(key, visit.vehicle, visit.position, visit.arrived_at)
 
     def _restart(self, now: float) -> None:
         self._fleet = Fleet(self.network, self._fleet.history)
@@ -155,14 +155,14 @@ class Day:
         for vehicle, (outlook, kept) in self._kept.items():
             self._fleet.restore(vehicle, kept, outlook)
 
-    def _look(self, now: float, fresh: dict[str, Outlook]) -> None:
+    def _look(self, now: float, fresh: dict[str, VehiclePrediction]) -> None:
         if self._restarts and now >= self._restarts[0]:
             self._restarts.pop(0)
             self._restart(now)
         self._fleet.forget(now)
         self._expected = self._fleet.expected(now)
         expected = [Expected(coming, now + HOLDS_S) for coming in self._expected]
-        self._view = advanced(self._view, fresh.values(), expected)
+        self._view = with_changes(self._view, fresh.values(), expected)
         fresh.clear()
         stuck = {one.bus.vehicle for one in self._trackers.trackers if now < one.stuck_until + TICK_S}
         for key in self._view.dues:

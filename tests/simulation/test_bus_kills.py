@@ -26,7 +26,7 @@ from services.embedded.servers import embedded_broker, embedded_postgres
 from services.pipeline.road import Pipeline
 from services.runtime.clock import wall_clock
 from services.runtime.database import open_database
-from services.transit.fleet.follower import Follower
+from services.transit.fleet.follower import FleetUpdater
 from services.transit.timetable import versions
 from simulators.load import Load
 from tests.simulation.town import Carrier, Gauges, Said, Town, prepare, reading, town, workplace
@@ -101,7 +101,7 @@ def visits_in_peace(here: Town, things: Sequence[Said]) -> list[tuple[object, ..
     url = make_url(here.database_url).set(database="another").render_as_string(hide_password=False)
     buses(url)
     database = open_database(url, name="test")
-    pipeline = Pipeline(database, wall_clock, None, buses=Follower())
+    pipeline = Pipeline(database, wall_clock, None, buses=FleetUpdater())
     for start in range(0, len(things), BATCH):
         pipeline.carry([Message(topic, body, wall_clock()) for topic, body in things[start : start + BATCH]])
     pipeline.close()

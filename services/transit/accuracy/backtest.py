@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from models.network import Journey, Pattern
-from services.transit.accuracy.observed_passages import Run, Truth
-from services.transit.fleet.fleet import Call, Fleet
+from services.transit.accuracy.observed_passages import ObservedPassages, Run
+from services.transit.fleet.fleet import Fleet, ReportedStop
 from services.transit.model.error_bins import AHEAD_S, Coverage, Tally
-from services.transit.model.position_report import Report
-from services.transit.model.prediction import Coming
+from services.transit.model.position_report import PositionReport
+from services.transit.model.prediction import TripPrediction
 
 LEAST_AHEAD_M = 20.0
 """Stops nearer than this count as reached."""
@@ -58,7 +58,7 @@ Clock = Callable[[], float]
 """Seconds of computing so far: to measure with, never to decide by."""
 
 
-class Trial:
+class Backtest:
     """Plays recordings through one fleet."""
 
     def __init__(self, fleet: Fleet, clock: Clock) -> None:
@@ -67,12 +67,17 @@ class Trial:
         self._clock = clock
         self._forgot_at = 0.0
 
-    def learn(self, reports: Iterable[Report], claimed: Callable[[Report], Report]) -> None:
+    def learn(self, reports: Iterable[PositionReport], claimed: Callable[[PositionReport], PositionReport]) -> None:
         """Let the fleet follow what happened before."""
         for report in reports:
             self._take(claimed(report))
 
-    def play(self, reports: Iterable[Report], truth: Truth, claimed: Callable[[Report], Report]) -> None:
+    def play(
+        self,
+        reports: Iterable[PositionReport],
+        truth: ObservedPassages,
+        claimed: Callable[[PositionReport], PositionReport],
+    ) -> None:
         """Score every position that lies beyond the first stop of its trip. `claimed`: what the fleet is let see."""
         for report in reports:
             comings = self._take(claimed(report))
@@ -81,7 +86,7 @@ class Trial:
             if ahead is not None:
                 self._judge(ahead, report.at, comings)
 
-    def call(self, call: Call, ahead: Ahead | None) -> None:
+    def call(self, call: ReportedStop, ahead: Ahead | None) -> None:
         """A stop event, scored where anything is at stake."""
         at = max(call.arrived_at, call.left_at)
         begun = self._clock()
@@ -90,7 +95,7 @@ class Trial:
         if ahead is not None:
             self._judge(ahead, at, comings)
 
-    def _take(self, report: Report) -> tuple[Coming, ...]:
+    def _take(self, report: PositionReport) -> tuple[TripPrediction, ...]:
         begun = self._clock()
         comings = self._fleet.take(report, report.at).outlook.coming
         self._count(report.at, begun)
@@ -103,7 +108,7 @@ class Trial:
         self.result.seconds += self._clock() - begun
         self.result.positions += 1
 
-    def _judge(self, ahead: Ahead, at: float, comings: tuple[Coming, ...]) -> None:
+    def _judge(self, ahead: Ahead, at: float, comings: tuple[TripPrediction, ...]) -> None:
         result, journey = self.result, ahead.journey
         told = _Told(self._fleet, ahead, comings)
         for position, actual in ahead.arrivals:
@@ -123,7 +128,7 @@ class Trial:
 class _Told:
     """What was told of one vehicle, by position of the journey it truly makes."""
 
-    def __init__(self, fleet: Fleet, ahead: Ahead, comings: tuple[Coming, ...]) -> None:
+    def __init__(self, fleet: Fleet, ahead: Ahead, comings: tuple[TripPrediction, ...]) -> None:
         key = ahead.journey.key
         same = (one for one in comings if (one.trip_id, one.service_date, one.start_s) == key)
         self._coming = next(same, comings[0] if comings else None)
@@ -133,7 +138,7 @@ class _Told:
             stop_ids = fleet.network.patterns[self._coming.pattern].stop_ids
             self._positions = {stop_id: position for position, stop_id in reversed(list(enumerate(stop_ids)))}
 
-    def find(self, position: int) -> tuple[Coming, int] | None:
+    def find(self, position: int) -> tuple[TripPrediction, int] | None:
         """The estimate for a stop, also where the vehicle was taken for another that calls there."""
         if self._coming is None:
             return None

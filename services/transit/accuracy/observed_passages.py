@@ -13,7 +13,7 @@ from statistics import median
 
 from models.geo import Plane, offset
 from models.network import DAY_S, Journey, Network, Pattern
-from services.transit.model.position_report import Report
+from services.transit.model.position_report import PositionReport
 
 OFFSET_M, UNSURVEYED_OFFSET_M = 60.0, 250.0
 """Positions further from the line count as unseen; more is allowed where the line only joins the stops."""
@@ -42,10 +42,10 @@ RunKey = tuple[str, str, str, int]
 """Vehicle, trip, service date, start."""
 
 
-class Truth:
+class ObservedPassages:
     """The runs of recorded reports."""
 
-    def __init__(self, network: Network, reports: Iterable[Report]) -> None:
+    def __init__(self, network: Network, reports: Iterable[PositionReport]) -> None:
         self._network = network
         self._lines: dict[str, _Line] = {}
         self.runs: dict[RunKey, Run] = {}
@@ -55,12 +55,12 @@ class Truth:
         for run in self.runs.values():
             run.passings = list(passings(run, self.gap_s))
 
-    def run(self, report: Report) -> Run | None:
+    def run(self, report: PositionReport) -> Run | None:
         """The run a report belongs to."""
         journey = _journey(self._network, report)
         return self.runs.get(_key(report, journey)) if journey is not None else None
 
-    def _add(self, report: Report) -> None:
+    def _add(self, report: PositionReport) -> None:
         journey = _journey(self._network, report)
         if journey is None:
             return
@@ -112,7 +112,7 @@ class _Line:
         return best
 
 
-def _journey(network: Network, report: Report) -> Journey | None:
+def _journey(network: Network, report: PositionReport) -> Journey | None:
     """The journey of the claimed trip on the date that lies nearest; None where a repeated trip does not say which."""
     trip = network.trips.get(report.trip_id or "")
     if trip is None or (trip.frequencies and report.start_s is None):
@@ -124,7 +124,7 @@ def _journey(network: Network, report: Report) -> Journey | None:
     return network.journey(trip.id, today + timedelta(days=days), start_s)
 
 
-def _key(report: Report, journey: Journey) -> RunKey:
+def _key(report: PositionReport, journey: Journey) -> RunKey:
     return (report.vehicle, *journey.key)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from services.replay.recorded_series import BadRecord
-from services.transit.model.position_report import Report
+from services.transit.model.position_report import PositionReport
 
 MOST_BYTES = 2_000_000_000
 MOST_ROWS = 20_000_000
@@ -21,7 +21,7 @@ Row = Mapping[str, str | None]
 NEEDED = ({"vehicle_id", "timestamp", "lat", "lon"}, {"vid", "timestamp", "lat", "lon"})
 
 
-def read_positions(path: Path, zone: ZoneInfo, *, by_time: bool = True) -> list[Report]:
+def read_positions(path: Path, zone: ZoneInfo, *, by_time: bool = True) -> list[PositionReport]:
     """The reports of a CSV file, plain or gzip, in the file's order; `by_time` puts them in that of their times.
 
     Columns: `vehicle_id,timestamp,lat,lon` and, where known, `trip_id,route_id,direction_id,block_id,speed_ms,bearing`;
@@ -48,7 +48,7 @@ def _text(path: Path) -> io.TextIOBase:
     return path.open(encoding="utf-8-sig", newline=None)
 
 
-def _reports(rows: Iterable[Row], name: str, zone: ZoneInfo) -> Iterator[Report]:
+def _reports(rows: Iterable[Row], name: str, zone: ZoneInfo) -> Iterator[PositionReport]:
     for number, row in enumerate(rows, 2):
         if number > MOST_ROWS:
             raise BadRecord(f"{name}: more than {MOST_ROWS} rows")
@@ -60,7 +60,7 @@ def _reports(rows: Iterable[Row], name: str, zone: ZoneInfo) -> Iterator[Report]
             yield report
 
 
-def _report(row: Row, zone: ZoneInfo) -> Report | None:
+def _report(row: Row, zone: ZoneInfo) -> PositionReport | None:
     if not row["lat"] or not row["lon"]:
         return None
     vehicle = row.get("vehicle_id") or row.get("vid")
@@ -69,7 +69,7 @@ def _report(row: Row, zone: ZoneInfo) -> Report | None:
     sign = row.get("dsc") or None
     line = (row.get("assigned_run_id") or row.get("reported_run_id") or "").partition("-")[0]
     direction = row.get("direction_id")
-    return Report(
+    return PositionReport(
         vehicle=vehicle,
         at=_at(row["timestamp"] or "", zone),
         latitude=_within(row["lat"], 90.0),

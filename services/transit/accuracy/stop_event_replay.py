@@ -6,19 +6,19 @@ from datetime import date
 from models.network import Journey, Network, Pattern, Trip
 from services.transit.accuracy.backtest import Ahead
 from services.transit.accuracy.recorded_stop_events import Made, StopEvent
-from services.transit.fleet.fleet import Call
+from services.transit.fleet.fleet import ReportedStop
 from services.transit.model.error_bins import AHEAD_S
 
 HALF_DAY_S = 43_200.0
 
 
-def calls(network: Network, journeys: Iterable[Made], scored: bool) -> list[tuple[Call, Ahead | None]]:
+def reported_stops(network: Network, journeys: Iterable[Made], scored: bool) -> list[tuple[ReportedStop, Ahead | None]]:
     """Every observed arrival and departure, by time; with each arrival, if `scored`, the later ones it is held to."""
     found = [one for made in journeys for one in _calls(network, made, scored)]
     return sorted(found, key=lambda pair: (max(pair[0].arrived_at, pair[0].left_at), pair[0].position))
 
 
-def _calls(network: Network, made: Made, scored: bool) -> Iterator[tuple[Call, Ahead | None]]:
+def _calls(network: Network, made: Made, scored: bool) -> Iterator[tuple[ReportedStop, Ahead | None]]:
     journey = journey_of(network, made)
     if journey is None:
         return
@@ -31,9 +31,9 @@ def _calls(network: Network, made: Made, scored: bool) -> Iterator[tuple[Call, A
             continue
         if event.arrived_at is not None:
             ahead = _ahead(journey, pattern, first, position, made.events) if scored else None
-            yield Call(vehicle, journey, position, event.arrived_at), ahead
+            yield ReportedStop(vehicle, journey, position, event.arrived_at), ahead
         if event.left_at is not None and event.left_at > (event.arrived_at or 0.0):
-            yield Call(vehicle, journey, position, event.arrived_at or 0.0, event.left_at), None
+            yield ReportedStop(vehicle, journey, position, event.arrived_at or 0.0, event.left_at), None
 
 
 def journey_of(network: Network, made: Made) -> Journey | None:

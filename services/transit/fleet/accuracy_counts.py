@@ -11,7 +11,7 @@ from datetime import date, datetime
 from operator import attrgetter
 from zoneinfo import ZoneInfo
 
-from services.transit.fleet.fleet import Score
+from services.transit.fleet.fleet import ScoredPrediction
 from services.transit.model.error_bins import AHEAD_S, ETA, MBTA
 
 FARTHEST_S = AHEAD_S
@@ -40,7 +40,7 @@ class Sums:
     mbta_accurate: int = 0
     inside: int = 0
 
-    def add(self, score: Score, eta_bin: int, mbta_bin: int) -> None:
+    def add(self, score: ScoredPrediction, eta_bin: int, mbta_bin: int) -> None:
         """One estimate more."""
         self.n += 1
         self.sum_error_s += score.error_s
@@ -59,7 +59,7 @@ SUMS = tuple(field.name for field in fields(Sums))
 sums_of = attrgetter(*SUMS)
 
 
-def tallied(scores: Iterable[Score], zone: ZoneInfo) -> list[tuple[object, ...]]:
+def count_by_key(scores: Iterable[ScoredPrediction], zone: ZoneInfo) -> list[tuple[object, ...]]:
     """Rows to be added to `estimate_scores`: its key, then its sums."""
     sums: dict[Key, Sums] = {}
     for score in scores:

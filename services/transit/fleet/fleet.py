@@ -10,19 +10,44 @@ import msgspec
 from msgspec import Struct
 
 from models.network import Journey, Network, Pattern
-from services.transit.fleet.report_history import Kept, Step, Trail
+from services.transit.fleet.report_history import ProcessedReport, ReportHistory, SavedState
 from services.transit.matching.matcher import Matcher
-from services.transit.model.journey_search import Journeys
-from services.transit.model.position_report import Report
-from services.transit.model.prediction import Basis, Coming, Outlook, Phase, Place
-from services.transit.model.stop_passages import Crossing, Track, advance, begin, keeps_time, paced, passage
-from services.transit.prediction.arrival_times import Prospect, from_stop, journey_of, leaving, onward, predict
-from services.transit.prediction.pending_predictions import Score
-from services.transit.prediction.unassigned_trips import SILENT_S, Making, Vacant
-from services.transit.travel_times.link_times import Departed, History, Lesson
+from services.transit.model.journey_search import JourneySearch
+from services.transit.model.position_report import PositionReport
+from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction, VehiclePrediction
+from services.transit.model.stop_passages import (
+    JourneyProgress,
+    StopPassage,
+    advance,
+    first_seen,
+    follows_schedule,
+    link_traversal,
+    with_traversal,
+)
+from services.transit.prediction.arrival_times import (
+    PredictedTrip,
+    journey_of,
+    predict,
+    predict_from,
+    start_at_stop,
+    start_at_terminal,
+)
+from services.transit.prediction.pending_predictions import ScoredPrediction
+from services.transit.prediction.unassigned_trips import SILENT_S, TripAssignments, UnassignedTrips
+from services.transit.travel_times.link_times import LearnedDeparture, LearnedTraversal, TravelTimes
 from services.transit.travel_times.stalled_vehicles import lapsed
 
-__all__ = ["BEGUN_S", "FORGOTTEN_S", "GONE_S", "Call", "Fleet", "Followed", "Reached", "Score", "Visit"]
+__all__ = [
+    "BEGUN_S",
+    "FORGOTTEN_S",
+    "GONE_S",
+    "Fleet",
+    "LastStopReached",
+    "ReportResult",
+    "ReportedStop",
+    "ScoredPrediction",
+    "StopVisit",
+]
 
 Key = tuple[str, str, int]
 """Of a journey: trip, service date as YYYYMMDD, start."""
@@ -36,7 +61,7 @@ BEGUN_S = 7_200.0
 MOST_JOURNEYS = 20_000
 
 
-class Visit(Struct, frozen=True, gc=False):
+class StopVisit(Struct, frozen=True, gc=False):
     """A vehicle reached a stop of its journey. `left_at`: when it left, 0 where nobody saw. Instants are Unix seconds.
 
     One that was told before and is told again with other times was corrected by a late report.
@@ -53,7 +78,7 @@ class Visit(Struct, frozen=True, gc=False):
     left_at: float = 0.0
 
 
-class Call(Struct, frozen=True, gc=False):
+class ReportedStop(Struct, frozen=True, gc=False):
     """A vehicle says itself that it stands at a stop of its journey: doors, beacons or people saw it.
 
     `arrived_at`, `left_at`: Unix seconds, 0 where not known (yet).
@@ -66,16 +91,16 @@ class Call(Struct, frozen=True, gc=False):
     left_at: float = 0.0
 
 
-class Followed(Struct, frozen=True, gc=False):
+class ReportResult(Struct, frozen=True, gc=False):
     """What a report led to. `visits`: stops reached since, and those corrected; `scores`: estimates that came true."""
 
-    place: Place
-    visits: tuple[Visit, ...]
-    outlook: Outlook
-    scores: tuple[Score, ...]
+    place: MatchedPosition
+    visits: tuple[StopVisit, ...]
+    outlook: VehiclePrediction
+    scores: tuple[ScoredPrediction, ...]
 
 
-class Reached(Struct, frozen=True, gc=False):
+class LastStopReached(Struct, frozen=True, gc=False):
     """The last stop that was reached on a journey, by its position, when and by whom. `at`: Unix seconds."""
 
     key: Key
@@ -84,7 +109,7 @@ class Reached(Struct, frozen=True, gc=False):
     at: float
 
 
-class Begun(Struct, frozen=True, gc=False):
+class StartedJourney(Struct, frozen=True, gc=False):
     """Which vehicle was last seen passing stops of a journey, when, and whether it passed the last one."""
 
     vehicle: str
@@ -95,24 +120,24 @@ class Begun(Struct, frozen=True, gc=False):
 class Fleet:
     """Every vehicle of a city on one timetable. Decides nothing by a clock: it is told what time it is."""
 
-    def __init__(self, network: Network, history: History) -> None:
+    def __init__(self, network: Network, history: TravelTimes) -> None:
         self.network = network
         self.history = history
         self._matcher = Matcher(network)
-        self._vacant = Vacant(network, Journeys(network), history)
-        self._trails: dict[str, Trail] = {}
+        self._vacant = UnassignedTrips(network, JourneySearch(network), history)
+        self._trails: dict[str, ReportHistory] = {}
         self._journeys: dict[Key, Journey] = {}
         self._lines: dict[str, float] = {}
         self._companies: dict[str, float] = {}
-        self._begun: dict[Key, Begun] = {}
+        self._begun: dict[Key, StartedJourney] = {}
 
-    def take(self, report: Report, now: float) -> Followed:
+    def take(self, report: PositionReport, now: float) -> ReportResult:
         """Follow a vehicle to where it says it is, or was: a late report is put where it belongs.
 
         `now`: when it was received. One as old as another of the same vehicle, or older than all that is kept, only
         repeats what is believed already.
         """
-        trail = self._trails.setdefault(report.vehicle, Trail())
+        trail = self._trails.setdefault(report.vehicle, ReportHistory())
         visits, scores = self._put(trail, report)
         last = trail.last()
         assert last is not None  # a report was put, or another stood in its place
@@ -123,25 +148,25 @@ class Fleet:
         trail.outlook = msgspec.structs.replace(
             outlook, speed_ms=report.speed_ms, bearing_deg=report.bearing_deg, occupancy=report.occupancy
         )
-        return Followed(place, visits, trail.outlook, scores)
+        return ReportResult(place, visits, trail.outlook, scores)
 
-    def call(self, call: Call, now: float) -> Followed:
+    def call(self, call: ReportedStop, now: float) -> ReportResult:
         """Follow a vehicle that names its stops: nothing to match, nothing to interpolate, and its dwell is seen."""
-        trail = self._trails.setdefault(call.vehicle, Trail())
+        trail = self._trails.setdefault(call.vehicle, ReportHistory())
         journey, pattern = call.journey, self.network.patterns[call.journey.trip.pattern]
         trail.called, scores = self._called(trail, call, pattern)
         crossing = trail.called.last
         if crossing is None or crossing.position != call.position:
-            crossing = Crossing(call.position, call.arrived_at)
-            start = leaving(journey, pattern, self.history, call.arrived_at)
+            crossing = StopPassage(call.position, call.arrived_at)
+            start = start_at_terminal(journey, pattern, self.history, call.arrived_at)
         else:
-            start = msgspec.structs.replace(from_stop(pattern, crossing, self.history), pace=trail.called.paces[1])
+            start = msgspec.structs.replace(start_at_stop(pattern, crossing, self.history), pace=trail.called.paces[1])
         place = _at_stop(self.network, journey, pattern, call.position, trail.called.at)
-        prospects = onward(self.network, journey, start, self.history, now)
+        prospects = predict_from(self.network, journey, start, self.history, now)
         trail.outlook = self._look_out(trail, call.vehicle, place, prospects, now)
-        return Followed(place, (_visit(call.vehicle, journey, pattern, crossing),), trail.outlook, scores)
+        return ReportResult(place, (_visit(call.vehicle, journey, pattern, crossing),), trail.outlook, scores)
 
-    def expected(self, now: float) -> tuple[Coming, ...]:
+    def expected(self, now: float) -> tuple[TripPrediction, ...]:
         """The journeys on the road or due soon that no vehicle makes: by the timetable and how it is usually kept, or
         withdrawn once well past their departure where a bus would have been heard.
         """
@@ -170,7 +195,7 @@ class Fleet:
                     underway.add(agency_id)
             elif key in made:
                 underway.add(self._agency_of(key))
-        return self._vacant.comings(Making(made, gone, self._lines, self._companies, underway), now)
+        return self._vacant.comings(TripAssignments(made, gone, self._lines, self._companies, underway), now)
 
     def _agency_of(self, key: Key) -> str:
         pattern = self.network.patterns[self.network.trips[key[0]].pattern]
@@ -198,19 +223,19 @@ class Fleet:
         last = self._trails[vehicle].last()
         if last is None:
             raise KeyError(vehicle)
-        return msgspec.json.encode(Kept(last.belief, last.track)).decode()
+        return msgspec.json.encode(SavedState(last.belief, last.track)).decode()
 
-    def restore(self, vehicle: str, kept: str, outlook: Outlook) -> None:
+    def restore(self, vehicle: str, kept: str, outlook: VehiclePrediction) -> None:
         """Go on from what `kept` said, and from what was told of the vehicle where that was by this timetable.
 
         Raises msgspec.DecodeError or ValidationError where `kept` is something else.
         """
-        trail = self._trails[vehicle] = Trail(before=msgspec.json.decode(kept, type=Kept))
+        trail = self._trails[vehicle] = ReportHistory(before=msgspec.json.decode(kept, type=SavedState))
         if outlook.version == self.network.version:
             trail.outlook = outlook
             self._hear(outlook.place.pattern, outlook.place.at)
 
-    def recall(self, said: Iterable[Coming], reached: Iterable[Reached]) -> None:
+    def recall(self, said: Iterable[TripPrediction], reached: Iterable[LastStopReached]) -> None:
         """Go on from what was `said` of journeys nobody makes, and from the last stop `reached` on each of the others.
 
         For a fleet of a new process, or of a new timetable: what was withdrawn stays so, and what was begun or ended is
@@ -221,95 +246,104 @@ class Fleet:
             trip = self.network.trips.get(one.key[0])
             if trip is not None:
                 pattern = self.network.patterns[trip.pattern]
-                self._begun[one.key] = Begun(one.vehicle, one.at, one.position == len(pattern.stop_ids) - 1)
+                self._begun[one.key] = StartedJourney(one.vehicle, one.at, one.position == len(pattern.stop_ids) - 1)
                 self._hear(pattern.index, one.at)
 
     # One report
 
-    def _put(self, trail: Trail, report: Report) -> tuple[tuple[Visit, ...], tuple[Score, ...]]:
+    def _put(
+        self, trail: ReportHistory, report: PositionReport
+    ) -> tuple[tuple[StopVisit, ...], tuple[ScoredPrediction, ...]]:
         undone = trail.cut(report.at)
         if undone is None:
             return (), ()
         for step in reversed(undone):
             for lesson in reversed(step.lessons):
                 self.history.unlearn(lesson)
-        visits: list[Visit] = []
-        scores: list[Score] = []
+        visits: list[StopVisit] = []
+        scores: list[ScoredPrediction] = []
         for one in (report, *(step.report for step in undone)):
             visits += self._go_on(trail, one, scores)
         trail.trim()
         return tuple(visits), tuple(scores)
 
-    def _go_on(self, trail: Trail, report: Report, scores: list[Score]) -> list[Visit]:
+    def _go_on(self, trail: ReportHistory, report: PositionReport, scores: list[ScoredPrediction]) -> list[StopVisit]:
         before = trail.last()
         belief = self._matcher.match(before.belief if before else None, report)
         place = trail.place = belief.place()
         journey = self._journey(place) if place.phase in (Phase.IN_PROGRESS, Phase.LAYOVER) else None
         track = before.track if before else None
         if journey is None or place.at != report.at:
-            trail.steps.append(Step(report, belief, track))
+            trail.steps.append(ProcessedReport(report, belief, track))
             return []
         pattern = self.network.patterns[journey.trip.pattern]
-        crossings: tuple[Crossing, ...] = ()
-        lessons: tuple[Lesson | Departed, ...] = ()
+        crossings: tuple[StopPassage, ...] = ()
+        lessons: tuple[LearnedTraversal | LearnedDeparture, ...] = ()
         if track is None or track.key != journey.key:
-            track = begin(journey.key, pattern, place.at, place.distance_m)
+            track = first_seen(journey.key, pattern, place.at, place.distance_m)
         else:
             reached, crossings = advance(track, pattern, place.at, place.distance_m)
             if crossings:
                 track, lessons = self._learn(report.vehicle, journey, pattern, track, crossings)
                 ended = crossings[-1].position == len(pattern.stop_ids) - 1
-                self._begun[journey.key] = Begun(report.vehicle, report.at, ended)
+                self._begun[journey.key] = StartedJourney(report.vehicle, report.at, ended)
             track = msgspec.structs.replace(
                 track, at=reached.at, distance_m=reached.distance_m, next=reached.next, last=reached.last
             )
-        trail.steps.append(Step(report, belief, track, lessons))
+        trail.steps.append(ProcessedReport(report, belief, track, lessons))
         for crossing in crossings:
             scores += self._prove(trail, journey, pattern, crossing)
         return [_visit(report.vehicle, journey, pattern, crossing) for crossing in crossings]
 
     def _learn(
-        self, vehicle: str, journey: Journey, pattern: Pattern, track: Track, crossings: Iterable[Crossing]
-    ) -> tuple[Track, tuple[Lesson | Departed, ...]]:
+        self, vehicle: str, journey: Journey, pattern: Pattern, track: JourneyProgress, crossings: Iterable[StopPassage]
+    ) -> tuple[JourneyProgress, tuple[LearnedTraversal | LearnedDeparture, ...]]:
         """A link is learnt once its far end has been passed and the position beyond it has arrived."""
-        lessons: list[Lesson | Departed] = []
+        lessons: list[LearnedTraversal | LearnedDeparture] = []
         previous, pace = track.last, track.pace
         for crossing in crossings:
-            one = passage(journey, pattern, vehicle, previous, crossing, track.paces[0]) if previous else None
+            one = link_traversal(journey, pattern, vehicle, previous, crossing, track.paces[0]) if previous else None
             if one is not None:
                 lesson = self.history.learn(one)
                 lessons.append(lesson)
-                track = paced(track, lesson.expected_s, lesson.took_s)
-            if crossing.position == 0 and keeps_time(journey):
+                track = with_traversal(track, lesson.expected_s, lesson.took_s)
+            if crossing.position == 0 and follows_schedule(journey):
                 late_s = (crossing.left_at or crossing.at) - journey.start_at
                 lessons.append(self.history.learn_departure(pattern.link_ids[0], journey.start_s, late_s))
             previous = crossing
         return msgspec.structs.replace(track, paces=(track.paces[1], pace)), tuple(lessons)
 
-    def _called(self, trail: Trail, call: Call, pattern: Pattern) -> tuple[Track, tuple[Score, ...]]:
+    def _called(
+        self, trail: ReportHistory, call: ReportedStop, pattern: Pattern
+    ) -> tuple[JourneyProgress, tuple[ScoredPrediction, ...]]:
         """How far along a vehicle is by its own word. At its first stop only its departure counts."""
         journey, position, track = call.journey, call.position, trail.called
         along_m, latest = pattern.stop_m[position], max(call.arrived_at, call.left_at)
         if track is None or track.key != journey.key:
-            track = Track(journey.key, latest, along_m, position)
+            track = JourneyProgress(journey.key, latest, along_m, position)
         track = msgspec.structs.replace(track, at=latest, distance_m=along_m, next=position + 1)
         if position == 0 and not call.left_at:
             return track, ()
         if track.last is not None and track.last.position == position:
-            return msgspec.structs.replace(track, last=Crossing(position, track.last.at, call.left_at)), ()
+            return msgspec.structs.replace(track, last=StopPassage(position, track.last.at, call.left_at)), ()
         at = call.arrived_at if position and call.arrived_at else call.left_at
-        crossing = Crossing(position, at, call.left_at)
+        crossing = StopPassage(position, at, call.left_at)
         track, _ = self._learn(call.vehicle, journey, pattern, track, (crossing,))
         scores = tuple(self._prove(trail, journey, pattern, crossing))
         return msgspec.structs.replace(track, last=crossing), scores
 
     def _look_out(
-        self, trail: Trail, vehicle: str, place: Place, prospects: tuple[Prospect, ...], now: float
-    ) -> Outlook:
+        self,
+        trail: ReportHistory,
+        vehicle: str,
+        place: MatchedPosition,
+        prospects: tuple[PredictedTrip, ...],
+        now: float,
+    ) -> VehiclePrediction:
         if prospects:
             trail.samples.note(prospects[0], now)
         self._hear(place.pattern, place.at)
-        return Outlook(vehicle, self.network.version, place, tuple(one.coming for one in prospects))
+        return VehiclePrediction(vehicle, self.network.version, place, tuple(one.coming for one in prospects))
 
     def _hear(self, pattern: int, at: float) -> None:
         if pattern >= 0:
@@ -317,10 +351,12 @@ class Fleet:
             self._lines[route.id] = max(at, self._lines.get(route.id, 0.0))
             self._companies[route.agency_id] = max(at, self._companies.get(route.agency_id, 0.0))
 
-    def _prove(self, trail: Trail, journey: Journey, pattern: Pattern, crossing: Crossing) -> Iterator[Score]:
+    def _prove(
+        self, trail: ReportHistory, journey: Journey, pattern: Pattern, crossing: StopPassage
+    ) -> Iterator[ScoredPrediction]:
         return trail.samples.prove(journey.key, crossing, pattern.route_id, self.history.trust.spread)
 
-    def _journey(self, place: Place) -> Journey | None:
+    def _journey(self, place: MatchedPosition) -> Journey | None:
         key = _key(place)
         known = self._journeys.get(key)
         if known is None:
@@ -333,22 +369,22 @@ class Fleet:
         return known
 
 
-def _key(place: Place) -> Key:
+def _key(place: MatchedPosition) -> Key:
     return (place.trip_id, place.service_date, place.start_s)
 
 
-def _at_stop(network: Network, journey: Journey, pattern: Pattern, position: int, at: float) -> Place:
+def _at_stop(network: Network, journey: Journey, pattern: Pattern, position: int, at: float) -> MatchedPosition:
     latitude, longitude = network.stops[pattern.stop_ids[position]].point
     trip_id, service_date, start_s = journey.key
     along_m = pattern.stop_m[position]
-    return Place(
+    return MatchedPosition(
         Phase.IN_PROGRESS, at, latitude, longitude, trip_id, service_date, start_s, pattern.index, along_m, 1.0
     )
 
 
-def _visit(vehicle: str, journey: Journey, pattern: Pattern, crossing: Crossing) -> Visit:
+def _visit(vehicle: str, journey: Journey, pattern: Pattern, crossing: StopPassage) -> StopVisit:
     trip_id, service_date, start_s = journey.key
-    return Visit(
+    return StopVisit(
         vehicle,
         trip_id,
         service_date,

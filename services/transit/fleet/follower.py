@@ -17,7 +17,7 @@ from ingest.store import Entry
 from models.kinds.bus import BUS
 from models.reading import Flag, Reading
 from services.runtime.bisect import isolate
-from services.transit.fleet.fleet import BEGUN_S, FORGOTTEN_S, GONE_S, Fleet, Score
+from services.transit.fleet.fleet import BEGUN_S, FORGOTTEN_S, GONE_S, Fleet, ScoredPrediction
 from services.transit.fleet.rows import (
     VISIT_KEY,
     Key,
@@ -34,10 +34,10 @@ from services.transit.fleet.rows import (
     write_scores,
     write_visits,
 )
-from services.transit.model.position_report import Report
-from services.transit.model.prediction import Coming, Outlook
+from services.transit.model.position_report import PositionReport
+from services.transit.model.prediction import TripPrediction, VehiclePrediction
 from services.transit.timetable import versions
-from services.transit.travel_times.link_times import History, Link
+from services.transit.travel_times.link_times import LinkHistory, TravelTimes
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ NOWHERE_DEGREES = 0.01
 _COLUMN = {name: index for index, name in enumerate(BUS.columns)}
 _UNTRUE = int(Flag.FUTURE | Flag.RETAINED | Flag.BACKFILL)
 _LAT, _LON, _START = _COLUMN["lat"], _COLUMN["lon"], _COLUMN["start_time"]
-_SAME = [name for name in Report.__struct_fields__ if name in _COLUMN]
+_SAME = [name for name in PositionReport.__struct_fields__ if name in _COLUMN]
 """What a reading and a report call by the same name."""
 
 
@@ -63,7 +63,7 @@ def vehicle_name(reading: Reading) -> str:
     return f"{reading.municipality}.{reading.device}"
 
 
-def report_of(reading: Reading) -> Report | None:
+def report_of(reading: Reading) -> PositionReport | None:
     """What following needs of a reading; None where it says nothing of where a bus is, or was never true."""
     lat, lon = reading.values[_LAT], reading.values[_LON]
     if not isinstance(lat, float) or not isinstance(lon, float) or int(reading.flags) & _UNTRUE:
@@ -71,7 +71,7 @@ def report_of(reading: Reading) -> Report | None:
     if abs(lat) < NOWHERE_DEGREES and abs(lon) < NOWHERE_DEGREES:
         return None
     claims = {name: reading.values[_COLUMN[name]] for name in _SAME}
-    return Report(
+    return PositionReport(
         vehicle=vehicle_name(reading),
         at=reading.observed_at.timestamp(),
         latitude=lat,
@@ -99,27 +99,27 @@ class Status:
 
 
 @dataclass(slots=True)
-class Unwritten:
+class PendingRows:
     """What came of reports and no commit has confirmed yet. `visits` by their key; `links` by name."""
 
-    outlooks: dict[str, Outlook] = field(default_factory=dict)
+    outlooks: dict[str, VehiclePrediction] = field(default_factory=dict)
     visits: dict[Row, Row] = field(default_factory=dict)
-    scores: list[Score] = field(default_factory=list)
-    links: dict[str, Link] = field(default_factory=dict)
+    scores: list[ScoredPrediction] = field(default_factory=list)
+    links: dict[str, LinkHistory] = field(default_factory=dict)
 
 
-class Follower:
+class FleetUpdater:
     """The fleet of one pipeline, with what it owes the tables. One thread only."""
 
     def __init__(self) -> None:
         """Knows no timetable yet: the first transaction it sees tells."""
         self.status = Status()
         self._fleet: Fleet | None = None
-        self._newest: dict[str, Report] = {}
-        self._outlooks: dict[str, Outlook] = {}
-        self._owed = Unwritten()
+        self._newest: dict[str, PositionReport] = {}
+        self._outlooks: dict[str, VehiclePrediction] = {}
+        self._owed = PendingRows()
         self._written = False
-        self._said: dict[Key, tuple[Coming, datetime]] | None = None
+        self._said: dict[Key, tuple[TripPrediction, datetime]] | None = None
         self._ticked_at: datetime | None = None
         self._tried_at: datetime | None = None
 
@@ -129,7 +129,7 @@ class Follower:
         """Whether a batch has anything to follow."""
         return any(entry.reading.kind == BUS.name for entry in fresh)
 
-    def reports(self, transaction: Connection, fresh: Sequence[Entry], now: datetime) -> list[Report]:
+    def reports(self, transaction: Connection, fresh: Sequence[Entry], now: datetime) -> list[PositionReport]:
         """The positions of a batch in the order of the devices' times; none while there is no timetable."""
         if self._fleet is None and _long_ago(self._tried_at, now):
             self._begin(transaction, now)
@@ -138,12 +138,12 @@ class Follower:
         found = (report_of(entry.reading) for entry in fresh if entry.reading.kind == BUS.name)
         return sorted((one for one in found if one is not None), key=_at)
 
-    def taking(self, now: datetime) -> Callable[[Sequence[Report]], None]:
+    def taking(self, now: datetime) -> Callable[[Sequence[PositionReport]], None]:
         """Follows reports. One that is taken twice moves nothing the second time."""
         at = now.timestamp()
         return lambda reports: self._take(reports, at)
 
-    def blame(self, report: Report, trouble: Exception) -> None:
+    def blame(self, report: PositionReport, trouble: Exception) -> None:
         """A report that cannot be followed costs what was believed of its vehicle, and nobody else."""
         log.error("could not follow a bus", extra={"action": "follow", "vehicle": report.vehicle}, exc_info=trouble)
         self.status.bus_faults += 1
@@ -170,15 +170,15 @@ class Follower:
     def confirm(self) -> None:
         """The transaction is committed, with what was written in it."""
         if self._written:
-            self._owed, self._written = Unwritten(), False
+            self._owed, self._written = PendingRows(), False
 
     def forget(self) -> None:
         """What was written may not have been committed: it is still owed, and what was said is looked up again."""
         self._said, self._written = None, False
         if len(self._owed.visits) + len(self._owed.scores) > MOST_OWED:
-            self._owed = Unwritten(outlooks=self._owed.outlooks)
+            self._owed = PendingRows(outlooks=self._owed.outlooks)
 
-    def _take(self, reports: Sequence[Report], at: float) -> None:
+    def _take(self, reports: Sequence[PositionReport], at: float) -> None:
         assert self._fleet is not None
         owed, network = self._owed, self._fleet.network
         for report in reports:
@@ -225,7 +225,7 @@ class Follower:
             self._fleet = None
             return
         before, since = self._fleet, now - timedelta(seconds=BEGUN_S)
-        fleet = Fleet(network, before.history if before else History())
+        fleet = Fleet(network, before.history if before else TravelTimes())
         fleet.recall(read_expected(transaction, since).values(), read_reached(transaction, since))
         if before is None:
             fleet.history.restore(*read_learnt(transaction))
@@ -236,7 +236,7 @@ class Follower:
             self._owed.outlooks.clear()
             isolate(sorted(self._newest.values(), key=_at), self.taking(now), self.blame)
 
-    def _restore(self, fleet: Fleet, outlook: Outlook, belief: str) -> None:
+    def _restore(self, fleet: Fleet, outlook: VehiclePrediction, belief: str) -> None:
         try:
             fleet.restore(outlook.vehicle, belief, outlook)
         except msgspec.DecodeError:
@@ -272,7 +272,7 @@ class Follower:
         self._said |= {key_of(one): (one, now + holds) for one in fresh}
 
 
-def _at(report: Report) -> float:
+def _at(report: PositionReport) -> float:
     return report.at
 
 
@@ -281,6 +281,6 @@ def _long_ago(then: datetime | None, now: datetime) -> bool:
     return then is None or (now - then).total_seconds() >= TICK_S
 
 
-def _holds(said: tuple[Coming, datetime] | None, coming: Coming, until: datetime) -> bool:
+def _holds(said: tuple[TripPrediction, datetime] | None, coming: TripPrediction, until: datetime) -> bool:
     """Whether the same is said already, until then at least."""
     return said is not None and said[1] > until and said[0] == coming

@@ -2,53 +2,53 @@
 
 from msgspec import Struct, field
 
-from services.transit.matching.vehicle_state import Belief
-from services.transit.model.position_report import Report
-from services.transit.model.prediction import Outlook, Place
-from services.transit.model.stop_passages import Track
-from services.transit.prediction.pending_predictions import Samples
-from services.transit.travel_times.link_times import Departed, Lesson
+from services.transit.matching.vehicle_state import VehicleState
+from services.transit.model.position_report import PositionReport
+from services.transit.model.prediction import MatchedPosition, VehiclePrediction
+from services.transit.model.stop_passages import JourneyProgress
+from services.transit.prediction.pending_predictions import PendingPredictions
+from services.transit.travel_times.link_times import LearnedDeparture, LearnedTraversal
 
 MOST_KEPT = 40
 """How many reports of one vehicle, and for how long behind its newest."""
 KEPT_S = 2_700.0
 
 
-class Kept(Struct, frozen=True):
+class SavedState(Struct, frozen=True):
     """What following one vehicle goes on from after a restart."""
 
-    belief: Belief
-    track: Track | None = None
+    belief: VehicleState
+    track: JourneyProgress | None = None
 
 
-class Step(Struct, frozen=True):
+class ProcessedReport(Struct, frozen=True):
     """One report, and what was believed and learnt after it."""
 
-    report: Report
-    belief: Belief
-    track: Track | None
-    lessons: tuple[Lesson | Departed, ...] = ()
+    report: PositionReport
+    belief: VehicleState
+    track: JourneyProgress | None
+    lessons: tuple[LearnedTraversal | LearnedDeparture, ...] = ()
 
 
-class Trail(Struct):
+class ReportHistory(Struct):
     """The steps, oldest first; what stood before them; what was told and waits to come true.
 
     `place`: where the last step puts it, None before the first one. `called`: how far along it is by its own word (see
     `fleet.Call`), where it names its stops.
     """
 
-    before: Kept | None = None
-    steps: list[Step] = field(default_factory=list)
-    samples: Samples = field(default_factory=Samples)
-    outlook: Outlook | None = None
-    place: Place | None = None
-    called: Track | None = None
+    before: SavedState | None = None
+    steps: list[ProcessedReport] = field(default_factory=list)
+    samples: PendingPredictions = field(default_factory=PendingPredictions)
+    outlook: VehiclePrediction | None = None
+    place: MatchedPosition | None = None
+    called: JourneyProgress | None = None
 
-    def last(self) -> Step | Kept | None:
+    def last(self) -> ProcessedReport | SavedState | None:
         """What the next report goes on from; None before the first."""
         return self.steps[-1] if self.steps else self.before
 
-    def cut(self, at: float) -> list[Step] | None:
+    def cut(self, at: float) -> list[ProcessedReport] | None:
         """Take off the steps after an instant; None where it is already known, or older than all that is kept."""
         after = len(self.steps)
         while after and self.steps[after - 1].report.at > at:
@@ -67,7 +67,7 @@ class Trail(Struct):
         while newest - self.steps[fallen].report.at > KEPT_S:
             fallen += 1
         if fallen:
-            self.before = Kept(self.steps[fallen - 1].belief, self.steps[fallen - 1].track)
+            self.before = SavedState(self.steps[fallen - 1].belief, self.steps[fallen - 1].track)
             del self.steps[:fallen]
 
     def heard_at(self) -> float:

@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 
 from models.network import Network
 from models.rows import driver
-from services.transit.fleet.accuracy_counts import SUMS, tallied
-from services.transit.fleet.fleet import Reached, Score, Visit
-from services.transit.model.prediction import Coming, Outlook
-from services.transit.travel_times.link_times import Link, Trust
+from services.transit.fleet.accuracy_counts import SUMS, count_by_key
+from services.transit.fleet.fleet import LastStopReached, ScoredPrediction, StopVisit
+from services.transit.model.prediction import TripPrediction, VehiclePrediction
+from services.transit.travel_times.link_times import LinkHistory, SourceWeights
 
-Known = TypeVar("Known", Link, Trust, Outlook, Coming)
+Known = TypeVar("Known", LinkHistory, SourceWeights, VehiclePrediction, TripPrediction)
 
 Row = tuple[Any, ...]
 VISIT_KEY = 5
@@ -23,10 +23,10 @@ Key = tuple[str, str, int]
 """Of a journey: trip, service date, start."""
 
 _ENCODE = msgspec.json.Encoder()
-_LINK = msgspec.json.Decoder(Link)
-_TRUST = msgspec.json.Decoder(Trust)
-_COMING = msgspec.json.Decoder(Coming)
-_OUTLOOK = msgspec.json.Decoder(Outlook)
+_LINK = msgspec.json.Decoder(LinkHistory)
+_TRUST = msgspec.json.Decoder(SourceWeights)
+_COMING = msgspec.json.Decoder(TripPrediction)
+_OUTLOOK = msgspec.json.Decoder(VehiclePrediction)
 
 _OUTLOOKS = """
 INSERT INTO vehicle_outlooks AS kept (vehicle, observed_at, outlook, belief)
@@ -70,13 +70,13 @@ ON CONFLICT (id) DO UPDATE SET trust = excluded.trust, changed_at = excluded.cha
 """
 
 
-def write_outlooks(transaction: Connection, outlooks: Iterable[tuple[Outlook, str]]) -> None:
+def write_outlooks(transaction: Connection, outlooks: Iterable[tuple[VehiclePrediction, str]]) -> None:
     """Each vehicle's outlook and what following it goes on from; never an older one over a newer."""
     rows = [(one.vehicle, _moment(one.place.at), _ENCODE.encode(one).decode(), kept) for one, kept in outlooks]
     _write(transaction, _OUTLOOKS, sorted(rows))
 
 
-def visit_row(network: Network, visit: Visit) -> Row | None:
+def visit_row(network: Network, visit: StopVisit) -> Row | None:
     """A stop visited, or visited at other times than was told before; its key is its first VISIT_KEY columns."""
     pattern = network.patterns[visit.pattern]
     journey = network.journey(visit.trip_id, date.fromisoformat(visit.service_date), visit.start_s)
@@ -93,18 +93,18 @@ def write_visits(transaction: Connection, rows: Iterable[Row]) -> None:
     _write(transaction, _VISITS, sorted(rows, key=lambda row: row[:VISIT_KEY]))
 
 
-def write_scores(transaction: Connection, scores: Iterable[Score], zone: ZoneInfo) -> None:
+def write_scores(transaction: Connection, scores: Iterable[ScoredPrediction], zone: ZoneInfo) -> None:
     """Add how estimates came true to what is summed already, by the hours of the city's time."""
-    _write(transaction, _SCORES, tallied(scores, zone))
+    _write(transaction, _SCORES, count_by_key(scores, zone))
 
 
-def write_expected(transaction: Connection, expected: Iterable[Coming], until: datetime) -> None:
+def write_expected(transaction: Connection, expected: Iterable[TripPrediction], until: datetime) -> None:
     """What is said, until a moment, of journeys no vehicle makes."""
     rows = [(*key_of(one), until, _ENCODE.encode(one).decode()) for one in sorted(expected, key=key_of)]
     _write(transaction, _EXPECTED, rows)
 
 
-def read_expected(transaction: Connection, since: datetime) -> dict[Key, Coming]:
+def read_expected(transaction: Connection, since: datetime) -> dict[Key, TripPrediction]:
     """What is still said of journeys, or was at some moment since then."""
     with driver(transaction).cursor() as cursor:
         cursor.execute("SELECT coming FROM expected_journeys WHERE until > %s", [since])
@@ -112,7 +112,9 @@ def read_expected(transaction: Connection, since: datetime) -> dict[Key, Coming]
         return {key_of(one): one for one in said if one is not None}
 
 
-def write_learnt(transaction: Connection, links: Iterable[tuple[str, Link]], trust: Trust, now: datetime) -> None:
+def write_learnt(
+    transaction: Connection, links: Iterable[tuple[str, LinkHistory]], trust: SourceWeights, now: datetime
+) -> None:
     """What links have taught, and how far each source of a time is trusted."""
     rows = sorted((link_id, _ENCODE.encode(link).decode()) for link_id, link in links)
     if rows:
@@ -121,7 +123,7 @@ def write_learnt(transaction: Connection, links: Iterable[tuple[str, Link]], tru
             cursor.execute(_TRUSTED, [_ENCODE.encode(trust).decode(), now])
 
 
-def read_learnt(transaction: Connection) -> tuple[list[tuple[str, Link]], Trust | None]:
+def read_learnt(transaction: Connection) -> tuple[list[tuple[str, LinkHistory]], SourceWeights | None]:
     """The past of every link. What another version wrote and this one does not understand is learnt anew."""
     with driver(transaction).cursor() as cursor:
         cursor.execute("SELECT link_id, learnt FROM link_history")
@@ -130,7 +132,7 @@ def read_learnt(transaction: Connection) -> tuple[list[tuple[str, Link]], Trust 
     return links, None if row is None else _understood(_TRUST, row[0])
 
 
-def read_beliefs(transaction: Connection, since: datetime) -> Iterator[tuple[Outlook, str]]:
+def read_beliefs(transaction: Connection, since: datetime) -> Iterator[tuple[VehiclePrediction, str]]:
     """What was told of each vehicle heard since then, and what following it goes on from.
 
     What another version wrote and this one does not understand is left out: the vehicle is begun anew.
@@ -143,17 +145,17 @@ def read_beliefs(transaction: Connection, since: datetime) -> Iterator[tuple[Out
                 yield outlook, belief
 
 
-def read_reached(transaction: Connection, since: datetime) -> list[Reached]:
+def read_reached(transaction: Connection, since: datetime) -> list[LastStopReached]:
     """The last stop that was reached since then on each journey."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(_REACHED, [since])
         return [
-            Reached((trip_id, service_date, start_s), vehicle, position, at)
+            LastStopReached((trip_id, service_date, start_s), vehicle, position, at)
             for trip_id, service_date, start_s, vehicle, position, at in cursor
         ]
 
 
-def key_of(one: Coming) -> Key:
+def key_of(one: TripPrediction) -> Key:
     """The journey it speaks of."""
     return (one.trip_id, one.service_date, one.start_s)
 

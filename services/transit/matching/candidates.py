@@ -28,17 +28,19 @@ from services.transit.matching.likelihood import (
     misfit,
     together,
 )
-from services.transit.matching.network_index import MOST_JOURNEYS, Ground, Step, limit_m
-from services.transit.matching.reported_trip import Claims
+from services.transit.matching.network_index import MOST_JOURNEYS, NetworkIndex, Observation, limit_m
+from services.transit.matching.reported_trip import ReportedTrip
 from services.transit.matching.spatial_index import XY
-from services.transit.matching.vehicle_state import Hypothesis, Mark, Stage
-from services.transit.model.journey_search import EARLIEST_S, promised
+from services.transit.matching.vehicle_state import Fix, Hypothesis, Stage
+from services.transit.model.journey_search import EARLIEST_S, has_schedule
 
 MOST = 12
 """How many hypotheses are kept of one vehicle."""
 
 
-def seeds(ground: Ground, marks: Sequence[Mark], claims: Claims, last: Hypothesis | None) -> list[Hypothesis]:
+def initial_candidates(
+    ground: NetworkIndex, marks: Sequence[Fix], claims: ReportedTrip, last: Hypothesis | None
+) -> list[Hypothesis]:
     """The journeys its last positions may belong to, weighed against making none; the likeliest MOST.
 
     Lines it claims are looked at first, and others only where it is on none of those.
@@ -61,8 +63,8 @@ def seeds(ground: Ground, marks: Sequence[Mark], claims: Claims, last: Hypothesi
     return sorted(weighed, key=lambda seed: seed.total, reverse=True)[:MOST]
 
 
-def claimed(
-    ground: Ground, hypotheses: Sequence[Hypothesis], step: Step, total: float, *, news: bool
+def reported_candidates(
+    ground: NetworkIndex, hypotheses: Sequence[Hypothesis], step: Observation, total: float, *, news: bool
 ) -> Iterator[Hypothesis]:
     """The journey the vehicle claims, where none of the hypotheses is it and it may be. `total`: the likeliest's.
 
@@ -85,13 +87,15 @@ def claimed(
     segments = ground.grid.near(step.here, ground.reach_m).get(ground.grid.track_of[trip.pattern], ())
     for along, offset in track.passes(step.here, segments, limit_m(track)):
         late_s = ground.journeys.deviation_s(trip.pattern, trip, journey.start_at, along, step.at)
-        if promised(trip, journey.start_s) and late_s < -EARLIEST_S:
+        if has_schedule(trip, journey.start_s) and late_s < -EARLIEST_S:
             continue  # a console that is set to a later journey
         one = ground.thought(journey, along, step.at, step.claims)
         yield replace(one, weight=weight + aside(offset, limit_m(track)))
 
 
-def rivals(ground: Ground, hypotheses: Sequence[Hypothesis], step: Step) -> Iterator[Hypothesis]:
+def alternative_candidates(
+    ground: NetworkIndex, hypotheses: Sequence[Hypothesis], step: Observation
+) -> Iterator[Hypothesis]:
     """The journeys that would be on time where the likeliest one is strangely early or late."""
     best = max(hypotheses, key=lambda one: one.total, default=None)
     if best is None or best.stage is not Stage.RUNNING:
@@ -106,13 +110,13 @@ def rivals(ground: Ground, hypotheses: Sequence[Hypothesis], step: Step) -> Iter
             yield replace(rival, weight=best.total + SWAP)
 
 
-def _serves(ground: Ground, number: int, claims: Claims) -> bool:
+def _serves(ground: NetworkIndex, number: int, claims: ReportedTrip) -> bool:
     patterns = ground.network.patterns
     return any(patterns[index].route_id in claims.routes for index in ground.grid.patterns_on[number])
 
 
 def _places(
-    ground: Ground, near: Mapping[int, Sequence[int]], marks: Sequence[Mark], points: Sequence[XY]
+    ground: NetworkIndex, near: Mapping[int, Sequence[int]], marks: Sequence[Fix], points: Sequence[XY]
 ) -> Iterator[tuple[int, float, float]]:
     """Patterns where the last mark may lie, with how far along, and how well the marks lead there."""
     for number, segments in near.items():
@@ -125,7 +129,7 @@ def _places(
 
 
 def _fit(
-    ground: Ground, number: int, along: float, offset: float, marks: Sequence[Mark], points: Sequence[XY]
+    ground: NetworkIndex, number: int, along: float, offset: float, marks: Sequence[Fix], points: Sequence[XY]
 ) -> float:
     """How well the marks lead to a place on a track, beside leading nowhere.
 
@@ -146,7 +150,7 @@ def _fit(
 
 
 def _seeds_at(
-    ground: Ground, pattern: int, along: float, at: float, claims: Claims, last: Hypothesis | None
+    ground: NetworkIndex, pattern: int, along: float, at: float, claims: ReportedTrip, last: Hypothesis | None
 ) -> Iterator[tuple[float, Hypothesis]]:
     """The journeys that may be at a place then, with how likely each is before any movement is seen."""
     line = ground.network.patterns[pattern]
@@ -158,7 +162,7 @@ def _seeds_at(
     by_headway = []
     for deviation_s, journey in journeys:
         seed = ground.thought(journey, along, at, claims)
-        if not promised(journey.trip, journey.start_s):
+        if not has_schedule(journey.trip, journey.start_s):
             by_headway.append(seed)
             continue
         late_s = deviation_s if begun else max(0.0, deviation_s)
@@ -169,7 +173,7 @@ def _seeds_at(
         yield UNPLANNED + bonus, ground.unplanned(pattern, along, at, claims, Stage.RUNNING)
 
 
-def _same_block(ground: Ground, journey: Journey, last: Hypothesis | None) -> float:
+def _same_block(ground: NetworkIndex, journey: Journey, last: Hypothesis | None) -> float:
     before = ground.trip(last)
     same = before is not None and before.block_id != "" and before.block_id == journey.trip.block_id
     return SAME_BLOCK if same else 0.0

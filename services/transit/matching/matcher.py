@@ -12,14 +12,14 @@ from math import exp, hypot, log
 from msgspec.structs import replace
 
 from models.network import Network
-from services.transit.matching.candidates import MOST, claimed, rivals, seeds
+from services.transit.matching.candidates import MOST, alternative_candidates, initial_candidates, reported_candidates
 from services.transit.matching.likelihood import ENTER, FAINTEST, LEAVE, MARK_M, OFF, TERMINAL_M
-from services.transit.matching.network_index import PAUSE_S, Ground, Step
-from services.transit.matching.next_trip import arrived, turned
-from services.transit.matching.propagation import moved, timed
-from services.transit.matching.reported_trip import Claims
-from services.transit.matching.vehicle_state import AT_BASE_S, Belief, Hypothesis, Key, Mark, Stage
-from services.transit.model.position_report import Report
+from services.transit.matching.network_index import PAUSE_S, NetworkIndex, Observation
+from services.transit.matching.next_trip import mark_arrived, start_next_trips
+from services.transit.matching.propagation import advance_hypotheses, weigh_schedule
+from services.transit.matching.reported_trip import ReportedTrip
+from services.transit.matching.vehicle_state import AT_BASE_S, Fix, Hypothesis, Key, Stage, VehicleState
+from services.transit.model.position_report import PositionReport
 
 STILL_M = 20.0
 """A tracker at rest wanders this far."""
@@ -43,28 +43,28 @@ class Matcher:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self._ground = Ground(network)
+        self._ground = NetworkIndex(network)
 
-    def match(self, belief: Belief | None, report: Report) -> Belief:
+    def match(self, belief: VehicleState | None, report: PositionReport) -> VehicleState:
         """What is believed after a report, given what was before it; reports come in the order of their times."""
         if belief is None or belief.version != self.network.version or report.at - belief.at > SILENCE_S:
             return self._begin(report)
         if report.at <= belief.at:
             return belief
-        latest = Mark(report.at, report.latitude, report.longitude)
-        if self._too_far(latest, Mark(belief.at, belief.latitude, belief.longitude)):
+        latest = Fix(report.at, report.latitude, report.longitude)
+        if self._too_far(latest, Fix(belief.at, belief.latitude, belief.longitude)):
             if belief.doubtful is None or self._too_far(latest, belief.doubtful):
                 return replace(belief, doubtful=latest)
             return self._begin(report)
         return self._go_on(self._placed(belief, latest), belief, report)
 
-    def _begin(self, report: Report) -> Belief:
-        mark = Mark(report.at, report.latitude, report.longitude)
+    def _begin(self, report: PositionReport) -> VehicleState:
+        mark = Fix(report.at, report.latitude, report.longitude)
         claims = self._ground.lines.claims(report)
-        fresh = Belief(self.network.version, report.at, report.latitude, report.longitude, (mark,), mark)
-        return _weighed(_claiming(fresh, claims), seeds(self._ground, (mark,), claims, None))
+        fresh = VehicleState(self.network.version, report.at, report.latitude, report.longitude, (mark,), mark)
+        return _weighed(_claiming(fresh, claims), initial_candidates(self._ground, (mark,), claims, None))
 
-    def _placed(self, belief: Belief, latest: Mark) -> Belief:
+    def _placed(self, belief: VehicleState, latest: Fix) -> VehicleState:
         """The vehicle where it is now, before anything is concluded from it."""
         marked = self._apart_m(latest, belief.marks[-1]) >= MARK_M
         return replace(
@@ -78,29 +78,31 @@ class Matcher:
             doubtful=None,
         )
 
-    def _go_on(self, placed: Belief, before: Belief, report: Report) -> Belief:
+    def _go_on(self, placed: VehicleState, before: VehicleState, report: PositionReport) -> VehicleState:
         ground, step = self._ground, self._step(placed, before, report)
         belief = self._parked(_claiming(placed, step.claims))
         if step.marked and len(belief.marks) <= YOUNG_MARKS and step.at - belief.marks[0].at < YOUNG_S:
-            return _weighed(replace(belief, off=0.0), seeds(ground, belief.marks, step.claims, belief.last))
-        begun = list(moved(ground, turned(ground, before.hypotheses, step), step))
-        ways = arrived(ground, timed(ground, begun, step), step)
+            return _weighed(
+                replace(belief, off=0.0), initial_candidates(ground, belief.marks, step.claims, belief.last)
+            )
+        begun = list(advance_hypotheses(ground, start_next_trips(ground, before.hypotheses, step), step))
+        ways = mark_arrived(ground, weigh_schedule(ground, begun, step), step)
         off = before.off
         if step.marked:  # out of service, a bus drives along lines as well as anywhere
             off = _leaving(before) + (0.0 if step.claims.out_of_service else OFF)
         news = step.claims.trip_id != before.claimed
         if step.marked or news:
-            ways += claimed(ground, ways, step, max([off, *(one.total for one in ways)]), news=news)
+            ways += reported_candidates(ground, ways, step, max([off, *(one.total for one in ways)]), news=news)
         if step.marked:
-            ways += rivals(ground, ways, step)
+            ways += alternative_candidates(ground, ways, step)
         after = _weighed(replace(belief, off=off), ways)
         if step.marked and after.off_probability > ASTRAY:
             after = self._looked_for(after, step.claims)
         return self._remembering(after)
 
-    def _step(self, placed: Belief, before: Belief, report: Report) -> Step:
-        latest, mark = Mark(report.at, report.latitude, report.longitude), before.marks[-1]
-        return Step(
+    def _step(self, placed: VehicleState, before: VehicleState, report: PositionReport) -> Observation:
+        latest, mark = Fix(report.at, report.latitude, report.longitude), before.marks[-1]
+        return Observation(
             at=report.at,
             here=self._ground.xy(latest),
             since_s=report.at - before.at,
@@ -111,13 +113,13 @@ class Matcher:
             claims=self._ground.lines.claims(report),
         )
 
-    def _looked_for(self, belief: Belief, claims: Claims) -> Belief:
+    def _looked_for(self, belief: VehicleState, claims: ReportedTrip) -> VehicleState:
         """With the journeys it may have begun since it left its last one."""
-        found = seeds(self._ground, belief.marks, claims, belief.last)
+        found = initial_candidates(self._ground, belief.marks, claims, belief.last)
         fresh = [replace(one, weight=one.weight + belief.off + ENTER) for one in found]
         return _weighed(belief, _best((*belief.hypotheses, *fresh)))
 
-    def _remembering(self, belief: Belief) -> Belief:
+    def _remembering(self, belief: VehicleState) -> VehicleState:
         """With the journey it is surely making, if any, for when it has left it; and whether it pauses on it."""
         best = belief.hypotheses[0] if belief.hypotheses else None
         if best is None or best.stage is not Stage.RUNNING or belief.probability(best) < SURE:
@@ -126,28 +128,28 @@ class Matcher:
         pausing = belief.still_s >= PAUSE_S and self._ground.pauses(best)
         return replace(belief, last=replace(best, stage=Stage.ENDED) if over else best, pausing=pausing)
 
-    def _parked(self, belief: Belief) -> Belief:
+    def _parked(self, belief: VehicleState) -> VehicleState:
         """Whether it stands where it is parked: where it once stood long, off every line."""
         if belief.still_s >= AT_BASE_S and belief.off_probability > 0.5:
             return belief if belief.at_base else replace(belief, base=belief.stood, at_base=True)
         if belief.base is None:
             return belief
-        here = Mark(belief.at, belief.latitude, belief.longitude)
+        here = Fix(belief.at, belief.latitude, belief.longitude)
         return replace(belief, at_base=self._apart_m(here, belief.base) <= BASE_M)
 
-    def _apart_m(self, here: Mark, there: Mark) -> float:
+    def _apart_m(self, here: Fix, there: Fix) -> float:
         (x, y), (other_x, other_y) = self._ground.xy(here), self._ground.xy(there)
         return hypot(x - other_x, y - other_y)
 
-    def _too_far(self, here: Mark, there: Mark) -> bool:
+    def _too_far(self, here: Fix, there: Fix) -> bool:
         return self._apart_m(here, there) > JUMP_MS * (here.at - there.at) + JUMP_M
 
 
-def _claiming(belief: Belief, claims: Claims) -> Belief:
+def _claiming(belief: VehicleState, claims: ReportedTrip) -> VehicleState:
     return replace(belief, claimed=claims.trip_id, out_of_service=claims.out_of_service, elsewhere=claims.elsewhere)
 
 
-def _weighed(belief: Belief, hypotheses: Sequence[Hypothesis]) -> Belief:
+def _weighed(belief: VehicleState, hypotheses: Sequence[Hypothesis]) -> VehicleState:
     """With these hypotheses: weights made relative to the best, the faintest and the long unseen dropped."""
     best = max([belief.off, *(one.total for one in hypotheses)])
     kept = [
@@ -168,6 +170,6 @@ def _best(hypotheses: Iterable[Hypothesis]) -> list[Hypothesis]:
     return list(best.values())
 
 
-def _leaving(belief: Belief) -> float:
+def _leaving(belief: VehicleState) -> float:
     """The weight of making no journey, with those that leave theirs."""
     return log(exp(belief.off) + exp(LEAVE) * sum(exp(one.total) for one in belief.hypotheses))

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from models.network import Journey, Network, Pattern, Trip
 from services.transit.matching.likelihood import LIMIT_M, MARK_M, TERMINAL_M, UNPLANNED, UNSURVEYED_M, deviating
-from services.transit.matching.reported_trip import Claims, Lines
-from services.transit.matching.spatial_index import XY, Grid, Track
-from services.transit.matching.vehicle_state import Hypothesis, Mark, Stage
-from services.transit.model.journey_search import Journeys, promised
+from services.transit.matching.reported_trip import ReportedTrip, RouteLookup
+from services.transit.matching.spatial_index import XY, ShapeIndex, ShapeOnPlane
+from services.transit.matching.vehicle_state import Fix, Hypothesis, Stage
+from services.transit.model.journey_search import JourneySearch, has_schedule
 
 PAUSE_S = 120
 """A timetable's stay of so long is no stop for passengers alone."""
@@ -17,34 +17,34 @@ MOST_JOURNEYS = 4
 """How many journeys of one line are thought of at once."""
 
 
-class Step(NamedTuple):
+class Observation(NamedTuple):
     """What one report adds: where, how long after the last one, how far from the last mark, and what it claims."""
 
     at: float
     here: XY
     since_s: float
-    mark: Mark
+    mark: Fix
     moved_m: float
     marked: bool
     still_s: float
-    claims: Claims
+    claims: ReportedTrip
 
 
-class Ground:
+class NetworkIndex:
     """One network, prepared once. Holds no vehicle's state."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.grid = Grid(network)
+        self.grid = ShapeIndex(network)
         self.plane = self.grid.plane
-        self.journeys = Journeys(network)
-        self.lines = Lines(network)
+        self.journeys = JourneySearch(network)
+        self.lines = RouteLookup(network)
         self.begins = [self.plane.xy(network.stops[pattern.stop_ids[0]].point) for pattern in network.patterns]
         self.ends = [self.plane.xy(network.stops[pattern.stop_ids[-1]].point) for pattern in network.patterns]
         self.reach_m = max((limit_m(track) for track in self.grid.tracks), default=LIMIT_M)
         self._following: dict[int, tuple[int, ...]] = {}
 
-    def xy(self, mark: Mark) -> XY:
+    def xy(self, mark: Fix) -> XY:
         """A mark on the plane."""
         return self.plane.xy((mark.latitude, mark.longitude))
 
@@ -52,7 +52,7 @@ class Ground:
         """The line a hypothesis is about."""
         return self.network.patterns[one.pattern]
 
-    def track(self, pattern: int) -> Track:
+    def track(self, pattern: int) -> ShapeOnPlane:
         """The way of a line."""
         return self.grid.tracks[self.grid.track_of[pattern]]
 
@@ -64,7 +64,7 @@ class Ground:
         """How far along its shape its line's last stop lies."""
         return self.network.patterns[one.pattern].stop_m[-1]
 
-    def claim(self, one: Hypothesis, claims: Claims) -> float:
+    def claim(self, one: Hypothesis, claims: ReportedTrip) -> float:
         """What the vehicle's claims say for a hypothesis."""
         return claims.weight(self.network.patterns[one.pattern], self.network.trips.get(one.trip_id), one.start_s)
 
@@ -73,7 +73,7 @@ class Ground:
         trip = self.network.trips.get(one.trip_id)
         if trip is None:
             return UNPLANNED
-        if not promised(trip, one.start_s):
+        if not has_schedule(trip, one.start_s):
             return 0.0
         return deviating(self.journeys.deviation_s(one.pattern, trip, one.start_at, one.distance_m, at))
 
@@ -99,7 +99,7 @@ class Ground:
         """Whether a bus there has left the first stop."""
         return along > self.network.patterns[pattern].stop_m[0] + MARK_M
 
-    def thought(self, journey: Journey, along: float, at: float, claims: Claims) -> Hypothesis:
+    def thought(self, journey: Journey, along: float, at: float, claims: ReportedTrip) -> Hypothesis:
         """A journey newly thought of: waiting where it begins, or running along its line."""
         line = self.network.patterns[journey.trip.pattern]
         trip_id, service_date, start_s = journey.key
@@ -119,7 +119,7 @@ class Ground:
             claim=claims.weight(line, journey.trip, start_s),
         )
 
-    def unplanned(self, pattern: int, along: float, at: float, claims: Claims, stage: Stage) -> Hypothesis:
+    def unplanned(self, pattern: int, along: float, at: float, claims: ReportedTrip, stage: Stage) -> Hypothesis:
         """A line newly thought of, on which the timetable knows no journey."""
         line = self.network.patterns[pattern]
         return Hypothesis(pattern, "", "", 0, at, stage, along, along, at, 0.0, claims.weight(line, None, 0))
@@ -129,6 +129,6 @@ class Ground:
         return self.network.trips.get(one.trip_id) if one is not None else None
 
 
-def limit_m(track: Track) -> float:
+def limit_m(track: ShapeOnPlane) -> float:
     """How far from a line a bus is as likely off it as on it."""
     return LIMIT_M if track.surveyed else UNSURVEYED_M

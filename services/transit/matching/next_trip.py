@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from models.network import Journey
 from services.transit.matching.likelihood import FORGET_S, LATE_S, SAME_BLOCK, SAME_ROUTE, STAYS, TERMINAL_M, together
-from services.transit.matching.network_index import MOST_JOURNEYS, Ground, Step
+from services.transit.matching.network_index import MOST_JOURNEYS, NetworkIndex, Observation
 from services.transit.matching.vehicle_state import Hypothesis, Key, Stage
 
 END_M = 40.0
@@ -18,7 +18,7 @@ BEFORE_S, AFTER_S = 900.0, 2_700.0
 """From how long before to how long after a bus comes to a terminal the departures are that it may make."""
 
 
-def arrived(ground: Ground, hypotheses: Iterable[Hypothesis], step: Step) -> list[Hypothesis]:
+def mark_arrived(ground: NetworkIndex, hypotheses: Iterable[Hypothesis], step: Observation) -> list[Hypothesis]:
     """Journeys that have reached their last stop; what follows is thought of with the next report."""
     return [
         replace(one, stage=Stage.ARRIVED, distance_m=max(one.distance_m, ground.end_m(one)))
@@ -28,7 +28,7 @@ def arrived(ground: Ground, hypotheses: Iterable[Hypothesis], step: Step) -> lis
     ]
 
 
-def turned(ground: Ground, hypotheses: Sequence[Hypothesis], step: Step) -> Iterable[Hypothesis]:
+def start_next_trips(ground: NetworkIndex, hypotheses: Sequence[Hypothesis], step: Observation) -> Iterable[Hypothesis]:
     """With the journeys that may follow those just ended. They share its weight, as far as the claims allow."""
     ended = [one for one in hypotheses if one.stage is Stage.ARRIVED]
     if not ended:
@@ -53,12 +53,12 @@ def _add(hypotheses: dict[Key, Hypothesis], other: Hypothesis) -> None:
         hypotheses[other.key] = replace(known, weight=together([known.weight, other.weight]))
 
 
-def _at_end(ground: Ground, one: Hypothesis, step: Step) -> bool:
+def _at_end(ground: NetworkIndex, one: Hypothesis, step: Observation) -> bool:
     left_m = ground.end_m(one) - one.distance_m
     return left_m <= END_M or left_m <= min(TERMINAL_M, WALK_MS * step.still_s)
 
 
-def _successors(ground: Ground, one: Hypothesis, step: Step) -> list[Hypothesis]:
+def _successors(ground: NetworkIndex, one: Hypothesis, step: Observation) -> list[Hypothesis]:
     """The journeys a bus may make next, with their shares as weights."""
     found = _departures(ground, one, step)
     block = _next_of_block(ground, one)
@@ -74,7 +74,9 @@ def _successors(ground: Ground, one: Hypothesis, step: Step) -> list[Hypothesis]
     ]
 
 
-def _departures(ground: Ground, one: Hypothesis, step: Step) -> dict[tuple[str, str, int], tuple[float, Journey]]:
+def _departures(
+    ground: NetworkIndex, one: Hypothesis, step: Observation
+) -> dict[tuple[str, str, int], tuple[float, Journey]]:
     """Those soon to leave, or just missed, from where it ended; its own line's rather than another's."""
     found = {}
     route_id = ground.pattern(one).route_id
@@ -86,7 +88,7 @@ def _departures(ground: Ground, one: Hypothesis, step: Step) -> dict[tuple[str, 
     return found
 
 
-def _unplanned(ground: Ground, one: Hypothesis, step: Step) -> list[Hypothesis]:
+def _unplanned(ground: NetworkIndex, one: Hypothesis, step: Observation) -> list[Hypothesis]:
     """Where the timetable plans nothing, a bus goes on along the lines of its route that begin where it stands."""
     route_id = ground.pattern(one).route_id
     lines = [ground.network.patterns[pattern] for pattern in ground.following(one.pattern)]
@@ -99,13 +101,13 @@ def _unplanned(ground: Ground, one: Hypothesis, step: Step) -> list[Hypothesis]:
     ]
 
 
-def _stays(ground: Ground, one: Hypothesis) -> float:
+def _stays(ground: NetworkIndex, one: Hypothesis) -> float:
     """How likely nothing has begun yet beside all that may: where its block ends, so does its work."""
     trip = ground.trip(one)
     return SAME_BLOCK if trip is not None and trip.block_id and _next_of_block(ground, one) is None else STAYS
 
 
-def _next_of_block(ground: Ground, one: Hypothesis) -> Journey | None:
+def _next_of_block(ground: NetworkIndex, one: Hypothesis) -> Journey | None:
     trip = ground.trip(one)
     if trip is None or not trip.block_id:
         return None

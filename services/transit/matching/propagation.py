@@ -20,11 +20,13 @@ from services.transit.matching.likelihood import (
     aside,
     misfit,
 )
-from services.transit.matching.network_index import Ground, Step, limit_m
+from services.transit.matching.network_index import NetworkIndex, Observation, limit_m
 from services.transit.matching.vehicle_state import Hypothesis, Stage
 
 
-def moved(ground: Ground, hypotheses: Iterable[Hypothesis], step: Step) -> Iterator[Hypothesis]:
+def advance_hypotheses(
+    ground: NetworkIndex, hypotheses: Iterable[Hypothesis], step: Observation
+) -> Iterator[Hypothesis]:
     """Each hypothesis after a report. Only marks weigh; between them a bus is only followed along."""
     ways = list(hypotheses)
     waiting = max((one for one in ways if one.stage is Stage.WAITING), key=lambda one: one.total, default=None)
@@ -45,7 +47,7 @@ def moved(ground: Ground, hypotheses: Iterable[Hypothesis], step: Step) -> Itera
                 assert_never(one.stage)
 
 
-def timed(ground: Ground, hypotheses: Sequence[Hypothesis], step: Step) -> list[Hypothesis]:
+def weigh_schedule(ground: NetworkIndex, hypotheses: Sequence[Hypothesis], step: Observation) -> list[Hypothesis]:
     """What the plan says for the running ones beside the likeliest: it tells journeys apart, not whether one is."""
     running = [one for one in hypotheses if one.stage is Stage.RUNNING]
     if len(running) < 2:
@@ -60,7 +62,7 @@ def timed(ground: Ground, hypotheses: Sequence[Hypothesis], step: Step) -> list[
     ]
 
 
-def _crept(ground: Ground, one: Hypothesis, step: Step) -> Hypothesis:
+def _crept(ground: NetworkIndex, one: Hypothesis, step: Observation) -> Hypothesis:
     """Between marks a bus only advances."""
     track = ground.track(one.pattern)
     limit, high = limit_m(track), one.distance_m + FASTEST_MS * (step.at - one.seen_at) + AHEAD_M
@@ -68,7 +70,7 @@ def _crept(ground: Ground, one: Hypothesis, step: Step) -> Hypothesis:
     return replace(one, distance_m=along, seen_at=step.at) if offset <= limit else one
 
 
-def _ran(ground: Ground, one: Hypothesis, step: Step) -> Hypothesis:
+def _ran(ground: NetworkIndex, one: Hypothesis, step: Observation) -> Hypothesis:
     track = ground.track(one.pattern)
     limit, high = limit_m(track), one.distance_m + FASTEST_MS * (step.at - one.seen_at) + AHEAD_M
     expected = one.mark_m + step.moved_m
@@ -84,18 +86,18 @@ def _ran(ground: Ground, one: Hypothesis, step: Step) -> Hypothesis:
     return replace(one, distance_m=along, mark_m=along, seen_at=step.at, weight=one.weight + weight)
 
 
-def _waiting(ground: Ground, one: Hypothesis, step: Step) -> Hypothesis:
+def _waiting(ground: NetworkIndex, one: Hypothesis, step: Observation) -> Hypothesis:
     """It had not left after all."""
     begin = ground.begin_m(one)
     return replace(one, stage=Stage.WAITING, distance_m=begin, mark_m=begin, seen_at=step.at)
 
 
-def _overdue_s(one: Hypothesis, step: Step) -> float:
+def _overdue_s(one: Hypothesis, step: Observation) -> float:
     """How much of the time since the last report lies past its planned departure."""
     return max(0.0, min(step.since_s, step.at - one.start_at)) if one.trip_id else 0.0
 
 
-def _waited(ground: Ground, one: Hypothesis, step: Step) -> Hypothesis:
+def _waited(ground: NetworkIndex, one: Hypothesis, step: Observation) -> Hypothesis:
     """Before its departure a bus stands somewhere near its first stop, until it is seen leaving along its line."""
     if not step.marked:
         return one

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from models.network import Network, Pattern, Trip
-from services.transit.model.position_report import Report
+from services.transit.model.position_report import PositionReport
 
 TRIP_WEIGHT = 5.0
 """Natural logarithms: a claimed trip counts as much as two or three marks on its line."""
@@ -17,7 +17,7 @@ OUT_OF_SERVICE_WEIGHT = 9.0
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class ReportedTrip:
     """What one report claims, resolved against the network.
 
     `routes`: empty where no known line is claimed. `elsewhere`: it claims to serve a line the network does not know.
@@ -53,7 +53,7 @@ class Claims:
         return self.start_s == start_s and pattern.route_id in self.routes
 
 
-class Lines:
+class RouteLookup:
     """A network's lines by everything a driver, a sign or a feed may call them."""
 
     def __init__(self, network: Network) -> None:
@@ -65,7 +65,7 @@ class Lines:
                     names.setdefault(_plain(name), set()).add(route.id)
         self._names: Mapping[str, frozenset[str]] = {name: frozenset(ids) for name, ids in names.items()}
 
-    def claims(self, report: Report) -> Claims:
+    def claims(self, report: PositionReport) -> ReportedTrip:
         """What a report claims; what the network does not know is not a claim."""
         trip = self._network.trips.get(report.trip_id) if report.trip_id else None
         if trip is not None:
@@ -74,7 +74,7 @@ class Lines:
             names = (_plain(name) for name in (report.line, report.sign) if name)
             called = (self._names[name] for name in names if name in self._names)
             routes = self._named(report.route_id) or next(called, frozenset())
-        return Claims(
+        return ReportedTrip(
             trip_id=trip.id if trip else "",
             service_date=report.start_date or "",
             start_s=report.start_s,

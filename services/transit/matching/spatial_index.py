@@ -17,7 +17,7 @@ XY = tuple[float, float]
 Cell = tuple[int, int]
 
 
-class Track:
+class ShapeOnPlane:
     """A shape on a plane, with the vertices that matter. Distances are the shape's own, metres from its beginning."""
 
     def __init__(self, shape: Shape, plane: Plane) -> None:
@@ -78,21 +78,21 @@ class Track:
         return found
 
 
-class Grid:
+class ShapeIndex:
     """Every track of a network by the cells it crosses."""
 
     def __init__(self, network: Network) -> None:
         latitudes = [pattern.shape.points[0][0] for pattern in network.patterns]
         self.plane = Plane(sum(latitudes) / len(latitudes) if latitudes else 0.0)
         numbers: dict[int, int] = {}
-        self.tracks: list[Track] = []
+        self.tracks: list[ShapeOnPlane] = []
         self.track_of: list[int] = []
         """For each pattern the number of its track; patterns share the track of a shape they share."""
         self.patterns_on: list[list[int]] = []
         for pattern in network.patterns:
             number = numbers.setdefault(id(pattern.shape), len(self.tracks))
             if number == len(self.tracks):
-                self.tracks.append(Track(pattern.shape, self.plane))
+                self.tracks.append(ShapeOnPlane(pattern.shape, self.plane))
                 self.patterns_on.append([])
             self.track_of.append(number)
             self.patterns_on[number].append(pattern.index)
@@ -140,7 +140,7 @@ def _straight(points: Sequence[XY], begin: int, end: int) -> bool:
     return all(_offset(x, y, ax, ay, bx, by)[1] <= SIMPLER_M for x, y in points[begin + 1 : end])
 
 
-def _crossed(track: Track) -> Iterator[tuple[Cell, int]]:
+def _crossed(track: ShapeOnPlane) -> Iterator[tuple[Cell, int]]:
     """The cells each segment touches, sampled twice a cell."""
     for index in range(len(track.xs) - 1):
         ax, ay, bx, by = track.xs[index], track.ys[index], track.xs[index + 1], track.ys[index + 1]

@@ -6,7 +6,7 @@ from math import exp
 from msgspec import Struct
 
 from models.geo import distance_m
-from services.transit.model.prediction import Phase, Place
+from services.transit.model.prediction import MatchedPosition, Phase
 
 AT_BASE_S = 600.0
 """A vehicle with no journey that has stood this long is parked, not on its way."""
@@ -64,7 +64,7 @@ class Hypothesis(Struct, frozen=True, gc=False, array_like=True):
         return (self.pattern, self.trip_id, self.service_date, self.start_s)
 
 
-class Mark(Struct, frozen=True, gc=False, array_like=True):
+class Fix(Struct, frozen=True, gc=False, array_like=True):
     """A position a good way from the one before it: evidence is weighed from mark to mark, not by the second."""
 
     at: float
@@ -72,7 +72,7 @@ class Mark(Struct, frozen=True, gc=False, array_like=True):
     longitude: float
 
 
-class Belief(Struct, frozen=True):
+class VehicleState(Struct, frozen=True):
     """All that is believed of a vehicle.
 
     `marks`: its last few, the newest last. `stood`: where and when it last came to be elsewhere. Weights are natural
@@ -86,8 +86,8 @@ class Belief(Struct, frozen=True):
     at: float
     latitude: float
     longitude: float
-    marks: tuple[Mark, ...]
-    stood: Mark
+    marks: tuple[Fix, ...]
+    stood: Fix
     hypotheses: tuple[Hypothesis, ...] = ()
     off: float = 0.0
     travelled: bool = False
@@ -96,9 +96,9 @@ class Belief(Struct, frozen=True):
     elsewhere: bool = False
     pausing: bool = False
     at_base: bool = False
-    base: Mark | None = None
+    base: Fix | None = None
     last: Hypothesis | None = None
-    doubtful: Mark | None = None
+    doubtful: Fix | None = None
 
     @property
     def still_s(self) -> float:
@@ -130,7 +130,7 @@ class Belief(Struct, frozen=True):
         """How likely it makes one of its hypotheses' journeys."""
         return exp(one.total) / (exp(self.off) + sum(exp(one.total) for one in self.hypotheses))
 
-    def place(self) -> Place:
+    def place(self) -> MatchedPosition:
         """The likeliest of it all."""
         off, weights = exp(self.off), [exp(one.total) for one in self.hypotheses]
         together = off + sum(weights)
@@ -147,7 +147,7 @@ class Belief(Struct, frozen=True):
         going = best.stage in (Stage.RUNNING, Stage.ARRIVED) and self.still_s < STALLED_S
         return Phase.IN_PROGRESS if going and not self.pausing else Phase.LAYOVER
 
-    def _astray(self) -> Place:
+    def _astray(self) -> MatchedPosition:
         """Off every line: parked, on a detour, or on its way elsewhere."""
         if self.at_base or self.still_s >= AT_BASE_S:
             return self._nowhere(Phase.AT_BASE)
@@ -164,11 +164,11 @@ class Belief(Struct, frozen=True):
         going = last.stage is Stage.RUNNING and last.trip_id != "" and not self.out_of_service
         return going and self.at - last.seen_at < DETOUR_S
 
-    def _nowhere(self, phase: Phase) -> Place:
-        return Place(phase, self.at, self.latitude, self.longitude, still_s=self.still_s)
+    def _nowhere(self, phase: Phase) -> MatchedPosition:
+        return MatchedPosition(phase, self.at, self.latitude, self.longitude, still_s=self.still_s)
 
-    def _on(self, one: Hypothesis, phase: Phase, probability: float) -> Place:
-        return Place(
+    def _on(self, one: Hypothesis, phase: Phase, probability: float) -> MatchedPosition:
+        return MatchedPosition(
             phase=phase,
             at=self.at,
             latitude=self.latitude,

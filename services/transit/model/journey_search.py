@@ -17,7 +17,7 @@ MOST_DAYS = 400
 Start = tuple[int, Trip]
 
 
-class Journeys:
+class JourneySearch:
     """A network's journeys by line and start, found by bisection."""
 
     def __init__(self, network: Network) -> None:
@@ -100,7 +100,7 @@ class Journeys:
         return known
 
 
-def promised(trip: Trip, start_s: int) -> bool:
+def has_schedule(trip: Trip, start_s: int) -> bool:
     """Whether the timetable promises a minute, not only a headway."""
     if not trip.frequencies:
         return True

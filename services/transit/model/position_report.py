@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class Report(Struct, frozen=True, gc=False):
+class PositionReport(Struct, frozen=True, gc=False):
     """One position of one vehicle.
 
     `at` is the device's own time, Unix seconds. What the vehicle claims (trip, route, direction, block, start, line) is

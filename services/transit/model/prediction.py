@@ -35,7 +35,7 @@ class Basis(StrEnum):
     """Surely not coming: well past its departure and no bus makes it, or it was cancelled or left its route."""
 
 
-class Place(Struct, frozen=True, gc=False):
+class MatchedPosition(Struct, frozen=True, gc=False):
     """Where a bus is on which journey, with how sure that is.
 
     `pattern` is an index into the network of `version`; -1 with no journey. `distance_m` is measured along its shape.
@@ -57,7 +57,7 @@ class Place(Struct, frozen=True, gc=False):
     paused_s: float = 0.0
 
 
-class Coming(Struct, frozen=True, gc=False):
+class TripPrediction(Struct, frozen=True, gc=False):
     """When one journey's coming stops will be reached: arrays over positions from `first` to the pattern's last.
 
     `p10`, `p50`, `p90`: quantiles of the arrival. `rider`: the early-safe time told to people: be there by then.
@@ -81,13 +81,13 @@ class Coming(Struct, frozen=True, gc=False):
     reason: str = ""
 
 
-class Outlook(Struct, frozen=True, gc=False):
+class VehiclePrediction(Struct, frozen=True, gc=False):
     """All that is believed of one vehicle: its place, and its coming journeys, the present one first."""
 
     vehicle: str
     version: str
-    place: Place
-    coming: tuple[Coming, ...] = ()
+    place: MatchedPosition
+    coming: tuple[TripPrediction, ...] = ()
     speed_ms: float | None = None
     bearing_deg: float | None = None
     occupancy: int | None = None

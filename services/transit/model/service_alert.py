@@ -38,14 +38,14 @@ class Effect(StrEnum):
     ACCESSIBILITY_ISSUE = "accessibility_issue"
 
 
-class Words(Struct, frozen=True):
+class Translated(Struct, frozen=True):
     """The same words for people in both languages."""
 
     es: str
     en: str = ""
 
 
-class Informed(Struct, frozen=True, omit_defaults=True):
+class InformedEntity(Struct, frozen=True, omit_defaults=True):
     """Whom it concerns: all that is named must fit at once. `direction_id` needs a route."""
 
     agency_id: str = ""
@@ -54,7 +54,7 @@ class Informed(Struct, frozen=True, omit_defaults=True):
     direction_id: int | None = None
 
 
-class Active(Struct, frozen=True, omit_defaults=True):
+class ActivePeriod(Struct, frozen=True, omit_defaults=True):
     """A period, Unix seconds: from `start` up to but not at `end`; open where None."""
 
     start: float | None = None
@@ -71,10 +71,10 @@ class ServiceAlert(Struct, frozen=True):
     id: str
     cause: Cause
     effect: Effect
-    header: Words
-    description: Words
-    informed: tuple[Informed, ...]
-    periods: tuple[Active, ...] = ()
+    header: Translated
+    description: Translated
+    informed: tuple[InformedEntity, ...]
+    periods: tuple[ActivePeriod, ...] = ()
     url: str = ""
     changed_at: float = 0.0
 

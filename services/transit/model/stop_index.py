@@ -9,7 +9,7 @@ CELL_M = 500.0
 FARTHEST_M = 5_000.0
 
 
-class StopsNear:
+class StopIndex:
     """The stops of one network by cells of a grid. Stations and entrances, where nothing stops, are left out."""
 
     def __init__(self, network: Network) -> None:

@@ -16,7 +16,7 @@ START_M = 30.0
 """A bus leaves its first stop when it is this far from it: until then it stands at the terminal."""
 
 
-class Crossing(Struct, frozen=True, gc=False):
+class StopPassage(Struct, frozen=True, gc=False):
     """A bus reached a stop of its pattern at an instant, Unix seconds; it left it at `left_at` where that was seen."""
 
     position: int
@@ -24,7 +24,7 @@ class Crossing(Struct, frozen=True, gc=False):
     left_at: float = 0.0
 
 
-class Passage(Struct, frozen=True, gc=False):
+class LinkTraversal(Struct, frozen=True, gc=False):
     """What one bus took for one link, from arrival to arrival, dwell at the first of its stops included.
 
     `took_s`: seconds; `planned_s`: the same by the timetable. `early_s`: how long before its planned departure the bus
@@ -47,7 +47,7 @@ class Passage(Struct, frozen=True, gc=False):
     pace: float = 0.0
 
 
-class Track(Struct, frozen=True, gc=False):
+class JourneyProgress(Struct, frozen=True, gc=False):
     """How far along one journey a bus has come. `next`: the next position to reach; `last`: the crossing before it.
 
     `expected_s`, `over_s`: what its last links should have taken and how much more they took, fading link by link.
@@ -59,7 +59,7 @@ class Track(Struct, frozen=True, gc=False):
     at: float
     distance_m: float
     next: int
-    last: Crossing | None = None
+    last: StopPassage | None = None
     expected_s: float = 0.0
     over_s: float = 0.0
     paces: tuple[float, float] = (0.0, 0.0)
@@ -70,7 +70,7 @@ class Track(Struct, frozen=True, gc=False):
         return self.over_s / (self.expected_s + PACE_S)
 
 
-def keeps_time(journey: Journey) -> bool:
+def follows_schedule(journey: Journey) -> bool:
     """Whether a minute is promised, not only a headway."""
     frequencies = journey.trip.frequencies
     return not journey.repeated or any(one.exact for one in frequencies if one.start_s <= journey.start_s < one.end_s)
@@ -84,12 +84,14 @@ def headway_s(journey: Journey) -> int:
     return 0
 
 
-def begin(key: tuple[str, str, int], pattern: Pattern, at: float, distance_m: float) -> Track:
+def first_seen(key: tuple[str, str, int], pattern: Pattern, at: float, distance_m: float) -> JourneyProgress:
     """A journey first seen somewhere along its way: what lies behind was not seen."""
-    return Track(key, at, distance_m, _next(pattern, distance_m))
+    return JourneyProgress(key, at, distance_m, _next(pattern, distance_m))
 
 
-def advance(track: Track, pattern: Pattern, at: float, distance_m: float) -> tuple[Track, tuple[Crossing, ...]]:
+def advance(
+    track: JourneyProgress, pattern: Pattern, at: float, distance_m: float
+) -> tuple[JourneyProgress, tuple[StopPassage, ...]]:
     """The next position on the same journey, and the stops crossed since the last one.
 
     A position further back moves nothing: positions err, buses do not reverse. Where the two lie too far apart in time
@@ -98,12 +100,12 @@ def advance(track: Track, pattern: Pattern, at: float, distance_m: float) -> tup
     distance_m = max(distance_m, track.distance_m)
     crossings = tuple(_crossed(track, pattern, at, distance_m))
     if at - track.at > GAP_S:
-        return Track(track.key, at, distance_m, track.next + len(crossings)), ()
+        return JourneyProgress(track.key, at, distance_m, track.next + len(crossings)), ()
     last = crossings[-1] if crossings else track.last
     return replace(track, at=at, distance_m=distance_m, next=track.next + len(crossings), last=last), crossings
 
 
-def paced(track: Track, expected_s: float, took_s: float) -> Track:
+def with_traversal(track: JourneyProgress, expected_s: float, took_s: float) -> JourneyProgress:
     """The track after one link more is known: what it should have taken, and what it took."""
     return replace(
         track,
@@ -112,21 +114,21 @@ def paced(track: Track, expected_s: float, took_s: float) -> Track:
     )
 
 
-def passage(
-    journey: Journey, pattern: Pattern, vehicle: str, here: Crossing, there: Crossing, pace: float
-) -> Passage | None:
+def link_traversal(
+    journey: Journey, pattern: Pattern, vehicle: str, here: StopPassage, there: StopPassage, pace: float
+) -> LinkTraversal | None:
     """What the link between two successive crossings took; None where they are not, or it took no time."""
     timing, zero = journey.trip.timing, journey.start_at - journey.start_s
     begin_at = here.left_at if here.position == 0 and here.left_at else here.at
     if there.position != here.position + 1 or there.at <= begin_at:
         return None
-    return Passage(
+    return LinkTraversal(
         link_id=pattern.link_ids[here.position],
         vehicle=vehicle,
         at=there.at,
         took_s=there.at - begin_at,
         planned_s=float(timing.arrivals_s[there.position] - timing.arrivals_s[here.position]),
-        early_s=journey.departure_at(here.position) - begin_at if keeps_time(journey) else 0.0,
+        early_s=journey.departure_at(here.position) - begin_at if follows_schedule(journey) else 0.0,
         zero=zero,
         weekday=journey.service_date.weekday(),
         begin_m=pattern.stop_m[here.position] - pattern.stop_m[0],
@@ -135,7 +137,7 @@ def passage(
     )
 
 
-def _crossed(track: Track, pattern: Pattern, at: float, distance_m: float) -> Iterator[Crossing]:
+def _crossed(track: JourneyProgress, pattern: Pattern, at: float, distance_m: float) -> Iterator[StopPassage]:
     """Interpolated evenly between the two positions, as every published benchmark derives its truth."""
     span_m = distance_m - track.distance_m
     for position in range(track.next, len(pattern.stop_m)):
@@ -143,7 +145,7 @@ def _crossed(track: Track, pattern: Pattern, at: float, distance_m: float) -> It
         if mark_m > distance_m:
             return
         share = (mark_m - track.distance_m) / span_m if span_m > 0 else 1.0
-        yield Crossing(position, track.at + (at - track.at) * min(1.0, max(0.0, share)))
+        yield StopPassage(position, track.at + (at - track.at) * min(1.0, max(0.0, share)))
 
 
 def _next(pattern: Pattern, distance_m: float) -> int:

@@ -8,9 +8,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from models.network import Journey, Network, Pattern
-from services.transit.model.prediction import Basis, Coming, Phase, Place
-from services.transit.model.stop_passages import Crossing, headway_s, keeps_time
-from services.transit.travel_times.link_times import FLOOR_S, NEAR_M, History
+from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction
+from services.transit.model.stop_passages import StopPassage, follows_schedule, headway_s
+from services.transit.travel_times.link_times import FLOOR_S, NEAR_M, TravelTimes
 from services.transit.travel_times.prediction_intervals import spread_s
 from services.transit.travel_times.stalled_vehicles import OVERDUE_S, STANDING_M, given_up, idle
 from services.transit.travel_times.terminal_departures import LAYOVER_S
@@ -28,7 +28,7 @@ HELD_VARIANCE = 0.1
 NEVER = float("-inf")
 
 
-class Ride(Struct, frozen=True, gc=False):
+class ArrivalEstimates(Struct, frozen=True, gc=False):
     """A bus's way from now on, before any quantile: for each coming stop its raw arrival and the spread of it."""
 
     first: int
@@ -38,14 +38,14 @@ class Ride(Struct, frozen=True, gc=False):
     buses: int
 
 
-class Prospect(Struct, frozen=True, gc=False):
+class PredictedTrip(Struct, frozen=True, gc=False):
     """What is told of one journey, and the ride behind it, None where it is withdrawn."""
 
-    coming: Coming
-    ride: Ride | None
+    coming: TripPrediction
+    estimates: ArrivalEstimates | None
 
 
-class Begin(Struct, frozen=True, gc=False):
+class StartingPoint(Struct, frozen=True, gc=False):
     """Where a ride begins: at `position`, of whose link a share is done, at an instant known to within a spread.
 
     `waiting`: how much of what early buses wait on that link is still ahead. `standing`: it has yet to leave.
@@ -61,89 +61,97 @@ class Begin(Struct, frozen=True, gc=False):
     pace: float = 0.0
 
 
-def journey_of(network: Network, place: Place) -> Journey | None:
+def journey_of(network: Network, place: MatchedPosition) -> Journey | None:
     """The journey a place speaks of; None where it speaks of none that the timetable knows."""
     if not place.trip_id or not place.service_date:
         return None
     return network.journey(place.trip_id, date.fromisoformat(place.service_date), place.start_s)
 
 
-def predict(network: Network, place: Place, history: History, now: float, pace: float = 0.0) -> tuple[Prospect, ...]:
+def predict(
+    network: Network, place: MatchedPosition, history: TravelTimes, now: float, pace: float = 0.0
+) -> tuple[PredictedTrip, ...]:
     """The present journey of a bus and those after it; empty where it makes none, or nobody can say which. `pace`: see
-    `Begin`.
+    `StartingPoint`.
     """
     journey = journey_of(network, place)
     if journey is None or place.phase not in (Phase.IN_PROGRESS, Phase.LAYOVER, Phase.OFF_ROUTE):
         return ()
     if place.phase is Phase.OFF_ROUTE:
-        return (Prospect(withdrawn(journey, "off_route"), None),)
+        return (PredictedTrip(withdrawn(journey, "off_route"), None),)
     pattern = network.patterns[journey.trip.pattern]
     if idle(network, pattern, place):
         return ()
     if given_up(journey, pattern, place, now):
-        return (Prospect(withdrawn(journey, "standing"), None),)
-    start = replace(begin(journey, pattern, place, history, now), pace=pace)
-    return onward(network, journey, start, history, now)
+        return (PredictedTrip(withdrawn(journey, "standing"), None),)
+    start = replace(starting_point(journey, pattern, place, history, now), pace=pace)
+    return predict_from(network, journey, start, history, now)
 
 
-def onward(network: Network, journey: Journey, start: Begin, history: History, now: float) -> tuple[Prospect, ...]:
+def predict_from(
+    network: Network, journey: Journey, start: StartingPoint, history: TravelTimes, now: float
+) -> tuple[PredictedTrip, ...]:
     """A journey from where it stands, and those after it."""
     pattern = network.patterns[journey.trip.pattern]
-    present = prospect(journey, ride(journey, pattern, start, history), history, now)
+    present = predicted_trip(journey, estimate_arrivals(journey, pattern, start, history), history, now)
     following = _next(network, journey, present.coming, history, now)
     return (present, *following) if present.coming.p50 else tuple(following)
 
 
-def prospect(journey: Journey, ride: Ride, history: History, now: float) -> Prospect:
+def predicted_trip(journey: Journey, ride: ArrivalEstimates, history: TravelTimes, now: float) -> PredictedTrip:
     """A ride with what is told of it."""
-    return Prospect(told(journey, ride, history, now), ride)
+    return PredictedTrip(to_trip_prediction(journey, ride, history, now), ride)
 
 
-def begin(journey: Journey, pattern: Pattern, place: Place, history: History, now: float) -> Begin:
+def starting_point(
+    journey: Journey, pattern: Pattern, place: MatchedPosition, history: TravelTimes, now: float
+) -> StartingPoint:
     """From a place on a journey: at the terminal it waits for its departure, elsewhere it is on its way."""
     begin_m = pattern.stop_m[0] + min(STANDING_M, (pattern.stop_m[1] - pattern.stop_m[0]) / 2)
     if place.distance_m <= begin_m:
-        return leaving(journey, pattern, history, max(now, place.at))
+        return start_at_terminal(journey, pattern, history, max(now, place.at))
     after = bisect_right(pattern.stop_m, place.distance_m)
     if after == len(pattern.stop_m):
-        return Begin(after - 1, 1.0, place.at)
+        return StartingPoint(after - 1, 1.0, place.at)
     length_m = pattern.stop_m[after] - pattern.stop_m[after - 1]
     done = (place.distance_m - pattern.stop_m[after - 1]) / length_m if length_m else 0.0
     waiting = 1.0 if place.still_s >= STILL_S else MOVING * (1.0 - done)
-    return Begin(after - 1, done, place.at, waiting=waiting)
+    return StartingPoint(after - 1, done, place.at, waiting=waiting)
 
 
-def from_stop(pattern: Pattern, crossing: Crossing, history: History) -> Begin:
+def start_at_stop(pattern: Pattern, crossing: StopPassage, history: TravelTimes) -> StartingPoint:
     """From a stop a bus is known to have reached, or left: then its usual dwell there is done with."""
     if crossing.position == len(pattern.link_ids):
-        return Begin(crossing.position, 1.0, crossing.at)
+        return StartingPoint(crossing.position, 1.0, crossing.at)
     if not crossing.left_at:
-        return Begin(crossing.position, 0.0, crossing.at)
+        return StartingPoint(crossing.position, 0.0, crossing.at)
     if crossing.position == 0:
-        return Begin(0, 0.0, crossing.left_at, waiting=0.0)
+        return StartingPoint(0, 0.0, crossing.left_at, waiting=0.0)
     dwell_s = history.dwell_s(pattern.link_ids[crossing.position])
-    return Begin(crossing.position, 0.0, crossing.left_at - dwell_s, waiting=0.0)
+    return StartingPoint(crossing.position, 0.0, crossing.left_at - dwell_s, waiting=0.0)
 
 
-def leaving(journey: Journey, pattern: Pattern, history: History, earliest: float) -> Begin:
+def start_at_terminal(journey: Journey, pattern: Pattern, history: TravelTimes, earliest: float) -> StartingPoint:
     """From the terminal, not before an instant: by its plan or, where a headway is promised, after the last bus, though
     no more than half a headway before its nominal time: sooner is another's turn.
     """
     planned = journey.start_at
-    if not keeps_time(journey):
+    if not follows_schedule(journey):
         left_at = history.left_at(pattern.link_ids[0])
         if left_at is not None and left_at <= earliest:
             planned = max(left_at + headway_s(journey), planned - headway_s(journey) / 2)
     low, middle, high = history.late_s(pattern.link_ids[0], journey.start_s, earliest - planned)
-    return Begin(0, 0.0, planned + middle, spread_s=max(high - low, 10.0) / 2.56, waiting=0.0, standing=True)
+    return StartingPoint(0, 0.0, planned + middle, spread_s=max(high - low, 10.0) / 2.56, waiting=0.0, standing=True)
 
 
-def ride(journey: Journey, pattern: Pattern, start: Begin, history: History) -> Ride:
+def estimate_arrivals(
+    journey: Journey, pattern: Pattern, start: StartingPoint, history: TravelTimes
+) -> ArrivalEstimates:
     """Link by link to the last stop. A bus ahead of its plan spends a share of its lead waiting, as each link shows."""
     arrivals_s, departures_s, links = journey.trip.timing.arrivals_s, journey.trip.timing.departures_s, pattern.link_ids
     zero, weekday = journey.start_at - journey.start_s, journey.service_date.weekday()
     near_m = pattern.stop_m[0] + NEAR_M
-    start_at = journey.start_at if keeps_time(journey) else NEVER
+    start_at = journey.start_at if follows_schedule(journey) else NEVER
     slower, deviation = history.slower(start.at, start.pace), history.deviation
     clock, variance, deviations_s, buses = start.at, start.spread_s**2, 0.0, 0
     left, waiting = 1.0 - start.done, start.waiting
@@ -170,10 +178,12 @@ def ride(journey: Journey, pattern: Pattern, start: Begin, history: History) -> 
         leaves.append(clock)
         spreads.append(spread_s(variance, deviations_s))
         left = waiting = 1.0
-    return Ride(len(pattern.stop_ids) - len(arrivals), tuple(arrivals), tuple(leaves), tuple(spreads), buses)
+    return ArrivalEstimates(
+        len(pattern.stop_ids) - len(arrivals), tuple(arrivals), tuple(leaves), tuple(spreads), buses
+    )
 
 
-def told(journey: Journey, ride: Ride, history: History, now: float) -> Coming:
+def to_trip_prediction(journey: Journey, ride: ArrivalEstimates, history: TravelTimes, now: float) -> TripPrediction:
     """A ride as quantiles, none of them falling along the way nor lying in the past."""
     p10: list[float] = []
     p50: list[float] = []
@@ -198,12 +208,12 @@ def told(journey: Journey, ride: Ride, history: History, now: float) -> Coming:
         leaves.append(left)
     basis = Basis.RECENT if ride.buses else Basis.LIVE
     quantities = (tuple(p10), tuple(p50), tuple(p90), tuple(rider), tuple(leaves))
-    return Coming(*journey.key, journey.trip.pattern, ride.first, *quantities, basis, ride.buses)
+    return TripPrediction(*journey.key, journey.trip.pattern, ride.first, *quantities, basis, ride.buses)
 
 
-def withdrawn(journey: Journey, reason: str) -> Coming:
+def withdrawn(journey: Journey, reason: str) -> TripPrediction:
     """A journey of which nothing is promised any more."""
-    return Coming(*journey.key, journey.trip.pattern, 0, (), (), (), (), (), Basis.NOT_COMING, 0, reason)
+    return TripPrediction(*journey.key, journey.trip.pattern, 0, (), (), (), (), (), Basis.NOT_COMING, 0, reason)
 
 
 def following(network: Network, journey: Journey) -> Iterator[Journey]:
@@ -216,7 +226,9 @@ def following(network: Network, journey: Journey) -> Iterator[Journey]:
             yield Journey(trip, journey.service_date, trip.start_s, zero + trip.start_s)
 
 
-def _next(network: Network, journey: Journey, present: Coming, history: History, now: float) -> Iterator[Prospect]:
+def _next(
+    network: Network, journey: Journey, present: TripPrediction, history: TravelTimes, now: float
+) -> Iterator[PredictedTrip]:
     """Each next journey leaves at its time, or when the one before it has arrived and turned round."""
     free_at, free_spread_s = (present.p50[-1], (present.p90[-1] - present.p10[-1]) / 2.56) if present.p50 else (now, 0)
     for count, after in enumerate(following(network, journey)):
@@ -225,12 +237,12 @@ def _next(network: Network, journey: Journey, present: Coming, history: History,
         if not present.p50 and now - after.start_at >= OVERDUE_S:
             return  # it is at its end, and should long have left again
         pattern = network.patterns[after.trip.pattern]
-        start = leaving(after, pattern, history, free_at + LAYOVER_S)
+        start = start_at_terminal(after, pattern, history, free_at + LAYOVER_S)
         late = after.start_at < free_at + LAYOVER_S
-        start = Begin(
+        start = StartingPoint(
             0, 0.0, start.at, (start.spread_s**2 + (free_spread_s**2 if late else 0.0)) ** 0.5, 0.0, standing=True
         )
-        one = prospect(after, ride(after, pattern, start, history), history, now)
+        one = predicted_trip(after, estimate_arrivals(after, pattern, start, history), history, now)
         yield one
         coming = one.coming
         free_at, free_spread_s = coming.p50[-1], (coming.p90[-1] - coming.p10[-1]) / 2.56

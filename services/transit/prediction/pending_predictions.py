@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from msgspec import Struct, field
 
-from services.transit.model.stop_passages import Crossing
-from services.transit.prediction.arrival_times import Prospect
-from services.transit.travel_times.prediction_intervals import KNOTS_S, Spread
+from services.transit.model.stop_passages import StopPassage
+from services.transit.prediction.arrival_times import PredictedTrip
+from services.transit.travel_times.prediction_intervals import KNOTS_S, PredictionIntervals
 
 Key = tuple[str, str, int]
 
 
-class Score(Struct, frozen=True, gc=False):
+class ScoredPrediction(Struct, frozen=True, gc=False):
     """How one estimate came true. `error_s`: actual less median, positive where the bus came later than told.
 
     `horizon_s`: how far ahead the arrival really was; `told_s`: how far ahead it was told to be.
@@ -26,7 +26,7 @@ class Score(Struct, frozen=True, gc=False):
     inside: bool
 
 
-class Sample(Struct, frozen=True, gc=False):
+class PendingPrediction(Struct, frozen=True, gc=False):
     """An estimate as it was told, and the ride's arrival and spread behind it."""
 
     made_at: float
@@ -38,19 +38,19 @@ class Sample(Struct, frozen=True, gc=False):
     rider: float
 
 
-class Samples(Struct):
+class PendingPredictions(Struct):
     """One vehicle's, of the journey it makes now: for each coming stop one estimate a horizon, the farthest first.
 
     `nearest`: the nearest horizon noted for a stop, an index into KNOTS_S.
     """
 
     key: Key = ("", "", 0)
-    waiting: dict[int, list[Sample]] = field(default_factory=dict)
+    waiting: dict[int, list[PendingPrediction]] = field(default_factory=dict)
     nearest: dict[int, int] = field(default_factory=dict)
 
-    def note(self, prospect: Prospect, now: float) -> None:
+    def note(self, prospect: PredictedTrip, now: float) -> None:
         """Keep what is told of a stop when it first comes within a horizon: at most len(KNOTS_S) for each stop."""
-        coming, ride = prospect.coming, prospect.ride
+        coming, ride = prospect.coming, prospect.estimates
         if ride is None:
             return
         key = (coming.trip_id, coming.service_date, coming.start_s)
@@ -66,7 +66,7 @@ class Samples(Struct):
                 continue
             nearest[position] = knot
             self.waiting.setdefault(position, []).append(
-                Sample(
+                PendingPrediction(
                     now,
                     raw,
                     ride.spreads_s[index],
@@ -77,7 +77,9 @@ class Samples(Struct):
                 )
             )
 
-    def prove(self, key: Key, crossing: Crossing, route_id: str, spread: Spread) -> Iterator[Score]:
+    def prove(
+        self, key: Key, crossing: StopPassage, route_id: str, spread: PredictionIntervals
+    ) -> Iterator[ScoredPrediction]:
         """The bus passed a stop: what was told of it comes true, or not, and the spread learns from it."""
         if key != self.key:
             return
@@ -85,7 +87,7 @@ class Samples(Struct):
             if crossing.at <= sample.made_at:
                 continue
             spread.take(sample.raw - sample.made_at, (crossing.at - sample.raw) / sample.spread_s)
-            yield Score(
+            yield ScoredPrediction(
                 route_id=route_id,
                 at=crossing.at,
                 horizon_s=crossing.at - sample.made_at,

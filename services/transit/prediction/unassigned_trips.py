@@ -8,11 +8,17 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from models.network import Journey, Network
-from services.transit.model.journey_search import Journeys
-from services.transit.model.prediction import Basis, Coming
-from services.transit.model.stop_passages import keeps_time
-from services.transit.prediction.arrival_times import HORIZON_S, leaving, prospect, ride, withdrawn
-from services.transit.travel_times.link_times import History
+from services.transit.model.journey_search import JourneySearch
+from services.transit.model.prediction import Basis, TripPrediction
+from services.transit.model.stop_passages import follows_schedule
+from services.transit.prediction.arrival_times import (
+    HORIZON_S,
+    estimate_arrivals,
+    predicted_trip,
+    start_at_terminal,
+    withdrawn,
+)
+from services.transit.travel_times.link_times import TravelTimes
 
 Key = tuple[str, str, int]
 
@@ -31,7 +37,7 @@ AGAIN_S = 60.0
 """What was said of such a journey holds for so long, and up to as much again, so that not all are due at once."""
 
 
-class Making(NamedTuple):
+class TripAssignments(NamedTuple):
     """What a city's vehicles make of its journeys at one moment.
 
     `made`: those some vehicle makes or is to make, or made when its whole company fell silent: of these nobody else is
@@ -47,28 +53,28 @@ class Making(NamedTuple):
     underway: Collection[str]
 
 
-class Vacant:
+class UnassignedTrips:
     """The journeys of one network, as long as nobody makes them."""
 
-    def __init__(self, network: Network, planned: Journeys, history: History) -> None:
+    def __init__(self, network: Network, planned: JourneySearch, history: TravelTimes) -> None:
         self._network = network
         self._planned = planned
         self._history = history
-        self._said: dict[Key, tuple[Coming, float]] = {}
+        self._said: dict[Key, tuple[TripPrediction, float]] = {}
 
-    def recall(self, said: Iterable[Coming]) -> None:
+    def recall(self, said: Iterable[TripPrediction]) -> None:
         """Go on from what was said before a restart, or on another timetable: what was withdrawn stays so."""
         for one in said:
             journey = self._network.journey(one.trip_id, date.fromisoformat(one.service_date), one.start_s)
             if journey is not None and one.basis is Basis.NOT_COMING:
                 self._said[journey.key] = (withdrawn(journey, one.reason), 0.0)
 
-    def comings(self, making: Making, now: float) -> tuple[Coming, ...]:
+    def comings(self, making: TripAssignments, now: float) -> tuple[TripPrediction, ...]:
         """What is said of journeys on the road or due within HORIZON_S that no vehicle makes."""
-        said: dict[Key, tuple[Coming, float]] = {}
+        said: dict[Key, tuple[TripPrediction, float]] = {}
         for journey in self._due(now):
             key = journey.key
-            if key in making.made or (now > journey.start_at and not keeps_time(journey)):
+            if key in making.made or (now > journey.start_at and not follows_schedule(journey)):
                 continue  # where a headway is promised, no bus is missing for a minute's sake
             before = self._said.get(key)
             if before is not None and before[0].basis is Basis.NOT_COMING:
@@ -88,7 +94,7 @@ class Vacant:
                 if journey.end_at + MOST_PATIENCE_S >= now:
                     yield journey
 
-    def _coming(self, journey: Journey, making: Making, now: float) -> Coming:
+    def _coming(self, journey: Journey, making: TripAssignments, now: float) -> TripPrediction:
         if journey.key in making.gone:
             return withdrawn(journey, "silent")
         pattern, history = self._network.patterns[journey.trip.pattern], self._history
@@ -99,11 +105,11 @@ class Vacant:
         reports = self._would_be_heard(pattern.route_id, making, since, now)
         if reports and now > overdue_at:
             return withdrawn(journey, "no_vehicle")
-        start = leaving(journey, pattern, history, now if reports else min(now, journey.start_at))
-        coming = prospect(journey, ride(journey, pattern, start, history), history, now).coming
+        start = start_at_terminal(journey, pattern, history, now if reports else min(now, journey.start_at))
+        coming = predicted_trip(journey, estimate_arrivals(journey, pattern, start, history), history, now).coming
         return replace(coming, basis=Basis.SCHEDULE, buses=0)
 
-    def _would_be_heard(self, route_id: str, making: Making, since: float, now: float) -> bool:
+    def _would_be_heard(self, route_id: str, making: TripAssignments, since: float, now: float) -> bool:
         """Whether a bus of the line would have been heard since an instant if there was one: the line is one that
         reports, and its company was heard since, unless none of its buses was on its way.
         """

@@ -19,7 +19,7 @@ from services.transit.rider.wording import (
 )
 from services.transit.serving import departure_board
 from services.transit.serving.departure_board import Arrival
-from services.transit.serving.snapshot import FEED_SILENT_S, Health, View
+from services.transit.serving.snapshot import FEED_SILENT_S, Health, TransitSnapshot
 
 AHEAD_S = 90 * 60.0
 """How far ahead riders are told of buses."""
@@ -37,7 +37,7 @@ STEP_FREE = {1: True, 2: False}
 """GTFS wheelchair_accessible."""
 
 
-def lines_at(view: View, stop_id: str, now: float) -> list[LineHere]:
+def lines_at(view: TransitSnapshot, stop_id: str, now: float) -> list[LineHere]:
     """Every line that calls at a stop and takes riders there, those that come first before the others."""
     found = departure_board.arrivals(view, stop_id, now, before_s=MISSED_S, after_s=AHEAD_S)
     here = [_line(view, stop_id, name, routes, found, now) for name, routes in names_at(view.network, stop_id).items()]
@@ -76,7 +76,7 @@ def line_name(route: Route) -> str:
 
 
 def _line(
-    view: View, stop_id: str, name: str, routes: Sequence[Route], found: Iterable[Arrival], now: float
+    view: TransitSnapshot, stop_id: str, name: str, routes: Sequence[Route], found: Iterable[Arrival], now: float
 ) -> LineHere:
     ids = {route.id for route in routes}
     mine = [one for one in found if one.pattern.route_id in ids and one.boards and not one.passed]
@@ -105,7 +105,7 @@ def _comes(arrival: Arrival, now: float) -> bool:
 
 
 def _service(
-    view: View,
+    view: TransitSnapshot,
     stop_id: str,
     routes: Sequence[Route],
     coming: Sequence[Arrival],
@@ -120,7 +120,7 @@ def _service(
     return Service.NO_BUS if mine else Service.NOT_NOW
 
 
-def _should_be_heard(view: View, stop_id: str, route_ids: set[str], now: float) -> bool:
+def _should_be_heard(view: TransitSnapshot, stop_id: str, route_ids: set[str], now: float) -> bool:
     """Whether one of the lines' buses was to be on the road of late: silence before the first one is no failure."""
     calls = view.planned.calls(stop_id, now - AHEAD_S, now + AHEAD_S)
     return any(

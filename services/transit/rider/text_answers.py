@@ -9,10 +9,10 @@ from services.transit.rider import sms
 from services.transit.rider.gsm7 import plain
 from services.transit.rider.stop_arrivals import destinations_at, lines_at, names_at
 from services.transit.serving import departure_board
-from services.transit.serving.snapshot import View
+from services.transit.serving.snapshot import TransitSnapshot
 
 
-def answer(view: View | None, text: str, now: float) -> str:
+def answer(view: TransitSnapshot | None, text: str, now: float) -> str:
     """One message for whatever a rider wrote. `view` None: no timetable is loaded. `now`: Unix seconds."""
     if view is None or not view.network.stops:
         return sms.no_timetable()
@@ -33,7 +33,7 @@ def answer(view: View | None, text: str, now: float) -> str:
             return _several(view, several, line, corner, now)
 
 
-def about(view: View, stop: Stop, now: float, line: str | None = None) -> str:
+def about(view: TransitSnapshot, stop: Stop, now: float, line: str | None = None) -> str:
     """One message about a stop, or about one line there."""
 
     def clock(at: float) -> str:
@@ -51,7 +51,7 @@ def about(view: View, stop: Stop, now: float, line: str | None = None) -> str:
     return sms.line_answer(code, now, asked, clock, notice)
 
 
-def unknown(view: View, asked: str) -> str:
+def unknown(view: TransitSnapshot, asked: str) -> str:
     """One message about a code that is no stop's."""
     return sms.no_such_stop(asked, example(view.network))
 
@@ -65,7 +65,7 @@ def example(network: Network) -> str:
     return ""
 
 
-def _several(view: View, stops: Sequence[Stop], line: str | None, corner: Sequence[str], now: float) -> str:
+def _several(view: TransitSnapshot, stops: Sequence[Stop], line: str | None, corner: Sequence[str], now: float) -> str:
     """Of several stops at a corner those the line calls at; where that leaves one, it is the one."""
     served = [stop for stop in stops if line is None or _serves(view.network, stop, line)]
     if len(served) == 1:

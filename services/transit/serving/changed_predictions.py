@@ -6,7 +6,7 @@ from typing import TypeVar
 import msgspec
 from sqlalchemy import Connection, text
 
-from services.transit.model.prediction import Coming, Outlook
+from services.transit.model.prediction import TripPrediction, VehiclePrediction
 from services.transit.serving.snapshot import Expected
 
 # Numbers of transactions are given before they commit: above the last number seen would skip what commits late. What
@@ -17,8 +17,8 @@ _CHANGED = " WHERE changed_in >= pg_snapshot_xmin({s}) AND NOT pg_visible_in_sna
 _OUTLOOKS = "SELECT outlook FROM vehicle_outlooks"
 _EXPECTED = "SELECT coming, extract(epoch FROM until)::float8 AS until FROM expected_journeys"
 
-_outlook = msgspec.json.Decoder(Outlook)
-_coming = msgspec.json.Decoder(Coming)
+_outlook = msgspec.json.Decoder(VehiclePrediction)
+_coming = msgspec.json.Decoder(TripPrediction)
 
 Value = TypeVar("Value")
 
@@ -31,7 +31,7 @@ class Changes:
     """
 
     snapshot: str
-    outlooks: tuple[Outlook, ...]
+    outlooks: tuple[VehiclePrediction, ...]
     expected: tuple[Expected, ...]
     unread: int
 

@@ -13,11 +13,11 @@ from msgspec import Struct
 
 from models.geo import Point
 from models.network import Agency, Journey, Pattern, Route, Stop
-from services.transit.model.prediction import Basis, Coming, Outlook, Phase
-from services.transit.model.service_alert import Informed, ServiceAlert
+from services.transit.model.prediction import Basis, Phase, TripPrediction, VehiclePrediction
+from services.transit.model.service_alert import InformedEntity, ServiceAlert
 from services.transit.model.stop_index import FARTHEST_M
-from services.transit.serving.snapshot import GONE_S, SILENT_S, Due, Health, View
-from services.transit.timetable.scheduled_arrivals import Call, Key, call_of
+from services.transit.serving.snapshot import GONE_S, SILENT_S, Due, Health, TransitSnapshot
+from services.transit.timetable.scheduled_arrivals import Key, ScheduledCall, call_of
 
 BEFORE_S = 300.0
 AFTER_S = 2_100.0
@@ -27,7 +27,7 @@ NO_PICKUP = 1
 
 
 class Estimate(Struct, frozen=True, gc=False):
-    """When the bus reaches a stop: quantiles, the rider's time, and when it leaves. See `estimate.Coming`."""
+    """When the bus reaches a stop: quantiles, the rider's time, and when it leaves. See `estimate.TripPrediction`."""
 
     p10: float
     p50: float
@@ -55,7 +55,7 @@ class Arrival(Struct, frozen=True, gc=False):
     estimate: Estimate | None = None
     reason: str = ""
     buses: int = 0
-    outlook: Outlook | None = None
+    outlook: VehiclePrediction | None = None
     stops_away: int | None = None
     distance_away_m: float | None = None
     headway_s: int | None = None
@@ -108,7 +108,7 @@ class Status(Struct, frozen=True, gc=False):
     basis: Basis
     reason: str = ""
     buses: int = 0
-    outlook: Outlook | None = None
+    outlook: VehiclePrediction | None = None
     present: bool = False
     next: int | None = None
     delay_s: float | None = None
@@ -124,7 +124,7 @@ class Progress(Struct, frozen=True, gc=False):
 class Seen(Struct, frozen=True, gc=False):
     """A vehicle as it was last heard, with the journey it is believed to make."""
 
-    outlook: Outlook
+    outlook: VehiclePrediction
     age_s: float
     silent: bool
     journey: Journey | None = None
@@ -155,7 +155,7 @@ class Empty(StrEnum):
 
 
 def arrivals(
-    view: View, stop_id: str, now: float, before_s: float = BEFORE_S, after_s: float = AFTER_S
+    view: TransitSnapshot, stop_id: str, now: float, before_s: float = BEFORE_S, after_s: float = AFTER_S
 ) -> list[Arrival]:
     """What comes to a stop from `before_s` ago until `after_s` ahead, seconds, by the time it is expected.
 
@@ -168,7 +168,9 @@ def arrivals(
     return found[:MOST_ARRIVALS]
 
 
-def why_empty(view: View, stop_id: str, found: Iterable[Arrival], now: float, route_id: str = "") -> Empty | None:
+def why_empty(
+    view: TransitSnapshot, stop_id: str, found: Iterable[Arrival], now: float, route_id: str = ""
+) -> Empty | None:
     """Why a stop's arrivals, of one line where it is named, tell of no bus; None where they do tell of one."""
     routes = routes_at(view, stop_id)
     if not any(route_id in ("", route.id) for route in routes):
@@ -181,7 +183,7 @@ def why_empty(view: View, stop_id: str, found: Iterable[Arrival], now: float, ro
     return Empty.NO_BUS if wanted else Empty.NOT_SCHEDULED
 
 
-def journey_status(view: View, key: Key, now: float) -> Status | None:
+def journey_status(view: TransitSnapshot, key: Key, now: float) -> Status | None:
     """What is known of a journey; None where the timetable has none of that key."""
     due = view.due(key, now)
     journey = due.journey if due else view.planned.journey(key)
@@ -205,7 +207,7 @@ def journey_status(view: View, key: Key, now: float) -> Status | None:
     )
 
 
-def trip_progress(view: View, key: Key, now: float) -> Progress | None:
+def trip_progress(view: TransitSnapshot, key: Key, now: float) -> Progress | None:
     """A journey's calls, passed ones too; None where the timetable has none of that key."""
     status = journey_status(view, key, now)
     if status is None:
@@ -217,20 +219,20 @@ def trip_progress(view: View, key: Key, now: float) -> Progress | None:
     return Progress(status, tuple(_told(due, pattern, at) for at in positions))
 
 
-def vehicles(view: View, now: float, route_id: str = "") -> list[Seen]:
+def vehicles(view: TransitSnapshot, now: float, route_id: str = "") -> list[Seen]:
     """The vehicles heard within GONE_S, of one line where it is named, by their names."""
     seen = (_seen(view, outlook, now) for outlook in view.outlooks.values() if now - outlook.place.at <= GONE_S)
     wanted = (one for one in seen if not route_id or (one.route is not None and one.route.id == route_id))
     return sorted(wanted, key=lambda one: one.outlook.vehicle)
 
 
-def vehicle(view: View, name: str, now: float) -> Seen | None:
+def vehicle(view: TransitSnapshot, name: str, now: float) -> Seen | None:
     """One vehicle as it was last heard, however long ago; None where it is not known."""
     outlook = view.outlooks.get(name)
     return None if outlook is None else _seen(view, outlook, now)
 
 
-def lines(view: View, now: float) -> list[Line]:
+def lines(view: TransitSnapshot, now: float) -> list[Line]:
     """Every line, as people count: 7 before 10, and Norte after both."""
     counts: dict[str, int] = {}
     for one in vehicles(view, now):
@@ -240,24 +242,26 @@ def lines(view: View, now: float) -> list[Line]:
     return sorted(found, key=lambda line: _as_counted(line.route))
 
 
-def line(view: View, route_id: str, now: float) -> Line | None:
+def line(view: TransitSnapshot, route_id: str, now: float) -> Line | None:
     """One line; None where there is none of that id."""
     route = view.network.routes.get(route_id)
     return None if route is None else _line(view, route, len(vehicles(view, now, route_id)), now)
 
 
-def stops_near(view: View, point: Point, radius_m: float, limit: int) -> list[tuple[float, Stop]]:
+def stops_near(view: TransitSnapshot, point: Point, radius_m: float, limit: int) -> list[tuple[float, Stop]]:
     """The nearest stops with their distances, metres; `radius_m` up to `near.FARTHEST_M`."""
     return view.near.within(point, min(radius_m, FARTHEST_M))[:limit]
 
 
-def routes_at(view: View, stop_id: str) -> list[Route]:
+def routes_at(view: TransitSnapshot, stop_id: str) -> list[Route]:
     """The lines that call at a stop, as people count."""
     ids = {view.network.patterns[index].route_id for index, _ in view.network.calls_at.get(stop_id, ())}
     return sorted((view.network.routes[route_id] for route_id in ids), key=_as_counted)
 
 
-def alerts_for(view: View, now: float, *, stop_id: str = "", route_ids: Iterable[str] = ()) -> list[ServiceAlert]:
+def alerts_for(
+    view: TransitSnapshot, now: float, *, stop_id: str = "", route_ids: Iterable[str] = ()
+) -> list[ServiceAlert]:
     """The service alerts in force that concern a stop or lines, the newest first."""
     routes = frozenset(route_ids)
     agencies = {view.network.routes[route_id].agency_id for route_id in routes if route_id in view.network.routes}
@@ -276,7 +280,7 @@ def headway_s(journey: Journey) -> int | None:
     return None
 
 
-def _concerns(informed: Informed, stop_id: str, route_ids: frozenset[str], agency_ids: set[str]) -> bool:
+def _concerns(informed: InformedEntity, stop_id: str, route_ids: frozenset[str], agency_ids: set[str]) -> bool:
     return (
         informed.stop_id in ("", stop_id)
         and (not informed.route_id or informed.route_id in route_ids)
@@ -284,7 +288,7 @@ def _concerns(informed: Informed, stop_id: str, route_ids: frozenset[str], agenc
     )
 
 
-def _followed(view: View, stop_id: str, now: float, start: float, end: float) -> Iterator[Arrival]:
+def _followed(view: TransitSnapshot, stop_id: str, now: float, start: float, end: float) -> Iterator[Arrival]:
     """What buses, or what is expected in their absence, say of a stop between two instants."""
     for index, position in view.network.calls_at.get(stop_id, ()):
         pattern = view.network.patterns[index]
@@ -294,7 +298,7 @@ def _followed(view: View, stop_id: str, now: float, start: float, end: float) ->
                 yield _told(due, pattern, position)
 
 
-def _timetabled(view: View, stop_id: str, now: float, start: float, end: float) -> Iterator[Arrival]:
+def _timetabled(view: TransitSnapshot, stop_id: str, now: float, start: float, end: float) -> Iterator[Arrival]:
     """What only the timetable says of a stop; of a headway service one entry, the next."""
     told: set[tuple[str, int, int]] = set()
     for call in view.planned.calls(stop_id, start, end):
@@ -309,7 +313,7 @@ def _timetabled(view: View, stop_id: str, now: float, start: float, end: float) 
         yield _planned(call, every_s)
 
 
-def _planned(call: Call, headway_s: int | None = None) -> Arrival:
+def _planned(call: ScheduledCall, headway_s: int | None = None) -> Arrival:
     return Arrival(
         call.key,
         call.journey,
@@ -344,7 +348,7 @@ def _told(due: Due, pattern: Pattern, position: int) -> Arrival:
     )
 
 
-def _estimate(coming: Coming, position: int) -> Estimate | None:
+def _estimate(coming: TripPrediction, position: int) -> Estimate | None:
     at = position - coming.first
     if coming.basis is Basis.NOT_COMING or not 0 <= at < len(coming.p50):
         return None
@@ -369,7 +373,7 @@ def _when(due: Due, position: int) -> tuple[float, float]:
     return (coming.p50[at] if position else coming.leaves[at]), coming.leaves[at]
 
 
-def _delay_s(journey: Journey, coming: Coming) -> float | None:
+def _delay_s(journey: Journey, coming: TripPrediction) -> float | None:
     if not coming.p50 or coming.basis is Basis.NOT_COMING:
         return None
     if coming.first == 0:
@@ -377,7 +381,7 @@ def _delay_s(journey: Journey, coming: Coming) -> float | None:
     return coming.p50[0] - journey.arrival_at(coming.first)
 
 
-def _seen(view: View, outlook: Outlook, now: float) -> Seen:
+def _seen(view: TransitSnapshot, outlook: VehiclePrediction, now: float) -> Seen:
     age_s = max(0.0, now - outlook.place.at)
     place, network = outlook.place, view.network
     known = outlook.version == network.version and place.trip_id and place.phase is not Phase.OFF_ROUTE
@@ -386,7 +390,7 @@ def _seen(view: View, outlook: Outlook, now: float) -> Seen:
     return Seen(outlook, age_s, age_s > SILENT_S, journey, route)
 
 
-def _line(view: View, route: Route, count: int, now: float) -> Line:
+def _line(view: TransitSnapshot, route: Route, count: int, now: float) -> Line:
     patterns = tuple(view.network.patterns[index] for index in view.network.patterns_of.get(route.id, ()))
     agency = view.network.agencies.get(route.agency_id)
     return Line(route, agency, patterns, count, view.health(now, route.agency_id))

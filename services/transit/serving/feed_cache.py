@@ -8,14 +8,14 @@ from google.protobuf.json_format import MessageToJson
 from google.transit import gtfs_realtime_pb2 as gtfs_rt
 
 from services.transit.serving.gtfs_realtime import Part, message
-from services.transit.serving.snapshot import View
+from services.transit.serving.snapshot import TransitSnapshot
 
 FRESH_S = 5.0
 """How old a feed that was made may be told again; what it tells is at most a second older."""
 
 
 @dataclass(frozen=True)
-class Made:
+class EncodedFeed:
     """A feed as bytes, made at `at`, Unix seconds."""
 
     at: float
@@ -28,14 +28,14 @@ class Made:
         return MessageToJson(told, preserving_proto_field_name=True, indent=None).encode()
 
 
-class Published:
+class FeedCache:
     """The feeds of one application; safe between threads, which wait for one another rather than make it twice."""
 
     def __init__(self) -> None:
-        self._kept: dict[Part, Made] = {}
+        self._kept: dict[Part, EncodedFeed] = {}
         self._making = threading.Lock()
 
-    def feed(self, part: Part, view: View, now: float) -> Made:
+    def feed(self, part: Part, view: TransitSnapshot, now: float) -> EncodedFeed:
         """The feed, at most FRESH_S old. Its time never goes back, nor stands still while its content moves."""
         with self._making:
             kept = self._kept.get(part)
@@ -43,5 +43,5 @@ class Published:
                 return kept
             # A whole second later at least, since that is all the header can tell.
             at = now if kept is None else max(now, kept.at + 1)
-            self._kept[part] = made = Made(at, message(view, part, at).SerializeToString(deterministic=True))
+            self._kept[part] = made = EncodedFeed(at, message(view, part, at).SerializeToString(deterministic=True))
             return made

@@ -11,11 +11,11 @@ from google.transit import gtfs_realtime_pb2 as gtfs_rt
 
 from models.geo import distance_m, point_at
 from models.network import Journey, Pattern
-from services.transit.model.prediction import Basis, Coming, Phase
-from services.transit.model.service_alert import Active, Informed, ServiceAlert, Words
+from services.transit.model.prediction import Basis, Phase, TripPrediction
+from services.transit.model.service_alert import ActivePeriod, InformedEntity, ServiceAlert, Translated
 from services.transit.serving import departure_board
 from services.transit.serving.departure_board import Seen
-from services.transit.serving.snapshot import Due, View
+from services.transit.serving.snapshot import Due, TransitSnapshot
 
 VERSION = "2.0"
 ON_SHAPE_M = 100.0
@@ -40,7 +40,7 @@ class Part(StrEnum):
     ALERTS = "alerts"
 
 
-def message(view: View, part: Part, now: float) -> gtfs_rt.FeedMessage:
+def message(view: TransitSnapshot, part: Part, now: float) -> gtfs_rt.FeedMessage:
     """One feed as it is at `now`, Unix seconds."""
     feed = gtfs_rt.FeedMessage()
     feed.header.gtfs_realtime_version = VERSION
@@ -57,14 +57,14 @@ def message(view: View, part: Part, now: float) -> gtfs_rt.FeedMessage:
     return feed
 
 
-def _add_trips(feed: gtfs_rt.FeedMessage, view: View, now: float) -> None:
+def _add_trips(feed: gtfs_rt.FeedMessage, view: TransitSnapshot, now: float) -> None:
     told = {seen.outlook.vehicle for seen in _on_trips(view, now)}
     dues = (due for key in sorted(view.dues) if (due := view.due(key, now)) is not None)
     for due, _ in zip(dues, range(MOST_TRIPS), strict=False):
         _add_trip(feed, view, due, told, now)
 
 
-def _add_trip(feed: gtfs_rt.FeedMessage, view: View, due: Due, told: set[str], now: float) -> None:
+def _add_trip(feed: gtfs_rt.FeedMessage, view: TransitSnapshot, due: Due, told: set[str], now: float) -> None:
     """A trip's update; none where there is nothing to say of any stop, nor of one less where no minute is promised."""
     coming, pattern = due.coming, view.network.patterns[due.journey.trip.pattern]
     cancelled = coming.basis is Basis.NOT_COMING and due.outlook is None
@@ -85,7 +85,7 @@ def _add_trip(feed: gtfs_rt.FeedMessage, view: View, due: Due, told: set[str], n
         _add_stops(update, due.journey, pattern, coming)
 
 
-def _is_over(coming: Coming, pattern: Pattern, now: float) -> bool:
+def _is_over(coming: TripPrediction, pattern: Pattern, now: float) -> bool:
     """Whether there is no stop left, or nothing but what should have happened already."""
     if coming.first >= len(pattern.stop_ids):
         return True
@@ -100,7 +100,7 @@ def _add_silence(update: gtfs_rt.TripUpdate, journey: Journey, pattern: Pattern,
     stop.schedule_relationship = gtfs_rt.TripUpdate.StopTimeUpdate.NO_DATA
 
 
-def _add_stops(update: gtfs_rt.TripUpdate, journey: Journey, pattern: Pattern, coming: Coming) -> None:
+def _add_stops(update: gtfs_rt.TripUpdate, journey: Journey, pattern: Pattern, coming: TripPrediction) -> None:
     """When each coming stop is reached and left: whole seconds that rise from stop to stop."""
     headway = departure_board.headway_s(journey) is not None
     relationship = gtfs_rt.TripUpdate.StopTimeUpdate
@@ -131,7 +131,7 @@ def _time(event: gtfs_rt.TripUpdate.StopTimeEvent, at: int, planned: float | Non
         event.delay = at - round(planned)
 
 
-def _add_vehicles(feed: gtfs_rt.FeedMessage, view: View, now: float) -> None:
+def _add_vehicles(feed: gtfs_rt.FeedMessage, view: TransitSnapshot, now: float) -> None:
     on_trips = {seen.outlook.vehicle for seen in _on_trips(view, now)}
     seen = [one for one in departure_board.vehicles(view, now) if _in_city(view, one)]
     # In the order of their trips, as the trip updates are: of a repeated trip, readers that go by its id alone then
@@ -140,7 +140,7 @@ def _add_vehicles(feed: gtfs_rt.FeedMessage, view: View, now: float) -> None:
         _add_vehicle(feed, view, one, now, on_trip=one.outlook.vehicle in on_trips)
 
 
-def _add_vehicle(feed: gtfs_rt.FeedMessage, view: View, seen: Seen, now: float, *, on_trip: bool) -> None:
+def _add_vehicle(feed: gtfs_rt.FeedMessage, view: TransitSnapshot, seen: Seen, now: float, *, on_trip: bool) -> None:
     outlook = seen.outlook
     vehicle = feed.entity.add(id=outlook.vehicle).vehicle
     vehicle.vehicle.id = outlook.vehicle
@@ -165,7 +165,7 @@ def _add_vehicle(feed: gtfs_rt.FeedMessage, view: View, seen: Seen, now: float, 
         vehicle.current_status = gtfs_rt.VehiclePosition.IN_TRANSIT_TO
 
 
-def _on_trips(view: View, now: float) -> Iterator[Seen]:
+def _on_trips(view: TransitSnapshot, now: float) -> Iterator[Seen]:
     """The vehicles that are told with their trips: each makes the journey surest of all, and stands on its shape."""
     for seen in departure_board.vehicles(view, now):
         place, journey = seen.outlook.place, seen.journey
@@ -180,7 +180,7 @@ def _on_trips(view: View, now: float) -> Iterator[Seen]:
             yield seen
 
 
-def _in_city(view: View, seen: Seen) -> bool:
+def _in_city(view: TransitSnapshot, seen: Seen) -> bool:
     """Whether a vehicle is where the network's buses may be."""
     return view.near.covers((seen.outlook.place.latitude, seen.outlook.place.longitude), BEYOND_M)
 
@@ -206,7 +206,7 @@ def _crowded(percent: int) -> gtfs_rt.VehiclePosition.OccupancyStatus:
     return next((word for most, word in CROWDED if percent <= most), gtfs_rt.VehiclePosition.FULL)
 
 
-def _add_alert(feed: gtfs_rt.FeedMessage, view: View, alert: ServiceAlert, now: float) -> None:
+def _add_alert(feed: gtfs_rt.FeedMessage, view: TransitSnapshot, alert: ServiceAlert, now: float) -> None:
     """An alert in force or to come; what is over, or concerns nobody in this timetable, is not told."""
     periods = [one for one in alert.periods if one.end is None or one.end > now]
     informed = [one for one in alert.informed if _is_known(view, one)]
@@ -214,7 +214,7 @@ def _add_alert(feed: gtfs_rt.FeedMessage, view: View, alert: ServiceAlert, now: 
         return
     told = feed.entity.add(id=alert.id).alert
     # Some clients take an alert without a period for one that does not hold.
-    for period in periods or [Active(start=alert.changed_at)]:
+    for period in periods or [ActivePeriod(start=alert.changed_at)]:
         bounds = {"start": period.start, "end": period.end}
         told.active_period.add(**{name: int(at) for name, at in bounds.items() if at is not None})
     for one in informed:
@@ -229,11 +229,11 @@ def _add_alert(feed: gtfs_rt.FeedMessage, view: View, alert: ServiceAlert, now: 
         told.url.translation.add(text=alert.url, language="es")
 
 
-def _named(informed: Informed) -> dict[str, str]:
+def _named(informed: InformedEntity) -> dict[str, str]:
     return {"agency_id": informed.agency_id, "route_id": informed.route_id, "stop_id": informed.stop_id}
 
 
-def _is_known(view: View, informed: Informed) -> bool:
+def _is_known(view: TransitSnapshot, informed: InformedEntity) -> bool:
     network = view.network
     return (
         informed.agency_id in ("", *network.agencies)
@@ -242,7 +242,7 @@ def _is_known(view: View, informed: Informed) -> bool:
     )
 
 
-def _add_words(told: gtfs_rt.TranslatedString, words: Words) -> None:
+def _add_words(told: gtfs_rt.TranslatedString, words: Translated) -> None:
     for language, text in (("es", words.es), ("en", words.en)):
         if text:
             told.translation.add(text=text, language=language)

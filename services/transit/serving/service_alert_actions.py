@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from models.tables.service_alerts import service_alerts
 from services.runtime.problem import NotFound, Refusal
-from services.transit.model.service_alert import Active, Cause, Effect, Informed, Words
+from services.transit.model.service_alert import ActivePeriod, Cause, Effect, InformedEntity, Translated
 
 
 class NoSuchServiceAlert(NotFound):
@@ -26,10 +26,10 @@ class Draft(msgspec.Struct, frozen=True):
 
     cause: Cause
     effect: Effect
-    header: Words
-    description: Words
-    informed: tuple[Informed, ...]
-    periods: tuple[Active, ...] = ()
+    header: Translated
+    description: Translated
+    informed: tuple[InformedEntity, ...]
+    periods: tuple[ActivePeriod, ...] = ()
     url: str = ""
 
 

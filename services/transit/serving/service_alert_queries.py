@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Row, select, text
 
 from models.alert import NAR
 from models.tables.service_alerts import service_alerts
-from services.transit.model.service_alert import Active, Cause, Effect, Informed, ServiceAlert, Words
-from services.transit.model.stop_index import StopsNear
+from services.transit.model.service_alert import ActivePeriod, Cause, Effect, InformedEntity, ServiceAlert, Translated
+from services.transit.model.stop_index import StopIndex
 
 State = Literal["draft", "published", "ended"]
 MOST_IN_FORCE = 500
@@ -83,7 +83,7 @@ def one_alert(connection: Connection, alert_id: int) -> KeptAlert | None:
     return None if row is None else _kept(row)
 
 
-def in_force(connection: Connection, near: StopsNear) -> tuple[ServiceAlert, ...]:
+def in_force(connection: Connection, near: StopIndex) -> tuple[ServiceAlert, ...]:
     """What riders are told now: what operators published, then where a stream stands at naranja or above."""
     published = (
         select(service_alerts)
@@ -94,7 +94,7 @@ def in_force(connection: Connection, near: StopsNear) -> tuple[ServiceAlert, ...
     return (*map(_told, connection.execute(published)), *_floods(connection, near))
 
 
-def _floods(connection: Connection, near: StopsNear) -> list[ServiceAlert]:
+def _floods(connection: Connection, near: StopIndex) -> list[ServiceAlert]:
     """A service alert for every stream gauge at naranja or above with stops nearby."""
     rows = connection.execute(
         text(
@@ -107,7 +107,7 @@ def _floods(connection: Connection, near: StopsNear) -> list[ServiceAlert]:
     return [alert for row in rows if (alert := _flood(row, near)) is not None]
 
 
-def _flood(row: Row[Any], near: StopsNear) -> ServiceAlert | None:
+def _flood(row: Row[Any], near: StopIndex) -> ServiceAlert | None:
     stops = near.within((row.latitude, row.longitude), FLOODED_M)[:MOST_STOPS]
     if not stops:
         return None
@@ -116,12 +116,12 @@ def _flood(row: Row[Any], near: StopsNear) -> ServiceAlert | None:
         f"nar-{row.id}",
         Cause.WEATHER,
         Effect.MODIFIED_SERVICE,
-        Words(f"Anegamiento cerca de {row.name}", f"Flooding near {row.name}"),
-        Words(
+        Translated(f"Anegamiento cerca de {row.name}", f"Flooding near {row.name}"),
+        Translated(
             f"Nivel {colour.name.lower()} en {row.name}: puede haber desvíos y demoras.",
             f"Attention level {int(colour)} at {row.name}: expect detours and delays.",
         ),
-        tuple(Informed(stop_id=stop.id) for _, stop in stops),
+        tuple(InformedEntity(stop_id=stop.id) for _, stop in stops),
         changed_at=row.opened_at.timestamp(),
     )
 
@@ -131,10 +131,10 @@ def _told(row: Row[Any]) -> ServiceAlert:
         f"{row.id}",
         Cause(row.cause),
         Effect(row.effect),
-        msgspec.convert(row.header, Words),
-        msgspec.convert(row.description, Words),
-        msgspec.convert(row.informed, tuple[Informed, ...]),
-        msgspec.convert(row.periods, tuple[Active, ...]),
+        msgspec.convert(row.header, Translated),
+        msgspec.convert(row.description, Translated),
+        msgspec.convert(row.informed, tuple[InformedEntity, ...]),
+        msgspec.convert(row.periods, tuple[ActivePeriod, ...]),
         row.url,
         row.published_at.timestamp(),
     )
@@ -142,8 +142,8 @@ def _told(row: Row[Any]) -> ServiceAlert:
 
 def _kept(row: Row[Any]) -> KeptAlert:
     fixed = row._mapping
-    informed = msgspec.convert(row.informed, tuple[Informed, ...])
-    periods = msgspec.convert(row.periods, tuple[Active, ...])
+    informed = msgspec.convert(row.informed, tuple[InformedEntity, ...])
+    periods = msgspec.convert(row.periods, tuple[ActivePeriod, ...])
     return KeptAlert(
         **{name: fixed[name] for name in _SAME},
         cause=Cause(row.cause),

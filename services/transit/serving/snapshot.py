@@ -10,10 +10,10 @@ from msgspec import Struct
 from msgspec.structs import replace as with_fields
 
 from models.network import Journey, Network
-from services.transit.model.prediction import Basis, Coming, Outlook
+from services.transit.model.prediction import Basis, TripPrediction, VehiclePrediction
 from services.transit.model.service_alert import ServiceAlert
-from services.transit.model.stop_index import StopsNear
-from services.transit.timetable.scheduled_arrivals import Key, Planned
+from services.transit.model.stop_index import StopIndex
+from services.transit.timetable.scheduled_arrivals import Key, ScheduledArrivals
 from services.transit.travel_times.stalled_vehicles import lapsed
 
 SILENT_S = 300.0
@@ -40,7 +40,7 @@ class Health(StrEnum):
 class Expected(Struct, frozen=True, gc=False):
     """What is said, until a moment, of a journey no vehicle makes."""
 
-    coming: Coming
+    coming: TripPrediction
     until: float
 
 
@@ -52,14 +52,14 @@ class Due(Struct, frozen=True, gc=False):
 
     key: Key
     journey: Journey
-    coming: Coming
-    outlook: Outlook | None = None
+    coming: TripPrediction
+    outlook: VehiclePrediction | None = None
     turn: int = 0
     until: float = 0.0
 
 
 @dataclass(frozen=True)
-class View:
+class TransitSnapshot:
     """One moment's knowledge. `number` tells it from every other of this process.
 
     `dues`: by journey, who may make it, the most credible first. `along`: by pattern, the journeys with a due.
@@ -67,10 +67,10 @@ class View:
     """
 
     network: Network
-    planned: Planned
-    near: StopsNear
+    planned: ScheduledArrivals
+    near: StopIndex
     number: int = 0
-    outlooks: Mapping[str, Outlook] = field(default_factory=dict)
+    outlooks: Mapping[str, VehiclePrediction] = field(default_factory=dict)
     dues: Mapping[Key, tuple[Due, ...]] = field(default_factory=dict)
     along: Mapping[int, tuple[Key, ...]] = field(default_factory=dict)
     heard: Mapping[str, float] = field(default_factory=dict)
@@ -99,18 +99,18 @@ class View:
         return Health.LIVE if now - self.heard.get(agency_id, 0.0) <= FEED_SILENT_S else Health.SILENT
 
 
-def empty(network: Network, number: int = 0) -> View:
+def empty(network: Network, number: int = 0) -> TransitSnapshot:
     """A view of a network of whose buses nothing is known."""
-    return View(network, Planned(network), StopsNear(network), number)
+    return TransitSnapshot(network, ScheduledArrivals(network), StopIndex(network), number)
 
 
-def advanced(
-    view: View,
-    outlooks: Iterable[Outlook] = (),
+def with_changes(
+    view: TransitSnapshot,
+    outlooks: Iterable[VehiclePrediction] = (),
     expected: Iterable[Expected] = (),
     alerts: tuple[ServiceAlert, ...] | None = None,
     now: float = inf,
-) -> View:
+) -> TransitSnapshot:
     """The view once more is known: vehicles' outlooks and journeys' expectations that changed, and all alerts.
 
     What was heard more than AHEAD_S after `now`, Unix seconds, is left out.
@@ -125,12 +125,12 @@ def advanced(
     return making.made(view.alerts if alerts is None else alerts)
 
 
-def blinded(view: View) -> View:
+def marked_stale(view: TransitSnapshot) -> TransitSnapshot:
     """The same view, known to be old."""
     return view if view.blind else replace(view, number=view.number + 1, blind=True)
 
 
-def key_of(coming: Coming) -> Key:
+def key_of(coming: TripPrediction) -> Key:
     """Which journey it speaks of."""
     return (coming.trip_id, coming.service_date, coming.start_s)
 
@@ -138,14 +138,14 @@ def key_of(coming: Coming) -> Key:
 class _Making:
     """The next view while it is made: copies of what changes; tuples are replaced, never changed."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: TransitSnapshot) -> None:
         self._view = view
         self._outlooks = dict(view.outlooks)
         self._dues = dict(view.dues)
         self._along = dict(view.along)
         self._heard = dict(view.heard)
 
-    def take(self, outlook: Outlook) -> None:
+    def take(self, outlook: VehiclePrediction) -> None:
         known = self._outlooks.get(outlook.vehicle)
         if known is not None:
             self._drop(known)
@@ -178,7 +178,7 @@ class _Making:
         for key in stale:
             self._without(key, lambda due: due.outlook is None)
 
-    def made(self, alerts: tuple[ServiceAlert, ...]) -> View:
+    def made(self, alerts: tuple[ServiceAlert, ...]) -> TransitSnapshot:
         return replace(
             self._view,
             number=self._view.number + 1,
@@ -190,7 +190,7 @@ class _Making:
             blind=False,
         )
 
-    def _journey(self, coming: Coming) -> Journey | None:
+    def _journey(self, coming: TripPrediction) -> Journey | None:
         """The journey a coming speaks of; None where it is not of this network."""
         journey = self._view.planned.journey(key_of(coming))
         return journey if journey is not None and journey.trip.pattern == coming.pattern else None
@@ -198,7 +198,7 @@ class _Making:
     def _hear(self, agency_id: str, at: float) -> None:
         self._heard[agency_id] = max(at, self._heard.get(agency_id, 0.0))
 
-    def _drop(self, outlook: Outlook) -> None:
+    def _drop(self, outlook: VehiclePrediction) -> None:
         for coming in outlook.coming:
             self._without(key_of(coming), lambda due: due.outlook is outlook)
 

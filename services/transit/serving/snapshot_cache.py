@@ -17,7 +17,7 @@ from services.runtime.clock import Clock
 from services.runtime.problem import Refusal
 from services.transit.serving.changed_predictions import changes
 from services.transit.serving.service_alert_queries import in_force
-from services.transit.serving.snapshot import View, advanced, blinded, empty
+from services.transit.serving.snapshot import TransitSnapshot, empty, marked_stale, with_changes
 from services.transit.timetable import versions
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class NotReadYet(Refusal):
     retry_after_s: ClassVar[int | None] = 5
 
 
-class Mirror:
+class SnapshotCache:
     """The view of the city's buses, refreshed by a thread of its own; any number of threads read it.
 
     Where no timetable is in force the view is of a network without stops.
@@ -48,7 +48,7 @@ class Mirror:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         """Nothing is read until `running` or `refresh`. `engine`: with a statement timeout, closed by the caller."""
         self._engine, self._clock = engine, clock
-        self._view: View | None = None
+        self._view: TransitSnapshot | None = None
         self._snapshot: str | None = None
         self._read = float("-inf")
         self._refreshing = threading.Lock()
@@ -59,7 +59,7 @@ class Mirror:
         """For how long it has not been refreshed, seconds; infinite before the first time."""
         return time.monotonic() - self._read
 
-    def view(self) -> View:
+    def view(self) -> TransitSnapshot:
         """What is known, at most REFRESH_S and a reading old, else `blind`. Raises NotReadYet."""
         if self._view is None:
             raise NotReadYet
@@ -96,15 +96,15 @@ class Mirror:
         finally:
             first.set()
             if not self._stop.is_set() and self._view is not None:  # a bug: it is loud, and what is told is old
-                self._view = blinded(self._view)
+                self._view = marked_stale(self._view)
 
     def _go_without(self, trouble: Exception) -> None:
         view = self._view
         if view is not None and not view.blind and self.age_s > BLIND_S:
             log.warning("the copy of the buses grows old", extra={"action": "mirror", "trouble": str(trouble)})
-            self._view = blinded(view)
+            self._view = marked_stale(view)
 
-    def _next(self, connection: Connection) -> View:
+    def _next(self, connection: Connection) -> TransitSnapshot:
         before, since = self._view, self._snapshot
         version = versions.current_version(connection)
         if before is None or before.network.version != (version or ""):
@@ -116,4 +116,4 @@ class Mirror:
             log.warning("some buses are told of in unknown words", extra={"action": "mirror", "rows": new.unread})
         if since is not None and not (new.outlooks or new.expected or before.blind) and alerts == before.alerts:
             return before
-        return advanced(before, new.outlooks, new.expected, alerts, self._clock().timestamp())
+        return with_changes(before, new.outlooks, new.expected, alerts, self._clock().timestamp())

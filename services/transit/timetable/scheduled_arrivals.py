@@ -16,7 +16,7 @@ Key = tuple[str, str, int]
 """What tells a journey from every other: trip, service date as YYYYMMDD, start. See `models.network.Journey.key`."""
 
 
-class Call(Struct, frozen=True, gc=False):
+class ScheduledCall(Struct, frozen=True, gc=False):
     """A journey at one position of its pattern, as planned. Instants are Unix seconds."""
 
     key: Key
@@ -32,12 +32,12 @@ class Call(Struct, frozen=True, gc=False):
         return self.departure if self.position == 0 else self.arrival
 
 
-class Planned:
+class ScheduledArrivals:
     """The calls of one network. What it keeps is bounded, and made anew where two threads ask at once."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._quarters: dict[tuple[str, int], tuple[Call, ...]] = {}
+        self._quarters: dict[tuple[str, int], tuple[ScheduledCall, ...]] = {}
         self._runs: dict[tuple[int, date], tuple[list[float], list[Journey]]] = {}
         self._reaches: dict[int, tuple[tuple[int, int], ...]] = {}
 
@@ -52,12 +52,12 @@ class Planned:
         except ValueError:
             return None
 
-    def calls(self, stop_id: str, start: float, end: float) -> list[Call]:
+    def calls(self, stop_id: str, start: float, end: float) -> list[ScheduledCall]:
         """The calls at a stop planned from `start` to `end`, Unix seconds, by time within each quarter of an hour."""
         quarters = range(int(start // QUARTER_S), int(end // QUARTER_S) + 1)
         return [call for quarter in quarters for call in self._quarter(stop_id, quarter) if start <= call.at <= end]
 
-    def _quarter(self, stop_id: str, quarter: int) -> tuple[Call, ...]:
+    def _quarter(self, stop_id: str, quarter: int) -> tuple[ScheduledCall, ...]:
         known = self._quarters.get((stop_id, quarter))
         if known is None:
             if len(self._quarters) >= MOST_QUARTERS:
@@ -65,7 +65,7 @@ class Planned:
             known = self._quarters[stop_id, quarter] = self._found(stop_id, quarter * QUARTER_S)
         return known
 
-    def _found(self, stop_id: str, start: float) -> tuple[Call, ...]:
+    def _found(self, stop_id: str, start: float) -> tuple[ScheduledCall, ...]:
         days = tuple(self._network.days_around(start))
         found = [
             call
@@ -75,7 +75,7 @@ class Planned:
         ]
         return tuple(sorted(found, key=lambda call: (call.at, call.key)))
 
-    def _along(self, pattern: Pattern, position: int, day: date, start: float) -> list[Call]:
+    def _along(self, pattern: Pattern, position: int, day: date, start: float) -> list[ScheduledCall]:
         begins, journeys = self._run(pattern.index, day)
         least, most = self._reach(pattern)[position]
         first, end = bisect_left(begins, start - most), bisect_left(begins, start + QUARTER_S - least)
@@ -118,7 +118,7 @@ class Planned:
         return known
 
 
-def call_of(journey: Journey, pattern: Pattern, position: int) -> Call:
+def call_of(journey: Journey, pattern: Pattern, position: int) -> ScheduledCall:
     """One call of a journey as planned."""
     arrival, departure = journey.arrival_at(position), journey.departure_at(position)
-    return Call(journey.key, journey, pattern, position, arrival, departure)
+    return ScheduledCall(journey.key, journey, pattern, position, arrival, departure)

@@ -17,14 +17,23 @@ from math import exp, sqrt
 
 from msgspec import Struct, field
 
-from services.transit.model.stop_passages import Passage
+from services.transit.model.stop_passages import LinkTraversal
 from services.transit.travel_times import terminal_departures
 from services.transit.travel_times.network_delay import FADES_S
-from services.transit.travel_times.source_weights import Mean, Share, Trust
+from services.transit.travel_times.source_weights import RegressionSlope, RunningMean, SourceWeights
 from services.transit.travel_times.terminal_departures import Counts
-from services.transit.travel_times.time_of_day import DAY_S, Bins, Level, add, bin_of, smoothed
+from services.transit.travel_times.time_of_day import DAY_S, Bins, Estimate, add, bin_of, smoothed
 
-__all__ = ["FLOOR_S", "NEAR_M", "Departed", "Expected", "History", "Lesson", "Link", "Trust"]
+__all__ = [
+    "FLOOR_S",
+    "NEAR_M",
+    "ExpectedTraversal",
+    "LearnedDeparture",
+    "LearnedTraversal",
+    "LinkHistory",
+    "SourceWeights",
+    "TravelTimes",
+]
 
 EXPECTED_S = 300.0
 """For so long, or until a link learns, what is expected of it is not worked out again."""
@@ -54,7 +63,7 @@ NEAR_M = 600.0
 """So near its first stop a bus may still be waiting for its time."""
 
 
-class Link(Struct):
+class LinkHistory(Struct):
     """The past of one link. `bins`: by day type and half hour, [day, weight, sum of seconds]. `recent`: [at, seconds]
     of the last buses, oldest first. `dwell`: mean seconds at its first stop, and of how many buses. `left`: where
     journeys begin with it, how late they left, by part of the day.
@@ -62,12 +71,12 @@ class Link(Struct):
 
     bins: Bins = field(default_factory=dict)
     recent: list[tuple[float, float]] = field(default_factory=list)
-    held: Share = field(default_factory=Share)
-    dwell: Mean = field(default_factory=lambda: Mean(0.0, 0.0))
+    held: RegressionSlope = field(default_factory=RegressionSlope)
+    dwell: RunningMean = field(default_factory=lambda: RunningMean(0.0, 0.0))
     left: dict[int, Counts] = field(default_factory=dict)
 
 
-class Lesson(Struct, frozen=True, gc=False):
+class LearnedTraversal(Struct, frozen=True, gc=False):
     """What one passage taught, so that it can be unlearnt when a late report shows it was otherwise."""
 
     link_id: str
@@ -80,7 +89,7 @@ class Lesson(Struct, frozen=True, gc=False):
     products: float
 
 
-class Departed(Struct, frozen=True, gc=False):
+class LearnedDeparture(Struct, frozen=True, gc=False):
     """What one departure from a terminal taught."""
 
     link_id: str
@@ -88,7 +97,7 @@ class Departed(Struct, frozen=True, gc=False):
     counted: int
 
 
-class Expected(Struct, frozen=True, gc=False):
+class ExpectedTraversal(Struct, frozen=True, gc=False):
     """What a link should take, seconds, without holding, and how many recent buses say so; how long of it a bus stands
     at its first stop; the share of its lead an early bus waits, where the link lies near its first stop or further on.
 
@@ -104,26 +113,26 @@ class Expected(Struct, frozen=True, gc=False):
     far: float
 
 
-class History:
+class TravelTimes:
     """The past of every link, and the trust in each source. One city's, in memory; its links are kept by others.
 
     `deviation`: of what a link takes from what was expected, relative.
     """
 
     def __init__(self) -> None:
-        self.links: dict[str, Link] = {}
-        self.trust = Trust()
+        self.links: dict[str, LinkHistory] = {}
+        self.trust = SourceWeights()
         self.deviation = 0.0
-        self._levels: dict[str, dict[int, Level]] = {}
-        self._expected: dict[str, dict[tuple[int, float, int], Expected]] = {}
+        self._levels: dict[str, dict[int, Estimate]] = {}
+        self._expected: dict[str, dict[tuple[int, float, int], ExpectedTraversal]] = {}
         self._changed: set[str] = set()
         self._weights = (0.0, 0.0, 0.0)
         self._weigh()
 
-    def learn(self, passage: Passage) -> Lesson:
+    def learn(self, passage: LinkTraversal) -> LearnedTraversal:
         """Take one passage in; keep what comes back to take it out again."""
         expected = self.expect(passage.link_id, passage.planned_s, passage.at, passage.zero, passage.weekday)
-        link = self.links.setdefault(passage.link_id, Link())
+        link = self.links.setdefault(passage.link_id, LinkHistory())
         took_s = min(passage.took_s, OUTLIER * max(expected.seconds, passage.planned_s) + OUTLIER_S)
         squares = products = 0.0
         if passage.early_s > FLOOR_S:
@@ -138,22 +147,22 @@ class History:
         if passage.dwell_s >= 0:
             link.dwell.take(min(passage.dwell_s, 300.0))
         self._touch(passage.link_id)
-        return Lesson(passage.link_id, bin_, day, passage.at, took_s, expected.seconds, squares, products)
+        return LearnedTraversal(passage.link_id, bin_, day, passage.at, took_s, expected.seconds, squares, products)
 
-    def learn_departure(self, link_id: str, since_zero_s: float, late_s: float) -> Departed:
+    def learn_departure(self, link_id: str, since_zero_s: float, late_s: float) -> LearnedDeparture:
         """A bus left its first stop along a link, so late against its plan."""
         slot = _slot(since_zero_s)
-        left = self.links.setdefault(link_id, Link()).left.setdefault(slot, terminal_departures.none_yet())
+        left = self.links.setdefault(link_id, LinkHistory()).left.setdefault(slot, terminal_departures.none_yet())
         terminal_departures.count(self.trust.lateness, late_s)
         self._changed.add(link_id)
-        return Departed(link_id, slot, terminal_departures.count(left, late_s))
+        return LearnedDeparture(link_id, slot, terminal_departures.count(left, late_s))
 
-    def unlearn(self, lesson: Lesson | Departed) -> None:
+    def unlearn(self, lesson: LearnedTraversal | LearnedDeparture) -> None:
         """Take one passage or departure out. What is learnt over all links, thousands of them, keeps what it had."""
         link = self.links.get(lesson.link_id)
         if link is None:
             return
-        if isinstance(lesson, Departed):
+        if isinstance(lesson, LearnedDeparture):
             left = link.left.setdefault(lesson.slot, terminal_departures.none_yet())
             left[lesson.counted] = max(0.0, left[lesson.counted] - 1.0)
             self._changed.add(lesson.link_id)
@@ -164,7 +173,7 @@ class History:
         link.held.leave(lesson.squares, lesson.products)
         self._touch(lesson.link_id)
 
-    def expect(self, link_id: str, planned_s: float, at: float, zero: float, weekday: int) -> Expected:
+    def expect(self, link_id: str, planned_s: float, at: float, zero: float, weekday: int) -> ExpectedTraversal:
         """What a link should take a bus that enters it at an instant, to a few minutes."""
         slot = int(at // EXPECTED_S)
         known = self._expected.get(link_id)
@@ -176,7 +185,7 @@ class History:
             known[slot, planned_s, weekday] = expected
         return expected
 
-    def _blend(self, link_id: str, planned_s: float, at: float, zero: float, weekday: int) -> Expected:
+    def _blend(self, link_id: str, planned_s: float, at: float, zero: float, weekday: int) -> ExpectedTraversal:
         planned_weight, noise, drift = self._weights
         total, weight, buses, recent = planned_s * planned_weight, planned_weight, 0, 0.0
         link = self.links.get(link_id)
@@ -189,13 +198,13 @@ class History:
             buses, recent = _lately(link.recent, at, total / weight)
         usual = total / weight
         seconds = usual + self.trust.recent.share(0.0, 1.0) * recent * (usual + FLOOR_S)
-        held, dwell_s = (link.held, link.dwell.value) if link is not None else (Share(), 0.0)
+        held, dwell_s = (link.held, link.dwell.value) if link is not None else (RegressionSlope(), 0.0)
         noise_s = self.deviation * (usual + FLOOR_S)
         near, far = (
             held.apart(one.share(0.0, 1.0), HELD_S * HELD_S, noise_s * noise_s)
             for one in (self.trust.near, self.trust.far)
         )
-        return Expected(seconds, usual, recent, buses, dwell_s, near, far)
+        return ExpectedTraversal(seconds, usual, recent, buses, dwell_s, near, far)
 
     def slower(self, at: float, pace: float) -> float:
         """How many times longer than expected a bus of this pace takes for a link, as the city flows at an instant: of
@@ -223,12 +232,12 @@ class History:
         link = self.links.get(link_id)
         return link.dwell.value if link is not None else 0.0
 
-    def changed(self) -> Iterator[tuple[str, Link]]:
+    def changed(self) -> Iterator[tuple[str, LinkHistory]]:
         """The links that learnt something since this was last asked."""
         names, self._changed = self._changed, set()
         return ((name, self.links[name]) for name in sorted(names))
 
-    def restore(self, links: Iterable[tuple[str, Link]], trust: Trust | None = None) -> None:
+    def restore(self, links: Iterable[tuple[str, LinkHistory]], trust: SourceWeights | None = None) -> None:
         """Go on from what was kept."""
         for name, link in links:
             self.links[name] = link
@@ -243,7 +252,7 @@ class History:
         self._expected.pop(link_id, None)
         self._changed.add(link_id)
 
-    def _learn_hold(self, link: Link, passage: Passage, over_s: float) -> tuple[float, float]:
+    def _learn_hold(self, link: LinkHistory, passage: LinkTraversal, over_s: float) -> tuple[float, float]:
         early_s = min(passage.early_s, EARLIEST_S)
         waited_s = max(-early_s, min(over_s, 1.2 * early_s))
         link.held.take(early_s, waited_s, MOST_HELD)
@@ -251,7 +260,7 @@ class History:
         around.take(HELD_AROUND * early_s, HELD_AROUND * waited_s, MOST_HELD)
         return early_s * early_s, early_s * waited_s
 
-    def _judge(self, link: Link, passage: Passage, took_s: float, expected: Expected) -> None:
+    def _judge(self, link: LinkHistory, passage: LinkTraversal, took_s: float, expected: ExpectedTraversal) -> None:
         """How far off was each source?"""
         scale_s, trust = expected.seconds + FLOOR_S, self.trust
         off_plan, off = (took_s - passage.planned_s) / scale_s, (took_s - expected.seconds) / scale_s
@@ -278,7 +287,7 @@ class History:
         self._weights = (1.0 / planned, noise, drift)
         self.deviation = sqrt(trust.blend.value)
 
-    def _level(self, link_id: str, link: Link, bin_: int) -> Level:
+    def _level(self, link_id: str, link: LinkHistory, bin_: int) -> Estimate:
         """The past around a time of day, by a kernel over the bins."""
         levels = self._levels.setdefault(link_id, {})
         known = levels.get(bin_)

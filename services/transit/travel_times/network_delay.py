@@ -18,7 +18,7 @@ KNOWN = 5.0
 """A link that so many buses taught says half of what a well-known one does."""
 
 
-class Tide(Struct):
+class NetworkDelay(Struct):
     """`expected_s`, `over_s`: what links should have taken, and how much more they took, as faded at `at`, Unix
     seconds.
     """

@@ -57,7 +57,7 @@ class Ratios(Struct, array_like=True):
         self.median = _followed(self.median, 0.5, ratio, MEDIAN_STEP * step)
 
 
-class Spread(Struct):
+class PredictionIntervals(Struct):
     """The quantiles at every horizon."""
 
     knots: list[Ratios] = field(default_factory=lambda: [Ratios() for _ in KNOTS_S])

@@ -3,8 +3,8 @@
 from msgspec import Struct, field
 
 from services.transit.travel_times import terminal_departures
-from services.transit.travel_times.network_delay import Tide
-from services.transit.travel_times.prediction_intervals import Spread
+from services.transit.travel_times.network_delay import NetworkDelay
+from services.transit.travel_times.prediction_intervals import PredictionIntervals
 from services.transit.travel_times.terminal_departures import Counts
 
 SURE = 4.0
@@ -13,7 +13,7 @@ MOST_LEARNT = 3_000
 """After so many observations what is believed goes on moving, but no slower."""
 
 
-class Mean(Struct, array_like=True):
+class RunningMean(Struct, array_like=True):
     """A running mean that begins with a guess worth `n` observations and never stops moving."""
 
     n: float
@@ -25,7 +25,7 @@ class Mean(Struct, array_like=True):
         self.value += (value - self.value) / self.n
 
 
-class Share(Struct, array_like=True):
+class RegressionSlope(Struct, array_like=True):
     """How much of one thing becomes another, as of its earliness a bus spends waiting: a regression through 0, by the
     sums of the first squared and of both multiplied.
     """
@@ -63,7 +63,7 @@ class Share(Struct, array_like=True):
             self.squares = self.products = 0.0
 
 
-class Trust(Struct):
+class SourceWeights(Struct):
     """What is learnt over all links: mean squared relative errors of each source, and how much of them is the noise of
     the single bus, in which they agree; how early buses wait near the start of their journey and further on; how far a
     slow bus stays slow, a link on which the last buses were slow, and (`stays`) a city; how slow that is now; how late
@@ -72,15 +72,15 @@ class Trust(Struct):
     The guesses are those of a bus line in any large city.
     """
 
-    planned: Mean = field(default_factory=lambda: Mean(50.0, 0.16))
-    drift: Mean = field(default_factory=lambda: Mean(50.0, 0.01))
-    noise: Mean = field(default_factory=lambda: Mean(50.0, 0.065))
-    blend: Mean = field(default_factory=lambda: Mean(50.0, 0.08))
-    near: Share = field(default_factory=lambda: Share(1e4, 5e3))
-    far: Share = field(default_factory=lambda: Share(1e4, 0.0))
-    pace: Share = field(default_factory=lambda: Share(10.0, 1.0))
-    recent: Share = field(default_factory=lambda: Share(10.0, 1.0))
-    stays: Share = field(default_factory=lambda: Share(1.0, 0.1))
-    tide: Tide = field(default_factory=Tide)
+    planned: RunningMean = field(default_factory=lambda: RunningMean(50.0, 0.16))
+    drift: RunningMean = field(default_factory=lambda: RunningMean(50.0, 0.01))
+    noise: RunningMean = field(default_factory=lambda: RunningMean(50.0, 0.065))
+    blend: RunningMean = field(default_factory=lambda: RunningMean(50.0, 0.08))
+    near: RegressionSlope = field(default_factory=lambda: RegressionSlope(1e4, 5e3))
+    far: RegressionSlope = field(default_factory=lambda: RegressionSlope(1e4, 0.0))
+    pace: RegressionSlope = field(default_factory=lambda: RegressionSlope(10.0, 1.0))
+    recent: RegressionSlope = field(default_factory=lambda: RegressionSlope(10.0, 1.0))
+    stays: RegressionSlope = field(default_factory=lambda: RegressionSlope(1.0, 0.1))
+    tide: NetworkDelay = field(default_factory=NetworkDelay)
     lateness: Counts = field(default_factory=terminal_departures.none_yet)
-    spread: Spread = field(default_factory=Spread)
+    spread: PredictionIntervals = field(default_factory=PredictionIntervals)

@@ -7,8 +7,8 @@ from bisect import bisect_right
 from models.geo import distance_m
 from models.network import Journey, Network, Pattern
 from services.transit.model.journey_search import EARLIEST_S
-from services.transit.model.prediction import Phase, Place
-from services.transit.model.stop_passages import keeps_time
+from services.transit.model.prediction import MatchedPosition, Phase
+from services.transit.model.stop_passages import follows_schedule
 
 STANDING_M = 30.0
 STOPPED_S = 480.0
@@ -26,12 +26,12 @@ SAID, ASIDE_S = 0.95, 240.0
 """
 
 
-def waits(pattern: Pattern, place: Place) -> bool:
+def waits(pattern: Pattern, place: MatchedPosition) -> bool:
     """Whether it has yet to leave its first stop."""
     return place.distance_m <= pattern.stop_m[0] + STANDING_M
 
 
-def idle(network: Network, pattern: Pattern, place: Place) -> bool:
+def idle(network: Network, pattern: Pattern, place: MatchedPosition) -> bool:
     """Whether it stands so long, between two journeys, that nobody can say whether it will make the next: it may make
     several, or stands some streets from where it would begin.
     """
@@ -43,7 +43,7 @@ def idle(network: Network, pattern: Pattern, place: Place) -> bool:
     return place.paused_s >= STOPPED_S and place.probability < SURE
 
 
-def given_up(journey: Journey, pattern: Pattern, place: Place, now: float) -> bool:
+def given_up(journey: Journey, pattern: Pattern, place: MatchedPosition, now: float) -> bool:
     """Whether it got nowhere on its way for so long, or has not left though it was long to, that it may never come."""
     if place.paused_s < STOPPED_S:
         return False
@@ -53,10 +53,10 @@ def given_up(journey: Journey, pattern: Pattern, place: Place, now: float) -> bo
     if after == len(pattern.stop_m):
         return False
     # One ahead of its plan waits for its time; one too far ahead of it makes another journey, or none.
-    return not (keeps_time(journey) and 0.0 < journey.arrival_at(after) - now <= EARLIEST_S)
+    return not (follows_schedule(journey) and 0.0 < journey.arrival_at(after) - now <= EARLIEST_S)
 
 
-def lapsed(place: Place, now: float) -> bool:
+def lapsed(place: MatchedPosition, now: float) -> bool:
     """Whether what was said of a bus at its last report holds no more, though it may be heard again."""
     silent_s = now - place.at
     if place.phase is Phase.LAYOVER or place.paused_s >= STOPPED_S:

@@ -16,7 +16,7 @@ Bins = dict[int, list[float]]
 """By day type and half hour: the last day that taught, and how many passages, as faded by then, and their seconds."""
 
 
-class Level(NamedTuple):
+class Estimate(NamedTuple):
     """What is known around a time of day: the weight of it, its mean in seconds, and how alike what it is made of is to
     what was asked for, 1 being the same half hour of today.
     """
@@ -33,10 +33,10 @@ class Level(NamedTuple):
         return self.mass / self.alike
 
 
-NOTHING = Level(0.0, 0.0, 1.0)
+NOTHING = Estimate(0.0, 0.0, 1.0)
 
 
-def smoothed(bins: Bins, wanted: int) -> Level:
+def smoothed(bins: Bins, wanted: int) -> Estimate:
     """What is known around a time of day."""
     mass = total = squares = 0.0
     today = max((one[0] for one in bins.values()), default=0.0)
@@ -49,7 +49,7 @@ def smoothed(bins: Bins, wanted: int) -> Level:
         mass += kernel * weight
         total += kernel * seconds
         squares += kernel * kernel * weight
-    return Level(mass, total / mass, squares / mass) if mass > 1e-6 else NOTHING
+    return Estimate(mass, total / mass, squares / mass) if mass > 1e-6 else NOTHING
 
 
 def bin_of(since_zero_s: float, weekday: int) -> int:

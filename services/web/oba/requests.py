@@ -10,7 +10,7 @@ from msgspec import Struct
 from models.geo import Point
 from models.network import Network
 from services.runtime.problem import NotFound, Refusal
-from services.transit.serving.snapshot import View
+from services.transit.serving.snapshot import TransitSnapshot
 from services.web.context import Context, context_of
 from services.web.oba.elements import schema as oba
 from services.web.oba.elements.index import Box, Index, box_around
@@ -65,7 +65,7 @@ class Asking:
         self.now_s = self.now.timestamp()
 
     @cached_property
-    def view(self) -> View:
+    def view(self) -> TransitSnapshot:
         """What is known of the buses."""
         return self.context.mirror.view()
 

@@ -20,7 +20,7 @@ from services.transit.model.prediction import Basis
 from services.transit.serving import departure_board
 from services.transit.serving.departure_board import MOST_ARRIVALS, Empty
 from services.transit.serving.service_alert_queries import InBothLanguages
-from services.transit.serving.snapshot import Health, View
+from services.transit.serving.snapshot import Health, TransitSnapshot
 from services.web.access import PUBLIC
 from services.web.api.transit.schemas import Coming, Notice, coming, notices, reason
 from services.web.context import CityView, Now, context_of
@@ -151,7 +151,7 @@ async def trip(
 
 
 def _stop_arrivals(
-    view: View,
+    view: TransitSnapshot,
     now: datetime,
     stop_id: str,
     line: str | None = None,
@@ -179,7 +179,7 @@ def _stop_arrivals(
 
 
 def _key(
-    view: View, now: datetime, trip_id: str, service_date: str | None, start_s: int | None
+    view: TransitSnapshot, now: datetime, trip_id: str, service_date: str | None, start_s: int | None
 ) -> tuple[str, str, int]:
     """Which journey of a trip is meant: the one spoken of now, where nothing more is said. Raises NoSuchTrip."""
     found = view.network.trips.get(trip_id)
@@ -201,7 +201,7 @@ def _answer(body: StopArrivals | TripProgress) -> Response:
     return Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), media_type="application/json", headers=FRESH)
 
 
-def _health(view: View, now: float, agency_ids: set[str]) -> Health:
+def _health(view: TransitSnapshot, now: float, agency_ids: set[str]) -> Health:
     """The best of the agencies': one that is heard is enough to speak of buses."""
     states = {view.health(now, agency_id) for agency_id in agency_ids} or {view.health(now)}
     return next(state for state in (Health.BLIND, Health.LIVE, Health.SILENT) if state in states)

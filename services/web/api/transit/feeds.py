@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request, Response
 
 from services.runtime.problem import NotFound
-from services.transit.serving.feed_cache import Made
+from services.transit.serving.feed_cache import EncodedFeed
 from services.transit.serving.gtfs_realtime import Part
 from services.web.access import PUBLIC
 from services.web.context import CityView, Now, context_of
@@ -46,6 +46,6 @@ def for_agency(request: Request, view: CityView, now: Now, part: Part, agency_id
     return protobuf(request, view, now, part)
 
 
-def _answer(made: Made, body: bytes, media_type: str) -> Response:
+def _answer(made: EncodedFeed, body: bytes, media_type: str) -> Response:
     headers = {"Cache-Control": BRIEFLY, "Last-Modified": formatdate(made.at, usegmt=True)}
     return Response(body, media_type=media_type, headers=headers)

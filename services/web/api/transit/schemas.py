@@ -13,12 +13,12 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from services.transit.model.prediction import Basis
-from services.transit.model.service_alert import Words
+from services.transit.model.service_alert import Translated
 from services.transit.serving import departure_board
 from services.transit.serving.departure_board import Arrival, Estimate
 from services.transit.serving.reasons import why
 from services.transit.serving.service_alert_queries import InBothLanguages
-from services.transit.serving.snapshot import View
+from services.transit.serving.snapshot import TransitSnapshot
 
 
 class Estimated(TypedDict):
@@ -75,7 +75,7 @@ class Notice:
     url: Annotated[str, Field(examples=["https://www.laplata.gob.ar/"])]
 
 
-def notices(view: View, now: float, stop_id: str, route_ids: list[str]) -> list[Notice]:
+def notices(view: TransitSnapshot, now: float, stop_id: str, route_ids: list[str]) -> list[Notice]:
     """The service alerts in force that concern a stop and its lines."""
     return [
         Notice(
@@ -90,7 +90,7 @@ def notices(view: View, now: float, stop_id: str, route_ids: list[str]) -> list[
     ]
 
 
-def coming(view: View, one: Arrival) -> Coming:
+def coming(view: TransitSnapshot, one: Arrival) -> Coming:
     """One arrival as it is written."""
     network, pattern, outlook = view.network, one.pattern, one.outlook
     route, trip = network.routes[pattern.route_id], one.journey.trip
@@ -139,7 +139,7 @@ def reason(basis: Basis, reason: str, buses: int, headway_s: int | None = None) 
     return both(why(basis, reason, buses, headway_s))
 
 
-def both(words: Words) -> InBothLanguages:
+def both(words: Translated) -> InBothLanguages:
     """Words in both languages; Spanish where there is no English."""
     return InBothLanguages(es=words.es, en=words.en or words.es)
 

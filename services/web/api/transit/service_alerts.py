@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from services.transit.model.service_alert import Active, Cause, Effect, Informed, Words
+from services.transit.model.service_alert import ActivePeriod, Cause, Effect, InformedEntity, Translated
 from services.transit.serving import service_alert_actions
 from services.transit.serving import service_alert_queries as queries
 from services.transit.serving.service_alert_queries import KeptAlert, State
@@ -155,10 +155,10 @@ def _drafted(alert: NewServiceAlert) -> service_alert_actions.Draft:
     return service_alert_actions.Draft(
         alert.cause,
         alert.effect,
-        Words(alert.header.es, alert.header.en),
-        Words(alert.description.es, alert.description.en),
-        tuple(Informed(one.agency, one.line, one.stop, one.direction) for one in alert.concerns),
-        tuple(Active(_instant(one.start), _instant(one.end)) for one in alert.periods),
+        Translated(alert.header.es, alert.header.en),
+        Translated(alert.description.es, alert.description.en),
+        tuple(InformedEntity(one.agency, one.line, one.stop, one.direction) for one in alert.concerns),
+        tuple(ActivePeriod(_instant(one.start), _instant(one.end)) for one in alert.periods),
         alert.url,
     )
 

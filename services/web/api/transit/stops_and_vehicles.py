@@ -16,7 +16,7 @@ from services.transit.model.prediction import Phase
 from services.transit.model.stop_index import FARTHEST_M
 from services.transit.serving import departure_board
 from services.transit.serving.departure_board import Line, Seen
-from services.transit.serving.snapshot import Health, View
+from services.transit.serving.snapshot import Health, TransitSnapshot
 from services.web.access import PUBLIC
 from services.web.api.paging import Page, Paged
 from services.web.api.transit.arrivals import LineFilter, NoSuchStop, StopId
@@ -214,7 +214,7 @@ def _behind(paged: Paged, every: Sequence[Named]) -> Sequence[Named]:
     return every[first : first + paged.fetch]
 
 
-def _stop(view: View, one: Stop, distance_m: float | None = None) -> BusStop:
+def _stop(view: TransitSnapshot, one: Stop, distance_m: float | None = None) -> BusStop:
     return BusStop(
         id=one.id,
         code=one.code,
@@ -244,7 +244,7 @@ def _line(one: Line) -> BusLine:
     )
 
 
-def _course(view: View, pattern: Pattern) -> Course:
+def _course(view: TransitSnapshot, pattern: Pattern) -> Course:
     trips = view.network.trips_along[pattern.index]
     headsign = trips[0].headsign if trips else ""
     return Course(

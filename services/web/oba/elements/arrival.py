@@ -2,7 +2,7 @@
 
 from services.transit.serving import departure_board
 from services.transit.serving.departure_board import Arrival, Status
-from services.transit.serving.snapshot import View
+from services.transit.serving.snapshot import TransitSnapshot
 from services.web.oba.elements.index import Index
 from services.web.oba.elements.references import Referred
 from services.web.oba.elements.trip_status import (
@@ -22,7 +22,7 @@ NO_PICKUP = NO_DROP_OFF = 1
 class Telling:
     """Tells arrivals at one moment, and gathers what they refer to."""
 
-    def __init__(self, index: Index, view: View, referred: Referred, now: float) -> None:
+    def __init__(self, index: Index, view: TransitSnapshot, referred: Referred, now: float) -> None:
         self._index, self._view, self._referred, self._now = index, view, referred, now
 
     def arrival(self, one: Arrival) -> ArrivalAndDeparture:

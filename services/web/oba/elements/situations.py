@@ -1,6 +1,6 @@
 """Service alerts as OneBusAway's situations. Their windows are in seconds, as servers send and apps read them."""
 
-from services.transit.model.service_alert import Active, Effect, Informed, ServiceAlert
+from services.transit.model.service_alert import ActivePeriod, Effect, InformedEntity, ServiceAlert
 from services.web.oba.elements import schema as oba
 from services.web.oba.elements.index import Index
 
@@ -36,11 +36,11 @@ def situation(index: Index, alert: ServiceAlert) -> oba.Situation:
     )
 
 
-def _window(period: Active) -> oba.Window:
+def _window(period: ActivePeriod) -> oba.Window:
     return oba.Window(start=int(period.start or 0), to=int(period.end or 0))
 
 
-def _affected(index: Index, one: Informed) -> oba.Affected:
+def _affected(index: Index, one: InformedEntity) -> oba.Affected:
     network = index.network
     return oba.Affected(
         agency_id=index.agency_id(one.agency_id) if one.agency_id else "",

@@ -8,7 +8,7 @@ from models.network import Journey, Pattern
 from services.transit.model.prediction import Basis, Phase
 from services.transit.serving import departure_board
 from services.transit.serving.departure_board import Status
-from services.transit.serving.snapshot import View
+from services.transit.serving.snapshot import TransitSnapshot
 from services.web.oba.elements.headings import orientation
 from services.web.oba.elements.index import Index
 from services.web.oba.elements.schema import Location, StopTime
@@ -88,7 +88,7 @@ class Underway:
         return round(self.active.journey.arrival_at(position) + self.delay_s - now)
 
 
-def underway(view: View, status: Status, now: float) -> Underway:
+def underway(view: TransitSnapshot, status: Status, now: float) -> Underway:
     """Where the bus of a journey is, on this or an earlier trip of its block; without a bus, where it should be."""
     outlook = status.outlook
     if outlook is None:

@@ -7,7 +7,7 @@ from fastapi import Request
 from models.network import Stop
 from services.queries.transit.rider_reports import Code, RiderReport, TooManyReports
 from services.transit.rider.stop_arrivals import line_name
-from services.transit.timetable.scheduled_arrivals import Call
+from services.transit.timetable.scheduled_arrivals import ScheduledCall
 from services.web.context import context_of
 from services.web.pages.transit.phrases import at
 from services.web.pages.transit.rendering import Ride
@@ -56,24 +56,24 @@ def allow(request: Request) -> None:
     reports.count(address)
 
 
-def _due(ride: Ride, stop: Stop) -> list[Call]:
+def _due(ride: Ride, stop: Stop) -> list[ScheduledCall]:
     now = ride.now.timestamp()
     calls = ride.view.planned.calls(stop.id, now - BACK_S, now)
     return sorted((call for call in calls if _boards(call)), key=lambda call: call.at, reverse=True)
 
 
-def _boards(call: Call) -> bool:
+def _boards(call: ScheduledCall) -> bool:
     return call.position < len(call.pattern.stop_ids) - 1
 
 
-def _value(call: Call) -> str:
+def _value(call: ScheduledCall) -> str:
     trip_id, day, start_s = call.key
     return BETWEEN.join((trip_id, day, str(start_s)))
 
 
-def _said(ride: Ride, call: Call) -> str:
+def _said(ride: Ride, call: ScheduledCall) -> str:
     return f"{at(ride.words, call.at)} {_line(ride, call)} {call.journey.trip.headsign}".strip()
 
 
-def _line(ride: Ride, call: Call) -> str:
+def _line(ride: Ride, call: ScheduledCall) -> str:
     return line_name(ride.view.network.routes[call.pattern.route_id])

@@ -7,8 +7,8 @@ from typing import assert_never
 
 from models.network import DAY_S
 from services.transit.model.prediction import Basis
-from services.transit.model.service_alert import Active, ServiceAlert
-from services.transit.model.service_alert import Words as BothLanguages
+from services.transit.model.service_alert import ActivePeriod, ServiceAlert
+from services.transit.model.service_alert import Translated as BothLanguages
 from services.transit.rider.wording import Around, Arriving, Every, LineHere, Minutes, Planned, Service, Told, Wait
 from services.web.pages.language import Words
 
@@ -130,7 +130,7 @@ def time(words: Words, wait: Wait) -> str:
 
 def notice(words: Words, alert: ServiceAlert, now: float) -> Notice:
     """A service alert in the reader's language, with the end of its present period."""
-    period = next((one for one in alert.periods if one.holds(now)), Active())
+    period = next((one for one in alert.periods if one.holds(now)), ActivePeriod())
     when = ""
     if period.end is not None:
         when = words("rider.until", at=_day_and_time(words, period.end, now))

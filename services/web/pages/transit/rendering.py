@@ -12,7 +12,7 @@ from fastapi import Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
-from services.transit.serving.snapshot import View, empty
+from services.transit.serving.snapshot import TransitSnapshot, empty
 from services.transit.serving.snapshot_cache import NO_NETWORK
 from services.web.context import Now, context_of
 from services.web.http.etags import BRIEFLY
@@ -35,7 +35,7 @@ class Ride:
     request: Request
     now: datetime
     words: Words
-    view: View
+    view: TransitSnapshot
     asked: str | None
     """The language the address asks for, to be carried on."""
 
@@ -52,7 +52,7 @@ def _ride(request: Request, now: Now, idioma: Language = None) -> Ride:
     return _with_view(request, now, idioma, context_of(request).mirror.view())
 
 
-def _with_view(request: Request, now: datetime, idioma: str | None, view: View) -> Ride:
+def _with_view(request: Request, now: datetime, idioma: str | None, view: TransitSnapshot) -> Ride:
     language = choose(idioma, None, request.headers.get("accept-language"))
     return Ride(request, now, Words(language, view.network.zone), view, idioma if idioma in LANGUAGES else None)
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.replay.recorded_series import BadRecord
 from services.transit.accuracy.recorded_positions import read_positions
-from services.transit.model.position_report import Report
+from services.transit.model.position_report import PositionReport
 from tests.transit_city import ZONE
 
 
@@ -24,8 +24,8 @@ def test_reports_come_by_time_with_what_is_known(tmp_path: Path) -> None:
         "7,1772442000,-34.91,-57.94,,,,,\n"
     )
     assert read_positions(_file(tmp_path, text, "positions.csv.gz"), ZONE) == [
-        Report("7", 1772442000, -34.91, -57.94),
-        Report("8", 1772442060, -34.92, -57.95, "t1", "r1", 1, speed_ms=4.5, bearing_deg=90.0),
+        PositionReport("7", 1772442000, -34.91, -57.94),
+        PositionReport("8", 1772442060, -34.92, -57.95, "t1", "r1", 1, speed_ms=4.5, bearing_deg=90.0),
     ]
 
 

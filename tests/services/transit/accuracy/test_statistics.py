@@ -13,14 +13,14 @@ from sqlalchemy import Connection, insert
 from models.tables.vehicles import estimate_scores
 from services.queries.transit.accuracy import sums_between
 from services.transit.accuracy.statistics import ALL_LINES, Row, by_line
-from services.transit.fleet.accuracy_counts import ETA_ENDS_S, ETA_LIMITS_S, FARTHEST_S, SUMS, Sums, tallied
-from services.transit.fleet.fleet import Score
+from services.transit.fleet.accuracy_counts import ETA_ENDS_S, ETA_LIMITS_S, FARTHEST_S, SUMS, Sums, count_by_key
+from services.transit.fleet.fleet import ScoredPrediction
 
 ZONE = ZoneInfo("America/Argentina/Buenos_Aires")
 NOON = datetime(2026, 3, 2, 15, tzinfo=UTC).timestamp()
 
 scores = st.builds(
-    Score,
+    ScoredPrediction,
     route_id=st.sampled_from(["307", "norte"]),
     at=st.floats(NOON, NOON + 7200),
     horizon_s=st.floats(1, FARTHEST_S),
@@ -31,16 +31,16 @@ scores = st.builds(
 )
 
 
-def rows_of(found: list[Score]) -> list[Row]:
+def rows_of(found: list[ScoredPrediction]) -> list[Row]:
     """The sums as the database has them."""
     return [
         Row(str(route), int(str(eta)), int(str(mbta)), Sums(*sums))  # type: ignore[arg-type]
-        for _, _, route, eta, mbta, *sums in tallied(found, ZONE)
+        for _, _, route, eta, mbta, *sums in count_by_key(found, ZONE)
     ]
 
 
 @given(st.lists(scores, min_size=1, max_size=60))
-def test_the_figures_are_those_of_the_estimates(found: list[Score]) -> None:
+def test_the_figures_are_those_of_the_estimates(found: list[ScoredPrediction]) -> None:
     for route_id, accuracy in by_line(rows_of(found)).items():
         mine = [one for one in found if route_id in (ALL_LINES, one.route_id)]
         overall = accuracy.overall
@@ -59,7 +59,9 @@ def test_the_figures_are_those_of_the_estimates(found: list[Score]) -> None:
 
 def test_the_benchmark_is_the_plain_mean_of_its_four_bins() -> None:
     errors = {60: (0, 0, 0, 200), 240: (0,), 400: (0, 999), 700: (0,), 1200: (999,)}
-    found = [Score("307", NOON, at, at, error, error, True) for at, several in errors.items() for error in several]
+    found = [
+        ScoredPrediction("307", NOON, at, at, error, error, True) for at, several in errors.items() for error in several
+    ]
     line = by_line(rows_of(found))["307"]
     assert line.overall.eta_accuracy == pytest.approx((0.75 + 1 + 0.5 + 1) / 4)
     assert line.by_horizon[4] is not None
@@ -68,9 +70,13 @@ def test_the_benchmark_is_the_plain_mean_of_its_four_bins() -> None:
 
 
 def test_days_and_lines_are_added_up_from_the_table(transaction: Connection) -> None:
-    found = [Score(route, NOON, 500, 480, error, error + 30, True) for route in ("307", "norte") for error in (10, -30)]
+    found = [
+        ScoredPrediction(route, NOON, 500, 480, error, error + 30, True)
+        for route in ("307", "norte")
+        for error in (10, -30)
+    ]
     columns = ("day", "hour", "route_id", "eta_bin", "mbta_bin", *SUMS)
-    rows = [dict(zip(columns, row, strict=True)) for row in tallied(found, ZONE)]
+    rows = [dict(zip(columns, row, strict=True)) for row in count_by_key(found, ZONE)]
     today = datetime.fromtimestamp(NOON, ZONE).date()
     transaction.execute(insert(estimate_scores), rows)
     transaction.execute(insert(estimate_scores), [row | {"hour": 23} for row in rows])

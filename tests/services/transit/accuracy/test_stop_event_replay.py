@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from services.replay.recorded_series import BadRecord
-from services.transit.accuracy.backtest import Trial
+from services.transit.accuracy.backtest import Backtest
 from services.transit.accuracy.recorded_stop_events import read_stop_events
-from services.transit.accuracy.stop_event_replay import calls, journey_of
+from services.transit.accuracy.stop_event_replay import journey_of, reported_stops
 from services.transit.fleet.fleet import Fleet
-from services.transit.travel_times.link_times import History
+from services.transit.travel_times.link_times import TravelTimes
 from tests.transit_city import MONDAY, OUT, network
 
 CITY = network()
@@ -58,12 +58,12 @@ def test_stops_no_line_has_are_nobodys(tmp_path: Path) -> None:
         file(tmp_path, "x,20260302,1,T4,,2026-03-02T09:00:00", "x,20260302,2,L2,,2026-03-02T09:05:00")
     )
     assert journey_of(CITY, made[0]) is None
-    assert calls(CITY, made, scored=True) == []
+    assert reported_stops(CITY, made, scored=True) == []
 
 
 def test_each_observed_arrival_is_held_to_the_later_ones(tmp_path: Path) -> None:
     rows = [f"{row},{'false' if ',T4,' in row else 'true'}" for row in tram("0600")]
-    found = calls(CITY, read_stop_events(file(tmp_path, *rows, head=f"{HEAD},observed")), scored=True)
+    found = reported_stops(CITY, read_stop_events(file(tmp_path, *rows, head=f"{HEAD},observed")), scored=True)
     ahead = [[position for position, _ in one.arrivals] for _, one in found if one is not None]
     assert ahead == [[2, 4, 5], [4, 5], [5]]
 
@@ -71,8 +71,8 @@ def test_each_observed_arrival_is_held_to_the_later_ones(tmp_path: Path) -> None
 def test_a_day_of_slow_vehicles_is_learnt_from(tmp_path: Path) -> None:
     starts = [f"{hour:02}{minute:02}" for hour in range(6, 14) for minute in (0, 20, 40)]
     rows = [row for start in starts for row in tram(start, start, each_s=110)]
-    trial = Trial(Fleet(CITY, History()), lambda: 0.0)
-    for call, ahead in calls(CITY, read_stop_events(file(tmp_path, *rows)), scored=True):
+    trial = Backtest(Fleet(CITY, TravelTimes()), lambda: 0.0)
+    for call, ahead in reported_stops(CITY, read_stop_events(file(tmp_path, *rows)), scored=True):
         trial.call(call, ahead)
     figures = trial.result.figures()
     assert figures["ours"]["n"] == figures["schedule"]["n"] == 10 * len(starts)  # type: ignore[index]

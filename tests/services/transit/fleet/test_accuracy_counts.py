@@ -5,20 +5,20 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.transit.fleet.accuracy_counts import Sums, tallied
-from services.transit.fleet.fleet import Score
+from services.transit.fleet.accuracy_counts import Sums, count_by_key
+from services.transit.fleet.fleet import ScoredPrediction
 
 ZONE = ZoneInfo("America/Argentina/Buenos_Aires")
 LATE_EVENING = 1_772_506_800.0  # 2026-03-03 03:00 UTC, midnight in the city
 
 
-def score(*, ahead_s: float, error_s: float, at: float = LATE_EVENING - 1, **more: object) -> Score:
+def score(*, ahead_s: float, error_s: float, at: float = LATE_EVENING - 1, **more: object) -> ScoredPrediction:
     fields = {"route_id": "307", "told_s": ahead_s - error_s, "rider_error_s": error_s + 60, "inside": True} | more
-    return Score(at=at, horizon_s=ahead_s, error_s=error_s, **fields)  # type: ignore[arg-type]
+    return ScoredPrediction(at=at, horizon_s=ahead_s, error_s=error_s, **fields)  # type: ignore[arg-type]
 
 
-def sums(*scores: Score) -> Sums:
-    (row,) = tallied(scores, ZONE)
+def sums(*scores: ScoredPrediction) -> Sums:
+    (row,) = count_by_key(scores, ZONE)
     return Sums(*row[5:])  # type: ignore[arg-type]
 
 
@@ -60,7 +60,7 @@ def test_sums_add_up_and_late_is_positive() -> None:
 
 
 def test_rows_are_told_apart_by_line_horizon_and_the_citys_own_day() -> None:
-    rows = tallied(
+    rows = count_by_key(
         [
             score(ahead_s=100, error_s=0),
             score(ahead_s=100, error_s=0, at=LATE_EVENING),

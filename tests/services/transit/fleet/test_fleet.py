@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.geo import point_at
-from services.transit.fleet.fleet import Call, Fleet, Followed
-from services.transit.model.position_report import Report
-from services.transit.model.prediction import Basis, Coming
-from services.transit.travel_times.link_times import History
+from services.transit.fleet.fleet import Fleet, ReportedStop, ReportResult
+from services.transit.model.position_report import PositionReport
+from services.transit.model.prediction import Basis, TripPrediction
+from services.transit.travel_times.link_times import TravelTimes
 from services.transit.travel_times.stalled_vehicles import UNMOVED_S
 from tests.transit_city import MONDAY, OUT, network
 
@@ -24,17 +24,17 @@ SIX = JOURNEY.start_at
 SPEED_MS = 400 / 75
 
 
-def drive(vehicle: str = "7", leaves: float = SIX, every_s: int = 20, trip_id: str = "10-0600") -> list[Report]:
+def drive(vehicle: str = "7", leaves: float = SIX, every_s: int = 20, trip_id: str = "10-0600") -> list[PositionReport]:
     """A bus along line 10 at the speed of the timetable, that stands a minute before it leaves."""
     reports = []
     for after_s in range(-60, 400, every_s):
         along_m = min(max(0.0, after_s * SPEED_MS), LINE.length_m)
         latitude, longitude = point_at(LINE.shape.points, LINE.shape.along_m, along_m)
-        reports.append(Report(vehicle, leaves + after_s, latitude, longitude, trip_id=trip_id, route_id="10"))
+        reports.append(PositionReport(vehicle, leaves + after_s, latitude, longitude, trip_id=trip_id, route_id="10"))
     return reports
 
 
-def follow(fleet: Fleet, reports: Iterable[Report]) -> list[Followed]:
+def follow(fleet: Fleet, reports: Iterable[PositionReport]) -> list[ReportResult]:
     return [fleet.take(report, report.at) for report in reports]
 
 
@@ -45,12 +45,12 @@ def bins(fleet: Fleet) -> dict[str, dict[int, list[float]]]:
     }
 
 
-def coming(comings: Iterable[Coming], trip_id: str) -> Coming | None:
+def coming(comings: Iterable[TripPrediction], trip_id: str) -> TripPrediction | None:
     return next((one for one in comings if one.trip_id == trip_id), None)
 
 
 def test_a_bus_is_followed_from_stop_to_stop_and_its_estimates_come_true() -> None:
-    followed = follow(Fleet(CITY, History()), drive())
+    followed = follow(Fleet(CITY, TravelTimes()), drive())
     visits = [visit for one in followed for visit in one.visits]
     assert [visit.stop_id for visit in visits] == ["T1", "T2", "T3", "T4", "N5", "N6"]
     assert all(abs(visit.arrived_at - SIX - 75 * visit.position) < 8 for visit in visits)
@@ -60,7 +60,7 @@ def test_a_bus_is_followed_from_stop_to_stop_and_its_estimates_come_true() -> No
 
 
 def test_what_one_bus_took_is_told_to_the_next() -> None:
-    fleet = Fleet(CITY, History())
+    fleet = Fleet(CITY, TravelTimes())
     follow(fleet, drive())
     behind = drive("8", SIX + 1_200, trip_id="10-0620")[:8]
     outlook = follow(fleet, behind)[-1].outlook
@@ -70,7 +70,7 @@ def test_what_one_bus_took_is_told_to_the_next() -> None:
 
 
 def test_a_link_teaches_only_once_the_position_beyond_it_has_arrived() -> None:
-    fleet = Fleet(CITY, History())
+    fleet = Fleet(CITY, TravelTimes())
     for report in drive():
         fleet.take(report, report.at)
         for link in fleet.history.links.values():
@@ -81,7 +81,7 @@ def test_a_link_teaches_only_once_the_position_beyond_it_has_arrived() -> None:
 @given(st.randoms(use_true_random=False))
 def test_reports_that_come_late_and_in_any_order_lead_to_the_same(chance) -> None:  # type: ignore[no-untyped-def]
     reports = drive()
-    orderly, messy = Fleet(CITY, History()), Fleet(CITY, History())
+    orderly, messy = Fleet(CITY, TravelTimes()), Fleet(CITY, TravelTimes())
     follow(orderly, reports)
     shuffled = list(reports)
     chance.shuffle(shuffled)
@@ -96,16 +96,18 @@ def test_reports_that_come_late_and_in_any_order_lead_to_the_same(chance) -> Non
 def test_a_late_report_corrects_when_a_stop_was_passed() -> None:
     reports = drive(every_s=60)
     missing = reports.pop(4)
-    fleet = Fleet(CITY, History())
+    fleet = Fleet(CITY, TravelTimes())
     before = {visit.position: visit.arrived_at for one in follow(fleet, reports) for visit in one.visits}
-    stood = Report(**{**{name: getattr(missing, name) for name in Report.__struct_fields__}, "at": missing.at - 25})
+    stood = PositionReport(
+        **{**{name: getattr(missing, name) for name in PositionReport.__struct_fields__}, "at": missing.at - 25}
+    )
     after = {visit.position: visit.arrived_at for visit in fleet.take(stood, reports[-1].at).visits}
     assert any(abs(after[position] - before[position]) > 1 for position in after)
 
 
 def test_following_goes_on_after_a_restart() -> None:
     reports = drive()
-    first, second = Fleet(CITY, History()), Fleet(CITY, History())
+    first, second = Fleet(CITY, TravelTimes()), Fleet(CITY, TravelTimes())
     told = follow(first, reports[:12])[-1].outlook
     second.restore("7", first.kept("7"), told)
     now = reports[12].at
@@ -118,7 +120,7 @@ def test_following_goes_on_after_a_restart() -> None:
 
 
 def test_a_journey_nobody_makes_is_told_by_the_timetable_and_withdrawn_where_other_buses_report() -> None:
-    fleet = Fleet(CITY, History())
+    fleet = Fleet(CITY, TravelTimes())
     before = coming(fleet.expected(SIX + 600), "10-0620")
     assert before is not None
     assert before.basis is Basis.SCHEDULE
@@ -133,7 +135,7 @@ def test_a_journey_nobody_makes_is_told_by_the_timetable_and_withdrawn_where_oth
 
 
 def test_what_is_withdrawn_stays_so_when_the_lines_other_buses_fall_silent_too() -> None:
-    fleet = Fleet(CITY, History())
+    fleet = Fleet(CITY, TravelTimes())
     follow(fleet, drive("9", SIX))
     for after_s in (1_950, 2_050, 2_150):
         gone = coming(fleet.expected(SIX + after_s), "10-0620")
@@ -143,7 +145,7 @@ def test_what_is_withdrawn_stays_so_when_the_lines_other_buses_fall_silent_too()
 
 def test_while_a_whole_company_falls_silent_nothing_is_withdrawn_and_afterwards_what_is_missing_is() -> None:
     """At 6:23:30 what carries the reports breaks, with a bus on its way; at 6:36 another bus is heard."""
-    fleet = Fleet(CITY, History())
+    fleet = Fleet(CITY, TravelTimes())
     follow(fleet, drive("7", SIX + 1_200, trip_id="10-0620")[:14])
     for after_s in range(1_410, 2_160, 15):
         told = fleet.expected(SIX + after_s)
@@ -159,7 +161,7 @@ def test_while_a_whole_company_falls_silent_nothing_is_withdrawn_and_afterwards_
 
 def test_the_last_bus_of_the_night_is_withdrawn_though_its_line_was_long_quiet() -> None:
     """Nothing of the line is heard after a bus ended its journey at 6:06; two journeys later nobody was missed yet."""
-    fleet = Fleet(CITY, History())
+    fleet = Fleet(CITY, TravelTimes())
     follow(fleet, drive())
     (few, many) = (fleet.expected(SIX + minutes * 60 + 620) for minutes in (20, 60))
     late = coming(few, "10-0620")
@@ -169,7 +171,7 @@ def test_the_last_bus_of_the_night_is_withdrawn_though_its_line_was_long_quiet()
 
 
 def test_no_journey_without_a_bus_is_told_longer_than_ten_minutes_where_the_line_reports() -> None:
-    fleet = Fleet(CITY, History())
+    fleet = Fleet(CITY, TravelTimes())
     follow(fleet, drive("9", SIX + 3_000, trip_id="10-0640"))
     told = fleet.expected(SIX + 3_400)
     ghosts = [one for one in told if one.basis is Basis.SCHEDULE and CITY.patterns[one.pattern].route_id == "10"]
@@ -178,7 +180,7 @@ def test_no_journey_without_a_bus_is_told_longer_than_ten_minutes_where_the_line
 
 
 def test_a_journey_that_a_bus_makes_is_not_told_twice_and_one_fallen_silent_is_withdrawn() -> None:
-    fleet = Fleet(CITY, History())
+    fleet = Fleet(CITY, TravelTimes())
     follow(fleet, drive()[:15])
     assert coming(fleet.expected(SIX + 300), "10-0600") is None
     silent = coming(fleet.expected(SIX + 250 + 700), "10-0600")
@@ -186,7 +188,7 @@ def test_a_journey_that_a_bus_makes_is_not_told_twice_and_one_fallen_silent_is_w
 
 
 def test_a_journey_whose_bus_stood_and_then_fell_silent_is_withdrawn() -> None:
-    fleet = Fleet(CITY, History())
+    fleet = Fleet(CITY, TravelTimes())
     reports = drive()[:12]
     latest = reports[-1]
     stands = [msgspec.structs.replace(latest, at=latest.at + after_s) for after_s in range(20, 401, 20)]
@@ -198,7 +200,7 @@ def test_a_journey_whose_bus_stood_and_then_fell_silent_is_withdrawn() -> None:
 
 
 def test_vehicles_long_silent_are_forgotten() -> None:
-    fleet = Fleet(CITY, History())
+    fleet = Fleet(CITY, TravelTimes())
     follow(fleet, drive())
     fleet.forget(SIX + 9_000)
     assert "7" not in fleet._trails
@@ -206,23 +208,23 @@ def test_vehicles_long_silent_are_forgotten() -> None:
 
 def test_a_vehicle_that_names_its_stops_needs_no_position() -> None:
     assert JOURNEY is not None
-    fleet = Fleet(CITY, History())
-    fleet.call(Call("7", JOURNEY, 0, left_at=SIX + 5), SIX + 5)
-    followed = fleet.call(Call("7", JOURNEY, 1, arrived_at=SIX + 80), SIX + 80)
+    fleet = Fleet(CITY, TravelTimes())
+    fleet.call(ReportedStop("7", JOURNEY, 0, left_at=SIX + 5), SIX + 5)
+    followed = fleet.call(ReportedStop("7", JOURNEY, 1, arrived_at=SIX + 80), SIX + 80)
     present = followed.outlook.coming[0]
     assert present.first == 2
     assert abs(present.p50[0] - (SIX + 155)) < 10
-    fleet.call(Call("7", JOURNEY, 1, arrived_at=SIX + 80, left_at=SIX + 110), SIX + 110)
-    followed = fleet.call(Call("7", JOURNEY, 2, arrived_at=SIX + 190), SIX + 190)
+    fleet.call(ReportedStop("7", JOURNEY, 1, arrived_at=SIX + 80, left_at=SIX + 110), SIX + 110)
+    followed = fleet.call(ReportedStop("7", JOURNEY, 2, arrived_at=SIX + 190), SIX + 190)
     assert followed.scores or followed.visits
     assert fleet.history.links["T2>T3"].dwell.value == 30.0
 
 
 def test_a_vehicle_that_says_it_waits_at_its_first_stop_is_told_by_its_departure() -> None:
     assert JOURNEY is not None
-    fleet = Fleet(CITY, History())
-    followed = fleet.call(Call("7", JOURNEY, 0, arrived_at=SIX - 600), SIX - 600)
+    fleet = Fleet(CITY, TravelTimes())
+    followed = fleet.call(ReportedStop("7", JOURNEY, 0, arrived_at=SIX - 600), SIX - 600)
     assert SIX - 60 < followed.outlook.coming[0].p50[0] < SIX + 300
-    fleet.call(Call("7", JOURNEY, 0, SIX - 600, SIX + 20), SIX + 20)
-    fleet.call(Call("7", JOURNEY, 1, SIX + 95), SIX + 95)
+    fleet.call(ReportedStop("7", JOURNEY, 0, SIX - 600, SIX + 20), SIX + 20)
+    fleet.call(ReportedStop("7", JOURNEY, 1, SIX + 95), SIX + 95)
     assert fleet.history.links["T1>T2"].recent == [(SIX + 95, 75.0)]

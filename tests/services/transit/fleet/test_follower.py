@@ -18,10 +18,10 @@ from models.network import Journey, Network
 from models.reading import Message
 from services.pipeline.road import Pipeline
 from services.transit.fleet import follower
-from services.transit.fleet.fleet import Fleet, Followed
-from services.transit.fleet.follower import Follower
-from services.transit.model.position_report import Report
-from services.transit.model.prediction import Basis, Coming, Outlook, Phase
+from services.transit.fleet.fleet import Fleet, ReportResult
+from services.transit.fleet.follower import FleetUpdater
+from services.transit.model.position_report import PositionReport
+from services.transit.model.prediction import Basis, Phase, TripPrediction, VehiclePrediction
 from services.transit.sources.relay import relay
 from services.transit.timetable import versions
 from services.upkeep.retention import retain
@@ -46,7 +46,7 @@ class Street:
 
     def restart(self) -> None:
         """Another process goes on."""
-        self.pipeline = Pipeline(self.database, lambda: self.now, None, buses=Follower())
+        self.pipeline = Pipeline(self.database, lambda: self.now, None, buses=FleetUpdater())
 
     def journey(self, trip_id: str) -> Journey:
         found = self.network.journey(trip_id, MONDAY)
@@ -78,9 +78,9 @@ class Street:
         with self.database.connect() as connection:
             return [tuple(row) for row in connection.execute(text(query))]
 
-    def outlook(self, name: str) -> Outlook:
+    def outlook(self, name: str) -> VehiclePrediction:
         ((said,),) = self.rows(f"SELECT outlook FROM vehicle_outlooks WHERE vehicle = 'laplata.{name}'")
-        return msgspec.json.decode(str(said), type=Outlook)
+        return msgspec.json.decode(str(said), type=VehiclePrediction)
 
 
 def _metres(journey: Journey, stop_m: Sequence[float], since_s: float) -> float:
@@ -180,7 +180,7 @@ def test_a_journey_no_vehicle_makes_is_told_and_taken_back_once_one_does(street:
     street.pipeline.tick_buses()
     expected = "SELECT coming FROM expected_journeys WHERE trip_id = '10-0720' AND until > '{}'"
     ((said,),) = street.rows(expected.format(street.now))
-    coming = msgspec.json.decode(str(said), type=Coming)
+    coming = msgspec.json.decode(str(said), type=TripPrediction)
     assert coming.basis is Basis.SCHEDULE
     street.drive(journey, "one", 0, 120, trip_id="10-0720")
     street.pipeline.tick_buses()
@@ -190,7 +190,7 @@ def test_a_journey_no_vehicle_makes_is_told_and_taken_back_once_one_does(street:
 def withdrawn(street: Street) -> dict[str, str]:
     """What stands in the tables of journeys that surely do not come: the reason, by trip."""
     rows = street.rows(f"SELECT trip_id, coming FROM expected_journeys WHERE until > '{street.now}'")
-    told = {trip_id: msgspec.json.decode(str(coming), type=Coming) for trip_id, coming in rows}
+    told = {trip_id: msgspec.json.decode(str(coming), type=TripPrediction) for trip_id, coming in rows}
     return {trip_id: one.reason for trip_id, one in told.items() if one.basis is Basis.NOT_COMING}
 
 
@@ -260,9 +260,9 @@ def test_another_timetable_loses_no_vehicle(street: Street) -> None:
 
 
 def test_a_bug_costs_the_vehicle_it_stands_in_and_no_reading(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    take: Callable[[Fleet, Report, float], Followed] = Fleet.take
+    take: Callable[[Fleet, PositionReport, float], ReportResult] = Fleet.take
 
-    def stumbling(fleet: Fleet, report: Report, now: float) -> Followed:
+    def stumbling(fleet: Fleet, report: PositionReport, now: float) -> ReportResult:
         if report.vehicle == "laplata.odd":
             raise ZeroDivisionError
         return take(fleet, report, now)
@@ -284,7 +284,7 @@ def test_a_vehicle_that_was_dropped_and_falls_silent_holds_up_nobody(
     journey = street.journey("10-0720")
     street.drive(journey, "one", 0, 120, trip_id="10-0720")
 
-    def stumbling(*_: object) -> Followed:
+    def stumbling(*_: object) -> ReportResult:
         raise ZeroDivisionError
 
     with monkeypatch.context() as broken:

@@ -15,11 +15,11 @@ from models.network import Network, Shape, midnight_at
 from services.transit.matching.candidates import MOST
 from services.transit.matching.likelihood import BACK_M
 from services.transit.matching.matcher import Matcher
-from services.transit.matching.vehicle_state import Belief, Stage
-from services.transit.model.position_report import Report
-from services.transit.model.prediction import Phase, Place
+from services.transit.matching.vehicle_state import Stage, VehicleState
+from services.transit.model.position_report import PositionReport
+from services.transit.model.prediction import MatchedPosition, Phase
 from services.transit.prediction.arrival_times import predict
-from services.transit.travel_times.link_times import History
+from services.transit.travel_times.link_times import TravelTimes
 from tests.transit_city import BACK, LOOP, MONDAY, OUT, SHORT, ZONE, at, network
 
 SPEED_MS = 400 / 75
@@ -55,15 +55,15 @@ def stand(sightings: list[Sighting], seconds: float, every_s: float = 20) -> lis
     return sightings + [(when + every_s * step, where) for step in range(1, int(seconds / every_s) + 1)]
 
 
-def follow(matcher: Matcher, sightings: Iterable[Sighting], **claims: Any) -> list[Belief]:
+def follow(matcher: Matcher, sightings: Iterable[Sighting], **claims: Any) -> list[VehicleState]:
     belief, beliefs = None, []
     for when, (latitude, longitude) in sightings:
-        belief = matcher.match(belief, Report("7", when, latitude, longitude, **claims))
+        belief = matcher.match(belief, PositionReport("7", when, latitude, longitude, **claims))
         beliefs.append(belief)
     return beliefs
 
 
-def places(beliefs: Iterable[Belief]) -> list[Place]:
+def places(beliefs: Iterable[VehicleState]) -> list[MatchedPosition]:
     return [belief.place() for belief in beliefs]
 
 
@@ -120,7 +120,7 @@ def test_where_its_block_ends_a_bus_waits_for_no_other_departure(matcher: Matche
     leaves = SIX + 15 * 3600 + 2400
     seen = places(follow(matcher, stand(drive(BACK, leaves), 300)))
     assert {place.trip_id for place in seen[3:]} == {"10b-2140"}
-    assert predict(CITY, seen[-1], History(), seen[-1].at) == ()
+    assert predict(CITY, seen[-1], TravelTimes(), seen[-1].at) == ()
 
 
 def test_a_bus_that_stands_where_its_timetable_lets_it_stand_lays_over(matcher: Matcher) -> None:
@@ -143,7 +143,7 @@ def test_a_console_set_to_a_later_journey_is_not_believed_half_way_along_it(matc
     sightings = drive(OUT, SIX)
     before, after = follow(matcher, sightings[:10], trip_id="10-0600")[-1], []
     for when, (latitude, longitude) in sightings[10:-1]:
-        before = matcher.match(before, Report("7", when, latitude, longitude, trip_id="10-0640"))
+        before = matcher.match(before, PositionReport("7", when, latitude, longitude, trip_id="10-0640"))
         after.append(before.place().trip_id)
     assert set(after) == {"10-0600"}
 
@@ -234,28 +234,28 @@ def test_one_impossible_position_moves_nothing_and_a_second_one_is_believed(matc
     line = drive(OUT, SIX)
     before = follow(matcher, line[:8])[-1]
     when = line[8][0]
-    thrown = matcher.match(before, Report("7", when, *at(30_000, 30_000)))
+    thrown = matcher.match(before, PositionReport("7", when, *at(30_000, 30_000)))
     assert thrown.place() == before.place()
-    assert matcher.match(thrown, Report("7", when + 20, *line[9][1])).place().pattern in {OUT, SHORT}
-    moved = matcher.match(thrown, Report("7", when + 20, *at(30_050, 30_000)))
+    assert matcher.match(thrown, PositionReport("7", when + 20, *line[9][1])).place().pattern in {OUT, SHORT}
+    moved = matcher.match(thrown, PositionReport("7", when + 20, *at(30_050, 30_000)))
     assert (moved.latitude, moved.hypotheses) == (at(30_050, 30_000)[0], ())
 
 
 def test_a_report_not_newer_than_the_last_changes_nothing(matcher: Matcher) -> None:
     belief = follow(matcher, drive(OUT, SIX)[:5])[-1]
-    assert matcher.match(belief, Report("7", belief.at, *at(0, 0))) is belief
+    assert matcher.match(belief, PositionReport("7", belief.at, *at(0, 0))) is belief
 
 
 def test_a_bus_that_was_silent_long_is_looked_at_afresh(matcher: Matcher) -> None:
     belief = follow(matcher, drive(OUT, SIX))[-1]
-    later = matcher.match(belief, Report("7", belief.at + 7200, *at(400, 0)))
+    later = matcher.match(belief, PositionReport("7", belief.at + 7200, *at(400, 0)))
     assert len(later.marks) == 1
 
 
 def test_another_timetable_begins_anew(matcher: Matcher) -> None:
     belief = follow(matcher, drive(OUT, SIX))[-1]
     other = Matcher(network("next"))
-    assert other.match(belief, Report("7", belief.at + 20, *at(1200, 800))).version == "next"
+    assert other.match(belief, PositionReport("7", belief.at + 20, *at(1200, 800))).version == "next"
 
 
 def test_reports_each_second_tell_no_more_than_the_same_way_each_twenty(matcher: Matcher) -> None:
@@ -304,20 +304,20 @@ def test_whatever_a_bus_does_its_belief_is_sound_small_and_the_same_read_back(
     ways: list[tuple[float, float, float, dict[str, Any]]],
 ) -> None:
     matcher = MATCHER
-    belief: Belief | None = None
+    belief: VehicleState | None = None
     clock = SIX
     for wait_s, x, y, claims in ways:
         clock += wait_s
-        report = Report("7", clock, *at(x, y), **claims)
+        report = PositionReport("7", clock, *at(x, y), **claims)
         row = msgspec.json.encode(belief)
-        kept = msgspec.json.decode(row, type=Belief | None)
+        kept = msgspec.json.decode(row, type=VehicleState | None)
         belief = matcher.match(belief, report)
         assert belief == matcher.match(kept, report)
         assert len(row) < 4000
         _sound(belief)
 
 
-def _sound(belief: Belief) -> None:
+def _sound(belief: VehicleState) -> None:
     shares = [belief.off_probability, *(belief.probability(one) for one in belief.hypotheses)]
     assert sum(shares) == pytest.approx(1.0)
     assert len(belief.hypotheses) <= MOST

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from models.geo import along_m
 from models.network import Shape
-from services.transit.matching.spatial_index import SIMPLER_M, Grid, Track
+from services.transit.matching.spatial_index import SIMPLER_M, ShapeIndex, ShapeOnPlane
 from tests.transit_city import BACK, LOOP, OUT, SHORT, at, network
 
 CITY = network()
-GRID = Grid(CITY)
+GRID = ShapeIndex(CITY)
 PLANE = GRID.plane
 METRES = st.floats(-3000, 3000)
 
@@ -41,25 +41,25 @@ def test_leaving_out_vertices_moves_no_point_further_than_allowed(
 ) -> None:
     shape = _shape(ways)
     x, y = PLANE.xy(at(east, north))
-    along, offset = Track(shape, PLANE).nearest((x, y), 0.0, shape.length_m, 0.0, 0.0)
+    along, offset = ShapeOnPlane(shape, PLANE).nearest((x, y), 0.0, shape.length_m, 0.0, 0.0)
     assert abs(offset - _least_offset(shape, x, y)) <= SIMPLER_M + 0.01
     assert 0.0 <= along <= shape.length_m
 
 
 def test_a_straight_street_drawn_by_many_vertices_needs_two() -> None:
-    track = Track(_shape([(10.0 * step, 0.5 * (step % 2)) for step in range(30)]), PLANE)
+    track = ShapeOnPlane(_shape([(10.0 * step, 0.5 * (step % 2)) for step in range(30)]), PLANE)
     assert len(track.xs) == 2
 
 
 def test_only_the_window_is_looked_at() -> None:
-    there_and_back = Track(_shape([(0, 0), (1000, 0), (1000, 10), (0, 10)]), PLANE)
+    there_and_back = ShapeOnPlane(_shape([(0, 0), (1000, 0), (1000, 10), (0, 10)]), PLANE)
     here = PLANE.xy(at(300, 5))
     assert there_and_back.nearest(here, 0, 900, 0, 1.0)[0] == pytest.approx(300, abs=2)
     assert there_and_back.nearest(here, 900, 2010, 1700, 1.0)[0] == pytest.approx(1710, abs=2)
 
 
 def test_of_two_passes_the_expected_one_is_the_likelier() -> None:
-    there_and_back = Track(_shape([(0, 0), (1000, 0), (1000, 10), (0, 10)]), PLANE)
+    there_and_back = ShapeOnPlane(_shape([(0, 0), (1000, 0), (1000, 10), (0, 10)]), PLANE)
     here = PLANE.xy(at(300, 5))
     found = [there_and_back.nearest(here, 0, 2010, expected, 6.0)[0] for expected in (250, 1800)]
     assert found == [pytest.approx(300, abs=2), pytest.approx(1710, abs=2)]

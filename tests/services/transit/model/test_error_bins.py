@@ -8,12 +8,12 @@ import pytest
 
 from models.geo import point_at
 from services.__main__ import main
-from services.transit.accuracy.backtest import Trial
-from services.transit.accuracy.observed_passages import Truth
+from services.transit.accuracy.backtest import Backtest
+from services.transit.accuracy.observed_passages import ObservedPassages
 from services.transit.fleet.fleet import Fleet
 from services.transit.model.error_bins import Coverage, Tally
-from services.transit.model.position_report import Report
-from services.transit.travel_times.link_times import History
+from services.transit.model.position_report import PositionReport
+from services.transit.travel_times.link_times import TravelTimes
 from tests.transit_city import MONDAY, OUT, network
 
 CITY = network()
@@ -43,7 +43,7 @@ def test_nothing_to_judge_by_is_no_figure() -> None:
     assert Coverage().figures() == {"coverage_p10_p90": None, "mean_p10_p90_s": None}
 
 
-def buses(*starts: str, slow: float = 1.0, every_s: int = 30) -> list[Report]:
+def buses(*starts: str, slow: float = 1.0, every_s: int = 30) -> list[PositionReport]:
     """Buses of line 10, each so much slower than the timetable."""
     reports = []
     for start in starts:
@@ -52,13 +52,15 @@ def buses(*starts: str, slow: float = 1.0, every_s: int = 30) -> list[Report]:
         for after_s in range(-30, int(450 * slow), every_s):
             along_m = min(max(0.0, after_s * 400 / 75 / slow), LINE.length_m)
             latitude, longitude = point_at(LINE.shape.points, LINE.shape.along_m, along_m)
-            reports.append(Report(start, journey.start_at + after_s, latitude, longitude, trip_id=journey.trip.id))
+            reports.append(
+                PositionReport(start, journey.start_at + after_s, latitude, longitude, trip_id=journey.trip.id)
+            )
     return sorted(reports, key=lambda report: report.at)
 
 
 def test_truth_is_where_the_straight_line_between_two_positions_crosses_a_stop() -> None:
     reports = buses("0600")
-    truth = Truth(CITY, reports)
+    truth = ObservedPassages(CITY, reports)
     run = truth.run(reports[5])
     assert run is not None
     assert truth.gap_s == 150.0
@@ -68,15 +70,15 @@ def test_truth_is_where_the_straight_line_between_two_positions_crosses_a_stop()
 
 def test_truth_leaves_out_what_was_not_seen_closely_enough() -> None:
     reports = buses("0600")
-    truth = Truth(CITY, [*reports[:3], *reports[10:]])
+    truth = ObservedPassages(CITY, [*reports[:3], *reports[10:]])
     assert truth.run(reports[0]).passings[1] is None  # type: ignore[union-attr]
 
 
 def test_with_slow_buses_ahead_ours_beats_the_timetable_with_the_present_delay() -> None:
     starts = ["0600", "0620", "0640", "0700", "0720", "0740", "0800", "0820"]
     reports = buses(*starts, slow=1.5)
-    trial = Trial(Fleet(CITY, History()), lambda: 0.0)
-    trial.play(reports, Truth(CITY, reports), lambda report: report)
+    trial = Backtest(Fleet(CITY, TravelTimes()), lambda: 0.0)
+    trial.play(reports, ObservedPassages(CITY, reports), lambda report: report)
     figures = trial.result.figures()
     assert figures["ours"]["n"] == figures["schedule"]["n"] > 100  # type: ignore[index]
     assert figures["ours"]["mae_s"] < 0.8 * figures["schedule_delay"]["mae_s"]  # type: ignore[index]
@@ -84,8 +86,8 @@ def test_with_slow_buses_ahead_ours_beats_the_timetable_with_the_present_delay()
 
 def test_what_comes_later_changes_no_estimate() -> None:
     reports = buses("0600", "0620", "0640", slow=1.3)
-    whole, half = Trial(Fleet(CITY, History()), lambda: 0.0), Trial(Fleet(CITY, History()), lambda: 0.0)
-    truth = Truth(CITY, reports)
+    whole, half = Backtest(Fleet(CITY, TravelTimes()), lambda: 0.0), Backtest(Fleet(CITY, TravelTimes()), lambda: 0.0)
+    truth = ObservedPassages(CITY, reports)
     whole.play(reports, truth, lambda report: report)
     half.play(reports[: len(reports) // 2], truth, lambda report: report)
     assert list(whole.result.ours.errors_s)[: len(half.result.ours.errors_s)] == list(half.result.ours.errors_s)

@@ -4,10 +4,10 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.transit.model.prediction import Basis, Coming, Phase, Place
-from services.transit.model.stop_passages import Passage
+from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction
+from services.transit.model.stop_passages import LinkTraversal
 from services.transit.prediction.arrival_times import predict
-from services.transit.travel_times.link_times import History
+from services.transit.travel_times.link_times import TravelTimes
 from tests.transit_city import BACK, LOOP, MONDAY, OUT, network
 
 CITY = network()
@@ -17,16 +17,18 @@ assert JOURNEY is not None
 START = JOURNEY.start_at
 
 
-def place(after_s: float, along_m: float, phase: Phase = Phase.IN_PROGRESS, **more: float) -> Place:
-    return Place(phase, START + after_s, -34.92, -57.95, "10-0600", "20260302", 21_600, OUT, along_m, 1.0, **more)
+def place(after_s: float, along_m: float, phase: Phase = Phase.IN_PROGRESS, **more: float) -> MatchedPosition:
+    return MatchedPosition(
+        phase, START + after_s, -34.92, -57.95, "10-0600", "20260302", 21_600, OUT, along_m, 1.0, **more
+    )
 
 
-def told(where: Place, history: History | None = None, pace: float = 0.0) -> tuple[Coming, ...]:
-    found = predict(CITY, where, history or History(), where.at, pace)
+def told(where: MatchedPosition, history: TravelTimes | None = None, pace: float = 0.0) -> tuple[TripPrediction, ...]:
+    found = predict(CITY, where, history or TravelTimes(), where.at, pace)
     return tuple(one.coming for one in found)
 
 
-def in_order(coming: Coming, now: float) -> bool:
+def in_order(coming: TripPrediction, now: float) -> bool:
     lines = (coming.p10, coming.rider, coming.p50, coming.p90, coming.leaves)
     rising = all(list(line) == sorted(line) and line[0] >= now for line in lines)
     return rising and all(
@@ -43,10 +45,10 @@ def test_a_bus_on_its_way_comes_link_by_link() -> None:
 
 
 def test_buses_before_it_that_took_long_make_it_late_and_are_counted() -> None:
-    history = History()
+    history = TravelTimes()
     for number in range(3):
         at = START - 900 + 200 * number
-        history.learn(Passage("T3>T4", "other", at, 150.0, 75.0, 0.0, START - 21_600, 0, 800.0))
+        history.learn(LinkTraversal("T3>T4", "other", at, 150.0, 75.0, 0.0, START - 21_600, 0, 800.0))
     present = told(place(80, 400), history)[0]
     assert present.p50[1] > told(place(80, 400))[0].p50[1] + 20
     assert (present.basis, present.buses) == (Basis.RECENT, 3)
@@ -97,17 +99,19 @@ def test_a_bus_that_stands_since_it_is_ahead_of_its_plan_is_not() -> None:
 
 
 def test_where_a_headway_is_promised_a_bus_leaves_that_long_after_the_last_one() -> None:
-    history = History()
-    history.learn(Passage("T1>L2", "other", START + 500, 80.0, 75.0, 0.0, START - 21_600, 0, 0.0))
+    history = TravelTimes()
+    history.learn(LinkTraversal("T1>L2", "other", START + 500, 80.0, 75.0, 0.0, START - 21_600, 0, 0.0))
     at = START + 900
-    where = Place(Phase.LAYOVER, at, -34.92, -57.95, "20", "20260302", 22_800, LOOP, 0.0, 1.0)
+    where = MatchedPosition(Phase.LAYOVER, at, -34.92, -57.95, "20", "20260302", 22_800, LOOP, 0.0, 1.0)
     assert abs(told(where, history)[0].p50[0] - (START + 420 + 600)) < 120
 
 
 def test_a_bus_that_waits_for_a_much_later_departure_does_not_take_the_next_one() -> None:
-    history = History()
-    history.learn(Passage("T1>L2", "other", START + 500, 80.0, 75.0, 0.0, START - 21_600, 0, 0.0))
-    where = Place(Phase.LAYOVER, START + 900, -34.92, -57.95, "20", "20260302", 21_600 + 7_200, LOOP, 0.0, 1.0)
+    history = TravelTimes()
+    history.learn(LinkTraversal("T1>L2", "other", START + 500, 80.0, 75.0, 0.0, START - 21_600, 0, 0.0))
+    where = MatchedPosition(
+        Phase.LAYOVER, START + 900, -34.92, -57.95, "20", "20260302", 21_600 + 7_200, LOOP, 0.0, 1.0
+    )
     assert abs(told(where, history)[0].p50[0] - (START + 7_200 - 300)) < 120
 
 
@@ -118,7 +122,7 @@ def test_a_bus_that_stands_at_a_terminal_for_who_knows_what_comes_nowhere() -> N
 
 
 def test_a_vehicle_that_makes_no_journey_comes_nowhere() -> None:
-    assert told(Place(Phase.DEADHEAD, START, -34.92, -57.95)) == ()
+    assert told(MatchedPosition(Phase.DEADHEAD, START, -34.92, -57.95)) == ()
     assert told(place(80, 400, Phase.AT_BASE)) == ()
 
 
@@ -132,12 +136,14 @@ def test_a_vehicle_that_makes_no_journey_comes_nowhere() -> None:
 def test_an_estimate_never_goes_backwards_along_a_trip(
     after_s: float, along_m: float, passages: list[tuple[str, float, float]], pace: float, journey: tuple[str, int, int]
 ) -> None:
-    history = History()
+    history = TravelTimes()
     for number, (link_id, took_s, early_s) in enumerate(passages):
         at = START - 3_000 + 200.0 * number
-        history.learn(Passage(link_id, "other", at, took_s, 75.0, early_s, START - 21_600, 0, 400.0))
+        history.learn(LinkTraversal(link_id, "other", at, took_s, 75.0, early_s, START - 21_600, 0, 400.0))
     trip_id, pattern, start_s = journey
-    where = Place(Phase.IN_PROGRESS, START + after_s, 0.0, 0.0, trip_id, "20260302", start_s, pattern, along_m, 1.0)
+    where = MatchedPosition(
+        Phase.IN_PROGRESS, START + after_s, 0.0, 0.0, trip_id, "20260302", start_s, pattern, along_m, 1.0
+    )
     for coming in told(where, history, pace):
         assert in_order(coming, where.at)
         assert coming.first + len(coming.p50) == len(CITY.patterns[coming.pattern].stop_ids)

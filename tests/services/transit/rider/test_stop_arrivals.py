@@ -7,7 +7,7 @@ from msgspec.structs import replace as with_fields
 from services.transit.model.prediction import Basis
 from services.transit.rider.stop_arrivals import lines_at, names_at
 from services.transit.rider.wording import Around, Arriving, Every, LineHere, Minutes, Planned, Service
-from services.transit.serving.snapshot import SILENT_S, Expected, View, advanced, empty
+from services.transit.serving.snapshot import SILENT_S, Expected, TransitSnapshot, empty, with_changes
 from tests.services.transit.serving.test_departure_board import NETWORK, SEVEN, coming, outlook
 
 NEAR_SEVEN = SEVEN - 120
@@ -15,13 +15,13 @@ T3_S = 150
 """From the start of line 10 to T3."""
 
 
-def line_10(view: View, now: float = NEAR_SEVEN, stop: str = "T3") -> LineHere:
+def line_10(view: TransitSnapshot, now: float = NEAR_SEVEN, stop: str = "T3") -> LineHere:
     """Line 10 as it stands at a stop."""
     return next(line for line in lines_at(view, stop, now) if line.name == "10")
 
 
 def test_a_bus_that_reports_is_told_as_an_interval_with_the_time_to_be_there() -> None:
-    view = advanced(empty(NETWORK), [outlook("7", NEAR_SEVEN, coming("10-0700", late_s=60, buses=3))])
+    view = with_changes(empty(NETWORK), [outlook("7", NEAR_SEVEN, coming("10-0700", late_s=60, buses=3))])
     line = line_10(view)
     first = line.coming[0]
     assert line.service is Service.RUNNING
@@ -33,7 +33,7 @@ def test_a_bus_that_reports_is_told_as_an_interval_with_the_time_to_be_there() -
 
 
 def test_a_bus_that_fell_silent_is_told_roughly_with_when_it_was_heard_last() -> None:
-    view = advanced(empty(NETWORK), [outlook("7", NEAR_SEVEN - SILENT_S - 1, coming("10-0700", late_s=300))])
+    view = with_changes(empty(NETWORK), [outlook("7", NEAR_SEVEN - SILENT_S - 1, coming("10-0700", late_s=300))])
     first = line_10(view).coming[0]
     assert first.basis is Basis.NOT_REPORTING
     assert first.heard_at == NEAR_SEVEN - SILENT_S - 1
@@ -44,20 +44,20 @@ def test_a_bus_that_fell_silent_is_told_roughly_with_when_it_was_heard_last() ->
 def test_nobody_is_to_be_there_after_about_when_the_bus_comes() -> None:
     one = coming("10-0700", late_s=7 * 60 + 20 - T3_S)
     wide = with_fields(one, p10=tuple(at - 600 for at in one.p50), p90=tuple(at + 900 for at in one.p50))
-    first = line_10(advanced(empty(NETWORK), [outlook("7", NEAR_SEVEN, wide)])).coming[0]
+    first = line_10(with_changes(empty(NETWORK), [outlook("7", NEAR_SEVEN, wide)])).coming[0]
     assert first.wait == Around(SEVEN + 300), "twenty seconds past seven past are about five past"
     assert first.be_there_at == SEVEN + 300
 
 
 def test_a_bus_that_must_have_passed_is_not_arriving_for_ever() -> None:
-    view = advanced(empty(NETWORK), [outlook("7", SEVEN + T3_S - 30, coming("10-0700"))])
+    view = with_changes(empty(NETWORK), [outlook("7", SEVEN + T3_S - 30, coming("10-0700"))])
     assert line_10(view, SEVEN + T3_S).coming[0].wait == Arriving()
     assert "10-0700" not in {told.journey[0] for told in line_10(view, SEVEN + T3_S + 60 + 61).coming}
 
 
 def test_what_surely_does_not_come_is_told_apart_from_what_does() -> None:
     gone = Expected(coming("10-0700", basis=Basis.NOT_COMING, reason="no_vehicle"), SEVEN + 3600)
-    view = advanced(empty(NETWORK), [outlook("9", SEVEN + 600, coming("10s-0710"))], [gone])
+    view = with_changes(empty(NETWORK), [outlook("9", SEVEN + 600, coming("10s-0710"))], [gone])
     line = line_10(view, SEVEN + 600)
     assert [(told.journey[0], told.wait) for told in line.withdrawn] == [("10-0700", None)]
     assert "10-0700" not in {told.journey[0] for told in line.coming}
@@ -67,7 +67,7 @@ def test_what_surely_does_not_come_is_told_apart_from_what_does() -> None:
 
 def test_planned_journeys_that_no_bus_makes_are_no_bus() -> None:
     other = outlook("5", NEAR_SEVEN, coming("20", start_s=7 * 3600))
-    line = line_10(advanced(empty(NETWORK), [other]))
+    line = line_10(with_changes(empty(NETWORK), [other]))
     assert line.service is Service.NO_BUS
     assert len(line.coming) == 3
 
@@ -104,6 +104,6 @@ def test_at_its_last_stop_a_line_takes_nobody() -> None:
 
 
 def test_what_comes_first_stands_first() -> None:
-    view = advanced(empty(NETWORK), [outlook("7", NEAR_SEVEN, coming("10-0700"))])
+    view = with_changes(empty(NETWORK), [outlook("7", NEAR_SEVEN, coming("10-0700"))])
     names = [line.name for line in lines_at(view, "T2", NEAR_SEVEN)]
     assert names == ["10", "20"]

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from services.transit.rider.gsm7 import MOST_SEPTETS, septets
 from services.transit.rider.text_answers import answer
-from services.transit.serving.snapshot import advanced, empty
+from services.transit.serving.snapshot import empty, with_changes
 from tests.services.transit.serving.test_departure_board import NETWORK, SEVEN, coming, outlook
 
 NOW = SEVEN - 120
-VIEW = advanced(empty(NETWORK), [outlook("7", NOW, coming("10-0700", late_s=60))])
+VIEW = with_changes(empty(NETWORK), [outlook("7", NOW, coming("10-0700", late_s=60))])
 T3 = "LP3 06:58 10: 5-7min y 07:12(hor) y 07:22(hor)"
 
 

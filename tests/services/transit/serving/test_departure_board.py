@@ -10,10 +10,19 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as with_fields
 
 from models.network import midnight_at
-from services.transit.model.prediction import Basis, Coming, Outlook, Phase, Place
+from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction, VehiclePrediction
 from services.transit.serving import departure_board
 from services.transit.serving.departure_board import Arrival, Empty
-from services.transit.serving.snapshot import GONE_S, SILENT_S, Expected, Health, View, advanced, blinded, empty
+from services.transit.serving.snapshot import (
+    GONE_S,
+    SILENT_S,
+    Expected,
+    Health,
+    TransitSnapshot,
+    empty,
+    marked_stale,
+    with_changes,
+)
 from services.transit.timetable.scheduled_arrivals import Key
 from services.transit.travel_times.stalled_vehicles import UNMOVED_S
 from tests.services.web.api.transit_town import coming as coming_in
@@ -28,12 +37,14 @@ EIGHT_TO = SEVEN - 480
 coming = partial(coming_in, NETWORK)
 
 
-def outlook(vehicle: str, at: float, *journeys: Coming, probability: float = 0.9, distance_m: float = 0.0) -> Outlook:
+def outlook(
+    vehicle: str, at: float, *journeys: TripPrediction, probability: float = 0.9, distance_m: float = 0.0
+) -> VehiclePrediction:
     """A vehicle on the first of these journeys, heard at that instant."""
     present = journeys[0] if journeys else None
     claim = (present.trip_id, present.service_date, present.start_s, present.pattern) if present else ("", "", 0, -1)
-    place = Place(Phase.IN_PROGRESS, at, -34.92, -57.95, *claim, distance_m, probability)
-    return Outlook(vehicle, "test", place, journeys)
+    place = MatchedPosition(Phase.IN_PROGRESS, at, -34.92, -57.95, *claim, distance_m, probability)
+    return VehiclePrediction(vehicle, "test", place, journeys)
 
 
 def told(arrivals: list[Arrival]) -> list[tuple[str, str, int]]:
@@ -53,7 +64,7 @@ def test_with_no_bus_heard_the_timetable_speaks() -> None:
 
 
 def test_a_bus_beats_what_is_expected_and_that_beats_the_timetable() -> None:
-    view = advanced(
+    view = with_changes(
         empty(NETWORK),
         [outlook("7", EIGHT_TO, coming("10-0700", late_s=120))],
         [
@@ -70,19 +81,19 @@ def test_a_bus_beats_what_is_expected_and_that_beats_the_timetable() -> None:
 
 
 def test_a_late_bus_stays_on_the_board_though_its_planned_time_is_long_past() -> None:
-    view = advanced(empty(NETWORK), [outlook("7", SEVEN + 2400, coming("10-0700", first=1, late_s=2500))])
+    view = with_changes(empty(NETWORK), [outlook("7", SEVEN + 2400, coming("10-0700", first=1, late_s=2500))])
     found = [one for one in departure_board.arrivals(view, "T3", SEVEN + 2400) if one.journey.trip.id == "10-0700"]
     assert [(one.scheduled_arrival, one.at) for one in found] == [(SEVEN + 150, SEVEN + 2650)]
 
 
 def test_a_bus_that_has_passed_is_gone_and_the_timetable_does_not_bring_it_back() -> None:
-    view = advanced(empty(NETWORK), [outlook("7", SEVEN + 160, coming("10-0700", first=3))])
+    view = with_changes(empty(NETWORK), [outlook("7", SEVEN + 160, coming("10-0700", first=3))])
     assert "10-0700" not in {one.journey.trip.id for one in departure_board.arrivals(view, "T3", SEVEN + 160)}
     assert "10-0700" in {one.journey.trip.id for one in departure_board.arrivals(view, "T4", SEVEN + 160)}
 
 
 def test_a_silent_bus_says_less_and_then_nothing() -> None:
-    view = advanced(empty(NETWORK), [outlook("7", SEVEN, coming("10-0700", late_s=60))])
+    view = with_changes(empty(NETWORK), [outlook("7", SEVEN, coming("10-0700", late_s=60))])
 
     def at(seconds: float) -> tuple[Basis, str, str]:
         found = {
@@ -98,7 +109,7 @@ def test_a_silent_bus_says_less_and_then_nothing() -> None:
 def test_a_bus_that_stood_and_then_fell_silent_is_told_no_longer_than_one_that_stands() -> None:
     one = outlook("7", SEVEN, coming("10-0700", late_s=60), distance_m=500.0)
     stood = with_fields(one, place=with_fields(one.place, paused_s=400.0))
-    view = advanced(empty(NETWORK), [stood])
+    view = with_changes(empty(NETWORK), [stood])
     key: Key = ("10-0700", "20260302", 25200)
     assert view.due(key, SEVEN + UNMOVED_S - 400) is not None
     assert view.due(key, SEVEN + UNMOVED_S - 399) is None
@@ -106,26 +117,26 @@ def test_a_bus_that_stood_and_then_fell_silent_is_told_no_longer_than_one_that_s
 
 def test_a_bus_that_falls_silent_at_its_terminal_leaves_its_journey_to_the_timetable() -> None:
     one = outlook("7", SEVEN - 600, coming("10-0700"))
-    view = advanced(empty(NETWORK), [with_fields(one, place=with_fields(one.place, phase=Phase.LAYOVER))])
+    view = with_changes(empty(NETWORK), [with_fields(one, place=with_fields(one.place, phase=Phase.LAYOVER))])
     found = {found.journey.trip.id: found for found in departure_board.arrivals(view, "T3", SEVEN - 600 + SILENT_S + 1)}
     assert (found["10-0700"].basis, found["10-0700"].vehicle) == (Basis.SCHEDULE, "")
 
 
 def test_a_withdrawn_journey_is_told_as_that_and_only_while_it_was_due() -> None:
     gone = coming("10-0700", basis=Basis.NOT_COMING, reason="no_vehicle")
-    view = advanced(empty(NETWORK), expected=[Expected(gone, SEVEN + 3600)])
+    view = with_changes(empty(NETWORK), expected=[Expected(gone, SEVEN + 3600)])
     found = [one for one in departure_board.arrivals(view, "T3", SEVEN + 400) if one.journey.trip.id == "10-0700"]
     assert [(one.withdrawn, one.estimate, one.reason) for one in found] == [(True, None, "no_vehicle")]
     assert "10-0700" not in {one.journey.trip.id for one in departure_board.arrivals(view, "T3", SEVEN + 150 + 301)}
 
 
 def test_an_expectation_ends_with_its_time() -> None:
-    view = advanced(empty(NETWORK), expected=[Expected(coming("10-0700", basis=Basis.NOT_COMING), SEVEN)])
+    view = with_changes(empty(NETWORK), expected=[Expected(coming("10-0700", basis=Basis.NOT_COMING), SEVEN)])
     assert departure_board.journey_status(view, ("10-0700", "20260302", 25200), SEVEN + 1).basis is Basis.SCHEDULE  # type: ignore[union-attr]
 
 
 def test_where_two_vehicles_claim_a_journey_the_surer_one_makes_it_until_it_falls_silent() -> None:
-    view = advanced(
+    view = with_changes(
         empty(NETWORK),
         [
             outlook("sure", SEVEN, coming("10-0700"), probability=0.8),
@@ -138,8 +149,8 @@ def test_where_two_vehicles_claim_a_journey_the_surer_one_makes_it_until_it_fall
 
 
 def test_a_vehicle_that_changes_its_journey_leaves_nothing_behind() -> None:
-    first = advanced(empty(NETWORK), [outlook("7", SEVEN, coming("10-0700"), coming("10b-0740"))])
-    second = advanced(first, [outlook("7", SEVEN + 30, coming("20", start_s=7 * 3600))])
+    first = with_changes(empty(NETWORK), [outlook("7", SEVEN, coming("10-0700"), coming("10b-0740"))])
+    second = with_changes(first, [outlook("7", SEVEN + 30, coming("20", start_s=7 * 3600))])
     assert set(first.dues) == {("10-0700", "20260302", 25200), ("10b-0740", "20260302", 27600)}
     assert set(second.dues) == {("20", "20260302", 25200)}
     assert {pattern: keys for pattern, keys in second.along.items() if keys} == {LOOP: (("20", "20260302", 25200),)}
@@ -147,7 +158,7 @@ def test_a_vehicle_that_changes_its_journey_leaves_nothing_behind() -> None:
 
 
 def test_the_next_journey_of_the_block_is_estimated_without_pretending_a_distance() -> None:
-    view = advanced(empty(NETWORK), [outlook("7", SEVEN, coming("10-0700", first=2), coming("10b-0740"))])
+    view = with_changes(empty(NETWORK), [outlook("7", SEVEN, coming("10-0700", first=2), coming("10b-0740"))])
     found = {one.journey.trip.id: one for one in departure_board.arrivals(view, "R5", SEVEN, after_s=3600)}
     assert found["10b-0740"].vehicle == "7"
     assert found["10b-0740"].stops_away is None
@@ -155,7 +166,7 @@ def test_the_next_journey_of_the_block_is_estimated_without_pretending_a_distanc
 
 
 def test_stops_and_metres_away_are_counted_from_the_bus() -> None:
-    view = advanced(empty(NETWORK), [outlook("7", SEVEN + 100, coming("10-0700", first=2), distance_m=500)])
+    view = with_changes(empty(NETWORK), [outlook("7", SEVEN + 100, coming("10-0700", first=2), distance_m=500)])
     found = {one.journey.trip.id: one for one in departure_board.arrivals(view, "T4", SEVEN + 100)}
     assert found["10-0700"].stops_away == 1
     assert found["10-0700"].distance_away_m == pytest.approx(700, abs=2)
@@ -168,7 +179,7 @@ def test_the_last_stop_is_an_arrival_without_a_departure() -> None:
 
 
 def test_a_loop_calls_twice_and_each_visit_is_told() -> None:
-    view = advanced(empty(NETWORK), [outlook("9", SEVEN - 60, coming("20", start_s=7 * 3600))])
+    view = with_changes(empty(NETWORK), [outlook("9", SEVEN - 60, coming("20", start_s=7 * 3600))])
     visits = [one for one in departure_board.arrivals(view, "T1", SEVEN - 60) if one.vehicle == "9"]
     assert [(one.position, one.ends) for one in visits] == [(0, False), (4, True)]
 
@@ -195,40 +206,40 @@ def test_a_holiday_has_the_trips_of_a_sunday() -> None:
 
 
 def test_another_timetables_outlook_moves_no_arrival_but_its_place_is_known() -> None:
-    foreign = Outlook("7", "older", outlook("7", SEVEN, coming("10-0700")).place, (coming("10-0700"),))
-    view = advanced(empty(NETWORK), [foreign])
+    foreign = VehiclePrediction("7", "older", outlook("7", SEVEN, coming("10-0700")).place, (coming("10-0700"),))
+    view = with_changes(empty(NETWORK), [foreign])
     assert not view.dues
     assert [(one.outlook.vehicle, one.journey) for one in departure_board.vehicles(view, SEVEN)] == [("7", None)]
 
 
 def test_why_there_is_no_bus() -> None:
     silent = empty(NETWORK)
-    heard = advanced(silent, [outlook("7", SEVEN, coming("10-0700"))])
+    heard = with_changes(silent, [outlook("7", SEVEN, coming("10-0700"))])
 
-    def why(view: View, stop_id: str, now: float, route_id: str = "") -> Empty | None:
+    def why(view: TransitSnapshot, stop_id: str, now: float, route_id: str = "") -> Empty | None:
         return departure_board.why_empty(view, stop_id, departure_board.arrivals(view, stop_id, now), now, route_id)
 
     assert why(heard, "T3", SEVEN) is None
     assert why(heard, "T3", SEVEN, "20") is Empty.NOT_SERVED
     assert why(heard, "a station", SEVEN) is Empty.NOT_SERVED
     assert why(silent, "T3", SEVEN) is Empty.NO_DATA
-    assert why(blinded(heard), "L3", SEVEN) is Empty.NO_DATA
+    assert why(marked_stale(heard), "L3", SEVEN) is Empty.NO_DATA
     assert why(heard, "L3", SEVEN) is Empty.NO_BUS
     night = midnight_at(MONDAY, ZONE) + 3 * 3600
-    late = advanced(silent, [outlook("7", night, coming("10-2430", day=date(2026, 3, 1)))])
+    late = with_changes(silent, [outlook("7", night, coming("10-2430", day=date(2026, 3, 1)))])
     assert why(late, "L3", night) is Empty.NOT_SCHEDULED
 
 
 def test_health_is_of_the_agency_and_of_this_process() -> None:
-    view = advanced(empty(NETWORK), [outlook("7", SEVEN, coming("10-0700"))])
+    view = with_changes(empty(NETWORK), [outlook("7", SEVEN, coming("10-0700"))])
     assert view.health(SEVEN, "muni") is Health.LIVE
     assert view.health(SEVEN + 301, "muni") is Health.SILENT
-    assert blinded(view).health(SEVEN) is Health.BLIND
-    assert advanced(blinded(view)).health(SEVEN) is Health.LIVE
+    assert marked_stale(view).health(SEVEN) is Health.BLIND
+    assert with_changes(marked_stale(view)).health(SEVEN) is Health.LIVE
 
 
 def test_a_trips_progress_tells_all_its_calls() -> None:
-    view = advanced(empty(NETWORK), [outlook("7", SEVEN + 200, coming("10-0700", first=2, late_s=60))])
+    view = with_changes(empty(NETWORK), [outlook("7", SEVEN + 200, coming("10-0700", first=2, late_s=60))])
     progress = departure_board.trip_progress(view, ("10-0700", "20260302", 25200), SEVEN + 200)
     assert progress is not None
     assert [one.passed for one in progress.calls] == [True, True, False, False, False, False]
@@ -262,8 +273,8 @@ def test_a_view_made_step_by_step_knows_what_one_made_at_once_does(heard: list[t
     ]
     view = empty(NETWORK)
     for step in steps:
-        view = advanced(view, [step])
-    at_once = advanced(empty(NETWORK), {step.vehicle: step for step in steps}.values())
+        view = with_changes(view, [step])
+    at_once = with_changes(empty(NETWORK), {step.vehicle: step for step in steps}.values())
     assert view.outlooks == at_once.outlooks
     assert {key: set(dues) for key, dues in view.dues.items()} == {key: set(dues) for key, dues in at_once.dues.items()}
     assert {index: set(keys) for index, keys in view.along.items() if keys} == {
@@ -279,8 +290,8 @@ def test_stops_near_are_the_nearest_first() -> None:
 
 
 def test_vehicles_are_kept_for_an_hour_and_shown_for_ten_minutes() -> None:
-    view = advanced(empty(NETWORK), [outlook("old", SEVEN - 3601, coming("10-0600", first=5))])
-    view = advanced(view, [outlook("new", SEVEN, coming("10-0700"))])
+    view = with_changes(empty(NETWORK), [outlook("old", SEVEN - 3601, coming("10-0600", first=5))])
+    view = with_changes(view, [outlook("new", SEVEN, coming("10-0700"))])
     assert set(view.outlooks) == {"new"}
     assert [one.outlook.vehicle for one in departure_board.vehicles(view, SEVEN + 60, "10")] == ["new"]
     assert departure_board.vehicles(view, SEVEN + GONE_S + 1) == []

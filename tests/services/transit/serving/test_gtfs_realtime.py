@@ -19,13 +19,13 @@ from gtfs_rt_validator.api import PreparedFeed
 from ingest.gtfs.feed import read, write
 from models.network import Network
 from services.transit.fleet.fleet import Fleet
-from services.transit.model.position_report import Report
+from services.transit.model.position_report import PositionReport
 from services.transit.model.prediction import Basis, Phase
-from services.transit.model.service_alert import Active, Cause, Effect, Informed, ServiceAlert, Words
-from services.transit.serving.feed_cache import FRESH_S, Published
+from services.transit.model.service_alert import ActivePeriod, Cause, Effect, InformedEntity, ServiceAlert, Translated
+from services.transit.serving.feed_cache import FRESH_S, FeedCache
 from services.transit.serving.gtfs_realtime import Part, message
-from services.transit.serving.snapshot import Expected, View, advanced, empty
-from services.transit.travel_times.link_times import History
+from services.transit.serving.snapshot import Expected, TransitSnapshot, empty, with_changes
+from services.transit.travel_times.link_times import TravelTimes
 from simulators.buses.operations import Buses
 from simulators.buses.roads import Conditions
 from simulators.lines import network as la_plata
@@ -56,11 +56,11 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> PreparedFeed:
     return prepared(path)
 
 
-def busy() -> View:
+def busy() -> TransitSnapshot:
     """A view with something of everything: a bus, the next trip of its block, a loop by headway, what does not come."""
     lost = outlook(CITY, "lost", SEVEN - 20, coming(CITY, "10b-0640", first=3, basis=Basis.NOT_COMING))
     place = msgspec.structs.replace(lost.place, phase=Phase.OFF_ROUTE, latitude=-34.93)
-    return advanced(
+    return with_changes(
         empty(CITY),
         [
             outlook(CITY, "ahead", SEVEN + 30, coming(CITY, "10-0700", late_s=90), coming(CITY, "10b-0740")),
@@ -79,18 +79,20 @@ def busy() -> View:
                 "3",
                 Cause.CONSTRUCTION,
                 Effect.DETOUR,
-                Words("Calle 7 cortada", "Street 7 closed"),
-                Words("Desvío por 6"),
-                (Informed(route_id="10", direction_id=1), Informed(stop_id="gone")),
-                (Active(SEVEN - 60, SEVEN + 3600),),
+                Translated("Calle 7 cortada", "Street 7 closed"),
+                Translated("Desvío por 6"),
+                (InformedEntity(route_id="10", direction_id=1), InformedEntity(stop_id="gone")),
+                (ActivePeriod(SEVEN - 60, SEVEN + 3600),),
                 "https://example.org/7",
             ),
-            ServiceAlert("4", Cause.STRIKE, Effect.NO_SERVICE, Words("Ayer"), Words(""), (), (Active(end=SEVEN),)),
+            ServiceAlert(
+                "4", Cause.STRIKE, Effect.NO_SERVICE, Translated("Ayer"), Translated(""), (), (ActivePeriod(end=SEVEN),)
+            ),
         ),
     )
 
 
-def by_trip(view: View, now: float = SEVEN) -> dict[tuple[str, str], gtfs_rt.TripUpdate]:
+def by_trip(view: TransitSnapshot, now: float = SEVEN) -> dict[tuple[str, str], gtfs_rt.TripUpdate]:
     """The trip updates by trip and start time."""
     updates = [entity.trip_update for entity in message(view, Part.TRIP_UPDATES, now).entity]
     return {(one.trip.trip_id, one.trip.start_time): one for one in updates}
@@ -159,7 +161,7 @@ def test_a_silent_vehicle_leaves_the_feeds() -> None:
 
 
 def test_a_trip_that_should_have_ended_is_told_no_more() -> None:
-    view = advanced(empty(CITY), [outlook(CITY, "7", SEVEN, coming(CITY, "10-0700", first=4))])
+    view = with_changes(empty(CITY), [outlook(CITY, "7", SEVEN, coming(CITY, "10-0700", first=4))])
     ends = CITY.journey("10-0700", MONDAY).end_at  # type: ignore[union-attr]
     assert ("10-0700", "") in by_trip(view, ends - 1)
     assert ("10-0700", "") not in by_trip(view, ends + 1)
@@ -176,7 +178,7 @@ def test_an_alert_is_told_in_both_languages_until_it_ends() -> None:
 
 
 def test_feeds_are_made_once_and_their_time_never_stands_still() -> None:
-    published, view = Published(), busy()
+    published, view = FeedCache(), busy()
     first = published.feed(Part.TRIP_UPDATES, view, SEVEN)
     assert published.feed(Part.TRIP_UPDATES, view, SEVEN + FRESH_S - 0.1) is first
     second = published.feed(Part.TRIP_UPDATES, view, SEVEN - 30)
@@ -189,20 +191,20 @@ class Followed:
     """A fleet followed through its reports, and the view of it as a mirror would have it."""
 
     fleet: Fleet
-    view: View
+    view: TransitSnapshot
     moments: list[tuple[float, Told]] = field(default_factory=list)
 
-    def take(self, report: Report) -> None:
-        self.view = advanced(self.view, [self.fleet.take(report, report.at).outlook])
+    def take(self, report: PositionReport) -> None:
+        self.view = with_changes(self.view, [self.fleet.take(report, report.at).outlook])
 
     def tell(self, now: float) -> None:
         expected = [Expected(one, now + EVERY_S) for one in self.fleet.expected(now)]
-        self.view = advanced(self.view, expected=expected)
+        self.view = with_changes(self.view, expected=expected)
         self.moments.append((now, told(self.view, now)))
 
 
 def following(city: Network) -> Followed:
-    return Followed(Fleet(city, History()), empty(city))
+    return Followed(Fleet(city, TravelTimes()), empty(city))
 
 
 def test_the_validator_finds_no_error_in_the_demo_city(tmp_path: Path) -> None:
@@ -216,7 +218,9 @@ def test_the_validator_finds_no_error_in_the_demo_city(tmp_path: Path) -> None:
         buses.advance(now)
         for bus in buses.fleet.values():
             leg = bus.leg(now)
-            city.take(Report(bus.vehicle, now, *leg.point(now), trip_id=leg.journey.trip.id if leg.journey else None))
+            city.take(
+                PositionReport(bus.vehicle, now, *leg.point(now), trip_id=leg.journey.trip.id if leg.journey else None)
+            )
         if step % 4 == 0:
             city.tell(now)
     last = gtfs_rt.FeedMessage.FromString(city.moments[-1][1][Part.TRIP_UPDATES])
@@ -246,12 +250,12 @@ def that_days(path: Path) -> None:
             archive.writestr(name, text.getvalue())
 
 
-def recorded(start: float, end: float) -> Iterator[Report]:
+def recorded(start: float, end: float) -> Iterator[PositionReport]:
     """The recorded positions between two instants, in their order."""
     with gzip.open(WMATA / "positions.csv.gz", "rt", encoding="utf-8") as file:
         every: list[dict[str, Any]] = [row for row in csv.DictReader(file) if start <= float(row["timestamp"]) < end]
     for row in sorted(every, key=lambda row: float(row["timestamp"])):
-        yield Report(
+        yield PositionReport(
             row["vehicle_id"],
             float(row["timestamp"]),
             float(row["lat"]),

@@ -12,11 +12,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from services.runtime.database import open_database
-from services.transit.model.prediction import Basis, Coming, Outlook
+from services.transit.model.prediction import Basis, TripPrediction, VehiclePrediction
 from services.transit.serving import snapshot_cache as module
 from services.transit.serving.changed_predictions import changes
 from services.transit.serving.snapshot import Health
-from services.transit.serving.snapshot_cache import Mirror, NotReadYet
+from services.transit.serving.snapshot_cache import NotReadYet, SnapshotCache
 from services.transit.timetable.versions import store
 from tests.services.web.api.transit_town import SEVEN, coming, moment, outlook
 from tests.transit_city import network
@@ -25,7 +25,7 @@ WAIT_S = 10.0
 TEN = ("10-0700", "20260302", 25200)
 
 
-def hear(transaction: Connection, one: Outlook) -> None:
+def hear(transaction: Connection, one: VehiclePrediction) -> None:
     """Write what is believed of a vehicle, as the pipeline does."""
     transaction.execute(
         text(
@@ -37,7 +37,7 @@ def hear(transaction: Connection, one: Outlook) -> None:
     )
 
 
-def expect(transaction: Connection, one: Coming, until: float) -> None:
+def expect(transaction: Connection, one: TripPrediction, until: float) -> None:
     """Write what is expected of a journey, as the pipeline does."""
     transaction.execute(
         text(
@@ -53,11 +53,11 @@ def expect(transaction: Connection, one: Coming, until: float) -> None:
     )
 
 
-def imported(database: Engine, name: str = "town") -> Mirror:
+def imported(database: Engine, name: str = "town") -> SnapshotCache:
     """A copy that has read the town's timetable."""
     with database.begin() as transaction:
         store(transaction, network(name), name, moment(SEVEN))
-    copy = Mirror(database, lambda: moment(SEVEN))
+    copy = SnapshotCache(database, lambda: moment(SEVEN))
     copy.refresh()
     return copy
 
@@ -71,7 +71,7 @@ def eventually(holds: Callable[[], bool]) -> bool:
 
 
 def test_before_the_first_copy_it_says_so_and_without_a_timetable_nothing_stops_anywhere(database: Engine) -> None:
-    copy = Mirror(database, lambda: moment(SEVEN))
+    copy = SnapshotCache(database, lambda: moment(SEVEN))
     with pytest.raises(NotReadYet):
         copy.view()
     copy.refresh()

@@ -6,30 +6,30 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.transit.model.stop_passages import Passage
-from services.transit.travel_times.link_times import History, Link, Trust
+from services.transit.model.stop_passages import LinkTraversal
+from services.transit.travel_times.link_times import LinkHistory, SourceWeights, TravelTimes
 
 ZERO = 1_772_420_400.0
 EIGHT = ZERO + 8 * 3_600
 
 
-def passage(at: float, took_s: float, planned_s: float = 75.0, early_s: float = 0.0, weekday: int = 0) -> Passage:
-    return Passage("A>B", "bus", at, took_s, planned_s, early_s, ZERO, weekday, 1_000.0)
+def passage(at: float, took_s: float, planned_s: float = 75.0, early_s: float = 0.0, weekday: int = 0) -> LinkTraversal:
+    return LinkTraversal("A>B", "bus", at, took_s, planned_s, early_s, ZERO, weekday, 1_000.0)
 
 
-def taught(*passages: Passage) -> History:
-    history = History()
+def taught(*passages: LinkTraversal) -> TravelTimes:
+    history = TravelTimes()
     for one in passages:
         history.learn(one)
     return history
 
 
-def seconds(history: History, at: float = EIGHT, planned_s: float = 75.0, weekday: int = 0) -> float:
+def seconds(history: TravelTimes, at: float = EIGHT, planned_s: float = 75.0, weekday: int = 0) -> float:
     return history.expect("A>B", planned_s, at, ZERO, weekday).seconds
 
 
 def test_where_nothing_is_known_the_timetable_speaks() -> None:
-    assert seconds(History()) == 75.0
+    assert seconds(TravelTimes()) == 75.0
 
 
 def test_the_last_buses_move_what_is_expected_and_are_counted() -> None:
@@ -61,17 +61,17 @@ def test_one_bus_that_broke_down_says_little() -> None:
 def test_a_bad_timetable_loses_its_weight() -> None:
     bad = taught(*[passage(EIGHT - 60_000 + 100 * number, 110, planned_s=50.0) for number in range(600)])
     bad.links.clear()
-    fair = History()
+    fair = TravelTimes()
     for history in (bad, fair):
         history.learn(passage(EIGHT - 300, 110))
     assert seconds(bad) > seconds(fair)
 
 
-def several(*names: str, at: float, took_s: float, days_before: int = 0) -> list[Passage]:
+def several(*names: str, at: float, took_s: float, days_before: int = 0) -> list[LinkTraversal]:
     """One bus on each link, half a minute apart."""
     begin = at - days_before * 86_400
     return [
-        Passage(name, "bus", begin + 30 * number, took_s, 75.0, 0.0, ZERO - days_before * 86_400, 0, 1_000.0)
+        LinkTraversal(name, "bus", begin + 30 * number, took_s, 75.0, 0.0, ZERO - days_before * 86_400, 0, 1_000.0)
         for number, name in enumerate(names)
     ]
 
@@ -79,7 +79,7 @@ def several(*names: str, at: float, took_s: float, days_before: int = 0) -> list
 STREETS = [f"S{number}" for number in range(40)]
 
 
-def usual_days(*days_before: int, hours: int = 3) -> list[Passage]:
+def usual_days(*days_before: int, hours: int = 3) -> list[LinkTraversal]:
     """The same quiet days on every street, a bus each ten minutes, 80 s a link; the oldest first."""
     return [
         one
@@ -107,7 +107,7 @@ def test_where_every_day_is_like_the_others_nothing_is_slower() -> None:
 
 def test_recent_buses_count_the_more_the_longer_a_link_stays_slow() -> None:
     """Jams that hold on teach that recent buses speak for the next one; single slow buses teach that they do not."""
-    lasting, passing = History(), History()
+    lasting, passing = TravelTimes(), TravelTimes()
     for number in range(600):
         at = EIGHT - 90_000 + 120 * number
         lasting.learn(passage(at, 120.0 if number // 30 % 2 else 60.0))
@@ -121,10 +121,10 @@ def test_what_an_earlier_version_kept_is_still_read() -> None:
         b'{"planned":[3000,0.2],"drift":[3000,0.01],"pair":[3000,0.1],'
         b'"pairs":[[3000,0.1],[3000,0.1],[3000,0.1],[9,0.1]],"pace":[80,20]}'
     )
-    trust = msgspec.json.decode(kept, type=Trust)
+    trust = msgspec.json.decode(kept, type=SourceWeights)
     assert trust.planned.value == 0.2
     assert trust.pace.share(0.0, 1.0) > 0.2
-    history = History()
+    history = TravelTimes()
     history.restore([], trust)
     assert history.slower(EIGHT, 0.0) == 1.0
 
@@ -154,12 +154,12 @@ def test_a_link_is_believed_to_hold_early_buses_only_where_it_is_seen_beyond_dou
 
 def test_what_timetable_and_past_both_miss_is_the_noise_of_the_single_bus() -> None:
     """On links whose timetable is off by a third and whose buses scatter by a tenth, both are told apart."""
-    chance, history = Random(5), History()
+    chance, history = Random(5), TravelTimes()
     for number in range(4_000):
         street = number % 40
         planned_s = 100.0 if street % 2 else 60.0
         history.learn(
-            Passage(
+            LinkTraversal(
                 f"S{street}", "bus", EIGHT - 40_000 + 10 * number, chance.gauss(80, 10), planned_s, 0.0, ZERO, 0, 1e3
             )
         )
@@ -171,9 +171,11 @@ def test_what_timetable_and_past_both_miss_is_the_noise_of_the_single_bus() -> N
 def test_links_and_trust_go_on_after_a_restart() -> None:
     history = taught(passage(EIGHT - 600, 110, early_s=100.0), passage(EIGHT, 112))
     history.learn_departure("A>B", 8 * 3_600, 45.0)
-    links = [(name, msgspec.json.decode(msgspec.json.encode(link), type=Link)) for name, link in history.changed()]
-    trust = msgspec.json.decode(msgspec.json.encode(history.trust), type=Trust)
-    again = History()
+    links = [
+        (name, msgspec.json.decode(msgspec.json.encode(link), type=LinkHistory)) for name, link in history.changed()
+    ]
+    trust = msgspec.json.decode(msgspec.json.encode(history.trust), type=SourceWeights)
+    again = TravelTimes()
     again.restore(links, trust)
     assert seconds(again) == seconds(history)
     assert again.late_s("A>B", 8 * 3_600, -300) == history.late_s("A>B", 8 * 3_600, -300)
@@ -195,7 +197,7 @@ def test_what_is_unlearnt_leaves_nothing_behind(passages: list[tuple[int, float,
 
 
 def test_what_faded_leaves_no_more_than_there_is() -> None:
-    history = History()
+    history = TravelTimes()
     lessons = [history.learn(passage(EIGHT + number, 500, early_s=400.0)) for number in range(200)]
     for lesson in lessons:
         history.unlearn(lesson)

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.transit.travel_times.network_delay import FADES_S, Tide
+from services.transit.travel_times.network_delay import FADES_S, NetworkDelay
 
 SEVEN = 1_772_445_600.0
 
 
-def risen(*, missed: float, mass: float = 50.0, links: int = 200) -> Tide:
-    tide = Tide()
+def risen(*, missed: float, mass: float = 50.0, links: int = 200) -> NetworkDelay:
+    tide = NetworkDelay()
     for number in range(links):
         tide.take(SEVEN + number, 100.0, missed, mass)
     return tide
@@ -34,7 +34,7 @@ def test_links_of_which_nothing_is_known_tell_nothing_of_the_day() -> None:
 
 def test_a_late_report_counts_by_when_it_happened() -> None:
     """As if it had come in time."""
-    late, in_time = Tide(), Tide()
+    late, in_time = NetworkDelay(), NetworkDelay()
     late.take(SEVEN + 600, 100.0, 0.1, 50.0)
     late.take(SEVEN, 100.0, 0.5, 50.0)
     in_time.take(SEVEN, 100.0, 0.5, 50.0)
@@ -54,7 +54,7 @@ def test_a_late_report_counts_by_when_it_happened() -> None:
 def test_it_is_never_higher_or_lower_than_what_was_seen(
     passages: list[tuple[float, float, float, float]], at: float
 ) -> None:
-    tide = Tide()
+    tide = NetworkDelay()
     for after_s, expected_s, missed, mass in passages:
         tide.take(SEVEN + after_s, expected_s, missed, mass)
     seen = [missed for _, _, missed, _ in passages]

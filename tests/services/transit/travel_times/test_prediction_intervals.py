@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.transit.travel_times import terminal_departures
-from services.transit.travel_times.prediction_intervals import Spread
+from services.transit.travel_times.prediction_intervals import PredictionIntervals
 
 
 def test_quantiles_settle_where_the_shares_are_right() -> None:
-    chance, spread = Random(7), Spread()
+    chance, spread = Random(7), PredictionIntervals()
     for _ in range(20_000):
         spread.take(600.0, chance.gauss(0.3, 2.0))
     p10, rider, p50, p90 = next(spread.along([600.0], 0.0))
@@ -22,16 +22,16 @@ def test_quantiles_settle_where_the_shares_are_right() -> None:
 
 
 def test_what_is_learnt_of_a_near_horizon_leaves_a_far_one_alone() -> None:
-    spread = Spread()
+    spread = PredictionIntervals()
     for _ in range(1_000):
         spread.take(60.0, 5.0)
     near, far = spread.along([60.0, 1_800.0], 0.0)
     assert near[3] > far[3]
-    assert far == next(Spread().along([1_800.0], 0.0))
+    assert far == next(PredictionIntervals().along([1_800.0], 0.0))
 
 
 def test_the_middle_moves_a_tenth_as_fast_as_the_edges() -> None:
-    spread = Spread()
+    spread = PredictionIntervals()
     before = next(spread.along([600.0], 0.0))
     for _ in range(40):
         spread.take(600.0, 5.0)
@@ -41,12 +41,12 @@ def test_the_middle_moves_a_tenth_as_fast_as_the_edges() -> None:
 
 def test_what_an_earlier_version_kept_of_widths_is_still_read() -> None:
     kept = b'{"knots":[' + b",".join([b"[7,[-1.5,-0.5,2.0]]"] * 8) + b"]}"
-    assert next(msgspec.json.decode(kept, type=Spread).along([600.0], 0.0)) == (-1.5, -0.5, 0.0, 2.0)
+    assert next(msgspec.json.decode(kept, type=PredictionIntervals).along([600.0], 0.0)) == (-1.5, -0.5, 0.0, 2.0)
 
 
 @given(st.lists(st.tuples(st.floats(-100, 5_000), st.floats(-1e6, 1e6)), max_size=200), st.floats(-100, 9_000))
 def test_quantiles_keep_their_order_whatever_comes_true(errors: list[tuple[float, float]], horizon_s: float) -> None:
-    spread = Spread()
+    spread = PredictionIntervals()
     for ahead_s, ratio in errors:
         spread.take(ahead_s, ratio)
     p10, rider, _, p90 = next(spread.along([horizon_s], 0.0))

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from services.transit.model.prediction import Phase, Place
+from services.transit.model.prediction import MatchedPosition, Phase
 from services.transit.travel_times.stalled_vehicles import UNHEARD_S, UNMOVED_S, given_up, idle, lapsed
 from tests.transit_city import LOOP, MONDAY, OUT, at, network
 
@@ -16,9 +16,9 @@ START = JOURNEY.start_at
 
 def place(
     after_s: float, along_m: float, paused_s: float, phase: Phase = Phase.IN_PROGRESS, probability: float = 1.0
-) -> Place:
+) -> MatchedPosition:
     claim = ("10-0600", "20260302", 21_600, OUT)
-    return Place(phase, START + after_s, -34.92, -57.95, *claim, along_m, probability, paused_s=paused_s)
+    return MatchedPosition(phase, START + after_s, -34.92, -57.95, *claim, along_m, probability, paused_s=paused_s)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,9 @@ def test_who_gets_nowhere_for_long_is_given_up_but_for_a_reason(
 def test_where_only_a_headway_is_promised_nobody_is_ahead_of_a_plan() -> None:
     loop = CITY.journey("20", MONDAY, 21_600)
     assert loop is not None
-    where = Place(Phase.IN_PROGRESS, loop.start_at, -34.92, -57.95, *loop.key, LOOP, 600.0, 1.0, paused_s=600.0)
+    where = MatchedPosition(
+        Phase.IN_PROGRESS, loop.start_at, -34.92, -57.95, *loop.key, LOOP, 600.0, 1.0, paused_s=600.0
+    )
     assert given_up(loop, CITY.patterns[LOOP], where, where.at)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine
 
 from services.runtime.clock import wall_clock
 from services.runtime.settings import Settings
-from services.transit.model.service_alert import Cause, Effect, Informed, Words
+from services.transit.model.service_alert import Cause, Effect, InformedEntity, Translated
 from services.transit.serving import service_alert_actions
 from services.transit.timetable.versions import store
 from services.web.access import operator, public
@@ -143,8 +143,8 @@ def test_every_answer_fits_its_description(city: City) -> None:
     city.send(9, None)
     with city.database.begin() as transaction:
         store(transaction, network(), "town", NOON)
-        words = Words("Calle 7 cortada")
-        told_of = (Informed(route_id="10"),)
+        words = Translated("Calle 7 cortada")
+        told_of = (InformedEntity(route_id="10"),)
         drafted = service_alert_actions.Draft(Cause.CONSTRUCTION, Effect.DETOUR, words, words, told_of)
         assert service_alert_actions.draft(transaction, drafted, operator="ana", now=NOON) == 1
     until_there(city, "/transit/stops/T1")

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from services.transit.model.prediction import Basis
 from services.transit.model.service_alert import Cause
-from services.transit.model.stop_index import StopsNear
+from services.transit.model.stop_index import StopIndex
 from services.transit.serving.service_alert_queries import in_force
 from services.web.api.transit.arrivals import StopArrivals, TripProgress
 from services.web.api.transit.stops_and_vehicles import Vehicles
@@ -205,8 +205,8 @@ def test_a_flooded_stream_is_told_at_the_stops_beside_it(city: City) -> None:
     plain = network()
     beside = replace(plain, stops={**plain.stops, "beside": replace(plain.stops["T1"], id="beside", point=here)})
     with city.database.connect() as connection:
-        alerts = in_force(connection, StopsNear(beside))
-        assert in_force(connection, StopsNear(plain)) == ()
+        alerts = in_force(connection, StopIndex(beside))
+        assert in_force(connection, StopIndex(plain)) == ()
     assert [(one.cause, [whom.stop_id for whom in one.informed]) for one in alerts] == [(Cause.WEATHER, ["beside"])]
     assert gauge["name"] in alerts[0].header.es
 

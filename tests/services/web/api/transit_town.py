@@ -14,8 +14,8 @@ from models.geo import point_at
 from models.network import Network, midnight_at
 from services.runtime.database import open_database
 from services.runtime.settings import Settings
-from services.transit.model.prediction import Basis, Coming, Outlook, Phase, Place
-from services.transit.serving.snapshot_cache import Mirror
+from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction, VehiclePrediction
+from services.transit.serving.snapshot_cache import SnapshotCache
 from services.transit.timetable.versions import store
 from services.web.access import add_operator
 from services.web.app import create_app
@@ -39,7 +39,7 @@ class Town:
     database: Engine
     clock: Clock
     client: httpx.Client
-    mirror: Mirror
+    mirror: SnapshotCache
     token: str
 
     @property
@@ -58,7 +58,7 @@ class Town:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def hear(self, outlook: Outlook) -> None:
+    def hear(self, outlook: VehiclePrediction) -> None:
         """Write what is believed of a vehicle, and let the server read it."""
         with self.database.begin() as transaction:
             transaction.execute(
@@ -76,7 +76,7 @@ class Town:
             )
         self.mirror.refresh()
 
-    def expect(self, coming: Coming, until: float) -> None:
+    def expect(self, coming: TripPrediction, until: float) -> None:
         """Write what is expected of a journey no vehicle makes, and let the server read it."""
         with self.database.begin() as transaction:
             transaction.execute(
@@ -108,14 +108,14 @@ def coming(
     start_s: int | None = None,
     buses: int = 0,
     reason: str = "",
-) -> Coming:
+) -> TripPrediction:
     """A journey that keeps its times, but for being late by so much from its position `first` on."""
     trip = city.trips[trip_id]
     journey = city.journey(trip_id, day, start_s)
     assert journey is not None
     positions = range(first, len(city.patterns[trip.pattern].stop_ids))
     p50 = tuple(journey.arrival_at(at) + late_s for at in positions)
-    return Coming(
+    return TripPrediction(
         trip_id,
         f"{day:%Y%m%d}",
         journey.start_s,
@@ -132,11 +132,13 @@ def coming(
     )
 
 
-def outlook(city: Network, vehicle: str, at: float, *journeys: Coming, along_m: float = 0.0) -> Outlook:
+def outlook(
+    city: Network, vehicle: str, at: float, *journeys: TripPrediction, along_m: float = 0.0
+) -> VehiclePrediction:
     """A vehicle on the first of these journeys, so far along its shape, heard at that instant."""
     present = journeys[0]
     shape = city.patterns[present.pattern].shape
-    place = Place(
+    place = MatchedPosition(
         Phase.IN_PROGRESS,
         at,
         *point_at(shape.points, shape.along_m, along_m),
@@ -147,7 +149,7 @@ def outlook(city: Network, vehicle: str, at: float, *journeys: Coming, along_m: 
         along_m,
         0.95,
     )
-    return Outlook(vehicle, city.version, place, journeys, speed_ms=6.0, bearing_deg=90.0, occupancy=30)
+    return VehiclePrediction(vehicle, city.version, place, journeys, speed_ms=6.0, bearing_deg=90.0, occupancy=30)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import pytest
 from onebusaway import OnebusawaySDK
 
 from models.network import Network
-from services.transit.model.prediction import Basis, Coming, Outlook
+from services.transit.model.prediction import Basis, TripPrediction, VehiclePrediction
 from tests.databases import open_copy
 from tests.services.web.api.transit_town import SEVEN, Town, coming, outlook, town_on
 from tests.transit_city import SHORT
@@ -21,7 +21,7 @@ CLOSED = {
 }
 
 
-def buses(city: Network) -> tuple[Outlook, ...]:
+def buses(city: Network) -> tuple[VehiclePrediction, ...]:
     """`late`, followed by its block's trip back; `recent` near its second stop; `silent`, for seven minutes."""
     back = coming(city, "10b-0720", late_s=90)
     late = coming(city, "10-0640", first=4, late_s=1_020)
@@ -34,7 +34,7 @@ def buses(city: Network) -> tuple[Outlook, ...]:
     )
 
 
-def lost(city: Network) -> Coming:
+def lost(city: Network) -> TripPrediction:
     """The short turn at ten past, which no bus makes."""
     assert city.trips["10s-0710"].pattern == SHORT
     return coming(city, "10s-0710", basis=Basis.NOT_COMING, reason="no_vehicle")

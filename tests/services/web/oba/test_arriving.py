@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.geo import point_at
-from services.transit.model.prediction import Basis, Coming, Outlook, Phase, Place
+from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction, VehiclePrediction
 from services.transit.serving import departure_board
-from services.transit.serving.snapshot import Expected, View, advanced, empty
+from services.transit.serving.snapshot import Expected, TransitSnapshot, empty, with_changes
 from services.web.oba.elements.arrival import Telling
 from services.web.oba.elements.index import Index
 from services.web.oba.elements.references import Referred
@@ -24,7 +24,7 @@ GONE = (Basis.NOT_COMING, Basis.SCHEDULE)
 
 
 @st.composite
-def journeys(draw: st.DrawFn, *, bases: tuple[Basis, ...] = tuple(Basis)) -> Coming:
+def journeys(draw: st.DrawFn, *, bases: tuple[Basis, ...] = tuple(Basis)) -> TripPrediction:
     """What one journey's stops may be told, from any of them on."""
     trip_id = draw(st.sampled_from(TRIPS))
     start_s = 6 * 3600 + 600 * draw(st.integers(0, 9)) if trip_id == "20" else None
@@ -38,16 +38,16 @@ def journeys(draw: st.DrawFn, *, bases: tuple[Basis, ...] = tuple(Basis)) -> Com
 
 
 @st.composite
-def outlooks(draw: st.DrawFn) -> Outlook:
+def outlooks(draw: st.DrawFn) -> VehiclePrediction:
     """A vehicle on one of its journeys, on none, or on one that is not among those it is told to make."""
     made = tuple(draw(st.lists(journeys(), max_size=3)))
     place = draw(st.sampled_from([*made, None])) or draw(st.sampled_from([None, draw(journeys())]))
     along_m = draw(st.floats(-50, 5_000))
     shape = CITY.patterns[place.pattern if place else 0].shape
-    return Outlook(
+    return VehiclePrediction(
         draw(st.sampled_from(["one", "two", "three"])),
         draw(st.sampled_from([CITY.version, CITY.version, "another"])),
-        Place(
+        MatchedPosition(
             draw(st.sampled_from(Phase)),
             SEVEN - draw(st.integers(-5, 900)),
             *point_at(shape.points, shape.along_m, along_m),
@@ -64,15 +64,15 @@ def outlooks(draw: st.DrawFn) -> Outlook:
 
 
 @st.composite
-def views(draw: st.DrawFn) -> View:
+def views(draw: st.DrawFn) -> TransitSnapshot:
     """A city with some of all that."""
     expected = [Expected(one, SEVEN + 60) for one in draw(st.lists(journeys(bases=GONE), max_size=3))]
-    return advanced(empty(CITY), draw(st.lists(outlooks(), max_size=4)), expected)
+    return with_changes(empty(CITY), draw(st.lists(outlooks(), max_size=4)), expected)
 
 
 @settings(max_examples=150, deadline=None)
 @given(view=views(), stop_id=st.sampled_from(sorted(CITY.stops)))
-def test_every_arrival_is_told_without_contradiction(view: View, stop_id: str) -> None:
+def test_every_arrival_is_told_without_contradiction(view: TransitSnapshot, stop_id: str) -> None:
     referred = Referred(INDEX)
     telling = Telling(INDEX, view, referred, SEVEN)
     found = departure_board.arrivals(view, stop_id, SEVEN, 300, 3_600)
@@ -103,17 +103,19 @@ def numbers(value: Any) -> list[float]:
 
 def test_a_bus_that_waits_for_its_trip_stands_at_its_first_stop() -> None:
     out, back = coming(CITY, "10-0640", first=5), coming(CITY, "10b-0720", late_s=60)
-    waiting = Outlook(
-        "bus", CITY.version, Place(Phase.LAYOVER, SEVEN - 5, -34.92, -57.95, "", "", 0, -1, 0.0, 0.9), (back,)
+    waiting = VehiclePrediction(
+        "bus", CITY.version, MatchedPosition(Phase.LAYOVER, SEVEN - 5, -34.92, -57.95, "", "", 0, -1, 0.0, 0.9), (back,)
     )
-    arriving = Outlook(
+    arriving = VehiclePrediction(
         "bus",
         CITY.version,
-        Place(Phase.IN_PROGRESS, SEVEN - 5, -34.92, -57.95, out.trip_id, out.service_date, out.start_s, 0, 1_900, 0.9),
+        MatchedPosition(
+            Phase.IN_PROGRESS, SEVEN - 5, -34.92, -57.95, out.trip_id, out.service_date, out.start_s, 0, 1_900, 0.9
+        ),
         (out, back),
     )
     for outlook, trip, left in ((waiting, "muni_10b-0720", 2), (arriving, "muni_10-0640", 3)):
-        view = advanced(empty(CITY), [outlook])
+        view = with_changes(empty(CITY), [outlook])
         (one,) = (one for one in departure_board.arrivals(view, "R4", SEVEN, 0, 3_600) if one.vehicle)
         told = Telling(INDEX, view, Referred(INDEX), SEVEN).arrival(one)
         assert (told.trip_status.active_trip_id, told.number_of_stops_away) == (trip, left)

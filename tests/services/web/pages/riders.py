@@ -13,7 +13,7 @@ from sqlalchemy import Engine, delete, insert
 from models.network import Journey, Network
 from models.tables.vehicles import expected_journeys, vehicle_outlooks
 from services.runtime.settings import Settings
-from services.transit.model.prediction import Basis, Coming, Outlook, Phase, Place
+from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction, VehiclePrediction
 from services.transit.timetable.versions import store
 from services.web.app import create_app
 from tests.services.web.pages.site import Site
@@ -63,8 +63,8 @@ class Town:
         """A bus makes a journey, so late, heard at that instant."""
         coming = expectation(self.network, journey, heard_at, late_s, **more)
         claim = (*journey.key, journey.trip.pattern)
-        place = Place(Phase.IN_PROGRESS, heard_at, -34.92, -57.95, *claim, 0.0, 0.9)
-        outlook = Outlook(vehicle, self.network.version, place, (coming,))
+        place = MatchedPosition(Phase.IN_PROGRESS, heard_at, -34.92, -57.95, *claim, 0.0, 0.9)
+        outlook = VehiclePrediction(vehicle, self.network.version, place, (coming,))
         row = {
             "vehicle": vehicle,
             "observed_at": datetime.fromtimestamp(heard_at, UTC),
@@ -93,13 +93,13 @@ class Town:
 
 def expectation(
     network: Network, journey: Journey, now: float, late_s: float, *, basis: Basis = Basis.LIVE, **more: Any
-) -> Coming:
+) -> TripPrediction:
     """A journey that keeps its times, but for being so late, from its next stop on; surer the nearer."""
     positions = range(len(network.patterns[journey.trip.pattern].stop_ids))
     first = next((at for at in positions if journey.departure_at(at) + late_s >= now), positions[-1])
     p50 = [journey.arrival_at(at) + late_s for at in positions[first:]]
     spread = [15 + 0.1 * max(0.0, at - now) for at in p50]
-    return Coming(
+    return TripPrediction(
         *journey.key,
         journey.trip.pattern,
         first,

@@ -14,11 +14,11 @@ from models.alert import NAR
 from models.tables.rider_reports import rider_reports
 from models.tables.service_alerts import service_alerts
 from models.tables.vehicles import estimate_scores
-from services.transit.fleet.accuracy_counts import tallied
-from services.transit.fleet.fleet import Score
+from services.transit.fleet.accuracy_counts import count_by_key
+from services.transit.fleet.fleet import ScoredPrediction
 from services.transit.model.prediction import Basis
 from services.transit.rider.gsm7 import septets
-from services.transit.serving.snapshot import blinded
+from services.transit.serving.snapshot import marked_stale
 from services.web.pages.transit.rendering import HEAD_BYTES, MOST_BYTES
 from simulators import lines
 from tests.databases import open_copy
@@ -218,7 +218,7 @@ def test_with_the_database_away_the_board_is_told_from_memory(city: Town) -> Non
         finally:
             connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
     mirror = city.app.state.context.mirror
-    mirror._view = blinded(mirror.view())
+    mirror._view = marked_stale(mirror.view())
     assert "No podemos leer los datos de los micros" in city.site.page(f"/p/{STOP}").text
     assert "No podemos leer" in city.site.page(f"/cartel/{STOP}").text
 
@@ -291,12 +291,12 @@ def estimated(city: Town, day: date, error_s: float, count: int = 40, route_id: 
     """So many estimates of a line came true on a day, at every horizon alike, each so wrong."""
     noon = datetime(day.year, day.month, day.day, 15, tzinfo=UTC).timestamp()
     scores = [
-        Score(route_id, noon, at, at, error_s, error_s + 40, inside=number % 5 > 0)
+        ScoredPrediction(route_id, noon, at, at, error_s, error_s + 40, inside=number % 5 > 0)
         for at in (60, 300, 500, 800, 1500)
         for number in range(count)
     ]
     columns = [column.name for column in estimate_scores.columns]
-    rows = [dict(zip(columns, row, strict=True)) for row in tallied(scores, city.network.zone)]
+    rows = [dict(zip(columns, row, strict=True)) for row in count_by_key(scores, city.network.zone)]
     with city.engine.begin() as transaction:
         transaction.execute(insert(estimate_scores), rows)
 
