@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from services.commands import COMMANDS
-from services.runtime.settings import Settings, SettingsTrouble
+from services.runtime.settings import Settings, SettingsError
 
 
 def parser(wanted: str | None = None) -> argparse.ArgumentParser:
@@ -29,7 +29,7 @@ def main(words: list[str] | None = None) -> int:
     arguments = parser(words[0] if words else None).parse_args(words)
     try:
         status: int = arguments.run(arguments)
-    except SettingsTrouble as trouble:
+    except SettingsError as trouble:
         return _refuse(str(trouble), 2)
     except ValidationError as trouble:
         if trouble.title != Settings.__name__:

@@ -8,7 +8,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from alerts.delivery.live_events import announce
 from models.tables import alert_actions, alerts
-from services.runtime.problem import NotFound, Refusal
+from services.runtime.problem import HttpProblem, NotFound
 
 LONGEST_NOTE = 2_000
 
@@ -17,29 +17,29 @@ class NoSuchAlert(NotFound):
     """No hay una alerta con ese número. / There is no alert of that number."""
 
 
-class AlertAlreadyClosed(Refusal):
+class AlertAlreadyClosed(HttpProblem):
     """Esta alerta ya se cerró; si hay otra, está en la lista. / This alert was closed earlier."""
 
     status = 409
 
 
-class AlertAlreadyAcknowledged(Refusal):
+class AlertAlreadyAcknowledged(HttpProblem):
     """Otra persona ya tomó esta alerta. / This alert was acknowledged earlier."""
 
     status = 409
 
 
-class AlertChanged(Refusal):
+class AlertChanged(HttpProblem):
     """La alerta cambió desde que la viste: mirala de nuevo. / The alert changed since you saw it: look again."""
 
     status = 409
 
 
-class UnwritableNote(Refusal):
+class UnwritableNote(HttpProblem):
     """La nota tiene caracteres que no se pueden guardar. / The note holds characters that cannot be kept."""
 
 
-class AlertStillHeld(Refusal):
+class AlertStillHeld(HttpProblem):
     """La regla todavía mantiene esta alerta; se cierra cuando ceda. / Its rule still holds this alert."""
 
     status = 409

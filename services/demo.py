@@ -23,10 +23,10 @@ from models.migrations import upgrade
 from models.network import Network
 from services.city.load import load
 from services.city.seed import LA_PLATA, read_seed
-from services.embedded.child_process import end_child, spawn
-from services.opening import DEMO_LOCK
+from services.embedded.child_process import start_supervised, stop_child
+from services.opening import DEMO_LOCK_FILE
 from services.runtime.clock import FasterClock, wall_clock
-from services.runtime.settings import SettingsTrouble
+from services.runtime.settings import SettingsError
 from services.web.access import ensure_first_operator
 
 PARTS = ("pipeline", "notifier", "api", "simulate")
@@ -45,13 +45,13 @@ RESTART_S = 2.0
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold the folder. Raises SettingsTrouble where another demo does; a killed one's hold ended with it."""
+    """Hold the folder. Raises SettingsError where another demo does; a killed one's hold ended with it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / DEMO_LOCK).open("a+") as file:
+    with (folder / DEMO_LOCK_FILE).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise SettingsTrouble(
+            raise SettingsError(
                 f"ya hay una demo en {folder}: frenala con Ctrl-C o usá otra carpeta, VIGIA_DATA_DIR=otra make demo"
                 f" / another demo runs in {folder}: stop it, or name another folder"
             ) from None
@@ -70,8 +70,8 @@ def resumed_clock(folder: Path, start: datetime, factor: float) -> FasterClock:
 
 
 def tell_time(folder: Path, clock: FasterClock) -> None:
-    """Let every other command in this folder go by the same time: `services.opening.demo_time`."""
-    (folder / DEMO_LOCK).write_text(str(clock))
+    """Let every other command in this folder go by the same time: `services.opening.demo_clock_setting`."""
+    (folder / DEMO_LOCK_FILE).write_text(str(clock))
 
 
 def note_time(folder: Path, now: datetime) -> None:
@@ -134,7 +134,7 @@ class Parts:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
         for process in self.running.values():
-            end_child(process, signal.SIGTERM)
+            stop_child(process, signal.SIGTERM)
 
     def import_timetable(self) -> None:
         """Put the buses' timetable in force, beside everything else; once."""
@@ -153,7 +153,7 @@ class Parts:
         program = [sys.executable, "-m", "services", name, *words.get(name, [])]
         log_file = self.folder / f"{name}.log"
         # Nothing is lost by a kill, while one that says goodbye to a broker that died too would wait for it.
-        self.running[name] = spawn(program, log_file, os.geteuid(), signal.SIGKILL, self.environment)
+        self.running[name] = start_supervised(program, log_file, os.geteuid(), signal.SIGKILL, self.environment)
         self.started_s[name] = monotonic()
 
 

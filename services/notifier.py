@@ -18,9 +18,9 @@ from alerts.delivery.channels import WEBHOOK, Outcome, Refused, Retry, Sent, pos
 from alerts.delivery.live_events import announce
 from alerts.transition_log import CONSOLE
 from models.rows import driver
-from services.runtime.clock import Clock, Every
-from services.runtime.heartbeat import beat
-from services.runtime.retry import outlast
+from services.runtime.clock import Clock, PeriodicTimer
+from services.runtime.heartbeat import write_heartbeat
+from services.runtime.retry import retry_while_unavailable
 
 log = logging.getLogger(__name__)
 
@@ -116,13 +116,15 @@ class Notifier:
 
     def run(self, stop: threading.Event) -> None:
         """Drain until told to stop, outlasting a lost database."""
-        started_at, heartbeat = self.clock(), Every(HEARTBEAT_S)
+        started_at, heartbeat = self.clock(), PeriodicTimer(HEARTBEAT_S)
         while not stop.is_set():
             told = self.sent
-            if not outlast(self.drain, stop):
+            if not retry_while_unavailable(self.drain, stop):
                 return
             if heartbeat.due():
-                outlast(partial(beat, self.database, NAME, started_at, self.clock(), {"sent": self.sent}), stop)
+                retry_while_unavailable(
+                    partial(write_heartbeat, self.database, NAME, started_at, self.clock(), {"sent": self.sent}), stop
+                )
             if told == self.sent:
                 stop.wait(IDLE_S)
 

@@ -12,10 +12,10 @@ from models.migrations import upgrade
 from services.embedded.servers import embedded_broker, embedded_postgres
 from services.runtime.clock import Clock, parse_clock, wall_clock
 from services.runtime.database import open_database
-from services.runtime.retry import outlast
-from services.runtime.settings import Settings, SettingsTrouble
+from services.runtime.retry import retry_while_unavailable
+from services.runtime.settings import Settings, SettingsError
 
-DEMO_LOCK = "demo.lock"
+DEMO_LOCK_FILE = "demo.lock"
 
 
 @contextmanager
@@ -57,35 +57,33 @@ def migrated_database(
             if stop is None:
                 migrate()
             else:
-                outlast(migrate, stop)
+                retry_while_unavailable(migrate, stop)
             yield database
         finally:
             database.dispose()
 
 
-def clock_of(settings: Settings) -> Clock:
+def configured_clock(settings: Settings) -> Clock:
     """The time everything runs by: real, or simulated where VIGIA_CLOCK says so or a demo runs in the data folder.
 
-    Raises SettingsTrouble where a simulated time would meet a real city's database or broker.
+    Raises SettingsError where a simulated time would meet a real city's database or broker.
     """
     embedded = settings.database_url is None and settings.mqtt_url is None
     if not settings.clock:
-        words = demo_time(settings.data_dir) if embedded else ""
+        words = demo_clock_setting(settings.data_dir) if embedded else ""
         return parse_clock(words) if words else wall_clock
     if not embedded:
-        raise SettingsTrouble(
-            "VIGIA_CLOCK is for the embedded parts: unset it, or VIGIA_DATABASE_URL and VIGIA_MQTT_URL"
-        )
+        raise SettingsError("VIGIA_CLOCK is for the embedded parts: unset it, or VIGIA_DATABASE_URL and VIGIA_MQTT_URL")
     return parse_clock(settings.clock)
 
 
-def demo_time(folder: Path) -> str:
+def demo_clock_setting(folder: Path) -> str:
     """The simulated time that the demo running in this folder goes by, as VIGIA_CLOCK says it; empty where none runs.
 
     A demo holds its lock file and writes its time there; what one that was killed left behind is held by nobody.
     """
     try:
-        with (folder / DEMO_LOCK).open() as file:
+        with (folder / DEMO_LOCK_FILE).open() as file:
             words = file.read()
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

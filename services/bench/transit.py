@@ -25,7 +25,7 @@ from services.bench.requests import Answered, ask
 from services.embedded.child_process import free_port
 from services.embedded.servers import embedded_postgres
 from services.pipeline.road import Pipeline
-from services.runtime.clock import Every, wall_clock
+from services.runtime.clock import PeriodicTimer, wall_clock
 from services.runtime.database import open_database
 from services.transit.fleet.follower import TICK_S, FleetUpdater
 from services.transit.timetable import versions
@@ -115,7 +115,7 @@ def _carry(town: Town, *, warm: int, rounds: int) -> Carried:
     buses, moment = town.buses, [town.now]
     pipeline = Pipeline(town.database, lambda: moment[0], Lane.BULK, buses=FleetUpdater())
     spent_s = cpu_s = 0.0
-    tick = Every(TICK_S)
+    tick = PeriodicTimer(TICK_S)
     for number in range(warm + rounds):
         at = town.now - timedelta(seconds=PERIOD_S * (warm + rounds - 1 - number))
         batches = list(_batches(buses, at))

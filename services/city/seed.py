@@ -45,7 +45,7 @@ class Seed:
     rules: tuple[Rule, ...]
 
 
-class SeedTrouble(Exception):
+class SeedError(Exception):
     """A seed that cannot be used. One line for each thing wrong, naming the file and the line or key."""
 
     def __init__(self, troubles: Iterable[str]) -> None:
@@ -57,7 +57,7 @@ class SeedTrouble(Exception):
 
 
 def read_seed(folder: Path) -> Seed:
-    """The seed in `folder`. Raises SeedTrouble with everything that is wrong in the first file that has faults."""
+    """The seed in `folder`. Raises SeedError with everything that is wrong in the first file that has faults."""
     file = _parsed(CityFile, CITY_FILE, _toml(folder / CITY_FILE))
     basins = _basins(_parsed(BasinsFile, BASINS_FILE, _geojson(folder / BASINS_FILE)))
     _refuse(reference_troubles(file, basins))
@@ -83,24 +83,24 @@ def read_seed(folder: Path) -> Seed:
 def _bytes(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise SeedTrouble([f"{path.name}: larger than {MAX_FILE_BYTES} bytes"])
+            raise SeedError([f"{path.name}: larger than {MAX_FILE_BYTES} bytes"])
         return path.read_bytes()
     except OSError as error:
-        raise SeedTrouble([f"{path}: {error.strerror}"]) from error
+        raise SeedError([f"{path}: {error.strerror}"]) from error
 
 
 def _toml(path: Path) -> object:
     try:
         return tomllib.loads(_bytes(path).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SeedTrouble([f"{path.name}: {error}"]) from error
+        raise SeedError([f"{path.name}: {error}"]) from error
 
 
 def _geojson(path: Path) -> object:
     try:
         return json.loads(_bytes(path))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise SeedTrouble([f"{path.name}: {error}"]) from error
+        raise SeedError([f"{path.name}: {error}"]) from error
 
 
 File = TypeVar("File", bound=BaseModel)
@@ -111,7 +111,7 @@ def _parsed(model: type[File], name: str, content: object) -> File:
         return model.model_validate(content)
     except ValidationError as error:
         troubles = [f"{name}: {_where(item['loc'], content)}: {item['msg']}" for item in error.errors()]
-        raise SeedTrouble(troubles) from error
+        raise SeedError(troubles) from error
 
 
 def _where(location: tuple[int | str, ...], content: object) -> str:
@@ -145,7 +145,7 @@ def _id_of(content: object) -> str | None:
 
 def _refuse(troubles: Iterable[str]) -> None:
     if found := list(troubles):
-        raise SeedTrouble(found)
+        raise SeedError(found)
 
 
 # ---------------------------------------------------------------- into values
@@ -155,7 +155,7 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        raise SeedTrouble([f"{CITY_FILE}: city zone: no time zone {name!r} on this machine"]) from error
+        raise SeedError([f"{CITY_FILE}: city zone: no time zone {name!r} on this machine"]) from error
 
 
 def _basins(file: BasinsFile) -> tuple[Basin, ...]:
@@ -178,7 +178,7 @@ def _outlines(feature: Feature) -> tuple[Outline, ...]:
         case MultiPolygon(coordinates=polygons):
             outer = tuple(rings[0] for rings in polygons)
     if any(ring[0] != ring[-1] for ring in outer):
-        raise SeedTrouble([f"{BASINS_FILE}: basin {feature.properties.id}: a ring must end where it began"])
+        raise SeedError([f"{BASINS_FILE}: basin {feature.properties.id}: a ring must end where it began"])
     return outer
 
 
@@ -196,7 +196,7 @@ def _streets(file: CityFile) -> dict[str, Street]:
 
 def _window(street: str, window: WindowItem) -> LimitWindow:
     if window.start >= window.end:
-        raise SeedTrouble([f"{CITY_FILE}: street {street} windows: {window.start} is not before {window.end}"])
+        raise SeedError([f"{CITY_FILE}: street {street} windows: {window.start} is not before {window.end}"])
     return LimitWindow(days=_days(street, window.days), start=window.start, end=window.end, limit_kmh=window.limit_kmh)
 
 
@@ -206,7 +206,7 @@ def _days(street: str, words: str) -> tuple[int, ...]:
     for part in words.split(","):
         ends = part.strip().split("-")
         if len(ends) > _RANGE_PARTS or any(end not in _DAYS for end in ends):
-            raise SeedTrouble([f"{CITY_FILE}: street {street} windows days: {words!r} is not like mon-fri or sat,sun"])
+            raise SeedError([f"{CITY_FILE}: street {street} windows days: {words!r} is not like mon-fri or sat,sun"])
         first, last = _DAYS.index(ends[0]), _DAYS.index(ends[-1])
         days |= set(range(first + 1, last + 2))
     return tuple(sorted(days))
@@ -279,7 +279,7 @@ def _fitted(judgement: Judgement, station: Station, period_s: int, zone: str) ->
 
 
 def _overridden(judgement: Judgement, numbers: Mapping[str, Any], at: str) -> Judgement:
-    """The judgement with some of its numbers changed. Raises SeedTrouble on unknown keys and impossible values."""
+    """The judgement with some of its numbers changed. Raises SeedError on unknown keys and impossible values."""
     wanted = {key: value for key, value in numbers.items() if key != "origin"}
     known = {field.name for field in fields(judgement)}
     _refuse(f"{at}: no such number {key!r}; there are {', '.join(sorted(known))}" for key in wanted.keys() - known)
@@ -287,9 +287,7 @@ def _overridden(judgement: Judgement, numbers: Mapping[str, Any], at: str) -> Ju
     try:
         exact: Judgement = TypeAdapter(type(judgement)).validate_python(values)
     except ValidationError as error:
-        raise SeedTrouble(
-            f"{at}.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
-        ) from error
+        raise SeedError(f"{at}.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()) from error
     _refuse(_colour_troubles(exact, at))
     return exact
 

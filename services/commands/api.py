@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from services.opening import clock_of, database_url, migrated_database
+from services.opening import configured_clock, database_url, migrated_database
 from services.runtime.database import open_database
 from services.runtime.process import start_logging
 from services.runtime.settings import Settings
@@ -22,7 +22,7 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 def run(_arguments: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM. At the very first start, show the first operator's token."""
     settings = Settings()
-    clock = clock_of(settings)
+    clock = configured_clock(settings)
     start_logging(settings)
     with migrated_database(settings, "vigia-api", pool_size=1) as database, database_url(settings) as url:
         with database.begin() as transaction:

@@ -21,10 +21,10 @@ from services.demo import (
     timetable_file,
 )
 from services.embedded.child_process import HOST, free_port
-from services.embedded.servers import DidNotStart, embedded_broker, embedded_postgres
+from services.embedded.servers import ServerStartError, embedded_broker, embedded_postgres
 from services.runtime.database import open_database
 from services.runtime.process import stop_on_signals
-from services.runtime.settings import Settings, SettingsTrouble
+from services.runtime.settings import Settings, SettingsError
 from simulators.buses.wire import MUNICIPALITY
 from simulators.lines import network
 from simulators.scenarios import SCENARIOS
@@ -51,13 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Start all parts, say how they are, and stop them within seconds of being told to."""
     settings, stop = Settings(), stop_on_signals()
     if settings.database_url is not None or settings.mqtt_url is not None:
-        raise SettingsTrouble("the demo brings its own parts: unset VIGIA_DATABASE_URL and VIGIA_MQTT_URL")
+        raise SettingsError("the demo brings its own parts: unset VIGIA_DATABASE_URL and VIGIA_MQTT_URL")
     folder = settings.data_dir.absolute()
     try:
         with only_one(folder):
             return _demo(arguments, settings, folder, stop)
-    except DidNotStart as trouble:
-        raise SettingsTrouble(f"{trouble} (logs: {folder})") from trouble
+    except ServerStartError as trouble:
+        raise SettingsError(f"{trouble} (logs: {folder})") from trouble
 
 
 def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop: threading.Event) -> int:

@@ -11,7 +11,7 @@ from ingest.gtfs.feed import BadTimetable, Findings, read, write
 from models.merging import ZonesDiffer
 from models.network import Network
 from services.commands.rejections import printable
-from services.opening import clock_of, migrated_database
+from services.opening import configured_clock, migrated_database
 from services.runtime.settings import Settings
 from services.transit.timetable import versions
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _import(path: Path, feed: str, *, at_once: bool) -> int:
     settings, findings = Settings(), Findings()
-    now = clock_of(settings)()
+    now = configured_clock(settings)()
     try:
         network = read(path, findings, _progress)
     except BadTimetable as trouble:
@@ -117,7 +117,7 @@ def _export(path: Path) -> int:
 def _withdraw(feed: str) -> int:
     settings = Settings()
     with migrated_database(settings, "vigia-gtfs") as database, database.begin() as transaction:
-        gone = versions.withdraw(transaction, feed, clock_of(settings)())
+        gone = versions.withdraw(transaction, feed, configured_clock(settings)())
     if not gone:
         return _refuse(f"{feed}: no feed of that name is in force")
     print(f"{feed}: withdrawn")

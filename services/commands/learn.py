@@ -9,7 +9,7 @@ from alerts.forecast.level_forecast import Model
 from alerts.forecast.series import Series, regular
 from models.rule import Stage
 from services.city.seed import LA_PLATA, read_seed
-from services.opening import clock_of, migrated_database
+from services.opening import configured_clock, migrated_database
 from services.runtime.settings import Settings
 from services.upkeep.learning import Record, leads_published, learn_all, stored
 from simulators.environment.world import World
@@ -36,7 +36,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print a line for each stream; exit status 1 where nothing could be learnt for any."""
     settings = Settings()
-    now = clock_of(settings)()
+    now = configured_clock(settings)()
     start, learnt = now - timedelta(days=arguments.days), 0
     with migrated_database(settings, "vigia-learn") as database:
         record = simulated(arguments.simulated, start, now) if arguments.simulated else stored(database, start)

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from services.city.load import load
-from services.city.seed import LA_PLATA, SeedTrouble, read_seed
-from services.opening import clock_of, migrated_database
+from services.city.seed import LA_PLATA, SeedError, read_seed
+from services.opening import configured_clock, migrated_database
 from services.runtime.settings import Settings
 
 NAME = "load"
@@ -23,11 +23,11 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings()
     try:
         seed = read_seed(arguments.folder)
-    except SeedTrouble as trouble:
+    except SeedError as trouble:
         print(trouble, file=sys.stderr)
         return 2
     with migrated_database(settings, "vigia-load") as database, database.begin() as transaction:
-        loaded = load(transaction, seed, clock_of(settings)())
+        loaded = load(transaction, seed, configured_clock(settings)())
     print(
         f"{seed.city.name}: {loaded.stations} stations, {loaded.devices} devices, {loaded.rules} rules"
         f" ({loaded.rules_changed} new or changed, {loaded.rules_retired} retired)"

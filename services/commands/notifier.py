@@ -6,9 +6,9 @@ import httpx
 from sqlalchemy import Engine
 
 from services.notifier import Notifier, want_webhook
-from services.opening import clock_of, migrated_database
+from services.opening import configured_clock, migrated_database
 from services.runtime.process import start_logging, stop_on_signals
-from services.runtime.retry import outlast
+from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings
 
 NAME = "notifier"
@@ -22,11 +22,11 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 def run(_arguments: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM."""
     settings = Settings()
-    clock, stop = clock_of(settings), stop_on_signals()
+    clock, stop = configured_clock(settings), stop_on_signals()
     start_logging(settings)
     with migrated_database(settings, "vigia-notifier", stop=stop) as database, httpx.Client() as client:
         url = settings.webhook_url
-        outlast(lambda: _want(database, None if url is None else url.get_secret_value()), stop)
+        retry_while_unavailable(lambda: _want(database, None if url is None else url.get_secret_value()), stop)
         Notifier(database, clock, client).run(stop)
     return 0
 

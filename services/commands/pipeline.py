@@ -4,11 +4,11 @@ import argparse
 
 from ingest.mqtt.receiver import Broker, Tls
 from models.kind import Lane
-from services.opening import clock_of, migrated_database, mqtt_url
+from services.opening import configured_clock, migrated_database, mqtt_url
 from services.pipeline.road import REMEMBER_S, Pipeline
-from services.runtime.clock import Every
+from services.runtime.clock import PeriodicTimer
 from services.runtime.process import start_logging, stop_on_signals
-from services.runtime.settings import Settings, SettingsTrouble
+from services.runtime.settings import Settings, SettingsError
 from services.transit.fleet.follower import FleetUpdater
 
 NAME = "pipeline"
@@ -28,11 +28,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM; what was taken and not kept by then stays with the broker."""
     settings = Settings()
-    clock, stop = clock_of(settings), stop_on_signals()
+    clock, stop = configured_clock(settings), stop_on_signals()
     start_logging(settings)
     with migrated_database(settings, "vigia-pipeline", stop=stop) as database, mqtt_url(settings) as url:
         buses = None if arguments.lane is Lane.CRITICAL else FleetUpdater()
-        pipeline = Pipeline(database, clock, arguments.lane, settings.foreign_buses, buses, remember=Every(REMEMBER_S))
+        pipeline = Pipeline(
+            database, clock, arguments.lane, settings.foreign_buses, buses, remember=PeriodicTimer(REMEMBER_S)
+        )
         try:
             broker = Broker(
                 url,
@@ -43,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
                 tls=Tls(settings.mqtt_ca_file, settings.mqtt_cert_file, settings.mqtt_key_file),
             )
         except ValueError as trouble:
-            raise SettingsTrouble(f"VIGIA_MQTT_URL: {trouble}") from trouble
+            raise SettingsError(f"VIGIA_MQTT_URL: {trouble}") from trouble
         try:
             pipeline.run(broker, settings.batch, stop)
         finally:

@@ -10,7 +10,7 @@ import httpx
 from ingest.mqtt.receiver import Tls
 from services.opening import mqtt_url
 from services.runtime.process import start_logging, stop_on_signals
-from services.runtime.settings import Settings, SettingsTrouble
+from services.runtime.settings import Settings, SettingsError
 from services.transit.sources.poll import BadAnswer, Poller, Send, told
 from services.transit.sources.relay import BrokerAway, relay
 
@@ -35,11 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
     start_logging(settings)
     url = arguments.url or (settings.poll_url.get_secret_value() if settings.poll_url else "")
     if urlsplit(url).scheme not in {"http", "https"} or not _FEED.fullmatch(arguments.feed):
-        raise SettingsTrouble(
-            "give an http or https URL, or VIGIA_POLL_URL; a feed's name is 1 to 32 of a-z, 0-9 and -"
-        )
+        raise SettingsError("give an http or https URL, or VIGIA_POLL_URL; a feed's name is 1 to 32 of a-z, 0-9 and -")
     if not SHORTEST_S <= arguments.every <= LONGEST_S:
-        raise SettingsTrouble(f"--every: {SHORTEST_S:.0f} to {LONGEST_S:.0f} seconds")
+        raise SettingsError(f"--every: {SHORTEST_S:.0f} to {LONGEST_S:.0f} seconds")
     tls = Tls(settings.mqtt_ca_file, settings.mqtt_cert_file, settings.mqtt_key_file)
     with mqtt_url(settings) as broker, _client() as client:
         poller = Poller(client, url, arguments.feed)

@@ -4,7 +4,7 @@ import argparse
 
 from sqlalchemy import Engine
 
-from services.opening import clock_of, migrated_database
+from services.opening import configured_clock, migrated_database
 from services.pipeline.rejections import Kept, kept, take_again
 from services.pipeline.road import Pipeline
 from services.runtime.settings import Settings
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
             for one in found:
                 print(_line(one))
             return 0
-        pipeline = Pipeline(database, clock_of(settings), lane=None, foreign=settings.foreign_buses)
+        pipeline = Pipeline(database, configured_clock(settings), lane=None, foreign=settings.foreign_buses)
         still = [trouble for one in found if (trouble := _again(database, pipeline, one)) is not None]
         print(f"{len(found) - len(still)} taken in, {len(still)} still no reading")
         return 1 if still else 0

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from models.kinds import BY_NAME
 from models.place import City, Device
-from services.city.seed import LA_PLATA, SeedTrouble, read_seed
+from services.city.seed import LA_PLATA, SeedError, read_seed
 from services.commands.simulate import UNTIL_STOPPED, publish_at_pace
-from services.opening import clock_of
+from services.opening import configured_clock
 from services.runtime.clock import FasterClock
 from services.runtime.process import stop_on_signals
 from services.runtime.settings import Settings
@@ -53,12 +53,12 @@ def speed(words: str) -> float:
 def run(arguments: argparse.Namespace) -> int:
     """Send every row; blanks are skipped and counted."""
     settings, stop = Settings(), stop_on_signals()
-    clock = clock_of(settings)
+    clock = configured_clock(settings)
     try:
         device = device_of(read_seed(arguments.city).city, arguments.station)
         column = arguments.column or BY_NAME[device.kind].measure
         series = read_series(arguments.file, column, dict(arguments.only))
-    except (SeedTrouble, BadSeries) as trouble:
+    except (SeedError, BadSeries) as trouble:
         print(trouble, file=sys.stderr)
         return 2
     print(f"{arguments.file.name}: {len(series.rows)} readings to send, {series.blank} blank rows skipped", flush=True)
@@ -70,9 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def device_of(city: City, station: str) -> Device:
-    """The first device of a station. Raises SeedTrouble where the city has no such station."""
+    """The first device of a station. Raises SeedError where the city has no such station."""
     for device in city.devices:
         if device.station == station:
             return device
     known = ", ".join(one.station for one in city.devices)
-    raise SeedTrouble([f"no station {station!r} in {city.name}; there are {known}"])
+    raise SeedError([f"no station {station!r} in {city.name}; there are {known}"])

@@ -2,7 +2,7 @@
 
 import argparse
 
-from services.opening import clock_of, migrated_database
+from services.opening import configured_clock, migrated_database
 from services.runtime.settings import Settings
 from services.upkeep.retention import retain
 
@@ -18,6 +18,6 @@ def run(_arguments: argparse.Namespace) -> int:
     """Print how many rows of each table went."""
     settings = Settings()
     with migrated_database(settings, "vigia-retain") as database:
-        for table, gone in retain(database, clock_of(settings)()).items():
+        for table, gone in retain(database, configured_clock(settings)()).items():
             print(f"{table}: {gone}")
     return 0

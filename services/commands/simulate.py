@@ -15,8 +15,8 @@ from pathlib import Path
 
 from ingest.gtfs.feed import write
 from models.network import Network
-from services.city.seed import LA_PLATA, SeedTrouble, read_seed
-from services.opening import clock_of, mqtt_url
+from services.city.seed import LA_PLATA, SeedError, read_seed
+from services.opening import configured_clock, mqtt_url
 from services.runtime.clock import Clock, FasterClock
 from services.runtime.process import stop_on_signals
 from services.runtime.settings import Settings
@@ -67,10 +67,10 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{arguments.export_gtfs}: La Plata esquemática, no oficial / schematic, not official")
         return 0
     settings, stop = Settings(), stop_on_signals()
-    clock = clock_of(settings)
+    clock = configured_clock(settings)
     try:
         city = read_seed(arguments.city).city
-    except SeedTrouble as trouble:
+    except SeedError as trouble:
         print(trouble, file=sys.stderr)
         return 2
     start, scenario = clock(), SCENARIOS[arguments.scenario]

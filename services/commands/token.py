@@ -2,7 +2,7 @@
 
 import argparse
 
-from services.opening import clock_of, migrated_database
+from services.opening import configured_clock, migrated_database
 from services.runtime.settings import Settings
 from services.web.access import OperatorExists, add_operator
 
@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the token alone, so that it can be piped. Exit status 1 where there is an operator of that name."""
     settings = Settings()
-    clock = clock_of(settings)
+    clock = configured_clock(settings)
     try:
         with migrated_database(settings, "vigia-token") as database, database.begin() as transaction:
             token = add_operator(transaction, arguments.name, clock())

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
-from services.opening import clock_of, migrated_database
+from services.opening import configured_clock, migrated_database
 from services.runtime.clock import Clock
 from services.runtime.process import start_logging, stop_on_signals
-from services.runtime.retry import outlast
+from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings
 from services.upkeep.learning import learn_all, stored
 from services.upkeep.retention import retain
@@ -30,11 +30,11 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 def run(_arguments: argparse.Namespace) -> int:
     """Run at once and then daily, until SIGINT or SIGTERM."""
     settings = Settings()
-    clock, stop = clock_of(settings), stop_on_signals()
+    clock, stop = configured_clock(settings), stop_on_signals()
     start_logging(settings)
     with migrated_database(settings, "vigia-upkeep", stop=stop) as database:
         while not stop.is_set():
-            outlast(lambda: tend(database, clock, stop), stop)
+            retry_while_unavailable(lambda: tend(database, clock, stop), stop)
             stop.wait(EVERY_S)
     return 0
 

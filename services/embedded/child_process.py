@@ -16,15 +16,15 @@ HOST = "127.0.0.1"
 POLL_S = 0.02
 STOP_S = 2.0
 """How long each of the ever ruder signals may take."""
-_LEASH = Path(__file__).with_name("supervised_process.py")
+_SUPERVISOR = Path(__file__).with_name("supervised_process.py")
 
 
-def leashed(program: list[str], uid: int, at_owners_death: signal.Signals) -> list[str]:
+def supervised_command(program: list[str], uid: int, at_owners_death: signal.Signals) -> list[str]:
     """The command that runs `program` as the user `uid` and ends it when we die, however we die."""
-    return [sys.executable, "-I", str(_LEASH), str(os.getpid()), str(uid), str(int(at_owners_death)), *program]
+    return [sys.executable, "-I", str(_SUPERVISOR), str(os.getpid()), str(uid), str(int(at_owners_death)), *program]
 
 
-def spawn(
+def start_supervised(
     program: list[str],
     log_file: Path,
     uid: int,
@@ -38,7 +38,7 @@ def spawn(
     log_file.touch(mode=0o600)
     with log_file.open("ab") as output:
         return subprocess.Popen(
-            leashed(program, uid, at_owners_death),
+            supervised_command(program, uid, at_owners_death),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -47,15 +47,15 @@ def spawn(
         )
 
 
-def end_child(process: subprocess.Popen[bytes] | None, *signals: signal.Signals) -> None:
+def stop_child(process: subprocess.Popen[bytes] | None, *signals: signal.Signals) -> None:
     """End a process we started, and forget it."""
     if process is not None and process.poll() is None:
-        _end(process.pid, lambda: process.poll() is not None, *signals)
+        _stop_gradually(process.pid, lambda: process.poll() is not None, *signals)
 
 
-def end_stranger(pid: int, *signals: signal.Signals) -> None:
+def stop_process(pid: int, *signals: signal.Signals) -> None:
     """End a process that another started."""
-    _end(pid, lambda: not is_alive(pid), *signals)
+    _stop_gradually(pid, lambda: not is_alive(pid), *signals)
 
 
 def is_alive(pid: int) -> bool:
@@ -93,7 +93,7 @@ def free_port(wanted: int) -> int:
     raise OSError("this machine has no free port")
 
 
-def keep_secret(path: Path) -> str:
+def read_or_create_secret(path: Path) -> str:
     """The secret in the file, made where there is none yet; only we can read it."""
     if not path.exists():
         path.touch(mode=0o600)
@@ -113,7 +113,7 @@ def unprivileged_uid(name: str) -> int:
         return pwd.getpwnam(name).pw_uid
 
 
-def _end(pid: int, is_gone: Callable[[], bool], *signals: signal.Signals) -> None:
+def _stop_gradually(pid: int, is_gone: Callable[[], bool], *signals: signal.Signals) -> None:
     """Ever ruder, until the process is gone."""
     for number in (*signals, signal.SIGKILL):
         try:

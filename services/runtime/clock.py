@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from services.runtime.settings import SettingsTrouble
+from services.runtime.settings import SettingsError
 
 Clock = Callable[[], datetime]
 
@@ -34,7 +34,7 @@ class FasterClock:
 def parse_clock(words: str) -> FasterClock:
     """Read START@FACTOR or START@FACTOR@REAL (instants in ISO 8601 with an offset).
 
-    Raises SettingsTrouble. Without REAL the simulated time starts now; with it, several processes share one time.
+    Raises SettingsError. Without REAL the simulated time starts now; with it, several processes share one time.
     """
     try:
         start, factor, *real = words.split("@")
@@ -44,13 +44,13 @@ def parse_clock(words: str) -> FasterClock:
             datetime.fromisoformat(real[0]) if real else wall_clock(),
         )
     except (ValueError, IndexError) as trouble:
-        raise SettingsTrouble(f"VIGIA_CLOCK={words!r}: expected 2013-04-02T15:30:00-03:00@60 ({trouble})") from trouble
+        raise SettingsError(f"VIGIA_CLOCK={words!r}: expected 2013-04-02T15:30:00-03:00@60 ({trouble})") from trouble
     if not 0 < clock.factor <= 3600:
-        raise SettingsTrouble(f"VIGIA_CLOCK={words!r}: the factor must lie above 0 and up to 3600")
+        raise SettingsError(f"VIGIA_CLOCK={words!r}: the factor must lie above 0 and up to 3600")
     return clock
 
 
-class Every:
+class PeriodicTimer:
     """Says when a task is due: at once, then no more often than each `period_s` of real time."""
 
     def __init__(self, period_s: float) -> None:

@@ -8,7 +8,9 @@ from sqlalchemy import Engine
 from models.rows import driver
 
 
-def beat(database: Engine, process: str, started_at: datetime, now: datetime, status: dict[str, object]) -> None:
+def write_heartbeat(
+    database: Engine, process: str, started_at: datetime, now: datetime, status: dict[str, object]
+) -> None:
     """Say so, in a transaction of its own."""
     with database.begin() as transaction, driver(transaction).cursor() as cursor:
         cursor.execute(

@@ -4,7 +4,7 @@ import inspect
 from typing import ClassVar
 
 
-class Refusal(Exception):
+class HttpProblem(Exception):
     """No se puede hacer lo que se pidió. / What was asked cannot be done."""
 
     status: ClassVar[int] = 400
@@ -15,7 +15,7 @@ class Refusal(Exception):
         super().__init__(detail or inspect.getdoc(type(self)))
 
 
-class NotFound(Refusal):
+class NotFound(HttpProblem):
     """Eso no existe aquí. / There is no such thing here."""
 
     status = 404

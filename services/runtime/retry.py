@@ -10,9 +10,9 @@ import sqlalchemy.exc
 
 log = logging.getLogger(__name__)
 
-WAITS_S = (0.1, 0.2, 0.5, 1.0)
+RETRY_WAITS_S = (0.1, 0.2, 0.5, 1.0)
 """Waits between tries; the last one repeats."""
-MOST_TOLD = 500
+MAX_ERROR_CHARS = 500
 """Characters of an error's text that are kept or logged."""
 DATABASE_LOST = (
     psycopg.OperationalError,
@@ -24,13 +24,13 @@ DATABASE_LOST = (
 """Nobody's fault: connection, resources, shutdown, deadlock or timeout. Everything is tried again."""
 
 
-def outlast(work: Callable[[], object], stop: threading.Event) -> bool:
+def retry_while_unavailable(work: Callable[[], object], stop: threading.Event) -> bool:
     """Do the work, again and again while the database is away. False if told to stop before it was done."""
-    for wait_s in chain(WAITS_S, repeat(WAITS_S[-1])):
+    for wait_s in chain(RETRY_WAITS_S, repeat(RETRY_WAITS_S[-1])):
         try:
             work()
         except DATABASE_LOST as lost:
-            log.warning("waiting for the database", extra={"action": "wait", "trouble": told(lost)})
+            log.warning("waiting for the database", extra={"action": "wait", "trouble": error_summary(lost)})
             if stop.wait(wait_s):
                 return False
         else:
@@ -38,6 +38,6 @@ def outlast(work: Callable[[], object], stop: threading.Event) -> bool:
     return False
 
 
-def told(trouble: BaseException) -> str:
+def error_summary(trouble: BaseException) -> str:
     """An error in a line, bounded, as it can be kept in the tables."""
-    return f"{type(trouble).__name__}: {trouble}".replace("\0", "")[:MOST_TOLD]
+    return f"{type(trouble).__name__}: {trouble}".replace("\0", "")[:MAX_ERROR_CHARS]

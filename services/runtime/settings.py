@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class SettingsTrouble(Exception):
+class SettingsError(Exception):
     """A setting is missing or wrong; the message says which and what to do."""
 
 

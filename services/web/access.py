@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from models.tables import operators
-from services.runtime.problem import Refusal
+from services.runtime.problem import HttpProblem
 from services.web.context import Snapshot, context_of
 
 TOKEN_PREFIX = "vigia_"  # noqa: S105 - what a token looks like, not one
@@ -26,26 +26,26 @@ FIRST_OPERATOR = "operador"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class NotAnOperator(Refusal):
+class NotAnOperator(HttpProblem):
     """Hace falta el código de un operador. / This needs an operator's token."""
 
     status = 401
 
 
-class TooManyWrongTokens(Refusal):
+class TooManyWrongTokens(HttpProblem):
     """Demasiados códigos equivocados: esperá un minuto. / Too many wrong tokens: wait a minute."""
 
     status = 429
     retry_after_s = 60
 
 
-class ForeignForm(Refusal):
+class ForeignForm(HttpProblem):
     """El pedido no vino de esta misma página. / The request did not come from this very site."""
 
     status = 403
 
 
-class OperatorExists(Refusal):
+class OperatorExists(HttpProblem):
     """Ya hay un operador con ese nombre. / There is an operator of that name already."""
 
     status = 409

@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 
-from services.runtime.problem import Refusal
+from services.runtime.problem import HttpProblem
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Problem(BaseModel):
     faults: list[Fault] = Field(default_factory=list, description="What is wrong with a malformed request")
 
 
-class UnknownParameter(Refusal):
+class UnknownParameter(HttpProblem):
     """La dirección lleva un parámetro desconocido. / The address carries an unknown parameter."""
 
 
@@ -66,7 +66,7 @@ def answer(
 
 def handle_errors(app: FastAPI) -> None:
     """Make every way a request can fail a problem."""
-    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(HttpProblem, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(OperationalError, _database_away)
@@ -75,7 +75,7 @@ def handle_errors(app: FastAPI) -> None:
 
 
 def _refused(_request: Request, refusal: Exception) -> JSONResponse:
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, HttpProblem)
     headers = {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
     if refusal.retry_after_s is not None:
         headers["Retry-After"] = str(refusal.retry_after_s)

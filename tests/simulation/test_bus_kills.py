@@ -21,7 +21,7 @@ from sqlalchemy.engine import make_url
 from models.network import midnight_at
 from models.reading import Message
 from services.bench.grid import ZONE, Bus, city, fleet
-from services.embedded.child_process import spawn
+from services.embedded.child_process import start_supervised
 from services.embedded.servers import embedded_broker, embedded_postgres
 from services.pipeline.road import Pipeline
 from services.runtime.clock import wall_clock
@@ -154,4 +154,4 @@ class Lane(Carrier):
     def start(self) -> None:
         """Start it."""
         program = [sys.executable, "-m", "services", "pipeline", "--lane", self._lane]
-        self._process = spawn(program, self._log, os.geteuid(), signal.SIGKILL, self._environment)
+        self._process = start_supervised(program, self._log, os.geteuid(), signal.SIGKILL, self._environment)

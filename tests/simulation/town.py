@@ -25,8 +25,8 @@ from models.place import City, Device, Municipality, Station
 from models.rule import Fault, Rule, Silence, Stage
 from services.city.load import load
 from services.city.seed import Seed
-from services.embedded.child_process import end_child, free_port, spawn
-from services.embedded.servers import Mqtt
+from services.embedded.child_process import free_port, start_supervised, stop_child
+from services.embedded.servers import MqttBroker
 from services.runtime.clock import wall_clock
 from services.runtime.database import open_database
 from simulators.load import Load
@@ -158,7 +158,7 @@ class Carrier:
     def start(self) -> None:
         """Start it, the first time or again."""
         program = [sys.executable, "-m", "services", "pipeline"]
-        self._process = spawn(program, self._log, os.geteuid(), signal.SIGKILL, self._environment)
+        self._process = start_supervised(program, self._log, os.geteuid(), signal.SIGKILL, self._environment)
 
     def kill(self) -> None:
         """`kill -9`."""
@@ -174,7 +174,7 @@ class Carrier:
 
     def abandon(self) -> None:
         """End it whatever it does."""
-        end_child(self._process, signal.SIGTERM)
+        stop_child(self._process, signal.SIGTERM)
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -213,7 +213,7 @@ class Mosquitto:
             "plugin_opt_flush_period 0\nplugin_opt_sync full\n"
         )
         program = [str(MOSQUITTO), "-c", str(configuration)]
-        self._process = spawn(program, self._folder / "mosquitto.log", os.geteuid(), signal.SIGKILL)
+        self._process = start_supervised(program, self._folder / "mosquitto.log", os.geteuid(), signal.SIGKILL)
 
     def restart(self) -> None:
         """`kill -9`, and up again."""
@@ -224,7 +224,7 @@ class Mosquitto:
 
     def abandon(self) -> None:
         """End it whatever it does."""
-        end_child(self._process, signal.SIGTERM)
+        stop_child(self._process, signal.SIGTERM)
 
 
 @contextmanager
@@ -254,7 +254,7 @@ class Town:
     """What runs, and what came of it."""
 
     database_url: str
-    broker: Mqtt | Mosquitto
+    broker: MqttBroker | Mosquitto
     carrier: Carrier
 
     def rows(self, query: str, url: str | None = None) -> list[tuple[Any, ...]]:
@@ -292,7 +292,7 @@ class Town:
 
 
 @contextmanager
-def town(database_url: str, broker: Mqtt | Mosquitto, folder: Path) -> Iterator[Town]:
+def town(database_url: str, broker: MqttBroker | Mosquitto, folder: Path) -> Iterator[Town]:
     """A town of its own with the pipeline running and connected, which ends with the block."""
     prepare(database_url)
     carrier = Carrier(folder, database_url, broker.url)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, func, insert, select
 
 from models.tables.rider_reports import LONGEST_COMMENT, rider_reports
-from services.runtime.problem import Refusal
+from services.runtime.problem import HttpProblem
 
 A_MINUTE = timedelta(minutes=1)
 MOST_A_MINUTE = 60
@@ -30,7 +30,7 @@ class Code(StrEnum):
     OTHER = "other"
 
 
-class TooManyReports(Refusal):
+class TooManyReports(HttpProblem):
     """Llegaron demasiados avisos: probá en un minuto. / Too many reports: try again in a minute."""
 
     status = 429

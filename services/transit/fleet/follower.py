@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from ingest.store import Entry
 from models.kinds.bus import BUS
 from models.reading import Flag, Reading
-from services.runtime.bisect import isolate
+from services.runtime.bisect import bisect_failures
 from services.transit.fleet.fleet import BEGUN_S, FORGOTTEN_S, GONE_S, Fleet, ScoredPrediction
 from services.transit.fleet.rows import (
     VISIT_KEY,
@@ -234,7 +234,7 @@ class FleetUpdater:
         self._fleet = fleet
         if before is not None:
             self._owed.outlooks.clear()
-            isolate(sorted(self._newest.values(), key=_at), self.taking(now), self.blame)
+            bisect_failures(sorted(self._newest.values(), key=_at), self.taking(now), self.blame)
 
     def _restore(self, fleet: Fleet, outlook: VehiclePrediction, belief: str) -> None:
         try:

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from models.tables.service_alerts import service_alerts
-from services.runtime.problem import NotFound, Refusal
+from services.runtime.problem import HttpProblem, NotFound
 from services.transit.model.service_alert import ActivePeriod, Cause, Effect, InformedEntity, Translated
 
 
@@ -15,7 +15,7 @@ class NoSuchServiceAlert(NotFound):
     """No hay un aviso con ese número. / There is no service alert of that number."""
 
 
-class ServiceAlertMoved(Refusal):
+class ServiceAlertMoved(HttpProblem):
     """El aviso cambió desde que lo viste: miralo de nuevo. / The service alert changed since you saw it: look again."""
 
     status = 409

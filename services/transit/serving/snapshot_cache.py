@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from models.network import Network
 from services.runtime.clock import Clock
-from services.runtime.problem import Refusal
+from services.runtime.problem import HttpProblem
 from services.transit.serving.changed_predictions import changes
 from services.transit.serving.service_alert_queries import in_force
 from services.transit.serving.snapshot import TransitSnapshot, empty, marked_stale, with_changes
@@ -32,7 +32,7 @@ NO_NETWORK = Network("", ZoneInfo("UTC"), {}, {}, {}, (), {}, {})
 _ONE_MOMENT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
-class NotReadYet(Refusal):
+class NotReadYet(HttpProblem):
     """Todavía no se pudo leer dónde están los micros. / Where the buses are could not be read yet."""
 
     status: ClassVar[int] = 503

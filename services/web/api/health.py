@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from models.migrations import current
 from services.queries.city import health as queries
 from services.queries.city.health import KindFlow, Process
-from services.runtime.problem import Refusal
+from services.runtime.problem import HttpProblem
 from services.transit.serving.snapshot_cache import BLIND_S
 from services.web.access import PUBLIC
 from services.web.context import Now, Snapshot, context_of
@@ -22,7 +22,7 @@ PIPELINE = "pipeline"
 router = APIRouter(tags=["health"], dependencies=[PUBLIC])
 
 
-class NotReady(Refusal):
+class NotReady(HttpProblem):
     """La base de datos no está migrada. / The database was not migrated."""
 
     status = 503

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from services.runtime.clock import Clock
-from services.runtime.problem import Refusal
+from services.runtime.problem import HttpProblem
 from services.web.access import PUBLIC
 from services.web.context import context_of
 from services.web.live.event_feed import Closed, Event, Feed, TooSlow, encode
@@ -33,7 +33,7 @@ EXAMPLE = encode(
 ).decode()
 
 
-class TooManyClients(Refusal):
+class TooManyClients(HttpProblem):
     """Hay demasiadas pantallas conectadas. / Too many screens are connected."""
 
     status = 503

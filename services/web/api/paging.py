@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.runtime.problem import Refusal
+from services.runtime.problem import HttpProblem
 
 MOST = 1_000
 USUAL = 100
@@ -19,7 +19,7 @@ LARGEST_ID = 2**63 - 1
 Item = TypeVar("Item")
 
 
-class BadCursor(Refusal):
+class BadCursor(HttpProblem):
     """Ese cursor no salió de esta lista. / That cursor did not come from this list."""
 
 

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.runtime.problem import Refusal
+from services.runtime.problem import HttpProblem
 from services.web.api.parameters import From, To
 from services.web.context import Now
 
 
-class BadPeriod(Refusal):
+class BadPeriod(HttpProblem):
     """El período está al revés o es demasiado largo. / The period is upside down or too long."""
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
-from services.runtime.problem import Refusal
+from services.runtime.problem import HttpProblem
 from services.web.context import Context, context_of
 from services.web.oba.elements.schema import Faults, Refused
 from services.web.oba.requests import BadParameter, Indexes, NoSuchResource
@@ -41,7 +41,7 @@ def create_oba(context: Context) -> FastAPI:
     app.state.indexes = Indexes()
     for one in ROUTERS:
         app.include_router(one.router)
-    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(HttpProblem, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(OperationalError, _database_away)
@@ -53,7 +53,7 @@ def create_oba(context: Context) -> FastAPI:
 
 
 def _refused(request: Request, refusal: Exception) -> Response:
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, HttpProblem)
     faults = Faults(field_errors={refusal.name: [refusal.fault]}) if isinstance(refusal, BadParameter) else None
     response = _refusal(request, refusal.status, str(refusal), faults)
     if refusal.retry_after_s is not None:

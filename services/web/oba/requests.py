@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from models.geo import Point
 from models.network import Network
-from services.runtime.problem import NotFound, Refusal
+from services.runtime.problem import HttpProblem, NotFound
 from services.transit.serving.snapshot import TransitSnapshot
 from services.web.context import Context, context_of
 from services.web.oba.elements import schema as oba
@@ -32,7 +32,7 @@ class NoSuchResource(NotFound):
     """resource not found"""
 
 
-class BadParameter(Refusal):
+class BadParameter(HttpProblem):
     """A parameter cannot be read."""
 
     def __init__(self, name: str, fault: str) -> None:

@@ -21,7 +21,7 @@ from models.alert import NAR
 from services.actions import LONGEST_NOTE
 from services.queries.alerts.alert_history import MOST_ALERTS
 from services.queries.city.city import UNLOADED, CityNow, city_now
-from services.runtime.problem import Refusal
+from services.runtime.problem import HttpProblem
 from services.web.access import LONGEST_TOKEN, operator_of
 from services.web.context import Now, Snapshot, context_of
 from services.web.live.stream_position import Position
@@ -153,7 +153,7 @@ class PageRoute(APIRoute):
         async def handle_for_people(request: Request) -> Response:
             try:
                 return await handle(request)
-            except Refusal as refusal:
+            except HttpProblem as refusal:
                 return self.refused(request, refusal.status, str(refusal))
             except (RequestValidationError, HTTPException) as error:
                 missing = isinstance(error, RequestValidationError) and request.method == "GET"

@@ -12,7 +12,7 @@ from alerts.rulebook import judgement_of, judgement_row
 from models.kinds import BY_NAME
 from models.place import Outline, WireFormat
 from models.rule import ExtremeSpeed, Rainfall, Silence, SpeedTrend, Stage
-from services.city.seed import DERIVED, LA_PLATA, SeedTrouble, read_seed
+from services.city.seed import DERIVED, LA_PLATA, SeedError, read_seed
 from services.city.seed_files import (
     CatchmentItem,
     CityItem,
@@ -105,7 +105,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def troubles(folder: Path) -> tuple[str, ...]:
-    with pytest.raises(SeedTrouble) as caught:
+    with pytest.raises(SeedError) as caught:
         read_seed(folder)
     return caught.value.troubles
 

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from ingest.mqtt.receiver import Broker
-from services.embedded.child_process import spawn, unprivileged_uid
+from services.embedded.child_process import start_supervised, unprivileged_uid
 from services.embedded.servers import SYSTEM_USER, Postgres, embedded_broker, embedded_postgres
 
 ROOT = Path(__file__).parents[3]
@@ -176,7 +176,7 @@ def test_a_postgres_left_behind_is_stopped_and_followed(folder: Path) -> None:
 
 def test_a_process_number_that_another_program_bears_now_stops_nobody(folder: Path, tmp_path: Path) -> None:
     uid = unprivileged_uid(SYSTEM_USER)
-    stranger = spawn(["/bin/sleep", "60"], tmp_path / "log", uid, signal.SIGKILL)
+    stranger = start_supervised(["/bin/sleep", "60"], tmp_path / "log", uid, signal.SIGKILL)
     note = folder / "postgres" / "postmaster.pid"
     note.write_text(f"{stranger.pid}\n{folder}/postgres\n0\n5432\n\n127.0.0.1\n  1  1\nready\n")
     os.chown(note, uid, -1)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, text
 from models.reading import Message
 from services.city.load import load
 from services.pipeline.road import Pipeline
-from services.runtime.clock import Every
+from services.runtime.clock import PeriodicTimer
 from tests.seeds import la_plata
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
@@ -73,12 +73,12 @@ def told(city: Connection, batches: list[list[Message]], remember_s: float, cras
     """What the tables say after the batches; with `crashes`, by pipelines that die now and then with all they know."""
     with city.begin_nested() as savepoint:
         clock = Clock()
-        pipeline = Pipeline(city.engine, clock, lane=None, remember=Every(remember_s))
+        pipeline = Pipeline(city.engine, clock, lane=None, remember=PeriodicTimer(remember_s))
         written = 0
         for batch in batches:
             clock.now = batch[0].received_at + timedelta(seconds=1)
             if crashes is not None and crashes.random() < 0.2:
-                pipeline = Pipeline(city.engine, clock, lane=None, remember=Every(remember_s))
+                pipeline = Pipeline(city.engine, clock, lane=None, remember=PeriodicTimer(remember_s))
             kept = pipeline.keep(city, batch)
             pipeline.committed(kept)
             written += kept.remembered
@@ -104,7 +104,7 @@ def test_a_pipeline_that_dies_with_what_it_knows_costs_neither_memory_nor_alert(
 
 def test_new_rules_first_have_written_what_the_old_ones_remember(city: Connection) -> None:
     clock = Clock()
-    pipeline = Pipeline(city.engine, clock, lane=None, remember=Every(HOUR_S))
+    pipeline = Pipeline(city.engine, clock, lane=None, remember=PeriodicTimer(HOUR_S))
     for minute in range(3):
         body = {"observed_at": (NOON + timedelta(minutes=minute)).isoformat(), "level_m": 0.4 + minute / 100}
         clock.now = NOON + timedelta(minutes=minute, seconds=1)
@@ -132,7 +132,7 @@ def test_what_fails_beside_readings_made_again_costs_them_no_judgement(
         body = {"observed_at": (NOON + timedelta(minutes=minute)).isoformat(), "level_m": 0.4 + minute / 100}
         return Message(f"vigia/v1/laplata/{GAUGES[0]}", json.dumps(body).encode(), clock.now)
 
-    dies = Pipeline(database, clock, lane=None, remember=Every(HOUR_S))
+    dies = Pipeline(database, clock, lane=None, remember=PeriodicTimer(HOUR_S))
     for minute in range(3):
         dies.carry([said(minute)])
     assert dies.states.unwritten

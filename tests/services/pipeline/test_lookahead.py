@@ -12,7 +12,7 @@ from models.rows import StaleMemory
 from services.city.load import load
 from services.pipeline.batch import Batch
 from services.pipeline.road import Pipeline
-from services.runtime.clock import Every
+from services.runtime.clock import PeriodicTimer
 from services.runtime.retry import DATABASE_LOST
 from tests.seeds import la_plata
 from tests.services.pipeline.test_deferred_writes import NOON, TOLD, Clock, story, told
@@ -28,7 +28,7 @@ class Town:
 
     def __init__(self, database: Engine, random: Random) -> None:
         self.database, self.random, self.clock = database, random, Clock()
-        self.pipeline = Pipeline(database, self.clock, lane=None, remember=Every(3600.0))
+        self.pipeline = Pipeline(database, self.clock, lane=None, remember=PeriodicTimer(3600.0))
         self.ready = self.lost = 0
 
     def carries(self, batches: list[list[Message]]) -> None:

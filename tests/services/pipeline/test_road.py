@@ -18,7 +18,7 @@ from services.city.load import load
 from services.pipeline.batch import portions, sorted_out
 from services.pipeline.rejections import kept, take_again
 from services.pipeline.road import Pipeline
-from services.runtime.retry import outlast
+from services.runtime.retry import retry_while_unavailable
 from tests.seeds import la_plata
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
@@ -290,7 +290,7 @@ def test_a_connection_ended_in_the_middle_costs_nothing(pipeline: Pipeline, data
     ended: list[bool] = []
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Pipeline, "keep", slow)
-        assert outlast(lambda: pipeline.carry([message(1, 0.3)]), threading.Event())
+        assert retry_while_unavailable(lambda: pipeline.carry([message(1, 0.3)]), threading.Event())
     assert one(database, "SELECT count(*) FROM river_readings") == 2
     assert rows(database, "SELECT * FROM rejected_messages") == []
 

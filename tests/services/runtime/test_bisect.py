@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.runtime.bisect import isolate
+from services.runtime.bisect import bisect_failures
 
 
 @given(st.lists(st.booleans(), max_size=70))
@@ -20,7 +20,7 @@ def test_every_culprit_is_set_aside_alone_and_all_others_get_through_in_order(br
             raise ValueError(some)
         done.extend(some)
 
-    isolate(range(len(broken)), work, lambda one, _: aside.append(one))
+    bisect_failures(range(len(broken)), work, lambda one, _: aside.append(one))
     assert aside == [one for one, is_broken in enumerate(broken) if is_broken]
     assert done == [one for one, is_broken in enumerate(broken) if not is_broken]
 
@@ -30,4 +30,4 @@ def test_a_lost_database_is_nobodys_fault() -> None:
         raise psycopg.OperationalError
 
     with pytest.raises(psycopg.OperationalError):
-        isolate([1, 2], work, lambda one, _: pytest.fail(f"{one} was blamed"))
+        bisect_failures([1, 2], work, lambda one, _: pytest.fail(f"{one} was blamed"))

@@ -23,12 +23,12 @@ from alerts.delivery.channels import post
 from models.migrations import current
 from services.demo import only_one, tell_time
 from services.embedded.child_process import free_port
-from services.opening import clock_of, migrated_database
-from services.runtime.clock import Every, FasterClock, parse_clock, wall_clock
+from services.opening import configured_clock, migrated_database
+from services.runtime.clock import FasterClock, PeriodicTimer, parse_clock, wall_clock
 from services.runtime.database import open_database
 from services.runtime.process import start_logging
-from services.runtime.retry import outlast, told
-from services.runtime.settings import Settings, SettingsTrouble
+from services.runtime.retry import error_summary, retry_while_unavailable
+from services.runtime.settings import Settings, SettingsError
 
 ROOT = Path(__file__).parents[3]
 START = datetime(2013, 4, 2, 18, 30, tzinfo=UTC)
@@ -53,19 +53,19 @@ def test_several_processes_share_one_simulated_time() -> None:
     ["", "soon", "2013-04-02@fast", "2013-04-02T15:30:00-03:00@0", "2013-04-02T15:30:00-03:00@4000", "@", "1@2@3"],
 )
 def test_a_wrong_clock_is_explained(words: str) -> None:
-    with pytest.raises(SettingsTrouble, match="VIGIA_CLOCK"):
+    with pytest.raises(SettingsError, match="VIGIA_CLOCK"):
         parse_clock(words)
 
 
 def test_a_simulated_time_never_meets_a_real_city(monkeypatch: pytest.MonkeyPatch) -> None:
     words = "2013-04-02T15:30:00-03:00@60"
-    assert isinstance(clock_of(Settings(clock=words)), FasterClock)
-    assert clock_of(Settings()) is wall_clock
+    assert isinstance(configured_clock(Settings(clock=words)), FasterClock)
+    assert configured_clock(Settings()) is wall_clock
     for name in ("VIGIA_DATABASE_URL", "VIGIA_MQTT_URL"):
         with monkeypatch.context() as patch:
             patch.setenv(name, "mqtt://city")
-            with pytest.raises(SettingsTrouble, match="embedded"):
-                clock_of(Settings(clock=words))
+            with pytest.raises(SettingsError, match="embedded"):
+                configured_clock(Settings(clock=words))
 
 
 def test_the_time_has_its_zone() -> None:
@@ -127,10 +127,10 @@ def test_only_a_lost_database_is_outlasted() -> None:
         if len(tries) < 3:
             raise psycopg.OperationalError("away")
 
-    assert outlast(work, threading.Event())
+    assert retry_while_unavailable(work, threading.Event())
     assert len(tries) == 3
     with pytest.raises(ZeroDivisionError):
-        outlast(lambda: 1 / 0, threading.Event())
+        retry_while_unavailable(lambda: 1 / 0, threading.Event())
 
 
 def test_whoever_is_told_to_stop_while_waiting_did_not_do_it() -> None:
@@ -140,16 +140,16 @@ def test_whoever_is_told_to_stop_while_waiting_did_not_do_it() -> None:
     def away() -> None:
         raise psycopg.OperationalError("away")
 
-    assert not outlast(away, stop)
+    assert not retry_while_unavailable(away, stop)
 
 
 def test_an_error_is_told_in_bounds_and_can_be_kept() -> None:
-    assert told(ValueError("a\0b")) == "ValueError: ab"
-    assert len(told(ValueError("x" * 10_000))) == 500
+    assert error_summary(ValueError("a\0b")) == "ValueError: ab"
+    assert len(error_summary(ValueError("x" * 10_000))) == 500
 
 
 def test_a_task_is_due_at_once_and_then_once_a_period() -> None:
-    every = Every(0.2)
+    every = PeriodicTimer(0.2)
     assert (every.due(), every.due()) == (True, False)
     sleep(0.25)
     assert (every.due(), every.due()) == (True, False)
@@ -198,7 +198,7 @@ def test_a_process_told_to_stop_ends_by_itself(number: signal.Signals) -> None:
 
 
 def test_whoever_was_not_asked_for_long_knows_it_and_can_wait() -> None:
-    every = Every(0.01)
+    every = PeriodicTimer(0.01)
     assert every.overdue_s > 1e9
     assert every.due()
     sleep(0.1)
@@ -210,14 +210,14 @@ def test_whoever_was_not_asked_for_long_knows_it_and_can_wait() -> None:
 def test_every_command_beside_a_demo_goes_by_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FasterClock(START, 60, wall_clock())
     settings = Settings(data_dir=tmp_path)
-    assert clock_of(settings) is wall_clock
+    assert configured_clock(settings) is wall_clock
     with only_one(tmp_path):
-        assert clock_of(settings) is wall_clock
+        assert configured_clock(settings) is wall_clock
         tell_time(tmp_path, clock)
-        assert clock_of(settings) == clock
+        assert configured_clock(settings) == clock
         monkeypatch.setenv("VIGIA_DATABASE_URL", "postgresql://city")
-        assert clock_of(Settings(data_dir=tmp_path)) is wall_clock
-    assert clock_of(settings) is wall_clock
+        assert configured_clock(Settings(data_dir=tmp_path)) is wall_clock
+    assert configured_clock(settings) is wall_clock
 
 
 def test_a_webhooks_address_is_never_logged(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from models.network import Pattern, Route, Stop
-from services.runtime.problem import NotFound, Refusal
+from services.runtime.problem import HttpProblem, NotFound
 from services.transit.model.prediction import Phase
 from services.transit.model.stop_index import FARTHEST_M
 from services.transit.serving import departure_board
@@ -38,7 +38,7 @@ class NoSuchLine(NotFound):
     """No existe esa línea. / There is no such line."""
 
 
-class HalfAPoint(Refusal):
+class HalfAPoint(HttpProblem):
     """Hacen falta `lat` y `lon`, los dos o ninguno. / Give both `lat` and `lon`, or neither."""
 
 

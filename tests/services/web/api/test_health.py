@@ -5,7 +5,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.runtime.heartbeat import beat
+from services.runtime.heartbeat import write_heartbeat
 from tests.services.web.api.conftest import NOON, City
 
 
@@ -17,7 +17,7 @@ def metrics(city: City) -> dict[tuple[str, ...], float]:
 
 def beats(city: City, process: str, **status: Any) -> None:
     """A process gives a sign of life."""
-    beat(city.database, process, NOON, city.clock.now, status)
+    write_heartbeat(city.database, process, NOON, city.clock.now, status)
 
 
 def test_it_lives_and_is_ready(city: City) -> None:
