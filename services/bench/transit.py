@@ -27,7 +27,7 @@ from services.embedded.servers import embedded_postgres
 from services.pipeline.road import Pipeline
 from services.runtime.clock import PeriodicTimer, wall_clock
 from services.runtime.database import open_database
-from services.transit.fleet.follower import TICK_S, FleetUpdater
+from services.transit.fleet.fleet_updater import TICK_S, FleetUpdater
 from services.transit.timetable import versions
 
 FEW, USUAL, MANY = 100, 1_000, 10_000

@@ -9,7 +9,7 @@ from services.pipeline.road import REMEMBER_S, Pipeline
 from services.runtime.clock import PeriodicTimer
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.settings import Settings, SettingsError
-from services.transit.fleet.follower import FleetUpdater
+from services.transit.fleet.fleet_updater import FleetUpdater
 
 NAME = "pipeline"
 HELP = "Carry readings from the broker to the tables and the rules, until stopped."

@@ -35,7 +35,7 @@ from services.runtime.bisect import bisect_failures
 from services.runtime.clock import Clock, PeriodicTimer
 from services.runtime.heartbeat import write_heartbeat
 from services.runtime.retry import DATABASE_LOST, error_summary, retry_while_unavailable
-from services.transit.fleet.follower import FleetUpdater
+from services.transit.fleet.fleet_updater import FleetUpdater
 
 log = logging.getLogger(__name__)
 
@@ -294,7 +294,7 @@ class Pipeline:
             self.memories.hold(kept.memories)
             self.states.hold(kept.states)
         if self.buses is not None:
-            self.buses.confirm()
+            self.buses.after_commit()
 
     def _confirm(self, memories: Mapping[int, DeviceMemory], states: Mapping[str, ByRule]) -> None:
         self.memories.confirm(memories)
@@ -311,7 +311,7 @@ class Pipeline:
         self.memories.forget()
         self.states.forget()
         if self.buses is not None:
-            self.buses.forget()
+            self.buses.after_rollback()
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
@@ -401,27 +401,29 @@ class Pipeline:
 
     def _follow(self, transaction: Connection, fresh: Sequence[Entry], now: datetime) -> None:
         """Follow the batch's buses. What fails there costs a vehicle's outlook, or the batch's, and never a reading."""
-        if (buses := self.buses) is None or not buses.concerned(fresh):
+        if (buses := self.buses) is None or not buses.has_positions(fresh):
             return
 
         def work(_: Sequence[None]) -> None:
             with transaction.begin_nested():
-                bisect_failures(buses.reports(transaction, fresh, now), buses.taking(now), buses.blame)
-                buses.write(transaction, now)
+                bisect_failures(
+                    buses.position_reports(transaction, fresh, now), buses.follow_at(now), buses.reset_vehicle
+                )
+                buses.write_pending(transaction, now)
 
-        bisect_failures([None], work, lambda _, trouble: buses.fail(trouble))
+        bisect_failures([None], work, lambda _, trouble: buses.record_failure(trouble))
 
     def tick_buses(self) -> None:
         """Let time pass for buses, apart from the rules."""
-        if (buses := self.buses) is None or not buses.due(self.clock()):
+        if (buses := self.buses) is None or not buses.is_tick_due(self.clock()):
             return
 
         def work(_: Sequence[None]) -> None:
             with self._connection() as transaction, transaction.begin():
                 buses.tick(transaction, self.clock())
-            buses.confirm()
+            buses.after_commit()
 
-        bisect_failures([None], work, lambda _, trouble: buses.fail(trouble))
+        bisect_failures([None], work, lambda _, trouble: buses.record_failure(trouble))
 
     def _current_book(self, transaction: Connection) -> Rulebook:
         """The rules in force; whether the configuration changed is asked once a second."""

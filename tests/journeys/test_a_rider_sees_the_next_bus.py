@@ -18,7 +18,7 @@ from models.network import Journey, Network
 from models.reading import Message
 from services.pipeline.road import Pipeline
 from services.runtime.settings import Settings
-from services.transit.fleet.follower import FleetUpdater
+from services.transit.fleet.fleet_updater import FleetUpdater
 from services.transit.rider.gsm7 import septets
 from services.transit.timetable import versions
 from simulators.buses.bus import Missed, Passing

@@ -13,7 +13,7 @@ from ingest.decode import decode
 from models.network import Network
 from models.reading import Message, Reading
 from services.transit.fleet.fleet import BEGUN_S, Fleet, LastStopReached, ReportResult
-from services.transit.fleet.follower import report_of
+from services.transit.fleet.fleet_updater import position_report_of
 from services.transit.model.prediction import Basis, TripPrediction, VehiclePrediction
 from services.transit.serving.snapshot import Expected, TransitSnapshot, empty, with_changes
 from services.transit.travel_times.link_times import TravelTimes
@@ -130,7 +130,7 @@ class Day:
     def _take(self, parcel: Parcel, now: float, fresh: dict[str, VehiclePrediction]) -> None:
         received_at = datetime.fromtimestamp(now, UTC)
         readings = list(decode(Message(parcel.topic, parcel.payload, received_at), "laplata"))
-        reports = [report_of(one) for one in readings if isinstance(one, Reading)]
+        reports = [position_report_of(one) for one in readings if isinstance(one, Reading)]
         assert len(reports) == len(readings), parcel
         for report in reports:
             assert report is not None

@@ -26,7 +26,7 @@ from services.embedded.servers import embedded_broker, embedded_postgres
 from services.pipeline.road import Pipeline
 from services.runtime.clock import wall_clock
 from services.runtime.database import open_database
-from services.transit.fleet.follower import FleetUpdater
+from services.transit.fleet.fleet_updater import FleetUpdater
 from services.transit.timetable import versions
 from simulators.load import Load
 from tests.simulation.town import Carrier, Gauges, Said, Town, prepare, reading, town, workplace

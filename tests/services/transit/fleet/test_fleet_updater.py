@@ -17,9 +17,9 @@ from models.geo import point_at
 from models.network import Journey, Network
 from models.reading import Message
 from services.pipeline.road import Pipeline
-from services.transit.fleet import follower
+from services.transit.fleet import fleet_updater
 from services.transit.fleet.fleet import Fleet, ReportResult
-from services.transit.fleet.follower import FleetUpdater
+from services.transit.fleet.fleet_updater import FleetUpdater
 from services.transit.model.position_report import PositionReport
 from services.transit.model.prediction import Basis, Phase, TripPrediction, VehiclePrediction
 from services.transit.sources.relay import relay
@@ -205,7 +205,7 @@ def test_neither_a_restart_nor_another_timetable_brings_a_withdrawn_bus_back(str
         else:
             with street.database.begin() as transaction:
                 versions.store(transaction, transit_city.network(f"{street.now}"), "test", street.now)
-        street.now += timedelta(seconds=follower.TICK_S)
+        street.now += timedelta(seconds=fleet_updater.TICK_S)
         street.pipeline.tick_buses()
 
     street.drive(journey, "one", -90, 330, late_s=-90, trip_id="10-0720")
@@ -304,7 +304,7 @@ def test_a_bug_in_writing_costs_no_reading_and_is_made_up_for(street: Street, mo
         raise psycopg.errors.CheckViolation("no such row")
 
     with monkeypatch.context() as broken:
-        broken.setattr(follower, "write_visits", failing)
+        broken.setattr(fleet_updater, "write_visits", failing)
         street.drive(journey, "one", 0, 180, trip_id="10-0720")
     assert street.rows("SELECT count(*) FROM bus_readings") == [(6,)]
     assert street.rows("SELECT count(*) FROM vehicle_outlooks") == [(0,)]

@@ -42,13 +42,13 @@ from services.transit.travel_times.link_times import LinkHistory, TravelTimes
 log = logging.getLogger(__name__)
 
 TICK_S = 15.0
-SAID_S = 120.0
+PUBLISHED_S = 120.0
 """For how long it holds what is said of a journey without a bus: beyond, whoever said it is not there any more."""
-SAID_TICKS = 4
+PUBLISHED_TICKS = 4
 """The same in ticks, where simulated time makes them long. What holds for half of it yet is not said again."""
-MOST_OWED = 200_000
+MAX_PENDING_ROWS = 200_000
 """Visits and scores that wait for a database or a repair."""
-NOWHERE_DEGREES = 0.01
+NO_FIX_DEGREES = 0.01
 """So near to 0, 0 no bus runs: receivers without a fix say so."""
 
 _COLUMN = {name: index for index, name in enumerate(BUS.columns)}
@@ -63,12 +63,12 @@ def vehicle_name(reading: Reading) -> str:
     return f"{reading.municipality}.{reading.device}"
 
 
-def report_of(reading: Reading) -> PositionReport | None:
+def position_report_of(reading: Reading) -> PositionReport | None:
     """What following needs of a reading; None where it says nothing of where a bus is, or was never true."""
     lat, lon = reading.values[_LAT], reading.values[_LON]
     if not isinstance(lat, float) or not isinstance(lon, float) or int(reading.flags) & _UNTRUE:
         return None
-    if abs(lat) < NOWHERE_DEGREES and abs(lon) < NOWHERE_DEGREES:
+    if abs(lat) < NO_FIX_DEGREES and abs(lon) < NO_FIX_DEGREES:
         return None
     claims = {name: reading.values[_COLUMN[name]] for name in _SAME}
     return PositionReport(
@@ -90,7 +90,7 @@ def _seconds(clock: object) -> int | None:
 
 
 @dataclass(slots=True)
-class Status:
+class FleetStatus:
     """What following came to since the process started."""
 
     bus_positions: int = 0
@@ -102,7 +102,7 @@ class Status:
 class PendingRows:
     """What came of reports and no commit has confirmed yet. `visits` by their key; `links` by name."""
 
-    outlooks: dict[str, VehiclePrediction] = field(default_factory=dict)
+    predictions: dict[str, VehiclePrediction] = field(default_factory=dict)
     visits: dict[Row, Row] = field(default_factory=dict)
     scores: list[ScoredPrediction] = field(default_factory=list)
     links: dict[str, LinkHistory] = field(default_factory=dict)
@@ -113,88 +113,88 @@ class FleetUpdater:
 
     def __init__(self) -> None:
         """Knows no timetable yet: the first transaction it sees tells."""
-        self.status = Status()
+        self.status = FleetStatus()
         self._fleet: Fleet | None = None
-        self._newest: dict[str, PositionReport] = {}
-        self._outlooks: dict[str, VehiclePrediction] = {}
-        self._owed = PendingRows()
-        self._written = False
-        self._said: dict[Key, tuple[TripPrediction, datetime]] | None = None
+        self._newest_reports: dict[str, PositionReport] = {}
+        self._predictions: dict[str, VehiclePrediction] = {}
+        self._pending = PendingRows()
+        self._wrote_pending = False
+        self._published_trips: dict[Key, tuple[TripPrediction, datetime]] | None = None
         self._ticked_at: datetime | None = None
-        self._tried_at: datetime | None = None
+        self._load_tried_at: datetime | None = None
 
     # With each batch
 
-    def concerned(self, fresh: Sequence[Entry]) -> bool:
+    def has_positions(self, fresh: Sequence[Entry]) -> bool:
         """Whether a batch has anything to follow."""
         return any(entry.reading.kind == BUS.name for entry in fresh)
 
-    def reports(self, transaction: Connection, fresh: Sequence[Entry], now: datetime) -> list[PositionReport]:
+    def position_reports(self, transaction: Connection, fresh: Sequence[Entry], now: datetime) -> list[PositionReport]:
         """The positions of a batch in the order of the devices' times; none while there is no timetable."""
-        if self._fleet is None and _long_ago(self._tried_at, now):
-            self._begin(transaction, now)
+        if self._fleet is None and _long_ago(self._load_tried_at, now):
+            self._load_fleet(transaction, now)
         if self._fleet is None:
             return []
-        found = (report_of(entry.reading) for entry in fresh if entry.reading.kind == BUS.name)
+        found = (position_report_of(entry.reading) for entry in fresh if entry.reading.kind == BUS.name)
         return sorted((one for one in found if one is not None), key=_at)
 
-    def taking(self, now: datetime) -> Callable[[Sequence[PositionReport]], None]:
+    def follow_at(self, now: datetime) -> Callable[[Sequence[PositionReport]], None]:
         """Follows reports. One that is taken twice moves nothing the second time."""
         at = now.timestamp()
-        return lambda reports: self._take(reports, at)
+        return lambda reports: self._follow(reports, at)
 
-    def blame(self, report: PositionReport, trouble: Exception) -> None:
+    def reset_vehicle(self, report: PositionReport, trouble: Exception) -> None:
         """A report that cannot be followed costs what was believed of its vehicle, and nobody else."""
         log.error("could not follow a bus", extra={"action": "follow", "vehicle": report.vehicle}, exc_info=trouble)
         self.status.bus_faults += 1
-        self._owed.outlooks.pop(report.vehicle, None)
+        self._pending.predictions.pop(report.vehicle, None)
         if self._fleet is not None:
             self._fleet.drop(report.vehicle)
 
-    def fail(self, trouble: Exception) -> None:
+    def record_failure(self, trouble: Exception) -> None:
         """Nothing of a batch, or of a tick, could be followed."""
         log.error("could not follow the buses", extra={"action": "follow"}, exc_info=trouble)
         self.status.bus_faults += 1
-        self.forget()
+        self.after_rollback()
 
-    def write(self, transaction: Connection, now: datetime) -> None:
+    def write_pending(self, transaction: Connection, now: datetime) -> None:
         """Write what no commit has confirmed."""
-        fleet, owed = self._fleet, self._owed
+        fleet, owed = self._fleet, self._pending
         if fleet is not None:
-            write_outlooks(transaction, [(one, fleet.kept(name)) for name, one in owed.outlooks.items()])
+            write_outlooks(transaction, [(one, fleet.kept(name)) for name, one in owed.predictions.items()])
             write_visits(transaction, owed.visits.values())
             write_scores(transaction, owed.scores, fleet.network.zone)
             write_learnt(transaction, owed.links.items(), fleet.history.trust, now)
-            self._written = True
+            self._wrote_pending = True
 
-    def confirm(self) -> None:
+    def after_commit(self) -> None:
         """The transaction is committed, with what was written in it."""
-        if self._written:
-            self._owed, self._written = PendingRows(), False
+        if self._wrote_pending:
+            self._pending, self._wrote_pending = PendingRows(), False
 
-    def forget(self) -> None:
+    def after_rollback(self) -> None:
         """What was written may not have been committed: it is still owed, and what was said is looked up again."""
-        self._said, self._written = None, False
-        if len(self._owed.visits) + len(self._owed.scores) > MOST_OWED:
-            self._owed = PendingRows(outlooks=self._owed.outlooks)
+        self._published_trips, self._wrote_pending = None, False
+        if len(self._pending.visits) + len(self._pending.scores) > MAX_PENDING_ROWS:
+            self._pending = PendingRows(predictions=self._pending.predictions)
 
-    def _take(self, reports: Sequence[PositionReport], at: float) -> None:
+    def _follow(self, reports: Sequence[PositionReport], at: float) -> None:
         assert self._fleet is not None
-        owed, network = self._owed, self._fleet.network
+        owed, network = self._pending, self._fleet.network
         for report in reports:
             followed = self._fleet.take(report, at)
-            owed.outlooks[report.vehicle] = self._outlooks[report.vehicle] = followed.outlook
+            owed.predictions[report.vehicle] = self._predictions[report.vehicle] = followed.outlook
             rows = (visit_row(network, visit) for visit in followed.visits)
             owed.visits.update({row[:VISIT_KEY]: row for row in rows if row is not None})
             owed.scores += followed.scores
-            newest = self._newest.get(report.vehicle)
+            newest = self._newest_reports.get(report.vehicle)
             if newest is None or newest.at < report.at:
-                self._newest[report.vehicle] = report
+                self._newest_reports[report.vehicle] = report
         self.status.bus_positions += len(reports)
 
     # With time
 
-    def due(self, now: datetime) -> bool:
+    def is_tick_due(self, now: datetime) -> bool:
         """Whether it is time to `tick`."""
         return _long_ago(self._ticked_at, now)
 
@@ -202,24 +202,26 @@ class FleetUpdater:
         """Let time pass: another timetable, journeys nobody makes, vehicles gone silent, what was learnt."""
         version = versions.current_version(transaction)
         if self._fleet is None or self._fleet.network.version != version:
-            self._begin(transaction, now)
+            self._load_fleet(transaction, now)
         if self._fleet is None:
             return
         self._fleet.forget(now.timestamp())
-        self._withdraw_silent(self._fleet, now.timestamp())
-        self._owed.links.update(self._fleet.history.changed())
-        self.write(transaction, now)
+        self._clear_silent_vehicles(self._fleet, now.timestamp())
+        self._pending.links.update(self._fleet.history.changed())
+        self.write_pending(transaction, now)
         since_s = TICK_S if self._ticked_at is None else (now - self._ticked_at).total_seconds()
-        self._say_expected(transaction, self._fleet, now, timedelta(seconds=max(SAID_S, SAID_TICKS * since_s)))
+        self._publish_unassigned_trips(
+            transaction, self._fleet, now, timedelta(seconds=max(PUBLISHED_S, PUBLISHED_TICKS * since_s))
+        )
         self._ticked_at = now
-        self.status.bus_vehicles = len(self._newest)
+        self.status.bus_vehicles = len(self._newest_reports)
 
-    def _begin(self, transaction: Connection, now: datetime) -> None:
+    def _load_fleet(self, transaction: Connection, now: datetime) -> None:
         """Follow on the timetable in force, from where memory or, after a start, the tables leave off.
 
         On another than before each vehicle's last position is followed once more.
         """
-        self._tried_at = now
+        self._load_tried_at = now
         network = versions.load(transaction)
         if network is None:
             self._fleet = None
@@ -230,46 +232,46 @@ class FleetUpdater:
         if before is None:
             fleet.history.restore(*read_learnt(transaction))
             for outlook, belief in read_beliefs(transaction, now - timedelta(seconds=FORGOTTEN_S)):
-                self._restore(fleet, outlook, belief)
+                self._restore_vehicle(fleet, outlook, belief)
         self._fleet = fleet
         if before is not None:
-            self._owed.outlooks.clear()
-            bisect_failures(sorted(self._newest.values(), key=_at), self.taking(now), self.blame)
+            self._pending.predictions.clear()
+            bisect_failures(sorted(self._newest_reports.values(), key=_at), self.follow_at(now), self.reset_vehicle)
 
-    def _restore(self, fleet: Fleet, outlook: VehiclePrediction, belief: str) -> None:
+    def _restore_vehicle(self, fleet: Fleet, outlook: VehiclePrediction, belief: str) -> None:
         try:
             fleet.restore(outlook.vehicle, belief, outlook)
         except msgspec.DecodeError:
             log.info("another version's belief: begun anew", extra={"action": "follow", "vehicle": outlook.vehicle})
         else:
-            self._outlooks[outlook.vehicle] = outlook
+            self._predictions[outlook.vehicle] = outlook
 
-    def _withdraw_silent(self, fleet: Fleet, at: float) -> None:
+    def _clear_silent_vehicles(self, fleet: Fleet, at: float) -> None:
         """Who has not been heard for long comes nowhere: an estimate nobody stands behind any more is taken back.
 
         Of one that was dropped the fleet knows nothing that could be written instead.
         """
-        for vehicle, outlook in list(self._outlooks.items()):
+        for vehicle, outlook in list(self._predictions.items()):
             silent_s = at - outlook.place.at
             if silent_s > FORGOTTEN_S:
-                del self._outlooks[vehicle]
-                self._newest.pop(vehicle, None)
-                self._owed.outlooks.pop(vehicle, None)
+                del self._predictions[vehicle]
+                self._newest_reports.pop(vehicle, None)
+                self._pending.predictions.pop(vehicle, None)
             elif silent_s > GONE_S and outlook.coming and fleet.follows(vehicle):
                 gone = msgspec.structs.replace(outlook, coming=())
-                self._owed.outlooks[vehicle] = self._outlooks[vehicle] = gone
+                self._pending.predictions[vehicle] = self._predictions[vehicle] = gone
 
-    def _say_expected(self, transaction: Connection, fleet: Fleet, now: datetime, holds: timedelta) -> None:
+    def _publish_unassigned_trips(self, transaction: Connection, fleet: Fleet, now: datetime, holds: timedelta) -> None:
         """Write what changed of the journeys nobody makes, and take back what is said of them no more."""
-        said = self._said
+        said = self._published_trips
         if said is None:
             said = {key: (one, now) for key, one in read_expected(transaction, now).items()}
         expected = {key_of(one): one for one in fleet.expected(now.timestamp())}
         fresh = [one for key, one in expected.items() if not _holds(said.get(key), one, now + holds / 2)]
         write_expected(transaction, fresh, now + holds)
         write_expected(transaction, [one for key, (one, _) in said.items() if key not in expected], now)
-        self._said = {key: before for key, before in said.items() if key in expected}
-        self._said |= {key_of(one): (one, now + holds) for one in fresh}
+        self._published_trips = {key: before for key, before in said.items() if key in expected}
+        self._published_trips |= {key_of(one): (one, now + holds) for one in fresh}
 
 
 def _at(report: PositionReport) -> float:
