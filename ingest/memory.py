@@ -12,19 +12,19 @@ import msgspec
 from sqlalchemy import Connection
 
 from ingest.quality import sequence_gaps
-from ingest.quality.checks import Memory
-from ingest.quality.sequence_gaps import Filled, Gap
+from ingest.quality.checks import QualityMemory
+from ingest.quality.sequence_gaps import FilledGap, Gap
 from models.kinds import BY_NAME
 from models.reading import Reading
 from models.rows import Written, driver
 
 log = logging.getLogger(__name__)
 
-UNCOUNTED = sequence_gaps.Sequence()
+NO_POSITION = sequence_gaps.SequencePosition()
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
-class Newest(msgspec.Struct, frozen=True, gc=False):
+class NewestReading(msgspec.Struct, frozen=True, gc=False):
     """The latest reading that counts as news, as the tables show it: never one from the future, late or retained."""
 
     observed_at: datetime
@@ -36,44 +36,44 @@ class Newest(msgspec.Struct, frozen=True, gc=False):
 class DeviceMemory(msgspec.Struct, frozen=True, gc=False):
     """All of it. `newest` is None while nothing that counts as news ever came."""
 
-    quality: Memory | None = None
-    sequence: sequence_gaps.Sequence = UNCOUNTED
+    quality: QualityMemory | None = None
+    sequence: sequence_gaps.SequencePosition = NO_POSITION
     newest_at: datetime = NEVER
-    newest: Reading | Newest | None = None
+    newest: Reading | NewestReading | None = None
 
 
-NOTHING = DeviceMemory()
+EMPTY_MEMORY = DeviceMemory()
 
 
-class _Kept(msgspec.Struct, array_like=True, gc=False):
-    quality: Memory | None
-    sequence: sequence_gaps.Sequence
+class _StoredMemory(msgspec.Struct, array_like=True, gc=False):
+    quality: QualityMemory | None
+    sequence: sequence_gaps.SequencePosition
 
 
-_DECODE = msgspec.json.Decoder(_Kept)
+_DECODE = msgspec.json.Decoder(_StoredMemory)
 _LATEST = msgspec.json.Decoder(dict[str, object])
 _ENCODE = msgspec.json.Encoder()
 
 
-class Memories:
+class DeviceMemories:
     """The memories of the devices met so far."""
 
     def __init__(self) -> None:
         """Remembers nobody yet."""
-        self._known: dict[int, tuple[int, DeviceMemory]] = {}
+        self._loaded: dict[int, tuple[int, DeviceMemory]] = {}
         self.unwritten: dict[int, DeviceMemory] = {}
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Look everything up again: something was not as remembered."""
-        self._known.clear()
+        self._loaded.clear()
         self.unwritten.clear()
 
-    def fetch(self, transaction: Connection, device_ids: Iterable[int], *, lock: bool = False) -> Sequence[int]:
+    def load(self, transaction: Connection, device_ids: Iterable[int], *, lock: bool = False) -> Sequence[int]:
         """Know these devices; only those not at hand cost a query. Returns which those were.
 
         lock: hold their rows until the transaction ends, in the order of their numbers, so that processes take turns.
         """
-        missing = sorted(set(device_ids) - self._known.keys())
+        missing = sorted(set(device_ids) - self._loaded.keys())
         if not missing:
             return missing
         query = (
@@ -82,20 +82,20 @@ class Memories:
         )
         with driver(transaction).cursor(binary=True) as cursor:
             cursor.execute(query + " FOR UPDATE" if lock else query, [missing])
-            self._known.update((device_id, (0, NOTHING)) for device_id in missing)
+            self._loaded.update((device_id, (0, EMPTY_MEMORY)) for device_id in missing)
             for device_id, version, memory, observed_at, received_at, latest, flags in cursor:
-                kept = _understood(memory)
-                newest = Newest(observed_at, received_at, _LATEST.decode(latest), flags)
-                self._known[device_id] = version, DeviceMemory(kept.quality, kept.sequence, observed_at, newest)
+                kept = _decoded(memory)
+                newest = NewestReading(observed_at, received_at, _LATEST.decode(latest), flags)
+                self._loaded[device_id] = version, DeviceMemory(kept.quality, kept.sequence, observed_at, newest)
         return missing
 
-    def knows(self, device_ids: Iterable[int]) -> bool:
+    def are_loaded(self, device_ids: Iterable[int]) -> bool:
         """Whether all of these are at hand."""
-        return self._known.keys() >= set(device_ids)
+        return self._loaded.keys() >= set(device_ids)
 
-    def of(self, device_id: int) -> DeviceMemory:
+    def get(self, device_id: int) -> DeviceMemory:
         """The memory of a device fetched before."""
-        return self._known[device_id][1]
+        return self._loaded[device_id][1]
 
     def write(self, transaction: Connection, moved: Mapping[int, DeviceMemory]) -> Written | None:
         """Keep what moved, now or since the last time. `verify` what comes back: another process may have moved one.
@@ -122,28 +122,28 @@ class Memories:
         )
         return Written(cursor, len(rows))
 
-    def confirm(self, moved: Mapping[int, DeviceMemory]) -> None:
+    def mark_written(self, moved: Mapping[int, DeviceMemory]) -> None:
         """What was written is committed: remember it."""
         for device_id, memory in (self.unwritten | dict(moved)).items():
             if memory.newest is not None:
-                self._known[device_id] = self._known[device_id][0] + 1, memory
+                self._loaded[device_id] = self._loaded[device_id][0] + 1, memory
         self.unwritten.clear()
 
-    def hold(self, moved: Mapping[int, DeviceMemory]) -> None:
+    def keep_unwritten(self, moved: Mapping[int, DeviceMemory]) -> None:
         """Remember what moved with rows that are committed, and write it with the next that is written."""
         for device_id, memory in moved.items():
-            self._known[device_id] = self._known[device_id][0], memory
+            self._loaded[device_id] = self._loaded[device_id][0], memory
         self.unwritten.update(moved)
 
-    def _row(self, device_id: int, memory: DeviceMemory, newest: Reading | Newest) -> tuple[object, ...]:
+    def _row(self, device_id: int, memory: DeviceMemory, newest: Reading | NewestReading) -> tuple[object, ...]:
         if isinstance(newest, Reading):
             latest: dict[str, object] = dict(zip(BY_NAME[newest.kind].columns, newest.values, strict=True))
         else:
             latest = newest.latest
         return (
             device_id,
-            self._known[device_id][0] + 1,
-            _ENCODE.encode(_Kept(memory.quality, memory.sequence)).decode(),
+            self._loaded[device_id][0] + 1,
+            _ENCODE.encode(_StoredMemory(memory.quality, memory.sequence)).decode(),
             newest.observed_at,
             newest.received_at,
             _ENCODE.encode(latest).decode(),
@@ -151,16 +151,16 @@ class Memories:
         )
 
 
-def _understood(memory: str) -> _Kept:
+def _decoded(memory: str) -> _StoredMemory:
     """Another version's memory is no reason to refuse a device: its checks then begin anew."""
     try:
         return _DECODE.decode(memory)
     except msgspec.DecodeError:
         log.exception("a kept memory is not understood", extra={"action": "remember"})
-        return _Kept(None, UNCOUNTED)
+        return _StoredMemory(None, NO_POSITION)
 
 
-def note_losses(transaction: Connection, losses: Sequence[tuple[int, Gap | Filled]], now: datetime) -> None:
+def store_sequence_gaps(transaction: Connection, losses: Sequence[tuple[int, Gap | FilledGap]], now: datetime) -> None:
     """Write down holes in `seq`, and what filled earlier ones."""
     if not losses:
         return
@@ -173,7 +173,7 @@ def note_losses(transaction: Connection, losses: Sequence[tuple[int, Gap | Fille
                         " VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
                         [device_id, boot, first, last, now],
                     )
-                case Filled(boot, seq):
+                case FilledGap(boot, seq):
                     cursor.execute(
                         "UPDATE sequence_gaps SET filled = filled + 1 WHERE (device_id, boot) = (%s, %s)"
                         " AND %s BETWEEN first_seq AND last_seq AND filled <= last_seq - first_seq",

@@ -4,19 +4,19 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection
 
-from ingest.registry import Device, Sender, sender_of
+from ingest.registry import Device, DeviceKey, device_key
 from models.reading import Presence
 from models.rows import driver
 
 
 def store_presences(
-    transaction: Connection, devices: Mapping[Sender, Device], presences: Iterable[Presence]
+    transaction: Connection, devices: Mapping[DeviceKey, Device], presences: Iterable[Presence]
 ) -> list[Presence]:
     """Keep the newest word on each device. Returns those that changed something; older words change nothing."""
     changed = []
     with driver(transaction).cursor() as cursor:
         for presence in presences:
-            device = devices[sender_of(presence)]
+            device = devices[device_key(presence)]
             cursor.execute(
                 "UPDATE devices SET online = %s, online_since = %s WHERE id = %s AND online IS DISTINCT FROM %s"
                 " AND (online_since IS NULL OR online_since <= %s)",

@@ -13,13 +13,13 @@ from models.kinds import BY_NAME
 from models.reading import Presence, Reading
 from models.rows import driver
 
-Sender = tuple[str, str, str]
+DeviceKey = tuple[str, str, str]
 """Municipality, kind and device, as in the topic."""
 
 MAX_UNREGISTERED = 10_000
 
 
-sender_of: Callable[[Reading | Presence], Sender] = attrgetter("municipality", "kind", "device")
+device_key: Callable[[Reading | Presence], DeviceKey] = attrgetter("municipality", "kind", "device")
 """Who says it."""
 
 
@@ -36,25 +36,27 @@ class Device:
     limits: Limits
 
 
-class Registry:
+class DeviceRegistry:
     """Remembers the devices seen, until the configuration's version changes."""
 
     def __init__(self) -> None:
         """Knows nobody yet."""
-        self._devices: dict[Sender, Device] = {}
+        self._devices: dict[DeviceKey, Device] = {}
         self._version: int | None = None
 
-    def forget_older_than(self, version: int) -> None:
+    def clear_if_outdated(self, version: int) -> None:
         """Look everybody up again if the configuration is newer than what is remembered."""
         if version != self._version:
             self._devices.clear()
             self._version = version
 
-    def known(self, senders: Iterable[Sender]) -> Mapping[Sender, Device] | None:
+    def cached(self, senders: Iterable[DeviceKey]) -> Mapping[DeviceKey, Device] | None:
         """The devices of these senders; None where one of them must be looked up."""
         return {sender: self._devices[sender] for sender in senders} if self._devices.keys() >= set(senders) else None
 
-    def resolve(self, transaction: Connection, senders: Iterable[Sender], now: datetime) -> Mapping[Sender, Device]:
+    def resolve(
+        self, transaction: Connection, senders: Iterable[DeviceKey], now: datetime
+    ) -> Mapping[DeviceKey, Device]:
         """Each sender's device; one never seen before gets a row as unregistered.
 
         Raises TooManyUnregistered. A new device is remembered only from the next look-up on, since this transaction
@@ -68,10 +70,10 @@ class Registry:
         missing = [sender for sender in unknown if sender not in found]
         if not missing:
             return self._devices
-        return {**self._devices, **_hold_unregistered(transaction, missing, now)}
+        return {**self._devices, **_insert_unregistered(transaction, missing, now)}
 
 
-def _look_up(transaction: Connection, senders: list[Sender]) -> dict[Sender, Device]:
+def _look_up(transaction: Connection, senders: list[DeviceKey]) -> dict[DeviceKey, Device]:
     with driver(transaction).cursor(row_factory=dict_row) as cursor:
         cursor.execute(
             "SELECT d.id, d.municipality, d.kind, d.code, d.station_id, s.site_limits"
@@ -90,7 +92,7 @@ def _device(row: Mapping[str, object]) -> Device:
     return Device(int(str(row["id"])), None if station is None else str(station), limits)
 
 
-def _hold_unregistered(transaction: Connection, senders: list[Sender], now: datetime) -> dict[Sender, Device]:
+def _insert_unregistered(transaction: Connection, senders: list[DeviceKey], now: datetime) -> dict[DeviceKey, Device]:
     with driver(transaction).cursor() as cursor:
         cursor.execute("SELECT count(*) FROM devices WHERE registered_at IS NULL")
         held = (cursor.fetchone() or (0,))[0]

@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, BigInteger, Boolean, Connection, DateTime, Double,
 from sqlalchemy.types import TypeEngine
 
 from ingest.memory import DeviceMemory
-from ingest.registry import Sender
+from ingest.registry import DeviceKey
 from models.reading import Flag, Message, Reading, Rejected
 from models.rows import driver
 from models.tables import READINGS
@@ -28,13 +28,13 @@ _COPY_TYPES: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
     (ARRAY, "int4[]"),
 )
 
-LONGEST_REPETITION = timedelta(days=7)
+MAX_REDELIVERY_AGE = timedelta(days=7)
 """As long as a broker keeps our session: what was not acknowledged may come again so much later."""
 
-MOST_REPLAYED = 200_000
+MAX_READINGS_RELOADED = 200_000
 """Readings read again after a restart: several times what one process keeps in the second it may not have written."""
 
-_FIND_REJECTED = """
+_FIND_STORED_REJECTIONS = """
 SELECT said.topic, said.payload FROM unnest(%s::text[], %s::bytea[]) AS said (topic, payload) CROSS JOIN LATERAL (
     SELECT FROM rejected_messages kept
     WHERE hashtextextended(kept.topic || '#' || encode(kept.payload, 'hex'), 0)
@@ -43,37 +43,39 @@ SELECT said.topic, said.payload FROM unnest(%s::text[], %s::bytea[]) AS said (to
 """
 """LIMIT has each looked up in the index: PostgreSQL would rather read the whole table."""
 
-Key = tuple[int, datetime, int]
+ReadingKey = tuple[int, datetime, int]
 """Device, observed_at and seq: what makes a reading the same reading."""
 
 
-class Entry(Struct, frozen=True, gc=False):
+class CheckedReading(Struct, frozen=True, gc=False):
     """A reading on its way to its table, with its device's station if it is registered at one.
 
-    `surely_new`: later than anything the device ever sent.
+    `is_newest`: later than anything the device ever sent.
     """
 
     device_id: int
     station: str | None
     reading: Reading
-    surely_new: bool
+    is_newest: bool
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ReadingKey:
         """What makes it the same reading as another."""
         return self.device_id, self.reading.observed_at, self.reading.seq
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """Positions in the batch: `fresh` are new rows, `conflicts` say something else than the row kept at their key."""
+class StoreResult:
+    """Positions in the batch: `new` are new rows, `conflicts` say something else than the row kept at their key."""
 
-    fresh: list[int]
+    new: list[int]
     conflicts: list[int]
 
 
 @contextmanager
-def storing(transaction: Connection, entries: Sequence[Entry], *, careful: bool) -> Iterator[Stored]:
+def storing_readings(
+    transaction: Connection, entries: Sequence[CheckedReading], *, expect_duplicates: bool
+) -> Iterator[StoreResult]:
     """Write what is new, in the caller's transaction. What runs inside the block runs while the server still writes.
 
     The same message twice in one batch passes ON CONFLICT twice, so the batch is keyed first. What is surely new goes
@@ -81,28 +83,30 @@ def storing(transaction: Connection, entries: Sequence[Entry], *, careful: bool)
     psycopg.errors.UniqueViolation should something surely new be there already (a memory older than the rows). Nothing
     else may use the transaction inside the block.
     """
-    firsts, rivals = _keyed(entries)
+    firsts, rivals = _first_and_differing(entries)
     conflicts: list[int] = []
     new: defaultdict[str, list[int]] = defaultdict(list)
     maybe: defaultdict[str, list[int]] = defaultdict(list)
     for position in firsts:
         entry = entries[position]
-        (new if entry.surely_new and not careful else maybe)[entry.reading.kind].append(position)
+        (new if entry.is_newest and not expect_duplicates else maybe)[entry.reading.kind].append(position)
     fresh = [position for positions in new.values() for position in positions]
     for kind, positions in maybe.items():
-        inserted, differing = _WRITERS[kind].merge(transaction, entries, positions)
+        inserted, differing = _WRITERS[kind].insert_missing(transaction, entries, positions)
         fresh += inserted
         conflicts += differing
-    conflicts += _against_the_kept(transaction, entries, rivals, {entries[position].key for position in conflicts})
+    conflicts += _conflicts_with_stored(transaction, entries, rivals, {entries[position].key for position in conflicts})
     fresh.sort()
     with ExitStack() as last:
         for kind in sorted(new, key=lambda kind: len(new[kind])):
             last.close()  # one COPY at a time: the greatest is the one left running
-            last.enter_context(_WRITERS[kind].copying(transaction, entries, new[kind]))
-        yield Stored(fresh, sorted(conflicts))
+            last.enter_context(_WRITERS[kind].copy_rows(transaction, entries, new[kind]))
+        yield StoreResult(fresh, sorted(conflicts))
 
 
-def kept_after(transaction: Connection, remembered: Mapping[int, tuple[Sender, DeviceMemory]]) -> list[Reading]:
+def readings_after_memory(
+    transaction: Connection, remembered: Mapping[int, tuple[DeviceKey, DeviceMemory]]
+) -> list[Reading]:
     """Readings with nothing against them that are newer than what is remembered of their devices, by their time.
 
     They were kept and their memory was not written before the process ended: at most a second of it.
@@ -116,7 +120,7 @@ def kept_after(transaction: Connection, remembered: Mapping[int, tuple[Sender, D
         since = [remembered[device_id][1].newest_at for device_id in device_ids]
         with driver(transaction).cursor(binary=True) as cursor:
             for device_id, observed_at, seq, received_at, *values in cursor.execute(
-                _WRITERS[kind].newer, [device_ids, since, MOST_REPLAYED]
+                _WRITERS[kind].select_newer, [device_ids, since, MAX_READINGS_RELOADED]
             ):
                 (municipality, _, device), memory = remembered[device_id]
                 boot = memory.sequence.boot or None
@@ -125,18 +129,18 @@ def kept_after(transaction: Connection, remembered: Mapping[int, tuple[Sender, D
     return readings
 
 
-def keep_rejected(transaction: Connection, rejected: Iterable[Rejected]) -> int:
+def store_rejected(transaction: Connection, rejected: Iterable[Rejected]) -> int:
     """Keep what is no reading, byte for byte, with the reason. Returns how many.
 
     Rejected bytes have no key of their own, so one that may be a repetition is looked for among those kept: the same
-    bytes said on the same topic within `LONGEST_REPETITION` count as said once.
+    bytes said on the same topic within `MAX_REDELIVERY_AGE` count as said once.
     """
     items = list(rejected)
-    kept = _kept_before(transaction, [one.message for one in items if one.message.repeated])
+    kept = _stored_before(transaction, [one.message for one in items if one.message.repeated])
     rows = [
-        (one.message.received_at, _kept_topic(one.message), one.message.payload, one.reason.value, one.detail)
+        (one.message.received_at, _stored_topic(one.message), one.message.payload, one.reason.value, one.detail)
         for one in items
-        if not (one.message.repeated and _said(one.message) in kept)
+        if not (one.message.repeated and _message_key(one.message) in kept)
     ]
     if rows:
         with (
@@ -165,30 +169,30 @@ def add_flag(transaction: Connection, spikes: Sequence[tuple[int, str, datetime,
             )
 
 
-def _kept_topic(message: Message) -> str:
+def _stored_topic(message: Message) -> str:
     """PostgreSQL's text has no place for a zero byte."""
     return message.topic.replace("\0", "\\0")
 
 
-def _said(message: Message) -> tuple[str, bytes]:
+def _message_key(message: Message) -> tuple[str, bytes]:
     """What tells rejected messages apart."""
-    return _kept_topic(message), message.payload
+    return _stored_topic(message), message.payload
 
 
-def _kept_before(transaction: Connection, messages: Sequence[Message]) -> set[tuple[str, bytes]]:
+def _stored_before(transaction: Connection, messages: Sequence[Message]) -> set[tuple[str, bytes]]:
     """What of these was kept already."""
     if not messages:
         return set()
-    topics, payloads = zip(*{_said(message) for message in messages}, strict=True)
-    since = min(message.received_at for message in messages) - LONGEST_REPETITION
+    topics, payloads = zip(*{_message_key(message) for message in messages}, strict=True)
+    since = min(message.received_at for message in messages) - MAX_REDELIVERY_AGE
     with driver(transaction).cursor() as cursor:
-        cursor.execute(_FIND_REJECTED, [list(topics), list(payloads), since])
+        cursor.execute(_FIND_STORED_REJECTIONS, [list(topics), list(payloads), since])
         return set(cursor)
 
 
-def _keyed(entries: Sequence[Entry]) -> tuple[list[int], list[int]]:
+def _first_and_differing(entries: Sequence[CheckedReading]) -> tuple[list[int], list[int]]:
     """Positions of the first entry at each key, and of those that say something else at a key seen before."""
-    seen: dict[Key, int] = {}
+    seen: dict[ReadingKey, int] = {}
     conflicts = []
     for position, entry in enumerate(entries):
         first = seen.setdefault(entry.key, position)
@@ -197,8 +201,8 @@ def _keyed(entries: Sequence[Entry]) -> tuple[list[int], list[int]]:
     return list(seen.values()), conflicts
 
 
-def _against_the_kept(
-    transaction: Connection, entries: Sequence[Entry], rivals: Sequence[int], contradicted: set[Key]
+def _conflicts_with_stored(
+    transaction: Connection, entries: Sequence[CheckedReading], rivals: Sequence[int], contradicted: set[ReadingKey]
 ) -> list[int]:
     """Which of those that differ from the first at their key in the batch differ from the row that is kept there.
 
@@ -210,11 +214,11 @@ def _against_the_kept(
             asked[entries[position].reading.kind].append(position)
     told = [position for position in rivals if entries[position].key not in contradicted]
     for kind, positions in asked.items():
-        told += _WRITERS[kind].merge(transaction, entries, positions)[1]
+        told += _WRITERS[kind].insert_missing(transaction, entries, positions)[1]
     return told
 
 
-def _reach(keys: Sequence[Key]) -> tuple[list[int], datetime, datetime]:
+def _device_and_time_range(keys: Sequence[ReadingKey]) -> tuple[list[int], datetime, datetime]:
     """Whose readings of when to look among: without this TimescaleDB would open every compressed chunk there is."""
     times = [observed_at for _, observed_at, _ in keys]
     return sorted({device_id for device_id, _, _ in keys}), min(times), max(times)
@@ -224,13 +228,13 @@ def _copy_type(column_type: TypeEngine[Any]) -> str:
     return next(name for known, name in _COPY_TYPES if isinstance(column_type, known))
 
 
-def _row(entry: Entry) -> tuple[object, ...]:
+def _row(entry: CheckedReading) -> tuple[object, ...]:
     reading = entry.reading
     values = tuple(list(value) if isinstance(value, tuple) else value for value in reading.values)
     return entry.device_id, reading.observed_at, reading.seq, reading.received_at, *values, int(reading.flags)
 
 
-class _Writer:
+class _ReadingWriter:
     """The statements that write one kind's readings."""
 
     def __init__(self, table: Table) -> None:
@@ -259,14 +263,16 @@ class _Writer:
             " AND ROW({staged_values}) IS DISTINCT FROM ROW({stored_values})"
         ).format(**parts)
         self._clear = SQL("DELETE FROM {staged}").format(**parts)
-        self.newer = SQL(
+        self.select_newer = SQL(
             "SELECT device_id, observed_at, seq, received_at, {values} FROM unnest(%s::int4[], %s::timestamptz[])"
             " AS asked (device, since) CROSS JOIN LATERAL (SELECT * FROM {table} WHERE device_id = asked.device"
             " AND observed_at > asked.since AND flags = 0 ORDER BY observed_at) AS newer LIMIT %s"
         ).format(**parts, values=SQL(", ").join(values))
 
     @contextmanager
-    def copying(self, transaction: Connection, entries: Sequence[Entry], positions: list[int]) -> Iterator[None]:
+    def copy_rows(
+        self, transaction: Connection, entries: Sequence[CheckedReading], positions: list[int]
+    ) -> Iterator[None]:
         """Send rows taken as new; the server's word on them is awaited at the end of the block."""
         with driver(transaction).cursor() as cursor, cursor.copy(self._copy) as copy:
             copy.set_types(self._types)
@@ -274,8 +280,8 @@ class _Writer:
                 copy.write_row(_row(entries[position]))
             yield
 
-    def merge(
-        self, transaction: Connection, entries: Sequence[Entry], positions: list[int]
+    def insert_missing(
+        self, transaction: Connection, entries: Sequence[CheckedReading], positions: list[int]
     ) -> tuple[list[int], list[int]]:
         """Write rows that may be there already: positions of the new ones, and of those that differ from the kept."""
         with driver(transaction).cursor() as cursor:
@@ -286,10 +292,12 @@ class _Writer:
                     copy.write_row((*_row(entries[position]), position))
             inserted = {tuple(row) for row in cursor.execute(self._insert)}
             again = [entries[position].key for position in positions if entries[position].key not in inserted]
-            differing = [row[0] for row in cursor.execute(self._differing, _reach(again))] if again else []
+            differing = (
+                [row[0] for row in cursor.execute(self._differing, _device_and_time_range(again))] if again else []
+            )
             cursor.execute(self._clear)
         fresh = [position for position in positions if entries[position].key in inserted]
         return fresh, [int(str(position)) for position in differing]
 
 
-_WRITERS = {kind: _Writer(table) for kind, table in READINGS.items()}
+_WRITERS = {kind: _ReadingWriter(table) for kind, table in READINGS.items()}

@@ -13,9 +13,9 @@ import msgspec
 from msgspec import Struct
 
 from ingest.formats import own
-from ingest.formats.foreign import device_name, named, whole, within
+from ingest.formats.foreign import device_name, integer_or_none, name_or_none, within_or_none
 from ingest.formats.own import Unreadable
-from ingest.topic import Sender
+from ingest.topic import DeviceTopic
 from models.kinds.bus import BUS
 from models.reading import Message, Reading, Reason
 
@@ -27,7 +27,7 @@ EVENTS = (
 )
 JOURNEY = "journey"
 JOURNEY_TYPES = frozenset({JOURNEY, "deadrun", "signoff"})
-DAY_BEGINS = "04:30"
+OPERATING_DAY_START = "04:30"
 """What starts earlier belongs to the operating day before: so HSL cuts the days of most of its routes."""
 _LEVELS = 9
 _ROUTE, _DIRECTION, _HEADSIGN, _START = 9, 10, 11, 12
@@ -73,10 +73,10 @@ def readings(message: Message, municipality: str) -> list[Reading]:
 
 
 @lru_cache(maxsize=MAX_VEHICLES_REMEMBERED)
-def _sender(municipality: str, operator: str, vehicle: str) -> Sender:
+def _sender(municipality: str, operator: str, vehicle: str) -> DeviceTopic:
     if not (operator and vehicle):
         raise Unreadable(Reason.TOPIC, "the topic names no operator or no vehicle")
-    return Sender(municipality, BUS, device_name(f"{operator}-{vehicle}"), status=False)
+    return DeviceTopic(municipality, BUS, device_name(f"{operator}-{vehicle}"), status=False)
 
 
 def _event(payload: bytes, name: str) -> _Event:
@@ -99,34 +99,34 @@ def _fields(levels: list[str], said: _Event) -> dict[str, object]:
         "observed_at": said.tst if said.tst is not None else said.tsi,
         "lat": said.lat if placed else None,
         "lon": said.long if placed else None,
-        "speed_ms": within(said.spd, 0, 100),
-        "bearing_deg": within(said.hdg, 0, 360),
-        "occupancy": whole(said.occu, 0, 100),
-        "line": named(said.desi),
+        "speed_ms": within_or_none(said.spd, 0, 100),
+        "bearing_deg": within_or_none(said.hdg, 0, 360),
+        "occupancy": integer_or_none(said.occu, 0, 100),
+        "line": name_or_none(said.desi),
         "in_service": levels[3] == JOURNEY,
     }
-    delay_s = whole(said.dl, -86_400, 86_400)
+    delay_s = integer_or_none(said.dl, -86_400, 86_400)
     if delay_s is not None:
         fields["delay_s"] = -delay_s
     if levels[3] == JOURNEY:
-        fields |= _journey(levels, said)
+        fields |= _journey_fields(levels, said)
     return fields
 
 
-def _journey(levels: list[str], said: _Event) -> dict[str, object]:
+def _journey_fields(levels: list[str], said: _Event) -> dict[str, object]:
     """Which journey it claims to make."""
     told = [*levels, *[""] * (_START + 1 - len(levels))]
     route, direction, start = said.route or told[_ROUTE], said.dir or told[_DIRECTION], said.start or told[_START]
     date = _DATE.fullmatch(said.oday or "")
     return {
-        "route_id": named(route),
+        "route_id": name_or_none(route),
         "direction_id": _DIRECTIONS.get(direction),
         "start_date": "".join(date.groups()) if date else None,
         "start_time": _service_time(start) if _CLOCK.fullmatch(start) else None,
-        "sign": named(told[_HEADSIGN]),
+        "sign": name_or_none(told[_HEADSIGN]),
     }
 
 
 def _service_time(clock: str) -> str:
     """A time of the 24-hour clock on that of the operating day, which goes on past 24:00."""
-    return f"{int(clock[:2]) + 24}{clock[2:]}" if clock < DAY_BEGINS else clock
+    return f"{int(clock[:2]) + 24}{clock[2:]}" if clock < OPERATING_DAY_START else clock

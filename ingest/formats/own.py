@@ -11,27 +11,27 @@ from msgspec import structs
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
-from ingest.topic import Sender
+from ingest.topic import DeviceTopic
 from models.kind import BootId, Instant, Payload, SensorKind
 from models.reading import Flag, Message, Presence, Reading, Reason, Rejected
 
 MAX_READINGS = 1_000
-MAX_DETAIL = 400
-MAX_SHOWN = 60
+MAX_DETAIL_LENGTH = 400
+MAX_SHOWN_LENGTH = 60
 
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+EARLIEST_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST_TIME = datetime(2100, 1, 1, tzinfo=UTC)
 
-_EARLIEST_S = EARLIEST.timestamp()
-_LATEST_S = LATEST.timestamp()
+_EARLIEST_S = EARLIEST_TIME.timestamp()
+_LATEST_S = LATEST_TIME.timestamp()
 _TIME_ADVICE = (
     "observed_at must be RFC 3339 with an offset (2013-04-02T19:05:00Z) or seconds since 1970-01-01 UTC, "
     "by the device's own clock: it is what tells a repeated reading from a new one"
 )
 
 
-_PLAIN = Flag.NONE
-_BETWEEN = re.compile(r"[ \t\r\n,]*")
+_NO_FLAGS = Flag.NONE
+_SEPARATOR = re.compile(r"[ \t\r\n,]*")
 _SCANNER = json.JSONDecoder(parse_int=len, parse_float=len)
 """Finds where a value ends; what it holds is not looked at, so numbers need not be made."""
 
@@ -42,7 +42,7 @@ class Unreadable(Exception):
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
         self.reason = reason
-        self.detail = detail[:MAX_DETAIL]
+        self.detail = detail[:MAX_DETAIL_LENGTH]
 
 
 class _Status(BaseModel):
@@ -55,26 +55,26 @@ class _Status(BaseModel):
     boot: BootId | None = None
 
 
-def reading(sender: Sender, message: Message, payload: bytes, flags: Flag = _PLAIN) -> Reading:
+def reading(sender: DeviceTopic, message: Message, payload: bytes, flags: Flag = _NO_FLAGS) -> Reading:
     """The reading of one JSON object: the message's payload, a part of it or another form of it. Raises Unreadable."""
     try:
         return _reading(sender, message, sender.kind.read(payload), flags)
     except ValidationError as error:
-        raise _explained(error, payload) from None
+        raise _unreadable(error, payload) from None
 
 
-def readings(sender: Sender, message: Message) -> list[Reading]:
+def readings(sender: DeviceTopic, message: Message) -> list[Reading]:
     """All readings of an array of which every element is good; empty where one is not, or there are too many."""
     try:
         payloads = _array_of(sender.kind).validate_json(message.payload)
         if len(payloads) <= MAX_READINGS:
-            return [_reading(sender, message, said, _PLAIN) for said in payloads]
+            return [_reading(sender, message, said, _NO_FLAGS) for said in payloads]
     except (ValidationError, Unreadable):
         pass
     return []
 
 
-def parsed(payload: bytes) -> list[Any]:
+def parse_array(payload: bytes) -> list[Any]:
     """The elements of a JSON array of acceptable length. Raises Unreadable."""
     try:
         elements: list[Any] = from_json(payload, allow_inf_nan=True)
@@ -85,19 +85,19 @@ def parsed(payload: bytes) -> list[Any]:
     return elements
 
 
-def one_by_one(sender: Sender, message: Message, count: int) -> list[Reading | Rejected]:
+def readings_one_by_one(sender: DeviceTopic, message: Message, count: int) -> list[Reading | Rejected]:
     """Each of the `count` elements judged alone. The payload is known to be a JSON array."""
     items: list[Reading | Rejected] = []
-    for place, element in enumerate(_slices(message.payload.decode(), count)):
+    for place, element in enumerate(_array_elements(message.payload.decode(), count)):
         try:
             items.append(reading(sender, message, element))
         except Unreadable as unreadable:
-            detail = f"element {place}: {unreadable.detail}"[:MAX_DETAIL]
+            detail = f"element {place}: {unreadable.detail}"[:MAX_DETAIL_LENGTH]
             items.append(Rejected(structs.replace(message, payload=element), unreadable.reason, detail))
     return items
 
 
-def presence(sender: Sender, message: Message) -> Presence:
+def presence(sender: DeviceTopic, message: Message) -> Presence:
     """A birth or a will: `online`, `offline`, or {"online": bool, "observed_at": ..., "boot": ...}. Raises Unreadable.
 
     A will was written when the device connected, so that only the broker's delivery tells when it was lost.
@@ -109,7 +109,7 @@ def presence(sender: Sender, message: Message) -> Presence:
             try:
                 status = _Status.model_validate_json(payload)
             except ValidationError as error:
-                raise _explained(error, payload) from None
+                raise _unreadable(error, payload) from None
     when = message.received_at
     if status.online and status.observed_at is not None:
         # Never later than it was heard: by a clock that is ahead, no will that follows would count as newer.
@@ -122,7 +122,7 @@ def _array_of(kind: SensorKind) -> TypeAdapter[list[Payload]]:
     return TypeAdapter(list[kind.payload])  # type: ignore[name-defined]
 
 
-def _reading(sender: Sender, message: Message, said: Payload, flags: Flag) -> Reading:
+def _reading(sender: DeviceTopic, message: Message, said: Payload, flags: Flag) -> Reading:
     return Reading(
         sender.kind.name,
         sender.municipality,
@@ -143,36 +143,36 @@ def _instant(said: str | float) -> datetime:
             when = datetime.fromisoformat(said)
         except ValueError as fault:
             raise Unreadable(Reason.TIME, f"observed_at {said}: {fault}") from None
-        if not EARLIEST <= when < LATEST:
-            raise _implausible(said)
+        if not EARLIEST_TIME <= when < LATEST_TIME:
+            raise _bad_year(said)
         return when if when.tzinfo is UTC else when.astimezone(UTC)
     if _EARLIEST_S <= said < _LATEST_S:
         return datetime.fromtimestamp(said, UTC)
     if _EARLIEST_S <= said / 1000 < _LATEST_S:
         raise Unreadable(Reason.TIME, f"observed_at {said:.0f} looks like milliseconds: send seconds, divide by 1,000")
-    raise _implausible(said)
+    raise _bad_year(said)
 
 
-def _implausible(said: str | float) -> Unreadable:
-    years = f"{EARLIEST.year} and {LATEST.year}"
+def _bad_year(said: str | float) -> Unreadable:
+    years = f"{EARLIEST_TIME.year} and {LATEST_TIME.year}"
     return Unreadable(Reason.TIME, f"observed_at {said} is not between {years}: set the device's clock")
 
 
 def shown(value: object) -> str:
     """A value at fault as a detail may show it: short, and ASCII, whatever it was."""
-    return ascii(value)[:MAX_SHOWN]
+    return ascii(value)[:MAX_SHOWN_LENGTH]
 
 
-def _slices(text: str, count: int) -> Iterator[bytes]:
+def _array_elements(text: str, count: int) -> Iterator[bytes]:
     """The elements of a well-formed array, each byte for byte as it stands."""
     end = text.index("[") + 1
     for _ in range(count):
-        start = _BETWEEN.match(text, end).end()  # type: ignore[union-attr]
+        start = _SEPARATOR.match(text, end).end()  # type: ignore[union-attr]
         _, end = _SCANNER.raw_decode(text, start)
         yield text[start:end].encode()
 
 
-def _explained(error: ValidationError, payload: bytes) -> Unreadable:
+def _unreadable(error: ValidationError, payload: bytes) -> Unreadable:
     """What the first fault is, and what to do about it."""
     first = error.errors(include_url=False)[0]
     place = first["loc"]

@@ -8,21 +8,21 @@ from typing import Any
 
 from ingest.formats import own
 from ingest.formats.own import Unreadable
-from ingest.topic import Sender
+from ingest.topic import DeviceTopic
 from models.kind import SensorKind
 from models.reading import Flag, Message, Reading, Reason, Rejected
 
 VERSION = 10
-ABSOLUTE_FROM_S = 2**28
+MIN_ABSOLUTE_TIME_S = 2**28
 """A time below this is relative to now (RFC 8428, 4.5.3)."""
-LARGEST = 1e15
+MAX_NUMBER = 1e15
 
 _BASE_KEYS = frozenset({"bn", "bt", "bu", "bv", "bs", "bver"})
 _VALUE_KEYS = ("v", "vs", "vb", "vd")
 _RECORD_KEYS = _BASE_KEYS | {"n", "u", *_VALUE_KEYS, "s", "t", "ut"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-:./_]*")
 
-Plain = float | str | bool | None
+RecordValue = float | str | bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Record:
     label: str
     unit: str | None
     time_s: float
-    value: Plain
+    value: RecordValue
 
 
 def is_pack(elements: list[Any]) -> bool:
@@ -42,14 +42,14 @@ def is_pack(elements: list[Any]) -> bool:
     return isinstance(first, dict) and "observed_at" not in first and not _RECORD_KEYS.isdisjoint(first)
 
 
-def readings(sender: Sender, message: Message, elements: list[Any]) -> list[Reading | Rejected]:
+def readings(sender: DeviceTopic, message: Message, elements: list[Any]) -> list[Reading | Rejected]:
     """One reading per instant of the pack; the instants that make none share one rejection with the whole pack.
 
     Raises Unreadable where the pack as such cannot be resolved.
     """
     items: list[Reading | Rejected] = []
     faults: list[str] = []
-    instants = _joined(sender.kind, resolved(elements))
+    instants = _join_by_time(sender.kind, resolve(elements))
     if not instants:
         raise Unreadable(Reason.SENML, "base fields alone: no record holds a value")
     for time_s, fields in instants.items():
@@ -59,11 +59,11 @@ def readings(sender: Sender, message: Message, elements: list[Any]) -> list[Read
             faults.append(f"at {time_s}: {unreadable.detail}")
     if faults:
         detail = f"{len(faults)} of {len(instants)} instants make no reading; {faults[0]}"
-        items.append(Rejected(message, Reason.SENML, detail[: own.MAX_DETAIL]))
+        items.append(Rejected(message, Reason.SENML, detail[: own.MAX_DETAIL_LENGTH]))
     return items
 
 
-def resolved(elements: list[Any]) -> Iterator[Record]:
+def resolve(elements: list[Any]) -> Iterator[Record]:
     """The pack's records, each standing on its own (RFC 8428, 4.6). Raises Unreadable."""
     bases: dict[str, Any] = {}
     for place, element in enumerate(elements):
@@ -96,7 +96,7 @@ def _record(bases: dict[str, Any], element: dict[str, Any]) -> Record:
     return Record(name, label, unit, time_s, _value(bases, element))
 
 
-def _value(bases: dict[str, Any], element: dict[str, Any]) -> Plain:
+def _value(bases: dict[str, Any], element: dict[str, Any]) -> RecordValue:
     """The one value, with its base; None where only a sum was sent."""
     match [key for key in _VALUE_KEYS if key in element]:
         case ["v"]:
@@ -114,8 +114,8 @@ def _value(bases: dict[str, Any], element: dict[str, Any]) -> Plain:
 
 def _number(element: dict[str, Any], key: str, absent: float) -> float:
     value = element.get(key, absent)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST <= value <= LARGEST:
-        raise ValueError(f"{key} must be a number of at most {LARGEST:.0e}, got {own.shown(value)}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -MAX_NUMBER <= value <= MAX_NUMBER:
+        raise ValueError(f"{key} must be a number of at most {MAX_NUMBER:.0e}, got {own.shown(value)}")
     return value
 
 
@@ -126,9 +126,9 @@ def _text(element: dict[str, Any], key: str) -> str | None:
     return value
 
 
-def _joined(kind: SensorKind, records: Iterator[Record]) -> dict[float, dict[str, Plain]]:
+def _join_by_time(kind: SensorKind, records: Iterator[Record]) -> dict[float, dict[str, RecordValue]]:
     """The kind's fields by instant. A record that means nothing to the kind leaves its instant without a field."""
-    instants: dict[float, dict[str, Plain]] = {}
+    instants: dict[float, dict[str, RecordValue]] = {}
     for record in records:
         fields = instants.setdefault(record.time_s, {})
         field = _field(kind, record)
@@ -150,8 +150,8 @@ def _field(kind: SensorKind, record: Record) -> str | None:
     return field
 
 
-def _reading(sender: Sender, message: Message, time_s: float, fields: dict[str, Plain]) -> Reading:
-    relative = time_s < ABSOLUTE_FROM_S
+def _reading(sender: DeviceTopic, message: Message, time_s: float, fields: dict[str, RecordValue]) -> Reading:
+    relative = time_s < MIN_ABSOLUTE_TIME_S
     observed_at = time_s + message.received_at.timestamp() if relative else time_s
     payload = json.dumps({**fields, "observed_at": float(observed_at)})
     return own.reading(sender, message, payload.encode(), Flag.SERVER_TIME if relative else Flag.NONE)

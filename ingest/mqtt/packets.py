@@ -11,8 +11,8 @@ from struct import pack
 
 from models.reading import Message
 
-PING = b"\xc0\x00"
-DISCONNECT = b"\xe0\x00"
+PINGREQ_PACKET = b"\xc0\x00"
+DISCONNECT_PACKET = b"\xe0\x00"
 SERIAL_STEP = 1 << 16
 """A delivery's serial number is a running count times this, plus the packet identifier."""
 
@@ -26,14 +26,14 @@ class ProtocolError(Exception):
     """The broker sent what MQTT does not allow, or refused us."""
 
 
-class Version(IntEnum):
+class MqttVersion(IntEnum):
     """The protocol level, as CONNECT carries it."""
 
     MQTT_3_1_1 = 4
     MQTT_5 = 5
 
 
-class Packet(IntEnum):
+class PacketType(IntEnum):
     """The control packets a receiver meets besides PUBLISH."""
 
     CONNACK = 2
@@ -43,7 +43,7 @@ class Packet(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Connect:
+class ConnectRequest:
     """What CONNECT says: who we are and how the session is kept. A clean start is never asked for."""
 
     client_id: str
@@ -53,56 +53,56 @@ class Connect:
     username: str | None
     password: str | None
 
-    def packet(self, version: Version) -> bytes:
+    def packet(self, version: MqttVersion) -> bytes:
         """The CONNECT packet. No topic aliases are offered, nor a largest packet: the broker would drop in silence."""
         flags = (0x80 if self.username is not None else 0) | (0x40 if self.password is not None else 0)
         properties = pack(">BIBH", 0x11, self.session_expiry_s, 0x21, self.receive_maximum)
         body = _text("MQTT") + pack(">BBH", version, flags, self.keepalive_s)
-        body += _length(len(properties)) + properties if version is Version.MQTT_5 else b""
+        body += _length(len(properties)) + properties if version is MqttVersion.MQTT_5 else b""
         body += _text(self.client_id)
         body += b"".join(_text(part) for part in (self.username, self.password) if part is not None)
         return b"\x10" + _length(len(body)) + body
 
 
-def subscribe_packet(version: Version, filters: tuple[str, ...]) -> bytes:
+def subscribe_packet(version: MqttVersion, filters: tuple[str, ...]) -> bytes:
     """SUBSCRIBE at QoS 1; in MQTT 5 kept messages are sent only where the subscription is new."""
-    options = b"\x11" if version is Version.MQTT_5 else b"\x01"
-    body = b"\x00\x01" + (b"\x00" if version is Version.MQTT_5 else b"")
+    options = b"\x11" if version is MqttVersion.MQTT_5 else b"\x01"
+    body = b"\x00\x01" + (b"\x00" if version is MqttVersion.MQTT_5 else b"")
     body += b"".join(_text(topic_filter) + options for topic_filter in filters)
     return b"\x82" + _length(len(body)) + body
 
 
-def acknowledgement_packets(serials: list[int]) -> bytes:
+def puback_packets(serials: list[int]) -> bytes:
     """One PUBACK for each serial, in their order; four bytes each, alike in both versions."""
     words = [0x4002] * (2 * len(serials))
     words[1::2] = [serial & 0xFFFF for serial in serials]
     return pack(f">{len(words)}H", *words)
 
 
-def connection_refusal(version: Version, body: bytes) -> int:
+def connack_reason(version: MqttVersion, body: bytes) -> int:
     """The reason code of a CONNACK: 0 is welcome. An MQTT 3.1.1 broker answers MQTT 5 with 1."""
-    if len(body) < (3 if version is Version.MQTT_5 and body[1:2] == b"\x00" else 2):
+    if len(body) < (3 if version is MqttVersion.MQTT_5 and body[1:2] == b"\x00" else 2):
         raise ProtocolError("CONNACK is too short")
     return body[1]
 
 
-def subscription_refusals(version: Version, body: bytes) -> list[int]:
+def suback_failures(version: MqttVersion, body: bytes) -> list[int]:
     """The reason codes of a SUBACK other than "QoS 1 granted": with less, a lost connection would lose messages."""
     start = 2
-    if version is Version.MQTT_5:
+    if version is MqttVersion.MQTT_5:
         size, start = _read_length(body, 2)
         start += size
     return [code for code in body[start:] if code != _QOS_1_GRANTED]
 
 
-class Stream:
+class PacketStream:
     """Bytes of one connection in, messages and control packets out.
 
     A packet longer than `largest_bytes` comes out as a message cut to that length, never as an error: refused, it
     would come again for ever. What it holds is bounded by the read size and `largest_bytes`.
     """
 
-    def __init__(self, version: Version, generation: int, largest_bytes: int, repeats: int = 0) -> None:
+    def __init__(self, version: MqttVersion, generation: int, largest_bytes: int, repeats: int = 0) -> None:
         """`repeats`: in a session that goes on, so many of the first messages may be ones not acknowledged before."""
         self.version = version
         self.controls: list[tuple[int, bytes]] = []
@@ -110,27 +110,27 @@ class Stream:
         self._largest = largest_bytes
         self._generation = generation
         self._serial = 0
-        self._repeats = repeats
+        self._max_repeats = repeats
         self._repeats_until = 0
         self._buffer = b""
         self._position = 0
         self._received_at = datetime.min.replace(tzinfo=UTC)
 
-    def feed(self, data: bytes, received_at: datetime) -> None:
+    def add_bytes(self, data: bytes, received_at: datetime) -> None:
         """Add what one read brought. All messages that end in it are stamped `received_at`."""
         rest = self._buffer[self._position :]
         self._position = max(0, self._position - len(self._buffer))
         self._buffer = rest + data
         self._received_at = received_at
 
-    def read(self, limit: int) -> list[Message]:  # noqa: C901 - one loop without calls: this is the hot path
+    def read_messages(self, limit: int) -> list[Message]:  # noqa: C901 - one loop without calls: this is the hot path
         """Up to `limit` whole messages; the control packets met on the way go to `controls`.
 
         Raises ProtocolError where the bytes are not MQTT.
         """
         buffer, position, end = self._buffer, self._position, len(self._buffer)
         generation, received_at, serial = self._generation, self._received_at, self._serial
-        largest, properties_follow = self._largest, self.version is Version.MQTT_5
+        largest, properties_follow = self._largest, self.version is MqttVersion.MQTT_5
         repeats_until = self._repeats_until
         note = self.unacknowledged.append
         messages: list[Message] = []
@@ -147,8 +147,10 @@ class Stream:
             if head >> 4 != _PUBLISH:
                 body = buffer[start:stop]
                 self.controls.append((head >> 4, body))
-                if head >> 4 == Packet.CONNACK and body.startswith(_SESSION_PRESENT):  # its messages may follow at once
-                    self._repeats_until = repeats_until = (self._repeats + 1) * SERIAL_STEP
+                if head >> 4 == PacketType.CONNACK and body.startswith(
+                    _SESSION_PRESENT
+                ):  # its messages may follow at once
+                    self._repeats_until = repeats_until = (self._max_repeats + 1) * SERIAL_STEP
                 continue
             topic_at = start + 2
             at = topic_at + (buffer[start] << 8 | buffer[start + 1]) if size > 1 else stop + 1

@@ -1,8 +1,9 @@
-"""The only reader of MQTT: takes messages from a persistent session and acknowledges them when told to.
+"""MQTT subscriber: receives messages from a persistent session and acknowledges them only when told to.
 
-Single-threaded at its face and inside. The broker is told a long keep-alive, while silence is noticed by pings sent
-every `PING_S` from `take`: a caller may be away for one and a half keep-alives, and beyond that the broker drops the
-connection, `take` opens another, and what was not acknowledged comes again. Only `acknowledge` acknowledges.
+Single-threaded. The CONNECT packet asks for a long keep-alive. `receive` sends a ping every `PING_INTERVAL_S` to notice
+a silent broker sooner. The caller may stay away for one and a half keep-alives. After that the broker drops the
+connection, `receive` opens a new one, and the broker sends all unacknowledged messages again. Only `acknowledge`
+acknowledges.
 """
 
 import logging
@@ -19,39 +20,39 @@ from time import monotonic, sleep
 from urllib.parse import unquote, urlsplit
 
 from ingest.mqtt.packets import (
-    DISCONNECT,
-    PING,
-    Connect,
-    Packet,
+    DISCONNECT_PACKET,
+    PINGREQ_PACKET,
+    ConnectRequest,
+    MqttVersion,
+    PacketStream,
+    PacketType,
     ProtocolError,
-    Stream,
-    Version,
-    acknowledgement_packets,
-    connection_refusal,
+    connack_reason,
+    puback_packets,
+    suback_failures,
     subscribe_packet,
-    subscription_refusals,
 )
 from models.reading import Message
 
 log = logging.getLogger(__name__)
 
 KEEPALIVE_S = 60
-PING_S = 10.0
-ANSWER_S = 10.0
-OPEN_S = 5.0
-SEND_S = 10.0
-GOODBYE_S = 1.0
+PING_INTERVAL_S = 10.0
+ANSWER_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5.0
+SEND_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 1.0
 FIRST_BACKOFF_S = 0.1
-LONGEST_BACKOFF_S = 10.0
-STABLE_S = 10.0
+MAX_BACKOFF_S = 10.0
+STABLE_AFTER_S = 10.0
 SESSION_EXPIRY_S = 7 * 86_400
 READ_BYTES = 1 << 16
-RUSH = 16
-BELIEVED = 50
+BURST_MESSAGES = 16
+WINDOW_RECEIVES = 50
 """Takes for which the broker's window is believed to be what it last seemed."""
-LINGER_S = 0.002
+BURST_WAIT_S = 0.002
 """Where so many came at once, the broker is sending as fast as it may: a fuller batch is worth this short wait."""
-SILENT_REFUSALS = 2
+MAX_SILENT_REFUSALS = 2
 """How often a broker may hang up on CONNECT without a word before the other version is tried."""
 _VERSION_REFUSALS = frozenset({0x01, 0x84})
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -67,7 +68,7 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class BrokerAddress:
     """Where the broker is, read from `mqtt://user:password@host:port` or `mqtts://`; IPv6 hosts stand in brackets."""
 
     host: str
@@ -77,7 +78,7 @@ class Address:
     password: str | None
 
     @classmethod
-    def parse(cls, url: str) -> "Address":
+    def parse(cls, url: str) -> "BrokerAddress":
         """Raises ValueError where the URL is neither mqtt nor mqtts, or has no host."""
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
@@ -87,7 +88,7 @@ class Address:
         return cls(parts.hostname, port, parts.scheme == "mqtts", username, password)
 
 
-class Broker:
+class Receiver:
     """One subscriber with a fixed client id, whose session outlives its connections and its process.
 
     Never holds more than `receive_maximum` unacknowledged messages, whatever window the broker believes in: beyond
@@ -106,31 +107,31 @@ class Broker:
         largest_bytes: int = 1 << 16,
         tls: Tls | None = None,
     ) -> None:
-        """Open nothing yet: `take` connects, and keeps trying. Raises ValueError on a bad address or bound."""
+        """Open nothing yet: `receive` connects, and keeps trying. Raises ValueError on a bad address or bound."""
         if not (filters and client_id and 0 < receive_maximum <= 0xFFFF and largest_bytes > 0):
             raise ValueError("a client id, topic filters and a receive maximum of 1 to 65535 are needed")
-        self._address = Address.parse(url)
+        self._address = BrokerAddress.parse(url)
         self._filters = tuple(filters)
         self._now = now
-        self._bound = receive_maximum
+        self._receive_maximum = receive_maximum
         self._largest = largest_bytes
         self._tls = tls or Tls()
         login = (self._address.username, self._address.password)
-        self._connect = Connect(client_id, KEEPALIVE_S, SESSION_EXPIRY_S, receive_maximum, *login)
+        self._connect = ConnectRequest(client_id, KEEPALIVE_S, SESSION_EXPIRY_S, receive_maximum, *login)
         self._socket: socket.socket | None = None
         self._poll = select.poll()
-        self._stream = Stream(Version.MQTT_5, 0, largest_bytes)
-        self._finished: set[int] = set()
-        self._window = 0
-        self._gathered = 0
-        self._version = Version.MQTT_5
-        self._only_version: Version | None = None
+        self._stream = PacketStream(MqttVersion.MQTT_5, 0, largest_bytes)
+        self._acknowledged: set[int] = set()
+        self._inflight_window = 0
+        self._receives = 0
+        self._version = MqttVersion.MQTT_5
+        self._only_version: MqttVersion | None = None
         self._silent_refusals = 0
         self._failures = 0
         self._retry_at_s = 0.0
         self._opened_at_s = 0.0
         self._sent_at_s = 0.0
-        self._asked_at_s: float | None = None
+        self._awaiting_answer_since_s: float | None = None
         self._connected = False
         self._session_present: bool | None = None
         self._generation = 0
@@ -157,26 +158,26 @@ class Broker:
         return len(self._stream.unacknowledged)
 
     @property
-    def window(self) -> int:
+    def inflight_window(self) -> int:
         """How many messages the broker seems to send before it waits for acknowledgements; 0 while that is unknown."""
-        return self._window
+        return self._inflight_window
 
     @property
     def reconnects(self) -> int:
         """How often the broker has welcomed us again."""
         return max(0, self._connections - 1)
 
-    def take(self, limit: int, wait_s: float) -> list[Message]:
+    def receive(self, limit: int, wait_s: float) -> list[Message]:
         """What has arrived, at most `limit` messages; waits up to `wait_s` for the first.
 
         Empty when nothing came, when the broker is away, or when `receive_maximum` messages wait to be acknowledged.
-        Opening a connection may take `OPEN_S` longer. Never raises for the network or for the broker.
+        Opening a connection may take `CONNECT_TIMEOUT_S` longer. Never raises for the network or for the broker.
         """
         deadline_s = monotonic() + wait_s
         try:
-            return self._gather(limit, deadline_s) if self._open(deadline_s) else []
+            return self._receive_batch(limit, deadline_s) if self._open(deadline_s) else []
         except (OSError, ProtocolError) as error:
-            self._lose(error)
+            self._drop_connection(error)
             return []
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
@@ -185,63 +186,63 @@ class Broker:
         Those of an earlier connection are ignored, since their identifiers may name other messages by now; the broker
         sends them again. A message may be acknowledged twice without harm.
         """
-        unacknowledged, finished, generation = self._stream.unacknowledged, self._finished, self._generation
+        unacknowledged, finished, generation = self._stream.unacknowledged, self._acknowledged, self._generation
         if not unacknowledged or self._socket is None:
             return
         oldest = unacknowledged[0]
         serials = [message.delivery[1] for message in messages if message.delivery[0] == generation]
         finished.update(serial for serial in serials if serial >= oldest)
-        due = _released(unacknowledged, finished)
+        due = _pop_acknowledged(unacknowledged, finished)
         if due:
             try:
-                self._send(acknowledgement_packets(due))
+                self._send(puback_packets(due))
             except OSError as error:
-                self._lose(error)
+                self._drop_connection(error)
 
     def close(self) -> None:
-        """Say goodbye. The session stays, and what was not acknowledged comes again: to the next `take`, or process."""
+        """Disconnect. The broker keeps the session and sends unacknowledged messages again on the next connection."""
         if self._socket is not None and self._connected:
             try:
-                self._send(DISCONNECT)
-                _hang_up(self._socket)
+                self._send(DISCONNECT_PACKET)
+                _shut_down(self._socket)
             except OSError as error:
                 log.debug("the broker was gone before the goodbye: %s", error, extra={"action": "close"})
         self._close()
 
-    def _gather(self, limit: int, deadline_s: float) -> list[Message]:
+    def _receive_batch(self, limit: int, deadline_s: float) -> list[Message]:
         messages: list[Message] = []
         self._ping_when_due()
-        self._gathered = (self._gathered + 1) % BELIEVED
-        if not self._gathered:
-            self._window = 0  # what was taken for all it sends may have been all there was
-        while (room := min(limit - len(messages), self._bound - self.unacknowledged)) > 0:
-            fresh = self._stream.read(room)
+        self._receives = (self._receives + 1) % WINDOW_RECEIVES
+        if not self._receives:
+            self._inflight_window = 0  # what was taken for all it sends may have been all there was
+        while (room := min(limit - len(messages), self._receive_maximum - self.unacknowledged)) > 0:
+            fresh = self._stream.read_messages(room)
             messages += fresh
-            self._answer()
+            self._handle_controls()
             if len(fresh) == room:
                 return messages
-            patience_s = self._patience_s(len(messages), deadline_s)
-            if not self._receive(patience_s):
+            patience_s = self._wait_until_s(len(messages), deadline_s)
+            if not self._read_once(patience_s):
                 if messages and patience_s:  # waited, and nothing more came: this is all it sends
-                    self._window = max(self._window, self.unacknowledged)
+                    self._inflight_window = max(self._inflight_window, self.unacknowledged)
                 return messages
         sleep(max(0.0, deadline_s - monotonic()))
         return messages
 
-    def _patience_s(self, gathered: int, deadline_s: float) -> float:
+    def _wait_until_s(self, gathered: int, deadline_s: float) -> float:
         """Until when to wait for more: for the first, as told; not at all for a few; in a rush, for what is coming.
 
         A broker sends no more than its window before acknowledgements: where that is reached, nothing is coming.
         """
         if not gathered:
             return deadline_s
-        if gathered < RUSH or self.unacknowledged >= self._window > 0:
+        if gathered < BURST_MESSAGES or self.unacknowledged >= self._inflight_window > 0:
             return 0.0
-        return monotonic() + LINGER_S
+        return monotonic() + BURST_WAIT_S
 
-    def _receive(self, deadline_s: float) -> bool:
+    def _read_once(self, deadline_s: float) -> bool:
         """Read once; False when nothing came in time. Raises OSError when the connection is lost or silent."""
-        wire = self._wire()
+        wire = self._connected_socket()
         while True:
             try:
                 data = wire.recv(READ_BYTES)
@@ -250,58 +251,58 @@ class Broker:
             else:
                 if not data:
                     raise ConnectionResetError("the broker closed the connection")
-                self._stream.feed(data, self._now())
-                self._asked_at_s = None
+                self._stream.add_bytes(data, self._now())
+                self._awaiting_answer_since_s = None
                 return True
             self._ping_when_due()
             now_s = monotonic()
-            if self._asked_at_s is not None and now_s - self._asked_at_s > ANSWER_S:
-                raise TimeoutError(f"the broker has not answered for {ANSWER_S:.0f} s")
+            if self._awaiting_answer_since_s is not None and now_s - self._awaiting_answer_since_s > ANSWER_TIMEOUT_S:
+                raise TimeoutError(f"the broker has not answered for {ANSWER_TIMEOUT_S:.0f} s")
             if now_s >= deadline_s:
                 return False
             self._poll.poll(1000 * min(deadline_s - now_s, 1.0))
 
     def _ping_when_due(self) -> None:
-        if self._connected and monotonic() - self._sent_at_s >= PING_S:
-            self._send(PING)
-            if self._asked_at_s is None:
-                self._asked_at_s = self._sent_at_s
+        if self._connected and monotonic() - self._sent_at_s >= PING_INTERVAL_S:
+            self._send(PINGREQ_PACKET)
+            if self._awaiting_answer_since_s is None:
+                self._awaiting_answer_since_s = self._sent_at_s
 
     def _send(self, data: bytes) -> None:
-        wire = self._wire()
-        wire.settimeout(SEND_S)
+        wire = self._connected_socket()
+        wire.settimeout(SEND_TIMEOUT_S)
         try:
             wire.sendall(data)
         finally:
             wire.settimeout(0.0)
         self._sent_at_s = monotonic()
 
-    def _wire(self) -> socket.socket:
+    def _connected_socket(self) -> socket.socket:
         if self._socket is None:
             raise ConnectionError("not connected to the broker")
         return self._socket
 
-    def _answer(self) -> None:
+    def _handle_controls(self) -> None:
         """Act on the control packets that came between messages."""
         for kind, body in self._stream.controls:
             match kind:
-                case Packet.CONNACK:
-                    self._welcome(body)
-                case Packet.SUBACK:
-                    if refusals := subscription_refusals(self._version, body):
+                case PacketType.CONNACK:
+                    self._handle_connack(body)
+                case PacketType.SUBACK:
+                    if refusals := suback_failures(self._version, body):
                         raise ProtocolError(f"the broker refused a subscription with reason 0x{refusals[0]:02x}")
-                case Packet.PINGRESP:
+                case PacketType.PINGRESP:
                     pass
-                case Packet.DISCONNECT:
+                case PacketType.DISCONNECT:
                     raise ProtocolError(f"the broker ended the connection with reason 0x{body[0] if body else 0:02x}")
                 case _:
                     raise ProtocolError(f"a packet of type {kind} was not expected")
         self._stream.controls.clear()
 
-    def _welcome(self, body: bytes) -> None:
-        reason = connection_refusal(self._version, body)
-        if reason in _VERSION_REFUSALS and self._version is Version.MQTT_5:
-            self._only_version = Version.MQTT_3_1_1
+    def _handle_connack(self, body: bytes) -> None:
+        reason = connack_reason(self._version, body)
+        if reason in _VERSION_REFUSALS and self._version is MqttVersion.MQTT_5:
+            self._only_version = MqttVersion.MQTT_3_1_1
         if reason:
             raise ProtocolError(f"the broker refused the connection with reason 0x{reason:02x}")
         self._connected = True
@@ -326,18 +327,18 @@ class Broker:
                 return False
         self._generation += 1
         self._version = self._choose_version()
-        self._stream = Stream(self._version, self._generation, self._largest, repeats=self._bound)
-        self._finished.clear()
+        self._stream = PacketStream(self._version, self._generation, self._largest, repeats=self._receive_maximum)
+        self._acknowledged.clear()
         self._opened_at_s = monotonic()
-        self._socket = self._dial()
+        self._socket = self._open_socket()
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         self._send(self._connect.packet(self._version))
-        self._asked_at_s = self._sent_at_s
+        self._awaiting_answer_since_s = self._sent_at_s
         return True
 
-    def _dial(self) -> socket.socket:
-        plain = socket.create_connection((self._address.host, self._address.port), timeout=OPEN_S)
+    def _open_socket(self) -> socket.socket:
+        plain = socket.create_connection((self._address.host, self._address.port), timeout=CONNECT_TIMEOUT_S)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not self._address.encrypted:
             return plain
@@ -350,19 +351,19 @@ class Broker:
             plain.close()
             raise
 
-    def _choose_version(self) -> Version:
+    def _choose_version(self) -> MqttVersion:
         """MQTT 5, unless the broker refused it or has hung up on it more than once."""
         if self._only_version:
             return self._only_version
-        return Version.MQTT_3_1_1 if self._silent_refusals // SILENT_REFUSALS % 2 else Version.MQTT_5
+        return MqttVersion.MQTT_3_1_1 if self._silent_refusals // MAX_SILENT_REFUSALS % 2 else MqttVersion.MQTT_5
 
-    def _lose(self, error: Exception) -> None:
+    def _drop_connection(self, error: Exception) -> None:
         """Drop the connection and set when to try again: soon at first, later each time, never all clients at once."""
         if self._socket is not None and not self._connected and isinstance(error, OSError):
             self._silent_refusals += 1
-        stable = self._connected and monotonic() - self._opened_at_s > STABLE_S
+        stable = self._connected and monotonic() - self._opened_at_s > STABLE_AFTER_S
         self._failures = 0 if stable else self._failures
-        pause_s = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self._failures, 16)) * random.uniform(0.5, 1.0)  # noqa: S311
+        pause_s = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self._failures, 16)) * random.uniform(0.5, 1.0)  # noqa: S311
         self._failures += 1
         log.warning(
             "no broker: %s", error, extra={"action": "lose", "failures": self._failures, "retry_s": round(pause_s, 2)}
@@ -375,21 +376,21 @@ class Broker:
             self._socket.close()
         self._socket = None
         self._connected = False
-        self._asked_at_s = None
+        self._awaiting_answer_since_s = None
         self._stream.unacknowledged.clear()
-        self._finished.clear()
+        self._acknowledged.clear()
 
 
-def _hang_up(wire: socket.socket) -> None:
+def _shut_down(wire: socket.socket) -> None:
     """Read to the end: closed with bytes unread, the system resets, and our last acknowledgements may be dropped."""
-    wire.settimeout(GOODBYE_S)
+    wire.settimeout(CLOSE_TIMEOUT_S)
     wire.shutdown(socket.SHUT_WR)
-    deadline_s = monotonic() + GOODBYE_S
+    deadline_s = monotonic() + CLOSE_TIMEOUT_S
     while wire.recv(READ_BYTES) and monotonic() < deadline_s:
         pass
 
 
-def _released(unacknowledged: deque[int], finished: set[int]) -> list[int]:
+def _pop_acknowledged(unacknowledged: deque[int], finished: set[int]) -> list[int]:
     """Take from the head of the queue all that is finished."""
     due: list[int] = []
     while unacknowledged and unacknowledged[0] in finished:

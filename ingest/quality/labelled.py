@@ -11,33 +11,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ingest.quality.checks import Memory, check
+from ingest.quality.checks import QualityMemory, check_reading
 from models.kind import SensorKind
 from models.reading import Flag, Reading
 
-DEPARTURE = 0.05
+MAX_DEPARTURE_M = 0.05
 OFFSET_SAMPLES = 97
-ABOUT_THE_VALUE = Flag.SENTINEL | Flag.SENSOR_RANGE | Flag.SITE_RANGE | Flag.JUMP | Flag.SPIKE | Flag.DROPOUT
+VALUE_FLAGS = Flag.SENTINEL | Flag.SENSOR_RANGE | Flag.SITE_RANGE | Flag.JUMP | Flag.SPIKE | Flag.DROPOUT
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FlagAccuracy:
     """How many of the bad rows were found, and how many good ones were flagged."""
 
-    bad: int
-    found: int
+    bad_rows: int
+    found_rows: int
     false_flags: int
 
 
-def checked(kind: SensorKind, times: Sequence[datetime], values: Sequence[float]) -> list[Flag]:
+def flags_of_series(kind: SensorKind, times: Sequence[datetime], values: Sequence[float]) -> list[Flag]:
     """The flags of a recorded series, reading by reading as the pipeline meets them; times strictly rising."""
-    memory: Memory | None = None
+    memory: QualityMemory | None = None
     flags: list[Flag] = []
     place = kind.measure_index
     blank = [None] * len(kind.columns)
     for row, (time, value) in enumerate(zip(times, values, strict=True)):
         cells = (*blank[:place], value, *blank[place + 1 :])
-        checked = check(kind.limits, memory, Reading(kind.name, "", "", time, time, row, None, cells), place)
+        checked = check_reading(kind.limits, memory, Reading(kind.name, "", "", time, time, row, None, cells), place)
         memory = checked.memory
         flags.append(checked.reading.flags)
         if checked.spike is not None:
@@ -51,18 +51,18 @@ def bad_rows(raw: Sequence[float], corrected: Sequence[float | None], sentinels:
         None if true is None or value in sentinels else value - true for value, true in zip(raw, corrected, strict=True)
     ]
     return [
-        value in sentinels or (offset is not None and median is not None and abs(offset - median) > DEPARTURE)
+        value in sentinels or (offset is not None and median is not None and abs(offset - median) > MAX_DEPARTURE_M)
         for value, offset, median in zip(raw, offsets, _centred_medians(offsets), strict=True)
     ]
 
 
-def verdict(flags: Sequence[Flag], bad: Sequence[bool]) -> Verdict:
+def flag_accuracy(flags: Sequence[Flag], bad: Sequence[bool]) -> FlagAccuracy:
     """Bad rows with a flag about the value beside them, and such flags without a bad row beside them."""
-    flagged = [bool(flag & ABOUT_THE_VALUE) for flag in flags]
-    near_flag, near_bad = _widened(flagged), _widened(bad)
-    return Verdict(
-        bad=sum(bad),
-        found=sum(is_bad and near for is_bad, near in zip(bad, near_flag, strict=True)),
+    flagged = [bool(flag & VALUE_FLAGS) for flag in flags]
+    near_flag, near_bad = _with_neighbours(flagged), _with_neighbours(bad)
+    return FlagAccuracy(
+        bad_rows=sum(bad),
+        found_rows=sum(is_bad and near for is_bad, near in zip(bad, near_flag, strict=True)),
         false_flags=sum(is_flagged and not near for is_flagged, near in zip(flagged, near_bad, strict=True)),
     )
 
@@ -89,6 +89,6 @@ def _median(ordered: Sequence[float]) -> float | None:
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
-def _widened(marks: Sequence[bool]) -> list[bool]:
+def _with_neighbours(marks: Sequence[bool]) -> list[bool]:
     """Each mark with its two neighbours."""
     return [any(marks[max(row - 1, 0) : row + 2]) for row in range(len(marks))]

@@ -7,7 +7,7 @@ from msgspec import Struct
 from models.reading import Reading
 
 
-class Sequence(Struct, frozen=True, gc=False):
+class SequencePosition(Struct, frozen=True, gc=False):
     """The newest number seen of a device's present run."""
 
     boot: str = ""
@@ -24,14 +24,14 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
+class FilledGap:
     """A number of an earlier gap that came after all."""
 
     boot: str
     seq: int
 
 
-def follow(sequence: Sequence, reading: Reading) -> tuple[Sequence, Gap | Filled | None]:
+def next_position(sequence: SequencePosition, reading: Reading) -> tuple[SequencePosition, Gap | FilledGap | None]:
     """What a fresh reading says about losses. Devices that count nothing (seq -1) have no gaps.
 
     A new `boot` starts a new count wherever it starts: what the device lost while it was off it never sent.
@@ -40,8 +40,8 @@ def follow(sequence: Sequence, reading: Reading) -> tuple[Sequence, Gap | Filled
     if seq < 0:
         return sequence, None
     if boot != sequence.boot or sequence.seq < 0:
-        return Sequence(boot, seq), None
+        return SequencePosition(boot, seq), None
     if seq <= sequence.seq:
-        return sequence, Filled(boot, seq)
+        return sequence, FilledGap(boot, seq)
     gap = Gap(boot, sequence.seq + 1, seq - 1) if seq > sequence.seq + 1 else None
-    return Sequence(boot, seq), gap
+    return SequencePosition(boot, seq), gap

@@ -10,7 +10,7 @@ from time import monotonic, sleep
 import httpx
 from sqlalchemy import text
 
-from ingest.mqtt.receiver import Broker
+from ingest.mqtt.receiver import Receiver
 from services.bench.works import ASIDE, POLL_S, START_S, Works, start_fleet, wait_connected
 from services.runtime.clock import wall_clock
 from services.web.access import ensure_first_operator
@@ -70,15 +70,15 @@ def _opened(client: httpx.Client, url: str) -> Iterator[Iterator[str]]:
 
 def measure_bare(running: Works) -> list[float]:
     """Milliseconds for one message to a receiver that does nothing else, plus one commit of one row."""
-    broker = Broker(running.mqtt_url, client_id="bench-bare", filters=(f"{ASIDE}/#",), now=wall_clock)
+    broker = Receiver(running.mqtt_url, client_id="bench-bare", filters=(f"{ASIDE}/#",), now=wall_clock)
     while not broker.connected:
-        broker.take(1, POLL_S)
+        broker.receive(1, POLL_S)
     waits_ms: list[float] = []
     insert = text("INSERT INTO events (at, event, data) VALUES (now(), 'bare', '{}')")
     fleet = start_fleet(running, 1, "--prefix", ASIDE, "--rate", str(BARE_RATE), "--seconds", str(BARE_S))
     with running.database.connect() as connection:
         while fleet.poll() is None or len(waits_ms) == 0:
-            for message in broker.take(1, POLL_S):
+            for message in broker.receive(1, POLL_S):
                 with connection.begin():
                     connection.execute(insert)
                 published_s = json.loads(message.payload)["observed_at"]

@@ -7,12 +7,12 @@ from time import monotonic
 from msgspec import structs
 
 from alerts.delivery.live_events import announce
-from ingest.check import check
+from ingest.check import check_readings
 from ingest.decode import decode
-from ingest.memory import Memories
-from ingest.mqtt.receiver import Broker
-from ingest.registry import Registry, sender_of
-from ingest.store import storing
+from ingest.memory import DeviceMemories
+from ingest.mqtt.receiver import Receiver
+from ingest.registry import DeviceRegistry, device_key
+from ingest.store import storing_readings
 from models.reading import Message, Reading
 from services.bench.works import ASIDE, DEVICES, Works, start_fleet
 from services.pipeline.batch import news_of
@@ -26,19 +26,19 @@ WRITING_S = 5.0
 def measure_receiving(running: Works, *, per_message: int) -> float:
     """Messages a second at which a receiver that only acknowledges empties the broker."""
 
-    def receiver() -> Broker:
-        return Broker(running.mqtt_url, client_id="bench-drain", filters=(f"{ASIDE}/#",), now=wall_clock)
+    def receiver() -> Receiver:
+        return Receiver(running.mqtt_url, client_id="bench-drain", filters=(f"{ASIDE}/#",), now=wall_clock)
 
     broker = receiver()
     while not broker.connected:
-        broker.take(1, 0.1)
+        broker.receive(1, 0.1)
     broker.close()
     fleet = start_fleet(running, per_message, "--prefix", ASIDE)
     fleet.communicate(b"%d\n" % (DRAIN // per_message), timeout=60)
     del running.processes["fleet"]
     broker, taken, began_s = receiver(), 0, monotonic()
     while taken < DRAIN // per_message:
-        messages = broker.take(1_000, 5.0)
+        messages = broker.receive(1_000, 5.0)
         if not messages:
             break
         broker.acknowledge(messages)
@@ -53,7 +53,7 @@ def measure_writing(running: Works, batch: int, *, seconds: float) -> float:
 
     No broker and no judgement.
     """
-    registry, written, busy_s, minute = Registry(), 0, 0.0, 0
+    registry, written, busy_s, minute = DeviceRegistry(), 0, 0.0, 0
     now = wall_clock()
     while busy_s < seconds:
         minute += 1
@@ -64,15 +64,17 @@ def measure_writing(running: Works, batch: int, *, seconds: float) -> float:
             if isinstance(item, Reading)
         ]
         with running.database.begin() as transaction:
-            devices = registry.resolve(transaction, {sender_of(one) for one in readings}, now)
-            memories = Memories()
-            memories.fetch(transaction, (device.id for device in devices.values()))
-        entries = [structs.replace(entry, surely_new=True) for entry in check(devices, memories, readings).entries]
+            devices = registry.resolve(transaction, {device_key(one) for one in readings}, now)
+            memories = DeviceMemories()
+            memories.load(transaction, (device.id for device in devices.values()))
+        entries = [
+            structs.replace(entry, is_newest=True) for entry in check_readings(devices, memories, readings).readings
+        ]
         news = news_of(entries)
         began_s = monotonic()
         with running.database.begin() as transaction:
-            with storing(transaction, entries, careful=False) as stored:
-                written += len(stored.fresh)
+            with storing_readings(transaction, entries, expect_duplicates=False) as stored:
+                written += len(stored.new)
             for kind, some in news.items():
                 announce(transaction, "readings", {"kind": kind, "readings": some}, now)
         busy_s += monotonic() - began_s

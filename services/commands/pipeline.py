@@ -2,7 +2,7 @@
 
 import argparse
 
-from ingest.mqtt.receiver import Broker, Tls
+from ingest.mqtt.receiver import Receiver, Tls
 from models.kind import Lane
 from services.opening import configured_clock, migrated_database, mqtt_url
 from services.pipeline.road import REMEMBER_S, Pipeline
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
             database, clock, arguments.lane, settings.foreign_buses, buses, remember=PeriodicTimer(REMEMBER_S)
         )
         try:
-            broker = Broker(
+            broker = Receiver(
                 url,
                 client_id=f"vigia-{pipeline.name}",
                 filters=pipeline.topics,

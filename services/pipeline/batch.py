@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from alerts.engine import Judged
-from ingest.check import Checked
+from ingest.check import CheckedBatch
 from ingest.decode import decode
-from ingest.registry import Sender, sender_of
-from ingest.store import Entry
+from ingest.registry import DeviceKey, device_key
+from ingest.store import CheckedReading
 from models.kinds import BY_NAME
 from models.reading import Message, Presence, Reading, Reason, Rejected
 
@@ -26,7 +26,7 @@ class Arrived:
     """The message of each reading."""
     presences: list[Presence] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
-    heard: set[Sender] = field(default_factory=set)
+    heard: set[DeviceKey] = field(default_factory=set)
     """Every device the batch speaks of."""
 
 
@@ -35,7 +35,7 @@ class Ready:
     """A batch checked and judged ahead of its turn, all of it surely new. Good while nothing moved since `turn`."""
 
     turn: int
-    checked: Checked
+    checked: CheckedBatch
     judged: Judged
     news: News
 
@@ -68,7 +68,7 @@ def sorted_out(messages: Iterable[Message], foreign: str | None) -> Arrived:
                     arrived.rejected.append(item)
                 case _:
                     assert_never(item)
-    arrived.heard = {*map(sender_of, arrived.readings), *map(sender_of, arrived.presences)}
+    arrived.heard = {*map(device_key, arrived.readings), *map(device_key, arrived.presences)}
     return arrived
 
 
@@ -101,7 +101,7 @@ def portions(messages: Sequence[Message], most_bytes: int) -> Iterator[Sequence[
         yield messages[start:]
 
 
-def by_station(fresh: Iterable[Entry], judged: Container[str]) -> dict[str, list[Reading]]:
+def by_station(fresh: Iterable[CheckedReading], judged: Container[str]) -> dict[str, list[Reading]]:
     """The readings of each station that is judged, in their order of arrival."""
     arrived: defaultdict[str, list[Reading]] = defaultdict(list)
     for entry in fresh:
@@ -110,7 +110,7 @@ def by_station(fresh: Iterable[Entry], judged: Container[str]) -> dict[str, list
     return arrived
 
 
-def news_of(fresh: Iterable[Entry]) -> News:
+def news_of(fresh: Iterable[CheckedReading]) -> News:
     """What there is to say of these: events hold many, so that each costs little."""
     by_kind: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
     for entry in fresh:

@@ -20,13 +20,13 @@ from alerts.delivery.live_events import announce
 from alerts.engine import Judged
 from alerts.rule_states import ByRule, States
 from alerts.rulebook import Rulebook
-from ingest.check import Checked, check, late_arrivals
-from ingest.lanes import concerns, kinds_of, topics_of
-from ingest.memory import DeviceMemory, Memories, note_losses
-from ingest.mqtt.receiver import Broker
+from ingest.check import CheckedBatch, check_readings, filled_gaps
+from ingest.lanes import belongs_to_lane, lane_kinds, lane_topics
+from ingest.memory import DeviceMemories, DeviceMemory, store_sequence_gaps
+from ingest.mqtt.receiver import Receiver
 from ingest.presence import store_presences
-from ingest.registry import Device, Registry, Sender
-from ingest.store import Entry, add_flag, keep_rejected, kept_after, storing
+from ingest.registry import Device, DeviceKey, DeviceRegistry
+from ingest.store import CheckedReading, add_flag, readings_after_memory, store_rejected, storing_readings
 from models.kind import Lane
 from models.reading import Flag, Message, Reason, Rejected
 from models.rows import StaleMemory, Written, committing, driver
@@ -101,8 +101,8 @@ class Pipeline:
     foreign: str | None = None
     """The municipality that foreign topics speak for, where they are heard."""
     buses: FleetUpdater | None = None
-    registry: Registry = field(default_factory=Registry)
-    memories: Memories = field(default_factory=Memories)
+    registry: DeviceRegistry = field(default_factory=DeviceRegistry)
+    memories: DeviceMemories = field(default_factory=DeviceMemories)
     states: States = field(default_factory=States)
     book: Rulebook | None = None
     counts: Counts = field(default_factory=Counts)
@@ -117,7 +117,7 @@ class Pipeline:
     _standing: Connection | None = None
     _reread: PeriodicTimer = field(default_factory=lambda: PeriodicTimer(REREAD_S))
 
-    def run(self, broker: Broker, batch: int, stop: threading.Event) -> None:
+    def run(self, broker: Receiver, batch: int, stop: threading.Event) -> None:
         """Carry messages until told to stop. Returns between two batches, with everything carried acknowledged."""
         started_at, tick, heartbeat = self.clock(), PeriodicTimer(TICK_S), PeriodicTimer(HEARTBEAT_S)
         following = partial(self._following, broker, batch)
@@ -174,7 +174,7 @@ class Pipeline:
 
     def batch(self, taken: Sequence[Message]) -> Batch:
         """These messages, with those that are this lane's to keep."""
-        return Batch(taken, [message for message in taken if concerns(self.lane, message.topic)])
+        return Batch(taken, [message for message in taken if belongs_to_lane(self.lane, message.topic)])
 
     def carry_batch(self, batch: Batch, following: Following = _nothing) -> None:
         """Carry a batch whole or, where that fails, in parts.
@@ -190,13 +190,13 @@ class Pipeline:
 
         bisect_failures(batch.messages, commit, self._set_aside)
 
-    def _take(self, broker: Broker, batch: int, wait_s: float) -> None:
+    def _take(self, broker: Receiver, batch: int, wait_s: float) -> None:
         """Take what is there; where it is worth it no more than half of what the broker sends unasked."""
-        half = broker.window // 2
+        half = broker.inflight_window // 2
         limit = min(batch, half) if half * self._readings_a_message >= WORTH_A_TRANSACTION else batch
-        self._coming.extend(map(self.batch, portions(broker.take(limit=limit, wait_s=wait_s), MOST_BYTES)))
+        self._coming.extend(map(self.batch, portions(broker.receive(limit=limit, wait_s=wait_s), MOST_BYTES)))
 
-    def _following(self, broker: Broker, batch: int) -> Batch | None:
+    def _following(self, broker: Receiver, batch: int) -> Batch | None:
         """The batch that comes next, if it is there."""
         if broker.connected and not self._coming:
             self._take(broker, batch, 0.0)
@@ -205,7 +205,7 @@ class Pipeline:
     @property
     def topics(self) -> tuple[str, ...]:
         """What to subscribe to."""
-        return topics_of(self.lane, foreign=self.foreign is not None)
+        return lane_topics(self.lane, foreign=self.foreign is not None)
 
     def tick(self) -> None:
         """Let time pass for what no reading moves."""
@@ -213,7 +213,7 @@ class Pipeline:
         try:
             with self._connection() as transaction, transaction.begin():
                 book = self._current_book(transaction)
-                subjects = engine.due(transaction, book, kinds_of(self.lane), now)
+                subjects = engine.due(transaction, book, lane_kinds(self.lane), now)
                 self.states.fetch(transaction, book, engine.concerned(book, subjects))
                 judged, faults = _isolated(subjects, lambda some: engine.tick(book, self.states, some, now))
                 memories = self.memories.write(transaction, {})
@@ -276,28 +276,28 @@ class Pipeline:
         """Check and judge the next batch, where that asks nothing of the tables."""
         if batch.arrived is None or self.book is None or batch.arrived.presences:
             return
-        devices = self.registry.known(batch.arrived.heard)
-        if devices is None or not self.memories.knows(device.id for device in devices.values()):
+        devices = self.registry.cached(batch.arrived.heard)
+        if devices is None or not self.memories.are_loaded(device.id for device in devices.values()):
             return
-        checked = check(devices, self.memories, batch.arrived.readings)
-        arrived = by_station(checked.entries, self.book.rules)
-        if not checked.plain or not self.states.knows(engine.concerned(self.book, arrived)):
+        checked = check_readings(devices, self.memories, batch.arrived.readings)
+        arrived = by_station(checked.readings, self.book.rules)
+        if not checked.clean or not self.states.knows(engine.concerned(self.book, arrived)):
             return
         judged = engine.decide(self.book, self.states, arrived, self.clock())
-        batch.ready = Ready(self._turn, checked, judged, news_of(checked.entries))
+        batch.ready = Ready(self._turn, checked, judged, news_of(checked.readings))
 
     def committed(self, kept: Kept) -> None:
         """What was kept is committed: remember what goes with it."""
         if kept.remembered:
             self._confirm(kept.memories, kept.states)
         else:
-            self.memories.hold(kept.memories)
+            self.memories.keep_unwritten(kept.memories)
             self.states.hold(kept.states)
         if self.buses is not None:
             self.buses.after_commit()
 
     def _confirm(self, memories: Mapping[int, DeviceMemory], states: Mapping[str, ByRule]) -> None:
-        self.memories.confirm(memories)
+        self.memories.mark_written(memories)
         self.states.confirm(states)
 
     def _write_down(self, transaction: Connection) -> None:
@@ -308,7 +308,7 @@ class Pipeline:
     def forget(self) -> None:
         """Look up again what devices and rules remember: what was written may not have been committed."""
         self._turn += 1
-        self.memories.forget()
+        self.memories.clear()
         self.states.forget()
         if self.buses is not None:
             self.buses.after_rollback()
@@ -345,29 +345,29 @@ class Pipeline:
         self._readings_a_message = len(arrived.readings) / max(1, len(batch.messages))
         devices = self.registry.resolve(transaction, arrived.heard, now)
         senders = {devices[sender].id: sender for sender in arrived.heard}
-        met = self.memories.fetch(transaction, senders, lock=careful)
+        met = self.memories.load(transaction, senders, lock=careful)
         again = self._made_again(transaction, devices, {device_id: senders[device_id] for device_id in met})
         ready = batch.ready if batch.ready and batch.ready.turn == self._turn and not careful else None
-        checked = ready.checked if ready else check(devices, self.memories, arrived.readings)
-        stations = {entry.station for entry in checked.entries if entry.station is not None} & book.rules.keys()
+        checked = ready.checked if ready else check_readings(devices, self.memories, arrived.readings)
+        stations = {entry.station for entry in checked.readings if entry.station is not None} & book.rules.keys()
         self.states.fetch(transaction, book, engine.concerned(book, stations), lock=careful)
-        with storing(transaction, checked.entries, careful=careful) as stored:
-            fresh = [checked.entries[position] for position in stored.fresh]
-            if ready and len(fresh) == len(checked.entries):
+        with storing_readings(transaction, checked.readings, expect_duplicates=careful) as stored:
+            fresh = [checked.readings[position] for position in stored.new]
+            if ready and len(fresh) == len(checked.readings):
                 judged, faults, news = ready.judged, dict[str, str](), ready.news
             else:
-                judged, faults = self._judge(book, [*again.entries, *fresh], now, careful=careful)
+                judged, faults = self._judge(book, [*again.readings, *fresh], now, careful=careful)
                 news = news_of(fresh)
             meanwhile()
         conflicts = conflicts_of((arrived.sources[at], arrived.readings[at]) for at in stored.conflicts)
-        rejected = keep_rejected(transaction, [*arrived.rejected, *conflicts])
-        calm = again.plain and checked.plain and judged.calm and not faults
+        rejected = store_rejected(transaction, [*arrived.rejected, *conflicts])
+        calm = again.clean and checked.clean and judged.calm and not faults
         remembering = not calm or self.remember.due()
-        losses = [*checked.losses, *late_arrivals(checked, stored.fresh)]
+        losses = [*checked.gaps, *filled_gaps(checked, stored.new)]
         written = []
         with driver(transaction).pipeline() if checked.spikes or losses or remembering else nullcontext():
             add_flag(transaction, checked.spikes, Flag.SPIKE)
-            note_losses(transaction, losses, now)
+            store_sequence_gaps(transaction, losses, now)
             if remembering:
                 written = [
                     self.memories.write(transaction, checked.memories),
@@ -391,15 +391,15 @@ class Pipeline:
                 announce(transaction, "readings", {"kind": kind, "readings": some}, now)
 
     def _made_again(
-        self, transaction: Connection, devices: Mapping[Sender, Device], met: Mapping[int, Sender]
-    ) -> Checked:
+        self, transaction: Connection, devices: Mapping[DeviceKey, Device], met: Mapping[int, DeviceKey]
+    ) -> CheckedBatch:
         """What of devices met anew was kept and not yet remembered: no news, and the rules must see it again."""
-        remembered = {device_id: (sender, self.memories.of(device_id)) for device_id, sender in met.items()}
-        again = check(devices, self.memories, kept_after(transaction, remembered))
-        self.memories.hold(again.memories)
+        remembered = {device_id: (sender, self.memories.get(device_id)) for device_id, sender in met.items()}
+        again = check_readings(devices, self.memories, readings_after_memory(transaction, remembered))
+        self.memories.keep_unwritten(again.memories)
         return again
 
-    def _follow(self, transaction: Connection, fresh: Sequence[Entry], now: datetime) -> None:
+    def _follow(self, transaction: Connection, fresh: Sequence[CheckedReading], now: datetime) -> None:
         """Follow the batch's buses. What fails there costs a vehicle's outlook, or the batch's, and never a reading."""
         if (buses := self.buses) is None or not buses.has_positions(fresh):
             return
@@ -430,17 +430,17 @@ class Pipeline:
         if self.book is not None and not self._reread.due():
             return self.book
         version = rulebook.configuration_version(transaction)
-        self.registry.forget_older_than(version)
+        self.registry.clear_if_outdated(version)
         if self.book is None or self.book.version != version:
             self._write_down(transaction)  # by the rules it was judged by
             self._turn += 1
-            self.memories.forget()
+            self.memories.clear()
             self.states.forget()
             self.book = rulebook.read(transaction)
         return self.book
 
     def _judge(
-        self, book: Rulebook, fresh: Sequence[Entry], now: datetime, *, careful: bool
+        self, book: Rulebook, fresh: Sequence[CheckedReading], now: datetime, *, careful: bool
     ) -> tuple[Judged, dict[str, str]]:
         """Let the rules see what is new. With care, a rule that fails costs its own station's judgement alone.
 
@@ -457,14 +457,14 @@ class Pipeline:
     def _set_aside(self, message: Message, trouble: Exception) -> None:
         log.error("set a message aside", extra={"action": "set-aside", "topic": message.topic}, exc_info=trouble)
         with self._connection() as transaction, transaction.begin():
-            keep_rejected(transaction, [Rejected(message, Reason.POISON, error_summary(trouble))])
+            store_rejected(transaction, [Rejected(message, Reason.POISON, error_summary(trouble))])
         self._add(Counts(messages=1, rejected=1, set_aside=1))
 
     def _add(self, counts: Counts) -> None:
         for one in fields(Counts):
             setattr(self.counts, one.name, getattr(self.counts, one.name) + getattr(counts, one.name))
 
-    def _status(self, broker: Broker) -> dict[str, object]:
+    def _status(self, broker: Receiver) -> dict[str, object]:
         return {
             "connected": broker.connected,
             "session_present": broker.session_present,

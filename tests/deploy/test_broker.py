@@ -17,7 +17,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from ingest.mqtt.receiver import Broker
+from ingest.mqtt.receiver import Receiver
 from tests.deploy.conftest import DEPLOYED, PASSWORDS, Mosquitto, program
 
 WAIT_S = 10.0
@@ -195,7 +195,7 @@ def test_the_broker_accepts_no_packet_the_pipeline_would_cut(broker: Start) -> N
     with Client(broker(), "gauge-1") as gauge:
         largest = gauge.properties.MaximumPacketSize
     # On its way to the pipeline a packet gains a few bytes of properties.
-    assert largest + 1024 <= inspect.signature(Broker).parameters["largest_bytes"].default
+    assert largest + 1024 <= inspect.signature(Receiver).parameters["largest_bytes"].default
 
 
 def test_a_removed_device_is_out_as_soon_as_the_files_are_read_again(broker: Start) -> None:

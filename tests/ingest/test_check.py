@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection, text
 
-from ingest.check import Checked, check, late_arrivals
-from ingest.memory import NEVER, Memories, note_losses
-from ingest.quality.sequence_gaps import Filled, Gap
-from ingest.registry import Device, Registry
+from ingest.check import CheckedBatch, check_readings, filled_gaps
+from ingest.memory import NEVER, DeviceMemories, store_sequence_gaps
+from ingest.quality.sequence_gaps import FilledGap, Gap
+from ingest.registry import Device, DeviceRegistry
 from models.kinds import BY_NAME
 from models.reading import Flag, Reading
 from models.rows import StaleMemory
@@ -33,20 +33,20 @@ class Gauge:
     """One device in the tables and what is remembered of it."""
 
     def __init__(self, transaction: Connection) -> None:
-        self.transaction, self.memories = transaction, Memories()
-        self.devices = Registry().resolve(transaction, [SENDER], NOON)
+        self.transaction, self.memories = transaction, DeviceMemories()
+        self.devices = DeviceRegistry().resolve(transaction, [SENDER], NOON)
         self.device: Device = self.devices[SENDER]
 
-    def sends(self, *readings: Reading) -> Checked:
+    def sends(self, *readings: Reading) -> CheckedBatch:
         """One batch, all of it new to the tables, remembered at once."""
-        self.memories.fetch(self.transaction, [self.device.id])
-        checked = check(self.devices, self.memories, readings)
-        losses = [*checked.losses, *late_arrivals(checked, range(len(readings)))]
-        note_losses(self.transaction, losses, NOON)
+        self.memories.load(self.transaction, [self.device.id])
+        checked = check_readings(self.devices, self.memories, readings)
+        losses = [*checked.gaps, *filled_gaps(checked, range(len(readings)))]
+        store_sequence_gaps(self.transaction, losses, NOON)
         written = self.memories.write(self.transaction, checked.memories)
         if written is not None:
             written.verify()
-        self.memories.confirm(checked.memories)
+        self.memories.mark_written(checked.memories)
         return checked
 
     def missing(self) -> int:
@@ -60,35 +60,35 @@ def gauge(transaction: Connection) -> Gauge:
     return Gauge(transaction)
 
 
-def surely_new(checked: Checked) -> list[bool]:
-    return [entry.surely_new for entry in checked.entries]
+def is_newest(checked: CheckedBatch) -> list[bool]:
+    return [entry.is_newest for entry in checked.readings]
 
 
-def flags(checked: Checked) -> Sequence[Flag]:
-    return [entry.reading.flags for entry in checked.entries]
+def flags(checked: CheckedBatch) -> Sequence[Flag]:
+    return [entry.reading.flags for entry in checked.readings]
 
 
 def test_what_is_later_than_all_before_is_surely_new_and_the_rest_is_not(gauge: Gauge) -> None:
-    assert surely_new(gauge.sends(reading(1), reading(2), reading(2), reading(0), reading(3))) == [
+    assert is_newest(gauge.sends(reading(1), reading(2), reading(2), reading(0), reading(3))) == [
         True,
         True,
         False,
         False,
         True,
     ]
-    assert surely_new(gauge.sends(reading(3), reading(4))) == [False, True]
+    assert is_newest(gauge.sends(reading(3), reading(4))) == [False, True]
 
 
 def test_what_comes_from_the_future_is_kept_and_never_the_newest(gauge: Gauge) -> None:
     checked = gauge.sends(reading(0), reading(60, late_s=-3600), reading(1))
     assert flags(checked)[1] == Flag.FUTURE
-    assert surely_new(checked) == [True, False, True]
-    assert gauge.memories.of(gauge.device.id).newest_at == NOON + timedelta(minutes=1)
+    assert is_newest(checked) == [True, False, True]
+    assert gauge.memories.get(gauge.device.id).newest_at == NOON + timedelta(minutes=1)
 
 
 def test_a_device_of_which_nothing_was_news_is_not_remembered(gauge: Gauge) -> None:
     gauge.sends(reading(60, late_s=-3600))
-    assert gauge.memories.of(gauge.device.id).newest_at == NEVER
+    assert gauge.memories.get(gauge.device.id).newest_at == NEVER
     assert gauge.transaction.execute(text("SELECT count(*) FROM device_memories")).scalar_one() == 0
 
 
@@ -98,10 +98,10 @@ def test_a_lone_spike_is_named_when_the_next_reading_shows_it(gauge: Gauge) -> N
 
 
 def test_losses_are_told_in_the_batch_that_shows_them(gauge: Gauge) -> None:
-    assert gauge.sends(reading(0), reading(3)).losses == [(gauge.device.id, Gap("a", 1, 2))]
+    assert gauge.sends(reading(0), reading(3)).gaps == [(gauge.device.id, Gap("a", 1, 2))]
     assert gauge.missing() == 2
     checked = gauge.sends(reading(4), reading(1))
-    assert late_arrivals(checked, [1]) == [(gauge.device.id, Filled("a", 1))]
+    assert filled_gaps(checked, [1]) == [(gauge.device.id, FilledGap("a", 1))]
     assert gauge.missing() == 1
 
 
@@ -120,10 +120,10 @@ def test_a_number_from_the_future_is_not_missed_later(gauge: Gauge) -> None:
 
 def test_memories_are_the_same_after_a_restart(gauge: Gauge) -> None:
     gauge.sends(*(reading(minute, 0.4 + 0.01 * minute) for minute in range(10)))
-    before = gauge.memories.of(gauge.device.id)
-    fresh = Memories()
-    fresh.fetch(gauge.transaction, [gauge.device.id])
-    after = fresh.of(gauge.device.id)
+    before = gauge.memories.get(gauge.device.id)
+    fresh = DeviceMemories()
+    fresh.load(gauge.transaction, [gauge.device.id])
+    after = fresh.get(gauge.device.id)
     assert (after.quality, after.sequence, after.newest_at) == (before.quality, before.sequence, before.newest_at)
 
 
@@ -132,5 +132,5 @@ def test_another_process_that_carried_the_device_meanwhile_is_noticed(gauge: Gau
     Gauge(gauge.transaction).sends(reading(1))
     with pytest.raises(StaleMemory):
         gauge.sends(reading(2))
-    gauge.memories.forget()
-    assert surely_new(gauge.sends(reading(2))) == [True]
+    gauge.memories.clear()
+    assert is_newest(gauge.sends(reading(2))) == [True]

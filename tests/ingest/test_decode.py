@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import topic as topics
-from ingest.decode import MAX_PAYLOAD_BYTES, Item, decode
-from ingest.formats.own import MAX_DETAIL, MAX_READINGS
+from ingest.decode import MAX_PAYLOAD_BYTES, DecodedItem, decode
+from ingest.formats.own import MAX_DETAIL_LENGTH, MAX_READINGS
 from models.reading import Flag, Message, Presence, Reading, Reason, Rejected
 
 NOW = datetime(2013, 4, 2, 19, 6, tzinfo=UTC)
@@ -19,7 +19,7 @@ RIVER = "vigia/v1/la-plata/river/gato-7"
 GOOD = b'{"observed_at":"2013-04-02T19:05:00Z","boot":"b7","seq":1204,"level_m":1.42,"battery_v":12.6}'
 
 
-def said(payload: bytes, topic: str = RIVER, *, retained: bool = False) -> list[Item]:
+def said(payload: bytes, topic: str = RIVER, *, retained: bool = False) -> list[DecodedItem]:
     return decode(Message(topic, payload, NOW, retained))
 
 
@@ -279,7 +279,7 @@ def accounted_for(message: Message) -> None:
             case Rejected():
                 assert item.detail.isprintable()
                 assert item.detail.isascii()
-                assert 0 < len(item.detail) <= MAX_DETAIL
+                assert 0 < len(item.detail) <= MAX_DETAIL_LENGTH
                 assert item.message.payload in message.payload
             case Presence():
                 assert item.observed_at.tzinfo is UTC
@@ -371,11 +371,11 @@ def test_any_moment_of_a_century_comes_through_in_utc(epoch_s: int, offset_min: 
 
 
 def test_topics_of_any_length_fill_no_memory() -> None:
-    remembered = topics._sender_of.cache_info().currsize
+    remembered = topics._parse_topic.cache_info().currsize
     for number in range(100):
         (item,) = said(b"{}", f"vigia/v1/{number}{'x' * 30_000}/river/gato-7")
         assert isinstance(item, Rejected)
         assert item.reason is Reason.TOPIC
-    assert topics._sender_of.cache_info().currsize == remembered
+    assert topics._parse_topic.cache_info().currsize == remembered
     longest = "/".join(("vigia/v1", "a" * 64, "river", "b" * 64, "status"))
-    assert isinstance(topics.sender_of(longest), topics.Sender)
+    assert isinstance(topics.parse_topic(longest), topics.DeviceTopic)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.lanes import concerns, lane_of, topics_of
+from ingest.lanes import belongs_to_lane, lane_topics, topic_lane
 from models.kind import Lane
 
 
@@ -19,19 +19,19 @@ from models.kind import Lane
     ],
 )
 def test_a_message_is_one_lanes_to_keep_and_a_command_nobodys(topic: str, lane: Lane | None) -> None:
-    assert [one for one in Lane if concerns(one, topic)] == [one for one in (lane,) if one]
-    assert concerns(None, topic) == (lane is not None)
+    assert [one for one in Lane if belongs_to_lane(one, topic)] == [one for one in (lane,) if one]
+    assert belongs_to_lane(None, topic) == (lane is not None)
 
 
 def test_between_them_the_lanes_hear_everything_and_foreign_topics_only_where_asked() -> None:
-    assert "vigia/v1/+/river/#" in topics_of(Lane.CRITICAL, foreign=True)
-    assert topics_of(Lane.BULK, foreign=False) == topics_of(None, foreign=False) == ("vigia/v1/#",)
-    assert any(topic.startswith("/hfp/") for topic in topics_of(Lane.BULK, foreign=True))
+    assert "vigia/v1/+/river/#" in lane_topics(Lane.CRITICAL, foreign=True)
+    assert lane_topics(Lane.BULK, foreign=False) == lane_topics(None, foreign=False) == ("vigia/v1/#",)
+    assert any(topic.startswith("/hfp/") for topic in lane_topics(Lane.BULK, foreign=True))
 
 
 @pytest.mark.parametrize("lane", list(Lane))
 def test_topics_of_any_length_fill_no_memory_and_are_one_lanes_to_reject(lane: Lane) -> None:
-    remembered = lane_of.cache_info().currsize
-    wanted = {concerns(lane, f"vigia/v1/{number}{'x' * 30_000}/river/gato-7") for number in range(100)}
+    remembered = topic_lane.cache_info().currsize
+    wanted = {belongs_to_lane(lane, f"vigia/v1/{number}{'x' * 30_000}/river/gato-7") for number in range(100)}
     assert wanted == {lane is Lane.BULK}
-    assert lane_of.cache_info().currsize == remembered
+    assert topic_lane.cache_info().currsize == remembered

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, select
 
-from ingest.registry import Registry, Sender
-from ingest.store import Entry, Stored, add_flag, storing
+from ingest.registry import DeviceKey, DeviceRegistry
+from ingest.store import CheckedReading, StoreResult, add_flag, storing_readings
 from models.kinds import BY_NAME, KINDS
 from models.reading import Flag, Reading, Value
 from models.tables import READINGS
@@ -26,21 +26,23 @@ EXAMPLES: dict[str, dict[str, Value]] = {
 @pytest.fixture
 def devices(transaction: Connection) -> dict[str, int]:
     """The number of one device of each kind."""
-    senders: list[Sender] = [("azul", kind.name, "one") for kind in KINDS]
-    return {sender[1]: device.id for sender, device in Registry().resolve(transaction, senders, NOON).items()}
+    senders: list[DeviceKey] = [("azul", kind.name, "one") for kind in KINDS]
+    return {sender[1]: device.id for sender, device in DeviceRegistry().resolve(transaction, senders, NOON).items()}
 
 
-def entry(device_id: int, kind: str, second: int, seq: int = 0, *, surely_new: bool = False, **values: Value) -> Entry:
+def entry(
+    device_id: int, kind: str, second: int, seq: int = 0, *, is_newest: bool = False, **values: Value
+) -> CheckedReading:
     """A reading on its way to its table."""
     at = NOON + timedelta(seconds=second)
     row = tuple((EXAMPLES[kind] | values).get(name) for name in BY_NAME[kind].columns)
     reading = Reading(kind, "azul", "one", at, at, seq, "b", row)
-    return Entry(device_id, None, reading, surely_new=surely_new)
+    return CheckedReading(device_id, None, reading, is_newest=is_newest)
 
 
-def store(transaction: Connection, entries: list[Entry], *, careful: bool = False) -> Stored:
+def store(transaction: Connection, entries: list[CheckedReading], *, expect_duplicates: bool = False) -> StoreResult:
     """Write them."""
-    with storing(transaction, entries, careful=careful) as stored:
+    with storing_readings(transaction, entries, expect_duplicates=expect_duplicates) as stored:
         return stored
 
 
@@ -52,12 +54,12 @@ def kept(transaction: Connection, kind: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kind", sorted(EXAMPLES))
-@pytest.mark.parametrize("surely_new", [True, False])
+@pytest.mark.parametrize("is_newest", [True, False])
 def test_every_kind_comes_back_as_it_was_sent(
-    transaction: Connection, devices: dict[str, int], kind: str, surely_new: bool
+    transaction: Connection, devices: dict[str, int], kind: str, is_newest: bool
 ) -> None:
-    one = entry(devices[kind], kind, 0, 7, surely_new=surely_new)
-    assert store(transaction, [one]) == Stored([0], [])
+    one = entry(devices[kind], kind, 0, 7, is_newest=is_newest)
+    assert store(transaction, [one]) == StoreResult([0], [])
     (row,) = kept(transaction, kind)
     sent = dict(zip(BY_NAME[kind].columns, one.reading.values, strict=True))
     assert {name: tuple(row[name]) if isinstance(row[name], list) else row[name] for name in sent} == sent
@@ -66,58 +68,58 @@ def test_every_kind_comes_back_as_it_was_sent(
 
 def test_kinds_and_roads_mix_in_one_batch(transaction: Connection, devices: dict[str, int]) -> None:
     entries = [
-        entry(devices[kind], kind, second, surely_new=bool(second)) for second in range(3) for kind in sorted(EXAMPLES)
+        entry(devices[kind], kind, second, is_newest=bool(second)) for second in range(3) for kind in sorted(EXAMPLES)
     ]
-    assert store(transaction, entries) == Stored(list(range(9)), [])
+    assert store(transaction, entries) == StoreResult(list(range(9)), [])
     assert [len(kept(transaction, kind)) for kind in sorted(EXAMPLES)] == [3, 3, 3]
 
 
-@pytest.mark.parametrize("careful", [True, False])
+@pytest.mark.parametrize("expect_duplicates", [True, False])
 def test_the_same_in_one_batch_and_in_the_next_is_one_row(
-    transaction: Connection, devices: dict[str, int], careful: bool
+    transaction: Connection, devices: dict[str, int], expect_duplicates: bool
 ) -> None:
     one = entry(devices["river"], "river", 0)
-    assert store(transaction, [one, one, one], careful=careful) == Stored([0], [])
-    assert store(transaction, [one], careful=careful) == Stored([], [])
+    assert store(transaction, [one, one, one], expect_duplicates=expect_duplicates) == StoreResult([0], [])
+    assert store(transaction, [one], expect_duplicates=expect_duplicates) == StoreResult([], [])
     assert len(kept(transaction, "river")) == 1
 
 
-@pytest.mark.parametrize("careful", [True, False])
+@pytest.mark.parametrize("expect_duplicates", [True, False])
 def test_another_value_at_the_same_key_is_told_and_the_first_stays(
-    transaction: Connection, devices: dict[str, int], careful: bool
+    transaction: Connection, devices: dict[str, int], expect_duplicates: bool
 ) -> None:
     first, other = (entry(devices["river"], "river", 0, level_m=level_m) for level_m in (1.0, 2.0))
-    assert store(transaction, [first, other], careful=careful) == Stored([0], [1])
-    assert store(transaction, [other, first], careful=careful).conflicts == [0]
+    assert store(transaction, [first, other], expect_duplicates=expect_duplicates) == StoreResult([0], [1])
+    assert store(transaction, [other, first], expect_duplicates=expect_duplicates).conflicts == [0]
     assert [row["level_m"] for row in kept(transaction, "river")] == [1.0]
 
 
 def test_a_blank_and_a_value_contradict_each_other(transaction: Connection, devices: dict[str, int]) -> None:
     with_it, without = (entry(devices["river"], "river", 0, battery_v=volts) for volts in (12.6, None))
     store(transaction, [without])
-    assert store(transaction, [with_it]) == Stored([], [0])
-    assert store(transaction, [without]) == Stored([], [])
+    assert store(transaction, [with_it]) == StoreResult([], [0])
+    assert store(transaction, [without]) == StoreResult([], [])
 
 
 def test_another_seq_or_device_is_another_reading(transaction: Connection, devices: dict[str, int]) -> None:
-    (other,) = Registry().resolve(transaction, [("azul", "river", "two")], NOON).values()
+    (other,) = DeviceRegistry().resolve(transaction, [("azul", "river", "two")], NOON).values()
     ids = devices["river"], devices["river"], other.id
     entries = [entry(device_id, "river", 0, seq) for device_id, seq in zip(ids, (0, 1, 0), strict=True)]
-    assert store(transaction, entries) == Stored([0, 1, 2], [])
+    assert store(transaction, entries) == StoreResult([0, 1, 2], [])
 
 
 def test_a_memory_older_than_the_rows_is_noticed_and_care_sorts_it_out(
     transaction: Connection, devices: dict[str, int]
 ) -> None:
     store(transaction, [entry(devices["river"], "river", 0)])
-    again = [entry(devices["river"], "river", second, surely_new=True) for second in (0, 1)]
+    again = [entry(devices["river"], "river", second, is_newest=True) for second in (0, 1)]
     with pytest.raises(psycopg.errors.UniqueViolation), transaction.begin_nested():
         store(transaction, again)
-    assert store(transaction, again, careful=True) == Stored([1], [])
+    assert store(transaction, again, expect_duplicates=True) == StoreResult([1], [])
 
 
 def test_nothing_is_nothing(transaction: Connection) -> None:
-    assert store(transaction, []) == Stored([], [])
+    assert store(transaction, []) == StoreResult([], [])
 
 
 def test_a_later_verdict_adds_its_flag_and_leaves_the_value(transaction: Connection, devices: dict[str, int]) -> None:
@@ -148,7 +150,7 @@ def test_whatever_comes_the_first_word_at_each_key_stays_and_each_contradiction_
                 if first.setdefault(key, level_m) != level_m and not repeated:
                     conflicts.append(position)
             entries = [entry(devices["river"], "river", second, seq, level_m=level_m) for second, seq, level_m in batch]
-            assert store(transaction, entries) == Stored(fresh, conflicts)
+            assert store(transaction, entries) == StoreResult(fresh, conflicts)
         rows = kept(transaction, "river")
         assert {((row["observed_at"] - NOON).seconds, row["seq"]): row["level_m"] for row in rows} == first
         savepoint.rollback()

@@ -7,7 +7,7 @@ import pytest
 
 from alerts.rules import dispatch
 from ingest.decode import decode
-from ingest.quality.checks import Memory, check
+from ingest.quality.checks import QualityMemory, check_reading
 from models.alert import NAR, Transition
 from models.kinds import BY_NAME
 from models.reading import Message, Reading
@@ -26,7 +26,7 @@ class Gauge:
     """One station's road from bytes to transitions, five minutes a step."""
 
     def __init__(self) -> None:
-        self.memory: Memory | None = None
+        self.memory: QualityMemory | None = None
         self.states = {rule.id: dispatch.fresh(rule.judgement) for rule in RULES}
         self.minute = 0
         self.told: list[tuple[str, Transition]] = []
@@ -38,7 +38,7 @@ class Gauge:
             (reading,) = decode(Message("vigia/v1/la-plata/river/gato", payload, at + timedelta(seconds=1)))
             assert isinstance(reading, Reading)
             kind = BY_NAME["river"]
-            checked = check(kind.limits, self.memory, reading, kind.measure_index)
+            checked = check_reading(kind.limits, self.memory, reading, kind.measure_index)
             self.memory, flagged = checked.memory, checked.reading
             for rule in RULES:
                 self.states[rule.id], move = dispatch.judge(rule, self.states[rule.id], flagged, self.around())

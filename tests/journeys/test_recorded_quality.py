@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.quality.labelled import checked
+from ingest.quality.labelled import flags_of_series
 from models.kinds import BY_NAME
 from models.reading import UNTRUSTED, Flag, Quality, quality
 from services.__main__ import main
@@ -35,7 +35,7 @@ def test_no_reading_of_a_recorded_flood_is_kept_from_the_rules(path: Path) -> No
     rows = [
         (time, level) for time, level in zip(record.times, record.columns["level_m"], strict=True) if level is not None
     ]
-    flags = checked(BY_NAME["river"], [time for time, _ in rows], [level for _, level in rows])
+    flags = flags_of_series(BY_NAME["river"], [time for time, _ in rows], [level for _, level in rows])
     assert any(Flag.JUMP in flag for flag in flags)
     kept_back = [
         row for row, flag in zip(rows, flags, strict=True) if flag & UNTRUSTED or quality(flag) is Quality.FAIL

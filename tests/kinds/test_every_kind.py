@@ -13,8 +13,8 @@ from pydantic import BaseModel
 import models.kinds
 from alerts.rules import dispatch
 from ingest.decode import decode
-from ingest.quality.checks import check
-from ingest.topic import sender_of
+from ingest.quality.checks import check_reading
+from ingest.topic import parse_topic
 from models.kind import Lane, Payload, SensorKind
 from models.kinds import BY_NAME, KINDS
 from models.reading import Flag, Message, Quality, Reading, quality
@@ -48,7 +48,7 @@ def test_every_file_of_kinds_is_turned_on() -> None:
 
 @every_kind
 def test_its_name_can_stand_in_a_topic(kind: SensorKind) -> None:
-    sender = sender_of(f"vigia/v1/la-plata/{kind.name}/one")
+    sender = parse_topic(f"vigia/v1/la-plata/{kind.name}/one")
     assert not isinstance(sender, str)
     assert sender.kind is kind
 
@@ -104,11 +104,11 @@ def test_senml_says_the_same(kind: SensorKind) -> None:
 @every_kind
 def test_good_values_pass_its_limits_and_sentinels_do_not(kind: SensorKind) -> None:
     reading = decoded(kind, example(kind) | {"observed_at": NOW.timestamp()})
-    assert check(kind.limits, None, reading, kind.measure_index).reading.flags == Flag.NONE
+    assert check_reading(kind.limits, None, reading, kind.measure_index).reading.flags == Flag.NONE
     for sentinel in kind.limits.sentinels:
         values = [*reading.values]
         values[kind.measure_index] = sentinel
-        checked = check(
+        checked = check_reading(
             kind.limits, None, msgspec.structs.replace(reading, values=tuple(values)), kind.measure_index
         ).reading
         assert quality(checked.flags) is Quality.MISSING

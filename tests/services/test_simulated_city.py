@@ -14,7 +14,7 @@ import pytest
 
 from ingest.decode import decode
 from ingest.gtfs.feed import read
-from ingest.mqtt.receiver import Broker
+from ingest.mqtt.receiver import Receiver
 from models.reading import Presence, Reading
 from services.embedded.servers import embedded_broker
 from tests.seeds import la_plata
@@ -41,12 +41,12 @@ def url(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def ear(url: str, request: pytest.FixtureRequest) -> Iterator[Broker]:
+def ear(url: str, request: pytest.FixtureRequest) -> Iterator[Receiver]:
     name = re.sub(r"\W", "-", request.node.name)
-    broker = Broker(url, client_id=name, filters=["vigia/v1/#"], now=lambda: NOW)
+    broker = Receiver(url, client_id=name, filters=["vigia/v1/#"], now=lambda: NOW)
     deadline = monotonic() + HEARD_S
     while not broker.connected and monotonic() < deadline:
-        broker.take(1, 0.1)
+        broker.receive(1, 0.1)
     yield broker
     broker.close()
 
@@ -67,13 +67,13 @@ def started(settings: dict[str, str], *words: str) -> subprocess.Popen[str]:
     )
 
 
-def heard(ear: Broker, enough: Callable[[list[object]], bool]) -> list[object]:
+def heard(ear: Receiver, enough: Callable[[list[object]], bool]) -> list[object]:
     """What was said since it listens, until it is enough. Raises AssertionError where it is not in time."""
     items: list[object] = []
     deadline = monotonic() + HEARD_S
     while not enough(items):
         assert monotonic() < deadline, items[-5:]
-        fresh = ear.take(1000, 0.2)
+        fresh = ear.receive(1000, 0.2)
         ear.acknowledge(fresh)
         items += [item for message in fresh if not message.retained for item in decode(message)]
     return items
@@ -85,7 +85,7 @@ def all_said_goodbye(items: list[object]) -> bool:
     return len(left) >= len(la_plata().city.devices)
 
 
-def test_a_city_speaks_for_a_while_and_says_goodbye(ear: Broker, folder: Path) -> None:
+def test_a_city_speaks_for_a_while_and_says_goodbye(ear: Receiver, folder: Path) -> None:
     city = la_plata().city
     settings = FIVE_MINUTES_IN_FIVE_SECONDS | {"VIGIA_DATA_DIR": str(folder)}
     process = started(settings, "simulate", "--scenario", "quiet", "--faults", "none", "--duration", "5m", "--no-buses")
@@ -103,11 +103,11 @@ def test_a_city_speaks_for_a_while_and_says_goodbye(ear: Broker, folder: Path) -
     assert published >= len(births) + len(wills)
 
 
-def test_an_interrupted_city_stops_within_seconds(url: str, ear: Broker) -> None:
+def test_an_interrupted_city_stops_within_seconds(url: str, ear: Receiver) -> None:
     process = vigia(url, "simulate")
     assert process.stdout
     assert "storm" in process.stdout.readline()
-    assert ear.take(1, 10.0)
+    assert ear.receive(1, 10.0)
     began = monotonic()
     process.send_signal(signal.SIGINT)
     assert process.wait(5.0) == 0
@@ -115,7 +115,7 @@ def test_an_interrupted_city_stops_within_seconds(url: str, ear: Broker) -> None
     process.communicate()
 
 
-def test_a_recorded_series_is_replayed_and_its_blanks_told(url: str, ear: Broker, tmp_path: Path) -> None:
+def test_a_recorded_series_is_replayed_and_its_blanks_told(url: str, ear: Receiver, tmp_path: Path) -> None:
     file = tmp_path / "series.csv"
     file.write_text(CSV)
     process = vigia(url, "replay", str(file), "--station", "gato-ringuelet", "--speed", "1000", "--times", "recorded")
@@ -155,7 +155,7 @@ def test_no_broker_is_told_not_thrown_about() -> None:
     assert "Traceback" not in err
 
 
-def test_its_buses_speak_too_and_what_they_did_is_kept(ear: Broker, folder: Path, tmp_path: Path) -> None:
+def test_its_buses_speak_too_and_what_they_did_is_kept(ear: Receiver, folder: Path, tmp_path: Path) -> None:
     truth = tmp_path / "truth.csv"
     settings = FIVE_MINUTES_IN_FIVE_SECONDS | {"VIGIA_DATA_DIR": str(folder)}
     process = started(settings, "simulate", "--scenario", "quiet", "--duration", "5m", "--truth", str(truth))

@@ -6,8 +6,8 @@ from time import monotonic, sleep
 
 import pytest
 
-from ingest.lanes import EVERYTHING
-from ingest.mqtt.receiver import Broker
+from ingest.lanes import ALL_TOPICS
+from ingest.mqtt.receiver import Receiver
 from services.embedded.servers import embedded_broker, embedded_postgres
 from services.runtime.clock import wall_clock
 from tests.simulation.town import Gauges, Said, reading, town, workplace
@@ -61,9 +61,9 @@ def said(number: int) -> Said:
 
 def oldest_unacknowledged(url: str) -> int:
     """Take the pipeline's session for a moment, acknowledge nothing, and say which reading comes first, as a number."""
-    broker = Broker(url, client_id=CLIENT_ID, filters=[EVERYTHING], now=wall_clock)
+    broker = Receiver(url, client_id=CLIENT_ID, filters=[ALL_TOPICS], now=wall_clock)
     deadline_s = monotonic() + LOOK_S
-    while not (messages := broker.take(1, 0.5)):
+    while not (messages := broker.receive(1, 0.5)):
         assert monotonic() < deadline_s, "the session holds nothing"
     broker.close()
     said_before = {said(number): number for number in range(100_000)}

@@ -5,8 +5,8 @@ from time import monotonic
 
 from sqlalchemy import Engine, text
 
-from ingest.lanes import EVERYTHING
-from ingest.mqtt.receiver import Broker
+from ingest.lanes import ALL_TOPICS
+from ingest.mqtt.receiver import Receiver
 from models.reading import Message
 from services.embedded.servers import embedded_broker
 from services.pipeline.road import Pipeline
@@ -46,17 +46,17 @@ def said(number: int) -> Said:
     return topic, payload if number % 2 else f"wet {number}".encode()
 
 
-def session(url: str) -> Broker:
+def session(url: str) -> Receiver:
     """The pipeline's, not yet connected."""
-    return Broker(url, client_id="vigia-pipeline-all", filters=[EVERYTHING], now=wall_clock)
+    return Receiver(url, client_id="vigia-pipeline-all", filters=[ALL_TOPICS], now=wall_clock)
 
 
-def taken(broker: Broker, *, wait_s: float = WAIT_S) -> list[Message]:
+def taken(broker: Receiver, *, wait_s: float = WAIT_S) -> list[Message]:
     """All that was said, and nothing acknowledged."""
     messages: list[Message] = []
     deadline_s = monotonic() + wait_s
     while len(messages) < SAID and monotonic() < deadline_s:
-        messages += broker.take(SAID - len(messages), 0.2)
+        messages += broker.receive(SAID - len(messages), 0.2)
     return messages
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from ingest.decode import Item, decode
+from ingest.decode import DecodedItem, decode
 from models.kinds import BY_NAME
 from models.reading import Message, Presence, Reading, Rejected
 from services.city.load import load
@@ -87,7 +87,7 @@ def test_a_city_lives_through_the_storm_of_2013(database: Engine) -> None:
         assert all(one[1] == following[0] for one, following in pairwise(steps)), (told, rule, steps)
 
 
-def a_death_at_high_water(items: list[Item]) -> tuple[str, datetime, datetime]:
+def a_death_at_high_water(items: list[DecodedItem]) -> tuple[str, datetime, datetime]:
     """Which stream's sensor fell silent in the flood, when the broker noticed, and when another took its place."""
     news = [one for one in items if isinstance(one, Presence) and one.kind == "river"]
     death = next(one for one in news if not one.online)

@@ -11,7 +11,7 @@ from time import monotonic
 
 import pytest
 
-from ingest.mqtt.receiver import Broker
+from ingest.mqtt.receiver import Receiver
 from models.reading import Message
 from simulators.load import Load
 from simulators.publish import BrokerAway, Publisher
@@ -25,15 +25,15 @@ class Ear:
 
     def __init__(self, url: str) -> None:
         self.name = secrets.token_hex(4)
-        self.broker = Broker(url, client_id=self.name, filters=[f"test/{self.name}/#"], now=lambda: NOW)
-        self.broker.take(1, 0.3)
+        self.broker = Receiver(url, client_id=self.name, filters=[f"test/{self.name}/#"], now=lambda: NOW)
+        self.broker.receive(1, 0.3)
         assert self.broker.connected
 
     def hear(self, count: int, wait_s: float = 10.0) -> list[Message]:
         heard: list[Message] = []
         deadline = monotonic() + wait_s
         while len(heard) < count and monotonic() < deadline:
-            fresh = self.broker.take(1_000, 0.2)
+            fresh = self.broker.receive(1_000, 0.2)
             self.broker.acknowledge(fresh)
             heard += fresh
         return heard

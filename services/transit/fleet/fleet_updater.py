@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 from sqlalchemy import Connection
 
-from ingest.store import Entry
+from ingest.store import CheckedReading
 from models.kinds.bus import BUS
 from models.reading import Flag, Reading
 from services.runtime.bisect import bisect_failures
@@ -125,11 +125,13 @@ class FleetUpdater:
 
     # With each batch
 
-    def has_positions(self, fresh: Sequence[Entry]) -> bool:
+    def has_positions(self, fresh: Sequence[CheckedReading]) -> bool:
         """Whether a batch has anything to follow."""
         return any(entry.reading.kind == BUS.name for entry in fresh)
 
-    def position_reports(self, transaction: Connection, fresh: Sequence[Entry], now: datetime) -> list[PositionReport]:
+    def position_reports(
+        self, transaction: Connection, fresh: Sequence[CheckedReading], now: datetime
+    ) -> list[PositionReport]:
         """The positions of a batch in the order of the devices' times; none while there is no timetable."""
         if self._fleet is None and _long_ago(self._load_tried_at, now):
             self._load_fleet(transaction, now)

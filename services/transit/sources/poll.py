@@ -70,7 +70,7 @@ class Poller:
         feed = _understood(body)
         fresh = {name: (mark, entity) for name, mark, entity in _marked(feed) if self._seen.get(name) != mark}
         topic = f"{gtfsrt.PREFIX}{self.feed}/"
-        sent = send([(topic, gtfsrt.lone(feed, entity)) for _, entity in fresh.values()])
+        sent = send([(topic, gtfsrt.single_entity_feed(feed, entity)) for _, entity in fresh.values()])
         self._seen = {**self._seen, **{name: mark for name, (mark, _) in fresh.items()}}
         while len(self._seen) > MOST_VEHICLES:
             del self._seen[next(iter(self._seen))]
@@ -95,7 +95,7 @@ class Poller:
 
 def _understood(body: bytes) -> FeedMessage:
     try:
-        return gtfsrt.parsed(body)
+        return gtfsrt.parse_feed(body)
     except Unreadable as fault:
         raise BadAnswer(fault.detail) from None
 
@@ -107,7 +107,7 @@ def _marked(feed: FeedMessage) -> Iterator[tuple[str, bytes, FeedEntity]]:
             mark = entity.vehicle.SerializeToString(deterministic=True)
             if not entity.vehicle.timestamp:
                 mark += feed.header.timestamp.to_bytes(8)
-            yield gtfsrt.vehicle_name(entity.vehicle) or entity.id, mark, entity
+            yield gtfsrt.vehicle_id(entity.vehicle) or entity.id, mark, entity
 
 
 def told(trouble: Exception) -> str:

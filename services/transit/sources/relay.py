@@ -12,7 +12,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from ingest.mqtt.receiver import Address, Tls
+from ingest.mqtt.receiver import BrokerAddress, Tls
 
 IN_FLIGHT = 100
 KEEPALIVE_S = 60
@@ -26,7 +26,7 @@ class BrokerAway(ConnectionError):
 @contextmanager
 def relay(url: str, client_id: str, tls: Tls) -> Iterator["Relay"]:
     """A connection for as long as the block lasts. Raises BrokerAway, or ValueError on a bad address."""
-    address = Address.parse(url)
+    address = BrokerAddress.parse(url)
     client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5)
     client.max_inflight_messages_set(IN_FLIGHT)
     if address.username is not None:

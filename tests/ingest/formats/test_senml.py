@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest.decode import Item, decode
-from ingest.formats.senml import Record, resolved
+from ingest.decode import DecodedItem, decode
+from ingest.formats.senml import Record, resolve
 from models.reading import Flag, Message, Reading, Reason, Rejected
 
 NOW = datetime(2013, 4, 2, 19, 6, tzinfo=UTC)
@@ -15,7 +15,7 @@ AT = 1_364_929_500
 RIVER = "vigia/v1/la-plata/river/gato-7"
 
 
-def said(pack: Sequence[object], topic: str = RIVER) -> list[Item]:
+def said(pack: Sequence[object], topic: str = RIVER) -> list[DecodedItem]:
     return decode(Message(topic, json.dumps([*pack]).encode(), NOW))
 
 
@@ -26,7 +26,7 @@ def rejected(pack: Sequence[object]) -> Rejected:
     return item
 
 
-def readings(items: list[Item]) -> list[tuple[int, tuple[object, ...]]]:
+def readings(items: list[DecodedItem]) -> list[tuple[int, tuple[object, ...]]]:
     assert all(isinstance(item, Reading) for item in items), items
     return [(round(item.observed_at.timestamp()) - AT, item.values) for item in items if isinstance(item, Reading)]
 
@@ -65,7 +65,7 @@ def test_the_standard_s_own_example_of_many_points_resolves() -> None:
         {"n": "current", "t": -5, "v": 1.2},
         {"n": "current", "v": 1.7},
     ]
-    assert list(resolved([*pack])) == [
+    assert list(resolve([*pack])) == [
         Record("urn:dev:ow:10e2073a0108006:voltage", "voltage", "V", 1.276020076001e9, 120.1),
         Record("urn:dev:ow:10e2073a0108006:current", "current", "A", 1.276020071001e9, 1.2),
         Record("urn:dev:ow:10e2073a0108006:current", "current", "A", 1.276020076001e9, 1.7),

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from ingest.mqtt import receiver as broker_module
-from ingest.mqtt.receiver import Broker, Tls
+from ingest.mqtt.receiver import Receiver, Tls
 from models.reading import Message
 from services.embedded.servers import embedded_broker
 from simulators.load import Load
@@ -96,10 +96,10 @@ class Field:
     def __init__(self) -> None:
         self.name = secrets.token_hex(4)
         self.topic = f"test/{self.name}/a"
-        self.brokers: list[Broker] = []
+        self.brokers: list[Receiver] = []
 
-    def receiver(self, url: str, receive_maximum: int = 100, tls: Tls | None = None) -> Broker:
-        receiver = Broker(
+    def receiver(self, url: str, receive_maximum: int = 100, tls: Tls | None = None) -> Receiver:
+        receiver = Receiver(
             url,
             client_id=self.name,
             filters=[f"test/{self.name}/#"],
@@ -124,21 +124,21 @@ def field() -> Iterator[Field]:
         receiver.close()
 
 
-def subscribe(receiver: Broker, wait_s: float = 10.0) -> None:
+def subscribe(receiver: Receiver, wait_s: float = 10.0) -> None:
     """Connect and give the subscription time to be made."""
     deadline = monotonic() + wait_s
     while not receiver.connected and monotonic() < deadline:
-        assert receiver.take(1, 0.05) == []
+        assert receiver.receive(1, 0.05) == []
     assert receiver.connected
-    assert receiver.take(1, 0.1) == []
+    assert receiver.receive(1, 0.1) == []
 
 
-def take(receiver: Broker, count: int, wait_s: float = 10.0) -> list[Message]:
+def take(receiver: Receiver, count: int, wait_s: float = 10.0) -> list[Message]:
     """All of `count` messages, or as many as came in time."""
     messages: list[Message] = []
     deadline = monotonic() + wait_s
     while len(messages) < count and monotonic() < deadline:
-        messages += receiver.take(count - len(messages), 0.1)
+        messages += receiver.receive(count - len(messages), 0.1)
     return messages
 
 
@@ -231,12 +231,12 @@ def test_memory_is_bounded_whatever_window_the_broker_believes_in(url: str, fiel
     field.publish(url, NUMBERS)
     held = take(receiver, 50, 1.0)
     assert len(held) == receiver.unacknowledged == 10
-    assert receiver.take(50, 0.05) == []
+    assert receiver.receive(50, 0.05) == []
     kept: list[Message] = []
     while held:
         kept += held[:5]
         receiver.acknowledge(held[:5])
-        held = held[5:] + receiver.take(50, 0.3)
+        held = held[5:] + receiver.receive(50, 0.3)
         assert receiver.unacknowledged == len(held) <= 10
     assert payloads(kept) == NUMBERS
 
@@ -244,7 +244,7 @@ def test_memory_is_bounded_whatever_window_the_broker_believes_in(url: str, fiel
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_cuts_at_any_moment_lose_nothing(seed: int, url: str, field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections break, commits fail, and acknowledgements come late, twice and out of turn."""
-    monkeypatch.setattr(broker_module, "STABLE_S", 0.0)
+    monkeypatch.setattr(broker_module, "STABLE_AFTER_S", 0.0)
     chance = random.Random(seed)
     receiver = field.receiver(url, receive_maximum=chance.choice([20, 100, 700]))
     subscribe(receiver)
@@ -255,7 +255,7 @@ def test_cuts_at_any_moment_lose_nothing(seed: int, url: str, field: Field, monk
     late: list[Message] = []
     deadline = monotonic() + 40
     while len(kept) < total and monotonic() < deadline:
-        messages = receiver.take(chance.randint(1, 100), 0.1)
+        messages = receiver.receive(chance.randint(1, 100), 0.1)
         if chance.random() < 0.5:
             receiver.acknowledge(late)
         if chance.random() < 0.03 and receiver._socket is not None:
@@ -326,7 +326,7 @@ def test_a_broker_that_is_away_is_waited_for(field: Field) -> None:
         probe.bind(("127.0.0.1", 0))
         receiver = field.receiver(f"mqtt://127.0.0.1:{probe.getsockname()[1]}")
     began = monotonic()
-    assert receiver.take(10, 0.5) == []
+    assert receiver.receive(10, 0.5) == []
     assert monotonic() - began < 2
     receiver.acknowledge([Message("t", b"", NOW, False, (1, 65_537))])
     assert not receiver.connected
@@ -341,7 +341,7 @@ def test_a_killed_broker_is_found_again_and_its_queue_with_it(mosquitto: Mosquit
     mosquitto.process.send_signal(signal.SIGUSR1)  # save now
     sleep(0.5)
     mosquitto.end(signal.SIGKILL)
-    assert receiver.take(1, 0.2) == []
+    assert receiver.receive(1, 0.2) == []
     receiver.acknowledge(held)
     mosquitto.start()
     again = take(receiver, 50)
@@ -386,10 +386,10 @@ def test_a_caller_away_for_longer_than_the_broker_waits_gets_everything_again(
 @needs_mosquitto
 def test_pings_keep_an_idle_connection(mosquitto: Mosquitto, field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker_module, "KEEPALIVE_S", 1)
-    monkeypatch.setattr(broker_module, "PING_S", 0.5)
+    monkeypatch.setattr(broker_module, "PING_INTERVAL_S", 0.5)
     receiver = field.receiver(mosquitto.url)
     subscribe(receiver)
-    assert receiver.take(1, 4.0) == []
+    assert receiver.receive(1, 4.0) == []
     assert receiver.connected
     assert receiver.reconnects == 0
 
@@ -398,12 +398,12 @@ def test_pings_keep_an_idle_connection(mosquitto: Mosquitto, field: Field, monke
 def test_a_broker_that_falls_silent_is_left(
     mosquitto: Mosquitto, field: Field, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_module, "PING_S", 0.3)
-    monkeypatch.setattr(broker_module, "ANSWER_S", 0.3)
+    monkeypatch.setattr(broker_module, "PING_INTERVAL_S", 0.3)
+    monkeypatch.setattr(broker_module, "ANSWER_TIMEOUT_S", 0.3)
     receiver = field.receiver(mosquitto.url)
     subscribe(receiver)
     mosquitto.process.send_signal(signal.SIGSTOP)
-    assert receiver.take(1, 1.5) == []
+    assert receiver.receive(1, 1.5) == []
     assert not receiver.connected
     mosquitto.process.send_signal(signal.SIGCONT)
     subscribe(receiver)
@@ -431,7 +431,7 @@ def test_tls_checks_the_broker_and_shows_our_certificate(tmp_path: Path, field: 
     try:
         receiver = field.receiver(url, tls=files)
         subscribe(receiver)
-        assert receiver.take(1, 0.3) == []
+        assert receiver.receive(1, 0.3) == []
         for wrong in (Tls(authority=files.authority), Tls(certificate=files.certificate, key=files.key)):
             stranger = field.receiver(url, tls=wrong)
             assert take(stranger, 1, 0.5) == []
@@ -510,7 +510,7 @@ def test_a_refusal_is_said_clearly_and_tried_again(
         with caplog.at_level(logging.WARNING):
             deadline = monotonic() + 5
             while len(greetings) < 2 and monotonic() < deadline:
-                receiver.take(1, 0.1)
+                receiver.receive(1, 0.1)
         assert said in caplog.text
         assert len(greetings) == 2
         receiver.close()

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.quality.checks import Checked, Memory, check
+from ingest.quality.checks import CheckResult, QualityMemory, check_reading
 from models.kind import Limits
 from models.reading import Flag, Quality, Reading, quality
 
@@ -22,11 +22,11 @@ def seen(minute: float, level_m: float | None, *, lag_s: float = 2, flags: Flag 
     )
 
 
-def stream(*readings: Reading, limits: Limits = LIMITS) -> list[Checked]:
-    memory: Memory | None = None
+def stream(*readings: Reading, limits: Limits = LIMITS) -> list[CheckResult]:
+    memory: QualityMemory | None = None
     results = []
     for reading in readings:
-        results.append(check(limits, memory, reading, 0))
+        results.append(check_reading(limits, memory, reading, 0))
         memory = results[-1].memory
     return results
 
@@ -154,7 +154,7 @@ def test_late_duplicate_and_retained_readings_leave_the_memory_alone() -> None:
         (seen(5, 1.0), OK),
         (seen(10, 1.0, flags=Flag.RETAINED), Flag.RETAINED),
     ):
-        result = check(LIMITS, memory, reading, 0)
+        result = check_reading(LIMITS, memory, reading, 0)
         assert result.memory is memory
         assert result.reading.flags == flags
     assert first.memory is not memory
@@ -164,13 +164,13 @@ def test_a_reading_from_the_future_never_becomes_the_newest() -> None:
     late, honest = stream(seen(600, 3.0, lag_s=-600 * 60), seen(5, 1.0))
     assert (late.reading.flags, late.memory) == (Flag.FUTURE, None)
     assert honest.reading.flags == OK
-    assert check(LIMITS, honest.memory, seen(7, 1.0, lag_s=-120), 0).reading.flags == OK
-    assert check(LIMITS, honest.memory, seen(7, 1.0, lag_s=-121), 0).reading.flags == Flag.FUTURE
+    assert check_reading(LIMITS, honest.memory, seen(7, 1.0, lag_s=-120), 0).reading.flags == OK
+    assert check_reading(LIMITS, honest.memory, seen(7, 1.0, lag_s=-121), 0).reading.flags == Flag.FUTURE
 
 
 def test_history_is_kept_as_history() -> None:
     week_s = 7 * 86_400
-    flags = [check(LIMITS, None, seen(0, 1.0, lag_s=lag_s), 0).reading.flags for lag_s in (week_s, week_s + 1)]
+    flags = [check_reading(LIMITS, None, seen(0, 1.0, lag_s=lag_s), 0).reading.flags for lag_s in (week_s, week_s + 1)]
     assert flags == [OK, Flag.BACKFILL]
 
 
@@ -181,7 +181,7 @@ def test_a_clock_that_is_off_is_noticed_after_some_readings_and_forgotten_when_s
     assert all(flagged[13:])
     memory = slow[-1].memory
     for row in range(30, 60):
-        checked = check(LIMITS, memory, seen(row, 1.0 + 0.001 * (row % 2)), 0)
+        checked = check_reading(LIMITS, memory, seen(row, 1.0 + 0.001 * (row % 2)), 0)
         memory = checked.memory
     assert checked.reading.flags == OK
 
@@ -209,11 +209,11 @@ arrivals = st.lists(st.tuples(st.integers(0, 50), levels, st.integers(-400, 900_
 def test_whatever_comes_the_raw_value_stays_and_the_head_only_moves_forward(
     arrived: list[tuple[int, float | None, int]],
 ) -> None:
-    memory: Memory | None = None
+    memory: QualityMemory | None = None
     for minute, level_m, lag_s in arrived:
         before = memory
         reading = seen(minute, level_m, lag_s=lag_s)
-        checked = check(LIMITS, memory, reading, 0)
+        checked = check_reading(LIMITS, memory, reading, 0)
         memory, spike = checked.memory, checked.spike
         assert checked.reading.values == reading.values
         if before is not None:
@@ -222,17 +222,17 @@ def test_whatever_comes_the_raw_value_stays_and_the_head_only_moves_forward(
             assert memory is before or memory.observed_at == reading.observed_at
         if spike is not None:
             assert before is not None
-            assert before.doubt is not None
-            assert spike == (before.doubt.since, before.doubt.seq)
+            assert before.pending is not None
+            assert spike == (before.pending.observed_at, before.pending.seq)
 
 
 @given(arrivals)
 def test_a_second_copy_of_any_reading_changes_nothing(arrived: list[tuple[int, float | None, int]]) -> None:
-    memory: Memory | None = None
+    memory: QualityMemory | None = None
     for minute, level_m, lag_s in arrived:
         reading = seen(minute, level_m, lag_s=lag_s)
-        memory = check(LIMITS, memory, reading, 0).memory
-        assert check(LIMITS, memory, reading, 0).memory == memory
+        memory = check_reading(LIMITS, memory, reading, 0).memory
+        assert check_reading(LIMITS, memory, reading, 0).memory == memory
 
 
 @given(st.lists(st.floats(0.0, 4.0), min_size=1, max_size=60))
@@ -245,8 +245,8 @@ def test_water_that_only_rises_never_fails(rises: list[float]) -> None:
 def test_a_memory_kept_and_read_back_goes_on_as_if_nothing_had_happened(
     arrived: list[tuple[int, float | None, int]],
 ) -> None:
-    memory: Memory | None = None
-    decoder = msgspec.json.Decoder(Memory | None)
+    memory: QualityMemory | None = None
+    decoder = msgspec.json.Decoder(QualityMemory | None)
     for minute, level_m, lag_s in arrived:
-        memory = check(LIMITS, memory, seen(minute, level_m, lag_s=lag_s), 0).memory
+        memory = check_reading(LIMITS, memory, seen(minute, level_m, lag_s=lag_s), 0).memory
         assert decoder.decode(msgspec.json.encode(memory)) == memory

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest.quality.labelled import Verdict, bad_rows, checked, verdict
+from ingest.quality.labelled import FlagAccuracy, bad_rows, flag_accuracy, flags_of_series
 from models.kinds import BY_NAME
 from models.reading import Flag
 
@@ -34,24 +34,24 @@ def test_a_row_the_technician_left_blank_is_not_judged() -> None:
 @pytest.mark.parametrize(
     ("flagged", "bad", "expected"),
     [
-        ([2], [2], Verdict(1, 1, 0)),
-        ([3], [2], Verdict(1, 1, 0)),
-        ([4], [2], Verdict(1, 0, 1)),
-        ([], [2, 3], Verdict(2, 0, 0)),
-        ([0, 1, 5], [0, 1], Verdict(2, 2, 1)),
+        ([2], [2], FlagAccuracy(1, 1, 0)),
+        ([3], [2], FlagAccuracy(1, 1, 0)),
+        ([4], [2], FlagAccuracy(1, 0, 1)),
+        ([], [2, 3], FlagAccuracy(2, 0, 0)),
+        ([0, 1, 5], [0, 1], FlagAccuracy(2, 2, 1)),
     ],
 )
-def test_flags_and_bad_rows_match_within_one_sample(flagged: list[int], bad: list[int], expected: Verdict) -> None:
+def test_flags_and_bad_rows_match_within_one_sample(flagged: list[int], bad: list[int], expected: FlagAccuracy) -> None:
     flags = [Flag.DROPOUT if row in flagged else Flag.NONE for row in range(6)]
-    assert verdict(flags, [row in bad for row in range(6)]) == expected
+    assert flag_accuracy(flags, [row in bad for row in range(6)]) == expected
 
 
 def test_flags_about_time_or_a_moved_zero_neither_find_nor_accuse() -> None:
     flags = [Flag.FLAT, Flag.SHIFT, Flag.LATE, Flag.CLOCK_SKEW]
-    assert verdict(flags, [True, False, False, False]) == Verdict(1, 0, 0)
+    assert flag_accuracy(flags, [True, False, False, False]) == FlagAccuracy(1, 0, 0)
 
 
 def test_a_record_is_checked_reading_by_reading_with_later_verdicts_written_back() -> None:
     levels = [0.6, 0.6, 1.2, 0.62, 0.6, -9999.0, 0.6]
-    flags = checked(BY_NAME["river"], [NOON + timedelta(minutes=15 * row) for row in range(7)], levels)
+    flags = flags_of_series(BY_NAME["river"], [NOON + timedelta(minutes=15 * row) for row in range(7)], levels)
     assert flags == [0, 0, Flag.JUMP | Flag.SPIKE, 0, 0, Flag.SENTINEL, 0]

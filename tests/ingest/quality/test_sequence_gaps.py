@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.quality.sequence_gaps import Filled, Gap, Sequence, follow
+from ingest.quality.sequence_gaps import FilledGap, Gap, SequencePosition, next_position
 from models.kinds import BY_NAME
 from models.reading import Reading
 
@@ -20,11 +20,11 @@ def numbered(seq: int, boot: str | None = "a") -> Reading:
     return Reading("river", "azul", "head", NOON, NOON, seq, boot, (0.4,) + (None,) * (COLUMNS - 1))
 
 
-def losses(said: Iterable[Reading]) -> list[Gap | Filled]:
+def losses(said: Iterable[Reading]) -> list[Gap | FilledGap]:
     """What following them all says of losses."""
-    sequence, found = Sequence(), []
+    sequence, found = SequencePosition(), []
     for reading in said:
-        sequence, loss = follow(sequence, reading)
+        sequence, loss = next_position(sequence, reading)
         if loss is not None:
             found.append(loss)
     return found
@@ -37,12 +37,12 @@ def losses(said: Iterable[Reading]) -> list[Gap | Filled]:
         ([7, 8], []),
         ([0, 1, 4, 5], [Gap("a", 2, 3)]),
         ([0, 4, 9], [Gap("a", 1, 3), Gap("a", 5, 8)]),
-        ([0, 3, 1], [Gap("a", 1, 2), Filled("a", 1)]),
+        ([0, 3, 1], [Gap("a", 1, 2), FilledGap("a", 1)]),
         ([-1, -1, -1], []),
         ([3, -1, 5], [Gap("a", 4, 4)]),
     ],
 )
-def test_holes_are_told_once_with_both_ends(seqs: list[int], expected: list[Gap | Filled]) -> None:
+def test_holes_are_told_once_with_both_ends(seqs: list[int], expected: list[Gap | FilledGap]) -> None:
     assert losses(map(numbered, seqs)) == expected
 
 
@@ -58,5 +58,5 @@ def test_a_device_without_a_run_has_one_run() -> None:
 def test_whatever_the_order_what_is_told_lost_and_not_filled_is_what_never_came(order: list[int]) -> None:
     told = losses(map(numbered, order))
     lost = {seq for loss in told if isinstance(loss, Gap) for seq in range(loss.first_seq, loss.last_seq + 1)}
-    filled = {loss.seq for loss in told if isinstance(loss, Filled)}
+    filled = {loss.seq for loss in told if isinstance(loss, FilledGap)}
     assert lost - filled == set(range(order[0], max(order) + 1)) - set(order)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.quality.checks import Memory, check
-from ingest.quality.steady_run import calm_run
+from ingest.quality.checks import QualityMemory, check_reading
+from ingest.quality.steady_run import check_steady_run
 from models.kind import Limits
 from models.reading import Flag, Reading
 
@@ -48,10 +48,12 @@ def quiet(draw: st.DrawFn) -> tuple[list[Reading], list[Reading]]:
     return said[:1], said[1:]
 
 
-def one_by_one(limits: Limits, memory: Memory | None, run: list[Reading]) -> tuple[Memory | None, list[Flag]]:
+def one_by_one(
+    limits: Limits, memory: QualityMemory | None, run: list[Reading]
+) -> tuple[QualityMemory | None, list[Flag]]:
     flags = []
     for one in run:
-        checked = check(limits, memory, one, 0)
+        checked = check_reading(limits, memory, one, 0)
         memory = checked.memory
         flags.append(checked.reading.flags)
         assert checked.spike is None or memory is not None
@@ -64,7 +66,7 @@ def test_what_is_taken_as_calm_is_remembered_as_if_looked_at_one_by_one(
 ) -> None:
     before, run = said
     memory, _ = one_by_one(limits, None, before)
-    after = calm_run(limits, memory, run, 0)
+    after = check_steady_run(limits, memory, run, 0)
     if after is not None:
         assert (after, [Flag.NONE] * len(run)) == one_by_one(limits, memory, run)
 
@@ -73,7 +75,7 @@ def test_what_is_taken_as_calm_is_remembered_as_if_looked_at_one_by_one(
 def test_a_quiet_gauge_is_taken_as_calm(said: tuple[list[Reading], list[Reading]]) -> None:
     before, run = said
     memory, _ = one_by_one(LIMITS, None, before)
-    after = calm_run(LIMITS, memory, run, 0)
+    after = check_steady_run(LIMITS, memory, run, 0)
     assert after is not None
     assert (after, [Flag.NONE] * len(run)) == one_by_one(LIMITS, memory, run)
 
@@ -81,7 +83,7 @@ def test_a_quiet_gauge_is_taken_as_calm(said: tuple[list[Reading], list[Reading]
 def test_whatever_is_against_one_reading_has_each_looked_at() -> None:
     memory, _ = one_by_one(LIMITS, None, [reading(60.0 * minute, 1.0, 0.5) for minute in range(3)])
     fine = [reading(60.0 * minute, 1.0, 0.5 + minute / 1000) for minute in range(3, 9)]
-    assert calm_run(LIMITS, memory, fine, 0) is not None
+    assert check_steady_run(LIMITS, memory, fine, 0) is not None
     odd = {
         "a jump": reading(600, 1.0, 1.2),
         "no value": reading(600, 1.0, None),
@@ -94,5 +96,5 @@ def test_whatever_is_against_one_reading_has_each_looked_at() -> None:
         "flat for hours": reading(2 * 3600, 1.0, 0.5),
     }
     for what, one in odd.items():
-        assert calm_run(LIMITS, memory, [*fine, one], 0) is None, what
-    assert calm_run(LIMITS, None, fine, 0) is None, "nothing is known of the device"
+        assert check_steady_run(LIMITS, memory, [*fine, one], 0) is None, what
+    assert check_steady_run(LIMITS, None, fine, 0) is None, "nothing is known of the device"

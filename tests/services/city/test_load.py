@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
 from alerts import rulebook
-from ingest.registry import Registry
+from ingest.registry import DeviceRegistry
 from models.rule import Silence, Stage
 from services.city.load import load, speed_limits
 from services.city.seed import LA_PLATA, Seed, read_seed
@@ -106,10 +106,10 @@ def test_another_citys_stations_are_left_alone(transaction: Connection) -> None:
 
 def test_a_device_known_only_by_its_readings_gets_its_station(transaction: Connection) -> None:
     sender = ("azul", "river", "head")
-    (stranger,) = Registry().resolve(transaction, [sender], NOON).values()
+    (stranger,) = DeviceRegistry().resolve(transaction, [sender], NOON).values()
     assert stranger.station is None
     load(transaction, town(["head"]), NOON)
-    (known,) = Registry().resolve(transaction, [sender], NOON).values()
+    (known,) = DeviceRegistry().resolve(transaction, [sender], NOON).values()
     assert (known.id, known.station) == (stranger.id, "head")
     assert rows(transaction, "SELECT first_seen_at, registered_at FROM devices") == [(NOON, NOON)]
 
@@ -121,11 +121,11 @@ def test_a_device_taken_away_speaks_for_its_station_no_more(transaction: Connect
     city = replace(seed.city, devices=(replace(device, code="head-2"),))
     load(transaction, replace(seed, city=city), NOON)
     senders = [("azul", "river", "head"), ("azul", "river", "head-2")]
-    old, new = (Registry().resolve(transaction, [sender], NOON)[sender] for sender in senders)
+    old, new = (DeviceRegistry().resolve(transaction, [sender], NOON)[sender] for sender in senders)
     assert (old.station, new.station) == (None, "head")
     assert rows(transaction, "SELECT code FROM devices WHERE registered_at IS NULL") == [("head",)]
     load(transaction, seed, NOON)
-    assert Registry().resolve(transaction, senders[:1], NOON)[senders[0]].station == "head"
+    assert DeviceRegistry().resolve(transaction, senders[:1], NOON)[senders[0]].station == "head"
 
 
 def test_a_station_is_waited_for_from_its_loading_on(transaction: Connection) -> None:

@@ -18,7 +18,7 @@ import psutil
 import psycopg
 import pytest
 
-from ingest.mqtt.receiver import Broker
+from ingest.mqtt.receiver import Receiver
 from services.embedded.child_process import start_supervised, unprivileged_uid
 from services.embedded.servers import SYSTEM_USER, Postgres, embedded_broker, embedded_postgres
 
@@ -212,9 +212,9 @@ def test_a_creation_that_was_cut_short_is_begun_again(tmp_path: Path) -> None:
 def test_the_broker_understands_both_versions(tmp_path: Path) -> None:
     with embedded_broker(tmp_path, 0) as server:
         for url in (server.url, server.url_3_1_1):
-            receiver = Broker(url, client_id="both", filters=["#"], now=lambda: datetime(2013, 4, 2, tzinfo=UTC))
+            receiver = Receiver(url, client_id="both", filters=["#"], now=lambda: datetime(2013, 4, 2, tzinfo=UTC))
             deadline = monotonic() + 5
             while not receiver.connected and monotonic() < deadline:
-                receiver.take(1, 0.1)
+                receiver.receive(1, 0.1)
             assert receiver.connected
             receiver.close()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from ingest.store import keep_rejected
+from ingest.store import store_rejected
 from models.reading import Message, Reason, Rejected
 from services.__main__ import main
 from services.city.load import load
@@ -39,7 +39,7 @@ def body(minute: float, level_m: float, **more: object) -> bytes:
 def reject(database: Engine, payload: bytes, *, topic: str = TOPIC, reason: Reason = Reason.POISON) -> int:
     """Something that was set aside, with its number."""
     with database.begin() as transaction:
-        keep_rejected(transaction, [Rejected(Message(topic, payload, NOON), reason, "because")])
+        store_rejected(transaction, [Rejected(Message(topic, payload, NOON), reason, "because")])
         return int(transaction.execute(text("SELECT max(id) FROM rejected_messages")).scalar_one())
 
 

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from alerts.rules import dispatch
-from ingest.mqtt.receiver import Broker
-from ingest.store import keep_rejected
+from ingest.mqtt.receiver import Receiver
+from ingest.store import store_rejected
 from models.reading import Message, Reason, Rejected
 from models.rows import driver
 from services.city.load import load
@@ -243,7 +243,7 @@ def test_an_array_of_contradictions_is_kept_once(pipeline: Pipeline, database: E
 def test_two_rejections_of_one_device_are_taken_in_by_one_pipeline(pipeline: Pipeline, database: Engine) -> None:
     said = [message(minute, 0.3, seq=minute) for minute in range(3)]
     with database.begin() as transaction:
-        keep_rejected(transaction, [Rejected(one, Reason.POISON, "a bug, mended since") for one in said])
+        store_rejected(transaction, [Rejected(one, Reason.POISON, "a bug, mended since") for one in said])
     for _ in said:
         with database.begin() as transaction:
             (oldest, *_) = kept(transaction, ids=None, reason=None, limit=10)
@@ -300,7 +300,7 @@ def test_who_did_not_listen_calls_nobody_silent(
 ) -> None:
     pipeline.carry([message(0, 0.3)])
     clock.now = NOON + timedelta(minutes=40)  # away meanwhile; what was sent waits in the broker
-    broker, stop = Broker(mqtt_url, client_id="just-started", filters=pipeline.topics, now=clock), threading.Event()
+    broker, stop = Receiver(mqtt_url, client_id="just-started", filters=pipeline.topics, now=clock), threading.Event()
     threading.Timer(2.0, stop.set).start()
     pipeline.run(broker, 100, stop)
     broker.close()

@@ -12,7 +12,7 @@ import pytest
 from google.transit.gtfs_realtime_pb2 import FeedMessage, VehiclePosition
 from sqlalchemy import Engine, text
 
-from ingest.mqtt.receiver import Broker, Tls
+from ingest.mqtt.receiver import Receiver, Tls
 from models.geo import point_at
 from models.network import Journey, Network
 from models.reading import Message
@@ -325,8 +325,8 @@ def test_positions_without_a_fix_or_from_the_future_move_nobody(street: Street) 
 def test_buses_of_any_format_published_to_the_broker_are_followed(street: Street, mqtt_url: str) -> None:
     ours, hfp, gtfsrt = (street.journey(name) for name in ("10-0720", "10b-0720", "10s-0710"))
     street.pipeline.foreign = "laplata"
-    broker = Broker(mqtt_url, client_id="test-any", filters=street.pipeline.topics, now=lambda: street.now)
-    broker.take(1, 1.0)
+    broker = Receiver(mqtt_url, client_id="test-any", filters=street.pipeline.topics, now=lambda: street.now)
+    broker.receive(1, 1.0)
     with relay(mqtt_url, "test-trackers", Tls()) as wire:
         for at in range(int(ours.start_at), int(ours.start_at) + 210, PERIOD_S):
             street.now = datetime.fromtimestamp(at + 1, UTC)
@@ -340,7 +340,7 @@ def test_buses_of_any_format_published_to_the_broker_are_followed(street: Street
             )
             wanted = street.pipeline.counts.readings + 3
             while street.pipeline.counts.readings < wanted:
-                street.pipeline.carry(taken := broker.take(3, 5.0))
+                street.pipeline.carry(taken := broker.receive(3, 5.0))
                 assert taken, "the broker delivered nothing"
                 broker.acknowledge(taken)
     broker.close()

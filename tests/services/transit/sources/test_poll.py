@@ -13,7 +13,7 @@ import pytest
 from google.transit.gtfs_realtime_pb2 import FeedMessage
 from sqlalchemy import Engine, text
 
-from ingest.mqtt.receiver import Broker, Tls
+from ingest.mqtt.receiver import Receiver, Tls
 from services.pipeline.road import Pipeline
 from services.runtime.clock import wall_clock
 from services.transit.sources import poll
@@ -102,8 +102,8 @@ def test_what_a_vendor_answers_becomes_rows_by_the_one_road(
     vendor: Vendor, poller: Poller, mqtt_url: str, database: Engine
 ) -> None:
     pipeline = Pipeline(database, wall_clock, None, foreign="laplata")
-    broker = Broker(mqtt_url, client_id="test-poll", filters=pipeline.topics, now=wall_clock)
-    broker.take(1, 1.0)
+    broker = Receiver(mqtt_url, client_id="test-poll", filters=pipeline.topics, now=wall_clock)
+    broker.receive(1, 1.0)
     vendor.body = feed(wall_clock(), bus1=-34.92, bus2=-34.93)
     with relay(mqtt_url, "test-vendor", Tls()) as wire:
         assert poller.once(wire.publish) == 2
@@ -111,7 +111,7 @@ def test_what_a_vendor_answers_becomes_rows_by_the_one_road(
         assert poller.once(wire.publish) == 0
     deadline_s = monotonic() + WAIT_S
     while pipeline.counts.readings < 2 and monotonic() < deadline_s:
-        messages = broker.take(10, 0.2)
+        messages = broker.receive(10, 0.2)
         pipeline.carry(messages)
         broker.acknowledge(messages)
     broker.close()
