@@ -8,7 +8,7 @@ from functools import lru_cache
 import msgspec
 from sqlalchemy import Connection
 
-from alerts.rulebook import NAMES, Rulebook
+from alerts.rulebook import JUDGEMENT_NAMES, Rulebook
 from alerts.rules import dispatch
 from alerts.rules.dispatch import State
 from models.alert import NAR
@@ -23,7 +23,7 @@ _DECODERS: dict[type[State], msgspec.json.Decoder[State]] = {}
 MOST_RULES = 65_536
 """Rules whose key is remembered."""
 
-ByRule = dict[str, State]
+StatesByRule = dict[str, State]
 """A subject's states by the id of their rule."""
 
 
@@ -36,27 +36,27 @@ class _Colour(msgspec.Struct):
 _COLOUR = msgspec.json.Decoder(_Colour)
 
 
-class States:
+class RuleStates:
     """The states of subjects met so far. One process judges a subject; should another have, writing raises."""
 
     def __init__(self) -> None:
         """Remembers nobody yet."""
-        self._known: dict[str, tuple[int, ByRule]] = {}
-        self.unwritten: dict[str, ByRule] = {}
+        self._known: dict[str, tuple[int, StatesByRule]] = {}
+        self.unwritten: dict[str, StatesByRule] = {}
         self._book_version: int | None = None
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Look everything up again: something was not as remembered."""
         self._known.clear()
         self.unwritten.clear()
 
-    def fetch(self, transaction: Connection, book: Rulebook, subjects: Iterable[str], *, lock: bool = False) -> None:
+    def load(self, transaction: Connection, book: Rulebook, subjects: Iterable[str], *, lock: bool = False) -> None:
         """Know the states of these subjects; only those not at hand cost a query.
 
         lock: hold their rows until the transaction ends, in the order of their names, so that processes take turns.
         """
         if book.version != self._book_version:
-            self.forget()
+            self.clear()
             self._book_version = book.version
         missing = sorted(set(subjects) - self._known.keys())
         if not missing:
@@ -69,16 +69,16 @@ class States:
             version, states = kept.get(subject, (0, None))
             self._known[subject] = version, _states(book, subject, states)
 
-    def knows(self, subjects: Iterable[str]) -> bool:
+    def are_loaded(self, subjects: Iterable[str]) -> bool:
         """Whether the states of all of these are at hand."""
         return self._known.keys() >= set(subjects)
 
-    def of(self, subject: str) -> ByRule:
+    def states_of(self, subject: str) -> StatesByRule:
         """The states of a subject fetched before. Not to be changed."""
         return self._known[subject][1]
 
     def write(
-        self, transaction: Connection, book: Rulebook, moved: Mapping[str, ByRule], now: datetime
+        self, transaction: Connection, book: Rulebook, moved: Mapping[str, StatesByRule], now: datetime
     ) -> Written | None:
         """Keep what moved, now or since the last time. `verify` what comes back: another process may have moved one."""
         moved = self.unwritten | dict(moved)
@@ -98,7 +98,7 @@ class States:
                 [
                     _encoded(
                         {
-                            _key(rule.id, NAMES[type(rule.judgement)]): moved[subject][rule.id]
+                            _key(rule.id, JUDGEMENT_NAMES[type(rule.judgement)]): moved[subject][rule.id]
                             for rule in book.rules[subject]
                         }
                     )
@@ -109,13 +109,13 @@ class States:
         )
         return Written(cursor, len(subjects))
 
-    def confirm(self, moved: Mapping[str, ByRule]) -> None:
+    def mark_written(self, moved: Mapping[str, StatesByRule]) -> None:
         """What was written is committed: remember it."""
         for subject, states in (self.unwritten | dict(moved)).items():
             self._known[subject] = self._known[subject][0] + 1, states
         self.unwritten.clear()
 
-    def hold(self, moved: Mapping[str, ByRule]) -> None:
+    def keep_unwritten(self, moved: Mapping[str, StatesByRule]) -> None:
         """Remember what moved with rows that are committed, and write it with the next that is written."""
         for subject, states in moved.items():
             self._known[subject] = self._known[subject][0], states
@@ -126,13 +126,13 @@ def _encoded(value: object) -> str:
     return _ENCODE.encode(value).decode()
 
 
-def _colours(book: Rulebook, subject: str, states: ByRule) -> Iterator[tuple[str, int]]:
+def _colours(book: Rulebook, subject: str, states: StatesByRule) -> Iterator[tuple[str, int]]:
     """By judgement; for a stream also the colour that more than one lone value speaks for."""
     for rule in book.rules[subject]:
-        name, state = NAMES[type(rule.judgement)], states[rule.id]
+        name, state = JUDGEMENT_NAMES[type(rule.judgement)], states[rule.id]
         yield name, int(state.nar)
-        if dispatch.proven(state) != state.nar:
-            yield f"{name}_proven", int(dispatch.proven(state))
+        if dispatch.confirmed_nar(state) != state.nar:
+            yield f"{name}_proven", int(dispatch.confirmed_nar(state))
 
 
 @lru_cache
@@ -141,13 +141,13 @@ def _colours_row(colours: tuple[tuple[str, int], ...]) -> str:
     return _encoded(dict(colours))
 
 
-def _states(book: Rulebook, subject: str, kept: str | None) -> ByRule:
+def _states(book: Rulebook, subject: str, kept: str | None) -> StatesByRule:
     """The state of each of the subject's rules; a new rule, or one of another sort than before, starts fresh."""
     raw = _RAW.decode(kept) if kept else {}
-    states: ByRule = {}
+    states: StatesByRule = {}
     for rule in book.rules.get(subject, ()):
-        kept_state = raw.get(_key(rule.id, NAMES[type(rule.judgement)]))
-        states[rule.id] = dispatch.fresh(rule.judgement) if kept_state is None else _decoded(rule, kept_state)
+        kept_state = raw.get(_key(rule.id, JUDGEMENT_NAMES[type(rule.judgement)]))
+        states[rule.id] = dispatch.initial_state(rule.judgement) if kept_state is None else _decoded(rule, kept_state)
     return states
 
 

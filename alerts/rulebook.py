@@ -9,11 +9,11 @@ from sqlalchemy import Connection
 
 from models.rows import driver
 from models.rule import (
-    NO_PAST,
+    UNTRAINED,
+    ExceedanceModel,
     ExtremeSpeed,
     Fault,
     Judgement,
-    Outlook,
     Rainfall,
     Rule,
     Silence,
@@ -29,11 +29,11 @@ JUDGEMENTS: dict[str, type[Judgement]] = {
     "extreme_speed": ExtremeSpeed,
     "speed_trend": SpeedTrend,
 }
-NAMES: dict[type[Judgement], str] = {judgement: name for name, judgement in JUDGEMENTS.items()}
+JUDGEMENT_NAMES: dict[type[Judgement], str] = {judgement: name for name, judgement in JUDGEMENTS.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Station:
     """What the alerts need to know of a station."""
 
     id: str
@@ -48,10 +48,10 @@ class Rulebook:
     """Everything `alerts.engine` judges by. `version` is the configuration's."""
 
     version: int
-    places: Mapping[str, Place]
+    stations: Mapping[str, Station]
     rules: Mapping[str, tuple[Rule, ...]]
     """By subject."""
-    outlooks: Mapping[str, Outlook]
+    exceedance_models: Mapping[str, ExceedanceModel]
     """By station, from its own past."""
     neighbours: Mapping[str, frozenset[str]]
     """By subject, the stations its rules look at besides itself; only subjects that have any."""
@@ -70,14 +70,14 @@ def read(transaction: Connection) -> Rulebook:
     """The active rules of the active stations. Raises msgspec.ValidationError on a judgement that is none of ours."""
     with driver(transaction).cursor() as cursor:
         cursor.execute("SELECT id, kind, municipality_id, basin_id, name FROM stations WHERE active")
-        places = {row[0]: Place(*row) for row in cursor}
+        places = {row[0]: Station(*row) for row in cursor}
         cursor.execute("SELECT id, version, kind, subject, judgement FROM rules WHERE active ORDER BY id")
         rules: defaultdict[str, list[Rule]] = defaultdict(list)
         for rule_id, version, kind, subject, judgement in cursor:
             if subject in places:
-                rules[subject].append(Rule(rule_id, version, kind, subject, judgement_of(judgement)))
+                rules[subject].append(Rule(rule_id, version, kind, subject, judgement_from_row(judgement)))
         cursor.execute("SELECT station_id, model -> 'outlook' FROM forecast_models WHERE model ? 'outlook'")
-        outlooks = {row[0]: msgspec.convert(row[1], Outlook) for row in cursor}
+        outlooks = {row[0]: msgspec.convert(row[1], ExceedanceModel) for row in cursor}
     stages = [
         (rule.subject, rule.judgement) for of in rules.values() for rule in of if isinstance(rule.judgement, Stage)
     ]
@@ -92,7 +92,7 @@ def read(transaction: Connection) -> Rulebook:
     )
 
 
-def judgement_of(kept: Mapping[str, object]) -> Judgement:
+def judgement_from_row(kept: Mapping[str, object]) -> Judgement:
     """A judgement as the tables keep it: its fields, and its name under `judgement`."""
     fields = dict(kept)
     return msgspec.convert(fields, JUDGEMENTS[str(fields.pop("judgement"))])
@@ -100,9 +100,9 @@ def judgement_of(kept: Mapping[str, object]) -> Judgement:
 
 def judgement_row(judgement: Judgement) -> dict[str, object]:
     """The other way round: what the tables keep of a judgement."""
-    return {"judgement": NAMES[type(judgement)], **msgspec.to_builtins(judgement)}
+    return {"judgement": JUDGEMENT_NAMES[type(judgement)], **msgspec.to_builtins(judgement)}
 
 
-def outlook_of(book: Rulebook, station: str) -> Outlook:
+def exceedance_model(book: Rulebook, station: str) -> ExceedanceModel:
     """What the station's own past says of its rises; nothing for a new one."""
-    return book.outlooks.get(station, NO_PAST)
+    return book.exceedance_models.get(station, UNTRAINED)

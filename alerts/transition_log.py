@@ -7,7 +7,7 @@ import orjson
 from sqlalchemy import Connection
 
 from alerts.delivery.live_events import announce
-from alerts.rulebook import NAMES, Place
+from alerts.rulebook import JUDGEMENT_NAMES, Station
 from models.alert import NAR, Transition
 from models.rows import driver
 from models.rule import Rule
@@ -28,15 +28,15 @@ class Origin:
 
 def origin_of(rule: Rule) -> Origin:
     """How a rule signs its transitions."""
-    return Origin(rule.id, rule.version, NAMES[type(rule.judgement)])
+    return Origin(rule.id, rule.version, JUDGEMENT_NAMES[type(rule.judgement)])
 
 
-def transition(transaction: Connection, place: Place, origin: Origin, moved: Transition, *, tell: bool) -> None:
+def log_transition(transaction: Connection, place: Station, origin: Origin, moved: Transition, *, tell: bool) -> None:
     """Keep one transition and everything that follows from it. `tell` False: an outage already speaks for it."""
-    alert_id = _alert(transaction, place, origin, moved)
-    transition_id = _row(transaction, place, origin, moved, alert_id)
+    alert_id = _upsert_alert(transaction, place, origin, moved)
+    transition_id = _insert_transition(transaction, place, origin, moved, alert_id)
     if alert_id is not None and tell:
-        _notices(transaction, place, origin, moved, alert_id, transition_id)
+        _insert_notices(transaction, place, origin, moved, alert_id, transition_id)
     announce(
         transaction,
         "transition",
@@ -59,7 +59,7 @@ def transition(transaction: Connection, place: Place, origin: Origin, moved: Tra
     )
 
 
-def is_open(transaction: Connection, origin: Origin, subject: str) -> bool:
+def has_open_alert(transaction: Connection, origin: Origin, subject: str) -> bool:
     """Whether this rule has an alert on this subject that nobody closed yet."""
     with driver(transaction).cursor() as cursor:
         found = cursor.execute(
@@ -68,7 +68,9 @@ def is_open(transaction: Connection, origin: Origin, subject: str) -> bool:
         return found.fetchone() is not None
 
 
-def attention(transaction: Connection, subject: str, before: NAR, after: NAR, evidence: object, now: datetime) -> None:
+def log_area_level(
+    transaction: Connection, subject: str, before: NAR, after: NAR, evidence: object, now: datetime
+) -> None:
     """Keep the colour of a basin or a municipality, which follows its stations and raises no alert of its own."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(
@@ -85,10 +87,10 @@ def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _alert(transaction: Connection, place: Place, origin: Origin, moved: Transition) -> int | None:
+def _upsert_alert(transaction: Connection, place: Station, origin: Origin, moved: Transition) -> int | None:
     """The alert this transition opens or moves. None where it clears what nobody had open any more."""
     if moved.after == NAR.VERDE:
-        return _clear(transaction, place, origin, moved)
+        return _clear_alert(transaction, place, origin, moved)
     with driver(transaction).cursor() as cursor:
         # A colour above the one that was acknowledged needs a person again.
         row = cursor.execute(
@@ -122,7 +124,7 @@ def _alert(transaction: Connection, place: Place, origin: Origin, moved: Transit
     return None if row is None else int(row[0])
 
 
-def _clear(transaction: Connection, place: Place, origin: Origin, moved: Transition) -> int | None:
+def _clear_alert(transaction: Connection, place: Station, origin: Origin, moved: Transition) -> int | None:
     """A cleared alert closes by itself only if a person had seen it and it never was rojo; else it waits for one."""
     is_over = "acknowledged_at IS NOT NULL AND highest_nar < %(rojo)s"
     with driver(transaction).cursor() as cursor:
@@ -144,7 +146,9 @@ def _clear(transaction: Connection, place: Place, origin: Origin, moved: Transit
     return None if row is None else int(row[0])
 
 
-def _row(transaction: Connection, place: Place, origin: Origin, moved: Transition, alert_id: int | None) -> int:
+def _insert_transition(
+    transaction: Connection, place: Station, origin: Origin, moved: Transition, alert_id: int | None
+) -> int:
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "INSERT INTO transitions (alert_id, rule_id, rule_version, subject, before, after, change, cause,"
@@ -169,8 +173,8 @@ def _row(transaction: Connection, place: Place, origin: Origin, moved: Transitio
         return int(cursor.fetchall()[0][0])
 
 
-def _notices(
-    transaction: Connection, place: Place, origin: Origin, moved: Transition, alert_id: int, transition_id: int
+def _insert_notices(
+    transaction: Connection, place: Station, origin: Origin, moved: Transition, alert_id: int, transition_id: int
 ) -> None:
     """One notice to the watch and one to each contact who wants to hear of this colour."""
     body = {

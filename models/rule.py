@@ -16,9 +16,10 @@ Colours = tuple[float, float, float]
 class Stage:
     """A stream's level against its thresholds: by level, by its rise, by rain and by upstream stations.
 
-    A rise of at least `rise_min_m` within `rise_window_s` raises a colour once the chance of reaching its threshold is
-    `raise_chance` (that of `Outlook`) and the straight line reaches it within `look_ahead_s`. Rain of `rain_backs_mm`
-    in 15 minutes nearby, or an upstream station above verde, backs a value that is still alone.
+    A rise of at least `rise_min_m` within `rise_window_s` raises a colour when two conditions hold: the exceedance
+    probability of its threshold (`ExceedanceModel`) is at least `raise_chance`, and the straight line reaches the
+    threshold within `look_ahead_s`. Rain of `rain_backs_mm` in 15 minutes nearby, or an upstream station above verde,
+    confirms a single value.
     """
 
     thresholds_m: Colours
@@ -114,7 +115,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class ExceedanceModel:
     """How far the rises of one stream usually go: what `alerts.forecast` learnt from its past, as plain numbers.
 
     `weights`: log odds of a rise to go on as far as it came, per log(missing / risen), and per log odds of the stream's
@@ -127,23 +128,23 @@ class Outlook:
     least_chance: float = 0.0
 
 
-NO_PAST = Outlook()
+UNTRAINED = ExceedanceModel()
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
-    """What is known at this moment beyond the rule's own sensor: its neighbours, and the past of its own stream.
+class RuleContext:
+    """The input of a rule besides its own sensor: states of neighbour stations and the stream's exceedance model.
 
-    `rain` is the highest colour any of the rule's rain stations holds, `upstream` the highest of its upstream stations,
-    `stage` the colour of the station's own water, for rules about its sensor;
-    `rain_15_min_mm` the largest 15-minute rain among them, None where no rain station reports.
+    `rain_nar`: the highest colour of the rule's rain stations. `upstream_nar`: the highest colour of its upstream
+    stations. `rain_15_min_mm`: the largest 15-minute rain among the rain stations, None where none reports.
+    `stage_nar`: the colour of the station's own level, for rules about its sensor.
     """
 
-    rain: NAR = NAR.VERDE
-    upstream: NAR = NAR.VERDE
+    rain_nar: NAR = NAR.VERDE
+    upstream_nar: NAR = NAR.VERDE
     rain_15_min_mm: float | None = None
-    outlook: Outlook = NO_PAST
-    stage: NAR = NAR.VERDE
+    exceedance: ExceedanceModel = UNTRAINED
+    stage_nar: NAR = NAR.VERDE
 
 
-ALONE = Around()
+NO_CONTEXT = RuleContext()

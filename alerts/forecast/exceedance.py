@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alerts.forecast.series import Array, Series, before, crest
-from models.rule import NO_PAST, Outlook, Stage
+from models.rule import UNTRAINED, ExceedanceModel, Stage
 
 HORIZON_S = 6 * 3600
 """How long a warning stays one for the flood it precedes."""
@@ -27,7 +27,7 @@ _LIMIT = 30.0
 _LADDER = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
-def chance(outlook: Outlook, *, level_m: float, risen_m: float, threshold_m: float) -> float:
+def chance(outlook: ExceedanceModel, *, level_m: float, risen_m: float, threshold_m: float) -> float:
     """Probability in 0..1 that the level reaches `threshold_m` within `HORIZON_S`, having just risen by `risen_m` > 0.
 
     Without any past the odds are 0.73 * risen / missing. Their form has no scale: of a rise met at a random moment of
@@ -79,21 +79,21 @@ def rises(series: Series, rule: Stage) -> Rises:
     return Rises(at_s, level_m[rows], risen_m[rows], crest(level_m, series.steps(HORIZON_S))[rows], rise)
 
 
-def outlooks(known: Rises, rule: Stage) -> Iterator[tuple[float, Outlook]]:
+def outlooks(known: Rises, rule: Stage) -> Iterator[tuple[float, ExceedanceModel]]:
     """What was learnt so far, each time a rise and its horizon are over: (from when on, outlook), ascending.
 
     Nothing later than the moment it holds from has been looked at.
     """
-    yield float("-inf"), NO_PAST
+    yield float("-inf"), UNTRAINED
     ends = np.flatnonzero(np.diff(known.rise, append=np.inf) > 0) + 1
     for end in ends.tolist():
         yield float(known.at_s[end - 1]) + HORIZON_S, learn(known.first(end), rule)
 
 
-def learn(known: Rises, rule: Stage) -> Outlook:
+def learn(known: Rises, rule: Stage) -> ExceedanceModel:
     """The outlook after these rises: a logistic regression drawn to the default, each rise weighing one in all."""
     if not len(known.rise):
-        return NO_PAST
+        return UNTRAINED
     peaks_m = np.zeros(int(known.rise[-1]) + 1)
     np.maximum.at(peaks_m, known.rise.astype(np.int64), known.crest_m)
     ordered = np.sort(peaks_m)
@@ -102,7 +102,7 @@ def learn(known: Rises, rule: Stage) -> Outlook:
     weights = (base, min(per_missing, 0.0), max(per_peaks, 0.0))  # what is farther, or was rarer, is never likelier
     thinned = ordered[np.unique(np.linspace(0, len(ordered) - 1, MOST_PEAKS).astype(np.int64))]
     least = _least_chance(lessons, np.array(weights), rule)
-    return Outlook(weights=weights, peaks_m=tuple(np.round(thinned, 4).tolist()), least_chance=least)
+    return ExceedanceModel(weights=weights, peaks_m=tuple(np.round(thinned, 4).tolist()), least_chance=least)
 
 
 class _Lessons(NamedTuple):
@@ -132,7 +132,7 @@ def _regress(lessons: Sequence[_Lessons]) -> Array:
     columns = np.concatenate([one.columns for one in lessons])
     reached = np.concatenate([one.reached for one in lessons])
     weight = np.concatenate([1.0 / np.bincount(one.rise, minlength=1)[one.rise] for one in lessons])
-    default = np.array(NO_PAST.weights)
+    default = np.array(UNTRAINED.weights)
     found = default
     for _ in range(_MOST_ROUNDS):
         likely = _likely(columns, found)

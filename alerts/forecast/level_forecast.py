@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alerts.forecast.series import DAY_S, Array, Series, before, fallen, lowest
-from models.rule import NO_PAST, Outlook
+from models.rule import UNTRAINED, ExceedanceModel
 
 LEADS_S = (900, 1800, 3600, 7200, 10_800, 21_600)
 LEVEL_LAGS_S = (300, 900, 1800, 3600, 7200, 14_400)
@@ -89,7 +89,7 @@ class Model:
     spells: int = 0
     active: Active = Active()
     leads: tuple[LeadModel, ...] = ()
-    outlook: Outlook = NO_PAST
+    outlook: ExceedanceModel = UNTRAINED
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from models.alert import NAR, Cause, Change, Transition
 
 
-def move(
+def colour_change(
     before: NAR,
     after: NAR,
     cause: Cause,

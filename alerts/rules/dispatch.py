@@ -14,10 +14,21 @@ from alerts.rules.rainfall import RainfallState
 from alerts.rules.silence import SilenceState
 from alerts.rules.speed import ExtremeSpeedState, SpeedTrendState
 from alerts.rules.stage import StageState
-from alerts.rules.steady_run import CalmRun
+from alerts.rules.steady_run import SteadyRun
 from models.alert import NAR, Transition
 from models.reading import Reading
-from models.rule import ALONE, Around, ExtremeSpeed, Fault, Judgement, Rainfall, Rule, Silence, SpeedTrend, Stage
+from models.rule import (
+    NO_CONTEXT,
+    ExtremeSpeed,
+    Fault,
+    Judgement,
+    Rainfall,
+    Rule,
+    RuleContext,
+    Silence,
+    SpeedTrend,
+    Stage,
+)
 
 State = StageState | RainfallState | SilenceState | FaultState | ExtremeSpeedState | SpeedTrendState
 
@@ -26,87 +37,89 @@ Judge = Callable[..., tuple[State, Transition | None]]
 """Takes a state and one new reading: the state after it, and what changed for people, if anything."""
 
 
-PassOver = Callable[..., State | None]
+SkipSteadyRun = Callable[..., State | None]
 """Takes a state and a calm run: the state after it where nothing changes for people, None where each must be judged."""
 
 
-class _Sort(NamedTuple):
+class _Handlers(NamedTuple):
     """What belongs to a sort of judgement: the state it keeps, what judges, whether that looks at the surroundings."""
 
-    state: type[State]
+    state_type: type[State]
     judge: Judge
-    pass_over: PassOver | None = None
-    looks_around: bool = False
+    skip_steady_run: SkipSteadyRun | None = None
+    needs_context: bool = False
 
 
-_SORTS: dict[type[Judgement], _Sort] = {}
+_HANDLERS: dict[type[Judgement], _Handlers] = {}
 
 
-def _sort(judgement: Judgement) -> _Sort:
+def _handlers(judgement: Judgement) -> _Handlers:
     """Looked up for every rule of every batch, so it is matched once."""
-    known = _SORTS.get(type(judgement))
+    known = _HANDLERS.get(type(judgement))
     if known is None:
-        known = _SORTS[type(judgement)] = _sort_of(judgement)
+        known = _HANDLERS[type(judgement)] = _handlers_for(judgement)
     return known
 
 
-def _sort_of(judgement: Judgement) -> _Sort:
+def _handlers_for(judgement: Judgement) -> _Handlers:
     match judgement:
         case Stage():
-            return _Sort(StageState, stage.judge, stage.pass_over, looks_around=True)
+            return _Handlers(StageState, stage.judge, stage.skip_steady_run, needs_context=True)
         case Rainfall():
-            return _Sort(RainfallState, rainfall.judge)
+            return _Handlers(RainfallState, rainfall.judge)
         case Silence():
-            return _Sort(SilenceState, silence.judge, silence.pass_over)
+            return _Handlers(SilenceState, silence.judge, silence.skip_steady_run)
         case Fault():
-            return _Sort(FaultState, fault.judge, fault.pass_over)
+            return _Handlers(FaultState, fault.judge, fault.skip_steady_run)
         case ExtremeSpeed():
-            return _Sort(ExtremeSpeedState, speed.judge_extreme)
+            return _Handlers(ExtremeSpeedState, speed.judge_extreme)
         case SpeedTrend():
-            return _Sort(SpeedTrendState, speed.judge_trend)
+            return _Handlers(SpeedTrendState, speed.judge_trend)
     assert_never(judgement)
 
 
 def state_type(judgement: Judgement) -> type[State]:
     """The class that keeps this judgement's state: what stored JSON is read back into."""
-    return _sort(judgement).state
+    return _handlers(judgement).state_type
 
 
-def fresh(judgement: Judgement) -> State:
+def initial_state(judgement: Judgement) -> State:
     """The state of a subject nobody has looked at yet."""
     return state_type(judgement)()
 
 
-def judge(rule: Rule, state: State, reading: Reading, around: Around = ALONE) -> tuple[State, Transition | None]:
+def judge(
+    rule: Rule, state: State, reading: Reading, context: RuleContext = NO_CONTEXT
+) -> tuple[State, Transition | None]:
     """Take one new reading into account. Raises TypeError where the state is another judgement's."""
-    return judge_by(rule, state, around)(state, reading)
+    return judge_for(rule, state, context)(state, reading)
 
 
-def judge_by(rule: Rule, state: State, around: Around = ALONE) -> Judge:
+def judge_for(rule: Rule, state: State, context: RuleContext = NO_CONTEXT) -> Judge:
     """What judges a run of readings by this rule, from this state on. Raises TypeError where the state is another's."""
-    sort = _sort(rule.judgement)
-    if type(state) is not sort.state:
+    sort = _handlers(rule.judgement)
+    if type(state) is not sort.state_type:
         raise _mismatch(rule, state)
-    if sort.looks_around:
-        return partial(sort.judge, rule.judgement, around=around)
+    if sort.needs_context:
+        return partial(sort.judge, rule.judgement, context=context)
     return partial(sort.judge, rule.judgement)
 
 
-def pass_over(rule: Rule, state: State, run: CalmRun, around: Around = ALONE) -> State | None:
+def skip_steady_run(rule: Rule, state: State, run: SteadyRun, context: RuleContext = NO_CONTEXT) -> State | None:
     """The state after a calm run that changes nothing for people; None where each reading must be judged."""
-    sort = _sort(rule.judgement)
-    if sort.pass_over is None or type(state) is not sort.state:
+    sort = _handlers(rule.judgement)
+    if sort.skip_steady_run is None or type(state) is not sort.state_type:
         return None
-    return sort.pass_over(rule.judgement, state, run, *((around,) if sort.looks_around else ()))
+    return sort.skip_steady_run(rule.judgement, state, run, *((context,) if sort.needs_context else ()))
 
 
-def tick(rule: Rule, state: State, now: datetime, around: Around = ALONE) -> tuple[State, Transition | None]:
+def tick(rule: Rule, state: State, now: datetime, context: RuleContext = NO_CONTEXT) -> tuple[State, Transition | None]:
     """Take the passing of time into account, where no reading came. Raises TypeError like `judge`."""
     match rule.judgement, state:
         case Stage() as judgement, StageState():
-            return stage.tick(judgement, state, now, around)
+            return stage.tick(judgement, state, now, context)
         case Silence() as judgement, SilenceState():
-            return silence.tick(judgement, state, now, around)
+            return silence.tick(judgement, state, now, context)
         case ExtremeSpeed() as judgement, ExtremeSpeedState():
             return speed.tick_extreme(judgement, state, now)
         case SpeedTrend() as judgement, SpeedTrendState():
@@ -116,9 +129,9 @@ def tick(rule: Rule, state: State, now: datetime, around: Around = ALONE) -> tup
     raise _mismatch(rule, state)
 
 
-def proven(state: State) -> NAR:
+def confirmed_nar(state: State) -> NAR:
     """The colour that more than one lone value speaks for: what an area may be coloured by."""
-    return state.proven if isinstance(state, StageState) else state.nar
+    return state.confirmed_nar if isinstance(state, StageState) else state.nar
 
 
 def rain_15_min_mm(state: State) -> float:

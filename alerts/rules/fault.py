@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
-from alerts.rules.colour_change import move
-from alerts.rules.steady_run import CalmRun
+from alerts.rules.colour_change import colour_change
+from alerts.rules.steady_run import SteadyRun
 from models.alert import NAR, Cause, Transition
 from models.kinds import BY_NAME
 from models.reading import UNTRUSTED, Flag, Reading
@@ -39,10 +39,10 @@ def judge(rule: Fault, state: FaultState, reading: Reading) -> tuple[FaultState,
         return after, None
     cause = Cause.FAULT if after.nar else Cause.RESUMED
     evidence = _evidence(rule, reading)
-    return after, move(state.nar, after.nar, cause, reading.observed_at, reading.received_at, evidence)
+    return after, colour_change(state.nar, after.nar, cause, reading.observed_at, reading.received_at, evidence)
 
 
-def pass_over(rule: Fault, state: FaultState, run: CalmRun) -> FaultState | None:
+def skip_steady_run(rule: Fault, state: FaultState, run: SteadyRun) -> FaultState | None:
     """The state after readings with nothing against them, where no fault stands: as by `judge` one by one."""
     if state.nar or state.good >= rule.clear_after:
         return None if state.nar else state

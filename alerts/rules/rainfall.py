@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from alerts.rules.colour_change import move
+from alerts.rules.colour_change import colour_change
 from models.alert import NAR, Cause, Transition
 from models.kinds import BY_NAME
 from models.reading import UNTRUSTED, Flag, Reading
@@ -55,7 +55,9 @@ def judge(rule: Rainfall, state: RainfallState, reading: Reading) -> tuple[Rainf
     cause = Cause.RAIN if nar > state.nar else Cause.RECESSION
     evidence = _evidence(rule, fallen_mm, wet)
     confirmed = len(wet) > 1 or nar < state.nar
-    return after, move(state.nar, nar, cause, reading.observed_at, reading.received_at, evidence, confirmed=confirmed)
+    return after, colour_change(
+        state.nar, nar, cause, reading.observed_at, reading.received_at, evidence, confirmed=confirmed
+    )
 
 
 def rain_15_min_mm(state: RainfallState) -> float:

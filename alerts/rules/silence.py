@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 
 from msgspec import Struct, structs
 
-from alerts.rules.colour_change import move
-from alerts.rules.steady_run import CalmRun
+from alerts.rules.colour_change import colour_change
+from alerts.rules.steady_run import SteadyRun
 from models.alert import NAR, Cause, Transition
 from models.reading import Flag, Reading
-from models.rule import ALONE, Around, Silence
+from models.rule import NO_CONTEXT, RuleContext, Silence
 
 _NO_NEWS = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED)
 _VERDE = NAR.VERDE
@@ -31,16 +31,16 @@ def judge(rule: Silence, state: SilenceState, reading: Reading) -> tuple[Silence
     if not state.nar:
         return after, None
     evidence = {"silent_s": round(heard_s - state.heard_s), "limit_s": limit_s(rule)}
-    return after, move(state.nar, NAR.VERDE, Cause.RESUMED, reading.observed_at, reading.received_at, evidence)
+    return after, colour_change(state.nar, NAR.VERDE, Cause.RESUMED, reading.observed_at, reading.received_at, evidence)
 
 
-def pass_over(_: Silence, state: SilenceState, run: CalmRun) -> SilenceState | None:
+def skip_steady_run(_: Silence, state: SilenceState, run: SteadyRun) -> SilenceState | None:
     """The state after readings that found no silence: as by `judge` one by one."""
     return None if state.nar else SilenceState(_VERDE, max(state.heard_s, run.heard_s))
 
 
 def tick(
-    rule: Silence, state: SilenceState, now: datetime, around: Around = ALONE
+    rule: Silence, state: SilenceState, now: datetime, context: RuleContext = NO_CONTEXT
 ) -> tuple[SilenceState, Transition | None]:
     """Time passes: too long without a word raises, and rising water beside a silent sensor raises further.
 
@@ -51,16 +51,16 @@ def tick(
     silent_s = now.timestamp() - state.heard_s
     if silent_s <= limit_s(rule):
         return state, None
-    nar = max(state.nar, NAR.ROJO if around.stage else NAR.AMARILLO)
+    nar = max(state.nar, NAR.ROJO if context.stage_nar else NAR.AMARILLO)
     if nar == state.nar:
         return state, None
     evidence = {
         "silent_s": round(silent_s),
         "limit_s": limit_s(rule),
         "heard_at": datetime.fromtimestamp(state.heard_s, UTC).isoformat(),
-        "stage": int(around.stage),
+        "stage": int(context.stage_nar),
     }
-    return structs.replace(state, nar=nar), move(state.nar, nar, Cause.SILENCE, now, now, evidence)
+    return structs.replace(state, nar=nar), colour_change(state.nar, nar, Cause.SILENCE, now, now, evidence)
 
 
 def limit_s(rule: Silence) -> int:

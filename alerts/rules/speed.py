@@ -7,7 +7,7 @@ from functools import cache
 from math import sqrt
 from zoneinfo import ZoneInfo
 
-from alerts.rules.colour_change import move
+from alerts.rules.colour_change import colour_change
 from models.alert import NAR, Cause, Transition
 from models.kinds import BY_NAME
 from models.reading import UNTRUSTED, Flag, Reading
@@ -58,7 +58,7 @@ def judge_extreme(
     if after.nar == state.nar:
         return after, None
     evidence = _evidence(rule, fast) | {"limit_kmh": limit_kmh}
-    return after, move(
+    return after, colour_change(
         state.nar,
         after.nar,
         Cause.SPEED,
@@ -80,7 +80,7 @@ def tick_extreme(
     after = ExtremeSpeedState(nar, fast)
     if nar == state.nar:
         return after, None
-    return after, move(state.nar, nar, Cause.RECESSION, now, now, _evidence(rule, fast))
+    return after, colour_change(state.nar, nar, Cause.RECESSION, now, now, _evidence(rule, fast))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def _day_over(
     after = SpeedTrendState(nar, days)
     if nar == state.nar:
         return after, None
-    return after, move(state.nar, nar, Cause.TREND, observed_at, decided_at, evidence)
+    return after, colour_change(state.nar, nar, Cause.TREND, observed_at, decided_at, evidence)
 
 
 def _trend(rule: SpeedTrend, held: NAR, days: tuple[Day, ...], since: int) -> tuple[NAR, dict[str, object]]:

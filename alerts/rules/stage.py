@@ -8,11 +8,11 @@ from math import isfinite
 from msgspec import Struct, structs
 
 from alerts.forecast.exceedance import chance
-from alerts.rules.steady_run import CalmRun
+from alerts.rules.steady_run import SteadyRun
 from models.alert import NAR, Cause, Change, Transition
 from models.kinds import BY_NAME
 from models.reading import UNTRUSTED, Flag, Reading
-from models.rule import ALONE, NO_PAST, Around, Stage
+from models.rule import NO_CONTEXT, UNTRAINED, RuleContext, Stage
 
 _NO_NEWS = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED | UNTRUSTED)
 _IN_DOUBT = int(Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.SHIFT)
@@ -29,19 +29,20 @@ Since = tuple[float | None, float | None, float | None]
 _NOT_LOW: Since = (None, None, None)
 
 
-class StageState(Struct, frozen=True, gc=False):
+class StageState(Struct, frozen=True, gc=False, rename={"confirmed_nar": "proven", "sample_nars": "seen"}):
     """What the rule remembers of one stream. Times are seconds since 1970-01-01 UTC.
 
-    `proven`: the highest colour that a second sample, a sure margin, rain or another station has backed. `samples`:
-    trusted (time, level) since one rise window ago. `seen`: the colour each of the last samples called for by itself.
-    `low_since_s`: per colour, since when the water is clearly below it and nothing else calls for it.
+    `confirmed_nar`: the highest colour confirmed by a second sample, a sure margin, rain or another station.
+    `samples`: trusted (time, level in m) pairs of the last rise window. `sample_nars`: the colour that each of the last
+    samples calls for by itself. `low_since_s`: per colour, the time since which the level is clearly below its
+    threshold and nothing else calls for the colour; None where this does not hold.
     """
 
     nar: NAR = NAR.VERDE
-    proven: NAR = NAR.VERDE
+    confirmed_nar: NAR = NAR.VERDE
     head_s: float = 0.0
     samples: tuple[tuple[float, float], ...] = ()
-    seen: tuple[NAR, ...] = ()
+    sample_nars: tuple[NAR, ...] = ()
     low_since_s: Since = _NOT_LOW
 
 
@@ -50,7 +51,7 @@ class _Call:
     """The colour that something calls for, how much of it is backed, and why."""
 
     nar: NAR
-    proven: NAR
+    confirmed_nar: NAR
     cause: Cause
 
 
@@ -64,7 +65,7 @@ class _Moment:
 
 
 def judge(
-    rule: Stage, state: StageState, reading: Reading, around: Around = ALONE
+    rule: Stage, state: StageState, reading: Reading, context: RuleContext = NO_CONTEXT
 ) -> tuple[StageState, Transition | None]:
     """Take one reading into account. What is no news, or no measurement, changes nothing at all."""
     flags = int(reading.flags)
@@ -77,29 +78,31 @@ def judge(
     trusted = not flags & _IN_DOUBT
     samples = _window(rule, state.samples, [(at_s, level_m)]) if trusted else state.samples
     risen_m = level_m - samples[0][1] if samples else 0.0
-    by_water = _by_water(rule, around, level_m, risen_m)
-    if not (by_water or state.nar or around.rain or around.upstream):
+    by_water = _by_water(rule, context, level_m, risen_m)
+    if not (by_water or state.nar or context.rain_nar or context.upstream_nar):
         return StageState(head_s=at_s, samples=samples), None
     state = structs.replace(
-        state, head_s=at_s, samples=samples, seen=(*state.seen, by_water)[1 - 2 * rule.confirm_samples :]
+        state, head_s=at_s, samples=samples, sample_nars=(*state.sample_nars, by_water)[1 - 2 * rule.confirm_samples :]
     )
-    call = _strongest(around, _called_by_water(rule, state, around, level_m, trusted=trusted))
+    call = _strongest(context, _called_by_water(rule, state, context, level_m, trusted=trusted))
     if trusted:
         state = structs.replace(state, low_since_s=_low_since(rule, state.low_since_s, at_s, level_m, call.nar))
     after = _raised(state, call)
     cause = call.cause
     if after.nar == state.nar and _low_for_the_hold(rule, state, at_s):
         after, cause = _eased(after), Cause.RECESSION
-    evidence = _evidence(rule, around, level_m, risen_m) | {"flags": flags}
+    evidence = _evidence(rule, context, level_m, risen_m) | {"flags": flags}
     return after, _transition(state, after, cause, _Moment(reading.observed_at, reading.received_at, evidence))
 
 
-def pass_over(rule: Stage, state: StageState, run: CalmRun, around: Around = ALONE) -> StageState | None:
+def skip_steady_run(
+    rule: Stage, state: StageState, run: SteadyRun, context: RuleContext = NO_CONTEXT
+) -> StageState | None:
     """The state after levels none of which calls for anything: as by `judge` one by one. None where that is not plain.
 
     The rise that any of them is in is at most from the lowest to the highest.
     """
-    if state.nar or around.rain or around.upstream:
+    if state.nar or context.rain_nar or context.upstream_nar:
         return None
     if not (state.head_s < run.times_s[0] and run.times_s[-1] - state.head_s <= _LEAST_GAP_S):
         return None
@@ -111,15 +114,17 @@ def pass_over(rule: Stage, state: StageState, run: CalmRun, around: Around = ALO
     return StageState(head_s=run.times_s[-1], samples=_window(rule, state.samples, fresh))
 
 
-def tick(rule: Stage, state: StageState, now: datetime, around: Around = ALONE) -> tuple[StageState, Transition | None]:
+def tick(
+    rule: Stage, state: StageState, now: datetime, context: RuleContext = NO_CONTEXT
+) -> tuple[StageState, Transition | None]:
     """Let rain and upstream stations raise, or back, while the sensor itself says nothing. Silence never eases."""
-    if around.rain == around.upstream == NAR.VERDE and around.rain_15_min_mm is None:
+    if context.rain_nar == context.upstream_nar == NAR.VERDE and context.rain_15_min_mm is None:
         return state, None
-    last = state.seen[-1] if state.seen else NAR.VERDE
-    call = _strongest(around, _Call(last, _backed(rule, state.seen, around), Cause.LEVEL))
+    last = state.sample_nars[-1] if state.sample_nars else NAR.VERDE
+    call = _strongest(context, _Call(last, _backed(rule, state.sample_nars, context), Cause.LEVEL))
     after = _raised(state, call)
     level_m = state.samples[-1][1] if state.samples else None
-    return after, _transition(state, after, call.cause, _Moment(now, now, _evidence(rule, around, level_m, None)))
+    return after, _transition(state, after, call.cause, _Moment(now, now, _evidence(rule, context, level_m, None)))
 
 
 def _level_m(reading: Reading, flags: int) -> float | None:
@@ -132,7 +137,7 @@ def _level_m(reading: Reading, flags: int) -> float | None:
 
 def _after_gap(state: StageState) -> StageState:
     """Forget rise, backing and low water across a gap: nobody saw what happened there. The colour stays."""
-    return structs.replace(state, samples=(), seen=(), low_since_s=_NOT_LOW)
+    return structs.replace(state, samples=(), sample_nars=(), low_since_s=_NOT_LOW)
 
 
 def _window(
@@ -152,7 +157,7 @@ def _window(
     return tuple(kept[start:])
 
 
-def _by_water(rule: Stage, around: Around, level_m: float, risen_m: float) -> NAR:
+def _by_water(rule: Stage, context: RuleContext, level_m: float, risen_m: float) -> NAR:
     """The colour this one sample calls for: reached, or likely to be reached by the rise it is in."""
     if risen_m < rule.rise_min_m:
         if level_m < rule.thresholds_m[0]:
@@ -160,20 +165,20 @@ def _by_water(rule: Stage, around: Around, level_m: float, risen_m: float) -> NA
         return NAR(sum(level_m >= threshold_m for threshold_m in rule.thresholds_m))
     if level_m + max(1.0, _farthest(rule)) * risen_m < rule.thresholds_m[0]:
         return NAR.VERDE  # none of them is within reach
-    chances = _chances(rule, around, level_m, risen_m)
+    chances = _chances(rule, context, level_m, risen_m)
     likely_enough = [
-        likely >= _enough(rule, around, (threshold_m - level_m) / risen_m)
+        likely >= _enough(rule, context, (threshold_m - level_m) / risen_m)
         for threshold_m, likely in zip(rule.thresholds_m, chances, strict=True)
     ]
     return NAR(sum(likely_enough))
 
 
-def _enough(rule: Stage, around: Around, far: float) -> float:
+def _enough(rule: Stage, context: RuleContext, far: float) -> float:
     """The chance it takes where `far` times what was risen is missing: more the farther ahead, and never too far."""
     if far <= 1:
         return rule.raise_chance
     if far <= _farthest(rule):
-        return max(rule.raise_chance, around.outlook.least_chance)
+        return max(rule.raise_chance, context.exceedance.least_chance)
     return _NEVER
 
 
@@ -182,37 +187,37 @@ def _farthest(rule: Stage) -> float:
     return max(rule.look_ahead_s, rule.period_s) / max(rule.rise_window_s, rule.period_s)
 
 
-def _chances(rule: Stage, around: Around, level_m: float, risen_m: float) -> list[float]:
+def _chances(rule: Stage, context: RuleContext, level_m: float, risen_m: float) -> list[float]:
     """Per colour, the probability that this rise reaches it."""
     return [
-        chance(around.outlook, level_m=level_m, risen_m=risen_m, threshold_m=threshold_m)
+        chance(context.exceedance, level_m=level_m, risen_m=risen_m, threshold_m=threshold_m)
         for threshold_m in rule.thresholds_m
     ]
 
 
-def _called_by_water(rule: Stage, state: StageState, around: Around, level_m: float, *, trusted: bool) -> _Call:
+def _called_by_water(rule: Stage, state: StageState, context: RuleContext, level_m: float, *, trusted: bool) -> _Call:
     """What the water calls for, with how much of it is backed: far above a threshold one trusted sample is enough."""
-    nar = state.seen[-1]
+    nar = state.sample_nars[-1]
     reached = sum(level_m >= threshold_m for threshold_m in rule.thresholds_m)
     sure = NAR(sum(level_m >= threshold_m + rule.sure_margin_m for threshold_m in rule.thresholds_m) if trusted else 0)
-    likely = Cause.RISE if around.outlook is NO_PAST else Cause.FORECAST
-    return _Call(nar, max(sure, _backed(rule, state.seen, around)), Cause.LEVEL if reached >= nar else likely)
+    likely = Cause.RISE if context.exceedance is UNTRAINED else Cause.FORECAST
+    return _Call(nar, max(sure, _backed(rule, state.sample_nars, context)), Cause.LEVEL if reached >= nar else likely)
 
 
-def _backed(rule: Stage, seen: tuple[NAR, ...], around: Around) -> NAR:
+def _backed(rule: Stage, seen: tuple[NAR, ...], context: RuleContext) -> NAR:
     """What so many of the last samples agree on (two in a row, the median of three), or what rain or others back."""
-    beside = around.rain or around.upstream or (around.rain_15_min_mm or 0.0) >= rule.rain_backs_mm
+    beside = context.rain_nar or context.upstream_nar or (context.rain_15_min_mm or 0.0) >= rule.rain_backs_mm
     if seen and beside:
         return max(seen)
     return sorted(seen)[-rule.confirm_samples] if len(seen) >= rule.confirm_samples else NAR.VERDE
 
 
-def _strongest(around: Around, water: _Call) -> _Call:
+def _strongest(context: RuleContext, water: _Call) -> _Call:
     """The highest call; an upstream station warns the operator of one colour below its own and proves nothing."""
-    rain = _Call(around.rain, around.rain, Cause.RAIN)
-    upstream = _Call(NAR(max(around.upstream - 1, 0)), NAR.VERDE, Cause.UPSTREAM)
+    rain = _Call(context.rain_nar, context.rain_nar, Cause.RAIN)
+    upstream = _Call(NAR(max(context.upstream_nar - 1, 0)), NAR.VERDE, Cause.UPSTREAM)
     first = max((water, rain, upstream), key=lambda call: call.nar)
-    return replace(first, proven=max(water.proven, rain.proven))
+    return replace(first, confirmed_nar=max(water.confirmed_nar, rain.confirmed_nar))
 
 
 def _low_since(rule: Stage, since: Since, at_s: float, level_m: float, called: NAR) -> Since:
@@ -231,7 +236,9 @@ def _raised(state: StageState, call: _Call) -> StageState:
     """Up at once to what is called for, backed yet or not; what was backed stays so while the colour stands."""
     nar = max(state.nar, call.nar)
     since = state.low_since_s if nar == state.nar else _NOT_LOW
-    return structs.replace(state, nar=nar, proven=min(nar, max(state.proven, call.proven)), low_since_s=since)
+    return structs.replace(
+        state, nar=nar, confirmed_nar=min(nar, max(state.confirmed_nar, call.confirmed_nar)), low_since_s=since
+    )
 
 
 def _low_for_the_hold(rule: Stage, state: StageState, at_s: float) -> bool:
@@ -242,7 +249,7 @@ def _low_for_the_hold(rule: Stage, state: StageState, at_s: float) -> bool:
 def _eased(state: StageState) -> StageState:
     """One colour down."""
     nar = NAR(state.nar - 1)
-    return structs.replace(state, nar=nar, proven=min(state.proven, nar))
+    return structs.replace(state, nar=nar, confirmed_nar=min(state.confirmed_nar, nar))
 
 
 def _transition(before: StageState, after: StageState, cause: Cause, moment: _Moment) -> Transition | None:
@@ -257,8 +264,8 @@ def _transition(before: StageState, after: StageState, cause: Cause, moment: _Mo
         cause=cause,
         observed_at=moment.observed_at,
         decided_at=moment.decided_at,
-        confirmed=after.proven >= after.nar,
-        evidence={**moment.evidence, "proven": int(after.proven)},
+        confirmed=after.confirmed_nar >= after.nar,
+        evidence={**moment.evidence, "proven": int(after.confirmed_nar)},
     )
 
 
@@ -267,22 +274,22 @@ def _change(before: StageState, after: StageState) -> Change | None:
         return Change.ESCALATED if before.nar else Change.RAISED
     if after.nar < before.nar:
         return Change.EASED if after.nar else Change.CLEARED
-    return Change.CONFIRMED if before.proven < before.nar == after.proven else None
+    return Change.CONFIRMED if before.confirmed_nar < before.nar == after.confirmed_nar else None
 
 
-def _evidence(rule: Stage, around: Around, level_m: float | None, risen_m: float | None) -> dict[str, object]:
+def _evidence(rule: Stage, context: RuleContext, level_m: float | None, risen_m: float | None) -> dict[str, object]:
     """Values and limits as they stood, in plain JSON types."""
     found: dict[str, object] = {"level_m": level_m, "thresholds_m": list(rule.thresholds_m)}
     if risen_m is not None:
         found |= {"risen_m": round(risen_m, 4), "rise_window_s": rule.rise_window_s}
     if level_m is not None and risen_m is not None and risen_m >= rule.rise_min_m:
         found |= {
-            "chances": [round(likely, 3) for likely in _chances(rule, around, level_m, risen_m)],
+            "chances": [round(likely, 3) for likely in _chances(rule, context, level_m, risen_m)],
             "raise_chance": rule.raise_chance,
-            "least_chance": around.outlook.least_chance,
+            "least_chance": context.exceedance.least_chance,
         }
-    if around.rain or around.rain_15_min_mm is not None:
-        found |= {"rain": int(around.rain), "rain_15_min_mm": around.rain_15_min_mm}
-    if around.upstream:
-        found["upstream"] = int(around.upstream)
+    if context.rain_nar or context.rain_15_min_mm is not None:
+        found |= {"rain": int(context.rain_nar), "rain_15_min_mm": context.rain_15_min_mm}
+    if context.upstream_nar:
+        found["upstream"] = int(context.upstream_nar)
     return found

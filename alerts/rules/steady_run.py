@@ -8,7 +8,7 @@ from models.kinds import BY_NAME
 from models.reading import Reading
 
 
-class CalmRun(NamedTuple):
+class SteadyRun(NamedTuple):
     """`times_s` rise, `values` are finite measures of the same readings; `heard_s`: when the last was received."""
 
     times_s: Sequence[float]
@@ -16,7 +16,7 @@ class CalmRun(NamedTuple):
     heard_s: float
 
 
-def calm_run(readings: Sequence[Reading]) -> CalmRun | None:
+def steady_run(readings: Sequence[Reading]) -> SteadyRun | None:
     """One station's readings as such a run; None where anything is against one, or they are not in order."""
     index = BY_NAME[readings[0].kind].measure_index
     times_s = [reading.observed_at.timestamp() for reading in readings]
@@ -28,4 +28,4 @@ def calm_run(readings: Sequence[Reading]) -> CalmRun | None:
         or not isfinite(sum(values))
     ):
         return None
-    return CalmRun(times_s, values, max([reading.received_at for reading in readings]).timestamp())
+    return SteadyRun(times_s, values, max([reading.received_at for reading in readings]).timestamp())

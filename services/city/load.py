@@ -40,7 +40,7 @@ def load(transaction: Connection, seed: Seed, now: datetime) -> Loaded:
     changed = sum(_rule(transaction, rule, now) for rule in seed.rules)
     retired = _retire(transaction, seed)
     _bump(transaction, city)
-    area_levels.survey(transaction, rulebook.read(transaction), now)
+    area_levels.recheck_area_levels(transaction, rulebook.read(transaction), now)
     return Loaded(len(city.stations), len(city.devices), len(seed.rules), changed, retired)
 
 

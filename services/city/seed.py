@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import models
-from alerts.rulebook import NAMES
+from alerts.rulebook import JUDGEMENT_NAMES
 from models.kinds import BY_NAME
 from models.place import Basin, Catchment, City, Device, LimitWindow, Municipality, Outline, Station, Street
 from models.rule import ExtremeSpeed, Judgement, Rule, Silence, SpeedTrend, Stage
@@ -252,7 +252,7 @@ def _rules(file: CityFile, city: City) -> tuple[Rule, ...]:
     periods = {device.station: device.period_s for device in city.devices}
     rules: list[Rule] = []
     for said, station in zip(file.station, city.stations, strict=True):
-        names = {NAMES[type(judgement)]: judgement for judgement in BY_NAME[said.kind].judgements}
+        names = {JUDGEMENT_NAMES[type(judgement)]: judgement for judgement in BY_NAME[said.kind].judgements}
         _refuse(
             f"{CITY_FILE}: station {said.id} rules.{name}: a {said.kind} has {', '.join(names)}"
             for name in said.rules.keys() - names.keys()
@@ -305,5 +305,5 @@ def _unused_troubles(file: CityFile) -> Iterator[str]:
         if kind not in BY_NAME:
             yield f"{CITY_FILE}: rules.{kind}: no such kind; there are {', '.join(BY_NAME)}"
             continue
-        names = {NAMES[type(judgement)] for judgement in BY_NAME[kind].judgements}
+        names = {JUDGEMENT_NAMES[type(judgement)] for judgement in BY_NAME[kind].judgements}
         yield from (f"{CITY_FILE}: rules.{kind}.{name}: no such judgement" for name in overrides.keys() - names)

@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from alerts.engine import Judged
+from alerts.engine import Evaluation
 from ingest.check import CheckedBatch
 from ingest.decode import decode
 from ingest.registry import DeviceKey, device_key
@@ -36,7 +36,7 @@ class Ready:
 
     turn: int
     checked: CheckedBatch
-    judged: Judged
+    judged: Evaluation
     news: News
 
 

@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Engine
 
 from alerts import engine, rulebook
 from alerts.delivery.live_events import announce
-from alerts.engine import Judged
-from alerts.rule_states import ByRule, States
+from alerts.engine import Evaluation
+from alerts.rule_states import RuleStates, StatesByRule
 from alerts.rulebook import Rulebook
 from ingest.check import CheckedBatch, check_readings, filled_gaps
 from ingest.lanes import belongs_to_lane, lane_kinds, lane_topics
@@ -77,7 +77,7 @@ class Kept:
 
     counts: Counts
     memories: Mapping[int, DeviceMemory]
-    states: Mapping[str, ByRule]
+    states: Mapping[str, StatesByRule]
     remembered: bool
     """Memories and states were written too."""
     news: News
@@ -103,7 +103,7 @@ class Pipeline:
     buses: FleetUpdater | None = None
     registry: DeviceRegistry = field(default_factory=DeviceRegistry)
     memories: DeviceMemories = field(default_factory=DeviceMemories)
-    states: States = field(default_factory=States)
+    states: RuleStates = field(default_factory=RuleStates)
     book: Rulebook | None = None
     counts: Counts = field(default_factory=Counts)
     remember: PeriodicTimer = field(default_factory=lambda: PeriodicTimer(0.0))
@@ -213,13 +213,13 @@ class Pipeline:
         try:
             with self._connection() as transaction, transaction.begin():
                 book = self._current_book(transaction)
-                subjects = engine.due(transaction, book, lane_kinds(self.lane), now)
-                self.states.fetch(transaction, book, engine.concerned(book, subjects))
+                subjects = engine.due_subjects(transaction, book, lane_kinds(self.lane), now)
+                self.states.load(transaction, book, engine.required_subjects(book, subjects))
                 judged, faults = _isolated(subjects, lambda some: engine.tick(book, self.states, some, now))
                 memories = self.memories.write(transaction, {})
-                _verify([memories, engine.keep(transaction, book, self.states, judged, now)])
+                _verify([memories, engine.store_evaluation(transaction, book, self.states, judged, now)])
                 for station, trouble in faults.items():
-                    engine.blame(transaction, book, station, trouble, now)
+                    engine.report_fault(transaction, book, station, trouble, now)
         except StaleMemory:
             self.forget()  # another process judges too; the next tick sees what it did
             return
@@ -281,9 +281,9 @@ class Pipeline:
             return
         checked = check_readings(devices, self.memories, batch.arrived.readings)
         arrived = by_station(checked.readings, self.book.rules)
-        if not checked.clean or not self.states.knows(engine.concerned(self.book, arrived)):
+        if not checked.clean or not self.states.are_loaded(engine.required_subjects(self.book, arrived)):
             return
-        judged = engine.decide(self.book, self.states, arrived, self.clock())
+        judged = engine.evaluate(self.book, self.states, arrived, self.clock())
         batch.ready = Ready(self._turn, checked, judged, news_of(checked.readings))
 
     def committed(self, kept: Kept) -> None:
@@ -292,13 +292,13 @@ class Pipeline:
             self._confirm(kept.memories, kept.states)
         else:
             self.memories.keep_unwritten(kept.memories)
-            self.states.hold(kept.states)
+            self.states.keep_unwritten(kept.states)
         if self.buses is not None:
             self.buses.after_commit()
 
-    def _confirm(self, memories: Mapping[int, DeviceMemory], states: Mapping[str, ByRule]) -> None:
+    def _confirm(self, memories: Mapping[int, DeviceMemory], states: Mapping[str, StatesByRule]) -> None:
         self.memories.mark_written(memories)
-        self.states.confirm(states)
+        self.states.mark_written(states)
 
     def _write_down(self, transaction: Connection) -> None:
         if self.book is not None:
@@ -309,7 +309,7 @@ class Pipeline:
         """Look up again what devices and rules remember: what was written may not have been committed."""
         self._turn += 1
         self.memories.clear()
-        self.states.forget()
+        self.states.clear()
         if self.buses is not None:
             self.buses.after_rollback()
 
@@ -350,7 +350,7 @@ class Pipeline:
         ready = batch.ready if batch.ready and batch.ready.turn == self._turn and not careful else None
         checked = ready.checked if ready else check_readings(devices, self.memories, arrived.readings)
         stations = {entry.station for entry in checked.readings if entry.station is not None} & book.rules.keys()
-        self.states.fetch(transaction, book, engine.concerned(book, stations), lock=careful)
+        self.states.load(transaction, book, engine.required_subjects(book, stations), lock=careful)
         with storing_readings(transaction, checked.readings, expect_duplicates=careful) as stored:
             fresh = [checked.readings[position] for position in stored.new]
             if ready and len(fresh) == len(checked.readings):
@@ -361,7 +361,7 @@ class Pipeline:
             meanwhile()
         conflicts = conflicts_of((arrived.sources[at], arrived.readings[at]) for at in stored.conflicts)
         rejected = store_rejected(transaction, [*arrived.rejected, *conflicts])
-        calm = again.clean and checked.clean and judged.calm and not faults
+        calm = again.clean and checked.clean and judged.all_verde and not faults
         remembering = not calm or self.remember.due()
         losses = [*checked.gaps, *filled_gaps(checked, stored.new)]
         written = []
@@ -371,11 +371,11 @@ class Pipeline:
             if remembering:
                 written = [
                     self.memories.write(transaction, checked.memories),
-                    engine.keep(transaction, book, self.states, judged, now),
+                    engine.store_evaluation(transaction, book, self.states, judged, now),
                 ]
         _verify(written)
         for station, trouble in faults.items():
-            engine.blame(transaction, book, station, trouble, now)
+            engine.report_fault(transaction, book, station, trouble, now)
         self._follow(transaction, fresh, now)
         for presence in store_presences(transaction, devices, arrived.presences):
             announce(transaction, "device", asdict(presence), now)
@@ -435,23 +435,23 @@ class Pipeline:
             self._write_down(transaction)  # by the rules it was judged by
             self._turn += 1
             self.memories.clear()
-            self.states.forget()
+            self.states.clear()
             self.book = rulebook.read(transaction)
         return self.book
 
     def _judge(
         self, book: Rulebook, fresh: Sequence[CheckedReading], now: datetime, *, careful: bool
-    ) -> tuple[Judged, dict[str, str]]:
+    ) -> tuple[Evaluation, dict[str, str]]:
         """Let the rules see what is new. With care, a rule that fails costs its own station's judgement alone.
 
         Returns what came of it and, by station, what failed.
         """
         arrived = by_station(fresh, book.rules)
         if not careful:
-            return engine.decide(book, self.states, arrived, now), {}
+            return engine.evaluate(book, self.states, arrived, now), {}
         return _isolated(
             list(arrived),
-            lambda some: engine.decide(book, self.states, {station: arrived[station] for station in some}, now),
+            lambda some: engine.evaluate(book, self.states, {station: arrived[station] for station in some}, now),
         )
 
     def _set_aside(self, message: Message, trouble: Exception) -> None:
@@ -474,9 +474,11 @@ class Pipeline:
         }
 
 
-def _isolated(stations: Sequence[str], judge: Callable[[Sequence[str]], Judged]) -> tuple[Judged, dict[str, str]]:
+def _isolated(
+    stations: Sequence[str], judge: Callable[[Sequence[str]], Evaluation]
+) -> tuple[Evaluation, dict[str, str]]:
     """Judge stations together; one whose rules fail costs its own judgement alone, and is named with what failed."""
-    judged, faults = Judged(), {}
+    judged, faults = Evaluation(), {}
 
     def blame(station: str, trouble: Exception) -> None:
         faults[station] = error_summary(trouble)

@@ -19,7 +19,7 @@ from ingest.quality import labelled
 from models.kind import Limits
 from models.kinds.river import RIVER
 from models.reading import UNTRUSTED, Flag, Reading
-from models.rule import Around, Colours, Outlook, Stage
+from models.rule import Colours, ExceedanceModel, RuleContext, Stage
 from services.replay.recorded_series import Record
 
 RISE_S = 900
@@ -117,12 +117,12 @@ def notable_rows(record: Recorded, levels: Sequence[float], *, flow: bool) -> No
     return Notable(min(levels))
 
 
-def _outlooks(record: Recorded, rule: Stage, learnt: Recorded | None) -> list[tuple[float, Outlook]]:
+def _outlooks(record: Recorded, rule: Stage, learnt: Recorded | None) -> list[tuple[float, ExceedanceModel]]:
     series = record.series if learnt is None else joined(learnt.series, record.series)
     return list(outlooks(rises(series, rule), rule))
 
 
-def _replayed(record: Recorded, rule: Stage, known: list[tuple[float, Outlook]]) -> npt.NDArray[np.int64]:
+def _replayed(record: Recorded, rule: Stage, known: list[tuple[float, ExceedanceModel]]) -> npt.NDArray[np.int64]:
     """The colour after every reading, each judged by what had been learnt when it came."""
     state, nar = StageState(), np.zeros(len(record.readings), dtype=np.int64)
     rain = None if record.series.rain_mm is None else fallen(record.series.rain_mm, record.series.steps(RISE_S))
@@ -132,7 +132,7 @@ def _replayed(record: Recorded, rule: Stage, known: list[tuple[float, Outlook]])
         while place + 1 < len(known) and known[place + 1][0] <= at_s:
             place += 1
         rain_mm = None if rain is None else float(rain[round((at_s - record.series.start_s) / record.series.step_s)])
-        state, _ = judge(rule, state, reading, Around(rain_15_min_mm=rain_mm, outlook=known[place][1]))
+        state, _ = judge(rule, state, reading, RuleContext(rain_15_min_mm=rain_mm, exceedance=known[place][1]))
         nar[row] = state.nar
     return nar
 

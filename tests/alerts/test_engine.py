@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from alerts import engine
-from alerts.rule_states import States
+from alerts.rule_states import RuleStates
 from alerts.rules import dispatch
 from models.reading import Flag, Message, Reading
 from models.rows import StaleMemory
@@ -64,9 +64,12 @@ def test_what_was_judged_lately_and_holds_no_colour_is_not_ticked(watch: Watch) 
     flood(watch)
     watch.hears(3, mouth=0.3)
     now = NOON + timedelta(minutes=3, seconds=10)
-    assert engine.due(watch.transaction, watch.book, ["river"], now) == ["head"]
-    assert engine.due(watch.transaction, watch.book, ["rain"], now) == []
-    assert set(engine.due(watch.transaction, watch.book, ["river"], now + engine.TICK_AFTER)) == {"head", "mouth"}
+    assert engine.due_subjects(watch.transaction, watch.book, ["river"], now) == ["head"]
+    assert engine.due_subjects(watch.transaction, watch.book, ["rain"], now) == []
+    assert set(engine.due_subjects(watch.transaction, watch.book, ["river"], now + engine.TICK_AFTER)) == {
+        "head",
+        "mouth",
+    }
 
 
 def test_somebody_else_who_judged_meanwhile_is_noticed_before_anything_is_kept(watch: Watch) -> None:
@@ -79,7 +82,7 @@ def test_somebody_else_who_judged_meanwhile_is_noticed_before_anything_is_kept(w
 
 def test_another_process_goes_on_where_one_stopped(watch: Watch) -> None:
     flood(watch)
-    successor = Watch(watch.transaction, States())
+    successor = Watch(watch.transaction, RuleStates())
     successor.hears(3, head=2.6)
     assert watch.one("SELECT count(*) FROM transitions WHERE change = 'raised'") == 1
     assert watch.one("SELECT version FROM subject_states WHERE subject = 'head'") == 4
@@ -87,7 +90,9 @@ def test_another_process_goes_on_where_one_stopped(watch: Watch) -> None:
 
 def test_a_rule_that_failed_is_told_once_and_not_again_while_nobody_closed_it(watch: Watch) -> None:
     for minute in range(3):
-        engine.blame(watch.transaction, watch.book, "head", "ZeroDivisionError", NOON + timedelta(minutes=minute))
+        engine.report_fault(
+            watch.transaction, watch.book, "head", "ZeroDivisionError", NOON + timedelta(minutes=minute)
+        )
     assert watch.rows("SELECT judgement, cause, nar FROM alerts") == [("evaluator", "evaluator", 2)]
     assert watch.one("SELECT count(*) FROM notices") == 1
 
@@ -164,7 +169,7 @@ def replayed(watch: Watch) -> list[object]:
     ]
     moves: list[object] = []
     for rule in watch.book.rules["head"]:
-        state = dispatch.fresh(rule.judgement)
+        state = dispatch.initial_state(rule.judgement)
         for one in readings:
             state, move = dispatch.judge(rule, state, one)
             if move is not None:

@@ -11,13 +11,13 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from alerts import transition_log
-from alerts.rulebook import Place
+from alerts.rulebook import Station
 from models.alert import NAR, Cause, Change, Transition
 from models.tables import alerts
 from services import actions
 from tests.alerts.town import NOON
 
-PLACE = Place("head", "river", "azul", "azul", "Head")
+PLACE = Station("head", "river", "azul", "azul", "Head")
 ORIGIN = transition_log.Origin("head.stage", 1, "stage")
 
 
@@ -42,7 +42,9 @@ class Story:
         """Through these colours, one after the other."""
         for colour in colours:
             self.minute += 1
-            transition_log.transition(self.transaction, PLACE, ORIGIN, move(self.nar, colour, self.minute), tell=tell)
+            transition_log.log_transition(
+                self.transaction, PLACE, ORIGIN, move(self.nar, colour, self.minute), tell=tell
+            )
             self.nar = colour
 
     def acknowledged_by(self, operator: str) -> None:

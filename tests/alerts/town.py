@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, text
 
 from alerts import engine, rulebook
-from alerts.rule_states import States
+from alerts.rule_states import RuleStates
 from alerts.rulebook import Rulebook
 from models.kinds import BY_NAME
 from models.place import Basin, City, Device, Municipality, Station
@@ -41,7 +41,7 @@ def town(names: Iterable[str], *, thresholds_m: tuple[float, float, float] = THR
             ),
         ),
         rules=tuple(
-            Rule(f"{name}.{rulebook.NAMES[type(judgement)]}", 1, "river", name, judgement)
+            Rule(f"{name}.{rulebook.JUDGEMENT_NAMES[type(judgement)]}", 1, "river", name, judgement)
             for name in names
             for judgement in judgements
         ),
@@ -61,7 +61,7 @@ class Watch:
     """Whoever judges: the engine in one transaction, with what it remembers."""
 
     transaction: Connection
-    states: States = field(default_factory=States)
+    states: RuleStates = field(default_factory=RuleStates)
 
     @property
     def book(self) -> Rulebook:
@@ -75,21 +75,21 @@ class Watch:
     def takes(self, minute: float, arrived: Mapping[str, list[Reading]]) -> None:
         """One batch of readings, judged at that minute."""
         book, now = self.book, NOON + timedelta(minutes=minute)
-        self.states.fetch(self.transaction, book, engine.concerned(book, arrived))
-        self._keep(book, engine.decide(book, self.states, arrived, now), now)
+        self.states.load(self.transaction, book, engine.required_subjects(book, arrived))
+        self._keep(book, engine.evaluate(book, self.states, arrived, now), now)
 
     def waits_until(self, minute: float) -> None:
         """Time passes, and nobody says a word."""
         book, now = self.book, NOON + timedelta(minutes=minute)
-        subjects = engine.due(self.transaction, book, ["river"], now)
-        self.states.fetch(self.transaction, book, engine.concerned(book, subjects))
+        subjects = engine.due_subjects(self.transaction, book, ["river"], now)
+        self.states.load(self.transaction, book, engine.required_subjects(book, subjects))
         self._keep(book, engine.tick(book, self.states, subjects, now), now)
 
-    def _keep(self, book: Rulebook, judged: engine.Judged, now: datetime) -> None:
-        written = engine.keep(self.transaction, book, self.states, judged, now)
+    def _keep(self, book: Rulebook, judged: engine.Evaluation, now: datetime) -> None:
+        written = engine.store_evaluation(self.transaction, book, self.states, judged, now)
         if written is not None:
             written.verify()
-        self.states.confirm(judged.states)
+        self.states.mark_written(judged.states)
 
     def rows(self, query: str) -> list[Any]:
         """Every row of a query."""

@@ -11,7 +11,7 @@ from ingest.quality.checks import QualityMemory, check_reading
 from models.alert import NAR, Transition
 from models.kinds import BY_NAME
 from models.reading import Message, Reading
-from models.rule import Around, Fault, Rule, Silence, Stage
+from models.rule import Fault, Rule, RuleContext, Silence, Stage
 
 DAWN = datetime(2013, 4, 2, 6, tzinfo=UTC)
 RISE = [0.5] * 6 + [0.7, 0.95, 1.2, 1.5, 1.8, 2.1, 2.2, 2.2]
@@ -27,7 +27,7 @@ class Gauge:
 
     def __init__(self) -> None:
         self.memory: QualityMemory | None = None
-        self.states = {rule.id: dispatch.fresh(rule.judgement) for rule in RULES}
+        self.states = {rule.id: dispatch.initial_state(rule.judgement) for rule in RULES}
         self.minute = 0
         self.told: list[tuple[str, Transition]] = []
 
@@ -53,8 +53,8 @@ class Gauge:
                 self.states[rule.id], move = dispatch.tick(rule, self.states[rule.id], now, self.around())
                 self.hear(rule, move)
 
-    def around(self) -> Around:
-        return Around(stage=self.states["gato.stage"].nar)
+    def around(self) -> RuleContext:
+        return RuleContext(stage_nar=self.states["gato.stage"].nar)
 
     def hear(self, rule: Rule, move: Transition | None) -> None:
         if move is not None:

@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from sqlalchemy import Engine, insert, select
 
 from alerts.delivery.live_events import announce
-from alerts.rulebook import Place
-from alerts.transition_log import Origin, transition
+from alerts.rulebook import Station
+from alerts.transition_log import Origin, log_transition
 from models.alert import NAR, Cause, Change, Transition
 from models.tables import READINGS, alert_actions, devices
 from services.runtime.settings import Settings
@@ -62,12 +62,12 @@ def screen(tmp_path: Path) -> Iterator[Browser]:
 
 def rise(night: Engine, station: str, nar: NAR, level_m: float, *, confirmed: bool = True) -> None:
     """What the engine does when a stream reaches a colour, in one transaction."""
-    place = Place(station, "river", "laplata", "gato", station)
+    place = Station(station, "river", "laplata", "gato", station)
     evidence = {"level_m": level_m, "thresholds_m": [1.2, 1.6, 2.0]}
     moved = Transition(NAR.VERDE, nar, Change.RAISED, Cause.LEVEL, city.NOW, city.NOW, confirmed, evidence)
     with night.begin() as transaction:
         city.hold(transaction, station, "stage", nar)
-        transition(transaction, place, Origin(f"{station}.stage", 1, "stage"), moved, tell=True)
+        log_transition(transaction, place, Origin(f"{station}.stage", 1, "stage"), moved, tell=True)
 
 
 def measure(night: Engine, station: str, level_m: float) -> None:

@@ -122,7 +122,7 @@ def test_its_judgements_can_be_judged_from_the_start_and_kept(kind: SensorKind) 
     assert kind.judgements or kind.lane is Lane.BULK
     for judgement in kind.judgements:
         rule = Rule("one", 1, kind.name, "station", judgement)
-        state, _ = dispatch.judge(rule, dispatch.fresh(judgement), reading)
+        state, _ = dispatch.judge(rule, dispatch.initial_state(judgement), reading)
         state, _ = dispatch.tick(rule, state, NOW + timedelta(minutes=1))
         kept = msgspec.json.decode(msgspec.json.encode(state), type=dispatch.state_type(judgement))
         assert kept == state

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 
 from alerts import transition_log
 from alerts.delivery.channels import retry_wait_s
-from alerts.rulebook import Place
+from alerts.rulebook import Station
 from models.alert import NAR, Cause, Change, Transition
 from services.embedded.child_process import free_port
 from services.notifier import CLAIM, LEASE, TRIES_ONCE_CLOSED, Notifier, claim, want_webhook
@@ -90,8 +90,8 @@ def raise_alert(database: Engine, station: str = "head", nar: NAR = NAR.NARANJA,
     with database.begin() as transaction:
         if url is not None:
             want_webhook(transaction, url)
-        place = Place(station, "river", "azul", None, station)
-        transition_log.transition(
+        place = Station(station, "river", "azul", None, station)
+        transition_log.log_transition(
             transaction, place, transition_log.Origin(f"{station}.stage", 1, "stage"), moved, tell=True
         )
 

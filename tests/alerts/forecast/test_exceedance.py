@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from alerts.forecast.exceedance import HORIZON_S, Rises, chance, learn, outlooks, peak_odds, rises
 from alerts.forecast.series import Array, Series
-from models.rule import NO_PAST, Outlook, Stage
+from models.rule import UNTRAINED, ExceedanceModel, Stage
 
 RULE = Stage(thresholds_m=(0.6, 0.8, 1.0))
 POSITIVE = st.floats(0.001, 100)
@@ -25,28 +25,28 @@ def storms(*crests_m: float, hours_apart: int = 24) -> Series:
 
 
 def test_without_a_past_the_chance_falls_with_what_is_missing_against_what_was_risen() -> None:
-    assert chance(NO_PAST, level_m=0.5, risen_m=0.2, threshold_m=0.7) == pytest.approx(0.42, abs=0.001)
-    assert chance(NO_PAST, level_m=0.5, risen_m=0.2, threshold_m=0.9) == pytest.approx(0.266, abs=0.001)
-    assert chance(NO_PAST, level_m=0.7, risen_m=0.2, threshold_m=0.7) == 1.0
+    assert chance(UNTRAINED, level_m=0.5, risen_m=0.2, threshold_m=0.7) == pytest.approx(0.42, abs=0.001)
+    assert chance(UNTRAINED, level_m=0.5, risen_m=0.2, threshold_m=0.9) == pytest.approx(0.266, abs=0.001)
+    assert chance(UNTRAINED, level_m=0.7, risen_m=0.2, threshold_m=0.7) == 1.0
 
 
 @given(st.floats(0.02, 2), st.floats(-1, 3))
 def test_without_a_past_the_rule_is_the_straight_line_over_the_window(risen: float, level: float) -> None:
     just, not_yet = level + risen * 0.999, level + risen * 1.02
-    assert chance(NO_PAST, level_m=level, risen_m=risen, threshold_m=just) >= RULE.raise_chance
-    assert chance(NO_PAST, level_m=level, risen_m=risen, threshold_m=not_yet) < RULE.raise_chance
+    assert chance(UNTRAINED, level_m=level, risen_m=risen, threshold_m=just) >= RULE.raise_chance
+    assert chance(UNTRAINED, level_m=level, risen_m=risen, threshold_m=not_yet) < RULE.raise_chance
 
 
 @given(POSITIVE, POSITIVE, POSITIVE)
 def test_without_a_past_the_unit_does_not_matter(risen: float, missing: float, unit: float) -> None:
-    metres = chance(NO_PAST, level_m=0.0, risen_m=risen, threshold_m=missing)
-    other = chance(NO_PAST, level_m=0.0, risen_m=risen * unit, threshold_m=missing * unit)
+    metres = chance(UNTRAINED, level_m=0.0, risen_m=risen, threshold_m=missing)
+    other = chance(UNTRAINED, level_m=0.0, risen_m=risen * unit, threshold_m=missing * unit)
     assert other == pytest.approx(metres)
 
 
 @given(st.lists(st.floats(0.21, 2.0), max_size=12), POSITIVE, st.floats(0.01, 3), st.floats(0.01, 3))
 def test_a_farther_threshold_is_never_likelier(crests: list[float], risen: float, one: float, more: float) -> None:
-    outlook = learn(rises(storms(*crests), RULE), RULE) if crests else NO_PAST
+    outlook = learn(rises(storms(*crests), RULE), RULE) if crests else UNTRAINED
     near = chance(outlook, level_m=0.3, risen_m=risen, threshold_m=0.3 + one)
     far = chance(outlook, level_m=0.3, risen_m=risen, threshold_m=0.3 + one + more)
     assert 0 <= far <= near + 1e-12 <= 1 + 1e-12
@@ -79,7 +79,7 @@ def test_where_the_straight_line_was_never_wrong_it_takes_more_to_look_beyond_it
 
 def test_a_few_rises_move_the_default_only_a_little() -> None:
     once = learn(rises(storms(0.5), RULE), RULE)
-    assert np.abs(np.subtract(once.weights, NO_PAST.weights)).max() < 0.5
+    assert np.abs(np.subtract(once.weights, UNTRAINED.weights)).max() < 0.5
 
 
 def test_what_was_learnt_holds_only_after_the_horizon_and_never_looks_ahead() -> None:
@@ -94,5 +94,5 @@ def test_what_was_learnt_holds_only_after_the_horizon_and_never_looks_ahead() ->
 
 def test_the_outlook_is_plain_numbers() -> None:
     outlook = learn(rises(storms(0.5, 0.9), RULE), RULE)
-    assert isinstance(outlook, Outlook)
+    assert isinstance(outlook, ExceedanceModel)
     assert all(type(number) is float for number in (*outlook.weights, *outlook.peaks_m))

@@ -25,7 +25,7 @@ def rule(kind: str, judgement: Judgement) -> Rule:
 
 @pytest.mark.parametrize("judgement", [judgement for _, judgement in EVERY])
 def test_every_judgement_of_every_kind_has_a_state_that_survives_storage(judgement: Judgement) -> None:
-    state = dispatch.fresh(judgement)
+    state = dispatch.initial_state(judgement)
     assert state.nar == 0
     assert msgspec.json.decode(msgspec.json.encode(state), type=dispatch.state_type(judgement)) == state
 
@@ -33,20 +33,22 @@ def test_every_judgement_of_every_kind_has_a_state_that_survives_storage(judgeme
 @pytest.mark.parametrize(("kind", "judgement"), EVERY)
 def test_a_reading_without_values_and_an_early_tick_move_nobody(kind: str, judgement: Judgement) -> None:
     one = rule(kind, judgement)
-    state, move = dispatch.judge(one, dispatch.fresh(judgement), reading(kind))
+    state, move = dispatch.judge(one, dispatch.initial_state(judgement), reading(kind))
     assert move is None
     assert dispatch.tick(one, state, NOON + timedelta(seconds=1))[1] is None
 
 
 def test_a_state_of_another_judgement_is_refused() -> None:
     with pytest.raises(TypeError, match="Stage"):
-        dispatch.judge(rule("river", Stage(thresholds_m=(1.0, 1.5, 2.0))), dispatch.fresh(Rainfall()), reading("river"))
+        dispatch.judge(
+            rule("river", Stage(thresholds_m=(1.0, 1.5, 2.0))), dispatch.initial_state(Rainfall()), reading("river")
+        )
 
 
 def test_a_river_is_raised_along_the_whole_road() -> None:
     one = rule("river", Stage(thresholds_m=(1.0, 1.5, 2.0)))
     high = Reading("river", "la-plata", "one", NOON, NOON, -1, None, (1.6, None))
-    state, move = dispatch.judge(one, dispatch.fresh(one.judgement), high)
+    state, move = dispatch.judge(one, dispatch.initial_state(one.judgement), high)
     assert move is not None
     assert move.after.name == "NARANJA"
     assert dispatch.tick(one, state, NOON + timedelta(days=3)) == (state, None)

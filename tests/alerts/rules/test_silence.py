@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from alerts.rules.silence import SilenceState, judge, limit_s, tick
 from models.alert import NAR, Cause, Change, Transition
 from models.reading import Flag, Reading
-from models.rule import ALONE, Around, Silence
+from models.rule import NO_CONTEXT, RuleContext, Silence
 
 NOON = datetime(2013, 4, 2, 12, tzinfo=UTC)
 RULE = Silence(period_s=60)
-HIGH_WATER = Around(stage=NAR.AMARILLO)
+HIGH_WATER = RuleContext(stage_nar=NAR.AMARILLO)
 
 
 def heard(minute: float, *, late_min: float = 0, flags: Flag = Flag.NONE) -> Reading:
@@ -61,7 +61,7 @@ def test_water_that_rises_beside_a_silent_sensor_escalates_and_falling_water_eas
     state, _ = tick(RULE, state, after(16))
     state, escalated = tick(RULE, state, after(20), HIGH_WATER)
     assert brief(escalated) == (Change.ESCALATED, "ROJO", Cause.SILENCE)
-    assert tick(RULE, state, after(90), ALONE) == (state, None)
+    assert tick(RULE, state, after(90), NO_CONTEXT) == (state, None)
 
 
 def test_a_sensor_never_heard_is_waited_for_from_the_first_look_on() -> None:
@@ -98,7 +98,7 @@ def test_only_a_reading_clears_and_raises_alternate_with_clears(walked: list[tup
             case "late":
                 state, move = judge(RULE, state, heard(minute, late_min=30, flags=Flag.LATE))
             case _:
-                state, move = tick(RULE, state, after(minute), HIGH_WATER if what == "high" else ALONE)
+                state, move = tick(RULE, state, after(minute), HIGH_WATER if what == "high" else NO_CONTEXT)
         if move is not None:
             assert (move.before, move.after) == (holds, state.nar)
             assert (move.after < move.before) == (what == "heard")

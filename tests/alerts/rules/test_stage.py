@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from alerts.rules.stage import StageState, judge, tick
 from models.alert import NAR, Cause, Change, Transition
 from models.reading import Flag, Reading
-from models.rule import ALONE, Around, Outlook, Stage
+from models.rule import NO_CONTEXT, ExceedanceModel, RuleContext, Stage
 
 NOON = datetime(2013, 4, 2, 12, tzinfo=UTC)
 RULE = Stage(thresholds_m=(0.6, 0.8, 1.0), period_s=300)
@@ -27,11 +27,11 @@ def seen(minute: float, level_m: float | None, flags: Flag = Flag.NONE) -> Readi
 
 
 def told(
-    *readings: Reading, rule: Stage = RULE, around: Around = ALONE, state: StageState | None = None
+    *readings: Reading, rule: Stage = RULE, context: RuleContext = NO_CONTEXT, state: StageState | None = None
 ) -> tuple[StageState, list[Transition]]:
     now, moves = state or StageState(), []
     for reading in readings:
-        now, move = judge(rule, now, reading, around)
+        now, move = judge(rule, now, reading, context)
         if move is not None:
             moves.append(move)
     return now, moves
@@ -92,10 +92,11 @@ def test_two_doubted_samples_in_a_row_confirm_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    "around", [Around(rain_15_min_mm=6.0), Around(rain=NAR.AMARILLO), Around(upstream=NAR.AMARILLO)]
+    "context",
+    [RuleContext(rain_15_min_mm=6.0), RuleContext(rain_nar=NAR.AMARILLO), RuleContext(upstream_nar=NAR.AMARILLO)],
 )
-def test_rain_or_another_station_backs_a_lone_sample(around: Around) -> None:
-    _, moves = told(seen(0, 0.3), seen(5, 0.62, Flag.JUMP), around=around)
+def test_rain_or_another_station_backs_a_lone_sample(context: RuleContext) -> None:
+    _, moves = told(seen(0, 0.3), seen(5, 0.62, Flag.JUMP), context=context)
     assert moves[-1].after >= NAR.AMARILLO
     assert moves[-1].confirmed
 
@@ -103,7 +104,7 @@ def test_rain_or_another_station_backs_a_lone_sample(around: Around) -> None:
 def test_rain_that_falls_after_a_lone_sample_backs_it_at_the_next_tick() -> None:
     state, moves = told(seen(0, 0.3), seen(5, 0.62, Flag.JUMP))
     assert not moves[-1].confirmed
-    state, move = tick(RULE, state, at(7), Around(rain_15_min_mm=8.0))
+    state, move = tick(RULE, state, at(7), RuleContext(rain_15_min_mm=8.0))
     assert move is not None
     assert (move.change, move.confirmed) == (Change.CONFIRMED, True)
 
@@ -177,8 +178,8 @@ def test_noise_at_the_threshold_does_not_flap() -> None:
 
 def test_rain_alone_raises_and_an_upstream_station_warns_the_operator_one_colour_lower() -> None:
     quiet, _ = told(*every_5_min(0.3, 0.3))
-    _, by_rain = tick(RULE, quiet, at(12), Around(rain=NAR.NARANJA))
-    _, by_upstream = tick(RULE, quiet, at(12), Around(upstream=NAR.ROJO))
+    _, by_rain = tick(RULE, quiet, at(12), RuleContext(rain_nar=NAR.NARANJA))
+    _, by_upstream = tick(RULE, quiet, at(12), RuleContext(upstream_nar=NAR.ROJO))
     assert by_rain is not None
     assert (by_rain.after, by_rain.cause, by_rain.confirmed) == (NAR.NARANJA, Cause.RAIN, True)
     assert by_upstream is not None
@@ -186,34 +187,34 @@ def test_rain_alone_raises_and_an_upstream_station_warns_the_operator_one_colour
 
 
 def test_low_water_does_not_ease_while_rain_calls_for_the_colour() -> None:
-    wet = Around(rain=NAR.NARANJA)
-    state, _ = told(*every_5_min(0.3, 0.3), around=wet)
-    state, moves = told(*every_5_min(*[0.3] * 20, first=10), around=wet, state=state)
+    wet = RuleContext(rain_nar=NAR.NARANJA)
+    state, _ = told(*every_5_min(0.3, 0.3), context=wet)
+    state, moves = told(*every_5_min(*[0.3] * 20, first=10), context=wet, state=state)
     assert moves == []
     _, moves = told(*every_5_min(*[0.3] * 20, first=110), state=state)
     assert [move.after for move in moves] == [NAR.AMARILLO, NAR.VERDE]
 
 
 def test_a_stream_that_never_went_on_is_raised_later_than_one_that_always_did() -> None:
-    gentle = Outlook(weights=(0.0, -1.0, 1.0), peaks_m=(0.45,) * 20)
-    violent = Outlook(weights=(0.0, -1.0, 1.0), peaks_m=(0.9,) * 20)
+    gentle = ExceedanceModel(weights=(0.0, -1.0, 1.0), peaks_m=(0.45,) * 20)
+    violent = ExceedanceModel(weights=(0.0, -1.0, 1.0), peaks_m=(0.9,) * 20)
     rise = every_5_min(0.30, 0.30, 0.30, 0.40, 0.45)
-    assert told(*rise, around=Around(outlook=gentle))[1] == []
-    _, moves = told(*rise, around=Around(outlook=violent))
+    assert told(*rise, context=RuleContext(exceedance=gentle))[1] == []
+    _, moves = told(*rise, context=RuleContext(exceedance=violent))
     assert moves[0].cause is Cause.FORECAST
     assert moves[0].evidence["raise_chance"] == RULE.raise_chance
 
 
 def test_beyond_the_straight_line_it_takes_the_chance_that_the_stream_has_earned() -> None:
     rise = every_5_min(0.30, 0.30, 0.30, 0.44)  # risen 0.14, missing 0.16: chance 0.74 by these peaks
-    bold = Outlook(weights=(0.0, -1.0, 1.0), peaks_m=(0.9,) * 2)
-    burnt = Outlook(weights=(0.0, -1.0, 1.0), peaks_m=(0.9,) * 2, least_chance=0.9)
-    assert [move.after for move in told(*rise, around=Around(outlook=bold))[1]] == [NAR.AMARILLO]
-    assert told(*rise, around=Around(outlook=burnt))[1] == []
+    bold = ExceedanceModel(weights=(0.0, -1.0, 1.0), peaks_m=(0.9,) * 2)
+    burnt = ExceedanceModel(weights=(0.0, -1.0, 1.0), peaks_m=(0.9,) * 2, least_chance=0.9)
+    assert [move.after for move in told(*rise, context=RuleContext(exceedance=bold))[1]] == [NAR.AMARILLO]
+    assert told(*rise, context=RuleContext(exceedance=burnt))[1] == []
 
 
 def test_the_evidence_says_what_a_move_rests_on() -> None:
-    _, moves = told(*every_5_min(0.30, 0.30, 0.55), around=Around(rain_15_min_mm=3.0))
+    _, moves = told(*every_5_min(0.30, 0.30, 0.55), context=RuleContext(rain_15_min_mm=3.0))
     evidence = moves[0].evidence
     assert evidence["level_m"] == 0.55
     assert evidence["thresholds_m"] == [0.6, 0.8, 1.0]
@@ -307,4 +308,4 @@ def test_a_confirmed_move_is_backed_by_more_than_one_sample_or_a_sure_margin(rea
             level_m = move.evidence["level_m"]
             assert isinstance(level_m, float)
             sure = level_m >= RULE.thresholds_m[move.after - 1] + RULE.sure_margin_m
-            assert sure or sum(colour >= move.after for colour in state.seen) >= RULE.confirm_samples
+            assert sure or sum(colour >= move.after for colour in state.sample_nars) >= RULE.confirm_samples

@@ -49,7 +49,7 @@ def test_a_whole_city_is_loaded_and_read_back_as_it_was_said(transaction: Connec
     assert {rule.id: rule.judgement for rules in book.rules.values() for rule in rules} == {
         rule.id: rule.judgement for rule in seed.rules
     }
-    assert set(book.places) == {station.id for station in seed.city.stations}
+    assert set(book.stations) == {station.id for station in seed.city.stations}
 
 
 def test_loading_twice_changes_nothing_but_makes_everybody_look_again(transaction: Connection) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.rulebook import judgement_of, judgement_row
+from alerts.rulebook import judgement_from_row, judgement_row
 from models.kinds import BY_NAME
 from models.place import Outline, WireFormat
 from models.rule import ExtremeSpeed, Rainfall, Silence, SpeedTrend, Stage
@@ -286,4 +286,4 @@ def test_a_radar_judges_by_its_street_s_limits_in_the_city_s_time() -> None:
         assert isinstance(rule.judgement, ExtremeSpeed | SpeedTrend)
         assert rule.judgement.street == seed.city.station(rule.subject).street
         assert rule.judgement.zone == seed.city.zone.key
-        assert judgement_of(judgement_row(rule.judgement)) == rule.judgement
+        assert judgement_from_row(judgement_row(rule.judgement)) == rule.judgement

@@ -148,7 +148,7 @@ def test_what_fails_beside_readings_made_again_costs_them_no_judgement(
         successor.carry([said(3)])
     assert successor.counts.set_aside == 1
     successor.carry([said(4)])
-    (rule,) = [rule for rule in successor.states.of(RIVER) if rule.endswith(".stage")]
-    samples = getattr(successor.states.of(RIVER)[rule], "samples")  # noqa: B009 - of a stage's state alone
+    (rule,) = [rule for rule in successor.states.states_of(RIVER) if rule.endswith(".stage")]
+    samples = getattr(successor.states.states_of(RIVER)[rule], "samples")  # noqa: B009 - of a stage's state alone
     assert [level_m for _, level_m in samples] == pytest.approx([0.4, 0.41, 0.42, 0.44])
     successor.close()

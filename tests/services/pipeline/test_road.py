@@ -176,14 +176,14 @@ def test_a_hole_in_the_sequence_is_counted_and_filled_by_what_comes_late(pipelin
 def test_a_rule_that_fails_costs_its_own_judgement_and_no_row(
     pipeline: Pipeline, database: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judge_by = dispatch.judge_by
+    judge_for = dispatch.judge_for
 
     def broken(rule: Any, *arguments: Any) -> Any:
         if rule.subject == RIVER:
             raise ZeroDivisionError("a rule's bug")
-        return judge_by(rule, *arguments)
+        return judge_for(rule, *arguments)
 
-    monkeypatch.setattr(dispatch, "judge_by", broken)
+    monkeypatch.setattr(dispatch, "judge_for", broken)
     other = "vigia/v1/laplata/river/perez-31-520"
     clock.now = NOON + timedelta(minutes=5)
     for _ in range(2):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import services.web.pages
-from alerts.rulebook import NAMES
+from alerts.rulebook import JUDGEMENT_NAMES
 from models.alert import NAR, Cause, Change
 from models.kinds import KINDS
 from models.reading import Flag
@@ -36,7 +36,7 @@ def test_everything_the_program_can_say_has_words() -> None:
         *(f"health.{health}" for health in Health),
         *(f"course.{course}" for course in Course),
         *(f"outage.{trouble}" for trouble in Trouble),
-        *(f"judgement.{NAMES[type(judgement)]}" for kind in KINDS for judgement in kind.judgements),
+        *(f"judgement.{JUDGEMENT_NAMES[type(judgement)]}" for kind in KINDS for judgement in kind.judgements),
     }
     assert said <= dictionary("es").keys()
 
