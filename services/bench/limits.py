@@ -15,7 +15,7 @@ from ingest.registry import DeviceRegistry, device_key
 from ingest.store import storing_readings
 from models.reading import Message, Reading
 from services.bench.works import ASIDE, DEVICES, Works, start_fleet
-from services.pipeline.batch import news_of
+from services.pipeline.batch import live_readings_of
 from services.runtime.clock import wall_clock
 
 DRAIN = 100_000
@@ -70,7 +70,7 @@ def measure_writing(running: Works, batch: int, *, seconds: float) -> float:
         entries = [
             structs.replace(entry, is_newest=True) for entry in check_readings(devices, memories, readings).readings
         ]
-        news = news_of(entries)
+        news = live_readings_of(entries)
         began_s = monotonic()
         with running.database.begin() as transaction:
             with storing_readings(transaction, entries, expect_duplicates=False) as stored:

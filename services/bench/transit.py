@@ -113,7 +113,7 @@ class Town:
 def _carry(town: Town, *, warm: int, rounds: int) -> Carried:
     """Carry rounds of reports, the last one now, as a pipeline does; the first, unmeasured, find the journeys."""
     buses, moment = town.buses, [town.now]
-    pipeline = Pipeline(town.database, lambda: moment[0], Lane.BULK, buses=FleetUpdater())
+    pipeline = Pipeline(town.database, lambda: moment[0], Lane.BULK, fleet=FleetUpdater())
     spent_s = cpu_s = 0.0
     tick = PeriodicTimer(TICK_S)
     for number in range(warm + rounds):
@@ -123,12 +123,12 @@ def _carry(town: Town, *, warm: int, rounds: int) -> Carried:
         began_s, cpu_began_s = monotonic(), process_time()
         for batch in batches:
             moment[0] = batch[-1].received_at
-            pipeline.carry(batch)
+            pipeline.process_messages(batch)
             if tick.due():  # under full load, time passes no faster than it does
                 pipeline.tick_buses()
         if number >= warm:
             spent_s, cpu_s = spent_s + monotonic() - began_s, cpu_s + process_time() - cpu_began_s
-    status = pipeline.buses.status if pipeline.buses else None
+    status = pipeline.state.fleet.status if pipeline.state.fleet else None
     pipeline.close()
     assert status is not None
     assert status.bus_faults == 0, "following failed: see the log"

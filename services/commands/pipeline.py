@@ -5,7 +5,7 @@ import argparse
 from ingest.mqtt.receiver import Receiver, Tls
 from models.kind import Lane
 from services.opening import configured_clock, migrated_database, mqtt_url
-from services.pipeline.road import REMEMBER_S, Pipeline
+from services.pipeline.road import SAVE_S, Pipeline
 from services.runtime.clock import PeriodicTimer
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.settings import Settings, SettingsError
@@ -31,9 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     clock, stop = configured_clock(settings), stop_on_signals()
     start_logging(settings)
     with migrated_database(settings, "vigia-pipeline", stop=stop) as database, mqtt_url(settings) as url:
-        buses = None if arguments.lane is Lane.CRITICAL else FleetUpdater()
+        fleet = None if arguments.lane is Lane.CRITICAL else FleetUpdater()
         pipeline = Pipeline(
-            database, clock, arguments.lane, settings.foreign_buses, buses, remember=PeriodicTimer(REMEMBER_S)
+            database, clock, arguments.lane, settings.foreign_buses, fleet, save_every=PeriodicTimer(SAVE_S)
         )
         try:
             broker = Receiver(

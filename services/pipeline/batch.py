@@ -1,4 +1,4 @@
-"""A batch of messages on the road: taken, understood, and perhaps judged before its rows are written. Pure."""
+"""A batch of messages: as received, decoded, and perhaps checked and judged before its rows are written. Pure."""
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -13,69 +13,78 @@ from ingest.store import CheckedReading
 from models.kinds import BY_NAME
 from models.reading import Message, Presence, Reading, Reason, Rejected
 
-News = Mapping[str, Sequence[dict[str, object]]]
-"""What the live stream says of new readings, by kind."""
+LiveReadings = Mapping[str, Sequence[dict[str, object]]]
+"""New readings as the live stream publishes them, by kind."""
 
 
 @dataclass(slots=True)
-class Arrived:
-    """A batch by what its messages turned out to be."""
+class Decoded:
+    """The contents of a batch's messages."""
 
     readings: list[Reading] = field(default_factory=list)
     sources: list[Message] = field(default_factory=list)
-    """The message of each reading."""
+    """For each reading, the message it came in."""
     presences: list[Presence] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
-    heard: set[DeviceKey] = field(default_factory=set)
-    """Every device the batch speaks of."""
+    senders: set[DeviceKey] = field(default_factory=set)
+    """PeriodicTimer device that a reading or a presence names."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """A batch checked and judged ahead of its turn, all of it surely new. Good while nothing moved since `turn`."""
+class Prepared:
+    """A batch checked and judged ahead of its turn, on the assumption that all its readings are new.
 
-    turn: int
+    Valid only while `PipelineState.generation` is still `generation`.
+    """
+
+    generation: int
     checked: CheckedBatch
-    judged: Evaluation
-    news: News
+    evaluation: Evaluation
+    live_readings: LiveReadings
 
 
 @dataclass(slots=True)
 class Batch:
-    """Messages to be kept in one transaction, and what is known of them before it begins.
+    """Messages to be written in one transaction.
 
-    `taken`: with those that are another lane's to keep, all to be acknowledged.
+    `received`: all messages to be acknowledged, also those that another lane writes. `messages`: those of this lane.
+    `decoded`: set by the road, or before its turn by `lookahead`. `prepared`: set by `lookahead`, or None.
     """
 
-    taken: Sequence[Message]
+    received: Sequence[Message]
     messages: Sequence[Message]
-    arrived: Arrived | None = None
-    ready: Ready | None = None
+    decoded: Decoded | None = None
+    prepared: Prepared | None = None
+
+    @property
+    def readings_per_message(self) -> float:
+        """Readings for each message of this lane; 1 while the batch is not decoded."""
+        return len(self.decoded.readings) / max(1, len(self.messages)) if self.decoded else 1.0
 
 
-def sorted_out(messages: Iterable[Message], foreign: str | None) -> Arrived:
-    """What each message says."""
-    arrived = Arrived()
+def decode_messages(messages: Iterable[Message], foreign: str | None) -> Decoded:
+    """Decode every message. `foreign`: the municipality that foreign topics (HFP, GTFS-realtime) belong to."""
+    decoded = Decoded()
     for message in messages:
         for item in decode(message, foreign):
             match item:
                 case Reading():
-                    arrived.readings.append(item)
-                    arrived.sources.append(message)
+                    decoded.readings.append(item)
+                    decoded.sources.append(message)
                 case Presence():
-                    arrived.presences.append(item)
+                    decoded.presences.append(item)
                 case Rejected():
-                    arrived.rejected.append(item)
+                    decoded.rejected.append(item)
                 case _:
                     assert_never(item)
-    arrived.heard = {*map(device_key, arrived.readings), *map(device_key, arrived.presences)}
-    return arrived
+    decoded.senders = {*map(device_key, decoded.readings), *map(device_key, decoded.presences)}
+    return decoded
 
 
-def conflicts_of(contradictions: Iterable[tuple[Message, Reading]]) -> list[Rejected]:
-    """What says something else than is kept; a message is set aside once, however many of its readings do."""
+def conflict_rejections(conflicts: Iterable[tuple[Message, Reading]]) -> list[Rejected]:
+    """One rejection for each message with readings that differ from the stored ones, however many of them differ."""
     by_message: defaultdict[Message, list[Reading]] = defaultdict(list)
-    for message, reading in contradictions:
+    for message, reading in conflicts:
         by_message[message].append(reading)
     return [_conflict(message, readings) for message, readings in by_message.items()]
 
@@ -89,8 +98,8 @@ def _conflict(message: Message, readings: Sequence[Reading]) -> Rejected:
     return Rejected(message, Reason.CONFLICT, detail)
 
 
-def portions(messages: Sequence[Message], most_bytes: int) -> Iterator[Sequence[Message]]:
-    """The messages in their order, in runs of no more payload than that; a longer message goes alone."""
+def split_by_size(messages: Sequence[Message], most_bytes: int) -> Iterator[Sequence[Message]]:
+    """Split messages, in order, into runs of at most `most_bytes` of payload. A larger message is a run of its own."""
     start = run_bytes = 0
     for position, message in enumerate(messages):
         run_bytes += len(message.payload)
@@ -101,22 +110,22 @@ def portions(messages: Sequence[Message], most_bytes: int) -> Iterator[Sequence[
         yield messages[start:]
 
 
-def by_station(fresh: Iterable[CheckedReading], judged: Container[str]) -> dict[str, list[Reading]]:
-    """The readings of each station that is judged, in their order of arrival."""
-    arrived: defaultdict[str, list[Reading]] = defaultdict(list)
-    for entry in fresh:
-        if entry.station is not None and entry.station in judged:
-            arrived[entry.station].append(entry.reading)
-    return arrived
+def by_station(entries: Iterable[CheckedReading], stations: Container[str]) -> dict[str, list[Reading]]:
+    """The readings of each station in `stations`, in order of arrival."""
+    readings: defaultdict[str, list[Reading]] = defaultdict(list)
+    for entry in entries:
+        if entry.station is not None and entry.station in stations:
+            readings[entry.station].append(entry.reading)
+    return readings
 
 
-def news_of(fresh: Iterable[CheckedReading]) -> News:
-    """What there is to say of these: events hold many, so that each costs little."""
+def live_readings_of(entries: Iterable[CheckedReading]) -> LiveReadings:
+    """The new readings for the live stream. Kinds without rules are left out: nobody watches them live."""
     by_kind: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
-    for entry in fresh:
+    for entry in entries:
         reading = entry.reading
         if not BY_NAME[reading.kind].judgements:
-            continue  # what no rule judges nobody watches live
+            continue
         by_kind[reading.kind].append(
             {
                 "station": entry.station,

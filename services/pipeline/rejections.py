@@ -41,12 +41,14 @@ def take_again(transaction: Connection, pipeline: Pipeline, one: Kept) -> str | 
     troubles = [item.detail for item in decode(one.message, pipeline.foreign) if isinstance(item, Rejected)]
     if troubles:
         return troubles[0]
-    pipeline.forget()  # whether the message before this one was committed is the caller's to know
+    pipeline.state.forget()  # whether the message before this one was committed is the caller's to know
     with transaction.begin_nested() as savepoint:
-        counts = pipeline.keep(transaction, [one.message]).counts
+        counts = pipeline.write_messages(transaction, [one.message]).counts
         if counts.rejected:
             savepoint.rollback()
             return "another value is already kept at its time and seq"
         with driver(transaction).cursor() as cursor:
-            cursor.execute("UPDATE rejected_messages SET reingested_at = %s WHERE id = %s", [pipeline.clock(), one.id])
+            cursor.execute(
+                "UPDATE rejected_messages SET reingested_at = %s WHERE id = %s", [pipeline.state.clock(), one.id]
+            )
     return None

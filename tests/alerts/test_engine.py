@@ -154,8 +154,8 @@ def test_replaying_the_stored_rows_gives_the_same_transitions(
             observed_at = (at - timedelta(minutes=late_min if late_min > 3 else 0)).isoformat()
             payload = json.dumps({"observed_at": observed_at, "level_m": level_m}).encode()
             message = Message("vigia/v1/azul/river/head", payload, at)
-            kept = pipeline.keep(transaction, [message, message] if twice else [message])
-            pipeline.committed(kept)
+            kept = pipeline.write_messages(transaction, [message, message] if twice else [message])
+            pipeline.remember(kept)
         assert [move[:5] for move in watch.rows(MOVES)] == replayed(watch)
         savepoint.rollback()
 

@@ -76,7 +76,7 @@ class City:
 
     def _carry(self, batch: list[Message]) -> None:
         self.clock.now = batch[-1].received_at
-        self.pipeline.carry(batch)
+        self.pipeline.process_messages(batch)
         self.pipeline.tick_buses()
 
     def reads(self, path: str) -> str:
@@ -146,7 +146,7 @@ def city(database: Engine) -> Iterator[tuple[City, Journey]]:
     buses = Buses(lines, SEED, OPENS, Conditions(), lambda one: seen.append(one) if isinstance(one, Passing) else None)
     trackers = Trackers(buses, SEED, FAULTLESS)
     trackers.trackers = [one for one in trackers.trackers if one.bus.vehicle != missing]
-    pipeline = Pipeline(database, clock, None, foreign="laplata", buses=FleetUpdater())
+    pipeline = Pipeline(database, clock, None, foreign="laplata", fleet=FleetUpdater())
     with served(database, clock, Settings(api_port=0)) as (address, _), httpx.Client(base_url=address) as client:
         yield City(lines, pipeline, clock, client, trackers, seen), journey
     pipeline.close()

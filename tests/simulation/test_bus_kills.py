@@ -101,9 +101,9 @@ def visits_in_peace(here: Town, things: Sequence[Said]) -> list[tuple[object, ..
     url = make_url(here.database_url).set(database="another").render_as_string(hide_password=False)
     buses(url)
     database = open_database(url, name="test")
-    pipeline = Pipeline(database, wall_clock, None, buses=FleetUpdater())
+    pipeline = Pipeline(database, wall_clock, None, fleet=FleetUpdater())
     for start in range(0, len(things), BATCH):
-        pipeline.carry([Message(topic, body, wall_clock()) for topic, body in things[start : start + BATCH]])
+        pipeline.process_messages([Message(topic, body, wall_clock()) for topic, body in things[start : start + BATCH]])
     pipeline.close()
     database.dispose()
     found = here.rows(VISITS, url)

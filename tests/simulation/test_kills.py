@@ -137,7 +137,7 @@ def assert_as_if_nothing_had_died(here: Town, things: Sequence[Said]) -> None:
     database = open_database(url, name="test")
     pipeline = Pipeline(database, wall_clock, None)
     for start in range(0, len(things), BATCH):
-        pipeline.carry([Message(topic, body, wall_clock()) for topic, body in things[start : start + BATCH]])
+        pipeline.process_messages([Message(topic, body, wall_clock()) for topic, body in things[start : start + BATCH]])
     pipeline.close()
     database.dispose()
     for query in (TRANSITIONS, ALERTS):

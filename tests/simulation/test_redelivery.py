@@ -63,5 +63,5 @@ def taken(broker: Receiver, *, wait_s: float = WAIT_S) -> list[Message]:
 def carry(database: Engine, messages: list[Message]) -> None:
     """As a process that begins anew."""
     pipeline = Pipeline(database, wall_clock, None)
-    pipeline.carry(messages)
+    pipeline.process_messages(messages)
     pipeline.close()

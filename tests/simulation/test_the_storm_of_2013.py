@@ -55,8 +55,8 @@ def test_a_city_lives_through_the_storm_of_2013(database: Engine) -> None:
     pipeline = Pipeline(database, story, lane=None)
     try:
         for batch in story.batches():
-            pipeline.carry(batch)
-            pipeline.tick()
+            pipeline.process_messages(batch)
+            pipeline.tick_rules()
     finally:
         pipeline.close()
     told = f"seed {SEED}"

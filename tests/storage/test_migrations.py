@@ -148,8 +148,8 @@ def test_the_runtime_role_carries_readings_and_lets_go_of_them(roles: dict[str, 
         (NOW, f'{{"observed_at": "{NOW.isoformat()}", "level_m": 0.5}}'),
         (NOW, "no reading"),
     ):
-        pipeline.carry([Message(topic, payload.encode(), received_at=max(observed_at, NOW))])
-    pipeline.tick()
+        pipeline.process_messages([Message(topic, payload.encode(), received_at=max(observed_at, NOW))])
+    pipeline.tick_rules()
     gone = retain(runtime, NOW + timedelta(hours=25))
     with runtime.connect() as connection:
         readings, rejected = READINGS["river"], METADATA.tables["rejected_messages"]

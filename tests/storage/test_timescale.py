@@ -283,7 +283,7 @@ def test_the_pipeline_writes_flags_and_keeps_conflicts_in_compressed_chunks(data
     def send(minute: int, level_m: float) -> None:
         observed_at = (start + timedelta(minutes=minute)).isoformat()
         payload = f'{{"observed_at": "{observed_at}", "level_m": {level_m}}}'
-        pipeline.carry([Message(topic, payload.encode(), received_at=now)])
+        pipeline.process_messages([Message(topic, payload.encode(), received_at=now)])
 
     for minute in range(0, 60, 2):
         send(minute, 1.0)

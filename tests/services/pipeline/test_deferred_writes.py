@@ -73,19 +73,19 @@ def told(city: Connection, batches: list[list[Message]], remember_s: float, cras
     """What the tables say after the batches; with `crashes`, by pipelines that die now and then with all they know."""
     with city.begin_nested() as savepoint:
         clock = Clock()
-        pipeline = Pipeline(city.engine, clock, lane=None, remember=PeriodicTimer(remember_s))
+        pipeline = Pipeline(city.engine, clock, lane=None, save_every=PeriodicTimer(remember_s))
         written = 0
         for batch in batches:
             clock.now = batch[0].received_at + timedelta(seconds=1)
             if crashes is not None and crashes.random() < 0.2:
-                pipeline = Pipeline(city.engine, clock, lane=None, remember=PeriodicTimer(remember_s))
-            kept = pipeline.keep(city, batch)
-            pipeline.committed(kept)
-            written += kept.remembered
+                pipeline = Pipeline(city.engine, clock, lane=None, save_every=PeriodicTimer(remember_s))
+            kept = pipeline.write_messages(city, batch)
+            pipeline.remember(kept)
+            written += kept.saved
         if crashes is not None:
             assert written < len(batches), "this story was never calm"
         finish = Pipeline(city.engine, clock, lane=None)
-        finish.committed(finish.keep(city, batches[-1]))
+        finish.remember(finish.write_messages(city, batches[-1]))
         found = [[tuple(row) for row in city.execute(text(query))] for query in TOLD]
         savepoint.rollback()
     return found
@@ -104,17 +104,17 @@ def test_a_pipeline_that_dies_with_what_it_knows_costs_neither_memory_nor_alert(
 
 def test_new_rules_first_have_written_what_the_old_ones_remember(city: Connection) -> None:
     clock = Clock()
-    pipeline = Pipeline(city.engine, clock, lane=None, remember=PeriodicTimer(HOUR_S))
+    pipeline = Pipeline(city.engine, clock, lane=None, save_every=PeriodicTimer(HOUR_S))
     for minute in range(3):
         body = {"observed_at": (NOON + timedelta(minutes=minute)).isoformat(), "level_m": 0.4 + minute / 100}
         clock.now = NOON + timedelta(minutes=minute, seconds=1)
         message = Message(f"vigia/v1/laplata/{GAUGES[0]}", json.dumps(body).encode(), clock.now)
-        pipeline.committed(pipeline.keep(city, [message]))
-    assert pipeline.memories.unwritten
-    assert pipeline.states.unwritten
+        pipeline.remember(pipeline.write_messages(city, [message]))
+    assert pipeline.state.memories.unwritten
+    assert pipeline.state.rule_states.unwritten
     city.execute(text("UPDATE configuration SET version = version + 1"))
-    pipeline.book = None
-    pipeline.committed(pipeline.keep(city, [message]))
+    pipeline.state.rulebook = None
+    pipeline.remember(pipeline.write_messages(city, [message]))
     assert city.execute(text("SELECT max(observed_at) FROM device_memories")).scalar_one() == NOON + timedelta(
         minutes=2
     )
@@ -132,11 +132,11 @@ def test_what_fails_beside_readings_made_again_costs_them_no_judgement(
         body = {"observed_at": (NOON + timedelta(minutes=minute)).isoformat(), "level_m": 0.4 + minute / 100}
         return Message(f"vigia/v1/laplata/{GAUGES[0]}", json.dumps(body).encode(), clock.now)
 
-    dies = Pipeline(database, clock, lane=None, remember=PeriodicTimer(HOUR_S))
+    dies = Pipeline(database, clock, lane=None, save_every=PeriodicTimer(HOUR_S))
     for minute in range(3):
-        dies.carry([said(minute)])
-    assert dies.states.unwritten
-    dies.forget()  # with all it knew
+        dies.process_messages([said(minute)])
+    assert dies.state.rule_states.unwritten
+    dies.state.forget()  # with all it knew
     dies.close()
 
     def broken(*_: object) -> list[object]:
@@ -144,11 +144,11 @@ def test_what_fails_beside_readings_made_again_costs_them_no_judgement(
 
     successor = Pipeline(database, clock, lane=None)
     with monkeypatch.context() as patch:
-        patch.setattr("services.pipeline.road.store_presences", broken)
-        successor.carry([said(3)])
-    assert successor.counts.set_aside == 1
-    successor.carry([said(4)])
-    (rule,) = [rule for rule in successor.states.states_of(RIVER) if rule.endswith(".stage")]
-    samples = getattr(successor.states.states_of(RIVER)[rule], "samples")  # noqa: B009 - of a stage's state alone
+        patch.setattr("services.pipeline.steps.store_presences", broken)
+        successor.process_messages([said(3)])
+    assert successor.state.counts.set_aside == 1
+    successor.process_messages([said(4)])
+    (rule,) = [rule for rule in successor.state.rule_states.states_of(RIVER) if rule.endswith(".stage")]
+    samples = getattr(successor.state.rule_states.states_of(RIVER)[rule], "samples")  # noqa: B009 - of a stage's state alone
     assert [level_m for _, level_m in samples] == pytest.approx([0.4, 0.41, 0.42, 0.44])
     successor.close()

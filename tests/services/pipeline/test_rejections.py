@@ -51,7 +51,7 @@ def again(database: Engine, pipeline: Pipeline, number: int) -> str | None:
 
 
 def rows(database: Engine, query: str) -> list[Any]:
-    """Every row of a query."""
+    """PeriodicTimer row of a query."""
     with database.begin() as transaction:
         return [tuple(row) for row in transaction.execute(text(query))]
 
@@ -77,7 +77,7 @@ def test_half_an_array_is_not_taken_in_twice(database: Engine, pipeline: Pipelin
     good = json.loads(body(0, 0.4))
     bad = good | {"level_m": "wet"}
     payload = json.dumps([good, bad]).encode()
-    pipeline.carry([Message(TOPIC, payload, NOON)])
+    pipeline.process_messages([Message(TOPIC, payload, NOON)])
     ((number, reason),) = rows(database, "SELECT id, reason FROM rejected_messages")
     assert reason == "field"
     assert again(database, pipeline, number)
@@ -85,7 +85,7 @@ def test_half_an_array_is_not_taken_in_twice(database: Engine, pipeline: Pipelin
 
 
 def test_a_contradiction_is_still_one_and_leaves_no_second_rejection(database: Engine, pipeline: Pipeline) -> None:
-    pipeline.carry([Message(TOPIC, body(0, level_m), NOON) for level_m in (0.4, 0.9)])
+    pipeline.process_messages([Message(TOPIC, body(0, level_m), NOON) for level_m in (0.4, 0.9)])
     ((number, reason),) = rows(database, "SELECT id, reason FROM rejected_messages")
     assert reason == "conflict"
     assert "already kept" in (again(database, pipeline, number) or "")
@@ -94,7 +94,7 @@ def test_a_contradiction_is_still_one_and_leaves_no_second_rejection(database: E
 
 
 def test_yesterdays_flood_is_kept_and_raises_nothing_today(database: Engine, pipeline: Pipeline) -> None:
-    pipeline.carry([Message(TOPIC, body(60, 0.4), NOON + timedelta(hours=1))])
+    pipeline.process_messages([Message(TOPIC, body(60, 0.4), NOON + timedelta(hours=1))])
     numbers = [reject(database, body(minute, 2.6)) for minute in range(-5, 0)]
     assert [again(database, pipeline, number) for number in numbers] == [None] * 5
     assert rows(database, "SELECT count(*) FROM river_readings") == [(6,)]

@@ -15,7 +15,8 @@ from ingest.store import store_rejected
 from models.reading import Message, Reason, Rejected
 from models.rows import driver
 from services.city.load import load
-from services.pipeline.batch import portions, sorted_out
+from services.pipeline.batch import Batch, decode_messages, split_by_size
+from services.pipeline.lookahead import Lookahead
 from services.pipeline.rejections import kept, take_again
 from services.pipeline.road import Pipeline
 from services.runtime.retry import retry_while_unavailable
@@ -60,7 +61,7 @@ def message(minute: float, level_m: float | None = None, *, topic: str = TOPIC, 
 
 
 def rows(database: Engine, query: str) -> list[Any]:
-    """Every row of a query."""
+    """PeriodicTimer row of a query."""
     with database.begin() as transaction:
         return [tuple(row) for row in transaction.execute(text(query))]
 
@@ -74,15 +75,15 @@ def story(pipeline: Pipeline, clock: Clock, *levels: tuple[float, float]) -> Non
     """Carry each (minute, level_m) in a batch of its own, at its own time."""
     for minute, level_m in levels:
         clock.now = NOON + timedelta(minutes=minute, seconds=2)
-        pipeline.carry([message(minute, level_m)])
+        pipeline.process_messages([message(minute, level_m)])
 
 
 def test_a_reading_becomes_one_row_however_often_it_comes(pipeline: Pipeline, database: Engine) -> None:
     once = message(0, 0.4, boot="a", seq=1)
-    pipeline.carry([once, once])
-    pipeline.carry([once])
+    pipeline.process_messages([once, once])
+    pipeline.process_messages([once])
     assert rows(database, "SELECT level_m, seq, flags FROM river_readings") == [(0.4, 1, 0)]
-    assert (pipeline.counts.readings, pipeline.counts.duplicates) == (1, 2)
+    assert (pipeline.state.counts.readings, pipeline.state.counts.duplicates) == (1, 2)
 
 
 @pytest.mark.parametrize("in_one_batch", [True, False])
@@ -91,7 +92,7 @@ def test_a_different_value_at_the_same_key_is_kept_as_a_conflict(
 ) -> None:
     first, second = message(0, 0.4, seq=1), message(0, 0.9, seq=1)
     for batch in [[first, second]] if in_one_batch else [[first], [second]]:
-        pipeline.carry(batch)
+        pipeline.process_messages(batch)
     assert rows(database, "SELECT level_m FROM river_readings") == [(0.4,)]
     kept = rows(database, "SELECT reason, topic, payload FROM rejected_messages")
     assert kept == [("conflict", TOPIC, second.payload)]
@@ -120,7 +121,7 @@ def test_an_alert_is_raised_once_however_often_its_readings_come(
     clock.now = NOON + timedelta(minutes=10)
     batch = [message(minute, 2.0) for minute in range(5)]
     for _ in range(3):
-        pipeline.carry(batch)
+        pipeline.process_messages(batch)
     assert one(database, "SELECT count(*) FROM alerts") == 1
     assert one(database, "SELECT count(*) FROM transitions WHERE change = 'raised'") == 1
 
@@ -144,14 +145,16 @@ def test_what_another_version_remembered_costs_no_reading_and_no_colour(
         states = f'{{"{RIVER}.stage:stage": {{"nar": 3, "samples": "of another kind"}}}}'
         transaction.execute(text("UPDATE subject_states SET states = :states"), {"states": states})
         transaction.execute(text("UPDATE device_memories SET memory = '[\"of another kind\"]'"))
-    pipeline.forget()
+    pipeline.state.forget()
     story(pipeline, clock, *((float(minute), 0.3) for minute in range(2, 120)))
     assert one(database, "SELECT count(*) FROM river_readings") == 120
     assert rows(database, "SELECT state, highest_nar FROM alerts WHERE judgement = 'stage'") == [("cleared", 3)]
 
 
 def test_an_unregistered_device_is_kept_and_seen_and_judged_by_nobody(pipeline: Pipeline, database: Engine) -> None:
-    pipeline.carry([message(minute, 9.0, topic="vigia/v1/laplata/river/nobody-knows") for minute in range(3)])
+    pipeline.process_messages(
+        [message(minute, 9.0, topic="vigia/v1/laplata/river/nobody-knows") for minute in range(3)]
+    )
     assert one(database, "SELECT count(*) FROM river_readings") == 3
     assert rows(database, "SELECT code FROM devices WHERE registered_at IS NULL") == [("nobody-knows",)]
     assert rows(database, "SELECT * FROM alerts") == []
@@ -160,16 +163,16 @@ def test_an_unregistered_device_is_kept_and_seen_and_judged_by_nobody(pipeline: 
 def test_garbage_is_kept_with_its_reason_and_costs_its_neighbours_nothing(pipeline: Pipeline, database: Engine) -> None:
     garbage = Message("vigia/v1/laplata/river/x", b"\x00\xff{", NOON)
     foreign = Message("vigia/v1/laplata/toaster/x", b"{}", NOON)
-    pipeline.carry([message(0, 0.3), garbage, foreign, message(1, 0.3)])
+    pipeline.process_messages([message(0, 0.3), garbage, foreign, message(1, 0.3)])
     assert one(database, "SELECT count(*) FROM river_readings") == 2
     kept = rows(database, "SELECT topic, payload FROM rejected_messages ORDER BY id")
     assert kept == [(garbage.topic, garbage.payload), (foreign.topic, foreign.payload)]
 
 
 def test_a_hole_in_the_sequence_is_counted_and_filled_by_what_comes_late(pipeline: Pipeline, database: Engine) -> None:
-    pipeline.carry([message(minute, 0.3, boot="b", seq=minute) for minute in (0, 1, 4)])
+    pipeline.process_messages([message(minute, 0.3, boot="b", seq=minute) for minute in (0, 1, 4)])
     assert rows(database, "SELECT first_seq, last_seq, filled FROM sequence_gaps") == [(2, 3, 0)]
-    pipeline.carry([message(2, 0.3, boot="b", seq=2)])
+    pipeline.process_messages([message(2, 0.3, boot="b", seq=2)])
     assert rows(database, "SELECT first_seq, last_seq, filled FROM sequence_gaps") == [(2, 3, 1)]
 
 
@@ -187,7 +190,7 @@ def test_a_rule_that_fails_costs_its_own_judgement_and_no_row(
     other = "vigia/v1/laplata/river/perez-31-520"
     clock.now = NOON + timedelta(minutes=5)
     for _ in range(2):
-        pipeline.carry([message(m, 3.0, topic=topic) for m in range(3) for topic in (TOPIC, other)])
+        pipeline.process_messages([message(m, 3.0, topic=topic) for m in range(3) for topic in (TOPIC, other)])
     assert one(database, "SELECT count(*) FROM river_readings") == 6
     found = rows(database, "SELECT subject, judgement, cause FROM alerts ORDER BY subject")
     assert (RIVER, "evaluator", "evaluator") in found
@@ -202,10 +205,10 @@ def test_a_poisonous_message_is_set_aside_alone(
     def poisoned(messages: Sequence[Message], foreign: str | None) -> Any:
         if poison in messages:
             raise RuntimeError("something nobody thought of")
-        return sorted_out(messages, foreign)
+        return decode_messages(messages, foreign)
 
-    monkeypatch.setattr("services.pipeline.road.sorted_out", poisoned)
-    pipeline.carry([message(0, 0.5), poison, *(message(minute, 0.5) for minute in range(2, 9))])
+    monkeypatch.setattr("services.pipeline.road.decode_messages", poisoned)
+    pipeline.process_messages([message(0, 0.5), poison, *(message(minute, 0.5) for minute in range(2, 9))])
     assert one(database, "SELECT count(*) FROM river_readings") == 8
     assert rows(database, "SELECT reason, payload FROM rejected_messages") == [("poison", poison.payload)]
 
@@ -220,11 +223,11 @@ def test_a_rule_that_fails_as_time_passes_costs_its_own_judgement_and_stops_nobo
             raise ZeroDivisionError("a rule's bug")
         return tick(rule, *arguments)
 
-    pipeline.carry([message(0, 0.3), message(0, 0.3, topic="vigia/v1/laplata/river/perez-31-520")])
+    pipeline.process_messages([message(0, 0.3), message(0, 0.3, topic="vigia/v1/laplata/river/perez-31-520")])
     monkeypatch.setattr(dispatch, "tick", broken)
     for minute in (1, 20):
         clock.now = NOON + timedelta(minutes=minute)
-        pipeline.tick()
+        pipeline.tick_rules()
     found = rows(database, "SELECT subject, judgement FROM alerts WHERE subject IN ('perez-31-520', 'gato-143-524')")
     assert sorted(found) == [("gato-143-524", "evaluator"), ("perez-31-520", "silence")]
 
@@ -232,12 +235,12 @@ def test_a_rule_that_fails_as_time_passes_costs_its_own_judgement_and_stops_nobo
 def test_an_array_of_contradictions_is_kept_once(pipeline: Pipeline, database: Engine) -> None:
     at = NOON.isoformat()
     payload = json.dumps([{"observed_at": at, "level_m": 0.01 * n, "seq": 1} for n in range(200)]).encode()
-    pipeline.carry([Message(TOPIC, payload, NOON)])
+    pipeline.process_messages([Message(TOPIC, payload, NOON)])
     assert rows(database, "SELECT level_m FROM river_readings") == [(0.0,)]
     ((reason, kept, detail),) = rows(database, "SELECT reason, payload, detail FROM rejected_messages")
     assert (reason, kept) == ("conflict", payload)
     assert "198 more" in detail
-    assert pipeline.counts.duplicates == 0
+    assert pipeline.state.counts.duplicates == 0
 
 
 def test_two_rejections_of_one_device_are_taken_in_by_one_pipeline(pipeline: Pipeline, database: Engine) -> None:
@@ -248,7 +251,7 @@ def test_two_rejections_of_one_device_are_taken_in_by_one_pipeline(pipeline: Pip
         with database.begin() as transaction:
             (oldest, *_) = kept(transaction, ids=None, reason=None, limit=10)
             assert take_again(transaction, pipeline, oldest) is None
-    pipeline.carry([message(3, 0.3, seq=3)])
+    pipeline.process_messages([message(3, 0.3, seq=3)])
     assert one(database, "SELECT count(*) FROM river_readings") == 4
     assert rows(database, "SELECT reason FROM rejected_messages WHERE reingested_at IS NULL") == []
 
@@ -268,29 +271,28 @@ def test_a_message_the_database_cannot_take_is_set_aside_wherever_it_fails(
         transaction.execute(text(f"ALTER TABLE {table} ADD CONSTRAINT trap CHECK ({check}) NOT VALID"))
     clock.now = NOON + timedelta(minutes=1)
     other = "vigia/v1/laplata/river/perez-31-520"
-    pipeline.carry([message(0, 3.0), *(message(m / 10, 0.3, topic=other) for m in range(5))])
+    pipeline.process_messages([message(0, 3.0), *(message(m / 10, 0.3, topic=other) for m in range(5))])
     assert one(database, "SELECT count(*) FROM river_readings") == 5
     assert rows(database, "SELECT reason, topic FROM rejected_messages") == [("poison", TOPIC)]
 
 
 def test_a_connection_ended_in_the_middle_costs_nothing(pipeline: Pipeline, database: Engine) -> None:
-    pipeline.carry([message(0, 0.3)])
-    standing = pipeline._standing
-    assert standing is not None
-    keep = Pipeline.keep
+    pipeline.process_messages([message(0, 0.3)])
+    write = Pipeline.write
 
-    def slow(self: Pipeline, transaction: Any, messages: Sequence[Message], *, careful: bool) -> Any:
+    def slow(self: Pipeline, transaction: Any, batch: Batch, *, careful: bool, ahead: Lookahead | None = None) -> Any:
         if not ended:
             ended.append(True)
             with driver(transaction).cursor() as cursor:
                 cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '100ms'")
             threading.Event().wait(0.5)
-        return keep(self, transaction, messages, careful=careful)
+        return write(self, transaction, batch, careful=careful, ahead=ahead)
 
     ended: list[bool] = []
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Pipeline, "keep", slow)
-        assert retry_while_unavailable(lambda: pipeline.carry([message(1, 0.3)]), threading.Event())
+        patched.setattr(Pipeline, "write", slow)
+        assert retry_while_unavailable(lambda: pipeline.process_messages([message(1, 0.3)]), threading.Event())
+    assert ended
     assert one(database, "SELECT count(*) FROM river_readings") == 2
     assert rows(database, "SELECT * FROM rejected_messages") == []
 
@@ -298,23 +300,23 @@ def test_a_connection_ended_in_the_middle_costs_nothing(pipeline: Pipeline, data
 def test_who_did_not_listen_calls_nobody_silent(
     pipeline: Pipeline, database: Engine, clock: Clock, mqtt_url: str
 ) -> None:
-    pipeline.carry([message(0, 0.3)])
+    pipeline.process_messages([message(0, 0.3)])
     clock.now = NOON + timedelta(minutes=40)  # away meanwhile; what was sent waits in the broker
     broker, stop = Receiver(mqtt_url, client_id="just-started", filters=pipeline.topics, now=clock), threading.Event()
     threading.Timer(2.0, stop.set).start()
     pipeline.run(broker, 100, stop)
     broker.close()
     assert rows(database, "SELECT subject FROM alerts") == []
-    pipeline.tick()
+    pipeline.tick_rules()
     assert (RIVER,) in rows(database, "SELECT subject FROM alerts WHERE judgement = 'silence'")
 
 
 def test_long_arrays_are_carried_in_portions_and_in_their_order() -> None:
     sizes = [10, 80, 20, 300, 5, 5, 90, 1]
     messages = [Message(TOPIC, b"x" * size, NOON) for size in sizes]
-    carried = list(portions(messages, 100))
+    carried = list(split_by_size(messages, 100))
     assert [[len(one.payload) for one in portion] for portion in carried] == [[10, 80], [20], [300], [5, 5, 90], [1]]
-    assert [*portions([], 100)] == []
+    assert [*split_by_size([], 100)] == []
 
 
 def test_a_batch_of_long_arrays_is_told_in_several_events_and_all_of_it(pipeline: Pipeline, database: Engine) -> None:
@@ -323,6 +325,6 @@ def test_a_batch_of_long_arrays_is_told_in_several_events_and_all_of_it(pipeline
         payload = json.dumps([{"observed_at": at, "level_m": 0.3, "seq": n} for n, at in enumerate(times)]).encode()
         return Message(f"vigia/v1/laplata/river/{device}", payload, NOON + timedelta(minutes=15))
 
-    pipeline.carry([array(device) for device in ("one", "two", "three")])
+    pipeline.process_messages([array(device) for device in ("one", "two", "three")])
     sizes = rows(database, "SELECT json_array_length(data -> 'readings') FROM events WHERE event = 'readings'")
     assert sorted(sizes) == [(400,), (1000,), (1000,)]

@@ -182,7 +182,7 @@ def test_each_line_of_the_log_is_one_object_with_what_was_counted(monkeypatch: p
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_process_told_to_stop_ends_by_itself(number: signal.Signals) -> None:
     program = (
-        "from services.opening import stop_on_signals\n"
+        "from services.runtime.process import stop_on_signals\n"
         "stop = stop_on_signals()\n"
         "print('ready', flush=True)\n"
         "print('ended' if stop.wait(20) else 'waited in vain')\n"

@@ -46,7 +46,7 @@ class Street:
 
     def restart(self) -> None:
         """Another process goes on."""
-        self.pipeline = Pipeline(self.database, lambda: self.now, None, buses=FleetUpdater())
+        self.pipeline = Pipeline(self.database, lambda: self.now, None, fleet=FleetUpdater())
 
     def journey(self, trip_id: str) -> Journey:
         found = self.network.journey(trip_id, MONDAY)
@@ -56,7 +56,7 @@ class Street:
     def say(self, at: float, *messages: tuple[str, dict[str, object]]) -> None:
         """Positions of vehicles, heard a second after."""
         self.now = datetime.fromtimestamp(at + 1, UTC)
-        self.pipeline.carry(
+        self.pipeline.process_messages(
             [
                 Message(TOPIC.format(name), json.dumps({"observed_at": at} | said).encode(), self.now)
                 for name, said in messages
@@ -143,9 +143,9 @@ def test_what_links_taught_is_kept_with_the_tick_and_a_restart_goes_on_from_it(s
     outlook = street.outlook("one")
     assert outlook.place.trip_id == "10-0720"  # which it no longer claims
     assert street.rows("SELECT count(*) FROM stop_visits") == [(4,)]
-    assert street.pipeline.buses is not None
-    assert street.pipeline.buses._fleet is not None
-    assert len(street.pipeline.buses._fleet.history.links) >= len(learnt)
+    assert street.pipeline.state.fleet is not None
+    assert street.pipeline.state.fleet._fleet is not None
+    assert len(street.pipeline.state.fleet._fleet.history.links) >= len(learnt)
 
 
 def test_a_late_batch_repairs_what_was_believed(street: Street) -> None:
@@ -159,7 +159,7 @@ def test_a_late_batch_repairs_what_was_believed(street: Street) -> None:
     street.say(journey.start_at + 690, ("one", held(690)))
     assert street.rows("SELECT stop_id FROM stop_visits") == [("T1",)]
     late = [{"observed_at": journey.start_at + since_s} | held(since_s) for since_s in range(90, 690, 30)]
-    street.pipeline.carry([Message(TOPIC.format("one"), json.dumps(late).encode(), street.now)])
+    street.pipeline.process_messages([Message(TOPIC.format("one"), json.dumps(late).encode(), street.now)])
     off = "extract(epoch FROM arrived_at - planned_at)::float8"
     passed = street.rows(f"SELECT stop_id FROM stop_visits WHERE {off} BETWEEN 270 AND 330 ORDER BY position")
     assert passed == [("T3",), ("T4",), ("N5",), ("N6",)]
@@ -171,7 +171,7 @@ def test_the_same_positions_twice_change_nothing(street: Street) -> None:
     for _ in range(2):
         street.drive(journey, "one", 0, 240, trip_id="10-0720")
     assert street.rows("SELECT count(*), count(DISTINCT position) FROM stop_visits") == [(3, 3)]
-    assert street.pipeline.counts.duplicates == 8
+    assert street.pipeline.state.counts.duplicates == 8
 
 
 def test_a_journey_no_vehicle_makes_is_told_and_taken_back_once_one_does(street: Street) -> None:
@@ -274,8 +274,8 @@ def test_a_bug_costs_the_vehicle_it_stands_in_and_no_reading(street: Street, mon
         street.say(journey.start_at + since_s, ("one", place), ("odd", place), ("two", place))
     assert street.rows("SELECT vehicle FROM vehicle_outlooks ORDER BY 1") == [("laplata.one",), ("laplata.two",)]
     assert street.rows("SELECT count(*) FROM bus_readings") == [(9,)]
-    assert street.pipeline.buses is not None
-    assert street.pipeline.buses.status.bus_faults == 3
+    assert street.pipeline.state.fleet is not None
+    assert street.pipeline.state.fleet.status.bus_faults == 3
 
 
 def test_a_vehicle_that_was_dropped_and_falls_silent_holds_up_nobody(
@@ -292,8 +292,8 @@ def test_a_vehicle_that_was_dropped_and_falls_silent_holds_up_nobody(
         street.drive(journey, "one", 120, 150)
     street.now += timedelta(minutes=11)
     street.pipeline.tick_buses()
-    assert street.pipeline.buses is not None
-    assert street.pipeline.buses.status.bus_faults == 1
+    assert street.pipeline.state.fleet is not None
+    assert street.pipeline.state.fleet.status.bus_faults == 1
     assert street.rows(f"SELECT count(*) > 0 FROM expected_journeys WHERE until > '{street.now}'") == [(True,)]
 
 
@@ -317,7 +317,7 @@ def test_positions_without_a_fix_or_from_the_future_move_nobody(street: Street) 
     at = street.now.timestamp()
     street.say(at, ("nowhere", {"trip_id": "10-0720"}), ("null", {"lat": 0.0, "lon": 0.0}))
     ahead = {"observed_at": at + 3_600} | street.place(journey, 0)
-    street.pipeline.carry([Message(TOPIC.format("ahead"), json.dumps(ahead).encode(), street.now)])
+    street.pipeline.process_messages([Message(TOPIC.format("ahead"), json.dumps(ahead).encode(), street.now)])
     assert street.rows("SELECT count(*) FROM vehicle_outlooks") == [(0,)]
     assert street.rows("SELECT count(*) FROM bus_readings") == [(3,)]
 
@@ -338,13 +338,13 @@ def test_buses_of_any_format_published_to_the_broker_are_followed(street: Street
                     ("/gtfsrt/vp/muni/", gtfsrt_feed(at, street.place(gtfsrt, at - gtfsrt.start_at - 600))),
                 ]
             )
-            wanted = street.pipeline.counts.readings + 3
-            while street.pipeline.counts.readings < wanted:
-                street.pipeline.carry(taken := broker.receive(3, 5.0))
+            wanted = street.pipeline.state.counts.readings + 3
+            while street.pipeline.state.counts.readings < wanted:
+                street.pipeline.process_messages(taken := broker.receive(3, 5.0))
                 assert taken, "the broker delivered nothing"
                 broker.acknowledge(taken)
     broker.close()
-    assert street.pipeline.counts.readings == 21
+    assert street.pipeline.state.counts.readings == 21
     places = {name: street.outlook(name).place for name in ("one", "0022-00817", "muni-t7")}
     made = {"one": "10-0720", "0022-00817": "10b-0720", "muni-t7": "10s-0710"}
     assert {name: place.trip_id for name, place in places.items()} == made

@@ -110,9 +110,9 @@ def test_what_a_vendor_answers_becomes_rows_by_the_one_road(
         vendor.body = feed(wall_clock())  # a feed with nothing in it
         assert poller.once(wire.publish) == 0
     deadline_s = monotonic() + WAIT_S
-    while pipeline.counts.readings < 2 and monotonic() < deadline_s:
+    while pipeline.state.counts.readings < 2 and monotonic() < deadline_s:
         messages = broker.receive(10, 0.2)
-        pipeline.carry(messages)
+        pipeline.process_messages(messages)
         broker.acknowledge(messages)
     broker.close()
     pipeline.close()

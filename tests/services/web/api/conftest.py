@@ -67,7 +67,7 @@ class City:
         self.clock.now = max(self.clock.now, observed_at + timedelta(seconds=1))
         body = {"observed_at": observed_at.isoformat(), "level_m": level_m, **more}
         topic = f"vigia/v1/laplata/{kind}/{station}"
-        self.pipeline.carry([Message(topic, json.dumps(body).encode(), self.clock.now)])
+        self.pipeline.process_messages([Message(topic, json.dumps(body).encode(), self.clock.now)])
 
     def flood(self) -> int:
         """The water rises above rojo and stays; returns the alert's number."""

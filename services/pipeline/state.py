@@ -1,0 +1,146 @@
+"""What one pipeline process remembers between transactions: devices, rule states, the rulebook and its connection."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, fields
+
+from sqlalchemy import Connection, Engine
+
+from alerts import rulebook
+from alerts.rule_states import RuleStates, StatesByRule
+from alerts.rulebook import Rulebook
+from ingest.memory import DeviceMemories, DeviceMemory
+from ingest.registry import DeviceRegistry
+from models.rows import StaleMemory, Written
+from services.pipeline.batch import Prepared
+from services.runtime.clock import Clock, PeriodicTimer
+from services.runtime.retry import DATABASE_LOST
+from services.transit.fleet.fleet_updater import FleetUpdater
+
+REREAD_S = 1.0
+"""How long new rules and newly registered devices may go unnoticed."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a pipeline has processed since it started, or in one batch."""
+
+    messages: int = 0
+    readings: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    transitions: int = 0
+    set_aside: int = 0
+
+    def add(self, other: "Counts") -> None:
+        """Add each count of `other`."""
+        for one in fields(Counts):
+            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+
+
+@dataclass(slots=True)
+class PipelineState:
+    """Caches of the tables, valid as long as this process alone writes them. One thread only.
+
+    A transaction that fails may have changed the caches before it failed: call `forget` then. A row that another
+    process changed raises StaleMemory when it is written (`verify`).
+    """
+
+    database: Engine
+    clock: Clock
+    save_every: PeriodicTimer
+    """How often device memories and rule states are written while no rule holds a colour above verde."""
+    fleet: FleetUpdater | None = None
+    """Follows the buses, where this lane carries them."""
+    registry: DeviceRegistry = field(default_factory=DeviceRegistry)
+    memories: DeviceMemories = field(default_factory=DeviceMemories)
+    rule_states: RuleStates = field(default_factory=RuleStates)
+    rulebook: Rulebook | None = None
+    counts: Counts = field(default_factory=Counts)
+    generation: int = 0
+    """Rises when anything but the next batch changes the caches. A batch judged ahead of its turn is used only if the
+    generation has not changed since."""
+    _connection: Connection | None = None
+    _reread: PeriodicTimer = field(default_factory=lambda: PeriodicTimer(REREAD_S))
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """The one connection of this process. When it is lost the caches are forgotten; the next call reconnects."""
+        if self._connection is None:
+            self._connection = self.database.connect()
+        try:
+            yield self._connection
+        except DATABASE_LOST:
+            lost, self._connection = self._connection, None
+            lost.invalidate()
+            self.forget()
+            raise
+
+    def current_rulebook(self, transaction: Connection) -> Rulebook:
+        """The rules in force. Asks the database once every REREAD_S whether the configuration has changed."""
+        if self.rulebook is not None and not self._reread.due():
+            return self.rulebook
+        version = rulebook.configuration_version(transaction)
+        self.registry.clear_if_outdated(version)
+        if self.rulebook is None or self.rulebook.version != version:
+            self._write_unsaved(transaction)  # under the rules that produced the states
+            self._forget_caches()
+            self.rulebook = rulebook.read(transaction)
+        return self.rulebook
+
+    def still_valid(self, prepared: Prepared | None) -> Prepared | None:
+        """A prepared batch, unless the caches have changed since it was prepared."""
+        return prepared if prepared is not None and prepared.generation == self.generation else None
+
+    def confirm(self, memories: Mapping[int, DeviceMemory], states: Mapping[str, StatesByRule]) -> None:
+        """Keep memories and states whose rows have been written and committed."""
+        self.memories.mark_written(memories)
+        self.rule_states.mark_written(states)
+
+    def hold(self, memories: Mapping[int, DeviceMemory], states: Mapping[str, StatesByRule]) -> None:
+        """Keep memories and states that are not yet written. Until `save` they can be made again from the readings."""
+        self.memories.keep_unwritten(memories)
+        self.rule_states.keep_unwritten(states)
+
+    def save(self) -> None:
+        """Write what is held and not yet written, in a transaction of its own."""
+        if not self.memories.unwritten and not self.rule_states.unwritten:
+            return
+        try:
+            with self.connection() as transaction, transaction.begin():
+                self._write_unsaved(transaction)
+        except StaleMemory:
+            self.forget()
+            return
+        self.confirm({}, {})
+
+    def forget(self) -> None:
+        """Read everything again from the tables: what was written may not have been committed."""
+        self._forget_caches()
+        if self.fleet is not None:
+            self.fleet.after_rollback()
+
+    def close(self) -> None:
+        """Write what is held, if the database is there, and close the connection."""
+        with suppress(*DATABASE_LOST):
+            self.save()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _forget_caches(self) -> None:
+        self.generation += 1
+        self.memories.clear()
+        self.rule_states.clear()
+
+    def _write_unsaved(self, transaction: Connection) -> None:
+        if self.rulebook is not None:
+            memories = self.memories.write(transaction, {})
+            verify([memories, self.rule_states.write(transaction, self.rulebook, {}, self.clock())])
+
+
+def verify(written: Iterable[Written | None]) -> None:
+    """Raise StaleMemory where a statement changed fewer rows than it was to change."""
+    for one in written:
+        if one is not None:
+            one.verify()

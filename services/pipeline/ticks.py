@@ -1,0 +1,103 @@
+"""What time moves, with no message: silent sensors, holds of rules, overdue buses, unsaved states, the heartbeat."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+
+from alerts import engine
+from ingest.lanes import lane_kinds
+from ingest.mqtt.receiver import Receiver
+from models.kind import Lane
+from models.rows import StaleMemory
+from services.pipeline.state import PipelineState, verify
+from services.pipeline.steps import judge_each
+from services.runtime.bisect import bisect_failures
+from services.runtime.clock import PeriodicTimer
+from services.runtime.heartbeat import write_heartbeat
+from services.runtime.retry import retry_while_unavailable
+
+TICK_S = 5.0
+HEARTBEAT_S = 1.0
+LATE_S = 5.0
+"""A tick that is later than this, after a start or while the database was away, first waits LISTEN_S. The pipeline has
+received nothing meanwhile, so it must not report sensors as silent."""
+LISTEN_S = 10.0
+"""How long to receive messages before that tick: all devices that were waiting are heard meanwhile."""
+
+
+class Ticks:
+    """The periodic work of one pipeline."""
+
+    def __init__(self, state: PipelineState, lane: Lane | None, process: str) -> None:
+        self._state = state
+        self._lane = lane
+        self._process = process
+        self._started_at = state.clock()
+        self._tick = PeriodicTimer(TICK_S)
+        self._heartbeat = PeriodicTimer(HEARTBEAT_S)
+
+    def run_due(self, broker: Receiver, stop: threading.Event) -> bool:
+        """Do what is due, and wait for the database if it is away. False if told to stop before all was done."""
+        state = self._state
+        if state.save_every.due() and not retry_while_unavailable(state.save, stop):
+            return False
+        if self._tick.overdue_s > LATE_S:
+            self._tick.wait(LISTEN_S)
+        if self._tick.due() and not (
+            retry_while_unavailable(partial(tick_rules, state, self._lane), stop) and self._ticked(stop)
+        ):
+            return False
+        if self._heartbeat.due():
+            now, status = state.clock(), self._status(broker)
+            retry_while_unavailable(
+                partial(write_heartbeat, state.database, self._process, self._started_at, now, status), stop
+            )
+        return True
+
+    def _ticked(self, stop: threading.Event) -> bool:
+        return retry_while_unavailable(partial(tick_buses, self._state), stop)
+
+    def _status(self, broker: Receiver) -> dict[str, object]:
+        fleet = self._state.fleet
+        return {
+            "connected": broker.connected,
+            "session_present": broker.session_present,
+            "unacknowledged": broker.unacknowledged,
+            **asdict(self._state.counts),
+            **(asdict(fleet.status) if fleet else {}),
+        }
+
+
+def tick_rules(state: PipelineState, lane: Lane | None) -> None:
+    """Judge what changes without a reading: silence and the end of holds. Raises where the database is lost."""
+    now = state.clock()
+    try:
+        with state.connection() as transaction, transaction.begin():
+            rulebook = state.current_rulebook(transaction)
+            subjects = engine.due_subjects(transaction, rulebook, lane_kinds(lane), now)
+            state.rule_states.load(transaction, rulebook, engine.required_subjects(rulebook, subjects))
+            evaluation, faults = judge_each(subjects, lambda some: engine.tick(rulebook, state.rule_states, some, now))
+            memories = state.memories.write(transaction, {})
+            verify([memories, engine.store_evaluation(transaction, rulebook, state.rule_states, evaluation, now)])
+            for station, error in faults.items():
+                engine.report_fault(transaction, rulebook, station, error, now)
+    except StaleMemory:
+        state.forget()  # another process judges too; the next tick sees what it did
+        return
+    state.generation += 1
+    state.confirm({}, evaluation.states)
+    state.counts.transitions += len(evaluation.transitions)
+
+
+def tick_buses(state: PipelineState) -> None:
+    """Update what changes without a report: silent vehicles, trips without a vehicle, the timetable in force."""
+    if (fleet := state.fleet) is None or not fleet.is_tick_due(state.clock()):
+        return
+
+    def update(_: Sequence[None]) -> None:
+        with state.connection() as transaction, transaction.begin():
+            fleet.tick(transaction, state.clock())
+        fleet.after_commit()
+
+    bisect_failures([None], update, lambda _, error: fleet.record_failure(error))
