@@ -12,7 +12,7 @@ from random import Random
 from ingest.decode import decode
 from models.network import Network
 from models.reading import Message, Reading
-from services.transit.fleet.fleet import BEGUN_S, Fleet, LastStopReached, ReportResult
+from services.transit.fleet.fleet import STARTED_KEPT_S, Fleet, LastStopReached, ReportResult
 from services.transit.fleet.fleet_updater import position_report_of
 from services.transit.model.prediction import Basis, TripPrediction, VehiclePrediction
 from services.transit.serving.snapshot import Expected, TransitSnapshot, empty, with_changes
@@ -134,33 +134,35 @@ class Day:
         assert len(reports) == len(readings), parcel
         for report in reports:
             assert report is not None
-            followed = self._fleet.take(report, now)
-            fresh[report.vehicle] = followed.outlook
+            followed = self._fleet.follow_report(report, now)
+            fresh[report.vehicle] = followed.prediction
             self._keep(report.vehicle, followed)
             self.reports += 1
 
     def _keep(self, vehicle: str, followed: ReportResult) -> None:
         """What the tables hold of it."""
         before = self._kept.get(vehicle)
-        if before is None or followed.outlook.place.at >= before[0].place.at:
-            self._kept[vehicle] = (followed.outlook, self._fleet.kept(vehicle))
+        if before is None or followed.prediction.place.at >= before[0].place.at:
+            self._kept[vehicle] = (followed.prediction, self._fleet.saved_state(vehicle))
         for visit in followed.visits:
             key = (visit.trip_id, visit.service_date, visit.start_s)
-            if key not in self._reached or self._reached[key].at <= visit.arrived_at:
+            if key not in self._reached or self._reached[key].reached_at <= visit.arrived_at:
                 self._reached[key] = LastStopReached(key, visit.vehicle, visit.position, visit.arrived_at)
 
     def _restart(self, now: float) -> None:
-        self._fleet = Fleet(self.network, self._fleet.history)
-        self._fleet.recall(self._expected, [one for one in self._reached.values() if now - one.at < BEGUN_S])
+        self._fleet = Fleet(self.network, self._fleet.travel_times)
+        self._fleet.restore_trips(
+            self._expected, [one for one in self._reached.values() if now - one.reached_at < STARTED_KEPT_S]
+        )
         for vehicle, (outlook, kept) in self._kept.items():
-            self._fleet.restore(vehicle, kept, outlook)
+            self._fleet.restore_vehicle(vehicle, kept, outlook)
 
     def _look(self, now: float, fresh: dict[str, VehiclePrediction]) -> None:
         if self._restarts and now >= self._restarts[0]:
             self._restarts.pop(0)
             self._restart(now)
-        self._fleet.forget(now)
-        self._expected = self._fleet.expected(now)
+        self._fleet.remove_stale(now)
+        self._expected = self._fleet.unassigned_trips(now)
         expected = [Expected(coming, now + HOLDS_S) for coming in self._expected]
         self._view = with_changes(self._view, fresh.values(), expected)
         fresh.clear()

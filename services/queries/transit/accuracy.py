@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 
 from models.tables.vehicles import estimate_scores
 from services.transit.accuracy.statistics import Row
-from services.transit.fleet.accuracy_counts import SUMS, Sums, sums_of
+from services.transit.fleet.accuracy_counts import SUM_COLUMNS, ErrorSums, sums_of
 
 
 def sums_between(
@@ -16,9 +16,9 @@ def sums_between(
     """The sums from one day to another, both included, of all lines or of some."""
     scores = estimate_scores.c
     wanted = select(
-        scores.route_id, scores.eta_bin, scores.mbta_bin, *(func.sum(scores[name]).label(name) for name in SUMS)
+        scores.route_id, scores.eta_bin, scores.mbta_bin, *(func.sum(scores[name]).label(name) for name in SUM_COLUMNS)
     ).where(scores.day.between(first, last))
     if route_ids is not None:
         wanted = wanted.where(scores.route_id.in_(route_ids))
     rows = transaction.execute(wanted.group_by(scores.route_id, scores.eta_bin, scores.mbta_bin))
-    return [Row(row.route_id, row.eta_bin, row.mbta_bin, Sums(*sums_of(row))) for row in rows]
+    return [Row(row.route_id, row.eta_bin, row.mbta_bin, ErrorSums(*sums_of(row))) for row in rows]

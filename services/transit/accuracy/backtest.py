@@ -90,20 +90,20 @@ class Backtest:
         """A stop event, scored where anything is at stake."""
         at = max(call.arrived_at, call.left_at)
         begun = self._clock()
-        comings = self._fleet.call(call, at).outlook.coming
+        comings = self._fleet.follow_stop(call, at).prediction.coming
         self._count(at, begun)
         if ahead is not None:
             self._judge(ahead, at, comings)
 
     def _take(self, report: PositionReport) -> tuple[TripPrediction, ...]:
         begun = self._clock()
-        comings = self._fleet.take(report, report.at).outlook.coming
+        comings = self._fleet.follow_report(report, report.at).prediction.coming
         self._count(report.at, begun)
         return comings
 
     def _count(self, at: float, begun: float) -> None:
         if at - self._forgot_at > FORGET_EACH_S:
-            self._fleet.forget(at)
+            self._fleet.remove_stale(at)
             self._forgot_at = at
         self.result.seconds += self._clock() - begun
         self.result.positions += 1

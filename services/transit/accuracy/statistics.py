@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Self
 
-from services.transit.fleet.accuracy_counts import ETA_LIMITS_S, MBTA_LIMITS_S, Sums, sums_of
+from services.transit.fleet.accuracy_counts import ETA_LIMITS_S, MBTA_LIMITS_S, ErrorSums, sums_of
 
 HORIZONS_MIN = ((0, 3), (3, 6), (6, 10), (10, 15), (15, 30))
 """Of the benchmark's bins, by how far ahead the bus really was; the last has no limits of its own."""
@@ -26,7 +26,7 @@ class Row:
     route_id: str
     eta_bin: int
     mbta_bin: int
-    sums: Sums
+    sums: ErrorSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Figures:
     rider_accuracy: float | None
 
     @classmethod
-    def of(cls, sums: Sums, eta: float | None, rider: float | None) -> Self:
+    def of(cls, sums: ErrorSums, eta: float | None, rider: float | None) -> Self:
         """From sums of at least one estimate."""
         n = sums.n
         return cls(
@@ -101,7 +101,7 @@ def _accuracy(rows: list[Row]) -> Accuracy:
     return Accuracy(overall, tuple(bins), tuple(sums.mbta_accurate / sums.n if sums else None for sums in shares))
 
 
-def _bin(sums: Sums | None, bin_: int) -> Figures | None:
+def _bin(sums: ErrorSums | None, bin_: int) -> Figures | None:
     if sums is None:
         return None
     judged = bin_ < len(ETA_LIMITS_S)
@@ -109,13 +109,13 @@ def _bin(sums: Sums | None, bin_: int) -> Figures | None:
     return Figures.of(sums, eta, sums.rider_accurate / sums.n if judged else None)
 
 
-def _grouped(pairs: Iterable[tuple[int, Sums]]) -> Mapping[int, Sums]:
-    groups: dict[int, list[Sums]] = {}
+def _grouped(pairs: Iterable[tuple[int, ErrorSums]]) -> Mapping[int, ErrorSums]:
+    groups: dict[int, list[ErrorSums]] = {}
     for bin_, sums in pairs:
         groups.setdefault(bin_, []).append(sums)
     return {bin_: _added(found) for bin_, found in groups.items()}
 
 
-def _added(several: Iterable[Sums]) -> Sums:
+def _added(several: Iterable[ErrorSums]) -> ErrorSums:
     columns = zip(*map(sums_of, several), strict=True)
-    return Sums(*(sum(column) for column in columns))
+    return ErrorSums(*(sum(column) for column in columns))

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from services.transit.fleet.fleet import ScoredPrediction
 from services.transit.model.error_bins import AHEAD_S, ETA, MBTA
 
-FARTHEST_S = AHEAD_S
+MAX_HORIZON_S = AHEAD_S
 """Estimates further ahead are not scored."""
 ETA_ENDS_S = tuple(one.end_s for one in ETA)
 ETA_LIMITS_S = tuple((one.early_s, one.late_s) for one in ETA)
@@ -26,7 +26,7 @@ Key = tuple[date, int, str, int, int]
 
 
 @dataclass(slots=True)
-class Sums:
+class ErrorSums:
     """In the order of the columns of `estimate_scores`."""
 
     n: int = 0
@@ -51,24 +51,27 @@ class Sums:
         self.eta_accurate += _accurate(ETA_LIMITS_S, eta_bin, score.error_s)
         self.rider_accurate += _accurate(ETA_LIMITS_S, eta_bin, score.rider_error_s)
         self.mbta_accurate += _accurate(MBTA_LIMITS_S, mbta_bin, score.error_s)
-        self.inside += score.inside
+        self.inside += score.inside_interval
 
 
-SUMS = tuple(field.name for field in fields(Sums))
+SUM_COLUMNS = tuple(field.name for field in fields(ErrorSums))
 """The columns of `estimate_scores` that are added up, in order."""
-sums_of = attrgetter(*SUMS)
+sums_of = attrgetter(*SUM_COLUMNS)
 
 
 def count_by_key(scores: Iterable[ScoredPrediction], zone: ZoneInfo) -> list[tuple[object, ...]]:
     """Rows to be added to `estimate_scores`: its key, then its sums."""
-    sums: dict[Key, Sums] = {}
+    sums: dict[Key, ErrorSums] = {}
     for score in scores:
-        if not 0.0 < score.horizon_s <= FARTHEST_S:
+        if not 0.0 < score.horizon_s <= MAX_HORIZON_S:
             continue
-        when = datetime.fromtimestamp(score.at, zone)
-        eta_bin, mbta_bin = bisect_right(ETA_ENDS_S, score.horizon_s), bisect_right(MBTA_ENDS_S, score.told_s)
+        when = datetime.fromtimestamp(score.arrived_at, zone)
+        eta_bin, mbta_bin = (
+            bisect_right(ETA_ENDS_S, score.horizon_s),
+            bisect_right(MBTA_ENDS_S, score.predicted_horizon_s),
+        )
         key = (when.date(), when.hour, score.route_id, eta_bin, mbta_bin)
-        sums.setdefault(key, Sums()).add(score, eta_bin, mbta_bin)
+        sums.setdefault(key, ErrorSums()).add(score, eta_bin, mbta_bin)
     return [(*key, *sums_of(sums[key])) for key in sorted(sums)]
 
 

@@ -27,20 +27,20 @@ from services.transit.model.stop_passages import (
 from services.transit.prediction.arrival_times import (
     PredictedTrip,
     journey_of,
-    predict,
-    predict_from,
+    predict_trips,
+    predict_trips_from,
     start_at_stop,
     start_at_terminal,
 )
 from services.transit.prediction.pending_predictions import ScoredPrediction
-from services.transit.prediction.unassigned_trips import SILENT_S, TripAssignments, UnassignedTrips
+from services.transit.prediction.unassigned_trips import AGENCY_SILENT_S, TripAssignments, UnassignedTrips
 from services.transit.travel_times.link_times import LearnedDeparture, LearnedTraversal, TravelTimes
-from services.transit.travel_times.stalled_vehicles import lapsed
+from services.transit.travel_times.stalled_vehicles import is_expired
 
 __all__ = [
-    "BEGUN_S",
-    "FORGOTTEN_S",
-    "GONE_S",
+    "SILENT_AFTER_S",
+    "STARTED_KEPT_S",
+    "STATE_KEPT_S",
     "Fleet",
     "LastStopReached",
     "ReportResult",
@@ -52,13 +52,13 @@ __all__ = [
 Key = tuple[str, str, int]
 """Of a journey: trip, service date as YYYYMMDD, start."""
 
-GONE_S = 600.0
+SILENT_AFTER_S = 600.0
 """A vehicle not heard for longer makes no journey any more."""
-FORGOTTEN_S = 3_600.0
+STATE_KEPT_S = 3_600.0
 """After so long without a word nothing is kept of it."""
-BEGUN_S = 7_200.0
+STARTED_KEPT_S = 7_200.0
 """For so long it is remembered that some vehicle was seen making a journey."""
-MOST_JOURNEYS = 20_000
+MAX_CACHED_JOURNEYS = 20_000
 
 
 class StopVisit(Struct, frozen=True, gc=False):
@@ -96,24 +96,24 @@ class ReportResult(Struct, frozen=True, gc=False):
 
     place: MatchedPosition
     visits: tuple[StopVisit, ...]
-    outlook: VehiclePrediction
+    prediction: VehiclePrediction
     scores: tuple[ScoredPrediction, ...]
 
 
 class LastStopReached(Struct, frozen=True, gc=False):
-    """The last stop that was reached on a journey, by its position, when and by whom. `at`: Unix seconds."""
+    """The last stop that was reached on a journey, by its position, when and by whom. `reached_at`: Unix seconds."""
 
     key: Key
     vehicle: str
     position: int
-    at: float
+    reached_at: float
 
 
 class StartedJourney(Struct, frozen=True, gc=False):
     """Which vehicle was last seen passing stops of a journey, when, and whether it passed the last one."""
 
     vehicle: str
-    at: float
+    last_passage_at: float
     ended: bool
 
 
@@ -122,57 +122,61 @@ class Fleet:
 
     def __init__(self, network: Network, history: TravelTimes) -> None:
         self.network = network
-        self.history = history
+        self.travel_times = history
         self._matcher = Matcher(network)
-        self._vacant = UnassignedTrips(network, JourneySearch(network), history)
-        self._trails: dict[str, ReportHistory] = {}
+        self._unassigned = UnassignedTrips(network, JourneySearch(network), history)
+        self._histories: dict[str, ReportHistory] = {}
         self._journeys: dict[Key, Journey] = {}
-        self._lines: dict[str, float] = {}
-        self._companies: dict[str, float] = {}
-        self._begun: dict[Key, StartedJourney] = {}
+        self._route_heard_at: dict[str, float] = {}
+        self._agency_heard_at: dict[str, float] = {}
+        self._started: dict[Key, StartedJourney] = {}
 
-    def take(self, report: PositionReport, now: float) -> ReportResult:
+    def follow_report(self, report: PositionReport, now: float) -> ReportResult:
         """Follow a vehicle to where it says it is, or was: a late report is put where it belongs.
 
         `now`: when it was received. One as old as another of the same vehicle, or older than all that is kept, only
         repeats what is believed already.
         """
-        trail = self._trails.setdefault(report.vehicle, ReportHistory())
-        visits, scores = self._put(trail, report)
-        last = trail.last()
+        trail = self._histories.setdefault(report.vehicle, ReportHistory())
+        visits, scores = self._insert_report(trail, report)
+        last = trail.latest_state()
         assert last is not None  # a report was put, or another stood in its place
-        place = trail.place or last.belief.place()
-        pace = last.track.paces[1] if last.track is not None and last.track.key == _key(place) else 0.0
-        prospects = predict(self.network, place, self.history, now, pace)
-        outlook = self._look_out(trail, report.vehicle, place, prospects, now)
-        trail.outlook = msgspec.structs.replace(
+        place = trail.place or last.state.place()
+        pace = last.progress.paces[1] if last.progress is not None and last.progress.key == _journey_key(place) else 0.0
+        prospects = predict_trips(self.network, place, self.travel_times, now, pace)
+        outlook = self._vehicle_prediction(trail, report.vehicle, place, prospects, now)
+        trail.prediction = msgspec.structs.replace(
             outlook, speed_ms=report.speed_ms, bearing_deg=report.bearing_deg, occupancy=report.occupancy
         )
-        return ReportResult(place, visits, trail.outlook, scores)
+        return ReportResult(place, visits, trail.prediction, scores)
 
-    def call(self, call: ReportedStop, now: float) -> ReportResult:
+    def follow_stop(self, call: ReportedStop, now: float) -> ReportResult:
         """Follow a vehicle that names its stops: nothing to match, nothing to interpolate, and its dwell is seen."""
-        trail = self._trails.setdefault(call.vehicle, ReportHistory())
+        trail = self._histories.setdefault(call.vehicle, ReportHistory())
         journey, pattern = call.journey, self.network.patterns[call.journey.trip.pattern]
-        trail.called, scores = self._called(trail, call, pattern)
-        crossing = trail.called.last
+        trail.reported_progress, scores = self._progress_at_stop(trail, call, pattern)
+        crossing = trail.reported_progress.last
         if crossing is None or crossing.position != call.position:
             crossing = StopPassage(call.position, call.arrived_at)
-            start = start_at_terminal(journey, pattern, self.history, call.arrived_at)
+            start = start_at_terminal(journey, pattern, self.travel_times, call.arrived_at)
         else:
-            start = msgspec.structs.replace(start_at_stop(pattern, crossing, self.history), pace=trail.called.paces[1])
-        place = _at_stop(self.network, journey, pattern, call.position, trail.called.at)
-        prospects = predict_from(self.network, journey, start, self.history, now)
-        trail.outlook = self._look_out(trail, call.vehicle, place, prospects, now)
-        return ReportResult(place, (_visit(call.vehicle, journey, pattern, crossing),), trail.outlook, scores)
+            start = msgspec.structs.replace(
+                start_at_stop(pattern, crossing, self.travel_times), pace=trail.reported_progress.paces[1]
+            )
+        place = _position_at_stop(self.network, journey, pattern, call.position, trail.reported_progress.at)
+        prospects = predict_trips_from(self.network, journey, start, self.travel_times, now)
+        trail.prediction = self._vehicle_prediction(trail, call.vehicle, place, prospects, now)
+        return ReportResult(place, (_stop_visit(call.vehicle, journey, pattern, crossing),), trail.prediction, scores)
 
-    def expected(self, now: float) -> tuple[TripPrediction, ...]:
+    def unassigned_trips(self, now: float) -> tuple[TripPrediction, ...]:
         """The journeys on the road or due soon that no vehicle makes: by the timetable and how it is usually kept, or
         withdrawn once well past their departure where a bus would have been heard.
         """
-        heard = {vehicle: trail for vehicle, trail in self._trails.items() if now - trail.heard_at() <= GONE_S}
-        told = {vehicle: trail.outlook for vehicle, trail in heard.items() if trail.outlook is not None}
-        vague = {vehicle for vehicle, outlook in told.items() if lapsed(outlook.place, now)}
+        heard = {
+            vehicle: trail for vehicle, trail in self._histories.items() if now - trail.heard_at() <= SILENT_AFTER_S
+        }
+        told = {vehicle: trail.prediction for vehicle, trail in heard.items() if trail.prediction is not None}
+        vague = {vehicle for vehicle, outlook in told.items() if is_expired(outlook.place, now)}
         made = {
             (one.trip_id, one.service_date, one.start_s)
             for vehicle, outlook in told.items()
@@ -182,99 +186,105 @@ class Fleet:
         gone: set[Key] = set()
         underway: set[str] = set()
         present = heard.keys() - vague
-        for key, one in self._begun.items():
+        for key, one in self._started.items():
             if one.ended:
                 gone.add(key)
             elif one.vehicle not in present:
                 # Where its company was heard long after, it was this bus that fell silent; else all may have.
-                agency_id = self._agency_of(key)
-                if self._companies.get(agency_id, 0.0) >= one.at + SILENT_S:
+                agency_id = self._agency_id_of(key)
+                if self._agency_heard_at.get(agency_id, 0.0) >= one.last_passage_at + AGENCY_SILENT_S:
                     gone.add(key)
                 else:
                     made.add(key)
                     underway.add(agency_id)
             elif key in made:
-                underway.add(self._agency_of(key))
-        return self._vacant.comings(TripAssignments(made, gone, self._lines, self._companies, underway), now)
+                underway.add(self._agency_id_of(key))
+        return self._unassigned.predictions(
+            TripAssignments(made, gone, self._route_heard_at, self._agency_heard_at, underway), now
+        )
 
-    def _agency_of(self, key: Key) -> str:
+    def _agency_id_of(self, key: Key) -> str:
         pattern = self.network.patterns[self.network.trips[key[0]].pattern]
         return self.network.routes[pattern.route_id].agency_id
 
     # Keeping and forgetting
 
-    def forget(self, now: float) -> None:
+    def remove_stale(self, now: float) -> None:
         """Let go of vehicles not heard for long, and of journeys long done."""
-        for vehicle in [name for name, trail in self._trails.items() if now - trail.heard_at() > FORGOTTEN_S]:
-            del self._trails[vehicle]
-        for key in [key for key, one in self._begun.items() if now - one.at > BEGUN_S]:
-            del self._begun[key]
+        for vehicle in [name for name, trail in self._histories.items() if now - trail.heard_at() > STATE_KEPT_S]:
+            del self._histories[vehicle]
+        for key in [key for key, one in self._started.items() if now - one.last_passage_at > STARTED_KEPT_S]:
+            del self._started[key]
 
-    def drop(self, vehicle: str) -> None:
+    def reset_vehicle(self, vehicle: str) -> None:
         """Begin anew with a vehicle at its next report, whatever was believed of it."""
-        self._trails.pop(vehicle, None)
+        self._histories.pop(vehicle, None)
 
-    def follows(self, vehicle: str) -> bool:
+    def is_followed(self, vehicle: str) -> bool:
         """Whether anything is believed of a vehicle."""
-        return vehicle in self._trails
+        return vehicle in self._histories
 
-    def kept(self, vehicle: str) -> str:
+    def saved_state(self, vehicle: str) -> str:
         """What following a vehicle goes on from after a restart, as JSON. Raises KeyError where it is not followed."""
-        last = self._trails[vehicle].last()
+        last = self._histories[vehicle].latest_state()
         if last is None:
             raise KeyError(vehicle)
-        return msgspec.json.encode(SavedState(last.belief, last.track)).decode()
+        return msgspec.json.encode(SavedState(last.state, last.progress)).decode()
 
-    def restore(self, vehicle: str, kept: str, outlook: VehiclePrediction) -> None:
-        """Go on from what `kept` said, and from what was told of the vehicle where that was by this timetable.
+    def restore_vehicle(self, vehicle: str, kept: str, outlook: VehiclePrediction) -> None:
+        """Go on from what `saved_state` said, and from what was told of the vehicle where that was by this timetable.
 
-        Raises msgspec.DecodeError or ValidationError where `kept` is something else.
+        Raises msgspec.DecodeError or ValidationError where `saved_state` is something else.
         """
-        trail = self._trails[vehicle] = ReportHistory(before=msgspec.json.decode(kept, type=SavedState))
+        trail = self._histories[vehicle] = ReportHistory(initial_state=msgspec.json.decode(kept, type=SavedState))
         if outlook.version == self.network.version:
-            trail.outlook = outlook
-            self._hear(outlook.place.pattern, outlook.place.at)
+            trail.prediction = outlook
+            self._set_heard_at(outlook.place.pattern, outlook.place.at)
 
-    def recall(self, said: Iterable[TripPrediction], reached: Iterable[LastStopReached]) -> None:
+    def restore_trips(self, said: Iterable[TripPrediction], reached: Iterable[LastStopReached]) -> None:
         """Go on from what was `said` of journeys nobody makes, and from the last stop `reached` on each of the others.
 
         For a fleet of a new process, or of a new timetable: what was withdrawn stays so, and what was begun or ended is
         not told anew.
         """
-        self._vacant.recall(said)
+        self._unassigned.restore(said)
         for one in reached:
             trip = self.network.trips.get(one.key[0])
             if trip is not None:
                 pattern = self.network.patterns[trip.pattern]
-                self._begun[one.key] = StartedJourney(one.vehicle, one.at, one.position == len(pattern.stop_ids) - 1)
-                self._hear(pattern.index, one.at)
+                self._started[one.key] = StartedJourney(
+                    one.vehicle, one.reached_at, one.position == len(pattern.stop_ids) - 1
+                )
+                self._set_heard_at(pattern.index, one.reached_at)
 
     # One report
 
-    def _put(
+    def _insert_report(
         self, trail: ReportHistory, report: PositionReport
     ) -> tuple[tuple[StopVisit, ...], tuple[ScoredPrediction, ...]]:
-        undone = trail.cut(report.at)
+        undone = trail.remove_after(report.at)
         if undone is None:
             return (), ()
         for step in reversed(undone):
-            for lesson in reversed(step.lessons):
-                self.history.unlearn(lesson)
+            for lesson in reversed(step.learned):
+                self.travel_times.remove_learned(lesson)
         visits: list[StopVisit] = []
         scores: list[ScoredPrediction] = []
         for one in (report, *(step.report for step in undone)):
-            visits += self._go_on(trail, one, scores)
-        trail.trim()
+            visits += self._process_report(trail, one, scores)
+        trail.remove_oldest()
         return tuple(visits), tuple(scores)
 
-    def _go_on(self, trail: ReportHistory, report: PositionReport, scores: list[ScoredPrediction]) -> list[StopVisit]:
-        before = trail.last()
-        belief = self._matcher.match(before.belief if before else None, report)
+    def _process_report(
+        self, trail: ReportHistory, report: PositionReport, scores: list[ScoredPrediction]
+    ) -> list[StopVisit]:
+        before = trail.latest_state()
+        belief = self._matcher.match(before.state if before else None, report)
         place = trail.place = belief.place()
-        journey = self._journey(place) if place.phase in (Phase.IN_PROGRESS, Phase.LAYOVER) else None
-        track = before.track if before else None
+        journey = self._journey_at(place) if place.phase in (Phase.IN_PROGRESS, Phase.LAYOVER) else None
+        track = before.progress if before else None
         if journey is None or place.at != report.at:
-            trail.steps.append(ProcessedReport(report, belief, track))
+            trail.processed.append(ProcessedReport(report, belief, track))
             return []
         pattern = self.network.patterns[journey.trip.pattern]
         crossings: tuple[StopPassage, ...] = ()
@@ -284,18 +294,18 @@ class Fleet:
         else:
             reached, crossings = advance(track, pattern, place.at, place.distance_m)
             if crossings:
-                track, lessons = self._learn(report.vehicle, journey, pattern, track, crossings)
+                track, lessons = self._learn_passages(report.vehicle, journey, pattern, track, crossings)
                 ended = crossings[-1].position == len(pattern.stop_ids) - 1
-                self._begun[journey.key] = StartedJourney(report.vehicle, report.at, ended)
+                self._started[journey.key] = StartedJourney(report.vehicle, report.at, ended)
             track = msgspec.structs.replace(
                 track, at=reached.at, distance_m=reached.distance_m, next=reached.next, last=reached.last
             )
-        trail.steps.append(ProcessedReport(report, belief, track, lessons))
+        trail.processed.append(ProcessedReport(report, belief, track, lessons))
         for crossing in crossings:
-            scores += self._prove(trail, journey, pattern, crossing)
-        return [_visit(report.vehicle, journey, pattern, crossing) for crossing in crossings]
+            scores += self._score_passage(trail, journey, pattern, crossing)
+        return [_stop_visit(report.vehicle, journey, pattern, crossing) for crossing in crossings]
 
-    def _learn(
+    def _learn_passages(
         self, vehicle: str, journey: Journey, pattern: Pattern, track: JourneyProgress, crossings: Iterable[StopPassage]
     ) -> tuple[JourneyProgress, tuple[LearnedTraversal | LearnedDeparture, ...]]:
         """A link is learnt once its far end has been passed and the position beyond it has arrived."""
@@ -304,20 +314,20 @@ class Fleet:
         for crossing in crossings:
             one = link_traversal(journey, pattern, vehicle, previous, crossing, track.paces[0]) if previous else None
             if one is not None:
-                lesson = self.history.learn(one)
+                lesson = self.travel_times.add_traversal(one)
                 lessons.append(lesson)
                 track = with_traversal(track, lesson.expected_s, lesson.took_s)
             if crossing.position == 0 and follows_schedule(journey):
                 late_s = (crossing.left_at or crossing.at) - journey.start_at
-                lessons.append(self.history.learn_departure(pattern.link_ids[0], journey.start_s, late_s))
+                lessons.append(self.travel_times.add_departure(pattern.link_ids[0], journey.start_s, late_s))
             previous = crossing
         return msgspec.structs.replace(track, paces=(track.paces[1], pace)), tuple(lessons)
 
-    def _called(
+    def _progress_at_stop(
         self, trail: ReportHistory, call: ReportedStop, pattern: Pattern
     ) -> tuple[JourneyProgress, tuple[ScoredPrediction, ...]]:
         """How far along a vehicle is by its own word. At its first stop only its departure counts."""
-        journey, position, track = call.journey, call.position, trail.called
+        journey, position, track = call.journey, call.position, trail.reported_progress
         along_m, latest = pattern.stop_m[position], max(call.arrived_at, call.left_at)
         if track is None or track.key != journey.key:
             track = JourneyProgress(journey.key, latest, along_m, position)
@@ -328,11 +338,11 @@ class Fleet:
             return msgspec.structs.replace(track, last=StopPassage(position, track.last.at, call.left_at)), ()
         at = call.arrived_at if position and call.arrived_at else call.left_at
         crossing = StopPassage(position, at, call.left_at)
-        track, _ = self._learn(call.vehicle, journey, pattern, track, (crossing,))
-        scores = tuple(self._prove(trail, journey, pattern, crossing))
+        track, _ = self._learn_passages(call.vehicle, journey, pattern, track, (crossing,))
+        scores = tuple(self._score_passage(trail, journey, pattern, crossing))
         return msgspec.structs.replace(track, last=crossing), scores
 
-    def _look_out(
+    def _vehicle_prediction(
         self,
         trail: ReportHistory,
         vehicle: str,
@@ -341,39 +351,43 @@ class Fleet:
         now: float,
     ) -> VehiclePrediction:
         if prospects:
-            trail.samples.note(prospects[0], now)
-        self._hear(place.pattern, place.at)
-        return VehiclePrediction(vehicle, self.network.version, place, tuple(one.coming for one in prospects))
+            trail.pending_predictions.add_predictions(prospects[0], now)
+        self._set_heard_at(place.pattern, place.at)
+        return VehiclePrediction(vehicle, self.network.version, place, tuple(one.prediction for one in prospects))
 
-    def _hear(self, pattern: int, at: float) -> None:
+    def _set_heard_at(self, pattern: int, at: float) -> None:
         if pattern >= 0:
             route = self.network.routes[self.network.patterns[pattern].route_id]
-            self._lines[route.id] = max(at, self._lines.get(route.id, 0.0))
-            self._companies[route.agency_id] = max(at, self._companies.get(route.agency_id, 0.0))
+            self._route_heard_at[route.id] = max(at, self._route_heard_at.get(route.id, 0.0))
+            self._agency_heard_at[route.agency_id] = max(at, self._agency_heard_at.get(route.agency_id, 0.0))
 
-    def _prove(
+    def _score_passage(
         self, trail: ReportHistory, journey: Journey, pattern: Pattern, crossing: StopPassage
     ) -> Iterator[ScoredPrediction]:
-        return trail.samples.prove(journey.key, crossing, pattern.route_id, self.history.trust.spread)
+        return trail.pending_predictions.score_passage(
+            journey.key, crossing, pattern.route_id, self.travel_times.source_weights.intervals
+        )
 
-    def _journey(self, place: MatchedPosition) -> Journey | None:
-        key = _key(place)
+    def _journey_at(self, place: MatchedPosition) -> Journey | None:
+        key = _journey_key(place)
         known = self._journeys.get(key)
         if known is None:
             known = journey_of(self.network, place)
             if known is None:
                 return None
-            if len(self._journeys) >= MOST_JOURNEYS:
+            if len(self._journeys) >= MAX_CACHED_JOURNEYS:
                 self._journeys.clear()
             self._journeys[key] = known
         return known
 
 
-def _key(place: MatchedPosition) -> Key:
+def _journey_key(place: MatchedPosition) -> Key:
     return (place.trip_id, place.service_date, place.start_s)
 
 
-def _at_stop(network: Network, journey: Journey, pattern: Pattern, position: int, at: float) -> MatchedPosition:
+def _position_at_stop(
+    network: Network, journey: Journey, pattern: Pattern, position: int, at: float
+) -> MatchedPosition:
     latitude, longitude = network.stops[pattern.stop_ids[position]].point
     trip_id, service_date, start_s = journey.key
     along_m = pattern.stop_m[position]
@@ -382,7 +396,7 @@ def _at_stop(network: Network, journey: Journey, pattern: Pattern, position: int
     )
 
 
-def _visit(vehicle: str, journey: Journey, pattern: Pattern, crossing: StopPassage) -> StopVisit:
+def _stop_visit(vehicle: str, journey: Journey, pattern: Pattern, crossing: StopPassage) -> StopVisit:
     trip_id, service_date, start_s = journey.key
     return StopVisit(
         vehicle,

@@ -17,21 +17,21 @@ from ingest.store import CheckedReading
 from models.kinds.bus import BUS
 from models.reading import Flag, Reading
 from services.runtime.bisect import bisect_failures
-from services.transit.fleet.fleet import BEGUN_S, FORGOTTEN_S, GONE_S, Fleet, ScoredPrediction
+from services.transit.fleet.fleet import SILENT_AFTER_S, STARTED_KEPT_S, STATE_KEPT_S, Fleet, ScoredPrediction
 from services.transit.fleet.rows import (
-    VISIT_KEY,
+    VISIT_KEY_COLUMNS,
     Key,
     Row,
-    key_of,
-    read_beliefs,
-    read_expected,
-    read_learnt,
-    read_reached,
+    journey_key,
+    read_last_stops,
+    read_travel_times,
+    read_unassigned_trips,
+    read_vehicles,
     visit_row,
-    write_expected,
-    write_learnt,
-    write_outlooks,
     write_scores,
+    write_travel_times,
+    write_unassigned_trips,
+    write_vehicle_predictions,
     write_visits,
 )
 from services.transit.model.position_report import PositionReport
@@ -151,7 +151,7 @@ class FleetUpdater:
         self.status.bus_faults += 1
         self._pending.predictions.pop(report.vehicle, None)
         if self._fleet is not None:
-            self._fleet.drop(report.vehicle)
+            self._fleet.reset_vehicle(report.vehicle)
 
     def record_failure(self, trouble: Exception) -> None:
         """Nothing of a batch, or of a tick, could be followed."""
@@ -163,10 +163,12 @@ class FleetUpdater:
         """Write what no commit has confirmed."""
         fleet, owed = self._fleet, self._pending
         if fleet is not None:
-            write_outlooks(transaction, [(one, fleet.kept(name)) for name, one in owed.predictions.items()])
+            write_vehicle_predictions(
+                transaction, [(one, fleet.saved_state(name)) for name, one in owed.predictions.items()]
+            )
             write_visits(transaction, owed.visits.values())
             write_scores(transaction, owed.scores, fleet.network.zone)
-            write_learnt(transaction, owed.links.items(), fleet.history.trust, now)
+            write_travel_times(transaction, owed.links.items(), fleet.travel_times.source_weights, now)
             self._wrote_pending = True
 
     def after_commit(self) -> None:
@@ -184,10 +186,10 @@ class FleetUpdater:
         assert self._fleet is not None
         owed, network = self._pending, self._fleet.network
         for report in reports:
-            followed = self._fleet.take(report, at)
-            owed.predictions[report.vehicle] = self._predictions[report.vehicle] = followed.outlook
+            followed = self._fleet.follow_report(report, at)
+            owed.predictions[report.vehicle] = self._predictions[report.vehicle] = followed.prediction
             rows = (visit_row(network, visit) for visit in followed.visits)
-            owed.visits.update({row[:VISIT_KEY]: row for row in rows if row is not None})
+            owed.visits.update({row[:VISIT_KEY_COLUMNS]: row for row in rows if row is not None})
             owed.scores += followed.scores
             newest = self._newest_reports.get(report.vehicle)
             if newest is None or newest.at < report.at:
@@ -207,9 +209,9 @@ class FleetUpdater:
             self._load_fleet(transaction, now)
         if self._fleet is None:
             return
-        self._fleet.forget(now.timestamp())
+        self._fleet.remove_stale(now.timestamp())
         self._clear_silent_vehicles(self._fleet, now.timestamp())
-        self._pending.links.update(self._fleet.history.changed())
+        self._pending.links.update(self._fleet.travel_times.pop_changed_links())
         self.write_pending(transaction, now)
         since_s = TICK_S if self._ticked_at is None else (now - self._ticked_at).total_seconds()
         self._publish_unassigned_trips(
@@ -228,12 +230,12 @@ class FleetUpdater:
         if network is None:
             self._fleet = None
             return
-        before, since = self._fleet, now - timedelta(seconds=BEGUN_S)
-        fleet = Fleet(network, before.history if before else TravelTimes())
-        fleet.recall(read_expected(transaction, since).values(), read_reached(transaction, since))
+        before, since = self._fleet, now - timedelta(seconds=STARTED_KEPT_S)
+        fleet = Fleet(network, before.travel_times if before else TravelTimes())
+        fleet.restore_trips(read_unassigned_trips(transaction, since).values(), read_last_stops(transaction, since))
         if before is None:
-            fleet.history.restore(*read_learnt(transaction))
-            for outlook, belief in read_beliefs(transaction, now - timedelta(seconds=FORGOTTEN_S)):
+            fleet.travel_times.restore(*read_travel_times(transaction))
+            for outlook, belief in read_vehicles(transaction, now - timedelta(seconds=STATE_KEPT_S)):
                 self._restore_vehicle(fleet, outlook, belief)
         self._fleet = fleet
         if before is not None:
@@ -242,7 +244,7 @@ class FleetUpdater:
 
     def _restore_vehicle(self, fleet: Fleet, outlook: VehiclePrediction, belief: str) -> None:
         try:
-            fleet.restore(outlook.vehicle, belief, outlook)
+            fleet.restore_vehicle(outlook.vehicle, belief, outlook)
         except msgspec.DecodeError:
             log.info("another version's belief: begun anew", extra={"action": "follow", "vehicle": outlook.vehicle})
         else:
@@ -255,11 +257,11 @@ class FleetUpdater:
         """
         for vehicle, outlook in list(self._predictions.items()):
             silent_s = at - outlook.place.at
-            if silent_s > FORGOTTEN_S:
+            if silent_s > STATE_KEPT_S:
                 del self._predictions[vehicle]
                 self._newest_reports.pop(vehicle, None)
                 self._pending.predictions.pop(vehicle, None)
-            elif silent_s > GONE_S and outlook.coming and fleet.follows(vehicle):
+            elif silent_s > SILENT_AFTER_S and outlook.coming and fleet.is_followed(vehicle):
                 gone = msgspec.structs.replace(outlook, coming=())
                 self._pending.predictions[vehicle] = self._predictions[vehicle] = gone
 
@@ -267,13 +269,13 @@ class FleetUpdater:
         """Write what changed of the journeys nobody makes, and take back what is said of them no more."""
         said = self._published_trips
         if said is None:
-            said = {key: (one, now) for key, one in read_expected(transaction, now).items()}
-        expected = {key_of(one): one for one in fleet.expected(now.timestamp())}
+            said = {key: (one, now) for key, one in read_unassigned_trips(transaction, now).items()}
+        expected = {journey_key(one): one for one in fleet.unassigned_trips(now.timestamp())}
         fresh = [one for key, one in expected.items() if not _holds(said.get(key), one, now + holds / 2)]
-        write_expected(transaction, fresh, now + holds)
-        write_expected(transaction, [one for key, (one, _) in said.items() if key not in expected], now)
+        write_unassigned_trips(transaction, fresh, now + holds)
+        write_unassigned_trips(transaction, [one for key, (one, _) in said.items() if key not in expected], now)
         self._published_trips = {key: before for key, before in said.items() if key in expected}
-        self._published_trips |= {key_of(one): (one, now + holds) for one in fresh}
+        self._published_trips |= {journey_key(one): (one, now + holds) for one in fresh}
 
 
 def _at(report: PositionReport) -> float:

@@ -9,68 +9,75 @@ from services.transit.model.stop_passages import JourneyProgress
 from services.transit.prediction.pending_predictions import PendingPredictions
 from services.transit.travel_times.link_times import LearnedDeparture, LearnedTraversal
 
-MOST_KEPT = 40
+MAX_REPORTS = 40
 """How many reports of one vehicle, and for how long behind its newest."""
-KEPT_S = 2_700.0
+MAX_AGE_S = 2_700.0
 
 
-class SavedState(Struct, frozen=True):
+class SavedState(Struct, frozen=True, rename={"state": "belief", "progress": "track"}):
     """What following one vehicle goes on from after a restart."""
 
-    belief: VehicleState
-    track: JourneyProgress | None = None
+    state: VehicleState
+    progress: JourneyProgress | None = None
 
 
 class ProcessedReport(Struct, frozen=True):
     """One report, and what was believed and learnt after it."""
 
     report: PositionReport
-    belief: VehicleState
-    track: JourneyProgress | None
-    lessons: tuple[LearnedTraversal | LearnedDeparture, ...] = ()
+    state: VehicleState
+    progress: JourneyProgress | None
+    learned: tuple[LearnedTraversal | LearnedDeparture, ...] = ()
 
 
 class ReportHistory(Struct):
     """The steps, oldest first; what stood before them; what was told and waits to come true.
 
-    `place`: where the last step puts it, None before the first one. `called`: how far along it is by its own word (see
+    `place`: where the last step puts it, None before the first one. `reported_progress`: how far along it is by its
+    own word (see
     `fleet.Call`), where it names its stops.
     """
 
-    before: SavedState | None = None
-    steps: list[ProcessedReport] = field(default_factory=list)
-    samples: PendingPredictions = field(default_factory=PendingPredictions)
-    outlook: VehiclePrediction | None = None
+    initial_state: SavedState | None = None
+    processed: list[ProcessedReport] = field(default_factory=list)
+    pending_predictions: PendingPredictions = field(default_factory=PendingPredictions)
+    prediction: VehiclePrediction | None = None
     place: MatchedPosition | None = None
-    called: JourneyProgress | None = None
+    reported_progress: JourneyProgress | None = None
 
-    def last(self) -> ProcessedReport | SavedState | None:
+    def latest_state(self) -> ProcessedReport | SavedState | None:
         """What the next report goes on from; None before the first."""
-        return self.steps[-1] if self.steps else self.before
+        return self.processed[-1] if self.processed else self.initial_state
 
-    def cut(self, at: float) -> list[ProcessedReport] | None:
+    def remove_after(self, at: float) -> list[ProcessedReport] | None:
         """Take off the steps after an instant; None where it is already known, or older than all that is kept."""
-        after = len(self.steps)
-        while after and self.steps[after - 1].report.at > at:
+        after = len(self.processed)
+        while after and self.processed[after - 1].report.at > at:
             after -= 1
-        before = self.steps[after - 1].report.at if after else self.before.belief.at if self.before else None
+        before = (
+            self.processed[after - 1].report.at
+            if after
+            else self.initial_state.state.at
+            if self.initial_state
+            else None
+        )
         if before is not None and before >= at:
             return None
-        undone = self.steps[after:]
-        del self.steps[after:]
+        undone = self.processed[after:]
+        del self.processed[after:]
         return undone
 
-    def trim(self) -> None:
+    def remove_oldest(self) -> None:
         """Let go of the oldest steps: what falls out of memory is what the rest stands on."""
-        newest = self.steps[-1].report.at
-        fallen = max(0, len(self.steps) - MOST_KEPT)
-        while newest - self.steps[fallen].report.at > KEPT_S:
+        newest = self.processed[-1].report.at
+        fallen = max(0, len(self.processed) - MAX_REPORTS)
+        while newest - self.processed[fallen].report.at > MAX_AGE_S:
             fallen += 1
         if fallen:
-            self.before = SavedState(self.steps[fallen - 1].belief, self.steps[fallen - 1].track)
-            del self.steps[:fallen]
+            self.initial_state = SavedState(self.processed[fallen - 1].state, self.processed[fallen - 1].progress)
+            del self.processed[:fallen]
 
     def heard_at(self) -> float:
         """When the vehicle was last heard, by its own time."""
-        last = self.last()
-        return max(last.belief.at if last else 0.0, self.called.at if self.called else 0.0)
+        last = self.latest_state()
+        return max(last.state.at if last else 0.0, self.reported_progress.at if self.reported_progress else 0.0)

@@ -14,23 +14,23 @@ Key = tuple[str, str, int]
 class ScoredPrediction(Struct, frozen=True, gc=False):
     """How one estimate came true. `error_s`: actual less median, positive where the bus came later than told.
 
-    `horizon_s`: how far ahead the arrival really was; `told_s`: how far ahead it was told to be.
+    `horizon_s`: how far ahead the arrival really was; `predicted_horizon_s`: how far ahead it was told to be.
     """
 
     route_id: str
-    at: float
+    arrived_at: float
     horizon_s: float
-    told_s: float
+    predicted_horizon_s: float
     error_s: float
     rider_error_s: float
-    inside: bool
+    inside_interval: bool
 
 
 class PendingPrediction(Struct, frozen=True, gc=False):
     """An estimate as it was told, and the ride's arrival and spread behind it."""
 
     made_at: float
-    raw: float
+    raw_arrival: float
     spread_s: float
     p10: float
     p50: float
@@ -41,23 +41,23 @@ class PendingPrediction(Struct, frozen=True, gc=False):
 class PendingPredictions(Struct):
     """One vehicle's, of the journey it makes now: for each coming stop one estimate a horizon, the farthest first.
 
-    `nearest`: the nearest horizon noted for a stop, an index into KNOTS_S.
+    `nearest_knot`: the nearest horizon noted for a stop, an index into KNOTS_S.
     """
 
     key: Key = ("", "", 0)
-    waiting: dict[int, list[PendingPrediction]] = field(default_factory=dict)
-    nearest: dict[int, int] = field(default_factory=dict)
+    by_position: dict[int, list[PendingPrediction]] = field(default_factory=dict)
+    nearest_knot: dict[int, int] = field(default_factory=dict)
 
-    def note(self, prospect: PredictedTrip, now: float) -> None:
+    def add_predictions(self, prospect: PredictedTrip, now: float) -> None:
         """Keep what is told of a stop when it first comes within a horizon: at most len(KNOTS_S) for each stop."""
-        coming, ride = prospect.coming, prospect.estimates
+        coming, ride = prospect.prediction, prospect.estimates
         if ride is None:
             return
         key = (coming.trip_id, coming.service_date, coming.start_s)
         if key != self.key:
-            self.key, self.waiting, self.nearest = key, {}, {}
+            self.key, self.by_position, self.nearest_knot = key, {}, {}
         knot, last = -1, len(KNOTS_S) - 1
-        nearest = self.nearest
+        nearest = self.nearest_knot
         for index, raw in enumerate(ride.arrivals):
             while knot < last and raw - now >= KNOTS_S[knot + 1]:
                 knot += 1
@@ -65,7 +65,7 @@ class PendingPredictions(Struct):
             if knot < 0 or position == 0 or knot >= nearest.get(position, len(KNOTS_S)):
                 continue
             nearest[position] = knot
-            self.waiting.setdefault(position, []).append(
+            self.by_position.setdefault(position, []).append(
                 PendingPrediction(
                     now,
                     raw,
@@ -77,22 +77,22 @@ class PendingPredictions(Struct):
                 )
             )
 
-    def prove(
+    def score_passage(
         self, key: Key, crossing: StopPassage, route_id: str, spread: PredictionIntervals
     ) -> Iterator[ScoredPrediction]:
         """The bus passed a stop: what was told of it comes true, or not, and the spread learns from it."""
         if key != self.key:
             return
-        for sample in self.waiting.pop(crossing.position, ()):
+        for sample in self.by_position.pop(crossing.position, ()):
             if crossing.at <= sample.made_at:
                 continue
-            spread.take(sample.raw - sample.made_at, (crossing.at - sample.raw) / sample.spread_s)
+            spread.add_error(sample.raw_arrival - sample.made_at, (crossing.at - sample.raw_arrival) / sample.spread_s)
             yield ScoredPrediction(
                 route_id=route_id,
-                at=crossing.at,
+                arrived_at=crossing.at,
                 horizon_s=crossing.at - sample.made_at,
-                told_s=sample.p50 - sample.made_at,
+                predicted_horizon_s=sample.p50 - sample.made_at,
                 error_s=crossing.at - sample.p50,
                 rider_error_s=crossing.at - sample.rider,
-                inside=sample.p10 <= crossing.at <= sample.p90,
+                inside_interval=sample.p10 <= crossing.at <= sample.p90,
             )

@@ -14,7 +14,7 @@ from services.transit.model.prediction import Basis, TripPrediction, VehiclePred
 from services.transit.model.service_alert import ServiceAlert
 from services.transit.model.stop_index import StopIndex
 from services.transit.timetable.scheduled_arrivals import Key, ScheduledArrivals
-from services.transit.travel_times.stalled_vehicles import lapsed
+from services.transit.travel_times.stalled_vehicles import is_expired
 
 SILENT_S = 300.0
 """A bus not heard for longer is said not to report, whatever was last estimated: trackers may be minutes apart."""
@@ -232,7 +232,7 @@ def _as_of(due: Due, now: float) -> Due | None:
     if due.outlook is None:
         return due if now <= due.until else None
     silent_s = now - due.outlook.place.at
-    if silent_s > GONE_S or (due.coming.basis is not Basis.NOT_COMING and lapsed(due.outlook.place, now)):
+    if silent_s > GONE_S or (due.coming.basis is not Basis.NOT_COMING and is_expired(due.outlook.place, now)):
         return None
     if silent_s > SILENT_S and due.coming.basis in (Basis.LIVE, Basis.RECENT):
         return with_fields(due, coming=with_fields(due.coming, basis=Basis.NOT_REPORTING, reason="silent"))

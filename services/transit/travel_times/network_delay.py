@@ -9,12 +9,12 @@ from math import exp
 
 from msgspec import Struct
 
-FADES_S = 1_800.0
+FADE_S = 1_800.0
 """What was seen so long ago speaks e times less of now: a jam outlasts a few buses, not an afternoon."""
-WORTH_S = 4_000.0
+PRIOR_S = 4_000.0
 """Half of what is seen is believed after so many seconds of links, some forty of them: the variance of one link is
 about forty times that of days."""
-KNOWN = 5.0
+HALF_WEIGHT_COUNT = 5.0
 """A link that so many buses taught says half of what a well-known one does."""
 
 
@@ -27,19 +27,19 @@ class NetworkDelay(Struct):
     expected_s: float = 0.0
     over_s: float = 0.0
 
-    def height(self, at: float) -> float:
+    def relative_delay(self, at: float) -> float:
         """How much longer than expected links take at an instant, relative, more than -1; shrunk to 0 the less was seen
         and the longer ago.
         """
-        left = exp(min(0.0, self.at - at) / FADES_S)
-        return left * self.over_s / (left * self.expected_s + WORTH_S)
+        left = exp(min(0.0, self.at - at) / FADE_S)
+        return left * self.over_s / (left * self.expected_s + PRIOR_S)
 
-    def take(self, at: float, expected_s: float, missed: float, mass: float) -> None:
+    def add_traversal(self, at: float, expected_s: float, missed: float, mass: float) -> None:
         """One passage more, also a late one. `missed`: how much longer than expected it took, relative, at least -1.
         `mass`: how many buses the expectation rests on.
         """
-        left, worth_s = exp(min(0.0, self.at - at) / FADES_S), expected_s * mass / (mass + KNOWN)
-        worth_s *= exp(min(0.0, at - self.at) / FADES_S)
+        left, worth_s = exp(min(0.0, self.at - at) / FADE_S), expected_s * mass / (mass + HALF_WEIGHT_COUNT)
+        worth_s *= exp(min(0.0, at - self.at) / FADE_S)
         self.at = max(at, self.at)
         self.expected_s = left * self.expected_s + worth_s
         self.over_s = left * self.over_s + worth_s * missed

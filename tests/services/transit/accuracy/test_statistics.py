@@ -13,7 +13,14 @@ from sqlalchemy import Connection, insert
 from models.tables.vehicles import estimate_scores
 from services.queries.transit.accuracy import sums_between
 from services.transit.accuracy.statistics import ALL_LINES, Row, by_line
-from services.transit.fleet.accuracy_counts import ETA_ENDS_S, ETA_LIMITS_S, FARTHEST_S, SUMS, Sums, count_by_key
+from services.transit.fleet.accuracy_counts import (
+    ETA_ENDS_S,
+    ETA_LIMITS_S,
+    MAX_HORIZON_S,
+    SUM_COLUMNS,
+    ErrorSums,
+    count_by_key,
+)
 from services.transit.fleet.fleet import ScoredPrediction
 
 ZONE = ZoneInfo("America/Argentina/Buenos_Aires")
@@ -23,8 +30,8 @@ scores = st.builds(
     ScoredPrediction,
     route_id=st.sampled_from(["307", "norte"]),
     at=st.floats(NOON, NOON + 7200),
-    horizon_s=st.floats(1, FARTHEST_S),
-    told_s=st.floats(0, 2 * FARTHEST_S),
+    horizon_s=st.floats(1, MAX_HORIZON_S),
+    told_s=st.floats(0, 2 * MAX_HORIZON_S),
     error_s=st.floats(-900, 900),
     rider_error_s=st.floats(-900, 900),
     inside=st.booleans(),
@@ -34,7 +41,7 @@ scores = st.builds(
 def rows_of(found: list[ScoredPrediction]) -> list[Row]:
     """The sums as the database has them."""
     return [
-        Row(str(route), int(str(eta)), int(str(mbta)), Sums(*sums))  # type: ignore[arg-type]
+        Row(str(route), int(str(eta)), int(str(mbta)), ErrorSums(*sums))  # type: ignore[arg-type]
         for _, _, route, eta, mbta, *sums in count_by_key(found, ZONE)
     ]
 
@@ -48,7 +55,7 @@ def test_the_figures_are_those_of_the_estimates(found: list[ScoredPrediction]) -
         assert overall.mae_s == pytest.approx(fmean(abs(one.error_s) for one in mine))
         assert overall.rmse_s == pytest.approx(sqrt(fmean(one.error_s**2 for one in mine)))
         assert overall.bias_s == pytest.approx(fmean(one.error_s for one in mine))
-        assert overall.coverage == pytest.approx(fmean(one.inside for one in mine))
+        assert overall.coverage == pytest.approx(fmean(one.inside_interval for one in mine))
         near = [one for one in mine if one.horizon_s < ETA_ENDS_S[0]]
         first = accuracy.by_horizon[0]
         assert (first is None) == (not near)
@@ -75,7 +82,7 @@ def test_days_and_lines_are_added_up_from_the_table(transaction: Connection) -> 
         for route in ("307", "norte")
         for error in (10, -30)
     ]
-    columns = ("day", "hour", "route_id", "eta_bin", "mbta_bin", *SUMS)
+    columns = ("day", "hour", "route_id", "eta_bin", "mbta_bin", *SUM_COLUMNS)
     rows = [dict(zip(columns, row, strict=True)) for row in count_by_key(found, ZONE)]
     today = datetime.fromtimestamp(NOON, ZONE).date()
     transaction.execute(insert(estimate_scores), rows)

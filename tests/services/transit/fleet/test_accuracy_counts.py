@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.transit.fleet.accuracy_counts import Sums, count_by_key
+from services.transit.fleet.accuracy_counts import ErrorSums, count_by_key
 from services.transit.fleet.fleet import ScoredPrediction
 
 ZONE = ZoneInfo("America/Argentina/Buenos_Aires")
@@ -13,13 +13,18 @@ LATE_EVENING = 1_772_506_800.0  # 2026-03-03 03:00 UTC, midnight in the city
 
 
 def score(*, ahead_s: float, error_s: float, at: float = LATE_EVENING - 1, **more: object) -> ScoredPrediction:
-    fields = {"route_id": "307", "told_s": ahead_s - error_s, "rider_error_s": error_s + 60, "inside": True} | more
-    return ScoredPrediction(at=at, horizon_s=ahead_s, error_s=error_s, **fields)  # type: ignore[arg-type]
+    fields = {
+        "route_id": "307",
+        "predicted_horizon_s": ahead_s - error_s,
+        "rider_error_s": error_s + 60,
+        "inside_interval": True,
+    } | more
+    return ScoredPrediction(arrived_at=at, horizon_s=ahead_s, error_s=error_s, **fields)  # type: ignore[arg-type]
 
 
-def sums(*scores: ScoredPrediction) -> Sums:
+def sums(*scores: ScoredPrediction) -> ErrorSums:
     (row,) = count_by_key(scores, ZONE)
-    return Sums(*row[5:])  # type: ignore[arg-type]
+    return ErrorSums(*row[5:])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -49,11 +54,11 @@ def test_the_eta_benchmark_judges_by_how_far_ahead_the_bus_really_was(
     [(170, 60, True), (170, 61, False), (190, 120, True), (370, -150, True), (730, 360, True), (1_810, 0, False)],
 )
 def test_the_mbta_judges_by_how_far_ahead_it_was_told(told_s: float, error_s: float, accurate: bool) -> None:
-    assert sums(score(ahead_s=500, error_s=error_s, told_s=told_s)).mbta_accurate == accurate
+    assert sums(score(ahead_s=500, error_s=error_s, predicted_horizon_s=told_s)).mbta_accurate == accurate
 
 
 def test_sums_add_up_and_late_is_positive() -> None:
-    both = sums(score(ahead_s=300, error_s=-30), score(ahead_s=310, error_s=50, inside=False))
+    both = sums(score(ahead_s=300, error_s=-30), score(ahead_s=310, error_s=50, inside_interval=False))
     assert (both.n, both.sum_error_s, both.sum_absolute_s, both.sum_square_s2) == (2, 20, 80, 3_400)
     assert (both.sum_rider_error_s, both.sum_rider_absolute_s, both.inside) == (140, 140, 1)
     assert (both.eta_accurate, both.rider_accurate) == (2, 2)

@@ -11,7 +11,7 @@ from services.transit.fleet.fleet import Fleet, ReportedStop, ReportResult
 from services.transit.model.position_report import PositionReport
 from services.transit.model.prediction import Basis, TripPrediction
 from services.transit.travel_times.link_times import TravelTimes
-from services.transit.travel_times.stalled_vehicles import UNMOVED_S
+from services.transit.travel_times.stalled_vehicles import UNMOVED_VALID_S
 from tests.transit_city import MONDAY, OUT, network
 
 CITY = network()
@@ -35,13 +35,13 @@ def drive(vehicle: str = "7", leaves: float = SIX, every_s: int = 20, trip_id: s
 
 
 def follow(fleet: Fleet, reports: Iterable[PositionReport]) -> list[ReportResult]:
-    return [fleet.take(report, report.at) for report in reports]
+    return [fleet.follow_report(report, report.at) for report in reports]
 
 
 def bins(fleet: Fleet) -> dict[str, dict[int, list[float]]]:
     return {
         name: {bin_: [round(value, 3) for value in one] for bin_, one in link.bins.items()}
-        for name, link in fleet.history.links.items()
+        for name, link in fleet.travel_times.links.items()
     }
 
 
@@ -63,7 +63,7 @@ def test_what_one_bus_took_is_told_to_the_next() -> None:
     fleet = Fleet(CITY, TravelTimes())
     follow(fleet, drive())
     behind = drive("8", SIX + 1_200, trip_id="10-0620")[:8]
-    outlook = follow(fleet, behind)[-1].outlook
+    outlook = follow(fleet, behind)[-1].prediction
     present = coming(outlook.coming, "10-0620")
     assert present is not None
     assert (present.basis, present.buses) == (Basis.RECENT, 1)
@@ -72,8 +72,8 @@ def test_what_one_bus_took_is_told_to_the_next() -> None:
 def test_a_link_teaches_only_once_the_position_beyond_it_has_arrived() -> None:
     fleet = Fleet(CITY, TravelTimes())
     for report in drive():
-        fleet.take(report, report.at)
-        for link in fleet.history.links.values():
+        fleet.follow_report(report, report.at)
+        for link in fleet.travel_times.links.values():
             assert all(at <= report.at for at, _ in link.recent)
 
 
@@ -86,8 +86,10 @@ def test_reports_that_come_late_and_in_any_order_lead_to_the_same(chance) -> Non
     shuffled = list(reports)
     chance.shuffle(shuffled)
     for report in [*shuffled, *shuffled[:5]]:
-        messy.take(report, reports[-1].at)
-    assert msgspec.json.decode(messy.kept("7"))["belief"] == msgspec.json.decode(orderly.kept("7"))["belief"]
+        messy.follow_report(report, reports[-1].at)
+    assert (
+        msgspec.json.decode(messy.saved_state("7"))["belief"] == msgspec.json.decode(orderly.saved_state("7"))["belief"]
+    )
     assert set(bins(messy)) == set(bins(orderly))
     for name, known in bins(orderly).items():
         assert [one[1] for one in bins(messy)[name].values()] == [one[1] for one in known.values()]
@@ -101,17 +103,17 @@ def test_a_late_report_corrects_when_a_stop_was_passed() -> None:
     stood = PositionReport(
         **{**{name: getattr(missing, name) for name in PositionReport.__struct_fields__}, "at": missing.at - 25}
     )
-    after = {visit.position: visit.arrived_at for visit in fleet.take(stood, reports[-1].at).visits}
+    after = {visit.position: visit.arrived_at for visit in fleet.follow_report(stood, reports[-1].at).visits}
     assert any(abs(after[position] - before[position]) > 1 for position in after)
 
 
 def test_following_goes_on_after_a_restart() -> None:
     reports = drive()
     first, second = Fleet(CITY, TravelTimes()), Fleet(CITY, TravelTimes())
-    told = follow(first, reports[:12])[-1].outlook
-    second.restore("7", first.kept("7"), told)
+    told = follow(first, reports[:12])[-1].prediction
+    second.restore_vehicle("7", first.saved_state("7"), told)
     now = reports[12].at
-    kept, known = ([(one.trip_id, one.basis) for one in fleet.expected(now)] for fleet in (second, first))
+    kept, known = ([(one.trip_id, one.basis) for one in fleet.unassigned_trips(now)] for fleet in (second, first))
     assert kept == known, "what it makes nobody else is expected to make, before it is heard again"
     again = [visit.stop_id for one in follow(second, reports[12:]) for visit in one.visits]
     whole = [visit.stop_id for one in follow(first, reports[12:]) for visit in one.visits]
@@ -121,15 +123,15 @@ def test_following_goes_on_after_a_restart() -> None:
 
 def test_a_journey_nobody_makes_is_told_by_the_timetable_and_withdrawn_where_other_buses_report() -> None:
     fleet = Fleet(CITY, TravelTimes())
-    before = coming(fleet.expected(SIX + 600), "10-0620")
+    before = coming(fleet.unassigned_trips(SIX + 600), "10-0620")
     assert before is not None
     assert before.basis is Basis.SCHEDULE
     assert before.p10[0] < before.p50[0] < before.p90[0]
-    unheard = coming(fleet.expected(SIX + 1_200 + 700), "10-0620")
+    unheard = coming(fleet.unassigned_trips(SIX + 1_200 + 700), "10-0620")
     assert unheard is not None
     assert unheard.basis is Basis.SCHEDULE
     follow(fleet, drive("9", SIX + 600, trip_id="10s-0610"))
-    gone = coming(fleet.expected(SIX + 1_200 + 700), "10-0620")
+    gone = coming(fleet.unassigned_trips(SIX + 1_200 + 700), "10-0620")
     assert gone is not None
     assert (gone.basis, gone.reason, gone.p50) == (Basis.NOT_COMING, "no_vehicle", ())
 
@@ -138,7 +140,7 @@ def test_what_is_withdrawn_stays_so_when_the_lines_other_buses_fall_silent_too()
     fleet = Fleet(CITY, TravelTimes())
     follow(fleet, drive("9", SIX))
     for after_s in (1_950, 2_050, 2_150):
-        gone = coming(fleet.expected(SIX + after_s), "10-0620")
+        gone = coming(fleet.unassigned_trips(SIX + after_s), "10-0620")
         assert gone is not None
         assert (gone.basis, gone.reason) == (Basis.NOT_COMING, "no_vehicle"), after_s
 
@@ -148,13 +150,13 @@ def test_while_a_whole_company_falls_silent_nothing_is_withdrawn_and_afterwards_
     fleet = Fleet(CITY, TravelTimes())
     follow(fleet, drive("7", SIX + 1_200, trip_id="10-0620")[:14])
     for after_s in range(1_410, 2_160, 15):
-        told = fleet.expected(SIX + after_s)
+        told = fleet.unassigned_trips(SIX + after_s)
         assert {one.trip_id for one in told if one.basis is Basis.NOT_COMING} <= {"10s-0610"}, (
             "which was missing before"
         )
         assert coming(told, "10-0620") is None, "nobody else is to make what it was making"
     follow(fleet, drive("9", SIX + 2_220, trip_id="10-0640"))
-    told = fleet.expected(SIX + 2_160)
+    told = fleet.unassigned_trips(SIX + 2_160)
     reasons = {one.trip_id: one.reason for one in told if one.basis is Basis.NOT_COMING}
     assert (reasons["10-0620"], reasons["10s-0630"]) == ("silent", "no_vehicle")
 
@@ -163,7 +165,7 @@ def test_the_last_bus_of_the_night_is_withdrawn_though_its_line_was_long_quiet()
     """Nothing of the line is heard after a bus ended its journey at 6:06; two journeys later nobody was missed yet."""
     fleet = Fleet(CITY, TravelTimes())
     follow(fleet, drive())
-    (few, many) = (fleet.expected(SIX + minutes * 60 + 620) for minutes in (20, 60))
+    (few, many) = (fleet.unassigned_trips(SIX + minutes * 60 + 620) for minutes in (20, 60))
     late = coming(few, "10-0620")
     assert late is not None
     assert late.reason == "no_vehicle"
@@ -173,7 +175,7 @@ def test_the_last_bus_of_the_night_is_withdrawn_though_its_line_was_long_quiet()
 def test_no_journey_without_a_bus_is_told_longer_than_ten_minutes_where_the_line_reports() -> None:
     fleet = Fleet(CITY, TravelTimes())
     follow(fleet, drive("9", SIX + 3_000, trip_id="10-0640"))
-    told = fleet.expected(SIX + 3_400)
+    told = fleet.unassigned_trips(SIX + 3_400)
     ghosts = [one for one in told if one.basis is Basis.SCHEDULE and CITY.patterns[one.pattern].route_id == "10"]
     starts = [CITY.journey(one.trip_id, MONDAY, one.start_s) for one in ghosts]
     assert all(start is not None and start.start_at > SIX + 3_400 - 600 for start in starts)
@@ -182,8 +184,8 @@ def test_no_journey_without_a_bus_is_told_longer_than_ten_minutes_where_the_line
 def test_a_journey_that_a_bus_makes_is_not_told_twice_and_one_fallen_silent_is_withdrawn() -> None:
     fleet = Fleet(CITY, TravelTimes())
     follow(fleet, drive()[:15])
-    assert coming(fleet.expected(SIX + 300), "10-0600") is None
-    silent = coming(fleet.expected(SIX + 250 + 700), "10-0600")
+    assert coming(fleet.unassigned_trips(SIX + 300), "10-0600") is None
+    silent = coming(fleet.unassigned_trips(SIX + 250 + 700), "10-0600")
     assert silent is None or (silent.basis, silent.reason) == (Basis.NOT_COMING, "silent")
 
 
@@ -193,8 +195,8 @@ def test_a_journey_whose_bus_stood_and_then_fell_silent_is_withdrawn() -> None:
     latest = reports[-1]
     stands = [msgspec.structs.replace(latest, at=latest.at + after_s) for after_s in range(20, 401, 20)]
     follow(fleet, [*reports, *stands])
-    assert coming(fleet.expected(latest.at + UNMOVED_S - 20), "10-0600") is None
-    gone = coming(fleet.expected(latest.at + UNMOVED_S + 20), "10-0600")
+    assert coming(fleet.unassigned_trips(latest.at + UNMOVED_VALID_S - 20), "10-0600") is None
+    gone = coming(fleet.unassigned_trips(latest.at + UNMOVED_VALID_S + 20), "10-0600")
     assert gone is not None
     assert (gone.basis, gone.reason) == (Basis.NOT_COMING, "silent")
 
@@ -202,29 +204,29 @@ def test_a_journey_whose_bus_stood_and_then_fell_silent_is_withdrawn() -> None:
 def test_vehicles_long_silent_are_forgotten() -> None:
     fleet = Fleet(CITY, TravelTimes())
     follow(fleet, drive())
-    fleet.forget(SIX + 9_000)
-    assert "7" not in fleet._trails
+    fleet.remove_stale(SIX + 9_000)
+    assert "7" not in fleet._histories
 
 
 def test_a_vehicle_that_names_its_stops_needs_no_position() -> None:
     assert JOURNEY is not None
     fleet = Fleet(CITY, TravelTimes())
-    fleet.call(ReportedStop("7", JOURNEY, 0, left_at=SIX + 5), SIX + 5)
-    followed = fleet.call(ReportedStop("7", JOURNEY, 1, arrived_at=SIX + 80), SIX + 80)
-    present = followed.outlook.coming[0]
+    fleet.follow_stop(ReportedStop("7", JOURNEY, 0, left_at=SIX + 5), SIX + 5)
+    followed = fleet.follow_stop(ReportedStop("7", JOURNEY, 1, arrived_at=SIX + 80), SIX + 80)
+    present = followed.prediction.coming[0]
     assert present.first == 2
     assert abs(present.p50[0] - (SIX + 155)) < 10
-    fleet.call(ReportedStop("7", JOURNEY, 1, arrived_at=SIX + 80, left_at=SIX + 110), SIX + 110)
-    followed = fleet.call(ReportedStop("7", JOURNEY, 2, arrived_at=SIX + 190), SIX + 190)
+    fleet.follow_stop(ReportedStop("7", JOURNEY, 1, arrived_at=SIX + 80, left_at=SIX + 110), SIX + 110)
+    followed = fleet.follow_stop(ReportedStop("7", JOURNEY, 2, arrived_at=SIX + 190), SIX + 190)
     assert followed.scores or followed.visits
-    assert fleet.history.links["T2>T3"].dwell.value == 30.0
+    assert fleet.travel_times.links["T2>T3"].dwell.value == 30.0
 
 
 def test_a_vehicle_that_says_it_waits_at_its_first_stop_is_told_by_its_departure() -> None:
     assert JOURNEY is not None
     fleet = Fleet(CITY, TravelTimes())
-    followed = fleet.call(ReportedStop("7", JOURNEY, 0, arrived_at=SIX - 600), SIX - 600)
-    assert SIX - 60 < followed.outlook.coming[0].p50[0] < SIX + 300
-    fleet.call(ReportedStop("7", JOURNEY, 0, SIX - 600, SIX + 20), SIX + 20)
-    fleet.call(ReportedStop("7", JOURNEY, 1, SIX + 95), SIX + 95)
-    assert fleet.history.links["T1>T2"].recent == [(SIX + 95, 75.0)]
+    followed = fleet.follow_stop(ReportedStop("7", JOURNEY, 0, arrived_at=SIX - 600), SIX - 600)
+    assert SIX - 60 < followed.prediction.coming[0].p50[0] < SIX + 300
+    fleet.follow_stop(ReportedStop("7", JOURNEY, 0, SIX - 600, SIX + 20), SIX + 20)
+    fleet.follow_stop(ReportedStop("7", JOURNEY, 1, SIX + 95), SIX + 95)
+    assert fleet.travel_times.links["T1>T2"].recent == [(SIX + 95, 75.0)]

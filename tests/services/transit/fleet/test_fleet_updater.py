@@ -145,7 +145,7 @@ def test_what_links_taught_is_kept_with_the_tick_and_a_restart_goes_on_from_it(s
     assert street.rows("SELECT count(*) FROM stop_visits") == [(4,)]
     assert street.pipeline.state.fleet is not None
     assert street.pipeline.state.fleet._fleet is not None
-    assert len(street.pipeline.state.fleet._fleet.history.links) >= len(learnt)
+    assert len(street.pipeline.state.fleet._fleet.travel_times.links) >= len(learnt)
 
 
 def test_a_late_batch_repairs_what_was_believed(street: Street) -> None:
@@ -260,14 +260,14 @@ def test_another_timetable_loses_no_vehicle(street: Street) -> None:
 
 
 def test_a_bug_costs_the_vehicle_it_stands_in_and_no_reading(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
-    take: Callable[[Fleet, PositionReport, float], ReportResult] = Fleet.take
+    take: Callable[[Fleet, PositionReport, float], ReportResult] = Fleet.follow_report
 
     def stumbling(fleet: Fleet, report: PositionReport, now: float) -> ReportResult:
         if report.vehicle == "laplata.odd":
             raise ZeroDivisionError
         return take(fleet, report, now)
 
-    monkeypatch.setattr(Fleet, "take", stumbling)
+    monkeypatch.setattr(Fleet, "follow_report", stumbling)
     journey = street.journey("10-0720")
     for since_s in (0, 30, 60):
         place = street.place(journey, since_s)
@@ -288,7 +288,7 @@ def test_a_vehicle_that_was_dropped_and_falls_silent_holds_up_nobody(
         raise ZeroDivisionError
 
     with monkeypatch.context() as broken:
-        broken.setattr(Fleet, "take", stumbling)
+        broken.setattr(Fleet, "follow_report", stumbling)
         street.drive(journey, "one", 120, 150)
     street.now += timedelta(minutes=11)
     street.pipeline.tick_buses()

@@ -18,7 +18,7 @@ from services.transit.matching.matcher import Matcher
 from services.transit.matching.vehicle_state import Stage, VehicleState
 from services.transit.model.position_report import PositionReport
 from services.transit.model.prediction import MatchedPosition, Phase
-from services.transit.prediction.arrival_times import predict
+from services.transit.prediction.arrival_times import predict_trips
 from services.transit.travel_times.link_times import TravelTimes
 from tests.transit_city import BACK, LOOP, MONDAY, OUT, SHORT, ZONE, at, network
 
@@ -120,7 +120,7 @@ def test_where_its_block_ends_a_bus_waits_for_no_other_departure(matcher: Matche
     leaves = SIX + 15 * 3600 + 2400
     seen = places(follow(matcher, stand(drive(BACK, leaves), 300)))
     assert {place.trip_id for place in seen[3:]} == {"10b-2140"}
-    assert predict(CITY, seen[-1], TravelTimes(), seen[-1].at) == ()
+    assert predict_trips(CITY, seen[-1], TravelTimes(), seen[-1].at) == ()
 
 
 def test_a_bus_that_stands_where_its_timetable_lets_it_stand_lays_over(matcher: Matcher) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction
 from services.transit.model.stop_passages import LinkTraversal
-from services.transit.prediction.arrival_times import predict
+from services.transit.prediction.arrival_times import predict_trips
 from services.transit.travel_times.link_times import TravelTimes
 from tests.transit_city import BACK, LOOP, MONDAY, OUT, network
 
@@ -24,8 +24,8 @@ def place(after_s: float, along_m: float, phase: Phase = Phase.IN_PROGRESS, **mo
 
 
 def told(where: MatchedPosition, history: TravelTimes | None = None, pace: float = 0.0) -> tuple[TripPrediction, ...]:
-    found = predict(CITY, where, history or TravelTimes(), where.at, pace)
-    return tuple(one.coming for one in found)
+    found = predict_trips(CITY, where, history or TravelTimes(), where.at, pace)
+    return tuple(one.prediction for one in found)
 
 
 def in_order(coming: TripPrediction, now: float) -> bool:
@@ -48,7 +48,7 @@ def test_buses_before_it_that_took_long_make_it_late_and_are_counted() -> None:
     history = TravelTimes()
     for number in range(3):
         at = START - 900 + 200 * number
-        history.learn(LinkTraversal("T3>T4", "other", at, 150.0, 75.0, 0.0, START - 21_600, 0, 800.0))
+        history.add_traversal(LinkTraversal("T3>T4", "other", at, 150.0, 75.0, 0.0, START - 21_600, 0, 800.0))
     present = told(place(80, 400), history)[0]
     assert present.p50[1] > told(place(80, 400))[0].p50[1] + 20
     assert (present.basis, present.buses) == (Basis.RECENT, 3)
@@ -100,7 +100,7 @@ def test_a_bus_that_stands_since_it_is_ahead_of_its_plan_is_not() -> None:
 
 def test_where_a_headway_is_promised_a_bus_leaves_that_long_after_the_last_one() -> None:
     history = TravelTimes()
-    history.learn(LinkTraversal("T1>L2", "other", START + 500, 80.0, 75.0, 0.0, START - 21_600, 0, 0.0))
+    history.add_traversal(LinkTraversal("T1>L2", "other", START + 500, 80.0, 75.0, 0.0, START - 21_600, 0, 0.0))
     at = START + 900
     where = MatchedPosition(Phase.LAYOVER, at, -34.92, -57.95, "20", "20260302", 22_800, LOOP, 0.0, 1.0)
     assert abs(told(where, history)[0].p50[0] - (START + 420 + 600)) < 120
@@ -108,7 +108,7 @@ def test_where_a_headway_is_promised_a_bus_leaves_that_long_after_the_last_one()
 
 def test_a_bus_that_waits_for_a_much_later_departure_does_not_take_the_next_one() -> None:
     history = TravelTimes()
-    history.learn(LinkTraversal("T1>L2", "other", START + 500, 80.0, 75.0, 0.0, START - 21_600, 0, 0.0))
+    history.add_traversal(LinkTraversal("T1>L2", "other", START + 500, 80.0, 75.0, 0.0, START - 21_600, 0, 0.0))
     where = MatchedPosition(
         Phase.LAYOVER, START + 900, -34.92, -57.95, "20", "20260302", 21_600 + 7_200, LOOP, 0.0, 1.0
     )
@@ -139,7 +139,7 @@ def test_an_estimate_never_goes_backwards_along_a_trip(
     history = TravelTimes()
     for number, (link_id, took_s, early_s) in enumerate(passages):
         at = START - 3_000 + 200.0 * number
-        history.learn(LinkTraversal(link_id, "other", at, took_s, 75.0, early_s, START - 21_600, 0, 400.0))
+        history.add_traversal(LinkTraversal(link_id, "other", at, took_s, 75.0, early_s, START - 21_600, 0, 400.0))
     trip_id, pattern, start_s = journey
     where = MatchedPosition(
         Phase.IN_PROGRESS, START + after_s, 0.0, 0.0, trip_id, "20260302", start_s, pattern, along_m, 1.0

@@ -24,7 +24,7 @@ from services.transit.serving.snapshot import (
     with_changes,
 )
 from services.transit.timetable.scheduled_arrivals import Key
-from services.transit.travel_times.stalled_vehicles import UNMOVED_S
+from services.transit.travel_times.stalled_vehicles import UNMOVED_VALID_S
 from tests.services.web.api.transit_town import coming as coming_in
 from tests.transit_city import HOLIDAY, LOOP, MONDAY, OUT, ZONE, network
 
@@ -111,8 +111,8 @@ def test_a_bus_that_stood_and_then_fell_silent_is_told_no_longer_than_one_that_s
     stood = with_fields(one, place=with_fields(one.place, paused_s=400.0))
     view = with_changes(empty(NETWORK), [stood])
     key: Key = ("10-0700", "20260302", 25200)
-    assert view.due(key, SEVEN + UNMOVED_S - 400) is not None
-    assert view.due(key, SEVEN + UNMOVED_S - 399) is None
+    assert view.due(key, SEVEN + UNMOVED_VALID_S - 400) is not None
+    assert view.due(key, SEVEN + UNMOVED_VALID_S - 399) is None
 
 
 def test_a_bus_that_falls_silent_at_its_terminal_leaves_its_journey_to_the_timetable() -> None:

@@ -195,10 +195,10 @@ class Followed:
     moments: list[tuple[float, Told]] = field(default_factory=list)
 
     def take(self, report: PositionReport) -> None:
-        self.view = with_changes(self.view, [self.fleet.take(report, report.at).outlook])
+        self.view = with_changes(self.view, [self.fleet.follow_report(report, report.at).prediction])
 
     def tell(self, now: float) -> None:
-        expected = [Expected(one, now + EVERY_S) for one in self.fleet.expected(now)]
+        expected = [Expected(one, now + EVERY_S) for one in self.fleet.unassigned_trips(now)]
         self.view = with_changes(self.view, expected=expected)
         self.moments.append((now, told(self.view, now)))
 

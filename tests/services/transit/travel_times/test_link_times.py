@@ -20,12 +20,12 @@ def passage(at: float, took_s: float, planned_s: float = 75.0, early_s: float = 
 def taught(*passages: LinkTraversal) -> TravelTimes:
     history = TravelTimes()
     for one in passages:
-        history.learn(one)
+        history.add_traversal(one)
     return history
 
 
 def seconds(history: TravelTimes, at: float = EIGHT, planned_s: float = 75.0, weekday: int = 0) -> float:
-    return history.expect("A>B", planned_s, at, ZERO, weekday).seconds
+    return history.expected_traversal("A>B", planned_s, at, ZERO, weekday).expected_s
 
 
 def test_where_nothing_is_known_the_timetable_speaks() -> None:
@@ -35,8 +35,8 @@ def test_where_nothing_is_known_the_timetable_speaks() -> None:
 def test_the_last_buses_move_what_is_expected_and_are_counted() -> None:
     history = taught(passage(EIGHT - 1_200, 110), passage(EIGHT - 600, 112), passage(EIGHT - 300, 108))
     assert 90 < seconds(history) < 112
-    assert history.expect("A>B", 75.0, EIGHT, ZERO, 0).buses == 3
-    assert history.expect("A>B", 75.0, EIGHT + 7_200, ZERO, 0).buses == 0
+    assert history.expected_traversal("A>B", 75.0, EIGHT, ZERO, 0).recent_buses == 3
+    assert history.expected_traversal("A>B", 75.0, EIGHT + 7_200, ZERO, 0).recent_buses == 0
 
 
 def test_a_rush_hour_of_other_days_is_remembered_at_its_hour() -> None:
@@ -63,7 +63,7 @@ def test_a_bad_timetable_loses_its_weight() -> None:
     bad.links.clear()
     fair = TravelTimes()
     for history in (bad, fair):
-        history.learn(passage(EIGHT - 300, 110))
+        history.add_traversal(passage(EIGHT - 300, 110))
     assert seconds(bad) > seconds(fair)
 
 
@@ -95,14 +95,14 @@ def test_where_all_of_a_city_is_slow_a_link_is_expected_to_be_slow_that_no_bus_h
     for before in (6, 3, 0):
         for minute in range(0, 180, 10):
             for one in several(*STREETS[1:], at=EIGHT - 10_800 + 60 * minute, took_s=104, days_before=before):
-                history.learn(one)
-    slower = history.slower(EIGHT, 0.0)
+                history.add_traversal(one)
+    slower = history.slowdown_factor(EIGHT, 0.0)
     assert 1.05 < slower < 1.3
-    assert history.slower(EIGHT + 4 * 3_600, 0.0) - 1 < 0.1 * (slower - 1)
+    assert history.slowdown_factor(EIGHT + 4 * 3_600, 0.0) - 1 < 0.1 * (slower - 1)
 
 
 def test_where_every_day_is_like_the_others_nothing_is_slower() -> None:
-    assert abs(taught(*usual_days(3, 2, 1, 0)).slower(EIGHT, 0.0) - 1) < 0.01
+    assert abs(taught(*usual_days(3, 2, 1, 0)).slowdown_factor(EIGHT, 0.0) - 1) < 0.01
 
 
 def test_recent_buses_count_the_more_the_longer_a_link_stays_slow() -> None:
@@ -110,10 +110,10 @@ def test_recent_buses_count_the_more_the_longer_a_link_stays_slow() -> None:
     lasting, passing = TravelTimes(), TravelTimes()
     for number in range(600):
         at = EIGHT - 90_000 + 120 * number
-        lasting.learn(passage(at, 120.0 if number // 30 % 2 else 60.0))
-        passing.learn(passage(at, 120.0 if number % 2 else 60.0))
-    assert lasting.trust.recent.share(0.0, 1.0) > 0.5
-    assert passing.trust.recent.share(0.0, 1.0) < 0.1
+        lasting.add_traversal(passage(at, 120.0 if number // 30 % 2 else 60.0))
+        passing.add_traversal(passage(at, 120.0 if number % 2 else 60.0))
+    assert lasting.source_weights.recent_persistence.slope(0.0, 1.0) > 0.5
+    assert passing.source_weights.recent_persistence.slope(0.0, 1.0) < 0.1
 
 
 def test_what_an_earlier_version_kept_is_still_read() -> None:
@@ -122,20 +122,20 @@ def test_what_an_earlier_version_kept_is_still_read() -> None:
         b'"pairs":[[3000,0.1],[3000,0.1],[3000,0.1],[9,0.1]],"pace":[80,20]}'
     )
     trust = msgspec.json.decode(kept, type=SourceWeights)
-    assert trust.planned.value == 0.2
-    assert trust.pace.share(0.0, 1.0) > 0.2
+    assert trust.timetable_error.value == 0.2
+    assert trust.pace_persistence.slope(0.0, 1.0) > 0.2
     history = TravelTimes()
     history.restore([], trust)
-    assert history.slower(EIGHT, 0.0) == 1.0
+    assert history.slowdown_factor(EIGHT, 0.0) == 1.0
 
 
 def test_where_early_buses_wait_for_their_time_the_link_says_so_and_its_own_time_stays() -> None:
     history = taught(
         *[passage(EIGHT + 600 * number, 75 + early, early_s=early) for number, early in enumerate((300, 200, 240))]
     )
-    expected = history.expect("A>B", 75.0, EIGHT + 1_800, ZERO, 0)
-    assert expected.far > 0.7
-    assert expected.seconds < 110
+    expected = history.expected_traversal("A>B", 75.0, EIGHT + 1_800, ZERO, 0)
+    assert expected.holding_share_far > 0.7
+    assert expected.expected_s < 110
 
 
 def test_a_link_is_believed_to_hold_early_buses_only_where_it_is_seen_beyond_doubt() -> None:
@@ -148,8 +148,10 @@ def test_a_link_is_believed_to_hold_early_buses_only_where_it_is_seen_beyond_dou
     waiting = [passage(EIGHT + 300 * number, 165, early_s=120.0) for number in range(6)]
     plain, held = taught(*busy, *by_chance), taught(*busy, *waiting)
     at = EIGHT + 1_800
-    assert plain.expect("A>B", 75.0, at, ZERO, 0).far == plain.trust.far.share(0.0, 1.0)
-    assert held.expect("A>B", 75.0, at, ZERO, 0).far > 0.5
+    assert plain.expected_traversal(
+        "A>B", 75.0, at, ZERO, 0
+    ).holding_share_far == plain.source_weights.holding_far.slope(0.0, 1.0)
+    assert held.expected_traversal("A>B", 75.0, at, ZERO, 0).holding_share_far > 0.5
 
 
 def test_what_timetable_and_past_both_miss_is_the_noise_of_the_single_bus() -> None:
@@ -158,37 +160,38 @@ def test_what_timetable_and_past_both_miss_is_the_noise_of_the_single_bus() -> N
     for number in range(4_000):
         street = number % 40
         planned_s = 100.0 if street % 2 else 60.0
-        history.learn(
+        history.add_traversal(
             LinkTraversal(
                 f"S{street}", "bus", EIGHT - 40_000 + 10 * number, chance.gauss(80, 10), planned_s, 0.0, ZERO, 0, 1e3
             )
         )
-    trust = history.trust
-    assert 0.7 < trust.noise.value / 0.01 < 1.4
-    assert 0.7 < (trust.planned.value - trust.noise.value) / 0.04 < 1.4
+    trust = history.source_weights
+    assert 0.7 < trust.bus_noise.value / 0.01 < 1.4
+    assert 0.7 < (trust.timetable_error.value - trust.bus_noise.value) / 0.04 < 1.4
 
 
 def test_links_and_trust_go_on_after_a_restart() -> None:
     history = taught(passage(EIGHT - 600, 110, early_s=100.0), passage(EIGHT, 112))
-    history.learn_departure("A>B", 8 * 3_600, 45.0)
+    history.add_departure("A>B", 8 * 3_600, 45.0)
     links = [
-        (name, msgspec.json.decode(msgspec.json.encode(link), type=LinkHistory)) for name, link in history.changed()
+        (name, msgspec.json.decode(msgspec.json.encode(link), type=LinkHistory))
+        for name, link in history.pop_changed_links()
     ]
-    trust = msgspec.json.decode(msgspec.json.encode(history.trust), type=SourceWeights)
+    trust = msgspec.json.decode(msgspec.json.encode(history.source_weights), type=SourceWeights)
     again = TravelTimes()
     again.restore(links, trust)
     assert seconds(again) == seconds(history)
-    assert again.late_s("A>B", 8 * 3_600, -300) == history.late_s("A>B", 8 * 3_600, -300)
-    assert list(history.changed()) == []
+    assert again.departure_lateness_s("A>B", 8 * 3_600, -300) == history.departure_lateness_s("A>B", 8 * 3_600, -300)
+    assert list(history.pop_changed_links()) == []
 
 
 @given(st.lists(st.tuples(st.integers(0, 80_000), st.floats(1, 900), st.floats(-300, 600)), min_size=1, max_size=20))
 def test_what_is_unlearnt_leaves_nothing_behind(passages: list[tuple[int, float, float]]) -> None:
     history = taught(passage(EIGHT - 90_000, 80))
     before = msgspec.json.encode(history.links["A>B"].bins)
-    lessons = [history.learn(passage(ZERO + at, took, early_s=early)) for at, took, early in sorted(passages)]
+    lessons = [history.add_traversal(passage(ZERO + at, took, early_s=early)) for at, took, early in sorted(passages)]
     for lesson in reversed(lessons):
-        history.unlearn(lesson)
+        history.remove_learned(lesson)
     bins = history.links["A>B"].bins
     assert {bin_: round(one[1], 6) for bin_, one in bins.items()} == {
         int(bin_): round(one[1] * 0.5 ** ((bins[int(bin_)][0] - one[0]) / 14), 6)
@@ -198,18 +201,18 @@ def test_what_is_unlearnt_leaves_nothing_behind(passages: list[tuple[int, float,
 
 def test_what_faded_leaves_no_more_than_there_is() -> None:
     history = TravelTimes()
-    lessons = [history.learn(passage(EIGHT + number, 500, early_s=400.0)) for number in range(200)]
+    lessons = [history.add_traversal(passage(EIGHT + number, 500, early_s=400.0)) for number in range(200)]
     for lesson in lessons:
-        history.unlearn(lesson)
-    held = history.links["A>B"].held
+        history.remove_learned(lesson)
+    held = history.links["A>B"].holding
     assert (held.squares, held.products) == (0.0, 0.0)
-    assert 0 <= history.expect("A>B", 75.0, EIGHT, ZERO, 0).far <= 1
+    assert 0 <= history.expected_traversal("A>B", 75.0, EIGHT, ZERO, 0).holding_share_far <= 1
 
 
 @given(st.lists(st.tuples(st.integers(0, 86_399), st.floats(0.1, 5_000), st.floats(-4_000, 4_000)), max_size=30))
 def test_whatever_is_learnt_an_expectation_is_a_time(passages: list[tuple[int, float, float]]) -> None:
     history = taught(*[passage(ZERO + at, took, early_s=early) for at, took, early in sorted(passages)])
-    expected = history.expect("A>B", 75.0, EIGHT, ZERO, 0)
-    assert 0 < expected.seconds < 5_000
-    assert 0 <= expected.near <= 1
-    assert 0 <= expected.far <= 1
+    expected = history.expected_traversal("A>B", 75.0, EIGHT, ZERO, 0)
+    assert 0 < expected.expected_s < 5_000
+    assert 0 <= expected.holding_share_near <= 1
+    assert 0 <= expected.holding_share_far <= 1

@@ -291,7 +291,7 @@ def estimated(city: Town, day: date, error_s: float, count: int = 40, route_id: 
     """So many estimates of a line came true on a day, at every horizon alike, each so wrong."""
     noon = datetime(day.year, day.month, day.day, 15, tzinfo=UTC).timestamp()
     scores = [
-        ScoredPrediction(route_id, noon, at, at, error_s, error_s + 40, inside=number % 5 > 0)
+        ScoredPrediction(route_id, noon, at, at, error_s, error_s + 40, inside_interval=number % 5 > 0)
         for at in (60, 300, 500, 800, 1500)
         for number in range(count)
     ]
