@@ -9,7 +9,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from models.migrations import upgrade
-from services.embedded.servers import embedded_broker, embedded_postgres
+from services.embedded.mqtt_broker import embedded_broker
+from services.embedded.postgres import embedded_postgres
 from services.runtime.clock import Clock, parse_clock, wall_clock
 from services.runtime.database import open_database
 from services.runtime.retry import retry_while_unavailable

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
 
 from models.migrations import upgrade
-from services.embedded.servers import embedded_broker, embedded_postgres
+from services.embedded.mqtt_broker import embedded_broker
+from services.embedded.postgres import embedded_postgres
 from services.runtime.database import open_database
 from tests.databases import new_database, open_copy
 

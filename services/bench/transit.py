@@ -23,7 +23,7 @@ from models.reading import Message
 from services.bench.grid import ZONE, Bus, city, fleet
 from services.bench.requests import Answered, ask
 from services.embedded.child_process import free_port
-from services.embedded.servers import embedded_postgres
+from services.embedded.postgres import embedded_postgres
 from services.pipeline.road import Pipeline
 from services.runtime.clock import PeriodicTimer, wall_clock
 from services.runtime.database import open_database

@@ -19,7 +19,8 @@ from models.rule import Fault, Rule, Silence, Stage
 from services.city.load import load
 from services.city.seed import Seed
 from services.embedded.child_process import free_port
-from services.embedded.servers import embedded_broker, embedded_postgres
+from services.embedded.mqtt_broker import embedded_broker
+from services.embedded.postgres import embedded_postgres
 from services.runtime.clock import wall_clock
 from services.runtime.database import open_database
 

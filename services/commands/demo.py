@@ -21,7 +21,9 @@ from services.demo import (
     timetable_file,
 )
 from services.embedded.child_process import HOST, free_port
-from services.embedded.servers import ServerStartError, embedded_broker, embedded_postgres
+from services.embedded.mqtt_broker import embedded_broker
+from services.embedded.owned_server import ServerStartError
+from services.embedded.postgres import embedded_postgres
 from services.runtime.database import open_database
 from services.runtime.process import stop_on_signals
 from services.runtime.settings import Settings, SettingsError

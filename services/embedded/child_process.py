@@ -1,4 +1,4 @@
-"""Servers that live and die with the process that starts them, and what they need: a port, a secret, a user."""
+"""Child processes that end with their parent, and what a server needs: a free port, a secret, a system user."""
 
 import os
 import pwd
@@ -15,30 +15,30 @@ from time import monotonic, sleep
 HOST = "127.0.0.1"
 POLL_S = 0.02
 STOP_S = 2.0
-"""How long each of the ever ruder signals may take."""
+"""Longest wait after each signal, before the next, stronger one."""
 _SUPERVISOR = Path(__file__).with_name("supervised_process.py")
 
 
-def supervised_command(program: list[str], uid: int, at_owners_death: signal.Signals) -> list[str]:
-    """The command that runs `program` as the user `uid` and ends it when we die, however we die."""
-    return [sys.executable, "-I", str(_SUPERVISOR), str(os.getpid()), str(uid), str(int(at_owners_death)), *program]
+def supervised_command(program: list[str], uid: int, on_parent_death: signal.Signals) -> list[str]:
+    """The command that runs `program` as the user `uid` and ends it when this process dies, for whatever reason."""
+    return [sys.executable, "-I", str(_SUPERVISOR), str(os.getpid()), str(uid), str(int(on_parent_death)), *program]
 
 
 def start_supervised(
     program: list[str],
     log_file: Path,
     uid: int,
-    at_owners_death: signal.Signals,
+    on_parent_death: signal.Signals,
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a program on a leash, in its own session: Ctrl-C is for the owner, who stops its servers last.
+    """Start a program that ends with this process, in a session of its own.
 
-    `environment` is added to ours.
+    Ctrl-C reaches only this process, which stops its servers last. `environment` is added to the process's own.
     """
     log_file.touch(mode=0o600)
     with log_file.open("ab") as output:
         return subprocess.Popen(
-            supervised_command(program, uid, at_owners_death),
+            supervised_command(program, uid, on_parent_death),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -48,18 +48,18 @@ def start_supervised(
 
 
 def stop_child(process: subprocess.Popen[bytes] | None, *signals: signal.Signals) -> None:
-    """End a process we started, and forget it."""
+    """Stop a child process: send the signals in turn, then SIGKILL."""
     if process is not None and process.poll() is None:
         _stop_gradually(process.pid, lambda: process.poll() is not None, *signals)
 
 
 def stop_process(pid: int, *signals: signal.Signals) -> None:
-    """End a process that another started."""
+    """Stop a process that another process started: send the signals in turn, then SIGKILL."""
     _stop_gradually(pid, lambda: not is_alive(pid), *signals)
 
 
 def is_alive(pid: int) -> bool:
-    """Whether there is such a process, whoever owns it."""
+    """Whether a process of this number exists, of any user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -70,7 +70,7 @@ def is_alive(pid: int) -> bool:
 
 
 def command_line(pid: int) -> str:
-    """What the process was started with; empty where there is none, or none that we may see."""
+    """The command line of a process; empty where there is no such process or it may not be read."""
     if not Path("/proc/self").exists():
         program = ["/bin/ps", "-o", "args=", "-p", str(pid)]
         return subprocess.run(program, capture_output=True, text=True, check=False).stdout
@@ -81,7 +81,7 @@ def command_line(pid: int) -> str:
 
 
 def free_port(wanted: int) -> int:
-    """`wanted` where nobody listens on it, else one the system gives. Raises OSError where it has none."""
+    """`wanted` where it is free, else a free port from the system. Raises OSError where there is none."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -94,7 +94,7 @@ def free_port(wanted: int) -> int:
 
 
 def read_or_create_secret(path: Path) -> str:
-    """The secret in the file, made where there is none yet; only we can read it."""
+    """The secret in a file that only its owner can read; created where there is none."""
     if not path.exists():
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(24))
@@ -102,7 +102,7 @@ def read_or_create_secret(path: Path) -> str:
 
 
 def unprivileged_uid(name: str) -> int:
-    """Ourselves, or where we are root the system user `name`, made where there is none yet."""
+    """The current user's id; for root, that of the system user `name`, created where there is none."""
     if os.geteuid():
         return os.geteuid()
     try:
@@ -113,15 +113,15 @@ def unprivileged_uid(name: str) -> int:
         return pwd.getpwnam(name).pw_uid
 
 
-def _stop_gradually(pid: int, is_gone: Callable[[], bool], *signals: signal.Signals) -> None:
-    """Ever ruder, until the process is gone."""
+def _stop_gradually(pid: int, has_ended: Callable[[], bool], *signals: signal.Signals) -> None:
+    """Send the signals in turn, then SIGKILL, until the process has ended."""
     for number in (*signals, signal.SIGKILL):
         try:
             os.kill(pid, number)
         except ProcessLookupError:
             return
         deadline_s = monotonic() + STOP_S
-        while not is_gone() and monotonic() < deadline_s:
+        while not has_ended() and monotonic() < deadline_s:
             sleep(POLL_S)
-        if is_gone():
+        if has_ended():
             return

@@ -1,7 +1,7 @@
-"""Becomes another program that ends when the process which started it ends, even when that one is killed.
+"""Run another program that ends when its parent process ends, even when the parent is killed.
 
-`python leash.py PARENT UID SIGNAL PROGRAM ARGUMENT...`: run as a file, so that it needs nothing but the interpreter.
-Linux tells a child of its parent's death; elsewhere the program runs without a leash.
+`python supervised_process.py PARENT UID SIGNAL PROGRAM ARGUMENT...`: run as a file, so that it needs only the
+interpreter. Linux signals a child at its parent's death; on other systems the program outlives a killed parent.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, uid: int, signal: int, program: list[str]) -> None:
-    """Drop to `uid`, ask for `signal` at the parent's death, and become `program`."""
+    """Change to the user `uid`, ask the kernel for `signal` at the parent's death, and execute `program`."""
     if uid != os.geteuid():
         user = pwd.getpwuid(uid)
         os.initgroups(user.pw_name, user.pw_gid)
@@ -21,9 +21,9 @@ def main(parent: int, uid: int, signal: int, program: list[str]) -> None:
         os.setuid(uid)
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal, 0, 0, 0)
-    if os.getppid() != parent:  # it died before we could ask
+    if os.getppid() != parent:  # it died before the request
         sys.exit(1)
-    os.execv(program[0], program)  # noqa: S606 - becoming another program is the point
+    os.execv(program[0], program)  # noqa: S606 - replacing this program is the purpose
 
 
 if __name__ == "__main__":

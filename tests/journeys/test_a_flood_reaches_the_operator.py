@@ -29,7 +29,8 @@ from models.migrations import upgrade
 from services.city.load import load
 from services.city.seed import read_seed
 from services.embedded.child_process import free_port
-from services.embedded.servers import embedded_broker, embedded_postgres
+from services.embedded.mqtt_broker import embedded_broker
+from services.embedded.postgres import embedded_postgres
 from services.runtime.clock import FasterClock, wall_clock
 from services.runtime.database import open_database
 from services.web.access import add_operator

@@ -16,7 +16,7 @@ from ingest.decode import decode
 from ingest.gtfs.feed import read
 from ingest.mqtt.receiver import Receiver
 from models.reading import Presence, Reading
-from services.embedded.servers import embedded_broker
+from services.embedded.mqtt_broker import embedded_broker
 from tests.seeds import la_plata
 
 ROOT = Path(__file__).parents[2]

@@ -22,7 +22,8 @@ from models.network import midnight_at
 from models.reading import Message
 from services.bench.grid import ZONE, Bus, city, fleet
 from services.embedded.child_process import start_supervised
-from services.embedded.servers import embedded_broker, embedded_postgres
+from services.embedded.mqtt_broker import embedded_broker
+from services.embedded.postgres import embedded_postgres
 from services.pipeline.road import Pipeline
 from services.runtime.clock import wall_clock
 from services.runtime.database import open_database

@@ -21,7 +21,8 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from models.reading import Message
-from services.embedded.servers import Postgres, embedded_broker, embedded_postgres
+from services.embedded.mqtt_broker import embedded_broker
+from services.embedded.postgres import Postgres, embedded_postgres
 from services.pipeline.road import Pipeline
 from services.runtime.clock import wall_clock
 from services.runtime.database import open_database

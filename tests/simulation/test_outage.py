@@ -8,7 +8,8 @@ import pytest
 
 from ingest.lanes import ALL_TOPICS
 from ingest.mqtt.receiver import Receiver
-from services.embedded.servers import embedded_broker, embedded_postgres
+from services.embedded.mqtt_broker import embedded_broker
+from services.embedded.postgres import embedded_postgres
 from services.runtime.clock import wall_clock
 from tests.simulation.town import Gauges, Said, reading, town, workplace
 

@@ -11,7 +11,7 @@ from time import monotonic
 
 import pytest
 
-from services.embedded.servers import embedded_broker
+from services.embedded.mqtt_broker import embedded_broker
 from simulators.load import Load
 from tests.simulation.town import DEVICES, Said, Town, reading, town
 

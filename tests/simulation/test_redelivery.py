@@ -8,7 +8,7 @@ from sqlalchemy import Engine, text
 from ingest.lanes import ALL_TOPICS
 from ingest.mqtt.receiver import Receiver
 from models.reading import Message
-from services.embedded.servers import embedded_broker
+from services.embedded.mqtt_broker import embedded_broker
 from services.pipeline.road import Pipeline
 from services.runtime.clock import wall_clock
 from simulators.load import Load

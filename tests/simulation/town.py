@@ -26,7 +26,7 @@ from models.rule import Fault, Rule, Silence, Stage
 from services.city.load import load
 from services.city.seed import Seed
 from services.embedded.child_process import free_port, start_supervised, stop_child
-from services.embedded.servers import MqttBroker
+from services.embedded.mqtt_broker import MqttBroker
 from services.runtime.clock import wall_clock
 from services.runtime.database import open_database
 from simulators.load import Load

@@ -20,7 +20,7 @@ import pytest
 from ingest.mqtt import receiver as broker_module
 from ingest.mqtt.receiver import Receiver, Tls
 from models.reading import Message
-from services.embedded.servers import embedded_broker
+from services.embedded.mqtt_broker import embedded_broker
 from simulators.load import Load
 from simulators.publish import Publisher
 

@@ -20,13 +20,15 @@ import pytest
 
 from ingest.mqtt.receiver import Receiver
 from services.embedded.child_process import start_supervised, unprivileged_uid
-from services.embedded.servers import SYSTEM_USER, Postgres, embedded_broker, embedded_postgres
+from services.embedded.mqtt_broker import embedded_broker
+from services.embedded.postgres import SYSTEM_USER, Postgres, embedded_postgres
 
 ROOT = Path(__file__).parents[3]
 OWNER = """
 import json, sys, time
 from pathlib import Path
-from services.embedded.servers import embedded_broker, embedded_postgres
+from services.embedded.mqtt_broker import embedded_broker
+from services.embedded.postgres import embedded_postgres
 folder = Path(sys.argv[1])
 with embedded_postgres(folder) as database, embedded_broker(folder, 0) as broker:
     print(json.dumps({"pids": [database.pid, broker.pid], "url": database.url}), flush=True)
