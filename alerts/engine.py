@@ -18,7 +18,7 @@ from alerts.rules.dispatch import State
 from alerts.rules.steady_run import steady_run
 from models.alert import NAR, Cause, Change, Transition
 from models.reading import Reading
-from models.rows import Written, driver
+from models.rows import PendingWrite, driver
 from models.rule import NO_CONTEXT, UNTRAINED, Judgement, Rainfall, Rule, RuleContext, Silence, Stage
 
 TICK_AFTER = timedelta(seconds=30)
@@ -117,7 +117,7 @@ def tick(book: Rulebook, states: RuleStates, subjects: Iterable[str], now: datet
 
 def store_evaluation(
     transaction: Connection, book: Rulebook, states: RuleStates, judged: Evaluation, now: datetime
-) -> Written | None:
+) -> PendingWrite | None:
     """Write the moved states and everything that follows from the transitions, in the caller's transaction.
 
     `verify` what comes back: another process may have judged the same subjects. Once committed, `states.mark_written`.

@@ -12,7 +12,7 @@ from alerts.rulebook import JUDGEMENT_NAMES, Rulebook
 from alerts.rules import dispatch
 from alerts.rules.dispatch import State
 from models.alert import NAR
-from models.rows import Written, driver
+from models.rows import PendingWrite, driver
 from models.rule import Rule
 
 _RAW = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -79,7 +79,7 @@ class RuleStates:
 
     def write(
         self, transaction: Connection, book: Rulebook, moved: Mapping[str, StatesByRule], now: datetime
-    ) -> Written | None:
+    ) -> PendingWrite | None:
         """Keep what moved, now or since the last time. `verify` what comes back: another process may have moved one."""
         moved = self.unwritten | dict(moved)
         if not moved:
@@ -107,7 +107,7 @@ class RuleStates:
                 [_colours_row(tuple(_colours(book, subject, moved[subject]))) for subject in subjects],
             ],
         )
-        return Written(cursor, len(subjects))
+        return PendingWrite(cursor, len(subjects))
 
     def mark_written(self, moved: Mapping[str, StatesByRule]) -> None:
         """What was written is committed: remember it."""

@@ -11,7 +11,7 @@ from ingest.quality.sequence_gaps import FilledGap, Gap, next_position
 from ingest.quality.steady_run import check_steady_run
 from ingest.registry import Device, DeviceKey, device_key
 from ingest.store import CheckedReading
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.reading import Flag, Reading
 
 MIN_RUN_READINGS = 4
@@ -48,7 +48,7 @@ def check_readings(
 def _check_run(checked: CheckedBatch, device: Device, memories: DeviceMemories, run: Sequence[Reading]) -> None:
     """Flag readings of one device that came one after the other, and move its memory."""
     before = checked.memories.get(device.id) or memories.get(device.id)
-    measure_index = BY_NAME[run[0].kind].measure_index
+    measure_index = KINDS_BY_NAME[run[0].kind].measure_index
     if len(run) >= MIN_RUN_READINGS and _continues_sequence(before, run):
         after = check_steady_run(device.limits, before.quality, run, measure_index)
         if after is not None:

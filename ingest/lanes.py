@@ -5,7 +5,7 @@ from functools import lru_cache
 from ingest.decode import FOREIGN_FORMATS
 from ingest.topic import MAX_TOPIC_LENGTH, MAX_TOPICS_REMEMBERED
 from models.kind import Lane
-from models.kinds import BY_NAME, KINDS
+from models.kinds import KINDS, KINDS_BY_NAME
 
 ALL_TOPICS = "vigia/v1/#"
 COMMAND_SUFFIX = "/command"
@@ -36,5 +36,5 @@ def topic_lane(topic: str) -> Lane | None:
         return Lane.BULK
     if topic.endswith(COMMAND_SUFFIX):
         return None
-    kind = BY_NAME.get(topic.split("/", 4)[3]) if topic.count("/") > 3 else None
+    kind = KINDS_BY_NAME.get(topic.split("/", 4)[3]) if topic.count("/") > 3 else None
     return kind.lane if kind else Lane.BULK

@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 from ingest.quality import sequence_gaps
 from ingest.quality.checks import QualityMemory
 from ingest.quality.sequence_gaps import FilledGap, Gap
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.reading import Reading
-from models.rows import Written, driver
+from models.rows import PendingWrite, driver
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class DeviceMemories:
         """The memory of a device fetched before."""
         return self._loaded[device_id][1]
 
-    def write(self, transaction: Connection, moved: Mapping[int, DeviceMemory]) -> Written | None:
+    def write(self, transaction: Connection, moved: Mapping[int, DeviceMemory]) -> PendingWrite | None:
         """Keep what moved, now or since the last time. `verify` what comes back: another process may have moved one.
 
         A device of which nothing counts as news yet is not remembered.
@@ -120,7 +120,7 @@ class DeviceMemories:
             " flags = excluded.flags WHERE kept.version = excluded.version - 1",
             [list(column) for column in zip(*rows, strict=True)],
         )
-        return Written(cursor, len(rows))
+        return PendingWrite(cursor, len(rows))
 
     def mark_written(self, moved: Mapping[int, DeviceMemory]) -> None:
         """What was written is committed: remember it."""
@@ -137,7 +137,7 @@ class DeviceMemories:
 
     def _row(self, device_id: int, memory: DeviceMemory, newest: Reading | NewestReading) -> tuple[object, ...]:
         if isinstance(newest, Reading):
-            latest: dict[str, object] = dict(zip(BY_NAME[newest.kind].columns, newest.values, strict=True))
+            latest: dict[str, object] = dict(zip(KINDS_BY_NAME[newest.kind].columns, newest.values, strict=True))
         else:
             latest = newest.latest
         return (

@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 from sqlalchemy import Connection
 
 from models.kind import Limits
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.reading import Presence, Reading
 from models.rows import driver
 
@@ -85,7 +85,7 @@ def _look_up(transaction: Connection, senders: list[DeviceKey]) -> dict[DeviceKe
 
 
 def _device(row: Mapping[str, object]) -> Device:
-    limits, site = BY_NAME[str(row["kind"])].limits, row["site_limits"]
+    limits, site = KINDS_BY_NAME[str(row["kind"])].limits, row["site_limits"]
     if isinstance(site, list):
         limits = replace(limits, site=(float(site[0]), float(site[1])))
     station = row["station_id"]
@@ -106,4 +106,4 @@ def _insert_unregistered(transaction: Connection, senders: list[DeviceKey], now:
             " RETURNING id, municipality, kind, code",
             [now, *(list(column) for column in zip(*senders, strict=True))],
         )
-        return {(row[1], row[2], row[3]): Device(row[0], None, BY_NAME[row[2]].limits) for row in cursor}
+        return {(row[1], row[2], row[3]): Device(row[0], None, KINDS_BY_NAME[row[2]].limits) for row in cursor}

@@ -16,7 +16,7 @@ from ingest.memory import DeviceMemory
 from ingest.registry import DeviceKey
 from models.reading import Flag, Message, Reading, Rejected
 from models.rows import driver
-from models.tables import READINGS
+from models.tables.readings import READINGS
 
 _COPY_TYPES: tuple[tuple[type[TypeEngine[Any]], str], ...] = (
     (BigInteger, "int8"),

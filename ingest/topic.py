@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from models.kind import SensorKind
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 
 MAX_TOPICS_REMEMBERED = 65_536
 
@@ -39,7 +39,7 @@ def _parse_topic(topic: str) -> DeviceTopic | str:
     if match is None:
         return _BAD_TOPIC
     municipality, name, device, status = match.groups()
-    kind = BY_NAME.get(name)
+    kind = KINDS_BY_NAME.get(name)
     if kind is None:
-        return f"kind {name!r} is not known here; known are {', '.join(BY_NAME)}"
+        return f"kind {name!r} is not known here; known are {', '.join(KINDS_BY_NAME)}"
     return DeviceTopic(municipality, kind, device, status is not None)

@@ -30,7 +30,7 @@ class Lane(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class BilingualText:
     """The same words in the two languages Vigía speaks."""
 
     es: str
@@ -69,7 +69,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signal:
+class SimulatedSignal:
     """How a simulated device of this kind behaves: what of the world it samples, how often, how noisily."""
 
     source: str
@@ -79,11 +79,11 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keeping:
+class RetentionPolicy:
     """What is kept, why it may be, and for how long: the source of the data register (Ley 25.326)."""
 
     personal: bool
-    purpose: Text
+    purpose: BilingualText
     legal_basis: str
     raw_days: int
 
@@ -99,7 +99,7 @@ class SensorKind:
     ENVELOPE: ClassVar[tuple[str, ...]] = ("observed_at", "seq", "boot")
 
     name: str
-    title: Text
+    title: BilingualText
     payload: type[Payload]
     measure: str
     unit: str
@@ -108,8 +108,8 @@ class SensorKind:
     lane: Lane
     judgements: tuple[Judgement, ...]
     senml: dict[str, str]
-    signal: Signal
-    keeping: Keeping
+    signal: SimulatedSignal
+    retention: RetentionPolicy
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -117,13 +117,13 @@ class SensorKind:
         return tuple(name for name in self.payload.model_fields if name not in self.ENVELOPE)
 
     @cached_property
-    def read(self) -> Callable[[bytes], Payload]:
+    def parse_json(self) -> Callable[[bytes], Payload]:
         """JSON to a payload, without the class method's detour on the hot path. Raises pydantic.ValidationError."""
         return self.payload.__pydantic_validator__.validate_json
 
     @cached_property
-    def values(self) -> Callable[[Payload], tuple[Value, ...]]:
-        """Takes a payload apart into `Reading.values`, in the order of `columns`."""
+    def payload_values(self) -> Callable[[Payload], tuple[Value, ...]]:
+        """Takes a payload apart into `Reading.payload_values`, in the order of `columns`."""
         match self.columns:
             case (only,):
                 return lambda payload: (getattr(payload, only),)
@@ -132,5 +132,5 @@ class SensorKind:
 
     @cached_property
     def measure_index(self) -> int:
-        """Where in `Reading.values` the judged measure stands."""
+        """Where in `Reading.payload_values` the judged measure stands."""
         return self.columns.index(self.measure)

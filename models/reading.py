@@ -76,7 +76,7 @@ UNTRUSTED = _FAIL | Flag.SENTINEL
 _SUSPECT = Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.CLOCK_SKEW | Flag.SHIFT
 
 
-def quality(flags: Flag) -> Quality:
+def quality_code(flags: Flag) -> Quality:
     """The worst QARTOD code that the flags imply."""
     if flags & Flag.SENTINEL:
         return Quality.MISSING

@@ -15,7 +15,7 @@ def driver(transaction: Connection) -> psycopg.Connection[Any]:
 
 
 @contextmanager
-def committing(transaction: Connection, last: Callable[[], None]) -> Iterator[None]:
+def commit_in_background(transaction: Connection, last: Callable[[], None]) -> Iterator[None]:
     """Do the last of a transaction and send COMMIT; what runs inside the block runs while the server makes it durable.
 
     last: statements whose answers nobody needs, sent together with COMMIT. Raises as they and a commit do.
@@ -29,18 +29,18 @@ def committing(transaction: Connection, last: Callable[[], None]) -> Iterator[No
         raise psycopg.OperationalError(f"the server answered COMMIT with {cursor.statusmessage}")
 
 
-class StaleMemory(Exception):
+class StaleRowError(Exception):
     """Another process moved a row that this one remembers: look again, and do it over."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class PendingWrite:
     """A statement on its way to the server, in a pipeline perhaps, and how many rows it must change."""
 
     cursor: psycopg.Cursor[Any]
-    rows: int
+    expected_rows: int
 
-    def verify(self) -> None:
+    def check_row_count(self) -> None:
         """Once the server has answered: raises StaleMemory where fewer rows were as remembered."""
-        if self.cursor.rowcount != self.rows:
-            raise StaleMemory
+        if self.cursor.rowcount != self.expected_rows:
+            raise StaleRowError

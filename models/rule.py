@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from models.alert import NAR
 from models.place import Street
 
-Colours = tuple[float, float, float]
+ColourThresholds = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Stage:
     confirms a single value.
     """
 
-    thresholds_m: Colours
+    thresholds_m: ColourThresholds
     confirm_samples: int = 2
     sure_margin_m: float = 0.2
     clear_margin_m: float = 0.10
@@ -41,9 +41,9 @@ class Stage:
 class Rainfall:
     """Rain accumulated over sliding windows against a colour's amounts, mm."""
 
-    in_15_min_mm: Colours = (10.0, 18.0, 25.0)
-    in_1_h_mm: Colours = (30.0, 45.0, 60.0)
-    in_3_h_mm: Colours = (50.0, 80.0, 120.0)
+    in_15_min_mm: ColourThresholds = (10.0, 18.0, 25.0)
+    in_1_h_mm: ColourThresholds = (30.0, 45.0, 60.0)
+    in_3_h_mm: ColourThresholds = (50.0, 80.0, 120.0)
     clear_hold_s: int = 1800
 
 
@@ -74,7 +74,7 @@ class ExtremeSpeed:
     `limit_kmh`; a street's hours are those of `zone`.
     """
 
-    over_limit_kmh: Colours = (40.0, 60.0, 80.0)
+    over_limit_kmh: ColourThresholds = (40.0, 60.0, 80.0)
     window_s: int = 900
     several: int = 3
     limit_kmh: float = 40.0
@@ -93,7 +93,7 @@ class SpeedTrend:
     recent_days: int = 7
     before_days: int = 28
     least_vehicles: int = 500
-    grew_points: Colours = (0.05, 0.10, 0.20)
+    grew_points: ColourThresholds = (0.05, 0.10, 0.20)
     z_score: float = 3.0
     limit_kmh: float = 40.0
     street: Street | None = None

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, insert, select, text, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from alerts.delivery.live_events import announce
-from models.tables import alert_actions, alerts
+from models.tables.alerts import alert_actions, alerts
 from services.runtime.problem import HttpProblem, NotFound
 
 LONGEST_NOTE = 2_000

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.network import Network
 from models.place import City
 from simulators.buses.bus import Log
@@ -58,7 +58,7 @@ class Cast:
         """With `traffic` its buses run too, on streets under the scenario's rain."""
         self._world = World(city, scenario.weather, seed, start, scenario.busy)
         self._start = self._world.now
-        self.devices = [SimulatedDevice(one, BY_NAME[one.kind], seed, self._start) for one in city.devices]
+        self.devices = [SimulatedDevice(one, KINDS_BY_NAME[one.kind], seed, self._start) for one in city.devices]
         self._streets = Conditions()
         self.trackers: Trackers | None = None
         if traffic is not None:

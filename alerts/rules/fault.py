@@ -5,7 +5,7 @@ from msgspec import Struct
 from alerts.rules.colour_change import colour_change
 from alerts.rules.steady_run import SteadyRun
 from models.alert import NAR, Cause, Transition
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.reading import UNTRUSTED, Flag, Reading
 from models.rule import Fault
 
@@ -50,7 +50,7 @@ def skip_steady_run(rule: Fault, state: FaultState, run: SteadyRun) -> FaultStat
 
 
 def _evidence(rule: Fault, reading: Reading) -> dict[str, object]:
-    kind = BY_NAME[reading.kind]
+    kind = KINDS_BY_NAME[reading.kind]
     return {
         "value": reading.values[kind.measure_index],
         "unit": kind.unit,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from alerts.rules.colour_change import colour_change
 from models.alert import NAR, Cause, Transition
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.reading import UNTRUSTED, Flag, Reading
 from models.rule import Rainfall
 
@@ -69,7 +69,7 @@ def _interval(reading: Reading) -> Wet | None:
     """What the reading says fell, and when; None where it is no news or no possible rain."""
     if int(reading.flags) & _NO_NEWS:
         return None
-    kind = BY_NAME[reading.kind]
+    kind = KINDS_BY_NAME[reading.kind]
     rain_mm = reading.values[kind.measure_index]
     length_s = reading.values[kind.columns.index("interval_s")]
     if not isinstance(rain_mm, float) or not isinstance(length_s, int):

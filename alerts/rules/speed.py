@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from alerts.rules.colour_change import colour_change
 from models.alert import NAR, Cause, Transition
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.reading import UNTRUSTED, Flag, Reading
 from models.rule import ExtremeSpeed, SpeedTrend
 from models.speeds import BIN_KMH
@@ -134,7 +134,7 @@ def _zone(name: str) -> ZoneInfo:
 
 def _vehicles(reading: Reading) -> Iterator[Vehicles]:
     """One vehicle, or the bins of a count; a binned vehicle has at least the lower edge of its bin."""
-    columns = BY_NAME[reading.kind].columns
+    columns = KINDS_BY_NAME[reading.kind].columns
     speed_kmh = reading.values[columns.index("speed_kmh")]
     if isinstance(speed_kmh, float):
         yield speed_kmh, 1

@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 from alerts.forecast.exceedance import chance
 from alerts.rules.steady_run import SteadyRun
 from models.alert import NAR, Cause, Change, Transition
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.reading import UNTRUSTED, Flag, Reading
 from models.rule import NO_CONTEXT, UNTRAINED, RuleContext, Stage
 
@@ -131,7 +131,7 @@ def _level_m(reading: Reading, flags: int) -> float | None:
     """The level, or None where the reading is no news or no measurement."""
     if flags & _NO_NEWS:
         return None
-    level_m = reading.values[BY_NAME[reading.kind].measure_index]
+    level_m = reading.values[KINDS_BY_NAME[reading.kind].measure_index]
     return float(level_m) if isinstance(level_m, _NUMBER) and isfinite(level_m) else None
 
 

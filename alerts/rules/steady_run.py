@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import NamedTuple
 
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.reading import Reading
 
 
@@ -18,7 +18,7 @@ class SteadyRun(NamedTuple):
 
 def steady_run(readings: Sequence[Reading]) -> SteadyRun | None:
     """One station's readings as such a run; None where anything is against one, or they are not in order."""
-    index = BY_NAME[readings[0].kind].measure_index
+    index = KINDS_BY_NAME[readings[0].kind].measure_index
     times_s = [reading.observed_at.timestamp() for reading in readings]
     values = [value for value in (reading.values[index] for reading in readings) if type(value) is float]
     if (

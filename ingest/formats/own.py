@@ -58,7 +58,7 @@ class _Status(BaseModel):
 def reading(sender: DeviceTopic, message: Message, payload: bytes, flags: Flag = _NO_FLAGS) -> Reading:
     """The reading of one JSON object: the message's payload, a part of it or another form of it. Raises Unreadable."""
     try:
-        return _reading(sender, message, sender.kind.read(payload), flags)
+        return _reading(sender, message, sender.kind.parse_json(payload), flags)
     except ValidationError as error:
         raise _unreadable(error, payload) from None
 
@@ -131,7 +131,7 @@ def _reading(sender: DeviceTopic, message: Message, said: Payload, flags: Flag) 
         message.received_at,
         said.seq,
         said.boot,
-        sender.kind.values(said),
+        sender.kind.payload_values(said),
         flags | Flag.RETAINED if message.retained else flags,
     )
 

@@ -7,4 +7,4 @@ from models.kinds.rain import RAIN
 from models.kinds.river import RIVER
 
 KINDS: tuple[SensorKind, ...] = (RIVER, RAIN, RADAR, BUS)
-BY_NAME: dict[str, SensorKind] = {kind.name: kind for kind in KINDS}
+KINDS_BY_NAME: dict[str, SensorKind] = {kind.name: kind for kind in KINDS}

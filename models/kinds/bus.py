@@ -4,7 +4,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from models.kind import Keeping, Lane, Limits, Payload, SensorKind, Signal, Text
+from models.kind import BilingualText, Lane, Limits, Payload, RetentionPolicy, SensorKind, SimulatedSignal
 
 LONGEST_NAME = 128
 DATE_PATTERN = "^[0-9]{8}$"
@@ -57,7 +57,7 @@ class BusPayload(Payload):
 
 BUS = SensorKind(
     name="bus",
-    title=Text("Colectivo", "Bus"),
+    title=BilingualText("Colectivo", "Bus"),
     payload=BusPayload,
     measure="speed_ms",
     unit="m/s",
@@ -73,10 +73,12 @@ BUS = SensorKind(
         "heading": "bearing_deg",
         "deg": "bearing_deg",
     },
-    signal=Signal(source="buses", period_s=30, noise=8.0),
-    keeping=Keeping(
+    signal=SimulatedSignal(source="buses", period_s=30, noise=8.0),
+    retention=RetentionPolicy(
         personal=False,
-        purpose=Text("Informar a los pasajeros cuándo llega el colectivo", "Telling riders when the bus comes"),
+        purpose=BilingualText(
+            "Informar a los pasajeros cuándo llega el colectivo", "Telling riders when the bus comes"
+        ),
         legal_basis="Servicio público de transporte; se sigue al vehículo, sin dato alguno de quien conduce",
         raw_days=30,
     ),

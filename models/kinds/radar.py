@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from models.kind import Keeping, Lane, Limits, Payload, SensorKind, Signal, Text
+from models.kind import BilingualText, Lane, Limits, Payload, RetentionPolicy, SensorKind, SimulatedSignal
 from models.rule import ExtremeSpeed, Silence, SpeedTrend
 from models.speeds import BIN_KMH, BINS
 
@@ -36,7 +36,7 @@ class RadarPayload(Payload):
 
 RADAR = SensorKind(
     name="radar",
-    title=Text("Radar de velocidad", "Speed radar"),
+    title=BilingualText("Radar de velocidad", "Speed radar"),
     payload=RadarPayload,
     measure="speed_kmh",
     unit="km/h",
@@ -45,10 +45,10 @@ RADAR = SensorKind(
     lane=Lane.BULK,
     judgements=(ExtremeSpeed(), SpeedTrend(), Silence(period_s=600)),
     senml={"speed": "speed_kmh", "km/h": "speed_kmh"},
-    signal=Signal(source="traffic", period_s=60, noise=1.0, resolution=1.0),
-    keeping=Keeping(
+    signal=SimulatedSignal(source="traffic", period_s=60, noise=1.0, resolution=1.0),
+    retention=RetentionPolicy(
         personal=False,
-        purpose=Text("Estadística de velocidades para la seguridad vial", "Speed statistics for road safety"),
+        purpose=BilingualText("Estadística de velocidades para la seguridad vial", "Speed statistics for road safety"),
         legal_basis="Ley 24.449 art. 51; sin patente ni imagen, no hay datos personales",
         raw_days=90,
     ),

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from models.kind import Keeping, Lane, Limits, Payload, SensorKind, Signal, Text
+from models.kind import BilingualText, Lane, Limits, Payload, RetentionPolicy, SensorKind, SimulatedSignal
 from models.rule import Rainfall, Silence
 
 
@@ -16,7 +16,7 @@ class RainPayload(Payload):
 
 RAIN = SensorKind(
     name="rain",
-    title=Text("Lluvia", "Rain"),
+    title=BilingualText("Lluvia", "Rain"),
     payload=RainPayload,
     measure="rain_mm",
     unit="mm",
@@ -25,10 +25,10 @@ RAIN = SensorKind(
     lane=Lane.CRITICAL,
     judgements=(Rainfall(), Silence(period_s=60)),
     senml={"rain": "rain_mm", "mm": "rain_mm", "battery": "battery_v", "V": "battery_v"},
-    signal=Signal(source="rain", period_s=60, resolution=0.2),
-    keeping=Keeping(
+    signal=SimulatedSignal(source="rain", period_s=60, resolution=0.2),
+    retention=RetentionPolicy(
         personal=False,
-        purpose=Text("Alerta temprana de inundaciones", "Early warning of floods"),
+        purpose=BilingualText("Alerta temprana de inundaciones", "Early warning of floods"),
         legal_basis="Función de protección civil del municipio; no hay datos personales",
         raw_days=3650,
     ),

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from models.kind import Keeping, Lane, Limits, Payload, SensorKind, Signal, Text
+from models.kind import BilingualText, Lane, Limits, Payload, RetentionPolicy, SensorKind, SimulatedSignal
 from models.rule import Fault, Silence, Stage
 
 
@@ -15,7 +15,7 @@ class RiverPayload(Payload):
 
 RIVER = SensorKind(
     name="river",
-    title=Text("Nivel de arroyo", "Stream level"),
+    title=BilingualText("Nivel de arroyo", "Stream level"),
     payload=RiverPayload,
     measure="level_m",
     unit="m",
@@ -24,10 +24,10 @@ RIVER = SensorKind(
     lane=Lane.CRITICAL,
     judgements=(Stage(thresholds_m=(1.0, 1.5, 2.0)), Silence(period_s=60), Fault()),
     senml={"level": "level_m", "m": "level_m", "battery": "battery_v", "V": "battery_v"},
-    signal=Signal(source="stage", period_s=60, noise=0.004, resolution=0.001),
-    keeping=Keeping(
+    signal=SimulatedSignal(source="stage", period_s=60, noise=0.004, resolution=0.001),
+    retention=RetentionPolicy(
         personal=False,
-        purpose=Text("Alerta temprana de inundaciones", "Early warning of floods"),
+        purpose=BilingualText("Alerta temprana de inundaciones", "Early warning of floods"),
         legal_basis="Función de protección civil del municipio; no hay datos personales",
         raw_days=3650,
     ),

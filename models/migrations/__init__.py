@@ -7,10 +7,6 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
-import models.tables.rider_reports
-import models.tables.service_alerts
-import models.tables.timetables
-import models.tables.vehicles  # noqa: F401 - so that METADATA knows every table wherever the schema is spoken of
 from models.migrations.readings import ensure_readings, ensure_views
 from models.migrations.timescale import ensure_timescale
 

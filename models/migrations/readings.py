@@ -27,7 +27,7 @@ from sqlalchemy.schema import CreateColumn
 from models.kind import SensorKind
 from models.kinds import KINDS
 from models.reading import UNTRUSTED
-from models.tables import READINGS
+from models.tables.readings import READINGS
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,13 +77,13 @@ def spans(kind: SensorKind) -> Spans:
 
     Chunks go when their newest reading is old enough, so readings stay up to a chunk longer; personal data may not.
     """
-    personal = kind.keeping.personal
+    personal = kind.retention.personal
     chunk = DENSE_CHUNK_DAYS if personal or kind.lane is Lane.BULK else CHUNK_DAYS
-    raw = kind.keeping.raw_days - (chunk if personal else 0)
+    raw = kind.retention.raw_days - (chunk if personal else 0)
     refresh = raw - MARGIN_DAYS
     if refresh < LEAST_REFRESH_DAYS:
-        least = LEAST_REFRESH_DAYS + MARGIN_DAYS + kind.keeping.raw_days - raw
-        raise ValueError(f"{kind.name}: raw_days={kind.keeping.raw_days} is too short for roll-ups: {least} or more")
+        least = LEAST_REFRESH_DAYS + MARGIN_DAYS + kind.retention.raw_days - raw
+        raise ValueError(f"{kind.name}: raw_days={kind.retention.raw_days} is too short for roll-ups: {least} or more")
     return Spans(chunk, refresh, raw)
 
 
@@ -157,7 +157,7 @@ def _make_hypertable(connection: Connection, kind: SensorKind, lives: Spans) -> 
         f"SELECT create_hypertable('{kind.name}_readings', by_range('observed_at', INTERVAL '{lives.chunk} days'),"
         " create_default_indexes => false, migrate_data => true)",
     )
-    if not kind.keeping.personal:
+    if not kind.retention.personal:
         _run(
             connection,
             f"ALTER TABLE {kind.name}_readings SET (timescaledb.enable_columnstore,"

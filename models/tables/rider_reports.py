@@ -6,7 +6,7 @@ put there, so it goes with the report after a year.
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Date, DateTime, Identity, Index, Table, Text
 
-from models.tables import METADATA
+from models.tables.metadata import METADATA
 
 LONGEST_COMMENT = 500
 

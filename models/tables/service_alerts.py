@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Identity, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from models.tables import METADATA
+from models.tables.metadata import METADATA
 
 service_alerts = Table(
     "service_alerts",

@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-from models.tables import METADATA
+from models.tables.metadata import METADATA
 
 timetable_versions = Table(
     "timetable_versions",

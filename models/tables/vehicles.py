@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from models.tables import METADATA, Xid8
+from models.tables.metadata import METADATA, Xid8
 
 
 def _changed_in() -> Column[str]:

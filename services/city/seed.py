@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 import models
 from alerts.rulebook import JUDGEMENT_NAMES
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.place import Basin, Catchment, City, Device, LimitWindow, Municipality, Outline, Station, Street
 from models.rule import ExtremeSpeed, Judgement, Rule, Silence, SpeedTrend, Stage
 from services.city.seed_checks import reference_troubles, water_troubles
@@ -239,7 +239,7 @@ def _devices(station: StationItem) -> Iterator[Device]:
             kind=station.kind,
             code=said.code or station.id,
             station=station.id,
-            period_s=said.period_s or BY_NAME[station.kind].period_s,
+            period_s=said.period_s or KINDS_BY_NAME[station.kind].period_s,
             format=said.format,
         )
 
@@ -252,7 +252,7 @@ def _rules(file: CityFile, city: City) -> tuple[Rule, ...]:
     periods = {device.station: device.period_s for device in city.devices}
     rules: list[Rule] = []
     for said, station in zip(file.station, city.stations, strict=True):
-        names = {JUDGEMENT_NAMES[type(judgement)]: judgement for judgement in BY_NAME[said.kind].judgements}
+        names = {JUDGEMENT_NAMES[type(judgement)]: judgement for judgement in KINDS_BY_NAME[said.kind].judgements}
         _refuse(
             f"{CITY_FILE}: station {said.id} rules.{name}: a {said.kind} has {', '.join(names)}"
             for name in said.rules.keys() - names.keys()
@@ -302,8 +302,8 @@ def _colour_troubles(judgement: Judgement, at: str) -> Iterator[str]:
 def _unused_troubles(file: CityFile) -> Iterator[str]:
     """City-wide numbers for a kind or a judgement that does not exist would silently do nothing."""
     for kind, overrides in file.rules.items():
-        if kind not in BY_NAME:
-            yield f"{CITY_FILE}: rules.{kind}: no such kind; there are {', '.join(BY_NAME)}"
+        if kind not in KINDS_BY_NAME:
+            yield f"{CITY_FILE}: rules.{kind}: no such kind; there are {', '.join(KINDS_BY_NAME)}"
             continue
-        names = {JUDGEMENT_NAMES[type(judgement)] for judgement in BY_NAME[kind].judgements}
+        names = {JUDGEMENT_NAMES[type(judgement)] for judgement in KINDS_BY_NAME[kind].judgements}
         yield from (f"{CITY_FILE}: rules.{kind}.{name}: no such judgement" for name in overrides.keys() - names)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.place import WireFormat
 
 CITY_FILE = "city.toml"
@@ -79,7 +79,7 @@ class StationItem(_Strict):
     id: Id
     name: Name
     municipality: Id
-    kind: Literal[tuple(BY_NAME)]  # type: ignore[valid-type]
+    kind: Literal[tuple(KINDS_BY_NAME)]  # type: ignore[valid-type]
     position: Position
     basin: Id | None = None
     upstream: tuple[Id, ...] = Field(default=(), max_length=50)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ingest.quality import labelled
 from models.kind import SensorKind
-from models.kinds import BY_NAME, KINDS
+from models.kinds import KINDS, KINDS_BY_NAME
 from models.reading import Flag
 from services.replay.recorded_series import BadRecord, Record, read_records
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"vigia: {trouble}", file=sys.stderr)
         return 2
     sites = {
-        site: _checked(BY_NAME[arguments.kind], record, arguments.column, arguments.truth)
+        site: _checked(KINDS_BY_NAME[arguments.kind], record, arguments.column, arguments.truth)
         for site, record in records.items()
     }
     report = _total(list(sites.values())) | ({"sites": sites} if len(sites) > 1 else {})

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.place import City, Device
 from services.city.seed import LA_PLATA, SeedError, read_seed
 from services.commands.simulate import UNTIL_STOPPED, publish_at_pace
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     clock = configured_clock(settings)
     try:
         device = device_of(read_seed(arguments.city).city, arguments.station)
-        column = arguments.column or BY_NAME[device.kind].measure
+        column = arguments.column or KINDS_BY_NAME[device.kind].measure
         series = read_series(arguments.file, column, dict(arguments.only))
     except (SeedError, BadSeries) as trouble:
         print(trouble, file=sys.stderr)

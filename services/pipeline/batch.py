@@ -10,7 +10,7 @@ from ingest.check import CheckedBatch
 from ingest.decode import decode
 from ingest.registry import DeviceKey, device_key
 from ingest.store import CheckedReading
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.reading import Message, Presence, Reading, Reason, Rejected
 
 LiveReadings = Mapping[str, Sequence[dict[str, object]]]
@@ -124,14 +124,14 @@ def live_readings_of(entries: Iterable[CheckedReading]) -> LiveReadings:
     by_kind: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
     for entry in entries:
         reading = entry.reading
-        if not BY_NAME[reading.kind].judgements:
+        if not KINDS_BY_NAME[reading.kind].judgements:
             continue
         by_kind[reading.kind].append(
             {
                 "station": entry.station,
                 "device": reading.device,
                 "observed_at": reading.observed_at,
-                "value": reading.values[BY_NAME[reading.kind].measure_index],
+                "value": reading.values[KINDS_BY_NAME[reading.kind].measure_index],
                 "flags": int(reading.flags),
             }
         )

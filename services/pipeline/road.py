@@ -17,7 +17,7 @@ from ingest.mqtt.receiver import Receiver
 from ingest.store import storing_readings
 from models.kind import Lane
 from models.reading import Message
-from models.rows import committing
+from models.rows import commit_in_background
 from services.pipeline import recovery, steps
 from services.pipeline.batch import Batch, decode_messages
 from services.pipeline.intake import Intake, batch_of
@@ -84,7 +84,7 @@ class Pipeline:
                 result = self.write(connection, batch, careful=careful, ahead=ahead)
                 self.remember(result)
                 announce = partial(steps.announce_readings, connection, result.live_readings, state.clock())
-                with committing(connection, announce):  # 6 commit
+                with commit_in_background(connection, announce):  # 6 commit
                     if ahead:
                         ahead.judge()
             on_failure.pop_all()

@@ -11,7 +11,7 @@ from alerts.rule_states import RuleStates, StatesByRule
 from alerts.rulebook import Rulebook
 from ingest.memory import DeviceMemories, DeviceMemory
 from ingest.registry import DeviceRegistry
-from models.rows import StaleMemory, Written
+from models.rows import PendingWrite, StaleRowError
 from services.pipeline.batch import Prepared
 from services.runtime.clock import Clock, PeriodicTimer
 from services.runtime.retry import DATABASE_LOST
@@ -109,7 +109,7 @@ class PipelineState:
         try:
             with self.connection() as transaction, transaction.begin():
                 self._write_unsaved(transaction)
-        except StaleMemory:
+        except StaleRowError:
             self.forget()
             return
         self.confirm({}, {})
@@ -139,8 +139,8 @@ class PipelineState:
             verify([memories, self.rule_states.write(transaction, self.rulebook, {}, self.clock())])
 
 
-def verify(written: Iterable[Written | None]) -> None:
+def verify(written: Iterable[PendingWrite | None]) -> None:
     """Raise StaleMemory where a statement changed fewer rows than it was to change."""
     for one in written:
         if one is not None:
-            one.verify()
+            one.check_row_count()

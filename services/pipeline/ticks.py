@@ -9,7 +9,7 @@ from alerts import engine
 from ingest.lanes import lane_kinds
 from ingest.mqtt.receiver import Receiver
 from models.kind import Lane
-from models.rows import StaleMemory
+from models.rows import StaleRowError
 from services.pipeline.state import PipelineState, verify
 from services.pipeline.steps import judge_each
 from services.runtime.bisect import bisect_failures
@@ -82,7 +82,7 @@ def tick_rules(state: PipelineState, lane: Lane | None) -> None:
             verify([memories, engine.store_evaluation(transaction, rulebook, state.rule_states, evaluation, now)])
             for station, error in faults.items():
                 engine.report_fault(transaction, rulebook, station, error, now)
-    except StaleMemory:
+    except StaleRowError:
         state.forget()  # another process judges too; the next tick sees what it did
         return
     state.generation += 1

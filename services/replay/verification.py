@@ -19,7 +19,7 @@ from ingest.quality import labelled
 from models.kind import Limits
 from models.kinds.river import RIVER
 from models.reading import UNTRUSTED, Flag, Reading
-from models.rule import Colours, ExceedanceModel, RuleContext, Stage
+from models.rule import ColourThresholds, ExceedanceModel, RuleContext, Stage
 from services.replay.recorded_series import Record
 
 RISE_S = 900
@@ -86,7 +86,7 @@ def _step_s(times: Sequence[datetime]) -> int:
     return max(60, round(usual_s / 60) * 60)
 
 
-def colours(levels: Sequence[float]) -> list[tuple[Colours, int]]:
+def colours(levels: Sequence[float]) -> list[tuple[ColourThresholds, int]]:
     """Thresholds for the rule, three at a time: (the colours, how many of them are asked for); the last repeats."""
     groups = [levels[start : start + 3] for start in range(0, len(levels), 3)]
     return [((group[0], group[min(1, len(group) - 1)], group[-1]), len(group)) for group in groups]

@@ -44,7 +44,7 @@ def page() -> str:
 
 
 def _section(kind: SensorKind) -> str:
-    keeping = kind.keeping
+    keeping = kind.retention
     personal = "sí / *yes*" if keeping.personal else "no / *no*"
     lines = [
         f"## {kind.title.es} / {kind.title.en} (`{kind.name}`)",

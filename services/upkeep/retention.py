@@ -95,7 +95,7 @@ def _repeat(database: Engine, step: Step, transactions: int) -> int:
 
 
 def _let_go(transaction: Connection, kind: SensorKind, now: datetime) -> int:
-    before = now - timedelta(days=kind.keeping.raw_days)
+    before = now - timedelta(days=kind.retention.raw_days)
     return move_to_kept(transaction, kind, before=before, most=ROWS_A_TRANSACTION)
 
 

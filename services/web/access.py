@@ -12,7 +12,7 @@ from fastapi.security import HTTPBearer
 from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from models.tables import operators
+from models.tables.operations import operators
 from services.runtime.problem import HttpProblem
 from services.web.context import Snapshot, context_of
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial, reduce
 from random import Random
 
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.place import City, Device
 from simulators.devices.parcel import Parcel
 from simulators.devices.payload import (
@@ -244,7 +244,7 @@ def _unlucky(city: City, random: Random) -> Iterator[Fault]:
 
 
 def _source(device: Device) -> str:
-    return BY_NAME[device.kind].signal.source
+    return KINDS_BY_NAME[device.kind].signal.source
 
 
 def _constant(value: float, _: float) -> float:

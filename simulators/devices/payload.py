@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from simulators.devices.parcel import Parcel
 
 Record = dict[str, Any]
@@ -28,7 +28,7 @@ def is_standing(parcel: Parcel) -> bool:
 
 def is_gauge(parcel: Parcel) -> bool:
     """Whether it carries levels: values that a spike or a drop-out can be told from."""
-    return is_standing(parcel) and BY_NAME[parcel.topic.split("/")[3]].limits.spike is not None
+    return is_standing(parcel) and KINDS_BY_NAME[parcel.topic.split("/")[3]].limits.spike is not None
 
 
 def records(parcel: Parcel) -> list[Record]:
@@ -51,7 +51,7 @@ def rewritten(parcel: Parcel, change: Callable[[Record], Record]) -> Parcel:
 
 def _measured(parcel: Parcel) -> Callable[[Record], str | None]:
     """Under which key a record holds the kind's measure: by its own name, or as the value of a SenML record."""
-    kind = BY_NAME[parcel.topic.split("/")[3]]
+    kind = KINDS_BY_NAME[parcel.topic.split("/")[3]]
     labels = {label for label, named in kind.senml.items() if named == kind.measure}
 
     def key(record: Record) -> str | None:

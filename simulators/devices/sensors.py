@@ -10,7 +10,7 @@ from zlib import crc32
 
 import orjson
 
-from models.kind import SensorKind, Signal
+from models.kind import SensorKind, SimulatedSignal
 from models.place import Device, WireFormat
 from models.speeds import BIN_KMH, BINS
 from simulators.devices.parcel import Parcel
@@ -121,7 +121,7 @@ SENSES: Mapping[str, Callable[[Device, SensorKind, Random], Sense]] = {"stage": 
 """What a Signal's `source` may name."""
 
 
-def _rounded(value: float, signal: Signal) -> float:
+def _rounded(value: float, signal: SimulatedSignal) -> float:
     """To the instrument's resolution; never a negative zero."""
     if not signal.resolution:
         return value

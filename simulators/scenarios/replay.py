@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.place import Device
 from simulators.devices.parcel import Parcel
 from simulators.devices.sensors import topic_of, written
@@ -95,7 +95,7 @@ def as_sent(series: Series, device: Device, *, start: datetime, pace: float, kee
 
     Readings carry the time at which they are sent, or with `keep_times` the recorded one.
     """
-    kind = BY_NAME[device.kind]
+    kind = KINDS_BY_NAME[device.kind]
     first_at = before = series.rows[0][0] if series.rows else start
     boot = f"replay-{int(start.timestamp())}"
     for seq, (at, value) in enumerate(series.rows):

@@ -13,7 +13,7 @@ from alerts import engine
 from alerts.rule_states import RuleStates
 from alerts.rules import dispatch
 from models.reading import Flag, Message, Reading
-from models.rows import StaleMemory
+from models.rows import StaleRowError
 from services.pipeline.road import Pipeline
 from tests.alerts.town import NOON, Watch, reading, settle
 
@@ -76,7 +76,7 @@ def test_somebody_else_who_judged_meanwhile_is_noticed_before_anything_is_kept(w
     watch.hears(0, head=0.4)
     other = Watch(watch.transaction)
     other.hears(1, head=0.4)
-    with pytest.raises(StaleMemory):
+    with pytest.raises(StaleRowError):
         watch.hears(2, head=2.6)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from alerts import transition_log
 from alerts.rulebook import Station
 from models.alert import NAR, Cause, Change, Transition
-from models.tables import alerts
+from models.tables.alerts import alerts
 from services import actions
 from tests.alerts.town import NOON
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from alerts import engine, rulebook
 from alerts.rule_states import RuleStates
 from alerts.rulebook import Rulebook
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.place import Basin, City, Device, Municipality, Station
 from models.reading import Flag, Reading
 from models.rule import Fault, Rule, Silence, Stage
@@ -51,7 +51,7 @@ def town(names: Iterable[str], *, thresholds_m: tuple[float, float, float] = THR
 def reading(station: str, minute: float, level_m: float, flags: Flag = Flag.NONE) -> Reading:
     """What a gauge says `minute` minutes after noon."""
     at = NOON + timedelta(minutes=minute)
-    columns = BY_NAME["river"].columns
+    columns = KINDS_BY_NAME["river"].columns
     values = tuple(level_m if name == "level_m" else None for name in columns)
     return Reading("river", "azul", station, at, at, int(minute * 60), "b", values, flags)
 
@@ -88,7 +88,7 @@ class Watch:
     def _keep(self, book: Rulebook, judged: engine.Evaluation, now: datetime) -> None:
         written = engine.store_evaluation(self.transaction, book, self.states, judged, now)
         if written is not None:
-            written.verify()
+            written.check_row_count()
         self.states.mark_written(judged.states)
 
     def rows(self, query: str) -> list[Any]:

@@ -10,9 +10,9 @@ from ingest.check import CheckedBatch, check_readings, filled_gaps
 from ingest.memory import NEVER, DeviceMemories, store_sequence_gaps
 from ingest.quality.sequence_gaps import FilledGap, Gap
 from ingest.registry import Device, DeviceRegistry
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.reading import Flag, Reading
-from models.rows import StaleMemory
+from models.rows import StaleRowError
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
 SENDER = ("azul", "river", "head")
@@ -23,7 +23,7 @@ def reading(
 ) -> Reading:
     """What the gauge observed `minute` minutes after noon, received `late_s` seconds later."""
     at = NOON + timedelta(minutes=minute)
-    columns = BY_NAME["river"].columns
+    columns = KINDS_BY_NAME["river"].columns
     values = tuple(level_m if name == "level_m" else None for name in columns)
     number = int(minute) if seq is None else seq
     return Reading("river", "azul", "head", at, at + timedelta(seconds=late_s), number, boot, values)
@@ -45,7 +45,7 @@ class Gauge:
         store_sequence_gaps(self.transaction, losses, NOON)
         written = self.memories.write(self.transaction, checked.memories)
         if written is not None:
-            written.verify()
+            written.check_row_count()
         self.memories.mark_written(checked.memories)
         return checked
 
@@ -130,7 +130,7 @@ def test_memories_are_the_same_after_a_restart(gauge: Gauge) -> None:
 def test_another_process_that_carried_the_device_meanwhile_is_noticed(gauge: Gauge) -> None:
     gauge.sends(reading(0))
     Gauge(gauge.transaction).sends(reading(1))
-    with pytest.raises(StaleMemory):
+    with pytest.raises(StaleRowError):
         gauge.sends(reading(2))
     gauge.memories.clear()
     assert is_newest(gauge.sends(reading(2))) == [True]

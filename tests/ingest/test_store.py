@@ -11,9 +11,9 @@ from sqlalchemy import Connection, select
 
 from ingest.registry import DeviceKey, DeviceRegistry
 from ingest.store import CheckedReading, StoreResult, add_flag, storing_readings
-from models.kinds import BY_NAME, KINDS
+from models.kinds import KINDS, KINDS_BY_NAME
 from models.reading import Flag, Reading, Value
-from models.tables import READINGS
+from models.tables.readings import READINGS
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
 EXAMPLES: dict[str, dict[str, Value]] = {
@@ -35,7 +35,7 @@ def entry(
 ) -> CheckedReading:
     """A reading on its way to its table."""
     at = NOON + timedelta(seconds=second)
-    row = tuple((EXAMPLES[kind] | values).get(name) for name in BY_NAME[kind].columns)
+    row = tuple((EXAMPLES[kind] | values).get(name) for name in KINDS_BY_NAME[kind].columns)
     reading = Reading(kind, "azul", "one", at, at, seq, "b", row)
     return CheckedReading(device_id, None, reading, is_newest=is_newest)
 
@@ -61,7 +61,7 @@ def test_every_kind_comes_back_as_it_was_sent(
     one = entry(devices[kind], kind, 0, 7, is_newest=is_newest)
     assert store(transaction, [one]) == StoreResult([0], [])
     (row,) = kept(transaction, kind)
-    sent = dict(zip(BY_NAME[kind].columns, one.reading.values, strict=True))
+    sent = dict(zip(KINDS_BY_NAME[kind].columns, one.reading.values, strict=True))
     assert {name: tuple(row[name]) if isinstance(row[name], list) else row[name] for name in sent} == sent
     assert (row["device_id"], row["observed_at"], row["seq"], row["flags"]) == (devices[kind], NOON, 7, 0)
 

@@ -9,7 +9,7 @@ from alerts.rules import dispatch
 from ingest.decode import decode
 from ingest.quality.checks import QualityMemory, check_reading
 from models.alert import NAR, Transition
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.reading import Message, Reading
 from models.rule import Fault, Rule, RuleContext, Silence, Stage
 
@@ -37,7 +37,7 @@ class Gauge:
             payload = json.dumps({"observed_at": at.isoformat(), "seq": self.minute, "level_m": level_m}).encode()
             (reading,) = decode(Message("vigia/v1/la-plata/river/gato", payload, at + timedelta(seconds=1)))
             assert isinstance(reading, Reading)
-            kind = BY_NAME["river"]
+            kind = KINDS_BY_NAME["river"]
             checked = check_reading(kind.limits, self.memory, reading, kind.measure_index)
             self.memory, flagged = checked.memory, checked.reading
             for rule in RULES:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ingest.quality.labelled import flags_of_series
-from models.kinds import BY_NAME
-from models.reading import UNTRUSTED, Flag, Quality, quality
+from models.kinds import KINDS_BY_NAME
+from models.reading import UNTRUSTED, Flag, Quality, quality_code
 from services.__main__ import main
 from services.replay.recorded_series import read_records
 
@@ -35,9 +35,9 @@ def test_no_reading_of_a_recorded_flood_is_kept_from_the_rules(path: Path) -> No
     rows = [
         (time, level) for time, level in zip(record.times, record.columns["level_m"], strict=True) if level is not None
     ]
-    flags = flags_of_series(BY_NAME["river"], [time for time, _ in rows], [level for _, level in rows])
+    flags = flags_of_series(KINDS_BY_NAME["river"], [time for time, _ in rows], [level for _, level in rows])
     assert any(Flag.JUMP in flag for flag in flags)
     kept_back = [
-        row for row, flag in zip(rows, flags, strict=True) if flag & UNTRUSTED or quality(flag) is Quality.FAIL
+        row for row, flag in zip(rows, flags, strict=True) if flag & UNTRUSTED or quality_code(flag) is Quality.FAIL
     ]
     assert kept_back == []

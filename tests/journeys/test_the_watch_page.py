@@ -13,7 +13,9 @@ from alerts.delivery.live_events import announce
 from alerts.rulebook import Station
 from alerts.transition_log import Origin, log_transition
 from models.alert import NAR, Cause, Change, Transition
-from models.tables import READINGS, alert_actions, devices
+from models.tables.alerts import alert_actions
+from models.tables.city import devices
+from models.tables.readings import READINGS
 from services.runtime.settings import Settings
 from services.web.app import create_app
 from tests.services.web.pages import city

@@ -16,10 +16,10 @@ from ingest.decode import decode
 from ingest.quality.checks import check_reading
 from ingest.topic import parse_topic
 from models.kind import Lane, Payload, SensorKind
-from models.kinds import BY_NAME, KINDS
-from models.reading import Flag, Message, Quality, Reading, quality
+from models.kinds import KINDS, KINDS_BY_NAME
+from models.reading import Flag, Message, Quality, Reading, quality_code
 from models.rule import Rule
-from models.tables import READINGS
+from models.tables.readings import READINGS
 from services.asyncapi import example, senml_example
 
 NOW = datetime(2013, 4, 2, 19, 6, tzinfo=UTC)
@@ -43,7 +43,7 @@ def test_every_file_of_kinds_is_turned_on() -> None:
         if isinstance(value, SensorKind)
     ]
     assert sorted(kind.name for kind in found) == sorted(kind.name for kind in KINDS)
-    assert len(BY_NAME) == len(KINDS)
+    assert len(KINDS_BY_NAME) == len(KINDS)
 
 
 @every_kind
@@ -111,7 +111,7 @@ def test_good_values_pass_its_limits_and_sentinels_do_not(kind: SensorKind) -> N
         checked = check_reading(
             kind.limits, None, msgspec.structs.replace(reading, values=tuple(values)), kind.measure_index
         ).reading
-        assert quality(checked.flags) is Quality.MISSING
+        assert quality_code(checked.flags) is Quality.MISSING
     low, high = kind.limits.sensor
     assert low < high
 
@@ -139,8 +139,8 @@ def test_a_simulated_device_knows_what_it_samples_and_how_often(kind: SensorKind
 
 @every_kind
 def test_what_is_kept_of_it_is_declared(kind: SensorKind) -> None:
-    assert all((kind.keeping.purpose.es, kind.keeping.purpose.en, kind.keeping.legal_basis))
-    assert 0 < kind.keeping.raw_days <= 3650
+    assert all((kind.retention.purpose.es, kind.retention.purpose.en, kind.retention.legal_basis))
+    assert 0 < kind.retention.raw_days <= 3650
     assert all((kind.title.es, kind.title.en, kind.unit))
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from ingest.decode import DecodedItem, decode
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.reading import Message, Presence, Reading, Rejected
 from services.city.load import load
 from services.city.seed import LA_PLATA, Seed, read_seed
@@ -67,7 +67,7 @@ def test_a_city_lives_through_the_storm_of_2013(database: Engine) -> None:
 
     items = [item for message in story.messages for item in decode(message)]
     readings = {(one.kind, one.device, one.observed_at, one.seq) for one in items if isinstance(one, Reading)}
-    kept = [row[0] for kind in BY_NAME for row in rows(f"SELECT count(*) FROM {kind}_readings")]
+    kept = [row[0] for kind in KINDS_BY_NAME for row in rows(f"SELECT count(*) FROM {kind}_readings")]
     assert sum(kept) == len(readings), told
     rejected = Counter(one.reason.value for one in items if isinstance(one, Rejected))
     assert len(rejected) > 1, told

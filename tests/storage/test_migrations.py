@@ -17,7 +17,8 @@ from models.kinds import KINDS
 from models.migrations import current, upgrade
 from models.migrations.readings import ROLLUPS
 from models.reading import Message
-from models.tables import METADATA, READINGS
+from models.tables import METADATA
+from models.tables.readings import READINGS
 from services.pipeline.road import Pipeline
 from services.runtime.database import open_database
 from services.upkeep.retention import retain

@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, insert, select, text
 
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.migrations import upgrade
 from models.migrations.readings import move_to_kept
 from models.reading import Flag
-from models.tables import METADATA, READINGS
+from models.tables import METADATA
+from models.tables.readings import READINGS
 from services.upkeep.retention import (
     EVENTS_KEPT,
     HEARTBEATS_KEPT,
@@ -29,8 +30,8 @@ from services.upkeep.retention import (
 from tests.architecture.repository import ROOT
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-RIVER = BY_NAME["river"]
-KEPT = timedelta(days=RIVER.keeping.raw_days)
+RIVER = KINDS_BY_NAME["river"]
+KEPT = timedelta(days=RIVER.retention.raw_days)
 A_SECOND = timedelta(seconds=1)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, insert, inspect, text
 from sqlalchemy.dialects import postgresql
 
 from models.kind import Lane
-from models.kinds import BY_NAME, KINDS
+from models.kinds import KINDS, KINDS_BY_NAME
 from models.migrations import upgrade
 from models.migrations.readings import ROLLUPS
 from models.migrations.timescale import (
@@ -24,14 +24,14 @@ from models.migrations.timescale import (
     spans,
 )
 from models.reading import Flag, Message
-from models.tables import READINGS
+from models.tables.readings import READINGS
 from services.pipeline.road import Pipeline
 from services.runtime.database import open_database
 from services.upkeep.retention import retain
 from tests.storage.conftest import NewDatabase, allow_timescale
 from tests.storage.test_retention import devices, reading, rollup
 
-RAW = timedelta(days=BY_NAME["river"].keeping.raw_days)
+RAW = timedelta(days=KINDS_BY_NAME["river"].retention.raw_days)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -120,8 +120,8 @@ def every(step: timedelta, start: timedelta, end: timedelta) -> list[timedelta]:
 
 @given(raw_days=st.integers(min_value=1, max_value=5000), personal=st.booleans(), lane=st.sampled_from(Lane))
 def test_a_refresh_never_reaches_readings_that_are_gone(raw_days: int, personal: bool, lane: Lane) -> None:
-    keeping = replace(BY_NAME["river"].keeping, raw_days=raw_days, personal=personal)
-    kind = replace(BY_NAME["river"], keeping=keeping, lane=lane)
+    keeping = replace(KINDS_BY_NAME["river"].retention, raw_days=raw_days, personal=personal)
+    kind = replace(KINDS_BY_NAME["river"], retention=keeping, lane=lane)
     if raw_days < LEAST_REFRESH_DAYS + MARGIN_DAYS + (1 if personal else 0):
         with pytest.raises(ValueError, match=f"raw_days={raw_days}"):
             spans(kind)

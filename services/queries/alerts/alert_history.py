@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, literal, select
 
-from models.tables import alert_actions, alerts, municipalities, stations, transitions
+from models.tables.alerts import alert_actions, alerts, transitions
+from models.tables.city import municipalities, stations
 
 MOST_ALERTS = 200
 MOST_TRANSITIONS = 100

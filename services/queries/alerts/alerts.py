@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from sqlalchemy import Connection, Select, select
 
-from models.tables import alert_actions, alerts, stations, transitions
+from models.tables.alerts import alert_actions, alerts, transitions
+from models.tables.city import stations
 from services.queries.stations.places import Colour
 
 State = Literal["firing", "cleared", "closed"]

@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Table, literal, select
 
 from models.alert import NAR
-from models.tables import attention, basins, configuration, heartbeats, municipalities
+from models.tables.alerts import attention
+from models.tables.city import basins, configuration, municipalities
+from models.tables.operations import heartbeats
 
 MOST_AREAS = 500
 

@@ -9,7 +9,10 @@ from pydantic import Field
 from sqlalchemy import Connection, func, select
 
 from models.kinds import KINDS
-from models.tables import alerts, device_memories, devices, heartbeats, notices, rejected_messages, sequence_gaps
+from models.tables.alerts import alerts, notices
+from models.tables.city import devices
+from models.tables.operations import heartbeats
+from models.tables.readings import device_memories, rejected_messages, sequence_gaps
 
 MOST_PROCESSES = 100
 DAY = timedelta(days=1)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy import Connection, Select, func, select
 
-from models.tables import rejected_messages
+from models.tables.readings import rejected_messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,19 +10,12 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, func, select, true
 
 from models.alert import NAR
 from models.kind import SensorKind
-from models.kinds import BY_NAME, KINDS
+from models.kinds import KINDS, KINDS_BY_NAME
 from models.reading import UNTRUSTED, Flag
-from models.rule import Colours, Silence
-from models.tables import (
-    READINGS,
-    basins,
-    device_memories,
-    devices,
-    municipalities,
-    rules,
-    stations,
-    subject_states,
-)
+from models.rule import ColourThresholds, Silence
+from models.tables.city import basins, devices, municipalities, stations
+from models.tables.readings import READINGS, device_memories
+from models.tables.rules import rules, subject_states
 
 MOST_STATIONS = 500
 MOST_BINS = 1000
@@ -61,7 +54,7 @@ class StationNow:
     note: str
     active: bool
     nar: NAR
-    thresholds: Colours | None
+    thresholds: ColourThresholds | None
     silent_after: timedelta
     devices: tuple[DeviceNow, ...]
     value: float | None
@@ -98,7 +91,7 @@ def stations_now(transaction: Connection, station_id: str | None = None) -> tupl
     return tuple(
         _station(place, instruments.get(place.id, ()), judgements.get(place.id, ()), colours, values)
         for place in places
-        if place.kind in BY_NAME
+        if place.kind in KINDS_BY_NAME
     )
 
 
@@ -109,7 +102,7 @@ def _station(
     colours: Mapping[str, NAR],
     values: Mapping[int, tuple[datetime, float | None]],
 ) -> StationNow:
-    kind = BY_NAME[place.kind]
+    kind = KINDS_BY_NAME[place.kind]
     heard = [values[device.id] for device in instruments if device.id in values]
     value_at, value = max(heard, key=itemgetter(0), default=(None, None))
     return StationNow(
@@ -130,7 +123,7 @@ def _station(
     )
 
 
-def _thresholds(judgements: Iterable[Mapping[str, Any]]) -> Colours | None:
+def _thresholds(judgements: Iterable[Mapping[str, Any]]) -> ColourThresholds | None:
     for judgement in judgements:
         match judgement.get("thresholds_m"):
             case [amarillo, naranja, rojo]:

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, select, text
 from alerts.forecast.level_forecast import WINDOW_S, Ahead, Model, predict
 from alerts.forecast.series import Series
 from models.reading import UNTRUSTED
-from models.tables import forecast_models, rules, stations
+from models.tables.city import stations
+from models.tables.rules import forecast_models, rules
 
 MOST_STATIONS = 500
 Values = dict[datetime, float]

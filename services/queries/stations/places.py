@@ -8,16 +8,10 @@ from typing import Annotated, Any
 from pydantic import Field
 from sqlalchemy import BigInteger, Connection, Select, and_, cast, func, literal, select, true
 
-from models.tables import (
-    attention,
-    basins,
-    device_memories,
-    devices,
-    municipalities,
-    rules,
-    sequence_gaps,
-    stations,
-)
+from models.tables.alerts import attention
+from models.tables.city import basins, devices, municipalities, stations
+from models.tables.readings import device_memories, sequence_gaps
+from models.tables.rules import rules
 
 Colour = Annotated[
     int, Field(ge=0, le=3, description="Attention level: 0 verde, 1 amarillo, 2 naranja, 3 rojo", examples=[2])

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, select, text
 from models.kind import SensorKind
 from models.migrations.readings import HOURLY
 from models.migrations.timescale import has_timescale
-from models.reading import UNTRUSTED, Flag, Quality, quality
-from models.tables import READINGS, devices
+from models.reading import UNTRUSTED, Flag, Quality, quality_code
+from models.tables.city import devices
+from models.tables.readings import READINGS
 
 MOST_POINTS = 2_100
 """Points in one answer: a week of 5 min, three weeks of 15 min, twelve weeks of hours."""
@@ -181,7 +182,7 @@ def _raw_value(row: Any, codes: dict[int, str]) -> RawValue:
         device=codes[row.device_id],
         seq=row.seq,
         value=row.value,
-        quality=quality(flags),
+        quality=quality_code(flags),
         flags=flag_words(flags),
     )
 

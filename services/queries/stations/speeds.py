@@ -13,7 +13,7 @@ from models.kinds.radar import RADAR
 from models.place import LimitWindow, Street
 from models.reading import UNTRUSTED
 from models.speeds import BIN_KMH, BINS, Histogram, merged, statistics, vehicles_from
-from models.tables import stations
+from models.tables.city import stations
 
 SLOT_MIN = 15
 """Limits are looked up by quarter of an hour."""

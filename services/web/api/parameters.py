@@ -9,7 +9,7 @@ from fastapi.params import Query as QueryInfo
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, AwareDatetime
 
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from services.web.api.paging import LARGEST_ID
 from services.web.problems import UnknownParameter
 
@@ -19,15 +19,15 @@ LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def _known_kind(name: str | None) -> str | None:
-    if name is not None and name not in BY_NAME:
-        raise ValueError(f"one of {', '.join(BY_NAME)}")
+    if name is not None and name not in KINDS_BY_NAME:
+        raise ValueError(f"one of {', '.join(KINDS_BY_NAME)}")
     return name
 
 
 Kind = Annotated[
     str | None,
     AfterValidator(_known_kind),
-    Query(description="Kind of sensor", json_schema_extra={"enum": list(BY_NAME)}),
+    Query(description="Kind of sensor", json_schema_extra={"enum": list(KINDS_BY_NAME)}),
 ]
 Municipality = Annotated[str | None, Query(pattern=NAME, description="Municipality's id", examples=["laplata"])]
 Basin = Annotated[str | None, Query(pattern=NAME, description="Basin's id", examples=["gato"])]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from alerts.rules import dispatch
-from models.kinds import BY_NAME, KINDS
+from models.kinds import KINDS, KINDS_BY_NAME
 from models.reading import Reading
 from models.rule import Judgement, Rainfall, Rule, Stage
 
@@ -16,7 +16,7 @@ EVERY = [(kind.name, judgement) for kind in KINDS for judgement in kind.judgemen
 
 def reading(kind: str, minute: float = 0) -> Reading:
     at = NOON + timedelta(minutes=minute)
-    return Reading(kind, "la-plata", "one", at, at, -1, None, (None,) * len(BY_NAME[kind].columns))
+    return Reading(kind, "la-plata", "one", at, at, -1, None, (None,) * len(KINDS_BY_NAME[kind].columns))
 
 
 def rule(kind: str, judgement: Judgement) -> Rule:

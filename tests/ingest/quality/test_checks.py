@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ingest.quality.checks import CheckResult, QualityMemory, check_reading
 from models.kind import Limits
-from models.reading import Flag, Quality, Reading, quality
+from models.reading import Flag, Quality, Reading, quality_code
 
 START = datetime(2013, 4, 2, 12, tzinfo=UTC)
 LIMITS = Limits(sensor=(-5.0, 30.0), site=(0.0, 4.0), jump=0.15, spike=0.10, flat_s=6 * 3600)
@@ -52,7 +52,7 @@ def test_a_quiet_stream_passes_untouched() -> None:
 def test_the_number_for_no_value_is_missing_whatever_stands_around_it() -> None:
     flags = story(1.0, -9999.0, 1.0, -999.0, -99.0, 1.0)
     assert flags == [OK, Flag.SENTINEL, OK, Flag.SENTINEL, Flag.SENTINEL, OK]
-    assert quality(flags[1]) is Quality.MISSING
+    assert quality_code(flags[1]) is Quality.MISSING
 
 
 def test_what_the_sensor_cannot_measure_fails_and_what_the_place_never_saw_is_suspect() -> None:
@@ -64,7 +64,7 @@ def test_a_real_flash_rise_is_suspect_for_one_reading_and_never_fails() -> None:
     """Plumtree Run, 1 September 2016: 0.49 m within five minutes, approved by the hydrologists."""
     flags = story(0.44, 0.44, 0.527, 0.930, 1.036, 1.02, 0.95)
     assert flags == [OK, OK, OK, Flag.JUMP, OK, OK, OK]
-    assert quality(Flag.JUMP) is Quality.SUSPECT
+    assert quality_code(Flag.JUMP) is Quality.SUSPECT
 
 
 def test_a_rise_that_is_gone_one_reading_later_was_a_spike() -> None:
@@ -82,7 +82,7 @@ def test_a_short_pulse_falls_as_it_rose() -> None:
 def test_a_sensor_lifted_out_of_the_water_fails_until_it_is_back() -> None:
     flags = story(0.60, 0.60, 0.14, 0.139, 0.14, 0.60, 0.61, every_min=15)
     assert flags == [OK, OK, Flag.DROPOUT, Flag.DROPOUT, Flag.DROPOUT, OK, OK]
-    assert quality(Flag.DROPOUT) is Quality.FAIL
+    assert quality_code(Flag.DROPOUT) is Quality.FAIL
 
 
 def test_a_sensor_torn_away_at_high_water_does_not_ease_anything_for_a_day() -> None:
@@ -90,7 +90,7 @@ def test_a_sensor_torn_away_at_high_water_does_not_ease_anything_for_a_day() -> 
     after = flags[6:]
     assert after[:12] == [Flag.DROPOUT] * 12
     day = after[12 : 12 + 24 * 12]
-    assert all(Flag.SHIFT in flag and quality(flag) is Quality.SUSPECT for flag in day)
+    assert all(Flag.SHIFT in flag and quality_code(flag) is Quality.SUSPECT for flag in day)
 
 
 def test_a_gauge_whose_zero_moved_is_believed_again_after_a_day_of_suspicion() -> None:
@@ -238,7 +238,7 @@ def test_a_second_copy_of_any_reading_changes_nothing(arrived: list[tuple[int, f
 @given(st.lists(st.floats(0.0, 4.0), min_size=1, max_size=60))
 def test_water_that_only_rises_never_fails(rises: list[float]) -> None:
     flags = story(*sorted(rises))
-    assert not any(flag & ONLY_BAD or quality(flag) is Quality.FAIL for flag in flags)
+    assert not any(flag & ONLY_BAD or quality_code(flag) is Quality.FAIL for flag in flags)
 
 
 @given(arrivals)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ingest.quality.labelled import FlagAccuracy, bad_rows, flag_accuracy, flags_of_series
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.reading import Flag
 
 NOON = datetime(2019, 1, 8, 12, tzinfo=UTC)
@@ -53,5 +53,5 @@ def test_flags_about_time_or_a_moved_zero_neither_find_nor_accuse() -> None:
 
 def test_a_record_is_checked_reading_by_reading_with_later_verdicts_written_back() -> None:
     levels = [0.6, 0.6, 1.2, 0.62, 0.6, -9999.0, 0.6]
-    flags = flags_of_series(BY_NAME["river"], [NOON + timedelta(minutes=15 * row) for row in range(7)], levels)
+    flags = flags_of_series(KINDS_BY_NAME["river"], [NOON + timedelta(minutes=15 * row) for row in range(7)], levels)
     assert flags == [0, 0, Flag.JUMP | Flag.SPIKE, 0, 0, Flag.SENTINEL, 0]

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.quality.sequence_gaps import FilledGap, Gap, SequencePosition, next_position
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.reading import Reading
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
-COLUMNS = len(BY_NAME["river"].columns)
+COLUMNS = len(KINDS_BY_NAME["river"].columns)
 
 
 def numbered(seq: int, boot: str | None = "a") -> Reading:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from alerts.rulebook import judgement_from_row, judgement_row
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from models.place import Outline, WireFormat
 from models.rule import ExtremeSpeed, Rainfall, Silence, SpeedTrend, Stage
 from services.city.seed import DERIVED, LA_PLATA, SeedError, read_seed
@@ -122,7 +122,7 @@ def inside(longitude: float, latitude: float, ring: Outline) -> bool:
 def test_la_plata_has_stations_of_every_kind_in_three_municipalities_and_says_that_nothing_is_official() -> None:
     seed = read_seed(LA_PLATA)
     assert {one.id for one in seed.city.municipalities} == {"laplata", "berisso", "ensenada"}
-    assert {one.kind for one in seed.city.stations} == set(BY_NAME) - {"bus"}  # a bus stands at no station
+    assert {one.kind for one in seed.city.stations} == set(KINDS_BY_NAME) - {"bus"}  # a bus stands at no station
     assert {one.municipality for one in seed.city.stations} == {"laplata", "berisso", "ensenada"}
     assert {one.format for one in seed.city.devices} == set(WireFormat)
     assert all(one.note == DERIVED for one in seed.city.stations if one.kind == "river")
@@ -140,7 +140,7 @@ def test_every_station_of_la_plata_lies_in_its_basin() -> None:
 
 def test_a_kind_of_la_plata_gives_each_of_its_stations_all_its_rules() -> None:
     seed = read_seed(LA_PLATA)
-    expected = sum(len(BY_NAME[one.kind].judgements) for one in seed.city.stations)
+    expected = sum(len(KINDS_BY_NAME[one.kind].judgements) for one in seed.city.stations)
     assert len({rule.id for rule in seed.rules}) == len(seed.rules) == expected
     ringuelet = next(rule for rule in seed.rules if rule.id == "gato-ringuelet.stage")
     assert ringuelet.subject == "gato-ringuelet"

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from models.reading import Message
-from models.rows import StaleMemory
+from models.rows import StaleRowError
 from services.city.load import load
 from services.pipeline.batch import Batch
 from services.pipeline.intake import batch_of
@@ -93,7 +93,7 @@ def test_what_was_judged_ahead_of_a_commit_that_failed_is_judged_again(
     first, second = batch_of(None, batches[5]), batch_of(None, batches[6])
 
     def stale(*_: object, **__: Any) -> None:
-        raise StaleMemory
+        raise StaleRowError
 
     with monkeypatch.context() as patch:
         patch.setattr("services.pipeline.road.committing", stale)

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from simulators.buses.trackers import Odds
 from simulators.devices.faults import (
     SENTINEL,
@@ -193,5 +193,5 @@ def test_a_city_in_trouble_is_the_same_for_the_same_seed_and_keeps_its_order() -
     assert story == told(1)
     assert story != told(2)
     assert [one.due_at for one in story] == sorted(one.due_at for one in story)
-    assert {one.topic.split("/")[3] for one in story if one.topic.startswith("vigia/")} == set(BY_NAME)
+    assert {one.topic.split("/")[3] for one in story if one.topic.startswith("vigia/")} == set(KINDS_BY_NAME)
     assert any(one.topic.startswith("/hfp/v2/journey/") for one in story)

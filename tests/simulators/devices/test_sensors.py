@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from ingest.decode import decode
-from models.kinds import BY_NAME, KINDS
+from models.kinds import KINDS, KINDS_BY_NAME
 from models.place import City, Device, Station, WireFormat
 from models.reading import Message, Presence, Reading
 from simulators.devices.parcel import Parcel
@@ -38,7 +38,7 @@ def spoken(kind: str, format: WireFormat, *, seed: int = 1, period_s: int = 60) 
         period_s=period_s,
         format=format,
     )
-    device = SimulatedDevice(said, BY_NAME[kind], seed, world.now)
+    device = SimulatedDevice(said, KINDS_BY_NAME[kind], seed, world.now)
     parcels: list[Parcel] = []
     for _ in range(MINUTES):
         parcels += device.minute(world)
@@ -53,7 +53,7 @@ def readings(parcels: list[Parcel]) -> list[Reading]:
 
 
 def test_the_world_knows_the_source_of_every_kind() -> None:
-    assert {BY_NAME[kind].signal.source for kind in STANDING} <= SENSES.keys()
+    assert {KINDS_BY_NAME[kind].signal.source for kind in STANDING} <= SENSES.keys()
 
 
 @pytest.mark.parametrize("format", WireFormat)
@@ -103,7 +103,7 @@ def test_a_gauge_has_its_noise_and_resolution() -> None:
 
 
 def test_a_bucket_tips_whole_tips_and_loses_no_rain() -> None:
-    kind = BY_NAME["rain"]
+    kind = KINDS_BY_NAME["rain"]
     _, parcels = spoken("rain", WireFormat.JSON)
     tips = [float(str(one.values[kind.measure_index])) / kind.signal.resolution for one in readings(parcels)]
     assert all(abs(tip - round(tip)) < 1e-6 for tip in tips)

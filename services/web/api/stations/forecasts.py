@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from alerts.forecast.level_forecast import Ahead
-from models.rule import Colours
+from models.rule import ColourThresholds
 from services.queries.stations.current import stations_now
 from services.queries.stations.forecasts import Outlooked, forecasts
 from services.web.access import PUBLIC
@@ -64,7 +64,7 @@ def forecast(snapshot: Snapshot, now: Now, station_id: Id) -> StationForecast:
     )
 
 
-def _lead(made: Outlooked, one: Ahead, thresholds: Colours | None) -> Lead:
+def _lead(made: Outlooked, one: Ahead, thresholds: ColourThresholds | None) -> Lead:
     amarillo, naranja, rojo = map(one.chance_above, thresholds or (inf, inf, inf))
     return Lead(
         at=made.made_at + timedelta(seconds=one.lead_s),

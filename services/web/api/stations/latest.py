@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from models.kinds.river import RIVER
-from models.reading import Quality, quality
+from models.reading import Quality, quality_code
 from services.queries.stations import current
 from services.queries.stations.current import DeviceNow, StationNow
 from services.queries.stations.places import Colour
@@ -115,6 +115,6 @@ def _device(device: DeviceNow) -> DeviceLatest:
         observed_at=device.observed_at,
         received_at=device.received_at,
         values=dict(device.latest),
-        quality=None if device.observed_at is None else quality(device.flags),
+        quality=None if device.observed_at is None else quality_code(device.flags),
         flags=flag_words(device.flags),
     )

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from models.kind import SensorKind
-from models.kinds import BY_NAME
+from models.kinds import KINDS_BY_NAME
 from services.queries.stations import places
 from services.queries.stations import series as queries
 from services.queries.stations.places import RuleInForce, Station
@@ -107,7 +107,7 @@ def stations_geojson(
 def station(snapshot: Snapshot, station_id: Id) -> StationWithRules:
     """One station with the rules it is judged by now."""
     found = place(snapshot, station_id)
-    kind = BY_NAME.get(found.kind)
+    kind = KINDS_BY_NAME.get(found.kind)
     return StationWithRules(station=found, unit=kind.unit if kind else "", rules=places.rules_of(snapshot, station_id))
 
 
@@ -121,7 +121,7 @@ def series(
     cursor: Annotated[str | None, Query(max_length=200, description="From `next`")] = None,
 ) -> Series:
     """A station's values; the last day unless said. At most 2,100 points an answer, whatever the period."""
-    kind = BY_NAME.get(place(snapshot, station_id).kind)
+    kind = KINDS_BY_NAME.get(place(snapshot, station_id).kind)
     if kind is None:
         raise KindIsOff
     asked = _Asked(request, snapshot, kind, station_id, told.start, told.end)

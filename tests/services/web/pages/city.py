@@ -8,19 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, insert, literal_column, select, update
 
 from models.alert import NAR
-from models.kinds import BY_NAME
-from models.tables import (
-    READINGS,
-    alerts,
-    attention,
-    device_memories,
-    devices,
-    heartbeats,
-    rules,
-    stations,
-    subject_states,
-    transitions,
-)
+from models.kinds import KINDS_BY_NAME
+from models.tables.alerts import alerts, attention, transitions
+from models.tables.city import devices, stations
+from models.tables.operations import heartbeats
+from models.tables.readings import READINGS, device_memories
+from models.tables.rules import rules, subject_states
 from services.city.load import load
 from services.web.access import add_operator
 from tests.seeds import la_plata
@@ -122,7 +115,7 @@ def _vehicles(transaction: Connection, device_id: int, until: datetime, order: i
 def _readings(
     transaction: Connection, kind: str, device_id: int, measure: str, series: list[tuple[datetime, float]]
 ) -> None:
-    assert BY_NAME[kind].measure == measure
+    assert KINDS_BY_NAME[kind].measure == measure
     transaction.execute(
         insert(READINGS[kind]),
         [

@@ -5,7 +5,8 @@ import re
 import pytest
 from sqlalchemy import Engine, select, update
 
-from models.tables import alert_actions, alerts, events
+from models.tables.alerts import alert_actions, alerts
+from models.tables.operations import events
 from tests.services.web.pages import city
 from tests.services.web.pages.site import Site
 

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine, insert, select, update
 
 from models.reading import Flag
-from models.tables import READINGS, device_memories, devices, stations
+from models.tables.city import devices, stations
+from models.tables.readings import READINGS, device_memories
 from tests.services.web.pages import city
 from tests.services.web.pages.site import Site
 

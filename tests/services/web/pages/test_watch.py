@@ -11,7 +11,11 @@ from sqlalchemy import Engine, delete, insert, select, union, update
 
 from alerts.forecast.level_forecast import LEADS_S, Active, LeadModel, Model
 from models.alert import NAR
-from models.tables import READINGS, alerts, configuration, devices, forecast_models, heartbeats, stations
+from models.tables.alerts import alerts
+from models.tables.city import configuration, devices, stations
+from models.tables.operations import heartbeats
+from models.tables.readings import READINGS
+from models.tables.rules import forecast_models
 from services.queries.stations import current as queries
 from services.web.http.protection import HEADERS
 from services.web.pages.language import dictionary

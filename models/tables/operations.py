@@ -1,0 +1,36 @@
+"""Tables for running the system: the event stream, process heartbeats and operators."""
+
+from sqlalchemy import JSON, BigInteger, Column, Identity, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from models.tables.metadata import METADATA, Xid8, timestamp_column
+
+events = Table(
+    "events",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()")),
+    timestamp_column("at"),
+    Column("event", Text, nullable=False, comment="readings, transition, alert, device or attention"),
+    Column("data", JSON, nullable=False),
+    Index(None, "xid", "id"),
+    Index(None, "at"),
+)
+
+heartbeats = Table(
+    "heartbeats",
+    METADATA,
+    Column("process", Text, primary_key=True),
+    timestamp_column("at"),
+    timestamp_column("started_at"),
+    Column("status", JSONB, nullable=False),
+)
+
+operators = Table(
+    "operators",
+    METADATA,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("token_sha256", LargeBinary, nullable=False, unique=True, comment="Of a 256-bit random token, shown once"),
+    timestamp_column("created_at"),
+)
