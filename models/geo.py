@@ -37,7 +37,7 @@ class Plane:
         return (y / METRES_PER_DEGREE, x / (METRES_PER_DEGREE * cos(radians(self.latitude))))
 
 
-def along_m(points: Sequence[Point]) -> tuple[float, ...]:
+def cumulative_distances_m(points: Sequence[Point]) -> tuple[float, ...]:
     """How far from its beginning each point of a line lies, metres: same length as `points`, rising from 0."""
     total, distances = 0.0, [0.0]
     for here, there in pairwise(points):
@@ -46,7 +46,7 @@ def along_m(points: Sequence[Point]) -> tuple[float, ...]:
     return tuple(distances)
 
 
-def point_at(points: Sequence[Point], distances_m: Sequence[float], distance: float) -> Point:
+def point_at_distance(points: Sequence[Point], distances_m: Sequence[float], distance: float) -> Point:
     """Where on the line one stands `distance` metres from its beginning; beyond an end, that end."""
     if distance <= distances_m[0]:
         return points[0]
@@ -59,7 +59,7 @@ def point_at(points: Sequence[Point], distances_m: Sequence[float], distance: fl
     return (lat_a + share * (lat_b - lat_a), lon_a + share * (lon_b - lon_a))
 
 
-def offset(x: float, y: float, ax: float, ay: float, bx: float, by: float) -> tuple[float, float]:
+def nearest_on_segment(x: float, y: float, ax: float, ay: float, bx: float, by: float) -> tuple[float, float]:
     """How a point on a plane lies to the segment from a to b.
 
     Returns the share of the segment (0 to 1) nearest to it, and the distance from there, metres.

@@ -10,19 +10,19 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import product
 
-from models.geo import Point, distance_m, point_at
+from models.geo import Point, distance_m, point_at_distance
 from models.network import Network, Pattern
 
-SAME_PLACE_M = 30.0
+SAME_STOP_M = 30.0
 """Two stops of different names nearer than this may be the same pole."""
-SAME_WAY_M = 60.0
+SAME_PATH_M = 60.0
 """How far the middles of one and the same way may lie apart, and by how much its lengths may differ ..."""
-SAME_WAY_SHARE = 0.15
+SAME_PATH_RATIO = 0.15
 """... or by this share of its length, where that is more: long ways are drawn more loosely."""
-ROUNDED = 3
+MIDDLE_DECIMALS = 3
 """Decimals of a degree, about 100 m, to which a new name rounds the middle of its way."""
 
-Pair = tuple[str, str]
+StopPair = tuple[str, str]
 Cell = tuple[int, int]
 
 
@@ -39,24 +39,24 @@ class Link:
     length_m: float
 
     @property
-    def pair(self) -> Pair:
+    def stop_pair(self) -> StopPair:
         """The stops it joins."""
         return (self.from_stop, self.to_stop)
 
 
 def links_of(network: Network) -> tuple[Link, ...]:
     """Every link of a network once, in the order of their identities."""
-    found = {link.id: link for pattern in network.patterns for link in drawn(network, pattern)}
+    found = {link.id: link for pattern in network.patterns for link in links_of_pattern(network, pattern)}
     return tuple(found[name] for name in sorted(found))
 
 
-def inheriting(network: Network, known: Iterable[Link] = ()) -> Network:
+def with_link_ids(network: Network, known: Iterable[Link] = ()) -> Network:
     """The same network with each link named as the known one it is, or by a new name of its own.
 
     A new name follows from the stops and the way alone, so that without anything known two imports agree too.
     """
-    ways = [drawn(network, pattern) for pattern in network.patterns]
-    names = identify([link for way in ways for link in way], known)
+    ways = [links_of_pattern(network, pattern) for pattern in network.patterns]
+    names = identify_links([link for way in ways for link in way], known)
     patterns = tuple(
         replace(pattern, link_ids=tuple(names[link] for link in way))
         for pattern, way in zip(network.patterns, ways, strict=True)
@@ -64,7 +64,7 @@ def inheriting(network: Network, known: Iterable[Link] = ()) -> Network:
     return replace(network, patterns=patterns)
 
 
-def drawn(network: Network, pattern: Pattern) -> tuple[Link, ...]:
+def links_of_pattern(network: Network, pattern: Pattern) -> tuple[Link, ...]:
     """The links of a pattern as its shape draws them, with the identities the pattern gives, if any."""
     shape, at = pattern.shape, pattern.stop_m
     points = [network.stops[stop_id].point for stop_id in pattern.stop_ids]
@@ -75,7 +75,7 @@ def drawn(network: Network, pattern: Pattern) -> tuple[Link, ...]:
             pattern.stop_ids[i],
             pattern.stop_ids[i + 1],
             points[i],
-            point_at(shape.points, shape.along_m, (at[i] + at[i + 1]) / 2),
+            point_at_distance(shape.points, shape.along_m, (at[i] + at[i + 1]) / 2),
             points[i + 1],
             at[i + 1] - at[i],
         )
@@ -83,100 +83,105 @@ def drawn(network: Network, pattern: Pattern) -> tuple[Link, ...]:
     )
 
 
-def identify(links: Iterable[Link], known: Iterable[Link]) -> dict[Link, str]:
+def identify_links(links: Iterable[Link], known: Iterable[Link]) -> dict[Link, str]:
     """A name for each link: first those between known stops, then those that only run where a known one ran."""
-    memory = _Memory(known)
+    memory = _KnownLinks(known)
     names: dict[Link, str] = {}
     rest: list[Link] = []
-    for link in sorted(set(links), key=_order):
-        if (same := memory.of_pair(link)) is not None:
-            names[link] = memory.claim(same.id)
+    for link in sorted(set(links), key=_sort_key):
+        if (same := memory.between_same_stops(link)) is not None:
+            names[link] = memory.assign(same.id)
         else:
             rest.append(link)
     # The nearest first, each known link once: on both sides of a street, two run the same way side by side.
-    matches = ((_apart_m(link, one), one.id, number) for number, link in enumerate(rest) for one in memory.near(link))
+    matches = (
+        (_separation_m(link, one), one.id, number)
+        for number, link in enumerate(rest)
+        for one in memory.in_same_places(link)
+    )
     for _, name, number in sorted(matches):
-        if rest[number] not in names and memory.free(name):
-            names[rest[number]] = memory.claim(name, rest[number])
+        if rest[number] not in names and memory.is_unassigned(name):
+            names[rest[number]] = memory.assign(name, rest[number])
     for link in rest:
         if link not in names:
-            same = memory.of_pair(link)
-            names[link] = memory.add(link) if same is None else same.id
+            same = memory.between_same_stops(link)
+            names[link] = memory.add_new(link) if same is None else same.id
     return names
 
 
-def _order(link: Link) -> tuple[Pair, float, Point]:
-    return (link.pair, link.length_m, link.middle)
+def _sort_key(link: Link) -> tuple[StopPair, float, Point]:
+    return (link.stop_pair, link.length_m, link.middle)
 
 
-def _same_way(here: Link, there: Link) -> bool:
-    slack_m = max(SAME_WAY_M, SAME_WAY_SHARE * here.length_m)
+def _same_path(here: Link, there: Link) -> bool:
+    slack_m = max(SAME_PATH_M, SAME_PATH_RATIO * here.length_m)
     return abs(here.length_m - there.length_m) <= slack_m and distance_m(here.middle, there.middle) <= slack_m
 
 
-def _same_places(here: Link, there: Link) -> bool:
+def _same_stops_and_path(here: Link, there: Link) -> bool:
     return (
-        distance_m(here.start, there.start) <= SAME_PLACE_M
-        and distance_m(here.end, there.end) <= SAME_PLACE_M
-        and _same_way(here, there)
+        distance_m(here.start, there.start) <= SAME_STOP_M
+        and distance_m(here.end, there.end) <= SAME_STOP_M
+        and _same_path(here, there)
     )
 
 
-def _apart_m(here: Link, there: Link) -> float:
+def _separation_m(here: Link, there: Link) -> float:
     ends = ((here.start, there.start), (here.middle, there.middle), (here.end, there.end))
     return sum(distance_m(*both) for both in ends)
 
 
 @dataclass
-class _Memory:
+class _KnownLinks:
     """The links known so far, by their stops and by where they begin."""
 
     known: Iterable[Link]
-    _pairs: dict[Pair, list[Link]] = field(default_factory=dict)
+    _pairs: dict[StopPair, list[Link]] = field(default_factory=dict)
     _cells: dict[Cell, list[Link]] = field(default_factory=dict)
     _ids: set[str] = field(default_factory=set)
-    _claimed: set[str] = field(default_factory=set)
+    _assigned: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         for link in self.known:
-            self._keep(link)
+            self._index(link)
 
-    def _keep(self, link: Link) -> None:
-        self._pairs.setdefault(link.pair, []).append(link)
+    def _index(self, link: Link) -> None:
+        self._pairs.setdefault(link.stop_pair, []).append(link)
         self._cells.setdefault(_cell(link.start), []).append(link)
         self._ids.add(link.id)
 
-    def of_pair(self, link: Link) -> Link | None:
+    def between_same_stops(self, link: Link) -> Link | None:
         """The known link between these very stops that runs the same way; of several, the nearest."""
-        same = [one for one in self._pairs.get(link.pair, ()) if _same_way(link, one)]
-        return min(same, key=lambda one: (_apart_m(link, one), one.id), default=None)
+        same = [one for one in self._pairs.get(link.stop_pair, ()) if _same_path(link, one)]
+        return min(same, key=lambda one: (_separation_m(link, one), one.id), default=None)
 
-    def near(self, link: Link) -> list[Link]:
+    def in_same_places(self, link: Link) -> list[Link]:
         """The known links that begin, run and end in the same places."""
-        around = (one for cell in _around(_cell(link.start)) for one in self._cells.get(cell, ()))
-        return [one for one in around if _same_places(link, one)]
+        around = (one for cell in _neighbours(_cell(link.start)) for one in self._cells.get(cell, ()))
+        return [one for one in around if _same_stops_and_path(link, one)]
 
-    def free(self, name: str) -> bool:
+    def is_unassigned(self, name: str) -> bool:
         """Whether no link is that known one yet."""
-        return name not in self._claimed
+        return name not in self._assigned
 
-    def claim(self, name: str, renamed: Link | None = None) -> str:
+    def assign(self, name: str, renamed: Link | None = None) -> str:
         """Let a known link be taken; by one between other stops, others between those will find it there."""
-        self._claimed.add(name)
+        self._assigned.add(name)
         if renamed is not None:
-            self._pairs.setdefault(renamed.pair, []).append(replace(renamed, id=name))
+            self._pairs.setdefault(renamed.stop_pair, []).append(replace(renamed, id=name))
         return name
 
-    def add(self, link: Link) -> str:
+    def add_new(self, link: Link) -> str:
         """A new name from the stops and the rounded middle of the way; a second way there gets a number."""
-        said = f"{link.from_stop}\n{link.to_stop}\n{link.middle[0]:.{ROUNDED}f}\n{link.middle[1]:.{ROUNDED}f}"
-        name = base = blake2b(said.encode(), digest_size=8).hexdigest()
+        latitude, longitude = (f"{degrees:.{MIDDLE_DECIMALS}f}" for degrees in link.middle)
+        identity = f"{link.from_stop}\n{link.to_stop}\n{latitude}\n{longitude}"
+        name = base = blake2b(identity.encode(), digest_size=8).hexdigest()
         number = 1
         while name in self._ids:
             number += 1
             name = f"{base}-{number}"
-        self._keep(replace(link, id=name))
-        self._claimed.add(name)
+        self._index(replace(link, id=name))
+        self._assigned.add(name)
         return name
 
 
@@ -188,5 +193,5 @@ def _cell(point: Point) -> Cell:
     return (int(point[0] // CELL_DEGREES), int(point[1] // CELL_DEGREES))
 
 
-def _around(cell: Cell) -> Iterator[Cell]:
+def _neighbours(cell: Cell) -> Iterator[Cell]:
     return ((cell[0] + north, cell[1] + east) for north, east in product((-1, 0, 1), repeat=2))

@@ -6,31 +6,31 @@ from functools import reduce
 from typing import TypeVar
 
 from models.geo import distance_m
-from models.links import SAME_PLACE_M
+from models.links import SAME_STOP_M
 from models.network import Agency, Network, Stop
 
 Value = TypeVar("Value")
-Names = Callable[[str], str]
+Renamer = Callable[[str], str]
 
 
-class ZonesDiffer(ValueError):
+class TimeZonesDiffer(ValueError):
     """Feeds of one city go by one clock."""
 
 
-def merged(networks: Sequence[Network]) -> Network:
+def merge_networks(networks: Sequence[Network]) -> Network:
     """The networks as one, in the order given. Raises ZonesDiffer.
 
     The first feed keeps all its ids. A later one keeps those that mean nothing else yet; one that does gets the feed's
     name before it (`feed:id`). Two stops of one id within 30 m of each other are one stop, two agencies of one id and
     name are one agency. Links need nothing of this: their identity is their stops and way.
     """
-    return reduce(_joined, networks)
+    return reduce(_merge_pair, networks)
 
 
-def _joined(here: Network, there: Network) -> Network:
+def _merge_pair(here: Network, there: Network) -> Network:
     if here.zone.key != there.zone.key:
-        raise ZonesDiffer(f"{there.feed} goes by {there.zone.key}, and the others by {here.zone.key}")
-    other = _renamed(there, here)
+        raise TimeZonesDiffer(f"{there.feed} goes by {there.zone.key}, and the others by {here.zone.key}")
+    other = _without_clashes(there, here)
     patterns = tuple(replace(one, index=one.index + len(here.patterns)) for one in other.patterns)
     trips = {name: replace(one, pattern=one.pattern + len(here.patterns)) for name, one in other.trips.items()}
     return Network(
@@ -45,19 +45,19 @@ def _joined(here: Network, there: Network) -> Network:
     )
 
 
-def _renamed(network: Network, taken: Network) -> Network:
+def _without_clashes(network: Network, taken: Network) -> Network:
     """A network without a clash, but for stops and agencies that are the same."""
-    agency = _names(network.feed, _clashes(network.agencies, taken.agencies, _same_agency))
-    stop = _names(network.feed, _clashes(network.stops, taken.stops, _same_stop))
-    route = _names(network.feed, taken.routes)
-    service = _names(network.feed, taken.services)
-    trip = _names(network.feed, taken.trips)
-    block = _names(network.feed, taken.blocks)
-    shape = _names(network.feed, {pattern.shape.id for pattern in taken.patterns if pattern.shape.surveyed})
+    agency = _renamer(network.feed, _clashes(network.agencies, taken.agencies, _same_agency))
+    stop = _renamer(network.feed, _clashes(network.stops, taken.stops, _same_stop))
+    route = _renamer(network.feed, taken.routes)
+    service = _renamer(network.feed, taken.services)
+    trip = _renamer(network.feed, taken.trips)
+    block = _renamer(network.feed, taken.trips_by_block)
+    shape = _renamer(network.feed, {pattern.shape.id for pattern in taken.patterns if pattern.shape.surveyed})
     shapes = {pattern.shape.id: replace(pattern.shape, id=shape(pattern.shape.id)) for pattern in network.patterns}
     return replace(
         network,
-        agencies=_each(network.agencies, agency),
+        agencies=_rename_all(network.agencies, agency),
         stops={stop(s.id): replace(s, id=stop(s.id), parent=stop(s.parent)) for s in network.stops.values()},
         routes={
             route(r.id): replace(r, id=route(r.id), agency_id=agency(r.agency_id)) for r in network.routes.values()
@@ -75,15 +75,15 @@ def _renamed(network: Network, taken: Network) -> Network:
             trip(t.id): replace(t, id=trip(t.id), service_id=service(t.service_id), block_id=block(t.block_id))
             for t in network.trips.values()
         },
-        services=_each(network.services, service),
+        services=_rename_all(network.services, service),
     )
 
 
-def _each(values: Mapping[str, Value], names: Names) -> dict[str, Value]:
+def _rename_all(values: Mapping[str, Value], names: Renamer) -> dict[str, Value]:
     return {names(name): replace(value, id=names(name)) for name, value in values.items()}  # type: ignore[type-var]
 
 
-def _names(feed: str, clashes: Container[str]) -> Names:
+def _renamer(feed: str, clashes: Container[str]) -> Renamer:
     return lambda name: f"{feed}:{name}" if name in clashes else name
 
 
@@ -94,7 +94,7 @@ def _clashes(
 
 
 def _same_stop(here: Stop, there: Stop) -> bool:
-    return distance_m(here.point, there.point) <= SAME_PLACE_M
+    return distance_m(here.point, there.point) <= SAME_STOP_M
 
 
 def _same_agency(here: Agency, there: Agency) -> bool:

@@ -21,7 +21,7 @@ Value = TypeVar("Value")
 
 DAY_S = 86_400
 HALF_DAY_S = 43_200
-DAYS_REMEMBERED = 500
+MAX_CACHED_DAYS = 500
 """Service dates whose services are kept at hand; whoever asks for more makes them be worked out again."""
 
 
@@ -52,13 +52,13 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A line as riders know it. `kind` is GTFS route_type (3: bus); colours are six hex digits or empty."""
+    """A line as riders know it. `route_type` is GTFS route_type (3: bus); colours are six hex digits or empty."""
 
     id: str
     agency_id: str
     short_name: str
     long_name: str = ""
-    kind: int = 3
+    route_type: int = 3
     color: str = ""
     text_color: str = ""
     url: str = ""
@@ -132,7 +132,7 @@ class Frequency:
 class Trip:
     """A trip of the timetable. `start_s` is its first departure, seconds after noon less 12 h of the service date.
 
-    `sequences`: GTFS stop_sequence for each stop (feeds need not count 1, 2, 3); shared, empty for 1, 2, 3 ...
+    `stop_sequences`: GTFS stop_sequence for each stop (feeds need not count 1, 2, 3); shared, empty for 1, 2, 3 ...
     `frequencies`: empty for an ordinary trip.
     """
 
@@ -144,7 +144,7 @@ class Trip:
     headsign: str = ""
     short_name: str = ""
     block_id: str = ""
-    sequences: tuple[int, ...] = ()
+    stop_sequences: tuple[int, ...] = ()
     frequencies: tuple[Frequency, ...] = ()
     wheelchair: int = 0
 
@@ -153,9 +153,9 @@ class Trip:
         """From the first departure to the last arrival."""
         return self.timing.arrivals_s[-1]
 
-    def sequence(self, position: int) -> int:
+    def stop_sequence(self, position: int) -> int:
         """The stop_sequence of a position in the pattern."""
-        return self.sequences[position] if self.sequences else position + 1
+        return self.stop_sequences[position] if self.stop_sequences else position + 1
 
 
 Week = tuple[bool, bool, bool, bool, bool, bool, bool]
@@ -180,7 +180,7 @@ class Service:
         return day not in self.removed and self.start <= day <= self.end and self.weekdays[day.weekday()]
 
     @property
-    def days(self) -> frozenset[date]:
+    def boundary_dates(self) -> frozenset[date]:
         """Days between the first and the last of which it runs; none where it never does."""
         return self.added | {self.start, self.end} if any(self.weekdays) else self.added
 
@@ -196,7 +196,7 @@ class Journey:
     service_date: date
     start_s: int
     start_at: float
-    repeated: bool = False
+    frequency_based: bool = False
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -217,7 +217,7 @@ class Journey:
         return self.start_at + self.trip.duration_s
 
 
-def midnight_at(day: date, zone: ZoneInfo) -> float:
+def service_day_start(day: date, zone: ZoneInfo) -> float:
     """GTFS's zero of a service date: noon less twelve hours, Unix seconds. On days of a clock change not midnight."""
     return datetime.combine(day, time(12), tzinfo=zone).astimezone(UTC).timestamp() - HALF_DAY_S
 
@@ -251,7 +251,7 @@ class Network:
     _days: dict[date, tuple[float, frozenset[str]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
-    def trips_along(self) -> tuple[tuple[Trip, ...], ...]:
+    def trips_by_pattern(self) -> tuple[tuple[Trip, ...], ...]:
         """For each pattern its trips, by their start."""
         along: list[list[Trip]] = [[] for _ in self.patterns]
         for trip in self.trips.values():
@@ -266,16 +266,16 @@ class Network:
                 tuple(starts.values()),
                 max((trip.duration_s for trip in starts.values()), default=0),
             )
-            for starts in map(_by_start, self.trips_along)
+            for starts in map(_by_start, self.trips_by_pattern)
         )
 
     @cached_property
-    def patterns_of(self) -> Mapping[str, tuple[int, ...]]:
+    def patterns_by_route(self) -> Mapping[str, tuple[int, ...]]:
         """Patterns by route."""
         return _grouped((pattern.route_id, pattern.index) for pattern in self.patterns)
 
     @cached_property
-    def calls_at(self) -> Mapping[str, tuple[tuple[int, int], ...]]:
+    def calls_by_stop(self) -> Mapping[str, tuple[tuple[int, int], ...]]:
         """By stop, every (pattern, position) that calls there; a loop may call twice."""
         return _grouped(
             (stop_id, (pattern.index, position))
@@ -284,36 +284,36 @@ class Network:
         )
 
     @cached_property
-    def blocks(self) -> Mapping[str, tuple[Trip, ...]]:
+    def trips_by_block(self) -> Mapping[str, tuple[Trip, ...]]:
         """Trips by block, by their start; a block's trips may belong to different services."""
         ordered = sorted(self.trips.values(), key=lambda trip: (trip.start_s, trip.id))
         return _grouped((trip.block_id, trip) for trip in ordered if trip.block_id)
 
     @cached_property
-    def longest_s(self) -> int:
+    def last_arrival_s(self) -> int:
         """How long after the zero of its service date the last trip ends: how many days back one has to look."""
         return max((_last_s(trip) for trip in self.trips.values()), default=0)
 
     @cached_property
-    def span(self) -> tuple[date, date]:
+    def service_span(self) -> tuple[date, date]:
         """The first and the last day on which any service may run. Raises ValueError where none ever does."""
-        days = {day for service in self.services.values() for day in service.days}
+        days = {day for service in self.services.values() for day in service.boundary_dates}
         return min(days), max(days)
 
-    def day(self, day: date) -> tuple[float, frozenset[str]]:
+    def service_day(self, day: date) -> tuple[float, frozenset[str]]:
         """The zero of a service date, Unix seconds, and the services that run on it."""
         known = self._days.get(day)
         if known is None:
-            if len(self._days) >= DAYS_REMEMBERED:
+            if len(self._days) >= MAX_CACHED_DAYS:
                 self._days.clear()
             running = frozenset(service.id for service in self.services.values() if service.runs_on(day))
-            known = self._days[day] = (midnight_at(day, self.zone), running)
+            known = self._days[day] = (service_day_start(day, self.zone), running)
         return known
 
-    def days_around(self, at: float) -> Iterator[date]:
+    def service_dates_around(self, at: float) -> Iterator[date]:
         """The service dates whose trips may run at an instant, oldest first."""
         today = datetime.fromtimestamp(at, self.zone).date()
-        for back in range(self.longest_s // DAY_S + 1, -2, -1):
+        for back in range(self.last_arrival_s // DAY_S + 1, -2, -1):
             yield today - timedelta(days=back)
 
     def journey(self, trip_id: str, service_date: date, start_s: int | None = None) -> Journey | None:
@@ -322,10 +322,10 @@ class Network:
         if trip is None:
             return None
         begun = trip.start_s if start_s is None else start_s
-        zero, _ = self.day(service_date)
+        zero, _ = self.service_day(service_date)
         return Journey(trip, service_date, begun, zero + begun, bool(trip.frequencies))
 
-    def journeys(self, pattern: int, start: float, end: float) -> Iterator[Journey]:
+    def journeys_between(self, pattern: int, start: float, end: float) -> Iterator[Journey]:
         """The journeys along a pattern planned to be on the road at any time from `start` to `end`, Unix seconds.
 
         Those of one service date come by their start; the dates come in order.
@@ -334,8 +334,8 @@ class Network:
         starts = departures.starts_s
         if not starts:
             return
-        for day in self._dates(start - starts[-1] - departures.longest_s, end):
-            zero, running = self.day(day)
+        for day in self._service_dates_between(start - starts[-1] - departures.longest_s, end):
+            zero, running = self.service_day(day)
             first = bisect_left(starts, start - zero - departures.longest_s)
             for at in range(first, bisect_right(starts, end - zero, first)):
                 trip = departures.trips[at]
@@ -343,7 +343,7 @@ class Network:
                 if trip.service_id in running and begins + trip.duration_s >= start:
                     yield Journey(trip, day, starts[at], begins, bool(trip.frequencies))
 
-    def _dates(self, start: float, end: float) -> Iterator[date]:
+    def _service_dates_between(self, start: float, end: float) -> Iterator[date]:
         """The dates whose zero may lie between two instants: before midnight where clocks go forward that day."""
         day, last = (datetime.fromtimestamp(at, self.zone).date() for at in (start, end))
         while day <= last + timedelta(days=1):
@@ -351,7 +351,7 @@ class Network:
             day += timedelta(days=1)
 
 
-def starts_s(trip: Trip) -> Iterable[int]:
+def start_times_s(trip: Trip) -> Iterable[int]:
     """Every start of a trip in a day, seconds after its zero: one, unless it repeats."""
     if not trip.frequencies:
         return (trip.start_s,)
@@ -359,11 +359,11 @@ def starts_s(trip: Trip) -> Iterable[int]:
 
 
 def _last_s(trip: Trip) -> int:
-    return max(starts_s(trip), default=trip.start_s) + trip.duration_s
+    return max(start_times_s(trip), default=trip.start_s) + trip.duration_s
 
 
 def _by_start(trips: Iterable[Trip]) -> dict[tuple[int, str], Trip]:
-    starts = {(start_s, trip.id): trip for trip in trips for start_s in starts_s(trip)}
+    starts = {(start_s, trip.id): trip for trip in trips for start_s in start_times_s(trip)}
     return {key: starts[key] for key in sorted(starts)}
 
 

@@ -21,7 +21,7 @@ from itertools import pairwise
 from math import hypot
 from zoneinfo import ZoneInfo
 
-from models.geo import METRES_PER_DEGREE, Plane, Point, along_m
+from models.geo import METRES_PER_DEGREE, Plane, Point, cumulative_distances_m
 from models.network import Agency, Frequency, Network, Pattern, Route, Service, Shape, Stop, Timing, Trip
 
 ZONE = ZoneInfo("America/Argentina/Buenos_Aires")
@@ -91,7 +91,7 @@ def _numbered() -> Iterator[tuple[int, tuple[str, tuple[int, int]]]]:
 
 def _pattern(index: int, route_id: str, direction_id: int | None, stops: Sequence[str]) -> Pattern:
     points = tuple(at(*_PLACES[stop]) for stop in stops)
-    shape = Shape(f"shape-{index}", points, along_m(points))
+    shape = Shape(f"shape-{index}", points, cumulative_distances_m(points))
     links = tuple(f"{here}>{there}" for here, there in pairwise(stops))
     return Pattern(index, route_id, direction_id, tuple(stops), shape.along_m, shape, links)
 

@@ -12,7 +12,7 @@ from models.alert import NAR, Cause, Transition
 from models.kinds import KINDS_BY_NAME
 from models.reading import UNTRUSTED, Flag, Reading
 from models.rule import ExtremeSpeed, SpeedTrend
-from models.speeds import BIN_KMH
+from models.speeds import BIN_WIDTH_KMH
 
 MOST_REMEMBERED = 32
 MOST_DAYS = 35
@@ -140,7 +140,7 @@ def _vehicles(reading: Reading) -> Iterator[Vehicles]:
         yield speed_kmh, 1
     counts = reading.values[columns.index("counts")]
     if isinstance(counts, tuple):
-        yield from ((place * float(BIN_KMH), count) for place, count in enumerate(counts) if count)
+        yield from ((place * float(BIN_WIDTH_KMH), count) for place, count in enumerate(counts) if count)
 
 
 def _recent(rule: ExtremeSpeed, fast: tuple[Fast, ...], at_s: float) -> tuple[Fast, ...]:

@@ -7,7 +7,7 @@ from ingest.gtfs.files import Feed, Progress
 from ingest.gtfs.findings import BadTimetable, Findings
 from ingest.gtfs.trips import Weaver, calls, frequencies, planned
 from ingest.gtfs.write import write
-from models.links import inheriting
+from models.links import with_link_ids
 from models.network import Network, Trip
 
 __all__ = ["BadTimetable", "Findings", "read", "write"]
@@ -18,12 +18,12 @@ def read(path: Path, findings: Findings | None = None, progress: Progress = lamb
 
     Raises BadTimetable, with a line for each fault, where the feed cannot be used. What is odd but usable is told to
     `findings`. Links are named by their stops and their way: importing with a memory of earlier ones is
-    `models.links.inheriting`.
+    `models.links.with_link_ids`.
     """
     found = Findings() if findings is None else findings
     feed = Feed(path, found, progress)
     try:
-        return inheriting(_read(feed, found))
+        return with_link_ids(_read(feed, found))
     except BadTimetable as trouble:
         others = [line for line in trouble.refusals if line not in found.refusals]
         raise BadTimetable([*found.refusals, *others]) from trouble

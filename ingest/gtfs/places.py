@@ -25,7 +25,7 @@ from ingest.gtfs.fields import (
 )
 from ingest.gtfs.files import Feed
 from ingest.gtfs.findings import BadTimetable, Findings
-from models.geo import Point, along_m
+from models.geo import Point, cumulative_distances_m
 from models.network import Agency, Route, Service, Shape, Stop, Week
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -222,7 +222,7 @@ def _moving(rows: list[Vertex]) -> list[Vertex]:
 
 def _drawn(name: str, rows: list[Vertex]) -> Drawn:
     line = tuple((latitude, longitude) for _, _, latitude, longitude, _ in rows)
-    return Drawn(Shape(name, line, along_m(line)), distances([given for *_, given in rows]))
+    return Drawn(Shape(name, line, cumulative_distances_m(line)), distances([given for *_, given in rows]))
 
 
 def distances(texts: list[str]) -> tuple[float, ...]:
@@ -239,4 +239,4 @@ def joined(stops: list[Stop]) -> Shape:
     """A line that only joins the stops, where no shape was given: named by them, so that it keeps its name."""
     points: tuple[Point, ...] = tuple(stop.point for stop in stops)
     name = blake2b("\n".join(stop.id for stop in stops).encode(), digest_size=8).hexdigest()
-    return Shape(f"stops-{name}", points, along_m(points), surveyed=False)
+    return Shape(f"stops-{name}", points, cumulative_distances_m(points), surveyed=False)

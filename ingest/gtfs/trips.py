@@ -58,7 +58,7 @@ def planned(
             continue
         if route not in routes:
             findings.refuse(where, f'route_id "{route}": no such route in routes.txt')
-        elif service not in services or not services[service].days:
+        elif service not in services or not services[service].boundary_dates:
             findings.warn("a trip whose service runs on no day is left out", where)
         else:
             way = int(plain(direction)) if plain(direction) in {"0", "1"} else None

@@ -54,14 +54,14 @@ def _rows(network: Network) -> Iterator[Iterable[Row]]:
     trips = sorted(network.trips.values(), key=lambda trip: trip.pattern)  # whoever reads counts patterns as they come
     zone = network.zone.key
     yield ((a.id, a.name, a.url, zone, a.language, a.phone) for a in network.agencies.values())
-    first, last = network.span
+    first, last = network.service_span
     yield (
         (a.name, a.url, a.language or "mul", _day(first), _day(last), network.version)
         for a in list(network.agencies.values())[:1]
     )
     yield map(_stop, network.stops.values())
     yield (
-        (r.id, r.agency_id, r.short_name, r.long_name, r.kind, r.color, r.text_color, r.url, r.description)
+        (r.id, r.agency_id, r.short_name, r.long_name, r.route_type, r.color, r.text_color, r.url, r.description)
         for r in network.routes.values()
     )
     yield ((s.id, *map(int, s.weekdays), _day(s.start), _day(s.end)) for s in network.services.values())
@@ -101,7 +101,7 @@ def _stop_times(trip: Trip, pattern: Pattern) -> Iterator[Row]:
     codes = (pattern.pickup or none, pattern.drop_off or none, along, map(int, timepoint))
     for position, (arrival_s, departure_s, stop_id, *rest) in enumerate(zip(*columns, *codes, strict=True)):
         times = (_clock(trip.start_s + arrival_s), _clock(trip.start_s + departure_s))
-        yield (trip.id, *times, stop_id, trip.sequence(position), *rest)
+        yield (trip.id, *times, stop_id, trip.stop_sequence(position), *rest)
 
 
 def _along(pattern: Pattern) -> Sequence[str]:

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from models.kind import BilingualText, Lane, Limits, Payload, RetentionPolicy, SensorKind, SimulatedSignal
 from models.rule import ExtremeSpeed, Silence, SpeedTrend
-from models.speeds import BIN_KMH, BINS
+from models.speeds import BIN_COUNT, BIN_WIDTH_KMH
 
 Count = Annotated[int, Field(ge=0, le=100_000)]
 
@@ -23,8 +23,8 @@ class RadarPayload(Payload):
     counts: tuple[Count, ...] | None = Field(
         default=None,
         min_length=1,
-        max_length=BINS,
-        description=f"Vehicles counted in bins of {BIN_KMH} km/h from 0: 0 to under {BIN_KMH}, and so on",
+        max_length=BIN_COUNT,
+        description=f"Vehicles counted in bins of {BIN_WIDTH_KMH} km/h from 0: 0 to under {BIN_WIDTH_KMH}, and so on",
     )
 
     @model_validator(mode="after")

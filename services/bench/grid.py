@@ -7,7 +7,7 @@ from itertools import pairwise
 from random import Random
 from zoneinfo import ZoneInfo
 
-from models.geo import METRES_PER_DEGREE, Plane, along_m, point_at
+from models.geo import METRES_PER_DEGREE, Plane, cumulative_distances_m, point_at_distance
 from models.network import (
     Agency,
     Journey,
@@ -19,7 +19,7 @@ from models.network import (
     Stop,
     Timing,
     Trip,
-    midnight_at,
+    service_day_start,
 )
 
 ZONE = ZoneInfo("America/Argentina/Buenos_Aires")
@@ -72,7 +72,7 @@ class Bus:
         journey = max((one for one in self.journeys if one.start_at + self.late_s <= at), key=_start, default=None)
         journey = journey or self.journeys[0]
         distance_m = min(max(0.0, (at - journey.start_at - self.late_s) * SPEED_MS), self.pattern.length_m)
-        lat, lon = point_at(self.pattern.shape.points, self.pattern.shape.along_m, distance_m)
+        lat, lon = point_at_distance(self.pattern.shape.points, self.pattern.shape.along_m, distance_m)
         return {
             "observed_at": round(at, 3),
             "lat": lat + random.gauss(0, NOISE_M) / METRES_PER_DEGREE,
@@ -86,10 +86,10 @@ class Bus:
 def fleet(network: Network, day: date, at: float, buses: int, seed: int = 2) -> list[Bus]:
     """So many buses, each on a journey that is under way at an instant, and on the one an hour after."""
     random = Random(seed)  # noqa: S311
-    zero = midnight_at(day, network.zone)
+    zero = service_day_start(day, network.zone)
     running = [
         trip
-        for trips in network.trips_along
+        for trips in network.trips_by_pattern
         for trip in trips
         if -1.0 * trip.duration_s <= zero + trip.start_s - at <= 0
     ]
@@ -106,7 +106,7 @@ def fleet(network: Network, day: date, at: float, buses: int, seed: int = 2) -> 
 
 
 def _journeys(network: Network, first: Trip, day: date, zero: float) -> Iterator[Journey]:
-    along = network.trips_along[first.pattern]
+    along = network.trips_by_pattern[first.pattern]
     yield Journey(first, day, first.start_s, zero + first.start_s)
     for trip in along:
         if trip.start_s >= first.start_s + first.duration_s + 300:
@@ -136,7 +136,7 @@ def _both_ways(corners: list[Corner]) -> tuple[list[Corner], list[Corner]]:
 
 def _pattern(index: int, corners: list[Corner]) -> Pattern:
     points = tuple(_place(corner) for corner in corners)
-    shape = Shape(f"shape-{index}", points, along_m(points))
+    shape = Shape(f"shape-{index}", points, cumulative_distances_m(points))
     links = tuple(f"{_name(here)}>{_name(there)}" for here, there in pairwise(corners))
     stops = tuple(map(_name, corners))
     return Pattern(index, f"line-{index // 2}", index % 2, stops, shape.along_m, shape, links)

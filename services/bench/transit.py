@@ -18,7 +18,7 @@ from sqlalchemy import Engine, text
 
 from models.kind import Lane
 from models.migrations import upgrade
-from models.network import midnight_at
+from models.network import service_day_start
 from models.reading import Message
 from services.bench.grid import ZONE, Bus, city, fleet
 from services.bench.requests import Answered, ask
@@ -99,7 +99,7 @@ class Town:
         """Lets go of the town before it."""
         self.database, self.now = database, wall_clock()
         day = self.now.astimezone(ZONE).date()
-        since_s = int(self.now.timestamp() - midnight_at(day, ZONE))
+        since_s = int(self.now.timestamp() - service_day_start(day, ZONE))
         network = city(day, since_s - AROUND_S, since_s + AROUND_S, round(SPARE * buses))
         with database.begin() as transaction:
             transaction.execute(text(_LET_GO))

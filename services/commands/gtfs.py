@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from ingest.gtfs.feed import BadTimetable, Findings, read, write
-from models.merging import ZonesDiffer
+from models.merging import TimeZonesDiffer
 from models.network import Network
 from services.commands.rejections import printable
 from services.opening import configured_clock, migrated_database
@@ -62,17 +62,17 @@ def _import(path: Path, feed: str, *, at_once: bool) -> int:
             return _refuse(wait)
         try:
             stored = versions.store(transaction, network, feed, now)
-        except ZonesDiffer as trouble:
+        except TimeZonesDiffer as trouble:
             return _refuse(str(trouble))
     print(_summary(network, stored, feed, len(findings.warnings)))
-    if network.span[1] < today:
-        _say(f"its last day was {network.span[1]}: nothing of it runs any more")
+    if network.service_span[1] < today:
+        _say(f"its last day was {network.service_span[1]}: nothing of it runs any more")
     return 0
 
 
 def _too_early(transaction: Connection, network: Network, feed: str, today: date) -> str:
     """Why to wait, if so: a feed published ahead of its first day would leave the city without a timetable."""
-    first = network.span[0]
+    first = network.service_span[0]
     in_force = any(one.feed == feed and one.superseded_at is None for one in versions.imported(transaction))
     if not in_force or first <= today:
         return ""
@@ -83,7 +83,7 @@ def _summary(network: Network, stored: versions.Stored, feed: str, warnings: int
     if not stored.fresh:
         return f"{feed}: this very timetable is in force already; nothing changed"
     calls = sum(len(network.patterns[trip.pattern].stop_ids) for trip in network.trips.values())
-    first, last = network.span
+    first, last = network.service_span
     return (
         f"{feed}: version {stored.network.version} in force, {first} to {last} ({network.zone.key}): "
         f"{len(network.agencies)} agencies, {len(network.routes)} routes, {len(network.stops)} stops, "

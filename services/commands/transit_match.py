@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import structs
 
 from ingest.gtfs.feed import BadTimetable, read
-from models.merging import ZonesDiffer, merged
+from models.merging import TimeZonesDiffer, merge_networks
 from models.network import Network
 from services.replay.recorded_series import BadRecord
 from services.transit.accuracy.recorded_positions import read_positions
@@ -45,11 +45,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write a row for each report, in the file's order; print how many there were of each phase."""
     try:
-        network = merged([replace(read(path), feed=path.stem) for path in arguments.gtfs])
+        network = merge_networks([replace(read(path), feed=path.stem) for path in arguments.gtfs])
         reports = read_positions(arguments.positions, network.zone, by_time=False)
         places = matched(network, [hidden(report, arguments.hide) for report in reports])
         _write(arguments.out, reports, places)
-    except (BadTimetable, ZonesDiffer, BadRecord, OSError) as trouble:
+    except (BadTimetable, TimeZonesDiffer, BadRecord, OSError) as trouble:
         print(f"vigia: {trouble}", file=sys.stderr)
         return 2
     phases = Counter(place.phase for place in places)
@@ -70,7 +70,7 @@ def matched(network: Network, reports: Sequence[PositionReport]) -> list[Matched
     for number in sorted(range(len(reports)), key=lambda number: reports[number].at):
         report = reports[number]
         belief = beliefs[report.vehicle] = matcher.match(beliefs.get(report.vehicle), report)
-        places[number] = belief.place()
+        places[number] = belief.matched_position()
     return [places[number] for number in range(len(reports))]
 
 

@@ -11,7 +11,7 @@ from time import process_time
 from typing import Any
 
 from ingest.gtfs.feed import BadTimetable, read
-from models.merging import ZonesDiffer, merged
+from models.merging import TimeZonesDiffer, merge_networks
 from models.network import Network
 from services.commands.transit_match import CLAIMS, hidden
 from services.replay.recorded_series import BadRecord
@@ -54,9 +54,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the figures of the timetable, of the timetable with the present delay, and of ours."""
     try:
-        network = merged([replace(read(path), feed=path.stem) for path in arguments.gtfs])
+        network = merge_networks([replace(read(path), feed=path.stem) for path in arguments.gtfs])
         trial = _trial(network, arguments)
-    except (BadTimetable, ZonesDiffer, BadRecord, OSError) as trouble:
+    except (BadTimetable, TimeZonesDiffer, BadRecord, OSError) as trouble:
         print(f"vigia: {trouble}", file=sys.stderr)
         return 2
     report = {"positions": trial.result.positions, "hidden": arguments.hide} | trial.result.figures()

@@ -8,7 +8,7 @@ from math import inf
 from random import Random
 from typing import Literal
 
-from models.geo import Point, point_at
+from models.geo import Point, point_at_distance
 from models.network import Journey
 
 SEATS = 62
@@ -75,7 +75,7 @@ class Leg:
 
     def point(self, at: float) -> Point:
         """Where the bus is."""
-        return point_at(*self.line, self.distance_m(at))
+        return point_at_distance(*self.line, self.distance_m(at))
 
     def distance_m(self, at: float) -> float:
         """How far along the leg's line."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import date
 
-from models.network import Journey, Network, starts_s
+from models.network import Journey, Network, start_times_s
 
 REST_S = 6 * 60
 LONGEST_REST_S = 45 * 60
@@ -30,13 +30,13 @@ class Duty:
 
 def duties(network: Network, day: date) -> list[Duty]:
     """All the work of a service date, by its start."""
-    zero, running = network.day(day)
+    zero, running = network.service_day(day)
     blocks: dict[str, Duty] = {}
     free: list[Journey] = []
     for trip in network.trips.values():
         if trip.service_id not in running:
             continue
-        for start_s in starts_s(trip):
+        for start_s in start_times_s(trip):
             journey = Journey(trip, day, start_s, zero + start_s, bool(trip.frequencies))
             if trip.block_id:
                 blocks.setdefault(trip.block_id, Duty(trip.block_id)).journeys.append(journey)

@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 from math import inf
 from random import Random
 
-from models.geo import Point, along_m, distance_m, point_at
+from models.geo import Point, cumulative_distances_m, distance_m, point_at_distance
 from models.network import DAY_S, Journey, Network, Pattern
 from simulators.buses.bus import SEATS, Bus, Doing, Leg, Log, Missed, Passing, Reason
 from simulators.buses.duties import Duty, agency_of, duties, fleet_sizes
@@ -67,7 +67,7 @@ class Buses:
 
     def advance(self, until: float) -> None:
         """Let everything happen up to an instant, Unix seconds."""
-        while self.network.day(self._day)[0] + DAY_TURNS_S <= until:
+        while self.network.service_day(self._day)[0] + DAY_TURNS_S <= until:
             self._hand_out(duties(self.network, self._day))
             self._day += timedelta(days=1)
         while self._events and self._events[0][0] <= until:
@@ -97,7 +97,7 @@ class Buses:
     def _hand_out(self, work: list[Duty]) -> None:
         for duty in work:
             base = self._bases[agency_of(self.network, duty)]
-            out_s = along_m(self._way_out(base, duty.journeys[0]))[-1] / EMPTY_MS
+            out_s = cumulative_distances_m(self._way_out(base, duty.journeys[0]))[-1] / EMPTY_MS
             self._push(duty.starts_at - out_s - EARLY_OUT_S, self._work(duty, duty.starts_at - out_s - EARLY_OUT_S))
 
     def _work(self, duty: Duty, at: float) -> Work:
@@ -159,7 +159,7 @@ class Buses:
 
     def _empty(self, bus: Bus, at: float, points: tuple[Point, ...], journey: Journey | None) -> Work:
         """Drive without passengers."""
-        along = along_m(points)
+        along = cumulative_distances_m(points)
         ends = at + max(along[-1] / EMPTY_MS, 1.0)
         at = bus.go(Leg(at, ends, Doing.DEADHEAD, (points, along), 0.0, along[-1], journey))
         yield at
@@ -197,7 +197,7 @@ class Buses:
     def _leaves(self, bus: Bus, at: float, journey: Journey) -> float:
         """When a bus leaves a terminal it reached at `at`: hardly ever early, often a little late."""
         late_s = bus.random.expovariate(1 / LATE_OUT_S)
-        if journey.repeated:
+        if journey.frequency_based:
             span = next(one for one in journey.trip.frequencies if one.start_s <= journey.start_s < one.end_s)
             late_s += bus.random.gauss(0.0, LOOSE_SHARE * span.headway_s)
         elif bus.random.random() < VERY_LATE_SHARE:
@@ -227,7 +227,7 @@ class Buses:
         leaves_at = at + dwell_s
         timing = journey.trip.timing
         early_s = journey.departure_at(position) - leaves_at
-        if not journey.repeated and timing.timepoint[position] and position < last and early_s > EARLY_S:
+        if not journey.frequency_based and timing.timepoint[position] and position < last and early_s > EARLY_S:
             leaves_at += bus.random.uniform(0.0, early_s - EARLY_S / 2)
         if leaves_at > at:
             where = pattern.stop_m[position]
@@ -246,7 +246,7 @@ class Buses:
         if bus.load >= SEATS and not off:
             return 0.0
         self._left_at[key] = at
-        hour = (at - self.network.day(self._day)[0]) / 3600 % 24
+        hour = (at - self.network.service_day(self._day)[0]) / 3600 % 24
         core = self._roads.links[pattern.index][min(position, last - 1)].core
         mean = PER_MIN * gap_s / 60 * max(CROWDED[int(hour)], 0.1) * (1.0 if core else 0.6) * (position < last)
         wanting = _poisson(mean, bus.random)
@@ -269,7 +269,7 @@ class Buses:
         self._log(Missed(bus.vehicle, journey, position + 1, there - 1, "detour", at))
         aside_m = ASIDE_M if bus.random.random() < 0.5 else -ASIDE_M
         points = detour(self._terminal(journey, position), self._terminal(journey, there), aside_m)
-        along = along_m(points)
+        along = cumulative_distances_m(points)
         ends = at + along[-1] / DETOUR_MS
         at = bus.go(Leg(at, ends, Doing.OFF_ROUTE, (points, along), 0.0, along[-1], journey, position))
         yield at
@@ -281,7 +281,7 @@ class Buses:
     def _terminal(self, journey: Journey, position: int) -> Point:
         """Where on the road a stop of a journey lies."""
         pattern = self._pattern(journey)
-        return point_at(pattern.shape.points, pattern.shape.along_m, pattern.stop_m[position])
+        return point_at_distance(pattern.shape.points, pattern.shape.along_m, pattern.stop_m[position])
 
 
 def _hour(journey: Journey, at: float) -> float:

@@ -162,7 +162,7 @@ class Tracker:
 
     def _other(self, real: Journey) -> Journey:
         """A journey of any line that begins about then."""
-        trips = self.random.choice(self.network.trips_along)
+        trips = self.random.choice(self.network.trips_by_pattern)
         trip = min(trips, key=lambda one: (abs(one.start_s - real.start_s), one.id), default=real.trip)
         return self.network.journey(trip.id, real.service_date) or real
 
@@ -233,7 +233,7 @@ class Trackers:
     def _turn(self, at: float) -> None:
         """A new day: what died is mended, and today's troubles are dealt out."""
         day = (datetime.fromtimestamp(at, self._buses.network.zone) - timedelta(seconds=DAY_TURNS_S)).date()
-        self._turned_at = self._buses.network.day(day)[0] + DAY_TURNS_S
+        self._turned_at = self._buses.network.service_day(day)[0] + DAY_TURNS_S
         exchanged: list[Tracker] = []
         for tracker in self.trackers:
             random = Random(f"{self._seed}/{day}/{tracker.bus.vehicle}")

@@ -12,7 +12,7 @@ import orjson
 
 from models.kind import SensorKind, SimulatedSignal
 from models.place import Device, WireFormat
-from models.speeds import BIN_KMH, BINS
+from models.speeds import BIN_COUNT, BIN_WIDTH_KMH
 from simulators.devices.parcel import Parcel
 from simulators.devices.payload import ROOT
 from simulators.environment.traffic import Vehicle
@@ -129,9 +129,9 @@ def _rounded(value: float, signal: SimulatedSignal) -> float:
 
 
 def _counts(speeds: list[float]) -> list[int]:
-    counts = [0] * BINS
+    counts = [0] * BIN_COUNT
     for speed in speeds:
-        counts[min(int(max(speed, 0.0) // BIN_KMH), BINS - 1)] += 1
+        counts[min(int(max(speed, 0.0) // BIN_WIDTH_KMH), BIN_COUNT - 1)] += 1
     while len(counts) > 1 and not counts[-1]:
         counts.pop()
     return counts

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import hypot
 
-from models.geo import Point, along_m
+from models.geo import Point, cumulative_distances_m
 from models.network import Pattern, Shape, Stop
 from simulators.lines.plan import ALONG, Corner, Spot, between, corner, distance_m, point_of
 
@@ -143,7 +143,7 @@ def pattern(index: int, shape_id: str, direction: int, one: Way, stops: Mapping[
     `shape_id` begins with the route's id and a hyphen.
     """
     points = tuple(_rounded(spot) for spot in one.spots)
-    along = along_m(points)
+    along = cumulative_distances_m(points)
     plan_m = sum(hypot(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(one.spots))
     ids = tuple(stops[pole.name, pole.towards].id for pole in one.poles)
     return Pattern(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingest.gtfs.feed import read
-from models.merging import merged
+from models.merging import merge_networks
 from models.network import Network
 from services.__main__ import main
 from services.commands.transit_match import matched
@@ -71,7 +71,7 @@ def test_with_lines_hidden_too_the_line_is_found(washington: Network, tmp_path: 
 @pytest.mark.skipif(not NYC.exists(), reason="the labelled traces are not here")
 def test_what_buses_were_doing_is_told_apart() -> None:
     feeds = [replace(read(path), feed=path.stem) for path in sorted((NYC / "gtfs").glob("*.zip"))]
-    network = merged(feeds)
+    network = merge_networks(feeds)
     checked, right, going, going_right = 0, 0, 0, 0
     for path in sorted((NYC / "traces").glob("*.csv")):
         labels = _labels(path)

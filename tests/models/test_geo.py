@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.geo import EARTH_RADIUS_M, Plane, along_m, distance_m, offset, point_at
+from models.geo import EARTH_RADIUS_M, Plane, cumulative_distances_m, distance_m, nearest_on_segment, point_at_distance
 
 LA_PLATA, BUENOS_AIRES = (-34.9214, -57.9544), (-34.6037, -58.3816)
 
@@ -29,17 +29,17 @@ def test_a_plane_measures_a_city_right_to_a_thousandth(east_m: float, north_m: f
 
 def test_a_line_is_walked_from_end_to_end() -> None:
     line = ((0.0, 0.0), (0.0, 0.01), (0.0, 0.01), (0.01, 0.01))
-    walked = along_m(line)
+    walked = cumulative_distances_m(line)
     assert walked[0] == 0
     assert walked[1] == walked[2]
-    assert point_at(line, walked, -5) == line[0]
-    assert point_at(line, walked, walked[-1] + 5) == line[-1]
-    assert point_at(line, walked, walked[1]) == line[1]
-    assert point_at(line, walked, walked[1] / 2) == pytest.approx((0, 0.005))
+    assert point_at_distance(line, walked, -5) == line[0]
+    assert point_at_distance(line, walked, walked[-1] + 5) == line[-1]
+    assert point_at_distance(line, walked, walked[1]) == line[1]
+    assert point_at_distance(line, walked, walked[1] / 2) == pytest.approx((0, 0.005))
 
 
 def test_the_nearest_of_a_segment_is_its_foot_or_an_end() -> None:
-    assert offset(3, 4, 0, 0, 10, 0) == (0.3, 4)
-    assert offset(-3, 4, 0, 0, 10, 0) == (0, 5)
-    assert offset(13, 4, 0, 0, 10, 0) == (1, 5)
-    assert offset(3, 4, 0, 0, 0, 0) == (0, 5)
+    assert nearest_on_segment(3, 4, 0, 0, 10, 0) == (0.3, 4)
+    assert nearest_on_segment(-3, 4, 0, 0, 10, 0) == (0, 5)
+    assert nearest_on_segment(13, 4, 0, 0, 10, 0) == (1, 5)
+    assert nearest_on_segment(3, 4, 0, 0, 0, 0) == (0, 5)

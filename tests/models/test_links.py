@@ -6,13 +6,13 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.geo import METRES_PER_DEGREE, Point, along_m
-from models.links import inheriting, links_of
+from models.geo import METRES_PER_DEGREE, Point, cumulative_distances_m
+from models.links import links_of, with_link_ids
 from models.network import Network, Pattern, Shape, Stop
 from tests import transit_city
 from tests.transit_city import LOOP, OUT, SHORT
 
-CITY = inheriting(transit_city.network())
+CITY = with_link_ids(transit_city.network())
 
 
 def renamed(network: Network, stop: Callable[[str], str]) -> Network:
@@ -51,7 +51,7 @@ def moved(network: Network, metres: Callable[[str], tuple[float, float]]) -> Net
 def through(pattern: Pattern, stops: dict[str, Stop]) -> Pattern:
     """A pattern along straight lines between its stops."""
     points = tuple(stops[name].point for name in pattern.stop_ids)
-    shape = Shape(pattern.shape.id, points, along_m(points))
+    shape = Shape(pattern.shape.id, points, cumulative_distances_m(points))
     return replace(pattern, shape=shape, stop_m=shape.along_m, link_ids=())
 
 
@@ -73,13 +73,13 @@ def test_a_loop_and_the_trunk_that_it_crosses_are_different_ways() -> None:
 
 
 def test_links_keep_their_names_when_trips_and_routes_lose_theirs_and_nothing_is_remembered() -> None:
-    assert names(inheriting(renamed(CITY, str))) == names(CITY)
+    assert names(with_link_ids(renamed(CITY, str))) == names(CITY)
 
 
 def test_links_keep_their_names_when_even_the_stops_are_renamed() -> None:
     after = renamed(CITY, lambda name: f"LP-{name}")
-    assert names(inheriting(after, links_of(CITY))) == names(CITY)
-    assert names(inheriting(after)) != names(CITY)
+    assert names(with_link_ids(after, links_of(CITY))) == names(CITY)
+    assert names(with_link_ids(after)) != names(CITY)
 
 
 @settings(deadline=None)
@@ -87,12 +87,12 @@ def test_links_keep_their_names_when_even_the_stops_are_renamed() -> None:
 def test_links_keep_their_names_when_stops_are_surveyed_anew(errors: list[tuple[float, float]]) -> None:
     shifts = dict(zip(CITY.stops, errors, strict=True))  # less than half a street, whose sides are different links
     after = renamed(moved(CITY, shifts.__getitem__), lambda name: f"x{name}")
-    assert names(inheriting(after, links_of(CITY))) == names(CITY)
+    assert names(with_link_ids(after, links_of(CITY))) == names(CITY)
 
 
 def test_a_name_that_now_stands_elsewhere_is_another_place() -> None:
     after = moved(CITY, lambda name: (0, 0) if name != "N6" else (900, 900))
-    was, now = CITY.patterns[OUT].link_ids, inheriting(after, links_of(CITY)).patterns[OUT].link_ids
+    was, now = CITY.patterns[OUT].link_ids, with_link_ids(after, links_of(CITY)).patterns[OUT].link_ids
     assert now[:-1] == was[:-1]
     assert now[-1] != was[-1]
 
@@ -100,7 +100,7 @@ def test_a_name_that_now_stands_elsewhere_is_another_place() -> None:
 def test_stops_that_swap_their_names_do_not_swap_their_streets() -> None:
     swap = {"T2": "T3", "T3": "T2"}
     after = renamed(CITY, lambda name: swap.get(name, name))
-    assert names(inheriting(after, links_of(CITY))) == names(CITY)
+    assert names(with_link_ids(after, links_of(CITY))) == names(CITY)
 
 
 def test_a_detour_between_the_same_stops_is_another_way() -> None:
@@ -108,9 +108,9 @@ def test_a_detour_between_the_same_stops_is_another_way() -> None:
     first, second = (CITY.stops[name].point for name in plain.stop_ids[:2])
     corner = transit_city.at(200, 400)
     points = (first, corner, second, *plain.shape.points[2:])
-    shape = Shape("detour", points, along_m(points))
+    shape = Shape("detour", points, cumulative_distances_m(points))
     detour = replace(plain, index=4, shape=shape, stop_m=(0.0, *shape.along_m[2:]), link_ids=())
-    network = inheriting(replace(CITY, patterns=(*CITY.patterns, detour)), links_of(CITY))
+    network = with_link_ids(replace(CITY, patterns=(*CITY.patterns, detour)), links_of(CITY))
     assert network.patterns[4].link_ids[0] != plain.link_ids[0]
     assert network.patterns[4].link_ids[1:] == plain.link_ids[1:]
     assert names(replace(network, patterns=network.patterns[:4])) == names(CITY)
@@ -119,5 +119,5 @@ def test_a_detour_between_the_same_stops_is_another_way() -> None:
 def test_importing_the_same_again_and_again_changes_no_name() -> None:
     after = CITY
     for number in range(4):
-        after = inheriting(renamed(after, lambda name, number=number: f"{number}{name}"), links_of(after))  # type: ignore[misc]
+        after = with_link_ids(renamed(after, lambda name, number=number: f"{number}{name}"), links_of(after))  # type: ignore[misc]
     assert names(after) == names(CITY)

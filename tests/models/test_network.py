@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.merging import ZonesDiffer, merged
-from models.network import Frequency, Journey, Network, Service, midnight_at, starts_s
+from models.merging import TimeZonesDiffer, merge_networks
+from models.network import Frequency, Journey, Network, Service, service_day_start, start_times_s
 from tests import transit_city
 from tests.transit_city import BACK, HOLIDAY, LOOP, MONDAY, OUT, SHORT, SUNDAY, ZONE
 
@@ -20,20 +20,20 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 def at(day: date, hours: float) -> float:
     """An instant, hours after the zero of a day."""
-    return midnight_at(day, ZONE) + hours * 3600
+    return service_day_start(day, ZONE) + hours * 3600
 
 
 def on_the_road(pattern: int, start: float, end: float) -> set[tuple[str, str, int]]:
     """The journeys between two instants, by their keys."""
-    return {journey.key for journey in CITY.journeys(pattern, start, end)}
+    return {journey.key for journey in CITY.journeys_between(pattern, start, end)}
 
 
 def every_journey(network: Network, pattern: int, days: Iterator[date]) -> Iterator[Journey]:
     """All journeys along a pattern on some days, the long way round."""
     for day in days:
-        for trip in network.trips_along[pattern]:
+        for trip in network.trips_by_pattern[pattern]:
             if network.services[trip.service_id].runs_on(day):
-                for start_s in starts_s(trip):
+                for start_s in start_times_s(trip):
                     journey = network.journey(trip.id, day, start_s)
                     assert journey is not None
                     yield journey
@@ -65,7 +65,7 @@ def test_a_holiday_has_the_trips_of_a_sunday() -> None:
 def test_a_trip_by_headway_makes_many_journeys_told_apart_by_their_start() -> None:
     found = [key[2] for key in sorted(on_the_road(LOOP, at(MONDAY, 8.8), at(MONDAY, 9.2)))]
     assert found == [31_800, 32_400]
-    assert all(journey.repeated for journey in CITY.journeys(LOOP, at(MONDAY, 8), at(MONDAY, 9)))
+    assert all(journey.frequency_based for journey in CITY.journeys_between(LOOP, at(MONDAY, 8), at(MONDAY, 9)))
 
 
 @settings(deadline=None)
@@ -75,7 +75,7 @@ def test_a_trip_by_headway_makes_many_journeys_told_apart_by_their_start() -> No
     st.floats(0, 60 * 3600),
 )
 def test_searching_finds_what_trying_every_journey_finds(pattern: int, from_s: float, for_s: float) -> None:
-    start = midnight_at(MONDAY, ZONE) + from_s
+    start = service_day_start(MONDAY, ZONE) + from_s
     days = (MONDAY + timedelta(days=number) for number in range(-5, 9))
     assert on_the_road(pattern, start, start + for_s) == {
         journey.key
@@ -92,50 +92,52 @@ def test_on_the_day_the_clocks_change_no_journey_is_lost_or_found_twice(changes:
     around = [changes + timedelta(days=number) for number in (-1, 0, 1)]
     for pattern in (OUT, LOOP):
         for journey in every_journey(network, pattern, iter(around)):
-            found = [one.key for one in network.journeys(pattern, journey.start_at, journey.start_at)]
+            found = [one.key for one in network.journeys_between(pattern, journey.start_at, journey.start_at)]
             assert found.count(journey.key) == 1
 
 
 def test_a_journey_without_a_departure_is_searched_in_vain() -> None:
     idle = replace(CITY.trips["20"], frequencies=(Frequency(100, 100, 60, exact=True),))
     network = replace(CITY, trips={"20": idle})
-    assert list(network.journeys(LOOP, at(MONDAY, 0), at(MONDAY, 24))) == []
-    assert list(network.journeys(OUT, at(MONDAY, 0), at(MONDAY, 24))) == []
+    assert list(network.journeys_between(LOOP, at(MONDAY, 0), at(MONDAY, 24))) == []
+    assert list(network.journeys_between(OUT, at(MONDAY, 0), at(MONDAY, 24))) == []
 
 
 def test_the_days_remembered_are_bounded_and_forgetting_changes_nothing() -> None:
     city = transit_city.network()
-    first = city.day(MONDAY)
+    first = city.service_day(MONDAY)
     for number in range(2000):
-        city.day(MONDAY + timedelta(days=number))
+        city.service_day(MONDAY + timedelta(days=number))
     assert len(city._days) <= 500
-    assert city.day(MONDAY) == first
+    assert city.service_day(MONDAY) == first
 
 
 def test_two_feeds_that_clash_keep_apart_what_differs_and_share_what_is_the_same() -> None:
     here, there = CITY, replace(transit_city.network("other"), feed="norte")
     stops = dict(there.stops) | {"L2": replace(there.stops["L2"], point=transit_city.at(5000, 5000))}
-    both = merged([here, replace(there, stops=stops)])
+    both = merge_networks([here, replace(there, stops=stops)])
     assert both.version == "test+other"
     assert set(both.trips) == set(here.trips) | {f"norte:{name}" for name in there.trips}
     assert set(both.routes) == {"10", "20", "norte:10", "norte:20"}
     assert set(both.stops) == {*here.stops, "norte:L2"}
     assert set(both.agencies) == {"muni"}
-    assert set(both.blocks) == set(here.blocks) | {f"norte:{name}" for name in there.blocks}
+    assert set(both.trips_by_block) == set(here.trips_by_block) | {f"norte:{name}" for name in there.trips_by_block}
     loop = both.patterns[len(here.patterns) + LOOP]
     assert loop.index == len(here.patterns) + LOOP
     assert loop.stop_ids == ("T1", "norte:L2", "L3", "T2", "T1")
     assert loop.shape.id == "norte:shape-3"
-    assert {trip.id for trip in both.trips_along[loop.index]} == {"norte:20"}
-    assert {journey.trip.id for journey in both.journeys(loop.index, at(MONDAY, 8), at(MONDAY, 8.1))} == {"norte:20"}
+    assert {trip.id for trip in both.trips_by_pattern[loop.index]} == {"norte:20"}
+    assert {journey.trip.id for journey in both.journeys_between(loop.index, at(MONDAY, 8), at(MONDAY, 8.1))} == {
+        "norte:20"
+    }
 
 
 def test_feeds_without_a_clash_keep_every_id() -> None:
     other = Network("o", ZONE, {}, {}, {}, (), {}, {}, "norte")
-    assert merged([CITY, other]).trips == CITY.trips
-    assert merged([CITY]) is CITY
+    assert merge_networks([CITY, other]).trips == CITY.trips
+    assert merge_networks([CITY]) is CITY
 
 
 def test_feeds_of_one_city_go_by_one_clock() -> None:
-    with pytest.raises(ZonesDiffer, match="America/New_York"):
-        merged([CITY, replace(CITY, zone=NEW_YORK, feed="norte")])
+    with pytest.raises(TimeZonesDiffer, match="America/New_York"):
+        merge_networks([CITY, replace(CITY, zone=NEW_YORK, feed="norte")])

@@ -142,7 +142,7 @@ class Day:
     def _keep(self, vehicle: str, followed: ReportResult) -> None:
         """What the tables hold of it."""
         before = self._kept.get(vehicle)
-        if before is None or followed.prediction.place.at >= before[0].place.at:
+        if before is None or followed.prediction.matched_position.at >= before[0].matched_position.at:
             self._kept[vehicle] = (followed.prediction, self._fleet.saved_state(vehicle))
         for visit in followed.visits:
             key = (visit.trip_id, visit.service_date, visit.start_s)

@@ -112,7 +112,7 @@ def absences(day: Day) -> Iterator[tuple[float, str]]:
         if told.turn or told.outlook is None or told.stuck:
             continue
         vehicle = told.outlook.vehicle
-        stop_id = day.network.patterns[told.coming.pattern].stop_ids[told.coming.first]
+        stop_id = day.network.patterns[told.coming.pattern].stop_ids[told.coming.first_position]
         times = comes[told.bus, stop_id]
         if any(left_at >= told.at - TICK_S and at <= told.at + COMES_S for at, left_at in times):
             since.pop(vehicle, None)
@@ -121,7 +121,7 @@ def absences(day: Day) -> Iterator[tuple[float, str]]:
             since.pop(vehicle, None)
         latest[vehicle] = told.at
         begun = since.setdefault(vehicle, told.at)
-        yield told.at - begun, f"{vehicle} {told.key} {told.outlook.place.phase} at {told.at:.0f}"
+        yield told.at - begun, f"{vehicle} {told.key} {told.outlook.matched_position.phase} at {told.at:.0f}"
 
 
 def left_over(day: Day) -> list[str]:
@@ -142,7 +142,7 @@ def hits(day: Day) -> Iterator[Hit]:
             continue
         pattern = day.network.patterns[told.coming.pattern]
         for index, p50 in enumerate(told.coming.p50):
-            stop_id = pattern.stop_ids[told.coming.first + index]
+            stop_id = pattern.stop_ids[told.coming.first_position + index]
             if not LEAST_S < p50 - told.at < MOST_S:
                 continue
             times = arrivals[told.bus, pattern.route_id, stop_id]
@@ -170,7 +170,7 @@ def test_journeys_that_no_bus_makes_are_taken_back(day: Day, seed: int) -> None:
 def test_the_day_had_everything_that_goes_wrong(day: Day, seed: int) -> None:
     reasons = {gone.reason for missed in day.truth.missed.values() for gone in missed}
     assert {"not_run", "detour"} <= reasons, f"seed {seed}"
-    phases = {one.outlook.place.phase for one in day.told if one.outlook is not None}
+    phases = {one.outlook.matched_position.phase for one in day.told if one.outlook is not None}
     assert {Phase.IN_PROGRESS, Phase.LAYOVER} <= phases, f"seed {seed}"
     assert {one.coming.basis for one in day.told} >= {Basis.RECENT, Basis.SCHEDULE, Basis.NOT_REPORTING}
     service_days = {one.key[1] for one in day.told}

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from models.network import midnight_at
+from models.network import service_day_start
 from models.reading import Message
 from services.bench.grid import ZONE, Bus, city, fleet
 from services.embedded.child_process import start_supervised
@@ -52,7 +52,7 @@ def buses(url: str) -> list[Bus]:
     """A small city's timetable put in force, and its buses: of the day on which they began, also past midnight."""
     prepare(url)
     day = datetime.fromtimestamp(BEGAN_S, ZONE).date()
-    since_s = int(BEGAN_S - midnight_at(day, ZONE))
+    since_s = int(BEGAN_S - service_day_start(day, ZONE))
     database = open_database(url, name="test")
     with database.begin() as transaction:
         stored = versions.store(transaction, city(day, since_s - 600, since_s + 3_600, 100), "grid", wall_clock())

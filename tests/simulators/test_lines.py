@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from models.geo import distance_m, point_at
+from models.geo import distance_m, point_at_distance
 from models.network import Network
 from simulators.lines import network
 from simulators.lines.plan import between, corner, point_of
@@ -48,14 +48,14 @@ def test_every_line_of_the_city_runs_both_ways_along_its_streets(lines: Network)
         *("307", "214", "202", "273", "275", "506", "508", "518", "520", "561", "Norte", "Sur", "Este", "Oeste")
     }
     for route_id in lines.routes:
-        directions = Counter(lines.patterns[index].direction_id for index in lines.patterns_of[route_id])
+        directions = Counter(lines.patterns[index].direction_id for index in lines.patterns_by_route[route_id])
         assert directions[0] == directions[1] > 0, route_id
     for pattern in lines.patterns:
         assert pattern.stop_m[0] == 0
         assert pattern.stop_m[-1] == pytest.approx(pattern.shape.length_m, abs=0.5)
         assert all(100 < there - here < 520 for here, there in pairwise(pattern.stop_m)), pattern.shape.id
         for stop_id, at_m in zip(pattern.stop_ids, pattern.stop_m, strict=True):
-            road = point_at(pattern.shape.points, pattern.shape.along_m, at_m)
+            road = point_at_distance(pattern.shape.points, pattern.shape.along_m, at_m)
             assert distance_m(road, lines.stops[stop_id].point) < 12, (pattern.shape.id, stop_id)
 
 
@@ -63,7 +63,7 @@ def test_each_direction_has_its_own_pole_and_shared_trunks_share_them(lines: Net
     at_7_y_50 = {stop.id for stop in lines.stops.values() if stop.name == "7 y 50"}
     assert "LP1912" in at_7_y_50
     assert len(at_7_y_50) == 2
-    stopping = {lines.patterns[index].route_id for index, _ in lines.calls_at["LP1912"]}
+    stopping = {lines.patterns[index].route_id for index, _ in lines.calls_by_stop["LP1912"]}
     assert {"307", "214", "202", "273", "oeste"} <= stopping
     assert len({stop.code for stop in lines.stops.values()}) == len(lines.stops)
     assert {stop.code[:2] for stop in lines.stops.values()} == {"LP", "BE", "EN"}
@@ -93,7 +93,7 @@ def test_trips_take_whole_minutes_between_timepoints_and_never_go_back(lines: Ne
 
 
 def test_a_bus_can_work_its_block(lines: Network) -> None:
-    for block_id, trips in lines.blocks.items():
+    for block_id, trips in lines.trips_by_block.items():
         for before, after in pairwise(trips):
             rest_s = after.start_s - before.start_s - before.duration_s
             assert REST_S <= rest_s <= LONGEST_REST_S, block_id
@@ -104,7 +104,7 @@ def test_a_bus_can_work_its_block(lines: Network) -> None:
 
 def test_evenings_are_long_nights_are_longer_and_one_line_promises_no_minutes(lines: Network) -> None:
     for line in LINES:
-        (trips, *_) = [lines.trips_along[index] for index in lines.patterns_of[line.name.lower()]]
+        (trips, *_) = [lines.trips_by_pattern[index] for index in lines.patterns_by_route[line.name.lower()]]
         worked = [trip for trip in trips if trip.service_id == "habil"]
         if line.by_headway:
             assert all(one.frequencies and not any(span.exact for span in one.frequencies) for one in worked)

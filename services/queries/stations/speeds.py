@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select, text
 from models.kinds.radar import RADAR
 from models.place import LimitWindow, Street
 from models.reading import UNTRUSTED
-from models.speeds import BIN_KMH, BINS, Histogram, merged, statistics, vehicles_from
+from models.speeds import BIN_COUNT, BIN_WIDTH_KMH, Histogram, merge_histograms, speed_statistics, vehicles_at_or_above
 from models.tables.city import stations
 
 SLOT_MIN = 15
@@ -115,9 +115,9 @@ def street_of(place: Any) -> Street:
 
 
 def _speeds(limited: Limited, street: Street) -> Speeds:
-    counts = merged(counts for _, counts in limited)
-    whole = statistics(counts, street.limit_kmh)
-    over = sum(vehicles_from(part, limit_kmh) for limit_kmh, part in limited)
+    counts = merge_histograms(counts for _, counts in limited)
+    whole = speed_statistics(counts, street.limit_kmh)
+    over = sum(vehicles_at_or_above(part, limit_kmh) for limit_kmh, part in limited)
     return Speeds(
         vehicles=whole.vehicles,
         mean_kmh=whole.mean_kmh,
@@ -140,9 +140,9 @@ def _counted(
     query = text(
         "SELECT d.station_id, extract(isodow FROM c.slot)::int AS weekday,"
         f" (extract(hour FROM c.slot) * 60 + extract(minute FROM c.slot))::int / {SLOT_MIN} AS slot,"
-        f" least(c.bin, {BINS - 1}) AS bin, sum(c.n)::int AS n FROM ("
+        f" least(c.bin, {BIN_COUNT - 1}) AS bin, sum(c.n)::int AS n FROM ("
         f" SELECT device_id, date_bin('{SLOT_MIN} min', observed_at AT TIME ZONE :zone, '2000-01-01') AS slot,"
-        f" floor(speed_kmh / {BIN_KMH})::int AS bin, count(*) AS n"
+        f" floor(speed_kmh / {BIN_WIDTH_KMH})::int AS bin, count(*) AS n"
         f" FROM {table} WHERE {where} AND speed_kmh IS NOT NULL GROUP BY 1, 2, 3"
         f" UNION ALL SELECT device_id, date_bin('{SLOT_MIN} min', observed_at AT TIME ZONE :zone, '2000-01-01'),"
         f" (bins.place - 1)::int, bins.n FROM {table} CROSS JOIN unnest(counts) WITH ORDINALITY AS bins (n, place)"
@@ -155,7 +155,7 @@ def _counted(
 
 def _histograms(rows: Iterable[Any]) -> dict[str, dict[tuple[int, int], Histogram]]:
     counts: defaultdict[str, defaultdict[tuple[int, int], list[int]]] = defaultdict(
-        lambda: defaultdict(lambda: [0] * BINS)
+        lambda: defaultdict(lambda: [0] * BIN_COUNT)
     )
     for row in rows:
         counts[row.station_id][row.weekday, row.slot][row.bin] += row.n

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from models.network import Journey, Pattern
 from services.transit.accuracy.observed_passages import ObservedPassages, Run
 from services.transit.fleet.fleet import Fleet, ReportedStop
-from services.transit.model.error_bins import AHEAD_S, Coverage, Tally
+from services.transit.model.accuracy_metrics import MAX_HORIZON_S, IntervalCoverage, PredictionErrors
 from services.transit.model.position_report import PositionReport
 from services.transit.model.prediction import TripPrediction
 
@@ -24,11 +24,11 @@ FORGET_EACH_S = 600.0
 class Result:
     """The figures of a trial. `unanswered`: arrivals ours said nothing of. `seconds`: ours, for all `positions`."""
 
-    schedule: Tally = field(default_factory=Tally)
-    delay: Tally = field(default_factory=Tally)
-    ours: Tally = field(default_factory=Tally)
-    rider: Tally = field(default_factory=Tally)
-    coverage: Coverage = field(default_factory=Coverage)
+    schedule: PredictionErrors = field(default_factory=PredictionErrors)
+    delay: PredictionErrors = field(default_factory=PredictionErrors)
+    ours: PredictionErrors = field(default_factory=PredictionErrors)
+    rider: PredictionErrors = field(default_factory=PredictionErrors)
+    coverage: IntervalCoverage = field(default_factory=IntervalCoverage)
     unanswered: int = 0
     positions: int = 0
     seconds: float = 0.0
@@ -37,10 +37,10 @@ class Result:
         """All of it by name."""
         speed = round(1000.0 * self.seconds / self.positions, 3) if self.positions else None
         return {
-            "schedule": self.schedule.figures(),
-            "schedule_delay": self.delay.figures(),
-            "ours": self.ours.figures() | self.coverage.figures() | {"unanswered": self.unanswered, "seconds": speed},
-            "ours_rider": self.rider.figures(),
+            "schedule": self.schedule.summary(),
+            "schedule_delay": self.delay.summary(),
+            "ours": self.ours.summary() | self.coverage.summary() | {"unanswered": self.unanswered, "seconds": speed},
+            "ours_rider": self.rider.summary(),
         }
 
 
@@ -90,14 +90,14 @@ class Backtest:
         """A stop event, scored where anything is at stake."""
         at = max(call.arrived_at, call.left_at)
         begun = self._clock()
-        comings = self._fleet.follow_stop(call, at).prediction.coming
+        comings = self._fleet.follow_stop(call, at).prediction.trips
         self._count(at, begun)
         if ahead is not None:
             self._judge(ahead, at, comings)
 
     def _take(self, report: PositionReport) -> tuple[TripPrediction, ...]:
         begun = self._clock()
-        comings = self._fleet.follow_report(report, report.at).prediction.coming
+        comings = self._fleet.follow_report(report, report.at).prediction.trips
         self._count(report.at, begun)
         return comings
 
@@ -113,16 +113,16 @@ class Backtest:
         told = _Told(self._fleet, ahead, comings)
         for position, actual in ahead.arrivals:
             planned = journey.arrival_at(position)
-            result.schedule.take(at, actual, planned)
-            result.delay.take(at, actual, planned + ahead.delay_s)
+            result.schedule.add_sample(at, actual, planned)
+            result.delay.add_sample(at, actual, planned + ahead.delay_s)
             found = told.find(position)
             if found is None:
                 result.unanswered += 1
                 continue
             coming, index = found
-            result.ours.take(at, actual, coming.p50[index])
-            result.rider.take(at, actual, coming.rider[index])
-            result.coverage.take(actual, coming.p10[index], coming.p90[index])
+            result.ours.add_sample(at, actual, coming.p50[index])
+            result.rider.add_sample(at, actual, coming.rider_times[index])
+            result.coverage.add_sample(actual, coming.p10[index], coming.p90[index])
 
 
 class _Told:
@@ -145,7 +145,7 @@ class _Told:
         there: int | None = position
         if self._positions is not None:
             there = self._positions.get(self._stop_ids[position])
-        index = -1 if there is None else there - self._coming.first
+        index = -1 if there is None else there - self._coming.first_position
         return (self._coming, index) if 0 <= index < len(self._coming.p50) else None
 
 
@@ -161,7 +161,7 @@ def _ahead(run: Run, at: float) -> Ahead | None:
 def _coming(run: Run, along_m: float, at: float) -> Iterator[tuple[int, float]]:
     for position in range(bisect_right(run.pattern.stop_m, along_m + LEAST_AHEAD_M), len(run.pattern.stop_m)):
         passed = run.passings[position]
-        if passed is not None and 0.0 < passed - at <= AHEAD_S:
+        if passed is not None and 0.0 < passed - at <= MAX_HORIZON_S:
             yield position, passed
 
 

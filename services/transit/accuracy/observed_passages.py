@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
 
-from models.geo import Plane, offset
+from models.geo import Plane, nearest_on_segment
 from models.network import DAY_S, Journey, Network, Pattern
 from services.transit.model.position_report import PositionReport
 
@@ -106,7 +106,7 @@ class _Line:
         last = min(len(self._xy) - 1, bisect_left(self._along_m, high_m))
         best = (0.0, float("inf"))
         for index in range(first, last):
-            share, off_m = offset(x, y, *self._xy[index], *self._xy[index + 1])
+            share, off_m = nearest_on_segment(x, y, *self._xy[index], *self._xy[index + 1])
             if off_m < best[1]:
                 best = (self._along_m[index] + share * (self._along_m[index + 1] - self._along_m[index]), off_m)
         return best
@@ -118,7 +118,7 @@ def _journey(network: Network, report: PositionReport) -> Journey | None:
     if trip is None or (trip.frequencies and report.start_s is None):
         return None
     today = datetime.fromtimestamp(report.at, network.zone).date()
-    zero, _ = network.day(today)
+    zero, _ = network.service_day(today)
     start_s = trip.start_s if report.start_s is None else report.start_s
     days = round((report.at - zero - start_s - trip.duration_s / 2) / DAY_S)
     return network.journey(trip.id, today + timedelta(days=days), start_s)

@@ -7,7 +7,7 @@ from models.network import Journey, Network, Pattern, Trip
 from services.transit.accuracy.backtest import Ahead
 from services.transit.accuracy.recorded_stop_events import Made, StopEvent
 from services.transit.fleet.fleet import ReportedStop
-from services.transit.model.error_bins import AHEAD_S
+from services.transit.model.accuracy_metrics import MAX_HORIZON_S
 
 HALF_DAY_S = 43_200.0
 
@@ -44,14 +44,14 @@ def journey_of(network: Network, made: Made) -> Journey | None:
     trip = network.trips.get(made.trip_id)
     if trip is not None and _find(network.patterns[trip.pattern].stop_ids, stop_ids) is not None:
         return network.journey(trip.id, made.service_date)
-    zero, _ = network.day(made.service_date)
+    zero, _ = network.service_day(made.service_date)
     best: tuple[float, Trip] | None = None
     for pattern in network.patterns:
         first = _find(pattern.stop_ids, stop_ids)
         if first is None:
             continue
         at = _first_seen(made.events, first)
-        for candidate in network.trips_along[pattern.index] if at is not None else ():
+        for candidate in network.trips_by_pattern[pattern.index] if at is not None else ():
             if at is None or candidate.frequencies or not _such_a_day(network, candidate, made.service_date):
                 continue
             position, seen_at = at
@@ -91,6 +91,6 @@ def _ahead(journey: Journey, pattern: Pattern, first: int, here: int, events: Se
         if position > here
         and event.observed
         and event.arrived_at is not None
-        and 0.0 < event.arrived_at - at <= AHEAD_S
+        and 0.0 < event.arrived_at - at <= MAX_HORIZON_S
     )
     return Ahead(journey, pattern, at - journey.arrival_at(here), arrivals) if arrivals else None

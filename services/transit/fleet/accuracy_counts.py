@@ -12,14 +12,12 @@ from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 from services.transit.fleet.fleet import ScoredPrediction
-from services.transit.model.error_bins import AHEAD_S, ETA, MBTA
+from services.transit.model.accuracy_metrics import ETA_BENCHMARK_BINS, MAX_HORIZON_S, MBTA_BINS
 
-MAX_HORIZON_S = AHEAD_S
-"""Estimates further ahead are not scored."""
-ETA_ENDS_S = tuple(one.end_s for one in ETA)
-ETA_LIMITS_S = tuple((one.early_s, one.late_s) for one in ETA)
-MBTA_ENDS_S = tuple(one.end_s for one in MBTA)
-MBTA_LIMITS_S = tuple((one.early_s, one.late_s) for one in MBTA)
+ETA_ENDS_S = tuple(one.end_s for one in ETA_BENCHMARK_BINS)
+ETA_LIMITS_S = tuple((one.min_error_s, one.max_error_s) for one in ETA_BENCHMARK_BINS)
+MBTA_ENDS_S = tuple(one.end_s for one in MBTA_BINS)
+MBTA_LIMITS_S = tuple((one.min_error_s, one.max_error_s) for one in MBTA_BINS)
 
 Key = tuple[date, int, str, int, int]
 """Day and hour in the city's time, route, the benchmark's bin and the MBTA's."""

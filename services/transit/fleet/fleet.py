@@ -18,11 +18,11 @@ from services.transit.model.prediction import Basis, MatchedPosition, Phase, Tri
 from services.transit.model.stop_passages import (
     JourneyProgress,
     StopPassage,
-    advance,
-    first_seen,
-    follows_schedule,
+    add_traversal,
+    advance_progress,
+    journey_has_exact_times,
     link_traversal,
-    with_traversal,
+    start_progress,
 )
 from services.transit.prediction.arrival_times import (
     PredictedTrip,
@@ -141,8 +141,12 @@ class Fleet:
         visits, scores = self._insert_report(trail, report)
         last = trail.latest_state()
         assert last is not None  # a report was put, or another stood in its place
-        place = trail.place or last.state.place()
-        pace = last.progress.paces[1] if last.progress is not None and last.progress.key == _journey_key(place) else 0.0
+        place = trail.place or last.state.matched_position()
+        pace = (
+            last.progress.past_slowness[1]
+            if last.progress is not None and last.progress.key == _journey_key(place)
+            else 0.0
+        )
         prospects = predict_trips(self.network, place, self.travel_times, now, pace)
         outlook = self._vehicle_prediction(trail, report.vehicle, place, prospects, now)
         trail.prediction = msgspec.structs.replace(
@@ -155,13 +159,13 @@ class Fleet:
         trail = self._histories.setdefault(call.vehicle, ReportHistory())
         journey, pattern = call.journey, self.network.patterns[call.journey.trip.pattern]
         trail.reported_progress, scores = self._progress_at_stop(trail, call, pattern)
-        crossing = trail.reported_progress.last
+        crossing = trail.reported_progress.last_passage
         if crossing is None or crossing.position != call.position:
             crossing = StopPassage(call.position, call.arrived_at)
             start = start_at_terminal(journey, pattern, self.travel_times, call.arrived_at)
         else:
             start = msgspec.structs.replace(
-                start_at_stop(pattern, crossing, self.travel_times), pace=trail.reported_progress.paces[1]
+                start_at_stop(pattern, crossing, self.travel_times), pace=trail.reported_progress.past_slowness[1]
             )
         place = _position_at_stop(self.network, journey, pattern, call.position, trail.reported_progress.at)
         prospects = predict_trips_from(self.network, journey, start, self.travel_times, now)
@@ -176,11 +180,11 @@ class Fleet:
             vehicle: trail for vehicle, trail in self._histories.items() if now - trail.heard_at() <= SILENT_AFTER_S
         }
         told = {vehicle: trail.prediction for vehicle, trail in heard.items() if trail.prediction is not None}
-        vague = {vehicle for vehicle, outlook in told.items() if is_expired(outlook.place, now)}
+        vague = {vehicle for vehicle, outlook in told.items() if is_expired(outlook.matched_position, now)}
         made = {
             (one.trip_id, one.service_date, one.start_s)
             for vehicle, outlook in told.items()
-            for one in outlook.coming
+            for one in outlook.trips
             if vehicle not in vague or one.basis is Basis.NOT_COMING
         }
         gone: set[Key] = set()
@@ -239,7 +243,7 @@ class Fleet:
         trail = self._histories[vehicle] = ReportHistory(initial_state=msgspec.json.decode(kept, type=SavedState))
         if outlook.version == self.network.version:
             trail.prediction = outlook
-            self._set_heard_at(outlook.place.pattern, outlook.place.at)
+            self._set_heard_at(outlook.matched_position.pattern, outlook.matched_position.at)
 
     def restore_trips(self, said: Iterable[TripPrediction], reached: Iterable[LastStopReached]) -> None:
         """Go on from what was `said` of journeys nobody makes, and from the last stop `reached` on each of the others.
@@ -280,7 +284,7 @@ class Fleet:
     ) -> list[StopVisit]:
         before = trail.latest_state()
         belief = self._matcher.match(before.state if before else None, report)
-        place = trail.place = belief.place()
+        place = trail.place = belief.matched_position()
         journey = self._journey_at(place) if place.phase in (Phase.IN_PROGRESS, Phase.LAYOVER) else None
         track = before.progress if before else None
         if journey is None or place.at != report.at:
@@ -290,15 +294,19 @@ class Fleet:
         crossings: tuple[StopPassage, ...] = ()
         lessons: tuple[LearnedTraversal | LearnedDeparture, ...] = ()
         if track is None or track.key != journey.key:
-            track = first_seen(journey.key, pattern, place.at, place.distance_m)
+            track = start_progress(journey.key, pattern, place.at, place.distance_m)
         else:
-            reached, crossings = advance(track, pattern, place.at, place.distance_m)
+            reached, crossings = advance_progress(track, pattern, place.at, place.distance_m)
             if crossings:
                 track, lessons = self._learn_passages(report.vehicle, journey, pattern, track, crossings)
                 ended = crossings[-1].position == len(pattern.stop_ids) - 1
                 self._started[journey.key] = StartedJourney(report.vehicle, report.at, ended)
             track = msgspec.structs.replace(
-                track, at=reached.at, distance_m=reached.distance_m, next=reached.next, last=reached.last
+                track,
+                at=reached.at,
+                distance_m=reached.distance_m,
+                next_position=reached.next_position,
+                last_passage=reached.last_passage,
             )
         trail.processed.append(ProcessedReport(report, belief, track, lessons))
         for crossing in crossings:
@@ -310,18 +318,22 @@ class Fleet:
     ) -> tuple[JourneyProgress, tuple[LearnedTraversal | LearnedDeparture, ...]]:
         """A link is learnt once its far end has been passed and the position beyond it has arrived."""
         lessons: list[LearnedTraversal | LearnedDeparture] = []
-        previous, pace = track.last, track.pace
+        previous, pace = track.last_passage, track.slowness
         for crossing in crossings:
-            one = link_traversal(journey, pattern, vehicle, previous, crossing, track.paces[0]) if previous else None
+            one = (
+                link_traversal(journey, pattern, vehicle, previous, crossing, track.past_slowness[0])
+                if previous
+                else None
+            )
             if one is not None:
                 lesson = self.travel_times.add_traversal(one)
                 lessons.append(lesson)
-                track = with_traversal(track, lesson.expected_s, lesson.took_s)
-            if crossing.position == 0 and follows_schedule(journey):
+                track = add_traversal(track, lesson.expected_s, lesson.took_s)
+            if crossing.position == 0 and journey_has_exact_times(journey):
                 late_s = (crossing.left_at or crossing.at) - journey.start_at
                 lessons.append(self.travel_times.add_departure(pattern.link_ids[0], journey.start_s, late_s))
             previous = crossing
-        return msgspec.structs.replace(track, paces=(track.paces[1], pace)), tuple(lessons)
+        return msgspec.structs.replace(track, past_slowness=(track.past_slowness[1], pace)), tuple(lessons)
 
     def _progress_at_stop(
         self, trail: ReportHistory, call: ReportedStop, pattern: Pattern
@@ -331,16 +343,18 @@ class Fleet:
         along_m, latest = pattern.stop_m[position], max(call.arrived_at, call.left_at)
         if track is None or track.key != journey.key:
             track = JourneyProgress(journey.key, latest, along_m, position)
-        track = msgspec.structs.replace(track, at=latest, distance_m=along_m, next=position + 1)
+        track = msgspec.structs.replace(track, at=latest, distance_m=along_m, next_position=position + 1)
         if position == 0 and not call.left_at:
             return track, ()
-        if track.last is not None and track.last.position == position:
-            return msgspec.structs.replace(track, last=StopPassage(position, track.last.at, call.left_at)), ()
+        if track.last_passage is not None and track.last_passage.position == position:
+            return msgspec.structs.replace(
+                track, last_passage=StopPassage(position, track.last_passage.at, call.left_at)
+            ), ()
         at = call.arrived_at if position and call.arrived_at else call.left_at
         crossing = StopPassage(position, at, call.left_at)
         track, _ = self._learn_passages(call.vehicle, journey, pattern, track, (crossing,))
         scores = tuple(self._score_passage(trail, journey, pattern, crossing))
-        return msgspec.structs.replace(track, last=crossing), scores
+        return msgspec.structs.replace(track, last_passage=crossing), scores
 
     def _vehicle_prediction(
         self,

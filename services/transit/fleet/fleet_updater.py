@@ -256,13 +256,13 @@ class FleetUpdater:
         Of one that was dropped the fleet knows nothing that could be written instead.
         """
         for vehicle, outlook in list(self._predictions.items()):
-            silent_s = at - outlook.place.at
+            silent_s = at - outlook.matched_position.at
             if silent_s > STATE_KEPT_S:
                 del self._predictions[vehicle]
                 self._newest_reports.pop(vehicle, None)
                 self._pending.predictions.pop(vehicle, None)
-            elif silent_s > SILENT_AFTER_S and outlook.coming and fleet.is_followed(vehicle):
-                gone = msgspec.structs.replace(outlook, coming=())
+            elif silent_s > SILENT_AFTER_S and outlook.trips and fleet.is_followed(vehicle):
+                gone = msgspec.structs.replace(outlook, trips=())
                 self._pending.predictions[vehicle] = self._predictions[vehicle] = gone
 
     def _publish_unassigned_trips(self, transaction: Connection, fleet: Fleet, now: datetime, holds: timedelta) -> None:

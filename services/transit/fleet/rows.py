@@ -72,7 +72,7 @@ ON CONFLICT (id) DO UPDATE SET trust = excluded.trust, changed_at = excluded.cha
 
 def write_vehicle_predictions(transaction: Connection, outlooks: Iterable[tuple[VehiclePrediction, str]]) -> None:
     """Each vehicle's outlook and what following it goes on from; never an older one over a newer."""
-    rows = [(one.vehicle, _utc(one.place.at), _ENCODER.encode(one).decode(), kept) for one, kept in outlooks]
+    rows = [(one.vehicle, _utc(one.matched_position.at), _ENCODER.encode(one).decode(), kept) for one, kept in outlooks]
     _execute(transaction, _WRITE_VEHICLES, sorted(rows))
 
 

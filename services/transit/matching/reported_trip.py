@@ -18,39 +18,40 @@ OUT_OF_SERVICE_WEIGHT = 9.0
 
 @dataclass(frozen=True, slots=True)
 class ReportedTrip:
-    """What one report claims, resolved against the network.
+    """Trip, route, direction and block of one report, resolved against the network.
 
-    `routes`: empty where no known line is claimed. `elsewhere`: it claims to serve a line the network does not know.
+    `route_ids`: empty where the report names no known route. `unknown_route`: the vehicle reports to serve a route that
+    the network does not have.
     """
 
     trip_id: str
     service_date: str
     start_s: int | None
-    routes: frozenset[str]
+    route_ids: frozenset[str]
     direction_id: int | None
     block_id: str
     out_of_service: bool
-    elsewhere: bool
+    unknown_route: bool
 
-    def weight(self, pattern: Pattern, trip: Trip | None, start_s: int) -> float:
+    def weight_for(self, pattern: Pattern, trip: Trip | None, start_s: int) -> float:
         """How much the claims speak for (positive) or against a journey, in natural logarithms."""
         weight = -OUT_OF_SERVICE_WEIGHT if self.out_of_service else 0.0
-        if self.routes and pattern.route_id not in self.routes:
+        if self.route_ids and pattern.route_id not in self.route_ids:
             weight -= ROUTE_WEIGHT
         if self.direction_id is not None and pattern.direction_id not in (None, self.direction_id):
             weight -= DIRECTION_WEIGHT
         if trip is not None:
-            if self._means(pattern, trip, start_s):
+            if self._names_journey(pattern, trip, start_s):
                 weight += TRIP_WEIGHT
             if self.block_id and trip.block_id == self.block_id:
                 weight += BLOCK_WEIGHT
         return weight
 
-    def _means(self, pattern: Pattern, trip: Trip, start_s: int) -> bool:
+    def _names_journey(self, pattern: Pattern, trip: Trip, start_s: int) -> bool:
         """Whether the journey itself is claimed: by its trip, or by its line and start where no trip is."""
         if self.trip_id:
             return trip.id == self.trip_id and (not trip.frequencies or self.start_s in (None, start_s))
-        return self.start_s == start_s and pattern.route_id in self.routes
+        return self.start_s == start_s and pattern.route_id in self.route_ids
 
 
 class RouteLookup:
@@ -62,36 +63,36 @@ class RouteLookup:
         for route in network.routes.values():
             for name in (route.id, route.short_name):
                 if name:
-                    names.setdefault(_plain(name), set()).add(route.id)
+                    names.setdefault(_normalized(name), set()).add(route.id)
         self._names: Mapping[str, frozenset[str]] = {name: frozenset(ids) for name, ids in names.items()}
 
-    def claims(self, report: PositionReport) -> ReportedTrip:
+    def resolve(self, report: PositionReport) -> ReportedTrip:
         """What a report claims; what the network does not know is not a claim."""
         trip = self._network.trips.get(report.trip_id) if report.trip_id else None
         if trip is not None:
-            routes = self._named(self._network.patterns[trip.pattern].route_id)
+            routes = self._same_routes(self._network.patterns[trip.pattern].route_id)
         else:
-            names = (_plain(name) for name in (report.line, report.sign) if name)
+            names = (_normalized(name) for name in (report.line, report.sign) if name)
             called = (self._names[name] for name in names if name in self._names)
-            routes = self._named(report.route_id) or next(called, frozenset())
+            routes = self._same_routes(report.route_id) or next(called, frozenset())
         return ReportedTrip(
             trip_id=trip.id if trip else "",
             service_date=report.start_date or "",
             start_s=report.start_s,
-            routes=routes,
+            route_ids=routes,
             direction_id=report.direction_id,
             block_id=report.block_id or "",
             out_of_service=report.in_service is False,
-            elsewhere=bool(report.line) and not routes and report.in_service is not False,
+            unknown_route=bool(report.line) and not routes and report.in_service is not False,
         )
 
-    def _named(self, route_id: str | None) -> frozenset[str]:
+    def _same_routes(self, route_id: str | None) -> frozenset[str]:
         """The route of an id, and the same line in a city's other feeds; else the lines of that name."""
         route = self._network.routes.get(route_id or "")
         if route is None:
-            return self._names.get(_plain(route_id or ""), frozenset())
-        return frozenset((route.id,)) | self._names.get(_plain(route.short_name), frozenset())
+            return self._names.get(_normalized(route_id or ""), frozenset())
+        return frozenset((route.id,)) | self._names.get(_normalized(route.short_name), frozenset())
 
 
-def _plain(name: str) -> str:
+def _normalized(name: str) -> str:
     return name.strip().casefold().lstrip("0")

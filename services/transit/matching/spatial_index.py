@@ -8,9 +8,9 @@ from models.geo import Plane
 from models.network import Network, Shape
 
 CELL_M = 150.0
-SIMPLER_M = 2.0
+SIMPLIFY_M = 2.0
 """A vertex nearer than this to the line without it is left out: a fraction of what a tracker's position errs."""
-MOST_SKIPPED = 40
+MAX_SKIPPED_VERTICES = 40
 """How many vertices in a row may be left out."""
 
 XY = tuple[float, float]
@@ -22,11 +22,11 @@ class ShapeOnPlane:
 
     def __init__(self, shape: Shape, plane: Plane) -> None:
         points = [plane.xy(point) for point in shape.points]
-        kept = _simplified(points)
+        kept = _kept_vertices(points)
         self.surveyed = shape.surveyed
         self.xs = [points[index][0] for index in kept]
         self.ys = [points[index][1] for index in kept]
-        self.along = [shape.along_m[index] for index in kept]
+        self.distances_m = [shape.along_m[index] for index in kept]
 
     def nearest(self, here: XY, low: float, high: float, expected: float, slack: float) -> tuple[float, float]:
         """The likeliest place on the track between two distances along it: (distance along, offset), metres.
@@ -35,7 +35,7 @@ class ShapeOnPlane:
         passes of a line that runs twice along one street apart.
         """
         x, y = here
-        xs, ys, along = self.xs, self.ys, self.along
+        xs, ys, along = self.xs, self.ys, self.distances_m
         low, high = max(low, along[0]), min(high, along[-1])
         first = min(max(0, bisect_right(along, low) - 1), len(along) - 2)
         last = max(first + 1, min(len(along) - 1, bisect_left(along, high, first)))
@@ -66,10 +66,12 @@ class ShapeOnPlane:
         found: list[tuple[float, float]] = []
         latest = -2
         for index in segments:
-            share, offset = _offset(x, y, self.xs[index], self.ys[index], self.xs[index + 1], self.ys[index + 1])
+            share, offset = _nearest_on_segment(
+                x, y, self.xs[index], self.ys[index], self.xs[index + 1], self.ys[index + 1]
+            )
             if offset > limit_m:
                 continue
-            place = (self.along[index] + share * (self.along[index + 1] - self.along[index]), offset)
+            place = (self.distances_m[index] + share * (self.distances_m[index + 1] - self.distances_m[index]), offset)
             if index != latest + 1:
                 found.append(place)
             elif offset < found[-1][1]:
@@ -85,24 +87,24 @@ class ShapeIndex:
         latitudes = [pattern.shape.points[0][0] for pattern in network.patterns]
         self.plane = Plane(sum(latitudes) / len(latitudes) if latitudes else 0.0)
         numbers: dict[int, int] = {}
-        self.tracks: list[ShapeOnPlane] = []
-        self.track_of: list[int] = []
+        self.shapes: list[ShapeOnPlane] = []
+        self.shape_numbers: list[int] = []
         """For each pattern the number of its track; patterns share the track of a shape they share."""
         self.patterns_on: list[list[int]] = []
         for pattern in network.patterns:
-            number = numbers.setdefault(id(pattern.shape), len(self.tracks))
-            if number == len(self.tracks):
-                self.tracks.append(ShapeOnPlane(pattern.shape, self.plane))
+            number = numbers.setdefault(id(pattern.shape), len(self.shapes))
+            if number == len(self.shapes):
+                self.shapes.append(ShapeOnPlane(pattern.shape, self.plane))
                 self.patterns_on.append([])
-            self.track_of.append(number)
+            self.shape_numbers.append(number)
             self.patterns_on[number].append(pattern.index)
         cells: dict[Cell, set[tuple[int, int]]] = {}
-        for number, track in enumerate(self.tracks):
-            for cell, segment in _crossed(track):
+        for number, track in enumerate(self.shapes):
+            for cell, segment in _crossed_cells(track):
                 cells.setdefault(cell, set()).add((number, segment))
         self._cells = {cell: tuple(crossing) for cell, crossing in cells.items()}
 
-    def near(self, here: XY, within_m: float) -> dict[int, list[int]]:
+    def segments_near(self, here: XY, within_m: float) -> dict[int, list[int]]:
         """The tracks that may pass within a distance, each with the segments that may: all that do, and some more."""
         x, y = here
         columns = range(floor((x - within_m) / CELL_M), floor((x + within_m) / CELL_M) + 1)
@@ -115,32 +117,32 @@ class ShapeIndex:
         return {number: sorted(segments) for number, segments in found.items()}
 
 
-def _offset(x: float, y: float, ax: float, ay: float, bx: float, by: float) -> tuple[float, float]:
+def _nearest_on_segment(x: float, y: float, ax: float, ay: float, bx: float, by: float) -> tuple[float, float]:
     dx, dy = bx - ax, by - ay
     square = dx * dx + dy * dy
     share = min(1.0, max(0.0, ((x - ax) * dx + (y - ay) * dy) / square)) if square else 0.0
     return share, hypot(x - ax - share * dx, y - ay - share * dy)
 
 
-def _simplified(points: Sequence[XY]) -> list[int]:
+def _kept_vertices(points: Sequence[XY]) -> list[int]:
     """Indices of the vertices to keep: each stretch as long as its inner vertices lie on its chord."""
     kept, last = [0], len(points) - 1
     at = 0
     while at < last:
         end = at + 1
-        while end < last and end - at < MOST_SKIPPED and _straight(points, at, end + 1):
+        while end < last and end - at < MAX_SKIPPED_VERTICES and _is_straight(points, at, end + 1):
             end += 1
         kept.append(end)
         at = end
     return kept
 
 
-def _straight(points: Sequence[XY], begin: int, end: int) -> bool:
+def _is_straight(points: Sequence[XY], begin: int, end: int) -> bool:
     (ax, ay), (bx, by) = points[begin], points[end]
-    return all(_offset(x, y, ax, ay, bx, by)[1] <= SIMPLER_M for x, y in points[begin + 1 : end])
+    return all(_nearest_on_segment(x, y, ax, ay, bx, by)[1] <= SIMPLIFY_M for x, y in points[begin + 1 : end])
 
 
-def _crossed(track: ShapeOnPlane) -> Iterator[tuple[Cell, int]]:
+def _crossed_cells(track: ShapeOnPlane) -> Iterator[tuple[Cell, int]]:
     """The cells each segment touches, sampled twice a cell."""
     for index in range(len(track.xs) - 1):
         ax, ay, bx, by = track.xs[index], track.ys[index], track.xs[index + 1], track.ys[index + 1]

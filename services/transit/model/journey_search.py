@@ -4,14 +4,14 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import date
 
-from models.network import Journey, Network, Timing, Trip, starts_s
+from models.network import Journey, Network, Timing, Trip, start_times_s
 
-LATEST_S = 5_400.0
+MAX_LATE_S = 5_400.0
 """A bus later than this is not recognised by its timetable."""
-EARLIEST_S = 900.0
+MAX_EARLY_S = 900.0
 MOST_AROUND = 12
 """How many journeys of a line are looked at around an instant."""
-MOST_DAYS = 400
+MAX_CACHED_DAYS = 400
 """For how many pairs of line and day the starts are kept at hand."""
 
 Start = tuple[int, Trip]
@@ -23,10 +23,10 @@ class JourneySearch:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._starts: dict[tuple[int, date], tuple[list[int], list[Start]]] = {}
-        self._longest = [max((trip.duration_s for trip in trips), default=0) for trips in network.trips_along]
+        self._longest_s = [max((trip.duration_s for trip in trips), default=0) for trips in network.trips_by_pattern]
         self._days: tuple[int, tuple[tuple[date, float], ...]] = (-1, ())
 
-    def planned_s(self, pattern: int, timing: Timing, along_m: float) -> float:
+    def scheduled_s(self, pattern: int, timing: Timing, along_m: float) -> float:
         """When a trip passes a place of its line, seconds after its start; at a stop, its departure."""
         stop_m = self._network.patterns[pattern].stop_m
         after = bisect_right(stop_m, along_m)
@@ -39,33 +39,33 @@ class JourneySearch:
 
     def deviation_s(self, pattern: int, trip: Trip, start_at: float, along_m: float, at: float) -> float:
         """How late (positive) or early a trip is at a place, against its plan."""
-        return at - start_at - self.planned_s(pattern, trip.timing, along_m)
+        return at - start_at - self.scheduled_s(pattern, trip.timing, along_m)
 
-    def around(self, pattern: int, along_m: float, at: float, most: int) -> list[tuple[float, Journey]]:
+    def scheduled_near(self, pattern: int, along_m: float, at: float, most: int) -> list[tuple[float, Journey]]:
         """The journeys whose plan comes nearest to being there then, with their deviations, seconds, nearest first."""
         found: list[tuple[float, Journey]] = []
-        for day, zero in self.days(at):
-            keys, starts = self._of(pattern, day)
+        for day, zero in self.service_days(at):
+            keys, starts = self._starts_on(pattern, day)
             if not keys:
                 continue
-            low = bisect_left(keys, at - zero - self._longest[pattern] - LATEST_S)
-            high = bisect_right(keys, at - zero + EARLIEST_S)
+            low = bisect_left(keys, at - zero - self._longest_s[pattern] - MAX_LATE_S)
+            high = bisect_right(keys, at - zero + MAX_EARLY_S)
             for start_s, trip in starts[low:high]:
                 late_s = self.deviation_s(pattern, trip, zero + start_s, along_m, at)
-                if -EARLIEST_S <= late_s <= LATEST_S:
+                if -MAX_EARLY_S <= late_s <= MAX_LATE_S:
                     found.append((late_s, Journey(trip, day, start_s, zero + start_s, bool(trip.frequencies))))
         found.sort(key=lambda pair: abs(pair[0]))
         return found[:most]
 
-    def claimed(self, trip: Trip, at: float, service_date: str, start_s: int | None) -> Journey | None:
+    def reported_journey(self, trip: Trip, at: float, service_date: str, start_s: int | None) -> Journey | None:
         """The journey of a trip that a claim of it at an instant means, whether or not its service runs that day.
 
         `service_date`: YYYYMMDD, or empty; then, and without `start_s`, the one nearest in time.
         """
         meant = [
             (abs(at - zero - begins - trip.duration_s / 2), day, zero, begins)
-            for day, zero in self.days(at)
-            for begins in starts_s(trip)
+            for day, zero in self.service_days(at)
+            for begins in start_times_s(trip)
             if service_date in ("", f"{day:%Y%m%d}") and start_s in (None, begins)
         ]
         if not meant:
@@ -73,34 +73,38 @@ class JourneySearch:
         _, day, zero, begins = min(meant)
         return Journey(trip, day, begins, zero + begins, bool(trip.frequencies))
 
-    def starting(self, pattern: int, begin: float, end: float) -> Iterator[Journey]:
+    def starting_between(self, pattern: int, begin: float, end: float) -> Iterator[Journey]:
         """The journeys of a line planned to leave between two instants."""
-        for day, zero in self.days(begin):
-            keys, starts = self._of(pattern, day)
+        for day, zero in self.service_days(begin):
+            keys, starts = self._starts_on(pattern, day)
             for start_s, trip in starts[bisect_left(keys, begin - zero) : bisect_right(keys, end - zero)]:
                 yield Journey(trip, day, start_s, zero + start_s, bool(trip.frequencies))
 
-    def days(self, at: float) -> tuple[tuple[date, float], ...]:
+    def service_days(self, at: float) -> tuple[tuple[date, float], ...]:
         """The service dates whose trips may run at an instant, each with its zero."""
         hour = int(at) // 900
         if self._days[0] != hour:
-            days = tuple((day, self._network.day(day)[0]) for day in self._network.days_around(hour * 900.0))
+            days = tuple(
+                (day, self._network.service_day(day)[0]) for day in self._network.service_dates_around(hour * 900.0)
+            )
             self._days = (hour, days)
         return self._days[1]
 
-    def _of(self, pattern: int, day: date) -> tuple[list[int], list[Start]]:
+    def _starts_on(self, pattern: int, day: date) -> tuple[list[int], list[Start]]:
         known = self._starts.get((pattern, day))
         if known is None:
-            if len(self._starts) >= MOST_DAYS * max(1, len(self._network.patterns)):
+            if len(self._starts) >= MAX_CACHED_DAYS * max(1, len(self._network.patterns)):
                 self._starts.clear()
-            _, running = self._network.day(day)
-            trips = (trip for trip in self._network.trips_along[pattern] if trip.service_id in running)
-            starts = sorted(((start_s, trip) for trip in trips for start_s in starts_s(trip)), key=lambda one: one[0])
+            _, running = self._network.service_day(day)
+            trips = (trip for trip in self._network.trips_by_pattern[pattern] if trip.service_id in running)
+            starts = sorted(
+                ((start_s, trip) for trip in trips for start_s in start_times_s(trip)), key=lambda one: one[0]
+            )
             known = self._starts[pattern, day] = ([start_s for start_s, _ in starts], starts)
         return known
 
 
-def has_schedule(trip: Trip, start_s: int) -> bool:
+def has_exact_times(trip: Trip, start_s: int) -> bool:
     """Whether the timetable promises a minute, not only a headway."""
     if not trip.frequencies:
         return True

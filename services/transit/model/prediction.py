@@ -1,7 +1,7 @@
-"""Where a bus is believed to be and when it comes to its stops: the values that match and predict hand on.
+"""Vehicle position on a trip, and arrival predictions for its stops: the values that matching and prediction hand on.
 
-They are written as JSON, one compact row a vehicle, so every field is an array over the coming stops rather than an
-object a stop. Instants are Unix seconds.
+Each vehicle is stored as one compact JSON row, so a field is an array over the coming stops, not an object for each
+stop. Instants are Unix seconds. Where a field was renamed, `rename` keeps its name in the stored JSON.
 """
 
 from enum import StrEnum
@@ -21,26 +21,26 @@ class Phase(StrEnum):
 
 
 class Basis(StrEnum):
-    """Why an estimate says what it says: riders and machines are told."""
+    """What a prediction rests on. It is published to riders and machines."""
 
     LIVE = "live"
-    """This bus reports, and what it will take is known from the timetable and the past."""
+    """The vehicle reports; travel times come from the timetable and the past."""
     RECENT = "recent"
-    """This bus reports, and buses just before it showed how the road runs: `buses` says how many."""
+    """The vehicle reports, and buses just before it showed the present travel times: `recent_buses` of them."""
     SCHEDULE = "schedule"
-    """No bus is known to make this journey yet: the timetable, and how it is usually kept."""
+    """No vehicle is known on this trip yet: the timetable, and how it is usually kept."""
     NOT_REPORTING = "not_reporting"
-    """The bus that makes this journey fell silent: told from where it was last, ever less certainly."""
+    """The vehicle of this trip fell silent: predicted from its last position, with growing uncertainty."""
     NOT_COMING = "not_coming"
-    """Surely not coming: well past its departure and no bus makes it, or it was cancelled or left its route."""
+    """The trip will not come: well past its departure and no vehicle makes it, or cancelled, or off its route."""
 
 
-class MatchedPosition(Struct, frozen=True, gc=False):
-    """Where a bus is on which journey, with how sure that is.
+class MatchedPosition(Struct, frozen=True, gc=False, rename={"stationary_s": "still_s", "no_progress_s": "paused_s"}):
+    """The most probable trip of a vehicle and its position along it.
 
-    `pattern` is an index into the network of `version`; -1 with no journey. `distance_m` is measured along its shape.
-    `probability` is that of this journey against all others, 0 to 1. `still_s`: how long the vehicle has not moved.
-    `paused_s`: since when it has made no way worth the name, however its receiver trembles.
+    `pattern` is an index into the patterns of the network of `version`; -1 without a trip. `distance_m` is measured
+    along the pattern's shape. `probability` is that of this journey against all others, 0 to 1. `stationary_s`: for how
+    long the vehicle has not moved. `no_progress_s`: for how long it has not got further, GPS noise ignored.
     """
 
     phase: Phase
@@ -53,41 +53,45 @@ class MatchedPosition(Struct, frozen=True, gc=False):
     pattern: int = -1
     distance_m: float = 0.0
     probability: float = 0.0
-    still_s: float = 0.0
-    paused_s: float = 0.0
+    stationary_s: float = 0.0
+    no_progress_s: float = 0.0
 
 
-class TripPrediction(Struct, frozen=True, gc=False):
-    """When one journey's coming stops will be reached: arrays over positions from `first` to the pattern's last.
+_STORED_TRIP = {"first_position": "first", "rider_times": "rider", "departures": "leaves", "recent_buses": "buses"}
 
-    `p10`, `p50`, `p90`: quantiles of the arrival. `rider`: the early-safe time told to people: be there by then.
-    `leaves`: median of the departure (equal to the arrival where the bus only passes). None of them ever falls along
-    the trip, and p10 <= p50 <= p90. `buses`: how many recent buses stand behind it. `reason`: a word more where the
-    basis is NOT_COMING or NOT_REPORTING ("off_route", "standing", "no_vehicle", "cancelled", "silent").
+
+class TripPrediction(Struct, frozen=True, gc=False, rename=_STORED_TRIP):
+    """Predicted arrivals of one journey: arrays over the stops from `first_position` to the pattern's last.
+
+    `p10`, `p50`, `p90`: quantiles of the arrival. `rider_times`: the times published to riders, early enough to be at
+    the stop by then. `departures`: median departure, equal to the arrival where the bus does not wait. No array ever
+    falls along the trip, and p10 <= p50 <= p90. `recent_buses`: how many recent buses the prediction rests on.
+    `reason`: more detail where the basis is NOT_COMING or NOT_REPORTING ("off_route", "standing", "no_vehicle",
+    "cancelled", "silent").
     """
 
     trip_id: str
     service_date: str
     start_s: int
     pattern: int
-    first: int
+    first_position: int
     p10: tuple[float, ...]
     p50: tuple[float, ...]
     p90: tuple[float, ...]
-    rider: tuple[float, ...]
-    leaves: tuple[float, ...]
+    rider_times: tuple[float, ...]
+    departures: tuple[float, ...]
     basis: Basis
-    buses: int = 0
+    recent_buses: int = 0
     reason: str = ""
 
 
-class VehiclePrediction(Struct, frozen=True, gc=False):
-    """All that is believed of one vehicle: its place, and its coming journeys, the present one first."""
+class VehiclePrediction(Struct, frozen=True, gc=False, rename={"matched_position": "place", "trips": "coming"}):
+    """One vehicle's position and its predicted trips, the present one first."""
 
     vehicle: str
     version: str
-    place: MatchedPosition
-    coming: tuple[TripPrediction, ...] = ()
+    matched_position: MatchedPosition
+    trips: tuple[TripPrediction, ...] = ()
     speed_ms: float | None = None
     bearing_deg: float | None = None
     occupancy: int | None = None

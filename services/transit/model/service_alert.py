@@ -60,7 +60,7 @@ class ActivePeriod(Struct, frozen=True, omit_defaults=True):
     start: float | None = None
     end: float | None = None
 
-    def holds(self, at: float) -> bool:
+    def contains(self, at: float) -> bool:
         """Whether an instant lies in it."""
         return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
 
@@ -78,6 +78,6 @@ class ServiceAlert(Struct, frozen=True):
     url: str = ""
     changed_at: float = 0.0
 
-    def holds(self, at: float) -> bool:
+    def is_active(self, at: float) -> bool:
         """Whether it holds at an instant."""
-        return not self.periods or any(period.holds(at) for period in self.periods)
+        return not self.periods or any(period.contains(at) for period in self.periods)

@@ -6,7 +6,7 @@ from models.geo import Plane, Point, distance_m
 from models.network import Network, Stop
 
 CELL_M = 500.0
-FARTHEST_M = 5_000.0
+MAX_RADIUS_M = 5_000.0
 
 
 class StopIndex:
@@ -16,15 +16,15 @@ class StopIndex:
         stops = [stop for stop in network.stops.values() if stop.location_type == 0]
         latitudes = [stop.point[0] for stop in stops]
         self._plane = Plane(sum(latitudes) / len(latitudes) if latitudes else 0.0)
-        self._box = _box([self._plane.xy(stop.point) for stop in stops])
+        self._box = _bounding_box([self._plane.xy(stop.point) for stop in stops])
         self._cells: dict[tuple[int, int], list[Stop]] = {}
         for stop in stops:
             self._cells.setdefault(self._cell(stop.point), []).append(stop)
 
-    def within(self, point: Point, radius_m: float) -> list[tuple[float, Stop]]:
+    def stops_within(self, point: Point, radius_m: float) -> list[tuple[float, Stop]]:
         """Stops with their distances, metres, the nearest first; `radius_m` up to FARTHEST_M."""
         # Away from the middle of the city a degree is a little wider or narrower than the grid believes.
-        reach = ceil(min(radius_m, FARTHEST_M) * 1.02 / CELL_M)
+        reach = ceil(min(radius_m, MAX_RADIUS_M) * 1.02 / CELL_M)
         column, row = self._cell(point)
         found = [
             (distance, stop)
@@ -48,7 +48,7 @@ class StopIndex:
         return int(x // CELL_M), int(y // CELL_M)
 
 
-def _box(places: list[tuple[float, float]]) -> tuple[float, float, float, float] | None:
+def _bounding_box(places: list[tuple[float, float]]) -> tuple[float, float, float, float] | None:
     """West, south, east, north of all places; None of none."""
     if not places:
         return None

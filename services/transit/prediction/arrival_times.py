@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from models.network import Journey, Network, Pattern
 from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction
-from services.transit.model.stop_passages import StopPassage, follows_schedule, headway_s
+from services.transit.model.stop_passages import StopPassage, headway_s, journey_has_exact_times
 from services.transit.travel_times.link_times import ERROR_OFFSET_S, NEAR_START_M, TravelTimes
 from services.transit.travel_times.prediction_intervals import spread_s
 from services.transit.travel_times.stalled_vehicles import FIRST_STOP_M, OVERDUE_S, is_parked, is_stalled
@@ -115,7 +115,7 @@ def starting_point(
         return StartingPoint(after - 1, 1.0, place.at)
     length_m = pattern.stop_m[after] - pattern.stop_m[after - 1]
     done = (place.distance_m - pattern.stop_m[after - 1]) / length_m if length_m else 0.0
-    waiting = 1.0 if place.still_s >= STANDING_S else MOVING_HOLDING_SHARE * (1.0 - done)
+    waiting = 1.0 if place.stationary_s >= STANDING_S else MOVING_HOLDING_SHARE * (1.0 - done)
     return StartingPoint(after - 1, done, place.at, holding_ahead=waiting)
 
 
@@ -136,7 +136,7 @@ def start_at_terminal(journey: Journey, pattern: Pattern, history: TravelTimes, 
     no more than half a headway before its nominal time: sooner is another's turn.
     """
     planned = journey.start_at
-    if not follows_schedule(journey):
+    if not journey_has_exact_times(journey):
         left_at = history.last_departure_at(pattern.link_ids[0])
         if left_at is not None and left_at <= earliest:
             planned = max(left_at + headway_s(journey), planned - headway_s(journey) / 2)
@@ -153,7 +153,7 @@ def estimate_arrivals(
     arrivals_s, departures_s, links = journey.trip.timing.arrivals_s, journey.trip.timing.departures_s, pattern.link_ids
     zero, weekday = journey.start_at - journey.start_s, journey.service_date.weekday()
     near_m = pattern.stop_m[0] + NEAR_START_M
-    start_at = journey.start_at if follows_schedule(journey) else NO_SCHEDULE
+    start_at = journey.start_at if journey_has_exact_times(journey) else NO_SCHEDULE
     slower, deviation = history.slowdown_factor(start.at, start.pace), history.relative_deviation
     clock, variance, deviations_s, buses = start.at, start.spread_s**2, 0.0, 0
     left, waiting = 1.0 - start.link_share, start.holding_ahead
@@ -228,8 +228,8 @@ def later_in_block(network: Network, journey: Journey) -> Iterator[Journey]:
     """The journeys its block plans after it on the same service date."""
     if not journey.trip.block_id:
         return
-    zero, running = network.day(journey.service_date)
-    for trip in network.blocks[journey.trip.block_id]:
+    zero, running = network.service_day(journey.service_date)
+    for trip in network.trips_by_block[journey.trip.block_id]:
         if trip.start_s > journey.start_s and trip.service_id in running and not trip.frequencies:
             yield Journey(trip, journey.service_date, trip.start_s, zero + trip.start_s)
 

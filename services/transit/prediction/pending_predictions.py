@@ -61,7 +61,7 @@ class PendingPredictions(Struct):
         for index, raw in enumerate(ride.arrivals):
             while knot < last and raw - now >= KNOTS_S[knot + 1]:
                 knot += 1
-            position = coming.first + index
+            position = coming.first_position + index
             if knot < 0 or position == 0 or knot >= nearest.get(position, len(KNOTS_S)):
                 continue
             nearest[position] = knot
@@ -73,7 +73,7 @@ class PendingPredictions(Struct):
                     coming.p10[index],
                     coming.p50[index],
                     coming.p90[index],
-                    coming.rider[index],
+                    coming.rider_times[index],
                 )
             )
 

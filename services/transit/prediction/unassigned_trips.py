@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from models.network import Journey, Network
 from services.transit.model.journey_search import JourneySearch
 from services.transit.model.prediction import Basis, TripPrediction
-from services.transit.model.stop_passages import follows_schedule
+from services.transit.model.stop_passages import journey_has_exact_times
 from services.transit.prediction.arrival_times import (
     HORIZON_S,
     estimate_arrivals,
@@ -77,7 +77,7 @@ class UnassignedTrips:
         said: dict[Key, tuple[TripPrediction, float]] = {}
         for journey in self._current_journeys(now):
             key = journey.key
-            if key in making.assigned or (now > journey.start_at and not follows_schedule(journey)):
+            if key in making.assigned or (now > journey.start_at and not journey_has_exact_times(journey)):
                 continue  # where a headway is promised, no bus is missing for a minute's sake
             before = self._published.get(key)
             if before is not None and before[0].basis is Basis.NOT_COMING:
@@ -91,9 +91,9 @@ class UnassignedTrips:
         return tuple(coming for coming, _ in said.values())
 
     def _current_journeys(self, now: float) -> Iterator[Journey]:
-        for index, trips in enumerate(self._network.trips_along):
+        for index, trips in enumerate(self._network.trips_by_pattern):
             longest_s = max((trip.duration_s for trip in trips), default=0)
-            for journey in self._search.starting(index, now - longest_s - MAX_OVERDUE_S, now + HORIZON_S):
+            for journey in self._search.starting_between(index, now - longest_s - MAX_OVERDUE_S, now + HORIZON_S):
                 if journey.end_at + MAX_OVERDUE_S >= now:
                     yield journey
 
@@ -110,7 +110,7 @@ class UnassignedTrips:
             return withdrawn_trip(journey, "no_vehicle")
         start = start_at_terminal(journey, pattern, history, now if reports else min(now, journey.start_at))
         coming = predicted_trip(journey, estimate_arrivals(journey, pattern, start, history), history, now).prediction
-        return replace(coming, basis=Basis.SCHEDULE, buses=0)
+        return replace(coming, basis=Basis.SCHEDULE, recent_buses=0)
 
     def _would_be_heard(self, route_id: str, making: TripAssignments, since: float, now: float) -> bool:
         """Whether a bus of the line would have been heard since an instant if there was one: the line is one that
@@ -125,6 +125,6 @@ class UnassignedTrips:
             return True
         if now - heard_at > ROUTE_SILENT_S:
             return False  # nor was it ever heard, where that is 0
-        indices = self._network.patterns_of.get(route_id, ())
-        begun = (journey for index in indices for journey in self._search.starting(index, heard_at, now))
+        indices = self._network.patterns_by_route.get(route_id, ())
+        begun = (journey for index in indices for journey in self._search.starting_between(index, heard_at, now))
         return next(islice(begun, MAX_UNSEEN_JOURNEYS, None), None) is None

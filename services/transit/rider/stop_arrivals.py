@@ -47,7 +47,7 @@ def lines_at(view: TransitSnapshot, stop_id: str, now: float) -> list[LineHere]:
 def names_at(network: Network, stop_id: str) -> dict[str, list[Route]]:
     """The lines that take riders at a stop by the name people use; several routes may share one."""
     routes = {}
-    for index, position in network.calls_at.get(stop_id, ()):
+    for index, position in network.calls_by_stop.get(stop_id, ()):
         pattern = network.patterns[index]
         if position < len(pattern.stop_ids) - 1:
             routes[pattern.route_id] = network.routes[pattern.route_id]
@@ -61,9 +61,9 @@ def destinations_at(network: Network, stop_id: str, line: str | None = None) -> 
     """Where the lines, or one of them, take riders from a stop: what tells the two sides of a street apart."""
     ids = {route.id for name, routes in names_at(network, stop_id).items() if line in (None, name) for route in routes}
     found: dict[str, int] = {}
-    for index, position in network.calls_at.get(stop_id, ()):
+    for index, position in network.calls_by_stop.get(stop_id, ()):
         pattern = network.patterns[index]
-        trips = network.trips_along[index]
+        trips = network.trips_by_pattern[index]
         if pattern.route_id in ids and trips and position < len(pattern.stop_ids) - 1:
             where = trips[0].headsign or network.stops[pattern.stop_ids[-1]].name
             found[where] = found.get(where, 0) + len(trips)
@@ -192,7 +192,7 @@ def _next_at(
     """The next departure the timetable has that was not spoken of already, Unix seconds; None within DAYS_AHEAD."""
     calls = [
         (network.patterns[index], position)
-        for index, position in network.calls_at[stop_id]
+        for index, position in network.calls_by_stop[stop_id]
         if network.patterns[index].route_id in route_ids and position < len(network.patterns[index].stop_ids) - 1
     ]
     for day in range(DAYS_AHEAD):
@@ -209,6 +209,6 @@ def _departures(
     """When the journeys on the road within a day from `start` leave a position after `start`, Unix seconds."""
     return (
         journey.departure_at(position)
-        for journey in network.journeys(pattern.index, start, start + DAY_S)
+        for journey in network.journeys_between(pattern.index, start, start + DAY_S)
         if journey.key not in told and journey.departure_at(position) > start
     )

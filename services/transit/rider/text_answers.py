@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from models.network import Network, Stop
-from services.transit.model.stop_search import at_corner, code_of, with_code, with_number
+from services.transit.model.stop_search import find_by_code, find_by_name, find_by_number, public_code
 from services.transit.rider import sms
 from services.transit.rider.gsm7 import plain
 from services.transit.rider.stop_arrivals import destinations_at, lines_at, names_at
@@ -24,7 +24,7 @@ def answer(view: TransitSnapshot | None, text: str, now: float) -> str:
     if stop is not None:
         return about(view, stop, now, _line(view.network, words))
     line, corner = _corner(view.network, words)
-    match at_corner(view.network, corner):
+    match find_by_name(view.network, corner):
         case []:
             return sms.no_such_stop(" ".join(words), example(view.network))
         case [only]:
@@ -39,7 +39,7 @@ def about(view: TransitSnapshot, stop: Stop, now: float, line: str | None = None
     def clock(at: float) -> str:
         return f"{datetime.fromtimestamp(at, UTC).astimezone(view.network.zone):%H:%M}"
 
-    code, lines = code_of(stop), lines_at(view, stop.id, now)
+    code, lines = public_code(stop), lines_at(view, stop.id, now)
     routes = [route.id for group in names_at(view.network, stop.id).values() for route in group]
     notices = departure_board.alerts_for(view, now, stop_id=stop.id, route_ids=routes)
     notice = notices[0].header.es if notices else ""
@@ -70,7 +70,7 @@ def _several(view: TransitSnapshot, stops: Sequence[Stop], line: str | None, cor
     served = [stop for stop in stops if line is None or _serves(view.network, stop, line)]
     if len(served) == 1:
         return about(view, served[0], now, line)
-    told = [(code_of(stop), _towards(view.network, stop, line if served else None)) for stop in served or stops]
+    told = [(public_code(stop), _towards(view.network, stop, line if served else None)) for stop in served or stops]
     return sms.which_stop(" ".join(corner), told)
 
 
@@ -87,7 +87,7 @@ def _coded(network: Network, words: list[str], corner: bool) -> Stop | None:
     for size in (1, 2):
         for at in range(len(words) - size + 1):
             code = "".join(words[at : at + size])
-            stop = None if corner and code.isdecimal() else with_code(network, code)
+            stop = None if corner and code.isdecimal() else find_by_code(network, code)
             if stop is not None:
                 del words[at : at + size]
                 return stop
@@ -99,7 +99,7 @@ def _numbered(network: Network, words: list[str]) -> Stop | None:
     lines = _line_names(network)
     for at, word in enumerate(words):
         others = words[:at] + words[at + 1 :]
-        stop = with_number(network, word) if not others or (len(others) == 1 and others[0] in lines) else None
+        stop = find_by_number(network, word) if not others or (len(others) == 1 and others[0] in lines) else None
         if stop is not None:
             del words[at]
             return stop

@@ -15,7 +15,7 @@ from models.geo import Point
 from models.network import Agency, Journey, Pattern, Route, Stop
 from services.transit.model.prediction import Basis, Phase, TripPrediction, VehiclePrediction
 from services.transit.model.service_alert import InformedEntity, ServiceAlert
-from services.transit.model.stop_index import FARTHEST_M
+from services.transit.model.stop_index import MAX_RADIUS_M
 from services.transit.serving.snapshot import GONE_S, SILENT_S, Due, Health, TransitSnapshot
 from services.transit.timetable.scheduled_arrivals import Key, ScheduledCall, call_of
 
@@ -96,7 +96,7 @@ class Arrival(Struct, frozen=True, gc=False):
     @property
     def last_report_at(self) -> float | None:
         """When that vehicle was last heard."""
-        return self.outlook.place.at if self.outlook else None
+        return self.outlook.matched_position.at if self.outlook else None
 
 
 class Status(Struct, frozen=True, gc=False):
@@ -199,10 +199,10 @@ def journey_status(view: TransitSnapshot, key: Key, now: float) -> Status | None
         pattern,
         coming.basis,
         reason=coming.reason,
-        buses=coming.buses,
+        buses=coming.recent_buses,
         outlook=due.outlook,
         present=due.outlook is not None and due.turn == 0,
-        next=coming.first if coming.p50 else None,
+        next=coming.first_position if coming.p50 else None,
         delay_s=_delay_s(journey, coming),
     )
 
@@ -221,7 +221,9 @@ def trip_progress(view: TransitSnapshot, key: Key, now: float) -> Progress | Non
 
 def vehicles(view: TransitSnapshot, now: float, route_id: str = "") -> list[Seen]:
     """The vehicles heard within GONE_S, of one line where it is named, by their names."""
-    seen = (_seen(view, outlook, now) for outlook in view.outlooks.values() if now - outlook.place.at <= GONE_S)
+    seen = (
+        _seen(view, outlook, now) for outlook in view.outlooks.values() if now - outlook.matched_position.at <= GONE_S
+    )
     wanted = (one for one in seen if not route_id or (one.route is not None and one.route.id == route_id))
     return sorted(wanted, key=lambda one: one.outlook.vehicle)
 
@@ -249,13 +251,13 @@ def line(view: TransitSnapshot, route_id: str, now: float) -> Line | None:
 
 
 def stops_near(view: TransitSnapshot, point: Point, radius_m: float, limit: int) -> list[tuple[float, Stop]]:
-    """The nearest stops with their distances, metres; `radius_m` up to `near.FARTHEST_M`."""
-    return view.near.within(point, min(radius_m, FARTHEST_M))[:limit]
+    """The nearest stops with their distances, metres; `radius_m` up to `near.MAX_RADIUS_M`."""
+    return view.near.stops_within(point, min(radius_m, MAX_RADIUS_M))[:limit]
 
 
 def routes_at(view: TransitSnapshot, stop_id: str) -> list[Route]:
     """The lines that call at a stop, as people count."""
-    ids = {view.network.patterns[index].route_id for index, _ in view.network.calls_at.get(stop_id, ())}
+    ids = {view.network.patterns[index].route_id for index, _ in view.network.calls_by_stop.get(stop_id, ())}
     return sorted((view.network.routes[route_id] for route_id in ids), key=_as_counted)
 
 
@@ -268,7 +270,7 @@ def alerts_for(
     return [
         alert
         for alert in view.alerts
-        if alert.holds(now) and any(_concerns(one, stop_id, routes, agencies) for one in alert.informed)
+        if alert.is_active(now) and any(_concerns(one, stop_id, routes, agencies) for one in alert.informed)
     ]
 
 
@@ -290,7 +292,7 @@ def _concerns(informed: InformedEntity, stop_id: str, route_ids: frozenset[str],
 
 def _followed(view: TransitSnapshot, stop_id: str, now: float, start: float, end: float) -> Iterator[Arrival]:
     """What buses, or what is expected in their absence, say of a stop between two instants."""
-    for index, position in view.network.calls_at.get(stop_id, ()):
+    for index, position in view.network.calls_by_stop.get(stop_id, ()):
         pattern = view.network.patterns[index]
         for due in view.dues_along(index, now):
             arrives, leaves = _when(due, position)
@@ -328,7 +330,7 @@ def _planned(call: ScheduledCall, headway_s: int | None = None) -> Arrival:
 
 def _told(due: Due, pattern: Pattern, position: int) -> Arrival:
     coming, journey = due.coming, due.journey
-    passed = position < coming.first
+    passed = position < coming.first_position
     stops_away, distance_m = (None, None) if passed else _away(due, pattern, position)
     return Arrival(
         due.key,
@@ -340,7 +342,7 @@ def _told(due: Due, pattern: Pattern, position: int) -> Arrival:
         coming.basis,
         estimate=_estimate(coming, position),
         reason=coming.reason,
-        buses=coming.buses,
+        buses=coming.recent_buses,
         outlook=due.outlook,
         stops_away=stops_away,
         distance_away_m=distance_m,
@@ -349,41 +351,41 @@ def _told(due: Due, pattern: Pattern, position: int) -> Arrival:
 
 
 def _estimate(coming: TripPrediction, position: int) -> Estimate | None:
-    at = position - coming.first
+    at = position - coming.first_position
     if coming.basis is Basis.NOT_COMING or not 0 <= at < len(coming.p50):
         return None
-    return Estimate(coming.p10[at], coming.p50[at], coming.p90[at], coming.rider[at], coming.leaves[at])
+    return Estimate(coming.p10[at], coming.p50[at], coming.p90[at], coming.rider_times[at], coming.departures[at])
 
 
 def _away(due: Due, pattern: Pattern, position: int) -> tuple[int | None, float | None]:
     """Stops and metres between the vehicle and a stop of the journey it makes now; None of later ones."""
-    if due.outlook is None or due.turn or due.outlook.place.trip_id != due.coming.trip_id:
+    if due.outlook is None or due.turn or due.outlook.matched_position.trip_id != due.coming.trip_id:
         return None, None
-    distance_m = pattern.stop_m[position] - due.outlook.place.distance_m
-    return position - due.coming.first, max(0.0, distance_m)
+    distance_m = pattern.stop_m[position] - due.outlook.matched_position.distance_m
+    return position - due.coming.first_position, max(0.0, distance_m)
 
 
 def _when(due: Due, position: int) -> tuple[float, float]:
     """When it is at a position: as estimated, else as planned; never, where it has passed already."""
-    coming, at = due.coming, position - due.coming.first
+    coming, at = due.coming, position - due.coming.first_position
     if at < 0:
         return inf, -inf
     if coming.basis is Basis.NOT_COMING or at >= len(coming.p50):
         return due.journey.arrival_at(position), due.journey.departure_at(position)
-    return (coming.p50[at] if position else coming.leaves[at]), coming.leaves[at]
+    return (coming.p50[at] if position else coming.departures[at]), coming.departures[at]
 
 
 def _delay_s(journey: Journey, coming: TripPrediction) -> float | None:
     if not coming.p50 or coming.basis is Basis.NOT_COMING:
         return None
-    if coming.first == 0:
-        return coming.leaves[0] - journey.departure_at(0)
-    return coming.p50[0] - journey.arrival_at(coming.first)
+    if coming.first_position == 0:
+        return coming.departures[0] - journey.departure_at(0)
+    return coming.p50[0] - journey.arrival_at(coming.first_position)
 
 
 def _seen(view: TransitSnapshot, outlook: VehiclePrediction, now: float) -> Seen:
-    age_s = max(0.0, now - outlook.place.at)
-    place, network = outlook.place, view.network
+    age_s = max(0.0, now - outlook.matched_position.at)
+    place, network = outlook.matched_position, view.network
     known = outlook.version == network.version and place.trip_id and place.phase is not Phase.OFF_ROUTE
     journey = view.planned.journey((place.trip_id, place.service_date, place.start_s)) if known else None
     route = network.routes[network.patterns[journey.trip.pattern].route_id] if journey else None
@@ -391,7 +393,7 @@ def _seen(view: TransitSnapshot, outlook: VehiclePrediction, now: float) -> Seen
 
 
 def _line(view: TransitSnapshot, route: Route, count: int, now: float) -> Line:
-    patterns = tuple(view.network.patterns[index] for index in view.network.patterns_of.get(route.id, ()))
+    patterns = tuple(view.network.patterns[index] for index in view.network.patterns_by_route.get(route.id, ()))
     agency = view.network.agencies.get(route.agency_id)
     return Line(route, agency, patterns, count, view.health(now, route.agency_id))
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from google.transit import gtfs_realtime_pb2 as gtfs_rt
 
-from models.geo import distance_m, point_at
+from models.geo import distance_m, point_at_distance
 from models.network import Journey, Pattern
 from services.transit.model.prediction import Basis, Phase, TripPrediction
 from services.transit.model.service_alert import ActivePeriod, InformedEntity, ServiceAlert, Translated
@@ -76,26 +76,26 @@ def _add_trip(feed: gtfs_rt.FeedMessage, view: TransitSnapshot, due: Due, told: 
     _describe(update.trip, due.journey, pattern)
     if due.outlook is not None and due.turn == 0 and due.outlook.vehicle in told:
         update.vehicle.id = due.outlook.vehicle
-    update.timestamp = int(min(now, due.outlook.place.at if due.outlook else now))
+    update.timestamp = int(min(now, due.outlook.matched_position.at if due.outlook else now))
     if cancelled:
         update.trip.schedule_relationship = gtfs_rt.TripDescriptor.CANCELED
     elif coming.basis is Basis.NOT_COMING or not coming.p50:
-        _add_silence(update, due.journey, pattern, coming.first)
+        _add_silence(update, due.journey, pattern, coming.first_position)
     else:
         _add_stops(update, due.journey, pattern, coming)
 
 
 def _is_over(coming: TripPrediction, pattern: Pattern, now: float) -> bool:
     """Whether there is no stop left, or nothing but what should have happened already."""
-    if coming.first >= len(pattern.stop_ids):
+    if coming.first_position >= len(pattern.stop_ids):
         return True
-    return coming.basis is not Basis.NOT_COMING and bool(coming.leaves) and coming.leaves[-1] < now
+    return coming.basis is not Basis.NOT_COMING and bool(coming.departures) and coming.departures[-1] < now
 
 
 def _add_silence(update: gtfs_rt.TripUpdate, journey: Journey, pattern: Pattern, first: int) -> None:
     """From that position on, nothing is said of the trip."""
     stop = update.stop_time_update.add()
-    stop.stop_sequence = journey.trip.sequence(first)
+    stop.stop_sequence = journey.trip.stop_sequence(first)
     stop.stop_id = pattern.stop_ids[first]
     stop.schedule_relationship = gtfs_rt.TripUpdate.StopTimeUpdate.NO_DATA
 
@@ -106,12 +106,12 @@ def _add_stops(update: gtfs_rt.TripUpdate, journey: Journey, pattern: Pattern, c
     relationship = gtfs_rt.TripUpdate.StopTimeUpdate
     before, last = 0, len(pattern.stop_ids) - 1
     for position, (p10, p50, p90, leaves) in enumerate(
-        zip(coming.p10, coming.p50, coming.p90, coming.leaves, strict=True), coming.first
+        zip(coming.p10, coming.p50, coming.p90, coming.departures, strict=True), coming.first_position
     ):
         arrival = max(round(p50), before + 1)
         departure = max(round(leaves), arrival)
         stop = update.stop_time_update.add()
-        stop.stop_sequence = journey.trip.sequence(position)
+        stop.stop_sequence = journey.trip.stop_sequence(position)
         stop.stop_id = pattern.stop_ids[position]
         stop.schedule_relationship = relationship.UNSCHEDULED if headway else relationship.SCHEDULED
         uncertainty = round((p90 - p10) / 2)
@@ -144,9 +144,9 @@ def _add_vehicle(feed: gtfs_rt.FeedMessage, view: TransitSnapshot, seen: Seen, n
     outlook = seen.outlook
     vehicle = feed.entity.add(id=outlook.vehicle).vehicle
     vehicle.vehicle.id = outlook.vehicle
-    vehicle.timestamp = int(min(now, outlook.place.at))
-    vehicle.position.latitude = outlook.place.latitude
-    vehicle.position.longitude = outlook.place.longitude
+    vehicle.timestamp = int(min(now, outlook.matched_position.at))
+    vehicle.position.latitude = outlook.matched_position.latitude
+    vehicle.position.longitude = outlook.matched_position.longitude
     if outlook.bearing_deg is not None:
         vehicle.position.bearing = outlook.bearing_deg
     if outlook.speed_ms is not None:
@@ -159,20 +159,20 @@ def _add_vehicle(feed: gtfs_rt.FeedMessage, view: TransitSnapshot, seen: Seen, n
     pattern = view.network.patterns[seen.journey.trip.pattern]
     _describe(vehicle.trip, seen.journey, pattern)
     due = view.due(seen.journey.key, now)
-    if due is not None and due.coming.first < len(pattern.stop_ids):
-        vehicle.current_stop_sequence = seen.journey.trip.sequence(due.coming.first)
-        vehicle.stop_id = pattern.stop_ids[due.coming.first]
+    if due is not None and due.coming.first_position < len(pattern.stop_ids):
+        vehicle.current_stop_sequence = seen.journey.trip.stop_sequence(due.coming.first_position)
+        vehicle.stop_id = pattern.stop_ids[due.coming.first_position]
         vehicle.current_status = gtfs_rt.VehiclePosition.IN_TRANSIT_TO
 
 
 def _on_trips(view: TransitSnapshot, now: float) -> Iterator[Seen]:
     """The vehicles that are told with their trips: each makes the journey surest of all, and stands on its shape."""
     for seen in departure_board.vehicles(view, now):
-        place, journey = seen.outlook.place, seen.journey
+        place, journey = seen.outlook.matched_position, seen.journey
         if journey is None or place.phase not in {Phase.IN_PROGRESS, Phase.LAYOVER} or not _in_city(view, seen):
             continue
         shape = view.network.patterns[journey.trip.pattern].shape
-        point = point_at(shape.points, shape.along_m, place.distance_m)
+        point = point_at_distance(shape.points, shape.along_m, place.distance_m)
         if distance_m(point, (place.latitude, place.longitude)) > ON_SHAPE_M:
             continue
         due = view.due(journey.key, now)
@@ -182,7 +182,7 @@ def _on_trips(view: TransitSnapshot, now: float) -> Iterator[Seen]:
 
 def _in_city(view: TransitSnapshot, seen: Seen) -> bool:
     """Whether a vehicle is where the network's buses may be."""
-    return view.near.covers((seen.outlook.place.latitude, seen.outlook.place.longitude), BEYOND_M)
+    return view.near.covers((seen.outlook.matched_position.latitude, seen.outlook.matched_position.longitude), BEYOND_M)
 
 
 def _describe(trip: gtfs_rt.TripDescriptor, journey: Journey, pattern: Pattern) -> None:
@@ -191,7 +191,7 @@ def _describe(trip: gtfs_rt.TripDescriptor, journey: Journey, pattern: Pattern) 
     if pattern.direction_id is not None:
         trip.direction_id = pattern.direction_id
     trip.start_date = f"{journey.service_date:%Y%m%d}"
-    if journey.repeated:
+    if journey.frequency_based:
         trip.start_time = f"{journey.start_s // 3600:02}:{journey.start_s // 60 % 60:02}:{journey.start_s % 60:02}"
     headway = departure_board.headway_s(journey) is not None
     trip.schedule_relationship = gtfs_rt.TripDescriptor.UNSCHEDULED if headway else gtfs_rt.TripDescriptor.SCHEDULED

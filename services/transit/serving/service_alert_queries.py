@@ -108,7 +108,7 @@ def _floods(connection: Connection, near: StopIndex) -> list[ServiceAlert]:
 
 
 def _flood(row: Row[Any], near: StopIndex) -> ServiceAlert | None:
-    stops = near.within((row.latitude, row.longitude), FLOODED_M)[:MOST_STOPS]
+    stops = near.stops_within((row.latitude, row.longitude), FLOODED_M)[:MOST_STOPS]
     if not stops:
         return None
     colour = NAR(row.nar)

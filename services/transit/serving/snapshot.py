@@ -117,7 +117,7 @@ def with_changes(
     """
     making = _Making(view)
     for outlook in outlooks:
-        if outlook.place.at <= now + AHEAD_S:
+        if outlook.matched_position.at <= now + AHEAD_S:
             making.take(outlook)
     for one in expected:
         making.expect(one)
@@ -150,17 +150,17 @@ class _Making:
         if known is not None:
             self._drop(known)
         self._outlooks[outlook.vehicle] = outlook
-        self._hear("", outlook.place.at)
+        self._hear("", outlook.matched_position.at)
         if outlook.version != self._view.network.version:
             return  # its patterns are another timetable's: only its place holds
-        for turn, coming in enumerate(outlook.coming):
+        for turn, coming in enumerate(outlook.trips):
             journey = self._journey(coming)
             if journey is not None:
                 self._add(Due(key_of(coming), journey, coming, outlook, turn))
-        trip = self._view.network.trips.get(outlook.place.trip_id)
+        trip = self._view.network.trips.get(outlook.matched_position.trip_id)
         if trip is not None:
             route = self._view.network.routes[self._view.network.patterns[trip.pattern].route_id]
-            self._hear(route.agency_id, outlook.place.at)
+            self._hear(route.agency_id, outlook.matched_position.at)
 
     def expect(self, expected: Expected) -> None:
         key, journey = key_of(expected.coming), self._journey(expected.coming)
@@ -171,7 +171,7 @@ class _Making:
     def forget(self) -> None:
         """Let go of what nobody would be told any more."""
         before = self._heard.get("", 0.0) - FORGOTTEN_S
-        for outlook in [one for one in self._outlooks.values() if one.place.at < before]:
+        for outlook in [one for one in self._outlooks.values() if one.matched_position.at < before]:
             self._drop(outlook)
             del self._outlooks[outlook.vehicle]
         stale = [due.key for dues in self._dues.values() for due in dues if due.outlook is None and due.until < before]
@@ -199,7 +199,7 @@ class _Making:
         self._heard[agency_id] = max(at, self._heard.get(agency_id, 0.0))
 
     def _drop(self, outlook: VehiclePrediction) -> None:
-        for coming in outlook.coming:
+        for coming in outlook.trips:
             self._without(key_of(coming), lambda due: due.outlook is outlook)
 
     def _add(self, due: Due) -> None:
@@ -224,15 +224,17 @@ class _Making:
 
 def _credibility(due: Due) -> tuple[bool, int, float]:
     """The most credible sorts first: a vehicle before none, what it does before what it will do, then how sure."""
-    return (due.outlook is None, due.turn, -due.outlook.place.probability if due.outlook else 0.0)
+    return (due.outlook is None, due.turn, -due.outlook.matched_position.probability if due.outlook else 0.0)
 
 
 def _as_of(due: Due, now: float) -> Due | None:
     """What is still true of it at a moment: a silent vehicle says less, then nothing."""
     if due.outlook is None:
         return due if now <= due.until else None
-    silent_s = now - due.outlook.place.at
-    if silent_s > GONE_S or (due.coming.basis is not Basis.NOT_COMING and is_expired(due.outlook.place, now)):
+    silent_s = now - due.outlook.matched_position.at
+    if silent_s > GONE_S or (
+        due.coming.basis is not Basis.NOT_COMING and is_expired(due.outlook.matched_position, now)
+    ):
         return None
     if silent_s > SILENT_S and due.coming.basis in (Basis.LIVE, Basis.RECENT):
         return with_fields(due, coming=with_fields(due.coming, basis=Basis.NOT_REPORTING, reason="silent"))

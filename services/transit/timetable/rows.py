@@ -10,7 +10,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Table
 
-from models.geo import along_m
+from models.geo import cumulative_distances_m
 from models.network import Agency, Frequency, Network, Pattern, Route, Service, Shape, Stop, Timing, Trip, Week
 from models.tables import timetables as tables
 
@@ -24,7 +24,7 @@ def write_rows(cursor: Cursor, version: int, network: Network) -> None:
     trips = network.trips.values()
     shapes = _numbered(pattern.shape for pattern in network.patterns)
     timings = _numbered(trip.timing for trip in trips)
-    sequences = _numbered(trip.sequences for trip in trips if trip.sequences)
+    sequences = _numbered(trip.stop_sequences for trip in trips if trip.stop_sequences)
     written: tuple[tuple[Table, Iterable[Row]], ...] = (
         (tables.timetable_agencies, map(astuple, network.agencies.values())),
         (tables.timetable_stops, map(_stop_row, network.stops.values())),
@@ -36,7 +36,7 @@ def write_rows(cursor: Cursor, version: int, network: Network) -> None:
         (tables.timetable_sequences, ((number, list(one)) for one, number in sequences.items())),
         (
             tables.timetable_trips,
-            (_trip_row(trip, timings[trip.timing], sequences.get(trip.sequences)) for trip in trips),
+            (_trip_row(trip, timings[trip.timing], sequences.get(trip.stop_sequences)) for trip in trips),
         ),
         (tables.timetable_frequencies, ((trip.id, *astuple(one)) for trip in trips for one in trip.frequencies)),
     )
@@ -137,7 +137,7 @@ def _shape_row(number: int, shape: Shape) -> Row:
 
 def _shape(_number: int, name: str, surveyed: bool, latitudes: list[float], longitudes: list[float]) -> Shape:
     points = tuple(zip(latitudes, longitudes, strict=True))
-    return Shape(name, points, along_m(points), surveyed)
+    return Shape(name, points, cumulative_distances_m(points), surveyed)
 
 
 def _pattern_row(one: Pattern, shape: int) -> Row:

@@ -5,7 +5,7 @@ from datetime import date
 
 from msgspec import Struct
 
-from models.network import Journey, Network, Pattern, starts_s
+from models.network import Journey, Network, Pattern, start_times_s
 
 QUARTER_S = 900
 MOST_QUARTERS = 20_000
@@ -66,10 +66,10 @@ class ScheduledArrivals:
         return known
 
     def _found(self, stop_id: str, start: float) -> tuple[ScheduledCall, ...]:
-        days = tuple(self._network.days_around(start))
+        days = tuple(self._network.service_dates_around(start))
         found = [
             call
-            for pattern, position in self._network.calls_at.get(stop_id, ())
+            for pattern, position in self._network.calls_by_stop.get(stop_id, ())
             for day in days
             for call in self._along(self._network.patterns[pattern], position, day, start)
         ]
@@ -88,12 +88,12 @@ class ScheduledArrivals:
         if known is None:
             if len(self._runs) >= MOST_RUNS:
                 self._runs.clear()
-            zero, running = self._network.day(day)
+            zero, running = self._network.service_day(day)
             journeys = [
                 Journey(trip, day, start_s, zero + start_s, bool(trip.frequencies))
-                for trip in self._network.trips_along[pattern]
+                for trip in self._network.trips_by_pattern[pattern]
                 if trip.service_id in running
-                for start_s in starts_s(trip)
+                for start_s in start_times_s(trip)
             ]
             journeys.sort(key=lambda journey: journey.start_at)
             known = self._runs[pattern, day] = ([journey.start_at for journey in journeys], journeys)
@@ -103,7 +103,7 @@ class ScheduledArrivals:
         """For each position, the least and the most time a trip takes to get there, seconds."""
         known = self._reaches.get(pattern.index)
         if known is None:
-            timings = {id(trip.timing): trip.timing for trip in self._network.trips_along[pattern.index]}.values()
+            timings = {id(trip.timing): trip.timing for trip in self._network.trips_by_pattern[pattern.index]}.values()
             known = self._reaches[pattern.index] = (
                 tuple(
                     (

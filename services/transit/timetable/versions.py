@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from models.links import Link, inheriting, links_of
-from models.merging import ZonesDiffer, merged
+from models.links import Link, links_of, with_link_ids
+from models.merging import TimeZonesDiffer, merge_networks
 from models.network import Network
 from models.rows import driver
 from services.transit.timetable.rows import read_rows, write_rows
@@ -51,13 +51,13 @@ def store(transaction: Connection, network: Network, feed: str, now: datetime) -
             if (other, digest) == (feed, network.version):
                 return Stored(network, fresh=False, links=0, links_known=0)
             if other != feed and zone != network.zone.key:
-                raise ZonesDiffer(f"{feed} goes by {network.zone.key}, and {other}, in force too, by {zone}")
+                raise TimeZonesDiffer(f"{feed} goes by {network.zone.key}, and {other}, in force too, by {zone}")
         known = _known_links(transaction)
-        named = replace(inheriting(network, known), feed=feed)
+        named = replace(with_link_ids(network, known), feed=feed)
         cursor.execute(
             "UPDATE timetable_versions SET superseded_at = %s WHERE feed = %s AND superseded_at IS NULL", [now, feed]
         )
-        first_day, last_day = network.span
+        first_day, last_day = network.service_span
         cursor.execute(
             "INSERT INTO timetable_versions (feed, digest, imported_at, zone, first_day, last_day)"
             " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
@@ -105,7 +105,7 @@ def load_version(connection: Connection, version: str) -> Network | None:
     """The network that was in force under a name that `current_version` gave; None where it is kept no longer."""
     networks = [_one(connection, int(part)) for part in version.split("+")]
     kept = [network for network in networks if network is not None]
-    return merged(kept) if len(kept) == len(networks) else None
+    return merge_networks(kept) if len(kept) == len(networks) else None
 
 
 def imported(connection: Connection) -> list[Imported]:

@@ -134,17 +134,17 @@ class TravelTimes:
     def add_traversal(self, passage: LinkTraversal) -> LearnedTraversal:
         """Take one passage in; keep what comes back to take it out again."""
         expected = self.expected_traversal(
-            passage.link_id, passage.planned_s, passage.at, passage.zero, passage.weekday
+            passage.link_id, passage.scheduled_s, passage.at, passage.service_day_start, passage.weekday
         )
         link = self.links.setdefault(passage.link_id, LinkHistory())
-        took_s = min(passage.took_s, OUTLIER_FACTOR * max(expected.expected_s, passage.planned_s) + OUTLIER_S)
+        took_s = min(passage.travel_time_s, OUTLIER_FACTOR * max(expected.expected_s, passage.scheduled_s) + OUTLIER_S)
         squares = products = 0.0
         if passage.early_s > ERROR_OFFSET_S:
-            share = expected.holding_share_near if passage.begin_m < NEAR_START_M else expected.holding_share_far
-            squares, products = self._add_holding_sample(link, passage, passage.took_s - expected.expected_s)
-            free_s = passage.took_s - share * passage.early_s
+            share = expected.holding_share_near if passage.link_start_m < NEAR_START_M else expected.holding_share_far
+            squares, products = self._add_holding_sample(link, passage, passage.travel_time_s - expected.expected_s)
+            free_s = passage.travel_time_s - share * passage.early_s
             took_s = min(took_s, max(free_s, min(took_s, 0.5 * expected.expected_s)))
-        bin_, day = bin_of(passage.at - passage.zero, passage.weekday), passage.at // DAY_S
+        bin_, day = bin_of(passage.at - passage.service_day_start, passage.weekday), passage.at // DAY_S
         self._update_source_errors(link, passage, took_s, expected)
         add_to_bin(link.bins, bin_, day, took_s, 1.0)
         _insert_recent(link.recent, (passage.at, took_s))
@@ -268,7 +268,9 @@ class TravelTimes:
         early_s = min(passage.early_s, MAX_EARLY_S)
         waited_s = max(-early_s, min(over_s, 1.2 * early_s))
         link.holding.add_sample(early_s, waited_s, MAX_HOLDING_SQUARES)
-        around = self.source_weights.holding_near if passage.begin_m < NEAR_START_M else self.source_weights.holding_far
+        around = (
+            self.source_weights.holding_near if passage.link_start_m < NEAR_START_M else self.source_weights.holding_far
+        )
         around.add_sample(HOLDING_POOL_SHARE * early_s, HOLDING_POOL_SHARE * waited_s, MAX_HOLDING_SQUARES)
         return early_s * early_s, early_s * waited_s
 
@@ -277,10 +279,12 @@ class TravelTimes:
     ) -> None:
         """How far off was each source?"""
         scale_s, trust = expected.expected_s + ERROR_OFFSET_S, self.source_weights
-        off_plan, off = (took_s - passage.planned_s) / scale_s, (took_s - expected.expected_s) / scale_s
+        off_plan, off = (took_s - passage.scheduled_s) / scale_s, (took_s - expected.expected_s) / scale_s
         trust.timetable_error.add_sample(_clipped_square(off_plan))
         trust.blend_error.add_sample(_clipped_square(off))
-        level = self._time_of_day_mean(passage.link_id, link, bin_of(passage.at - passage.zero, passage.weekday))
+        level = self._time_of_day_mean(
+            passage.link_id, link, bin_of(passage.at - passage.service_day_start, passage.weekday)
+        )
         if level.weight > 0.5:
             off_past = (took_s - level.mean_s) / scale_s
             trust.bus_noise.add_sample(_clipped(off_past) * _clipped(off_plan))
@@ -289,7 +293,7 @@ class TravelTimes:
                 * (_clipped_square(off_past) - trust.bus_noise.value * (1.0 + 1.0 / level.effective_count))
             )
         missed = _clipped(off)
-        trust.pace_persistence.add_sample(passage.pace, missed, MAX_PERSISTENCE_SQUARES)
+        trust.pace_persistence.add_sample(passage.slowness, missed, MAX_PERSISTENCE_SQUARES)
         trust.recent_persistence.add_sample(
             expected.recent_excess, _clipped((took_s - expected.usual_s) / scale_s), MAX_PERSISTENCE_SQUARES
         )

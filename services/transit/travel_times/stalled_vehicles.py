@@ -6,9 +6,9 @@ from bisect import bisect_right
 
 from models.geo import distance_m
 from models.network import Journey, Network, Pattern
-from services.transit.model.journey_search import EARLIEST_S
+from services.transit.model.journey_search import MAX_EARLY_S
 from services.transit.model.prediction import MatchedPosition, Phase
-from services.transit.model.stop_passages import follows_schedule
+from services.transit.model.stop_passages import journey_has_exact_times
 
 FIRST_STOP_M = 30.0
 STALLED_S = 480.0
@@ -35,17 +35,19 @@ def is_parked(network: Network, pattern: Pattern, place: MatchedPosition) -> boo
     """Whether it stands so long, between two journeys, that nobody can say whether it will make the next: it may make
     several, or stands some streets from where it would begin.
     """
-    if place.paused_s < ASIDE_S or not (is_at_first_stop(pattern, place) or place.distance_m >= pattern.stop_m[-1]):
+    if place.no_progress_s < ASIDE_S or not (
+        is_at_first_stop(pattern, place) or place.distance_m >= pattern.stop_m[-1]
+    ):
         return False
     terminal = network.stops[pattern.stop_ids[0 if is_at_first_stop(pattern, place) else -1]]
     if distance_m((place.latitude, place.longitude), terminal.point) > TERMINAL_M:
         return place.probability < MIN_PROBABILITY_ASIDE
-    return place.paused_s >= STALLED_S and place.probability < MIN_PROBABILITY
+    return place.no_progress_s >= STALLED_S and place.probability < MIN_PROBABILITY
 
 
 def is_stalled(journey: Journey, pattern: Pattern, place: MatchedPosition, now: float) -> bool:
     """Whether it got nowhere on its way for so long, or has not left though it was long to, that it may never come."""
-    if place.paused_s < STALLED_S:
+    if place.no_progress_s < STALLED_S:
         return False
     if is_at_first_stop(pattern, place):
         return now - journey.start_at >= OVERDUE_S
@@ -53,12 +55,12 @@ def is_stalled(journey: Journey, pattern: Pattern, place: MatchedPosition, now: 
     if after == len(pattern.stop_m):
         return False
     # One ahead of its plan waits for its time; one too far ahead of it makes another journey, or none.
-    return not (follows_schedule(journey) and 0.0 < journey.arrival_at(after) - now <= EARLIEST_S)
+    return not (journey_has_exact_times(journey) and 0.0 < journey.arrival_at(after) - now <= MAX_EARLY_S)
 
 
 def is_expired(place: MatchedPosition, now: float) -> bool:
     """Whether what was said of a bus at its last report holds no more, though it may be heard again."""
     silent_s = now - place.at
-    if place.phase is Phase.LAYOVER or place.paused_s >= STALLED_S:
+    if place.phase is Phase.LAYOVER or place.no_progress_s >= STALLED_S:
         return silent_s > WAITING_VALID_S
-    return place.paused_s + silent_s > UNMOVED_VALID_S
+    return place.no_progress_s + silent_s > UNMOVED_VALID_S

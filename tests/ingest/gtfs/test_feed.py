@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from ingest.gtfs.feed import BadTimetable, Findings, read, write
 from ingest.gtfs.files import LONGEST_LINE
-from models.geo import along_m, distance_m, point_at
-from models.links import inheriting, links_of
+from models.geo import cumulative_distances_m, distance_m, point_at_distance
+from models.links import links_of, with_link_ids
 from models.network import Frequency, Network, Pattern
 from tests import transit_city
 from tests.architecture.repository import ROOT
@@ -177,8 +177,8 @@ def test_stops_out_of_order_are_sorted_by_their_sequence_which_is_kept(tmp_path:
     rows = "\n".join(shuffled).replace(",4", ",40").replace(",3\n", ",30\n")
     network = read(zipped(tmp_path, {"stop_times.txt": rows}))
     assert network.patterns[0].stop_ids == ("A", "B", "C", "D")
-    assert network.trips["t1"].sequences == (1, 2, 30, 40)
-    assert network.trips["t1"].sequence(3) == 40
+    assert network.trips["t1"].stop_sequences == (1, 2, 30, 40)
+    assert network.trips["t1"].stop_sequence(3) == 40
 
 
 @pytest.mark.parametrize(
@@ -355,7 +355,7 @@ def test_spoilt_text_is_refused_or_read_and_never_raises_anything_else(
 
 
 def test_a_city_written_and_read_again_is_the_same_city(tmp_path: Path) -> None:
-    city = inheriting(transit_city.network())
+    city = with_link_ids(transit_city.network())
     write(city, tmp_path / "city.zip")
     findings = Findings()
     again = read(tmp_path / "city.zip", findings)
@@ -394,7 +394,7 @@ def test_recorded_feeds_are_read_without_a_refusal_and_lie_on_their_shapes(path:
     network = read(path)
     assert network.trips
     aside = sorted(
-        distance_m(network.stops[stop].point, point_at(pattern.shape.points, pattern.shape.along_m, at))
+        distance_m(network.stops[stop].point, point_at_distance(pattern.shape.points, pattern.shape.along_m, at))
         for pattern in network.patterns
         for stop, at in zip(pattern.stop_ids, pattern.stop_m, strict=True)
     )
@@ -413,17 +413,17 @@ def test_links_of_a_recorded_city_live_on_in_its_next_timetable(earlier: str, la
     before, after = (read(next(RECORDED.rglob(name))) for name in (earlier, later))
     assert before.trips.keys().isdisjoint(after.trips)
     known = links_of(before)
-    names, inherited = {link.id for link in known}, {link.id for link in links_of(inheriting(after, known))}
+    names, inherited = {link.id for link in known}, {link.id for link in links_of(with_link_ids(after, known))}
     assert len(names & inherited) >= 0.99 * len(names)
 
 
 def driven_plausibly(network: Network, pattern: Pattern) -> float:
     """The share of a pattern's links that are not far shorter than the straight line, nor driven above 120 km/h."""
-    timing = network.trips_along[pattern.index][0].timing
+    timing = network.trips_by_pattern[pattern.index][0].timing
     plausible = 0
     for position, (here, there) in enumerate(pairwise(pattern.stop_ids)):
         length_m = pattern.stop_m[position + 1] - pattern.stop_m[position]
-        straight_m = along_m((network.stops[here].point, network.stops[there].point))[-1]
+        straight_m = cumulative_distances_m((network.stops[here].point, network.stops[there].point))[-1]
         takes_s = timing.arrivals_s[position + 1] - timing.departures_s[position]
         plausible += length_m > 0.8 * straight_m - 50 and length_m < 34 * (takes_s + 60)
     return plausible / len(pattern.link_ids)

@@ -4,7 +4,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest.gtfs.stop_distances import PIECE_M, place
-from models.geo import Point, along_m, point_at
+from models.geo import Point, cumulative_distances_m, point_at_distance
 from models.network import Shape
 from tests.transit_city import at
 
@@ -12,7 +12,7 @@ from tests.transit_city import at
 def line(*metres: tuple[float, float]) -> Shape:
     """A shape through points, metres east and north."""
     points = tuple(at(*one) for one in metres)
-    return Shape("line", points, along_m(points))
+    return Shape("line", points, cumulative_distances_m(points))
 
 
 def placed(shape: Shape, *metres: tuple[float, float], given_m: tuple[float, ...] | None = None) -> list[int]:
@@ -95,5 +95,7 @@ def test_stops_that_stand_on_the_line_in_order_are_found_within_two_pieces_of_it
     shape: list[tuple[int, int]], shares: list[float]
 ) -> None:
     drawn = line(*shape)
-    stops: list[Point] = [point_at(drawn.points, drawn.along_m, share * drawn.length_m) for share in sorted(shares)]
+    stops: list[Point] = [
+        point_at_distance(drawn.points, drawn.along_m, share * drawn.length_m) for share in sorted(shares)
+    ]
     assert max(place(drawn, stops).aside_m) < 2 * PIECE_M

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from ingest.gtfs.feed import write
-from models.geo import point_at
-from models.network import midnight_at
+from models.geo import point_at_distance
+from models.network import service_day_start
 from services.__main__ import main
 from tests.transit_city import MONDAY, OUT, ZONE, network
 
-SIX = midnight_at(MONDAY, ZONE) + 6 * 3600
+SIX = service_day_start(MONDAY, ZONE) + 6 * 3600
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def _positions(folder: Path) -> Path:
     """Two buses along one line, twenty minutes apart, written newest first."""
     shape = network().patterns[OUT].shape
     rows = [
-        (name, leaves + 20 * step, *point_at(shape.points, shape.along_m, 400 / 75 * 20 * step))
+        (name, leaves + 20 * step, *point_at_distance(shape.points, shape.along_m, 400 / 75 * 20 * step))
         for name, leaves in (("7", SIX), ("8", SIX + 1200))
         for step in range(15)
     ]

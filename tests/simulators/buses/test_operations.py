@@ -7,7 +7,7 @@ from statistics import mean, median
 
 import pytest
 
-from models.geo import Point, distance_m, point_at
+from models.geo import Point, distance_m, point_at_distance
 from models.network import Network
 from simulators.buses.bus import Doing, Missed, Passing
 from simulators.buses.duties import duties
@@ -108,7 +108,7 @@ def test_the_log_agrees_with_where_the_bus_was(lines: Network) -> None:
             pattern = lines.patterns[one.journey.trip.pattern]
             if isinstance(one, Passing) and one.position and minute:
                 where = buses.fleet[one.vehicle].leg(one.arrived_at).point(one.arrived_at)
-                stop = point_at(pattern.shape.points, pattern.shape.along_m, pattern.stop_m[one.position])
+                stop = point_at_distance(pattern.shape.points, pattern.shape.along_m, pattern.stop_m[one.position])
                 assert distance_m(where, stop) < 1.0
                 checked += 1
         told.clear()
@@ -121,7 +121,7 @@ def test_peaks_are_slower_than_the_plan_and_headways_uneven(lines: Network, told
     for made in passings(told).values():
         end = made[-1]
         pattern = lines.patterns[end.journey.trip.pattern]
-        if not end.journey.repeated and end.position == len(pattern.stop_ids) - 1:
+        if not end.journey.frequency_based and end.position == len(pattern.stop_ids) - 1:
             late_s[18 * 3600 <= end.journey.start_s < 20 * 3600].append(
                 end.arrived_at - end.journey.arrival_at(end.position)
             )

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from models.speeds import SpeedStatistics, ranking
+from models.speeds import SpeedStatistics, rank_streets
 from services.queries.city.city import city_now
 from services.queries.stations import speeds as queries
 from services.queries.stations.speeds import Speeds, StreetSpeeds, Which
@@ -69,7 +69,7 @@ def speeds_ranking(
     which, zone = Which(municipality=municipality), city_now(snapshot).zone_name
     rows = queries.street_speeds(snapshot, zone, days.start, days.end, which, limit=MOST_RANKED)
     found = {one.station: one for one in rows}
-    order = ranking({station: _figures(one.whole) for station, one in found.items()}, least_vehicles)
+    order = rank_streets({station: _figures(one.whole) for station, one in found.items()}, least_vehicles)
     streets = [
         Ranked(place=place, station=name, street=found[name].street, speeds=found[name].whole)
         for place, name in enumerate(order, start=1)

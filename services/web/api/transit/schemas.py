@@ -103,7 +103,7 @@ def coming(view: TransitSnapshot, one: Arrival) -> Coming:
         "service_date": service_date,
         "start_s": start_s,
         "stop": one.stop_id,
-        "stop_sequence": trip.sequence(one.position),
+        "stop_sequence": trip.stop_sequence(one.position),
         "scheduled_arrival": moment(one.scheduled_arrival),
         "scheduled_departure": moment(one.scheduled_departure),
         "estimate": None if one.estimate is None else _estimated(one.estimate),
@@ -117,7 +117,7 @@ def coming(view: TransitSnapshot, one: Arrival) -> Coming:
         "vehicle": outlook.vehicle if outlook else None,
         "stops_away": one.stops_away,
         "distance_away_m": None if one.distance_away_m is None else round(one.distance_away_m),
-        "last_report_at": moment(outlook.place.at) if outlook else None,
+        "last_report_at": moment(outlook.matched_position.at) if outlook else None,
         "headway_s": one.headway_s,
         "occupancy_percent": outlook.occupancy if outlook else None,
     }

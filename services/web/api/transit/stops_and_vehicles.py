@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from models.network import Pattern, Route, Stop
 from services.runtime.problem import HttpProblem, NotFound
 from services.transit.model.prediction import Phase
-from services.transit.model.stop_index import FARTHEST_M
+from services.transit.model.stop_index import MAX_RADIUS_M
 from services.transit.serving import departure_board
 from services.transit.serving.departure_board import Line, Seen
 from services.transit.serving.snapshot import Health, TransitSnapshot
@@ -154,7 +154,7 @@ def stops(
     paged: Paged,
     lat: Latitude = None,
     lon: Longitude = None,
-    radius_m: Annotated[float, Query(gt=0, le=FARTHEST_M, description="Around that point")] = 500.0,
+    radius_m: Annotated[float, Query(gt=0, le=MAX_RADIUS_M, description="Around that point")] = 500.0,
 ) -> Page[BusStop]:
     """Stops: the up to 200 nearest to a point, the nearest first; all of them by id where none is given."""
     if (lat is None) != (lon is None):
@@ -245,7 +245,7 @@ def _line(one: Line) -> BusLine:
 
 
 def _course(view: TransitSnapshot, pattern: Pattern) -> Course:
-    trips = view.network.trips_along[pattern.index]
+    trips = view.network.trips_by_pattern[pattern.index]
     headsign = trips[0].headsign if trips else ""
     return Course(
         direction=0 if pattern.direction_id == 0 else 1 if pattern.direction_id == 1 else None,
@@ -257,7 +257,7 @@ def _course(view: TransitSnapshot, pattern: Pattern) -> Course:
 
 
 def _feature(one: Seen) -> dict[str, Any]:
-    place, outlook = one.outlook.place, one.outlook
+    place, outlook = one.outlook.matched_position, one.outlook
     return {
         "type": "Feature",
         "id": outlook.vehicle,

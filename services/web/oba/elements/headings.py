@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from math import atan2, cos, degrees, hypot, radians
 
-from models.geo import point_at
+from models.geo import point_at_distance
 from models.network import Pattern, Shape
 
 AHEAD_M = 30.0
@@ -18,7 +18,7 @@ Step = tuple[float, float]
 def step(shape: Shape, distance_m: float) -> Step:
     """The way along a shape from a place, or to its end; (0, 0) where the shape is only a point."""
     start = min(distance_m, shape.length_m - AHEAD_M)
-    here, there = (point_at(shape.points, shape.along_m, at) for at in (start, start + AHEAD_M))
+    here, there = (point_at_distance(shape.points, shape.along_m, at) for at in (start, start + AHEAD_M))
     return ((there[1] - here[1]) * cos(radians(here[0])), there[0] - here[0])
 
 

@@ -158,7 +158,7 @@ class Index:
 
     def service_date_ms(self, journey: Journey) -> int:
         """The zero of a journey's times: midnight of its service date, but on the day of a clock change, ms."""
-        return round(self.network.day(journey.service_date)[0] * 1000)
+        return round(self.network.service_day(journey.service_date)[0] * 1000)
 
     def block_sequence(self, journey: Journey) -> int:
         """Which of its block's trips of that day it is, from 0; 0 without a block."""
@@ -177,8 +177,8 @@ class Index:
     def _block(self, journey: Journey) -> list[str]:
         if not journey.trip.block_id:
             return []
-        _, running = self.network.day(journey.service_date)
-        trips = self.network.blocks.get(journey.trip.block_id, ())
+        _, running = self.network.service_day(journey.service_date)
+        trips = self.network.trips_by_block.get(journey.trip.block_id, ())
         return [trip.id for trip in trips if trip.service_id in running]
 
     # --- what stands where
@@ -232,7 +232,7 @@ class Index:
         """Whither buses leave a stop: N, NE, ... NW; empty where nothing leaves or the lines disagree."""
         known = self._directions.get(stop_id)
         if known is None:
-            calls = self.network.calls_at.get(stop_id, ())
+            calls = self.network.calls_by_stop.get(stop_id, ())
             known = compass(leaving(self.network.patterns[pattern], position) for pattern, position in calls)
             self._directions[stop_id] = known
         return known

@@ -40,7 +40,7 @@ def route(index: Index, route_id: str) -> oba.Route:
         long_name=one.long_name,
         null_safe_short_name=one.short_name or one.long_name or one.id,
         description=one.description,
-        type=one.kind,
+        type=one.route_type,
         url=one.url,
         color=one.color,
         text_color=one.text_color,

@@ -3,7 +3,7 @@
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
-from models.geo import point_at
+from models.geo import point_at_distance
 from models.network import Journey, Pattern
 from services.transit.model.prediction import Basis, Phase
 from services.transit.serving import departure_board
@@ -95,7 +95,7 @@ def underway(view: TransitSnapshot, status: Status, now: float) -> Underway:
         distance_m = planned_m(status.journey, status.pattern, now)
         stop = nearest(status.pattern, distance_m)
         return Underway(status, distance_m, stop, planned_next(status.journey, now), 0.0)
-    place, active = outlook.place, status
+    place, active = outlook.matched_position, status
     if not status.present:
         key = (place.trip_id, place.service_date, place.start_s)
         active = departure_board.journey_status(view, key, now) or status
@@ -123,9 +123,9 @@ def trip_status(
     """How a journey is going. Late or early only where it is predicted."""
     outlook, active, pattern = status.outlook, there.active, there.active.pattern
     start_m, shape = pattern.stop_m[0], pattern.shape
-    position = point_at(shape.points, shape.along_m, there.distance_m)
+    position = point_at_distance(shape.points, shape.along_m, there.distance_m)
     heading = orientation(shape, there.distance_m)
-    heard_at = ms(outlook.place.at) if outlook else 0
+    heard_at = ms(outlook.matched_position.at) if outlook else 0
     return TripStatus(
         active_trip_id=index.trip_id(active.journey.trip),
         block_trip_sequence=index.block_sequence(active.journey),
@@ -134,7 +134,9 @@ def trip_status(
         distance_along_trip=there.distance_m - start_m,
         frequency=None,
         last_known_distance_along_trip=there.distance_m - start_m if outlook else 0.0,
-        last_known_location=Location(lat=outlook.place.latitude, lon=outlook.place.longitude) if outlook else None,
+        last_known_location=Location(lat=outlook.matched_position.latitude, lon=outlook.matched_position.longitude)
+        if outlook
+        else None,
         last_known_orientation=heading if outlook else 0.0,
         last_location_update_time=heard_at,
         last_update_time=heard_at,
@@ -144,7 +146,7 @@ def trip_status(
         occupancy_count=UNKNOWN_COUNT,
         occupancy_status=occupancy(outlook.occupancy) if outlook else "",
         orientation=heading,
-        phase=PHASES[outlook.place.phase] if outlook else "",
+        phase=PHASES[outlook.matched_position.phase] if outlook else "",
         position=Location(lat=position[0], lon=position[1]),
         predicted=predicted,
         schedule_deviation=round(there.delay_s) if predicted else 0,

@@ -111,7 +111,7 @@ def arrivals_and_departures_for_location(
         one
         for _, stop in kept
         for one in _coming(asked, stop.id, window)
-        if not wanted or asked.index.network.routes[one.pattern.route_id].kind in wanted
+        if not wanted or asked.index.network.routes[one.pattern.route_id].route_type in wanted
     ]
     if absent and not found:
         raise NoSuchResource

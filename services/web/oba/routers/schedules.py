@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from fastapi import APIRouter
 
-from models.network import Trip, starts_s
+from models.network import Trip, start_times_s
 from services.web.oba.elements import schema as oba
 from services.web.oba.elements.arrival import arrives, departs
 from services.web.oba.elements.index import Index
@@ -109,12 +109,12 @@ def schedule_for_stop(asked: Asked, stop_id: Id, date: Day = None) -> oba.Answer
     """All calls at a stop on one day, by line and destination."""
     stop, network = stop_of(asked, stop_id), asked.index.network
     day = day_of(date, network, asked.now)
-    zero, running = network.day(day)
+    zero, running = network.service_day(day)
     asked.referred.stop(stop.id)
     lines: dict[str, dict[str, list[tuple[Trip, int]]]] = {}
-    for index, position in network.calls_at.get(stop.id, ()):
+    for index, position in network.calls_by_stop.get(stop.id, ()):
         pattern = network.patterns[index]
-        for trip in network.trips_along[index]:
+        for trip in network.trips_by_pattern[index]:
             if trip.service_id in running:
                 lines.setdefault(pattern.route_id, {}).setdefault(trip.headsign, []).append((trip, position))
                 asked.referred.trip(trip)
@@ -142,11 +142,11 @@ def schedule_for_stop(asked: Asked, stop_id: Id, date: Day = None) -> oba.Answer
 def schedule_for_route(asked: Asked, route_id: Id, date: Day = None) -> oba.Answer[oba.Entry[RouteSchedule]]:
     """All trips of a line on one day, by direction."""
     route, network = route_of(asked, route_id), asked.index.network
-    zero, running = network.day(day_of(date, network, asked.now))
+    zero, running = network.service_day(day_of(date, network, asked.now))
     asked.referred.route(route.id)
     directions: dict[str, list[Trip]] = {}
-    for index in network.patterns_of.get(route.id, ()):
-        for trip in network.trips_along[index]:
+    for index in network.patterns_by_route.get(route.id, ()):
+        for trip in network.trips_by_pattern[index]:
             if trip.service_id in running:
                 directions.setdefault(str(network.patterns[index].direction_id or 0), []).append(trip)
     trips = [trip for one in directions.values() for trip in one]
@@ -204,7 +204,7 @@ def _grouping(asked: Asking, direction: str, trips: list[Trip]) -> StopTripGroup
         asked.referred.stop(stop_id)
     for trip in trips:
         asked.referred.trip(trip)
-    runs = sorted((start_s, trip.id, trip) for trip in trips for start_s in starts_s(trip))
+    runs = sorted((start_s, trip.id, trip) for trip in trips for start_s in start_times_s(trip))
     return StopTripGrouping(
         direction_id=direction,
         stop_ids=[index.stop_id(stop_id) for stop_id in order],

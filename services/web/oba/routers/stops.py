@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from models.geo import Point
 from models.network import Network, Pattern, Route, Shape, Stop
-from services.transit.model.stop_search import search, words_of
+from services.transit.model.stop_search import normalized_words, search_stops
 from services.transit.serving import departure_board
 from services.web.oba.elements import references
 from services.web.oba.elements import schema as oba
@@ -48,7 +48,7 @@ def routes_for_location(
 def search_stop(asked: Asked, words: Sought, count: Count = None) -> oba.Answer[oba.Listing[oba.Stop]]:
     """Stops by the code on the pole or by their corner, the likeliest first."""
     limit = min(count or USUAL_FOUND, MOST_LIST)
-    found = search(asked.index.network, words)
+    found = search_stops(asked.index.network, words)
     return _stops(asked, found[:limit], exceeded=len(found) > limit, outside=False)
 
 
@@ -94,7 +94,7 @@ def stops_for_route(
     """The stops of a line by direction, in the order buses come to them, and its ways."""
     found = route_of(asked, route_id)
     network = asked.index.network
-    patterns = [network.patterns[index] for index in network.patterns_of.get(found.id, ())]
+    patterns = [network.patterns[index] for index in network.patterns_by_route.get(found.id, ())]
     asked.referred.route(found.id)
     for stop_id in in_order(pattern.stop_ids for pattern in patterns):
         asked.referred.stop(stop_id)
@@ -188,7 +188,7 @@ def _group(index: Index, direction: str, patterns: list[Pattern], *, polylines: 
 
 def _destination(network: Network, patterns: list[Pattern]) -> str:
     """Where most trips say they go, else the last stop."""
-    signs = [trip.headsign for pattern in patterns for trip in network.trips_along[pattern.index] if trip.headsign]
+    signs = [trip.headsign for pattern in patterns for trip in network.trips_by_pattern[pattern.index] if trip.headsign]
     return max(sorted(set(signs)), key=signs.count) if signs else network.stops[patterns[0].stop_ids[-1]].name
 
 
@@ -208,9 +208,9 @@ def _means(stop: Stop, query: str | None) -> bool:
     """Whether a stop has that code, or a name with all those words."""
     if not query or not query.strip():
         return True
-    asked, wanted = query.strip().casefold(), words_of(query)
+    asked, wanted = query.strip().casefold(), normalized_words(query)
     return asked in (stop.code.casefold(), stop.id.casefold()) or (
-        bool(wanted) and set(wanted) <= set(words_of(stop.name))
+        bool(wanted) and set(wanted) <= set(normalized_words(stop.name))
     )
 
 
@@ -218,9 +218,9 @@ def _is_called(route: Route, query: str | None) -> bool:
     """Whether a line has that number, or a name with all those words."""
     if not query or not query.strip():
         return True
-    wanted = words_of(query)
+    wanted = normalized_words(query)
     return query.strip().casefold() == route.short_name.casefold() or (
-        bool(wanted) and set(wanted) <= {*words_of(route.short_name), *words_of(route.long_name)}
+        bool(wanted) and set(wanted) <= {*normalized_words(route.short_name), *normalized_words(route.long_name)}
     )
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from models.network import Journey, Trip, starts_s
+from models.network import Journey, Trip, start_times_s
 from services.transit.model.prediction import Basis
 from services.transit.serving import departure_board
 from services.transit.serving.departure_board import Seen, Status
@@ -107,7 +107,7 @@ def trips_for_route(
 ) -> oba.Answer[oba.Listing[TripDetails]]:
     """The trips of a line under way, and how they go, whether or not that is asked for: clients fail without it."""
     now = instant(time, asked.now_s)
-    patterns = asked.index.network.patterns_of.get(route_of(asked, route_id).id, ())
+    patterns = asked.index.network.patterns_by_route.get(route_of(asked, route_id).id, ())
     found = [status.journey for pattern in patterns for status in running(asked, pattern, now)]
     detailing = Detailing(asked, now, trips=True, schedules=schedules, statuses=True)
     return asked.listing(
@@ -128,7 +128,7 @@ def trips_for_location(
     found = [
         status.journey
         for seen in departure_board.vehicles(asked.view, now)
-        if area.box.holds((seen.outlook.place.latitude, seen.outlook.place.longitude))
+        if area.box.holds((seen.outlook.matched_position.latitude, seen.outlook.matched_position.longitude))
         and (status := journey_underway(asked, seen, now)) is not None
     ]
     detailing = Detailing(asked, now, trips=trips, schedules=schedules, statuses=True)
@@ -185,7 +185,7 @@ def told_status(asked: Asking, status: Status, now: float, situations: list[str]
 
 def running(asked: Asking, pattern: int, now: float) -> Iterator[Status]:
     """The journeys along a pattern that are on the road: by their buses, else by the timetable; no withdrawn one."""
-    keys = {journey.key for journey in asked.index.network.journeys(pattern, now, now)}
+    keys = {journey.key for journey in asked.index.network.journeys_between(pattern, now, now)}
     keys |= {due.key for due in asked.view.dues_along(pattern, now) if due.outlook is not None and not due.turn}
     for key in sorted(keys):
         status = departure_board.journey_status(asked.view, key, now)
@@ -207,7 +207,7 @@ def journey_underway(asked: Asking, seen: Seen, now: float) -> Status | None:
 
 def vehicle_status(asked: Asking, seen: Seen, status: Status | None, now: float) -> VehicleStatus:
     """A bus, and how the journey it makes is going."""
-    index, place = asked.index, seen.outlook.place
+    index, place = asked.index, seen.outlook.matched_position
     route_ids = (seen.route.id,) if seen.route else ()
     situations = (
         asked.referred.alerts(departure_board.alerts_for(asked.view, now, route_ids=route_ids)) if route_ids else []
@@ -246,7 +246,7 @@ def journey_of(asked: Asking, trip: Trip, service_date: str | None, now: float) 
     if service_date is not None:
         found = list(_starts(asked, trip, service_day(service_date, network, asked.now_s)))
     else:
-        days = [day for day in network.days_around(now) if trip.service_id in network.day(day)[1]]
+        days = [day for day in network.service_dates_around(now) if trip.service_id in network.service_day(day)[1]]
         today = datetime.fromtimestamp(now, network.zone).date()
         found = [journey for day in days or [today] for journey in _starts(asked, trip, day)]
     if not found:
@@ -255,7 +255,7 @@ def journey_of(asked: Asking, trip: Trip, service_date: str | None, now: float) 
 
 
 def _starts(asked: Asking, trip: Trip, day: date) -> Iterator[Journey]:
-    for start_s in starts_s(trip):
+    for start_s in start_times_s(trip):
         journey = asked.index.network.journey(trip.id, day, start_s)
         if journey is not None:
             yield journey

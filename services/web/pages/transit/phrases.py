@@ -130,7 +130,7 @@ def time(words: Words, wait: Wait) -> str:
 
 def notice(words: Words, alert: ServiceAlert, now: float) -> Notice:
     """A service alert in the reader's language, with the end of its present period."""
-    period = next((one for one in alert.periods if one.holds(now)), ActivePeriod())
+    period = next((one for one in alert.periods if one.contains(now)), ActivePeriod())
     when = ""
     if period.end is not None:
         when = words("rider.until", at=_day_and_time(words, period.end, now))

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from models.network import Stop
 from services.queries.transit import rider_reports
 from services.runtime.problem import NotFound
-from services.transit.model.stop_search import LONGEST_ASKED, search, with_code
+from services.transit.model.stop_search import MAX_QUERY_CHARS, find_by_code, search_stops
 from services.transit.rider import text_answers
 from services.transit.serving.snapshot_cache import NotReadYet
 from services.web.access import PUBLIC, ForeignForm, same_site
@@ -29,7 +29,7 @@ DETAILS = ((3, True), (3, False), (2, False), (1, False))
 FEWEST_LINES = 1
 
 Code = Annotated[str, Path(max_length=64, pattern=NO_NUL)]
-Asked = Annotated[str, Query(alias="q", max_length=LONGEST_ASKED, pattern=NO_NUL)]
+Asked = Annotated[str, Query(alias="q", max_length=MAX_QUERY_CHARS, pattern=NO_NUL)]
 LineName = Annotated[str, Query(alias="linea", max_length=64, pattern=NO_NUL)]
 LineNames = Annotated[str, Query(alias="lineas", max_length=200, pattern=NO_NUL)]
 Days = Annotated[int | None, Query(alias="dias", ge=0, le=31)]
@@ -50,13 +50,13 @@ def short() -> Response:
 def find(ride: Rider, q: Asked = "") -> Response:
     """Stops by code or corner. A code typed whole leads to its stop at once, with a line behind it to that line."""
     network, asked = ride.view.network, q.strip()
-    exact, line = with_code(network, asked), ""
+    exact, line = find_by_code(network, asked), ""
     if exact is None:
         code, _, line = asked.partition(" ")
-        exact = with_code(network, code) if stops.is_line(network, line) else None
+        exact = find_by_code(network, code) if stops.is_line(network, line) else None
     if exact is not None:
         return RedirectResponse(stops.address(exact) + stops.query(ride, line.strip()), HTTPStatus.SEE_OTHER)
-    return _search_page(ride, asked, search(network, asked) if asked else [])
+    return _search_page(ride, asked, search_stops(network, asked) if asked else [])
 
 
 @router.get("/p/{code}.txt", dependencies=[PUBLIC], response_class=PlainTextResponse)
@@ -66,7 +66,7 @@ def text(request: Request, now: Now, code: Code, linea: LineName = "") -> Respon
         view = context_of(request).mirror.view()
     except NotReadYet:
         return _message(text_answers.answer(None, "", now.timestamp()), HTTPStatus.SERVICE_UNAVAILABLE)
-    stop = with_code(view.network, code)
+    stop = find_by_code(view.network, code)
     if stop is None:
         return _message(text_answers.unknown(view, code), HTTPStatus.NOT_FOUND)
     return _message(text_answers.about(view, stop, now.timestamp(), linea or None))
@@ -75,7 +75,7 @@ def text(request: Request, now: Now, code: Code, linea: LineName = "") -> Respon
 @router.get("/p/{code}", dependencies=[PUBLIC])
 def stop(ride: Rider, code: Code, linea: LineName = "") -> HTMLResponse:
     """A stop's board, or one line of it."""
-    found = with_code(ride.view.network, code)
+    found = find_by_code(ride.view.network, code)
     if found is None:
         return _search_page(ride, code, [], HTTPStatus.NOT_FOUND)
     board = stops.seen(ride, found, linea.strip())
@@ -87,7 +87,7 @@ def stop(ride: Rider, code: Code, linea: LineName = "") -> HTMLResponse:
 @router.get("/p/{code}/no-paso", dependencies=[PUBLIC])
 def ask_missed(ride: Rider, code: Code, linea: LineName = "", gracias: str = "") -> HTMLResponse:
     """Which of the last journeys, of one line where it is named, did not come?"""
-    found = with_code(ride.view.network, code)
+    found = find_by_code(ride.view.network, code)
     if found is None:
         return _search_page(ride, code, [], HTTPStatus.NOT_FOUND)
     thanks = bool(gracias)
@@ -106,7 +106,7 @@ def take_missed(
     """Count that it did not come. From this site's own form only, and so many from one address."""
     if not same_site(request):
         raise ForeignForm
-    found = with_code(ride.view.network, code)
+    found = find_by_code(ride.view.network, code)
     report = missed.report(ride, found, viaje) if found else None
     if found is None or report is None:
         raise NoSuchJourney
@@ -119,7 +119,7 @@ def take_missed(
 @router.get("/cartel/{code}", dependencies=[PUBLIC])
 def sign(ride: Rider, code: Code, lineas: LineNames = "", refresco: Refresh = 30) -> HTMLResponse:
     """A stop's board for an old television: large, by time, loading itself again."""
-    found = with_code(ride.view.network, code)
+    found = find_by_code(ride.view.network, code)
     if found is None:
         return _search_page(ride, code, [], HTTPStatus.NOT_FOUND)
     shown = stops.sign(ride, found, [name.strip() for name in lineas.split(",") if name.strip()])
@@ -148,7 +148,7 @@ def _search_page(ride: Ride, asked: str, found: list[Stop], status: int = HTTPSt
         "asked": asked,
         "found": listed,
         "example": text_answers.example(ride.view.network).partition(" ")[0],
-        "longest": LONGEST_ASKED,
+        "longest": MAX_QUERY_CHARS,
         "ready": bool(ride.view.network.stops),
     }
     return small_page(ride, "search.html", values, status=status)

@@ -12,7 +12,7 @@ from models.alert import NAR
 from models.geo import distance_m
 from models.network import Network, Stop
 from services.queries.city.city import proposed_for_city
-from services.transit.model.stop_search import code_of
+from services.transit.model.stop_search import public_code
 from services.transit.rider.stop_arrivals import destinations_at, line_name, lines_at, names_at
 from services.transit.rider.wording import LineHere, Told
 from services.transit.serving import departure_board as boards
@@ -70,7 +70,7 @@ class SignRow:
 
 def address(stop: Stop) -> str:
     """Where a stop's page is."""
-    return f"/p/{quote(code_of(stop), safe='')}"
+    return f"/p/{quote(public_code(stop), safe='')}"
 
 
 def query(ride: Ride, line: str) -> str:
@@ -87,14 +87,14 @@ def is_line(network: Network, name: str) -> bool:
 
 def heading(stop: Stop) -> dict[str, object]:
     """What every page of a stop begins with."""
-    return {"code": code_of(stop), "name": cut(stop.name, LONGEST_NAME), "here": address(stop)}
+    return {"code": public_code(stop), "name": cut(stop.name, LONGEST_NAME), "here": address(stop)}
 
 
 def listed(ride: Ride, stop: Stop) -> Listed:
     """A stop with the lines that call there, and where they go."""
     network = ride.view.network
     lines, places = ", ".join(names_at(network, stop.id)), ", ".join(destinations_at(network, stop.id)[:MOST_PLACES])
-    return Listed(code_of(stop), stop.name, cut(lines, LONGEST_NAME), places)
+    return Listed(public_code(stop), stop.name, cut(lines, LONGEST_NAME), places)
 
 
 def seen(ride: Ride, stop: Stop, line: str) -> Board:
@@ -156,7 +156,9 @@ def refused(ride: Ride, board: Board) -> str:
     if nearest is None:
         return said
     metres = round(distance_m(nearest.point, board.stop.point), -1)
-    where = words("rider.nearest", code=code_of(nearest), name=cut(nearest.name, LONGEST_NAME), m=words.number(metres))
+    where = words(
+        "rider.nearest", code=public_code(nearest), name=cut(nearest.name, LONGEST_NAME), m=words.number(metres)
+    )
     return f"{said} {where}"
 
 
@@ -222,7 +224,7 @@ def _stops_of(network: Network, route_ids: set[str]) -> list[Stop]:
     ids = {
         stop_id
         for route_id in route_ids
-        for index in network.patterns_of.get(route_id, ())
+        for index in network.patterns_by_route.get(route_id, ())
         for stop_id in network.patterns[index].stop_ids[:-1]
     }
     return [network.stops[stop_id] for stop_id in sorted(ids)]

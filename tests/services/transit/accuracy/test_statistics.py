@@ -16,12 +16,12 @@ from services.transit.accuracy.statistics import ALL_LINES, Row, by_line
 from services.transit.fleet.accuracy_counts import (
     ETA_ENDS_S,
     ETA_LIMITS_S,
-    MAX_HORIZON_S,
     SUM_COLUMNS,
     ErrorSums,
     count_by_key,
 )
 from services.transit.fleet.fleet import ScoredPrediction
+from services.transit.model.accuracy_metrics import MAX_HORIZON_S
 
 ZONE = ZoneInfo("America/Argentina/Buenos_Aires")
 NOON = datetime(2026, 3, 2, 15, tzinfo=UTC).timestamp()

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.geo import point_at
+from models.geo import point_at_distance
 from services.transit.fleet.fleet import Fleet, ReportedStop, ReportResult
 from services.transit.model.position_report import PositionReport
 from services.transit.model.prediction import Basis, TripPrediction
@@ -29,7 +29,7 @@ def drive(vehicle: str = "7", leaves: float = SIX, every_s: int = 20, trip_id: s
     reports = []
     for after_s in range(-60, 400, every_s):
         along_m = min(max(0.0, after_s * SPEED_MS), LINE.length_m)
-        latitude, longitude = point_at(LINE.shape.points, LINE.shape.along_m, along_m)
+        latitude, longitude = point_at_distance(LINE.shape.points, LINE.shape.along_m, along_m)
         reports.append(PositionReport(vehicle, leaves + after_s, latitude, longitude, trip_id=trip_id, route_id="10"))
     return reports
 
@@ -64,9 +64,9 @@ def test_what_one_bus_took_is_told_to_the_next() -> None:
     follow(fleet, drive())
     behind = drive("8", SIX + 1_200, trip_id="10-0620")[:8]
     outlook = follow(fleet, behind)[-1].prediction
-    present = coming(outlook.coming, "10-0620")
+    present = coming(outlook.trips, "10-0620")
     assert present is not None
-    assert (present.basis, present.buses) == (Basis.RECENT, 1)
+    assert (present.basis, present.recent_buses) == (Basis.RECENT, 1)
 
 
 def test_a_link_teaches_only_once_the_position_beyond_it_has_arrived() -> None:
@@ -213,8 +213,8 @@ def test_a_vehicle_that_names_its_stops_needs_no_position() -> None:
     fleet = Fleet(CITY, TravelTimes())
     fleet.follow_stop(ReportedStop("7", JOURNEY, 0, left_at=SIX + 5), SIX + 5)
     followed = fleet.follow_stop(ReportedStop("7", JOURNEY, 1, arrived_at=SIX + 80), SIX + 80)
-    present = followed.prediction.coming[0]
-    assert present.first == 2
+    present = followed.prediction.trips[0]
+    assert present.first_position == 2
     assert abs(present.p50[0] - (SIX + 155)) < 10
     fleet.follow_stop(ReportedStop("7", JOURNEY, 1, arrived_at=SIX + 80, left_at=SIX + 110), SIX + 110)
     followed = fleet.follow_stop(ReportedStop("7", JOURNEY, 2, arrived_at=SIX + 190), SIX + 190)
@@ -226,7 +226,7 @@ def test_a_vehicle_that_says_it_waits_at_its_first_stop_is_told_by_its_departure
     assert JOURNEY is not None
     fleet = Fleet(CITY, TravelTimes())
     followed = fleet.follow_stop(ReportedStop("7", JOURNEY, 0, arrived_at=SIX - 600), SIX - 600)
-    assert SIX - 60 < followed.prediction.coming[0].p50[0] < SIX + 300
+    assert SIX - 60 < followed.prediction.trips[0].p50[0] < SIX + 300
     fleet.follow_stop(ReportedStop("7", JOURNEY, 0, SIX - 600, SIX + 20), SIX + 20)
     fleet.follow_stop(ReportedStop("7", JOURNEY, 1, SIX + 95), SIX + 95)
     assert fleet.travel_times.links["T1>T2"].recent == [(SIX + 95, 75.0)]

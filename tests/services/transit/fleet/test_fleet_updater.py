@@ -13,7 +13,7 @@ from google.transit.gtfs_realtime_pb2 import FeedMessage, VehiclePosition
 from sqlalchemy import Engine, text
 
 from ingest.mqtt.receiver import Receiver, Tls
-from models.geo import point_at
+from models.geo import point_at_distance
 from models.network import Journey, Network
 from models.reading import Message
 from services.pipeline.road import Pipeline
@@ -71,7 +71,9 @@ class Street:
     def place(self, journey: Journey, since_s: float) -> dict[str, object]:
         """Where a bus on time is so long after its start."""
         pattern = self.network.patterns[journey.trip.pattern]
-        lat, lon = point_at(pattern.shape.points, pattern.shape.along_m, _metres(journey, pattern.stop_m, since_s))
+        lat, lon = point_at_distance(
+            pattern.shape.points, pattern.shape.along_m, _metres(journey, pattern.stop_m, since_s)
+        )
         return {"lat": lat, "lon": lon}
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -108,12 +110,16 @@ def test_a_bus_on_its_way_has_an_outlook_for_each_coming_stop(street: Street) ->
     street.drive(journey, "one", 0, 240, trip_id="10-0720", start_date="20260302", occupancy=40)
     outlook = street.outlook("one")
     assert outlook.version == street.network.version
-    assert (outlook.place.phase, outlook.place.trip_id, outlook.occupancy) == (Phase.IN_PROGRESS, "10-0720", 40)
-    coming = outlook.coming[0]
-    assert coming.first == 3
+    assert (outlook.matched_position.phase, outlook.matched_position.trip_id, outlook.occupancy) == (
+        Phase.IN_PROGRESS,
+        "10-0720",
+        40,
+    )
+    coming = outlook.trips[0]
+    assert coming.first_position == 3
     assert [round(at - journey.start_at) for at in coming.p50] == pytest.approx([225, 315, 390], abs=60)
     ((observed_at,),) = street.rows("SELECT observed_at FROM vehicle_outlooks")
-    assert observed_at.timestamp() == outlook.place.at
+    assert observed_at.timestamp() == outlook.matched_position.at
 
 
 def test_stops_that_were_passed_are_visits_and_estimates_that_came_true_are_scored(street: Street) -> None:
@@ -141,7 +147,7 @@ def test_what_links_taught_is_kept_with_the_tick_and_a_restart_goes_on_from_it(s
     street.restart()
     street.drive(journey, "one", 240, 300)
     outlook = street.outlook("one")
-    assert outlook.place.trip_id == "10-0720"  # which it no longer claims
+    assert outlook.matched_position.trip_id == "10-0720"  # which it no longer claims
     assert street.rows("SELECT count(*) FROM stop_visits") == [(4,)]
     assert street.pipeline.state.fleet is not None
     assert street.pipeline.state.fleet._fleet is not None
@@ -237,10 +243,10 @@ def test_what_holds_already_is_not_written_again(street: Street) -> None:
 
 def test_a_vehicle_gone_silent_comes_nowhere(street: Street) -> None:
     street.drive(street.journey("10-0720"), "one", 0, 120, trip_id="10-0720")
-    assert street.outlook("one").coming
+    assert street.outlook("one").trips
     street.now += timedelta(minutes=11)
     street.pipeline.tick_buses()
-    assert street.outlook("one").coming == ()
+    assert street.outlook("one").trips == ()
 
 
 def test_another_timetable_loses_no_vehicle(street: Street) -> None:
@@ -345,7 +351,7 @@ def test_buses_of_any_format_published_to_the_broker_are_followed(street: Street
                 broker.acknowledge(taken)
     broker.close()
     assert street.pipeline.state.counts.readings == 21
-    places = {name: street.outlook(name).place for name in ("one", "0022-00817", "muni-t7")}
+    places = {name: street.outlook(name).matched_position for name in ("one", "0022-00817", "muni-t7")}
     made = {"one": "10-0720", "0022-00817": "10b-0720", "muni-t7": "10s-0710"}
     assert {name: place.trip_id for name, place in places.items()} == made
     assert {place.phase for place in places.values()} == {Phase.IN_PROGRESS}

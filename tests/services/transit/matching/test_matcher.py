@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.geo import Point, point_at
-from models.network import Network, Shape, midnight_at
-from services.transit.matching.candidates import MOST
-from services.transit.matching.likelihood import BACK_M
+from models.geo import Point, point_at_distance
+from models.network import Network, Shape, service_day_start
+from services.transit.matching.candidates import MAX_HYPOTHESES
+from services.transit.matching.likelihood import SEARCH_BACK_M
 from services.transit.matching.matcher import Matcher
 from services.transit.matching.vehicle_state import Stage, VehicleState
 from services.transit.model.position_report import PositionReport
@@ -24,7 +24,7 @@ from tests.transit_city import BACK, LOOP, MONDAY, OUT, SHORT, ZONE, at, network
 
 SPEED_MS = 400 / 75
 CITY = network()
-SIX = midnight_at(MONDAY, ZONE) + 6 * 3600
+SIX = service_day_start(MONDAY, ZONE) + 6 * 3600
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,8 @@ def drive(
     moving = [(begun + step * every_s, from_m + step * every_s * SPEED_MS) for step in range(steps)]
     arrives = begun + length / SPEED_MS
     return [
-        (when, point_at(shape.points, shape.along_m, along)) for when, along in [*moving, (arrives, from_m + length)]
+        (when, point_at_distance(shape.points, shape.along_m, along))
+        for when, along in [*moving, (arrives, from_m + length)]
     ]
 
 
@@ -64,7 +65,7 @@ def follow(matcher: Matcher, sightings: Iterable[Sighting], **claims: Any) -> li
 
 
 def places(beliefs: Iterable[VehicleState]) -> list[MatchedPosition]:
-    return [belief.place() for belief in beliefs]
+    return [belief.matched_position() for belief in beliefs]
 
 
 def test_a_bus_that_says_its_trip_is_followed_along_it(matcher: Matcher) -> None:
@@ -97,8 +98,8 @@ def test_a_short_turn_stays_open_until_the_bus_passes_its_end(matcher: Matcher) 
     beliefs = follow(matcher, drive(OUT, SIX + 300))
     on_trunk = {one.pattern for one in beliefs[8].hypotheses}
     assert {OUT, SHORT} <= on_trunk
-    assert beliefs[-2].place().pattern == OUT
-    assert beliefs[-2].place().probability > 0.9
+    assert beliefs[-2].matched_position().pattern == OUT
+    assert beliefs[-2].matched_position().probability > 0.9
 
 
 def test_a_short_turn_that_ends_lays_over_and_does_not_run_on(matcher: Matcher) -> None:
@@ -144,7 +145,7 @@ def test_a_console_set_to_a_later_journey_is_not_believed_half_way_along_it(matc
     before, after = follow(matcher, sightings[:10], trip_id="10-0600")[-1], []
     for when, (latitude, longitude) in sightings[10:-1]:
         before = matcher.match(before, PositionReport("7", when, latitude, longitude, trip_id="10-0640"))
-        after.append(before.place().trip_id)
+        after.append(before.matched_position().trip_id)
     assert set(after) == {"10-0600"}
 
 
@@ -153,15 +154,15 @@ def test_one_reflection_does_not_make_a_bus_move_that_stands(matcher: Matcher) -
     when, where = sightings[-1]
     astray = [(when + 20, at(900, 90)), *((when + 20 * step, where) for step in range(2, 6))]
     seen = places(follow(matcher, sightings + astray, trip_id="10-0600"))
-    assert seen[-6].paused_s > 380
-    assert seen[-1].paused_s > 480
+    assert seen[-6].no_progress_s > 380
+    assert seen[-1].no_progress_s > 480
 
 
 def test_a_receiver_that_wanders_past_a_mark_does_not_make_a_bus_move_that_stands(matcher: Matcher) -> None:
     there = drive(OUT, SIX, until_m=400)
     stands = [(SIX + 95 + 20 * step, at(450 + 15 * (step % 3 == 2), 0)) for step in range(30)]
     seen = places(follow(matcher, there + stands, trip_id="10-0600"))
-    assert seen[-1].paused_s > 540
+    assert seen[-1].no_progress_s > 540
 
 
 def test_a_line_number_alone_is_enough(matcher: Matcher) -> None:
@@ -235,8 +236,8 @@ def test_one_impossible_position_moves_nothing_and_a_second_one_is_believed(matc
     before = follow(matcher, line[:8])[-1]
     when = line[8][0]
     thrown = matcher.match(before, PositionReport("7", when, *at(30_000, 30_000)))
-    assert thrown.place() == before.place()
-    assert matcher.match(thrown, PositionReport("7", when + 20, *line[9][1])).place().pattern in {OUT, SHORT}
+    assert thrown.matched_position() == before.matched_position()
+    assert matcher.match(thrown, PositionReport("7", when + 20, *line[9][1])).matched_position().pattern in {OUT, SHORT}
     moved = matcher.match(thrown, PositionReport("7", when + 20, *at(30_050, 30_000)))
     assert (moved.latitude, moved.hypotheses) == (at(30_050, 30_000)[0], ())
 
@@ -249,7 +250,7 @@ def test_a_report_not_newer_than_the_last_changes_nothing(matcher: Matcher) -> N
 def test_a_bus_that_was_silent_long_is_looked_at_afresh(matcher: Matcher) -> None:
     belief = follow(matcher, drive(OUT, SIX))[-1]
     later = matcher.match(belief, PositionReport("7", belief.at + 7200, *at(400, 0)))
-    assert len(later.marks) == 1
+    assert len(later.anchors) == 1
 
 
 def test_another_timetable_begins_anew(matcher: Matcher) -> None:
@@ -259,8 +260,8 @@ def test_another_timetable_begins_anew(matcher: Matcher) -> None:
 
 
 def test_reports_each_second_tell_no_more_than_the_same_way_each_twenty(matcher: Matcher) -> None:
-    dense = follow(matcher, drive(OUT, SIX + 300, every_s=1, until_m=1000))[-1].place()
-    sparse = follow(matcher, drive(OUT, SIX + 300, every_s=20, until_m=1000))[-1].place()
+    dense = follow(matcher, drive(OUT, SIX + 300, every_s=1, until_m=1000))[-1].matched_position()
+    sparse = follow(matcher, drive(OUT, SIX + 300, every_s=20, until_m=1000))[-1].matched_position()
     assert (dense.pattern, dense.trip_id) == (sparse.pattern, sparse.trip_id)
     assert dense.probability == pytest.approx(sparse.probability, abs=0.1)
 
@@ -318,14 +319,14 @@ def test_whatever_a_bus_does_its_belief_is_sound_small_and_the_same_read_back(
 
 
 def _sound(belief: VehicleState) -> None:
-    shares = [belief.off_probability, *(belief.probability(one) for one in belief.hypotheses)]
+    shares = [belief.no_trip_probability, *(belief.probability(one) for one in belief.hypotheses)]
     assert sum(shares) == pytest.approx(1.0)
-    assert len(belief.hypotheses) <= MOST
+    assert len(belief.hypotheses) <= MAX_HYPOTHESES
     for one in belief.hypotheses:
         stops = CITY.patterns[one.pattern].stop_m
-        assert stops[0] - BACK_M <= one.distance_m <= stops[-1] + BACK_M
+        assert stops[0] - SEARCH_BACK_M <= one.distance_m <= stops[-1] + SEARCH_BACK_M
         assert one.stage is not Stage.WAITING or one.distance_m == stops[0]
-    place = belief.place()
+    place = belief.matched_position()
     assert 0.0 <= place.probability <= 1.0
     assert (place.pattern >= 0) == (
         place.phase in {Phase.IN_PROGRESS, Phase.LAYOVER, Phase.OFF_ROUTE}
@@ -349,7 +350,7 @@ def test_however_positions_err_a_bus_never_falls_back_further_than_its_window(
     seen = places(follow(MATCHER, noisy, route_id="10"))
     for before, after in pairwise(seen):
         if before.trip_id == after.trip_id and after.phase is before.phase is Phase.IN_PROGRESS:
-            assert after.distance_m >= before.distance_m - BACK_M
+            assert after.distance_m >= before.distance_m - SEARCH_BACK_M
     assert seen[-2].pattern in ({OUT, SHORT} if pattern == OUT else {BACK})
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.geo import along_m
+from models.geo import cumulative_distances_m
 from models.network import Shape
-from services.transit.matching.spatial_index import SIMPLER_M, ShapeIndex, ShapeOnPlane
+from services.transit.matching.spatial_index import SIMPLIFY_M, ShapeIndex, ShapeOnPlane
 from tests.transit_city import BACK, LOOP, OUT, SHORT, at, network
 
 CITY = network()
@@ -20,7 +20,7 @@ METRES = st.floats(-3000, 3000)
 
 def _shape(ways: list[tuple[float, float]]) -> Shape:
     points = tuple(at(*way) for way in ways)
-    return Shape("", points, along_m(points))
+    return Shape("", points, cumulative_distances_m(points))
 
 
 def _least_offset(shape: Shape, x: float, y: float) -> float:
@@ -42,7 +42,7 @@ def test_leaving_out_vertices_moves_no_point_further_than_allowed(
     shape = _shape(ways)
     x, y = PLANE.xy(at(east, north))
     along, offset = ShapeOnPlane(shape, PLANE).nearest((x, y), 0.0, shape.length_m, 0.0, 0.0)
-    assert abs(offset - _least_offset(shape, x, y)) <= SIMPLER_M + 0.01
+    assert abs(offset - _least_offset(shape, x, y)) <= SIMPLIFY_M + 0.01
     assert 0.0 <= along <= shape.length_m
 
 
@@ -66,24 +66,24 @@ def test_of_two_passes_the_expected_one_is_the_likelier() -> None:
 
 
 def test_a_line_that_comes_by_twice_is_found_twice() -> None:
-    track = GRID.tracks[GRID.track_of[LOOP]]
+    track = GRID.shapes[GRID.shape_numbers[LOOP]]
     here = PLANE.xy(at(5, 0))
     passes = track.passes(here, range(len(track.xs) - 1), 30.0)
     assert [round(along) for along, _ in passes] == [0, pytest.approx(1595, abs=3)]
 
 
 def test_the_grid_knows_what_passes_near_and_nothing_far_away() -> None:
-    near = GRID.near(PLANE.xy(at(600, 30)), 60.0)
+    near = GRID.segments_near(PLANE.xy(at(600, 30)), 60.0)
     assert {pattern for number in near for pattern in GRID.patterns_on[number]} == {OUT, SHORT, BACK}
-    assert GRID.near(PLANE.xy(at(5000, 5000)), 60.0) == {}
+    assert GRID.segments_near(PLANE.xy(at(5000, 5000)), 60.0) == {}
 
 
 @settings(max_examples=100, deadline=None)
 @given(METRES, METRES, st.floats(1.0, 300.0))
 def test_the_grid_misses_nothing_within_reach(east: float, north: float, reach: float) -> None:
     x, y = PLANE.xy(at(east, north))
-    near = GRID.near((x, y), reach)
-    for number, track in enumerate(GRID.tracks):
+    near = GRID.segments_near((x, y), reach)
+    for number, track in enumerate(GRID.shapes):
         shape = CITY.patterns[GRID.patterns_on[number][0]].shape
-        if _least_offset(shape, x, y) <= reach - SIMPLER_M:
+        if _least_offset(shape, x, y) <= reach - SIMPLIFY_M:
             assert track.passes((x, y), near[number], reach)

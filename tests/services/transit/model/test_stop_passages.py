@@ -1,6 +1,12 @@
 """From positions to the stops passed."""
 
-from services.transit.model.stop_passages import StopPassage, advance, first_seen, link_traversal, with_traversal
+from services.transit.model.stop_passages import (
+    StopPassage,
+    add_traversal,
+    advance_progress,
+    link_traversal,
+    start_progress,
+)
 from tests.transit_city import LOOP, MONDAY, OUT, network
 
 CITY = network()
@@ -13,9 +19,9 @@ START = JOURNEY.start_at
 def follow(*positions: tuple[float, float]) -> list[tuple[int, int]]:
     """Stops crossed between positions (seconds after the start, metres along), with their seconds."""
     assert JOURNEY is not None
-    track, crossed = first_seen(JOURNEY.key, LINE, START + positions[0][0], positions[0][1]), []
+    track, crossed = start_progress(JOURNEY.key, LINE, START + positions[0][0], positions[0][1]), []
     for after_s, along_m in positions[1:]:
-        track, crossings = advance(track, LINE, START + after_s, along_m)
+        track, crossings = advance_progress(track, LINE, START + after_s, along_m)
         crossed += [(one.position, round(one.at - START)) for one in crossings]
     return crossed
 
@@ -44,7 +50,13 @@ def test_a_link_knows_what_it_took_and_how_early_the_bus_was() -> None:
     assert JOURNEY is not None
     one = link_traversal(JOURNEY, LINE, "bus", StopPassage(1, START + 60), StopPassage(2, START + 160), 0.1)
     assert one is not None
-    assert (one.link_id, one.took_s, one.planned_s, one.early_s, one.pace) == ("T2>T3", 100.0, 75.0, 15.0, 0.1)
+    assert (one.link_id, one.travel_time_s, one.scheduled_s, one.early_s, one.slowness) == (
+        "T2>T3",
+        100.0,
+        75.0,
+        15.0,
+        0.1,
+    )
     assert link_traversal(JOURNEY, LINE, "bus", StopPassage(1, START), StopPassage(3, START + 160), 0.0) is None
     assert link_traversal(JOURNEY, LINE, "bus", StopPassage(1, START), StopPassage(2, START), 0.0) is None
 
@@ -59,7 +71,7 @@ def test_where_only_a_headway_is_promised_nobody_is_early() -> None:
 
 def test_a_slow_bus_is_known_as_slow_and_forgiven_in_time() -> None:
     assert JOURNEY is not None
-    track = first_seen(JOURNEY.key, LINE, START, 0.0)
-    slow = with_traversal(with_traversal(track, 80.0, 120.0), 80.0, 120.0)
-    assert 0.1 < slow.pace < 0.5
-    assert with_traversal(with_traversal(slow, 80.0, 80.0), 80.0, 80.0).pace < slow.pace
+    track = start_progress(JOURNEY.key, LINE, START, 0.0)
+    slow = add_traversal(add_traversal(track, 80.0, 120.0), 80.0, 120.0)
+    assert 0.1 < slow.slowness < 0.5
+    assert add_traversal(add_traversal(slow, 80.0, 80.0), 80.0, 80.0).slowness < slow.slowness

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.network import Network
-from services.transit.model.stop_search import MOST_FOUND, search, with_code, with_number
+from services.transit.model.stop_search import MAX_RESULTS, find_by_code, find_by_number, search_stops
 from tests.transit_city import network
 
 NAMES = {
@@ -33,14 +33,14 @@ CITY = city()
 
 def ids(asked: str) -> list[str]:
     """The stops found."""
-    return [stop.id for stop in search(CITY, asked)]
+    return [stop.id for stop in search_stops(CITY, asked)]
 
 
 def test_a_code_is_one_stop_whatever_its_case() -> None:
     assert ids("LP1912") == ids(" lp 1912 ") == ids("lp-1912") == ids("1912") == ["T1"]
-    assert with_code(CITY, "T4") == CITY.stops["T4"]
-    assert with_code(CITY, "") is None
-    assert with_number(CITY, "²") is None
+    assert find_by_code(CITY, "T4") == CITY.stops["T4"]
+    assert find_by_code(CITY, "") is None
+    assert find_by_number(CITY, "²") is None
 
 
 def test_a_corner_is_found_in_any_order_and_the_plainest_first() -> None:
@@ -56,4 +56,4 @@ def test_numbers_must_be_whole_and_words_may_be_begun() -> None:
 
 @given(st.text(max_size=200))
 def test_searching_never_fails(asked: str) -> None:
-    assert len(search(CITY, asked)) <= MOST_FOUND
+    assert len(search_stops(CITY, asked)) <= MAX_RESULTS

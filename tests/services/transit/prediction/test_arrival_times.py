@@ -29,7 +29,7 @@ def told(where: MatchedPosition, history: TravelTimes | None = None, pace: float
 
 
 def in_order(coming: TripPrediction, now: float) -> bool:
-    lines = (coming.p10, coming.rider, coming.p50, coming.p90, coming.leaves)
+    lines = (coming.p10, coming.rider_times, coming.p50, coming.p90, coming.departures)
     rising = all(list(line) == sorted(line) and line[0] >= now for line in lines)
     return rising and all(
         p10 <= p50 <= p90 and rider <= p50 <= leaves for p10, rider, p50, p90, leaves in zip(*lines, strict=True)
@@ -38,10 +38,10 @@ def in_order(coming: TripPrediction, now: float) -> bool:
 
 def test_a_bus_on_its_way_comes_link_by_link() -> None:
     present = told(place(80, 400))[0]
-    assert present.first == 2
+    assert present.first_position == 2
     assert [round(at - START) for at in present.p50] == [155, 230, 320, 395]
     assert present.basis is Basis.LIVE
-    assert present.rider < present.p50
+    assert present.rider_times < present.p50
 
 
 def test_buses_before_it_that_took_long_make_it_late_and_are_counted() -> None:
@@ -51,7 +51,7 @@ def test_buses_before_it_that_took_long_make_it_late_and_are_counted() -> None:
         history.add_traversal(LinkTraversal("T3>T4", "other", at, 150.0, 75.0, 0.0, START - 21_600, 0, 800.0))
     present = told(place(80, 400), history)[0]
     assert present.p50[1] > told(place(80, 400))[0].p50[1] + 20
-    assert (present.basis, present.buses) == (Basis.RECENT, 3)
+    assert (present.basis, present.recent_buses) == (Basis.RECENT, 3)
 
 
 def test_a_slow_bus_stays_a_little_slow() -> None:
@@ -60,7 +60,7 @@ def test_a_slow_bus_stays_a_little_slow() -> None:
 
 def test_at_its_terminal_a_bus_waits_for_its_time() -> None:
     present, *_ = told(place(-600, 0, Phase.LAYOVER))
-    assert present.first == 0
+    assert present.first_position == 0
     assert -60 < present.p50[0] - START < 300
     assert present.p10[0] < present.p50[0] < present.p90[0]
 
@@ -90,12 +90,12 @@ def test_off_its_line_or_standing_for_long_a_bus_is_withdrawn() -> None:
     assert [(one.basis, one.reason) for one in told(place(80, 400, Phase.OFF_ROUTE))] == [
         (Basis.NOT_COMING, "off_route")
     ]
-    standing = told(place(900, 500, paused_s=600.0))
+    standing = told(place(900, 500, no_progress_s=600.0))
     assert [(one.basis, one.reason) for one in standing] == [(Basis.NOT_COMING, "standing")]
 
 
 def test_a_bus_that_stands_since_it_is_ahead_of_its_plan_is_not() -> None:
-    assert told(place(-700, 100, paused_s=600.0))[0].basis is Basis.LIVE
+    assert told(place(-700, 100, no_progress_s=600.0))[0].basis is Basis.LIVE
 
 
 def test_where_a_headway_is_promised_a_bus_leaves_that_long_after_the_last_one() -> None:
@@ -116,7 +116,7 @@ def test_a_bus_that_waits_for_a_much_later_departure_does_not_take_the_next_one(
 
 
 def test_a_bus_that_stands_at_a_terminal_for_who_knows_what_comes_nowhere() -> None:
-    where = place(-600, 0, Phase.LAYOVER, paused_s=600.0)
+    where = place(-600, 0, Phase.LAYOVER, no_progress_s=600.0)
     assert told(where)
     assert told(msgspec.structs.replace(where, probability=0.4)) == ()
 
@@ -146,4 +146,4 @@ def test_an_estimate_never_goes_backwards_along_a_trip(
     )
     for coming in told(where, history, pace):
         assert in_order(coming, where.at)
-        assert coming.first + len(coming.p50) == len(CITY.patterns[coming.pattern].stop_ids)
+        assert coming.first_position + len(coming.p50) == len(CITY.patterns[coming.pattern].stop_ids)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace as with_fields
 
-from models.network import midnight_at
+from models.network import service_day_start
 from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction, VehiclePrediction
 from services.transit.serving import departure_board
 from services.transit.serving.departure_board import Arrival, Empty
@@ -29,7 +29,7 @@ from tests.services.web.api.transit_town import coming as coming_in
 from tests.transit_city import HOLIDAY, LOOP, MONDAY, OUT, ZONE, network
 
 NETWORK = network()
-ZERO = midnight_at(MONDAY, ZONE)
+ZERO = service_day_start(MONDAY, ZONE)
 SEVEN = ZERO + 7 * 3600
 EIGHT_TO = SEVEN - 480
 
@@ -108,7 +108,7 @@ def test_a_silent_bus_says_less_and_then_nothing() -> None:
 
 def test_a_bus_that_stood_and_then_fell_silent_is_told_no_longer_than_one_that_stands() -> None:
     one = outlook("7", SEVEN, coming("10-0700", late_s=60), distance_m=500.0)
-    stood = with_fields(one, place=with_fields(one.place, paused_s=400.0))
+    stood = with_fields(one, matched_position=with_fields(one.matched_position, no_progress_s=400.0))
     view = with_changes(empty(NETWORK), [stood])
     key: Key = ("10-0700", "20260302", 25200)
     assert view.due(key, SEVEN + UNMOVED_VALID_S - 400) is not None
@@ -117,7 +117,9 @@ def test_a_bus_that_stood_and_then_fell_silent_is_told_no_longer_than_one_that_s
 
 def test_a_bus_that_falls_silent_at_its_terminal_leaves_its_journey_to_the_timetable() -> None:
     one = outlook("7", SEVEN - 600, coming("10-0700"))
-    view = with_changes(empty(NETWORK), [with_fields(one, place=with_fields(one.place, phase=Phase.LAYOVER))])
+    view = with_changes(
+        empty(NETWORK), [with_fields(one, matched_position=with_fields(one.matched_position, phase=Phase.LAYOVER))]
+    )
     found = {found.journey.trip.id: found for found in departure_board.arrivals(view, "T3", SEVEN - 600 + SILENT_S + 1)}
     assert (found["10-0700"].basis, found["10-0700"].vehicle) == (Basis.SCHEDULE, "")
 
@@ -194,19 +196,21 @@ def test_a_headway_service_without_buses_is_one_entry_that_says_how_often() -> N
 
 
 def test_a_trip_past_midnight_is_found_on_the_next_day() -> None:
-    night = midnight_at(date(2026, 3, 3), ZONE) + 1800
+    night = service_day_start(date(2026, 3, 3), ZONE) + 1800
     assert [one.key for one in departure_board.arrivals(empty(NETWORK), "T2", night)] == [
         ("10-2430", "20260302", 88200)
     ]
 
 
 def test_a_holiday_has_the_trips_of_a_sunday() -> None:
-    found = departure_board.arrivals(empty(NETWORK), "T2", midnight_at(HOLIDAY, ZONE) + 7 * 3600 - 60)
+    found = departure_board.arrivals(empty(NETWORK), "T2", service_day_start(HOLIDAY, ZONE) + 7 * 3600 - 60)
     assert {one.journey.trip.id for one in found if one.pattern.route_id == "10"} == {"w10-0700", "w10s-0710"}
 
 
 def test_another_timetables_outlook_moves_no_arrival_but_its_place_is_known() -> None:
-    foreign = VehiclePrediction("7", "older", outlook("7", SEVEN, coming("10-0700")).place, (coming("10-0700"),))
+    foreign = VehiclePrediction(
+        "7", "older", outlook("7", SEVEN, coming("10-0700")).matched_position, (coming("10-0700"),)
+    )
     view = with_changes(empty(NETWORK), [foreign])
     assert not view.dues
     assert [(one.outlook.vehicle, one.journey) for one in departure_board.vehicles(view, SEVEN)] == [("7", None)]
@@ -225,7 +229,7 @@ def test_why_there_is_no_bus() -> None:
     assert why(silent, "T3", SEVEN) is Empty.NO_DATA
     assert why(marked_stale(heard), "L3", SEVEN) is Empty.NO_DATA
     assert why(heard, "L3", SEVEN) is Empty.NO_BUS
-    night = midnight_at(MONDAY, ZONE) + 3 * 3600
+    night = service_day_start(MONDAY, ZONE) + 3 * 3600
     late = with_changes(silent, [outlook("7", night, coming("10-2430", day=date(2026, 3, 1)))])
     assert why(late, "L3", night) is Empty.NOT_SCHEDULED
 

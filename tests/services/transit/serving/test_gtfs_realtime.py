@@ -59,7 +59,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> PreparedFeed:
 def busy() -> TransitSnapshot:
     """A view with something of everything: a bus, the next trip of its block, a loop by headway, what does not come."""
     lost = outlook(CITY, "lost", SEVEN - 20, coming(CITY, "10b-0640", first=3, basis=Basis.NOT_COMING))
-    place = msgspec.structs.replace(lost.place, phase=Phase.OFF_ROUTE, latitude=-34.93)
+    place = msgspec.structs.replace(lost.matched_position, phase=Phase.OFF_ROUTE, latitude=-34.93)
     return with_changes(
         empty(CITY),
         [
@@ -68,7 +68,7 @@ def busy() -> TransitSnapshot:
             outlook(
                 CITY, "twin", SEVEN - 15, coming(CITY, "20", first=1, start_s=7 * 3600 - 600, late_s=420), along_m=200
             ),
-            msgspec.structs.replace(lost, place=place),
+            msgspec.structs.replace(lost, matched_position=place),
         ],
         [
             Expected(coming(CITY, "10-0720", basis=Basis.SCHEDULE), SEVEN + 60),

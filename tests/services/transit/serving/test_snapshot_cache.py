@@ -33,7 +33,7 @@ def hear(transaction: Connection, one: VehiclePrediction) -> None:
             " VALUES (:vehicle, :at, :outlook, '{}')"
             " ON CONFLICT (vehicle) DO UPDATE SET outlook = excluded.outlook, changed_in = pg_current_xact_id()"
         ),
-        {"vehicle": one.vehicle, "at": moment(one.place.at), "outlook": msgspec.json.encode(one).decode()},
+        {"vehicle": one.vehicle, "at": moment(one.matched_position.at), "outlook": msgspec.json.encode(one).decode()},
     )
 
 
@@ -92,8 +92,8 @@ def test_what_changes_is_read_and_what_does_not_makes_no_new_view(database: Engi
     with database.begin() as transaction:
         hear(transaction, outlook(city, "7", SEVEN + 30, coming(city, "10-0700", first=1)))
     copy.refresh()
-    assert copy.view().outlooks["7"].place.at == SEVEN + 30
-    assert first.outlooks["7"].place.at == SEVEN, "a view never changes"
+    assert copy.view().outlooks["7"].matched_position.at == SEVEN + 30
+    assert first.outlooks["7"].matched_position.at == SEVEN, "a view never changes"
 
 
 def test_what_is_committed_late_is_not_missed_nor_is_anything_read_twice(database: Engine) -> None:

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from ingest.gtfs.feed import read, write
-from models.links import inheriting, links_of
-from models.merging import ZonesDiffer
+from models.links import links_of, with_link_ids
+from models.merging import TimeZonesDiffer
 from models.network import Network
 from services.__main__ import main
 from services.transit.timetable.versions import current_version, imported, load, load_version, store, withdraw
@@ -46,7 +46,7 @@ def test_before_any_import_there_is_no_timetable(transaction: Connection) -> Non
 def test_what_is_stored_is_read_back_equal(transaction: Connection) -> None:
     stored = store(transaction, city(), "city", NOW)
     loaded = load(transaction)
-    assert nameless(loaded) == nameless(stored.network) == nameless(inheriting(city()))
+    assert nameless(loaded) == nameless(stored.network) == nameless(with_link_ids(city()))
     assert loaded is not None
     assert loaded.version == current_version(transaction) == stored.network.version
     assert (stored.links, stored.links_known) == (len(links_of(stored.network)), 0)
@@ -114,7 +114,7 @@ def test_feeds_stand_beside_each_other_until_one_is_withdrawn(transaction: Conne
 
 def test_feeds_that_go_by_different_clocks_cannot_be_in_force_together(transaction: Connection) -> None:
     store(transaction, city(), "sur", NOW)
-    with pytest.raises(ZonesDiffer, match="norte goes by America/Lima"):
+    with pytest.raises(TimeZonesDiffer, match="norte goes by America/Lima"):
         store(transaction, replace(city("n"), zone=ZoneInfo("America/Lima")), "norte", NOW)
     store(transaction, replace(city("s"), zone=ZoneInfo("America/Lima")), "sur", NOW)
 

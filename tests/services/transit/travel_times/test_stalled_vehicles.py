@@ -24,7 +24,7 @@ def place(
     after_s: float, along_m: float, paused_s: float, phase: Phase = Phase.IN_PROGRESS, probability: float = 1.0
 ) -> MatchedPosition:
     claim = ("10-0600", "20260302", 21_600, OUT)
-    return MatchedPosition(phase, START + after_s, -34.92, -57.95, *claim, along_m, probability, paused_s=paused_s)
+    return MatchedPosition(phase, START + after_s, -34.92, -57.95, *claim, along_m, probability, no_progress_s=paused_s)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_where_only_a_headway_is_promised_nobody_is_ahead_of_a_plan() -> None:
     loop = CITY.journey("20", MONDAY, 21_600)
     assert loop is not None
     where = MatchedPosition(
-        Phase.IN_PROGRESS, loop.start_at, -34.92, -57.95, *loop.key, LOOP, 600.0, 1.0, paused_s=600.0
+        Phase.IN_PROGRESS, loop.start_at, -34.92, -57.95, *loop.key, LOOP, 600.0, 1.0, no_progress_s=600.0
     )
     assert is_stalled(loop, CITY.patterns[LOOP], where, where.at)
 

@@ -10,8 +10,8 @@ import httpx
 import msgspec
 from sqlalchemy import Engine, text
 
-from models.geo import point_at
-from models.network import Network, midnight_at
+from models.geo import point_at_distance
+from models.network import Network, service_day_start
 from services.runtime.database import open_database
 from services.runtime.settings import Settings
 from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction, VehiclePrediction
@@ -23,7 +23,7 @@ from tests.services.web.api.conftest import Clock
 from tests.serving import listening
 from tests.transit_city import MONDAY, ZONE, network
 
-SEVEN = midnight_at(MONDAY, ZONE) + 7 * 3600
+SEVEN = service_day_start(MONDAY, ZONE) + 7 * 3600
 """Seven in the morning of a working day, Unix seconds."""
 
 
@@ -70,7 +70,7 @@ class Town:
                 ),
                 {
                     "vehicle": outlook.vehicle,
-                    "observed_at": moment(outlook.place.at),
+                    "observed_at": moment(outlook.matched_position.at),
                     "outlook": msgspec.json.encode(outlook).decode(),
                 },
             )
@@ -141,7 +141,7 @@ def outlook(
     place = MatchedPosition(
         Phase.IN_PROGRESS,
         at,
-        *point_at(shape.points, shape.along_m, along_m),
+        *point_at_distance(shape.points, shape.along_m, along_m),
         present.trip_id,
         present.service_date,
         present.start_s,

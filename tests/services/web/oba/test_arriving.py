@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.geo import point_at
+from models.geo import point_at_distance
 from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction, VehiclePrediction
 from services.transit.serving import departure_board
 from services.transit.serving.snapshot import Expected, TransitSnapshot, empty, with_changes
@@ -33,7 +33,7 @@ def journeys(draw: st.DrawFn, *, bases: tuple[Basis, ...] = tuple(Basis)) -> Tri
     basis, buses = draw(st.sampled_from(bases)), draw(st.integers(0, 3))
     told = coming(CITY, trip_id, first=first, late_s=late_s, basis=basis, start_s=start_s, buses=buses)
     if basis is Basis.NOT_COMING and draw(st.booleans()):
-        return msgspec.structs.replace(told, p10=(), p50=(), p90=(), rider=(), leaves=())
+        return msgspec.structs.replace(told, p10=(), p50=(), p90=(), rider_times=(), departures=())
     return told
 
 
@@ -50,7 +50,7 @@ def outlooks(draw: st.DrawFn) -> VehiclePrediction:
         MatchedPosition(
             draw(st.sampled_from(Phase)),
             SEVEN - draw(st.integers(-5, 900)),
-            *point_at(shape.points, shape.along_m, along_m),
+            *point_at_distance(shape.points, shape.along_m, along_m),
             place.trip_id if place else "",
             place.service_date if place else "",
             place.start_s if place else 0,

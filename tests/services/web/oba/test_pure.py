@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.geo import Point, along_m
-from models.network import Agency, Shape, midnight_at
+from models.geo import Point, cumulative_distances_m
+from models.network import Agency, Shape, service_day_start
 from services.web.oba.elements.headings import compass, orientation
 from services.web.oba.elements.index import Index, box_around
 from services.web.oba.elements.polyline import encode
@@ -119,7 +119,7 @@ def test_what_is_no_moment_is_refused_by_name(written: str) -> None:
 
 
 def test_a_day_is_meant_by_its_date_or_by_any_moment_of_it() -> None:
-    zero = int(midnight_at(MONDAY, CITY.zone) * 1000)
+    zero = int(service_day_start(MONDAY, CITY.zone) * 1000)
     assert day_of(None, CITY, NOON) == day_of("2026-03-02", CITY, NOON) == day_of(str(zero), CITY, NOON) == MONDAY
     with pytest.raises(BadParameter):
         day_of("02/03/2026", CITY, NOON)
@@ -130,7 +130,7 @@ def test_a_day_is_meant_by_its_date_or_by_any_moment_of_it() -> None:
 @pytest.mark.parametrize("day", [date(2026, 4, 5), date(2026, 9, 6), date(2026, 9, 7)])
 def test_a_service_date_comes_back_even_when_the_clocks_change(day: date) -> None:
     abroad = replace(CITY, zone=SANTIAGO)
-    assert service_day(str(int(midnight_at(day, SANTIAGO) * 1000)), abroad, NOON.timestamp()) == day
+    assert service_day(str(int(service_day_start(day, SANTIAGO) * 1000)), abroad, NOON.timestamp()) == day
 
 
 def test_all_stops_of_a_line_stand_in_order() -> None:
@@ -151,7 +151,7 @@ def test_ways_draw_every_stretch_once(courses: list[list[int]]) -> None:
     shapes = []
     for number, course in enumerate(courses):
         points = tuple(at(100 * place, 50 * place) for place in course)
-        shapes.append(Shape(str(number), points, along_m(points)))
+        shapes.append(Shape(str(number), points, cumulative_distances_m(points)))
     drawn = [step for way in ways(shapes) for step in pairwise(decoded(way.points))]
     assert len(drawn) == len({step for course in courses for step in pairwise(course)})
 

@@ -52,9 +52,9 @@ class Town:
         stop = next(one for one in self.network.stops.values() if one.code == stop_code)
         found = [
             (journey, position)
-            for index, position in self.network.calls_at[stop.id]
+            for index, position in self.network.calls_by_stop[stop.id]
             if self.network.routes[self.network.patterns[index].route_id].short_name == line
-            for journey in self.network.journeys(index, start - 7200, end + 7200)
+            for journey in self.network.journeys_between(index, start - 7200, end + 7200)
             if start <= journey.departure_at(position) <= end
         ]
         return sorted(found, key=lambda one: one[0].departure_at(one[1]))

@@ -85,8 +85,8 @@ def test_recent_buses_schedule_and_silence_each_have_their_word(city: Town) -> N
 
 
 def test_the_reasons_for_an_empty_board_are_told_apart(city: Town) -> None:
-    other_way = next(index for index in city.network.patterns_of["307"] if not calls(city, index))
-    city.drive("9", next(city.network.journeys(other_way, city.now, city.now)), city.now - 20)
+    other_way = next(index for index in city.network.patterns_by_route["307"] if not calls(city, index))
+    city.drive("9", next(city.network.journeys_between(other_way, city.now, city.now)), city.now - 20)
     assert "307 Ningún micro en camino todavía." in city.site.page(f"/p/{STOP}?linea=307").text
     assert "214 a Los Hornos Datos de la empresa caídos" in city.site.page(f"/p/{STOP}?linea=214").text
     served = city.site.page(f"/p/{STOP}?linea=275").text

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from models.geo import point_at
+from models.geo import point_at_distance
 from services.__main__ import main
 from services.transit.accuracy.backtest import Backtest
 from services.transit.accuracy.observed_passages import ObservedPassages
 from services.transit.fleet.fleet import Fleet
-from services.transit.model.error_bins import Coverage, Tally
+from services.transit.model.accuracy_metrics import IntervalCoverage, PredictionErrors
 from services.transit.model.position_report import PositionReport
 from services.transit.travel_times.link_times import TravelTimes
 from tests.transit_city import MONDAY, OUT, network
@@ -22,10 +22,10 @@ DATA = Path(__file__).parents[5] / "shared" / "data" / "transit"
 
 
 def test_errors_are_actual_less_predicted_and_binned_as_published() -> None:
-    tally = Tally()
+    tally = PredictionErrors()
     for made_at, actual, predicted in ((0, 100, 120), (0, 100, 140), (0, 100, 5), (0, 200, 60), (0, 700, 980)):
-        tally.take(made_at, actual, predicted)
-    figures = tally.figures()
+        tally.add_sample(made_at, actual, predicted)
+    figures = tally.summary()
     assert (figures["n"], figures["mae_s"], figures["bias_s"]) == (5, 115.0, -21.0)
     assert figures["eta_accuracy"] == {"0-3": 33.33, "3-6": 100.0, "6-10": None, "10-15": 0.0, "overall": 44.44}
     assert figures["mbta"] == {"0-3": 50.0, "3-6": None, "6-12": None, "12-30": 0.0, "overall": 25.0}
@@ -33,14 +33,14 @@ def test_errors_are_actual_less_predicted_and_binned_as_published() -> None:
 
 def test_limits_of_what_is_accurate_are_inclusive() -> None:
     for error in (-30.0, 90.0):
-        tally = Tally()
-        tally.take(0.0, 100.0, 100.0 - error)
-        assert tally.figures()["eta_accuracy"]["0-3"] == 100.0  # type: ignore[index]
+        tally = PredictionErrors()
+        tally.add_sample(0.0, 100.0, 100.0 - error)
+        assert tally.summary()["eta_accuracy"]["0-3"] == 100.0  # type: ignore[index]
 
 
 def test_nothing_to_judge_by_is_no_figure() -> None:
-    assert Tally().figures() == {"n": 0}
-    assert Coverage().figures() == {"coverage_p10_p90": None, "mean_p10_p90_s": None}
+    assert PredictionErrors().summary() == {"n": 0}
+    assert IntervalCoverage().summary() == {"coverage_p10_p90": None, "mean_p10_p90_s": None}
 
 
 def buses(*starts: str, slow: float = 1.0, every_s: int = 30) -> list[PositionReport]:
@@ -51,7 +51,7 @@ def buses(*starts: str, slow: float = 1.0, every_s: int = 30) -> list[PositionRe
         assert journey is not None
         for after_s in range(-30, int(450 * slow), every_s):
             along_m = min(max(0.0, after_s * 400 / 75 / slow), LINE.length_m)
-            latitude, longitude = point_at(LINE.shape.points, LINE.shape.along_m, along_m)
+            latitude, longitude = point_at_distance(LINE.shape.points, LINE.shape.along_m, along_m)
             reports.append(
                 PositionReport(start, journey.start_at + after_s, latitude, longitude, trip_id=journey.trip.id)
             )
