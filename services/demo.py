@@ -17,7 +17,7 @@ from time import monotonic
 import httpx
 from sqlalchemy import Engine, text
 
-from ingest.gtfs.feed import write
+from ingest.gtfs.feed import write_feed
 from models.alert import NAR
 from models.migrations import upgrade
 from models.network import Network
@@ -100,7 +100,7 @@ def timetable_file(folder: Path, lines: Network) -> Path:
     """The simulated buses' timetable as GTFS, written once: it is imported from there like any other."""
     feed = folder / f"{lines.version}.zip"
     if not feed.exists():
-        write(lines, feed)
+        write_feed(lines, feed)
     return feed
 
 

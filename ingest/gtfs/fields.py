@@ -11,17 +11,17 @@ from ingest.gtfs.findings import Findings
 
 Value = TypeVar("Value")
 
-LONGEST_ID = 255
-LATEST_HOUR = 168
+MAX_ID_LENGTH = 255
+MAX_HOURS = 168
 """Times of a trip end within a week of its service date."""
 BLANK, UNREADABLE = -1, -2
 
-_CLOCK = re.compile(r"([0-9]{1,3}):([0-5][0-9]):([0-5][0-9])")
-_WHOLE = re.compile(r"([0-9]{1,9})(?:\.0*)?")
+_TIME = re.compile(r"([0-9]{1,3}):([0-5][0-9]):([0-5][0-9])")
+_INTEGER = re.compile(r"([0-9]{1,9})(?:\.0*)?")
 _COLOR = re.compile(r"#?([0-9A-Fa-f]{6})")
 
 
-def parsed(
+def parse_or_refuse(
     findings: Findings, where: str, column: str, text: str, parse: Callable[[str], Value], otherwise: Value
 ) -> Value:
     """What a field says; what it cannot say is refused, and stands as `otherwise` so that reading goes on."""
@@ -32,24 +32,24 @@ def parsed(
         return otherwise
 
 
-def fresh(findings: Findings, where: str, column: str, name: str, taken: Container[str]) -> bool:
+def is_usable_id(findings: Findings, where: str, column: str, name: str, taken: Container[str]) -> bool:
     """Whether an id can be used: there, not too long and not taken. If not, it is refused."""
-    if name and len(name) <= LONGEST_ID and name not in taken:
+    if name and len(name) <= MAX_ID_LENGTH and name not in taken:
         return True
-    expected = f"an id of 1 to {LONGEST_ID} characters" if name not in taken else "an id that no row before has"
+    expected = f"an id of 1 to {MAX_ID_LENGTH} characters" if name not in taken else "an id that no row before has"
     findings.refuse(where, f'{column} "{name[:60]}": expected {expected}')
     return False
 
 
-def clock_s(text: str) -> int:
+def parse_time_s(text: str) -> int:
     """Seconds after noon less 12 h: H:MM:SS or HH:MM:SS, past 24:00:00 for what runs after midnight."""
-    match = _CLOCK.fullmatch(text)
-    if match is None or (hours := int(match[1])) >= LATEST_HOUR:
+    match = _TIME.fullmatch(text)
+    if match is None or (hours := int(match[1])) >= MAX_HOURS:
         raise ValueError("expected a time as H:MM:SS, such as 25:10:00 for 1:10 after midnight")
     return hours * 3600 + int(match[2]) * 60 + int(match[3])
 
 
-def day(text: str) -> date:
+def parse_date(text: str) -> date:
     """A date as YYYYMMDD."""
     try:
         if re.fullmatch("[0-9]{8}", text):
@@ -59,21 +59,21 @@ def day(text: str) -> date:
     raise ValueError("expected a date as YYYYMMDD, such as 20260302")
 
 
-def plain(text: str) -> str:
+def without_decimals(text: str) -> str:
     """A whole number without the decimals that tables with gaps in them get: 1.0 is 1. Other text as it is."""
-    match = _WHOLE.fullmatch(text)
+    match = _INTEGER.fullmatch(text)
     return match[1] if match else text
 
 
-def whole(text: str) -> int:
+def parse_integer(text: str) -> int:
     """A whole number from 0."""
-    match = _WHOLE.fullmatch(text)
+    match = _INTEGER.fullmatch(text)
     if match is None:
         raise ValueError("expected a whole number")
     return int(match[1])
 
 
-def degrees(most: float) -> Callable[[str], float]:
+def degrees_parser(most: float) -> Callable[[str], float]:
     """A parser of decimal degrees from -most to most."""
 
     def parse(text: str) -> float:
@@ -88,18 +88,18 @@ def degrees(most: float) -> Callable[[str], float]:
     return parse
 
 
-LATITUDE = degrees(90)
-LONGITUDE = degrees(180)
+parse_latitude = degrees_parser(90)
+parse_longitude = degrees_parser(180)
 
 
-def weekday(text: str) -> bool:
+def parse_weekday(text: str) -> bool:
     """1 where the service runs on that weekday, 0 where it does not."""
-    if plain(text) not in {"0", "1"}:
+    if without_decimals(text) not in {"0", "1"}:
         raise ValueError("expected 0 or 1")
-    return plain(text) == "1"
+    return without_decimals(text) == "1"
 
 
-def zone(text: str) -> ZoneInfo:
+def parse_timezone(text: str) -> ZoneInfo:
     """A time zone of the IANA database."""
     try:
         return ZoneInfo(text)
@@ -107,7 +107,7 @@ def zone(text: str) -> ZoneInfo:
         raise ValueError("expected a time zone of the IANA list, such as America/Argentina/Buenos_Aires") from trouble
 
 
-def color(findings: Findings, where: str, text: str) -> str:
+def parse_color(findings: Findings, where: str, text: str) -> str:
     """Six hex digits in capitals, or nothing: a wrong colour stops no bus."""
     if not text:
         return ""
@@ -118,33 +118,33 @@ def color(findings: Findings, where: str, text: str) -> str:
     return match[1].upper()
 
 
-class Clocks(dict[str, int]):
-    """`clock_s` of many texts of which few differ; BLANK and UNREADABLE instead of raising."""
+class TimeCache(dict[str, int]):
+    """`parse_time_s` of many texts of which few differ; BLANK and UNREADABLE instead of raising."""
 
     def __missing__(self, text: str) -> int:
         try:
-            value = clock_s(text) if text else BLANK
+            value = parse_time_s(text) if text else BLANK
         except ValueError:
             value = UNREADABLE
         self[text] = value
         return value
 
 
-class Numbers(dict[str, int]):
-    """`whole` of many texts of which few differ; BLANK and UNREADABLE instead of raising."""
+class IntegerCache(dict[str, int]):
+    """`parse_integer` of many texts of which few differ; BLANK and UNREADABLE instead of raising."""
 
     def __missing__(self, text: str) -> int:
         try:
-            value = whole(text) if text else BLANK
+            value = parse_integer(text) if text else BLANK
         except ValueError:
             value = UNREADABLE
         self[text] = value
         return value
 
 
-class Codes(dict[str, int]):
+class CodeCache(dict[str, int]):
     """Codes of one digit, such as pickup_type; one that GTFS does not have says as little as none."""
 
     def __missing__(self, text: str) -> int:
-        value = self[text] = int(plain(text)) if re.fullmatch("[0-9]", plain(text)) else 0
+        value = self[text] = int(without_decimals(text)) if re.fullmatch("[0-9]", without_decimals(text)) else 0
         return value

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-MOST_REFUSALS = 50
+MAX_REFUSALS = 50
 """Reading stops there: who mends fifty faults finds out what the rest are."""
 
 
@@ -26,8 +26,8 @@ class Findings:
     def refuse(self, where: str, words: str) -> None:
         """The feed will not do. Raises BadTimetable once there are enough."""
         self.refusals.append(f"{where}: {words}")
-        if len(self.refusals) >= MOST_REFUSALS:
-            raise BadTimetable([*self.refusals, f"... and reading stopped after {MOST_REFUSALS} faults"])
+        if len(self.refusals) >= MAX_REFUSALS:
+            raise BadTimetable([*self.refusals, f"... and reading stopped after {MAX_REFUSALS} faults"])
 
     def warn(self, words: str, where: str) -> None:
         """The feed will do, but somebody should know. `words` is the kind of finding; `where` its first place."""
@@ -42,7 +42,7 @@ class Findings:
             for words, (where, count) in self._warnings.items()
         ]
 
-    def settle(self) -> None:
+    def raise_if_refused(self) -> None:
         """Raises BadTimetable if anything was refused."""
         if self.refusals:
             raise BadTimetable(self.refusals)

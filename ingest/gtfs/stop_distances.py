@@ -19,84 +19,84 @@ from models.network import Shape
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-PIECE_M = 20.0
-MOST_PIECES = 4000
+SEGMENT_M = 20.0
+MAX_SEGMENTS = 4000
 """A longer shape is cut into longer pieces."""
-THEREABOUTS = 2
+NEIGHBOUR_SEGMENTS = 2
 """Pieces to either side."""
-FARTHEST_M = 500.0
+MAX_OFFSET_M = 500.0
 """A stop that lies farther off counts as this far, so that one wrong stop does not misplace the others."""
 GIVEN_WEIGHT = 0.1
 """Of a metre along the shape against a metre aside of it, where the feed says how far along the stop lies ..."""
-GUESSED_WEIGHT = 0.01
+SPACING_WEIGHT = 0.01
 """... and where that is only guessed from the distances between stops."""
-SENSIBLE_M = 100.0
+MAX_GIVEN_ERROR_M = 100.0
 """Given distances are believed where half of the stops lie nearer than this to where they put them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class StopDistances:
     """Where stops lie along a shape, metres, never falling; and how far aside of it, metres."""
 
     stop_m: tuple[float, ...]
-    aside_m: tuple[float, ...]
+    offset_m: tuple[float, ...]
 
 
-def place(shape: Shape, stops: Sequence[Point], given_m: Sequence[float] | None = None) -> Placed:
+def place_stops(shape: Shape, stops: Sequence[Point], given_m: Sequence[float] | None = None) -> StopDistances:
     """Lay stops along a shape in their order. `given_m`: where the feed says they lie, metres along it, if it does."""
     plane = Plane(shape.points[0][0])
-    line, poles = _flat(plane, shape.points), _flat(plane, stops)
-    pieces = _cut(line, np.asarray(shape.along_m))
+    line, poles = _on_plane(plane, shape.points), _on_plane(plane, stops)
+    pieces = _cut_into_segments(line, np.asarray(shape.along_m))
     along, aside = _offsets(pieces, poles)
-    cost = np.minimum(aside, FARTHEST_M) ** 2
-    if given_m is not None and _sensible(line, shape, poles, np.asarray(given_m)):
+    cost = np.minimum(aside, MAX_OFFSET_M) ** 2
+    if given_m is not None and _given_is_plausible(line, shape, poles, np.asarray(given_m)):
         expected, weight = np.asarray(given_m), GIVEN_WEIGHT
     else:
-        expected, weight = _guessed(along, _cheapest(cost), poles), GUESSED_WEIGHT
-    chosen = _settled(_cheapest(cost + ((along - expected[:, None]) * weight) ** 2), aside)
+        expected, weight = _expected_by_spacing(along, _min_cost_path(cost), poles), SPACING_WEIGHT
+    chosen = _nearest_around(_min_cost_path(cost + ((along - expected[:, None]) * weight) ** 2), aside)
     rows = np.arange(len(poles))
     stop_m = np.maximum.accumulate(along[rows, chosen])
-    return Placed(tuple(stop_m.tolist()), tuple(aside[rows, chosen].tolist()))
+    return StopDistances(tuple(stop_m.tolist()), tuple(aside[rows, chosen].tolist()))
 
 
-def _flat(plane: Plane, points: Sequence[Point]) -> Array:
+def _on_plane(plane: Plane, points: Sequence[Point]) -> Array:
     return np.array([plane.xy(point) for point in points], dtype=np.float64).reshape(len(points), 2)
 
 
 @dataclass(frozen=True, slots=True)
-class _Pieces:
+class _Segments:
     """Short straight pieces: where each begins and ends, along the shape, (k,), and on the plane, (k, 2)."""
 
-    begin_m: Array
+    start_m: Array
     end_m: Array
-    begin: Array
+    start: Array
     end: Array
 
 
-def _cut(line: Array, along: Array) -> _Pieces:
+def _cut_into_segments(line: Array, along: Array) -> _Segments:
     along, first = np.unique(along, return_index=True)
     line = line[first]
     if len(along) < 2:  # a shape without length: one piece, a point
         along, line = np.repeat(along, 2), np.repeat(line, 2, axis=0)
     spans = np.diff(along)
-    counts = np.maximum(1, np.ceil(spans / max(PIECE_M, float(along[-1] - along[0]) / MOST_PIECES))).astype(int)
+    counts = np.maximum(1, np.ceil(spans / max(SEGMENT_M, float(along[-1] - along[0]) / MAX_SEGMENTS))).astype(int)
     into = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     cuts = np.append(np.repeat(along[:-1], counts) + into * np.repeat(spans / counts, counts), along[-1])
     points = np.column_stack([np.interp(cuts, along, line[:, axis]) for axis in (0, 1)])
-    return _Pieces(cuts[:-1], cuts[1:], points[:-1], points[1:])
+    return _Segments(cuts[:-1], cuts[1:], points[:-1], points[1:])
 
 
-def _offsets(pieces: _Pieces, poles: Array) -> tuple[Array, Array]:
+def _offsets(pieces: _Segments, poles: Array) -> tuple[Array, Array]:
     """For each stop and piece: how far along the shape its nearest point lies, and how far the stop is from it."""
-    way = pieces.end - pieces.begin
+    way = pieces.end - pieces.start
     length = (way**2).sum(axis=1)
-    apart = poles[:, None, :] - pieces.begin[None, :, :]
+    apart = poles[:, None, :] - pieces.start[None, :, :]
     share = np.clip((apart * way).sum(axis=2) / np.where(length > 0, length, 1.0), 0.0, 1.0)
     aside = np.hypot(*np.moveaxis(apart - share[:, :, None] * way, 2, 0))
-    return pieces.begin_m + share * (pieces.end_m - pieces.begin_m), aside
+    return pieces.start_m + share * (pieces.end_m - pieces.start_m), aside
 
 
-def _cheapest(cost: Array) -> Indices:
+def _min_cost_path(cost: Array) -> Indices:
     """One column a row, never going back, with the least sum; the earliest of equals."""
     rows, columns = cost.shape
     numbers = np.arange(columns)
@@ -114,20 +114,20 @@ def _cheapest(cost: Array) -> Indices:
     return chosen
 
 
-def _settled(chosen: Indices, aside: Array) -> Indices:
+def _nearest_around(chosen: Indices, aside: Array) -> Indices:
     """The nearest piece thereabouts: what was expected decides between passes, not by how many metres on one."""
-    around = np.clip(chosen[:, None] + np.arange(-THEREABOUTS, THEREABOUTS + 1), 0, aside.shape[1] - 1)
+    around = np.clip(chosen[:, None] + np.arange(-NEIGHBOUR_SEGMENTS, NEIGHBOUR_SEGMENTS + 1), 0, aside.shape[1] - 1)
     best = np.argmin(np.take_along_axis(aside, around, axis=1), axis=1)
     return np.asarray(around[np.arange(len(chosen)), best])
 
 
-def _guessed(along: Array, chosen: Indices, poles: Array) -> Array:
+def _expected_by_spacing(along: Array, chosen: Indices, poles: Array) -> Array:
     """Where stops would lie between the first and the last if the shape wound evenly between them."""
     reach = np.append(0.0, np.cumsum(np.hypot(*np.diff(poles, axis=0).T)))
     first, last = along[0, chosen[0]], along[-1, chosen[-1]]
     return np.asarray(first + (last - first) * (reach / reach[-1] if reach[-1] > 0 else reach))
 
 
-def _sensible(line: Array, shape: Shape, poles: Array, given: Array) -> bool:
+def _given_is_plausible(line: Array, shape: Shape, poles: Array, given: Array) -> bool:
     there = np.column_stack([np.interp(given, shape.along_m, line[:, axis]) for axis in (0, 1)])
-    return bool(np.median(np.hypot(*(poles - there).T)) < SENSIBLE_M)
+    return bool(np.median(np.hypot(*(poles - there).T)) < MAX_GIVEN_ERROR_M)

@@ -8,11 +8,11 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
-from ingest.gtfs.places import ADDED, REMOVED, WEEKDAYS
+from ingest.gtfs.services import ADDED, REMOVED, WEEKDAYS
 from models.network import Network, Pattern, Service, Shape, Stop, Trip
 
 Row = Sequence[object]
-LONG_AGO = (1980, 1, 1, 0, 0, 0)
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """The time of every file in the zip, so that one network always makes the same bytes."""
 
 
@@ -34,12 +34,12 @@ HEADERS = {
 }
 
 
-def write(network: Network, path: Path) -> None:
+def write_feed(network: Network, path: Path) -> None:
     """Write a feed, as a zip. An existing file is replaced only once the new one is whole."""
     part = path.with_name(f"{path.name}.part")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for (name, header), rows in zip(HEADERS.items(), _rows(network), strict=True):
-            member = zipfile.ZipInfo(name, LONG_AGO)
+            member = zipfile.ZipInfo(name, ZIP_DATE)
             member.compress_type = zipfile.ZIP_DEFLATED
             with archive.open(member, "w") as binary, io.TextIOWrapper(binary, "utf-8", newline="") as text:
                 table = csv.writer(text)
@@ -96,7 +96,7 @@ def _trip(trip: Trip, pattern: Pattern) -> Row:
 def _stop_times(trip: Trip, pattern: Pattern) -> Iterator[Row]:
     none = (0,) * len(pattern.stop_ids)
     timepoint = trip.timing.timepoint or (True,) * len(none)
-    along = _along(pattern)
+    along = _stop_distances(pattern)
     columns = (trip.timing.arrivals_s, trip.timing.departures_s, pattern.stop_ids)
     codes = (pattern.pickup or none, pattern.drop_off or none, along, map(int, timepoint))
     for position, (arrival_s, departure_s, stop_id, *rest) in enumerate(zip(*columns, *codes, strict=True)):
@@ -104,7 +104,7 @@ def _stop_times(trip: Trip, pattern: Pattern) -> Iterator[Row]:
         yield (trip.id, *times, stop_id, trip.stop_sequence(position), *rest)
 
 
-def _along(pattern: Pattern) -> Sequence[str]:
+def _stop_distances(pattern: Pattern) -> Sequence[str]:
     """shape_dist_traveled of the stops: of a shape that was given, and only where it rises from each to the next."""
     rounded = [round(metres, 1) for metres in pattern.stop_m]
     if pattern.shape.surveyed and all(here < there for here, there in pairwise(rounded)):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from ingest.gtfs.feed import BadTimetable, Findings, read, write
+from ingest.gtfs.feed import BadTimetable, Findings, read_feed, write_feed
 from models.merging import TimeZonesDiffer
 from models.network import Network
 from services.commands.rejections import printable
@@ -51,7 +51,7 @@ def _import(path: Path, feed: str, *, at_once: bool) -> int:
     settings, findings = Settings(), Findings()
     now = configured_clock(settings)()
     try:
-        network = read(path, findings, _progress)
+        network = read_feed(path, findings, _progress)
     except BadTimetable as trouble:
         _say(*findings.warnings, *trouble.refusals)
         return _refuse(f"{path.name}: not imported; {len(trouble.refusals)} faults, {len(findings.warnings)} warnings")
@@ -107,7 +107,7 @@ def _export(path: Path) -> int:
     if network is None:
         return _refuse("no timetable is in force: vigia gtfs import FILE")
     try:
-        write(network, path)
+        write_feed(network, path)
     except OSError as trouble:
         return _refuse(f"{path}: {trouble.strerror}")
     print(f"{path}: {len(network.routes)} routes, {len(network.stops)} stops, {len(network.trips)} trips")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from ingest.gtfs.feed import write
+from ingest.gtfs.feed import write_feed
 from models.network import Network
 from services.city.seed import LA_PLATA, SeedError, read_seed
 from services.opening import configured_clock, mqtt_url
@@ -63,7 +63,7 @@ def duration(words: str) -> timedelta:
 def run(arguments: argparse.Namespace) -> int:
     """Play the scenario at the clock's pace; in real time its story begins now. The devices say goodbye at the end."""
     if arguments.export_gtfs is not None:
-        write(network(), arguments.export_gtfs)
+        write_feed(network(), arguments.export_gtfs)
         print(f"{arguments.export_gtfs}: La Plata esquemática, no oficial / schematic, not official")
         return 0
     settings, stop = Settings(), stop_on_signals()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from ingest.gtfs.feed import BadTimetable, read
+from ingest.gtfs.feed import BadTimetable, read_feed
 from models.merging import TimeZonesDiffer, merge_networks
 from models.network import Network
 from services.replay.recorded_series import BadRecord
@@ -45,7 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write a row for each report, in the file's order; print how many there were of each phase."""
     try:
-        network = merge_networks([replace(read(path), feed=path.stem) for path in arguments.gtfs])
+        network = merge_networks([replace(read_feed(path), feed=path.stem) for path in arguments.gtfs])
         reports = read_positions(arguments.positions, network.zone, by_time=False)
         places = matched(network, [hidden(report, arguments.hide) for report in reports])
         _write(arguments.out, reports, places)

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from ingest.gtfs.feed import BadTimetable, read
+from ingest.gtfs.feed import BadTimetable, read_feed
 from models.merging import TimeZonesDiffer, merge_networks
 from models.network import Network
 from services.commands.transit_match import CLAIMS, hidden
@@ -54,7 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the figures of the timetable, of the timetable with the present delay, and of ours."""
     try:
-        network = merge_networks([replace(read(path), feed=path.stem) for path in arguments.gtfs])
+        network = merge_networks([replace(read_feed(path), feed=path.stem) for path in arguments.gtfs])
         trial = _trial(network, arguments)
     except (BadTimetable, TimeZonesDiffer, BadRecord, OSError) as trouble:
         print(f"vigia: {trouble}", file=sys.stderr)

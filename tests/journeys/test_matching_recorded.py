@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.gtfs.feed import read
+from ingest.gtfs.feed import read_feed
 from models.merging import merge_networks
 from models.network import Network
 from services.__main__ import main
@@ -26,7 +26,7 @@ Row = dict[str, str]
 def washington() -> Network:
     if not WMATA.exists():
         pytest.skip("the recorded positions are not here")
-    return read(WMATA / "gtfs.zip")
+    return read_feed(WMATA / "gtfs.zip")
 
 
 def _shares(network: Network, out: Path, hide: str) -> Counter[str]:
@@ -70,7 +70,7 @@ def test_with_lines_hidden_too_the_line_is_found(washington: Network, tmp_path: 
 @pytest.mark.timeout(600)  # eleven timetables are read
 @pytest.mark.skipif(not NYC.exists(), reason="the labelled traces are not here")
 def test_what_buses_were_doing_is_told_apart() -> None:
-    feeds = [replace(read(path), feed=path.stem) for path in sorted((NYC / "gtfs").glob("*.zip"))]
+    feeds = [replace(read_feed(path), feed=path.stem) for path in sorted((NYC / "gtfs").glob("*.zip"))]
     network = merge_networks(feeds)
     checked, right, going, going_right = 0, 0, 0, 0
     for path in sorted((NYC / "traces").glob("*.csv")):

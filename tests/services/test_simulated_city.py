@@ -13,7 +13,7 @@ from time import monotonic
 import pytest
 
 from ingest.decode import decode
-from ingest.gtfs.feed import read
+from ingest.gtfs.feed import read_feed
 from ingest.mqtt.receiver import Receiver
 from models.reading import Presence, Reading
 from services.embedded.mqtt_broker import embedded_broker
@@ -174,6 +174,6 @@ def test_their_timetable_is_gtfs_that_we_read_ourselves(tmp_path: Path) -> None:
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
     assert "schematic" in out
-    network = read(feed)
+    network = read_feed(feed)
     assert {"307", "Norte", "Oeste"} <= {route.short_name for route in network.routes.values()}
     assert all(trip.frequencies for trip in network.trips.values() if trip.id.startswith("oeste"))

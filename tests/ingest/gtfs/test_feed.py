@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ingest.gtfs.feed import BadTimetable, Findings, read, write
-from ingest.gtfs.files import LONGEST_LINE
+from ingest.gtfs.feed import BadTimetable, Findings, read_feed, write_feed
+from ingest.gtfs.files import MAX_LINE_LENGTH
 from models.geo import cumulative_distances_m, distance_m, point_at_distance
 from models.links import links_of, with_link_ids
 from models.network import Frequency, Network, Pattern
@@ -30,14 +30,14 @@ Change = Mapping[str, str | bytes | None]
 def refusals(path: Path, files: Change) -> list[str]:
     """What is said of a feed that cannot be used."""
     with pytest.raises(BadTimetable) as trouble:
-        read(zipped(path, files))
+        read_feed(zipped(path, files))
     return list(trouble.value.refusals)
 
 
 def warnings(path: Path, files: Change) -> tuple[Network, list[str]]:
     """A feed that can be used, and what is said of it."""
     findings = Findings()
-    return read(zipped(path, files), findings), findings.warnings
+    return read_feed(zipped(path, files), findings), findings.warnings
 
 
 def test_a_plain_feed_is_read_whole(tmp_path: Path) -> None:
@@ -58,11 +58,11 @@ def test_a_plain_feed_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_a_folder_and_a_zip_with_a_folder_inside_are_feeds_too(tmp_path: Path) -> None:
-    whole = read(zipped(tmp_path))
-    assert read(zipped(tmp_path, {"../__MACOSX/._stops.txt": b"\0\0"}, folder="google_transit/")) == whole
+    whole = read_feed(zipped(tmp_path))
+    assert read_feed(zipped(tmp_path, {"../__MACOSX/._stops.txt": b"\0\0"}, folder="google_transit/")) == whole
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
-    assert read(tmp_path) == whole
+    assert read_feed(tmp_path) == whole
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_a_folder_and_a_zip_with_a_folder_inside_are_feeds_too(tmp_path: Path) -
     ids=["mark", "crlf", "cr", "quotes-and-spaces", "unknown-column-and-empty-lines", "no-last-end", "utf-16"],
 )
 def test_how_the_text_is_written_makes_no_difference(tmp_path: Path, spoilt: Callable[[str], str | bytes]) -> None:
-    plain = read(zipped(tmp_path))
-    network = read(zipped(tmp_path, {name: spoilt(text) for name, text in FILES.items()}))
+    plain = read_feed(zipped(tmp_path))
+    network = read_feed(zipped(tmp_path, {name: spoilt(text) for name, text in FILES.items()}))
     assert replace(network, version=plain.version) == plain
 
 
@@ -92,8 +92,8 @@ def test_whole_numbers_with_decimals_are_read(tmp_path: Path) -> None:
         **changed("calendar_dates.txt", "20260216,2", "20260216,2.0"),
         **changed("stop_times.txt", "A,1", "A,1.0"),
     }
-    again = read(zipped(tmp_path, decimals))
-    assert replace(read(zipped(tmp_path)), version=again.version) == again
+    again = read_feed(zipped(tmp_path, decimals))
+    assert replace(read_feed(zipped(tmp_path)), version=again.version) == again
 
 
 def test_text_in_another_alphabet_is_read_and_said(tmp_path: Path) -> None:
@@ -104,10 +104,10 @@ def test_text_in_another_alphabet_is_read_and_said(tmp_path: Path) -> None:
 
 
 def test_either_calendar_will_do(tmp_path: Path) -> None:
-    dates = read(zipped(tmp_path, {"calendar.txt": None}))
+    dates = read_feed(zipped(tmp_path, {"calendar.txt": None}))
     assert dates.services["w"].runs_on(date(2026, 3, 7))
     assert not dates.services["w"].runs_on(date(2026, 3, 6))
-    weeks = read(zipped(tmp_path, {"calendar_dates.txt": None}))
+    weeks = read_feed(zipped(tmp_path, {"calendar_dates.txt": None}))
     assert weeks.services["w"].runs_on(date(2026, 2, 16))
 
 
@@ -129,7 +129,7 @@ def test_a_shape_that_is_not_the_trips_own_is_not_used(tmp_path: Path) -> None:
 
 
 def test_blank_times_are_filled_by_the_distance_driven(tmp_path: Path) -> None:
-    network = read(
+    network = read_feed(
         zipped(
             tmp_path, changed("stop_times.txt", "t1,7:02:00,7:02:30,B,2\nt1,7:04:00,7:04:00,C,3", "t1,,,B,2\nt1,,,C,3")
         )
@@ -142,7 +142,7 @@ def test_blank_times_are_filled_by_the_distance_driven(tmp_path: Path) -> None:
 
 
 def test_a_time_that_is_given_once_is_both_arrival_and_departure(tmp_path: Path) -> None:
-    network = read(zipped(tmp_path, changed("stop_times.txt", "t1,7:02:00,7:02:30,B", "t1,,7:02:30,B")))
+    network = read_feed(zipped(tmp_path, changed("stop_times.txt", "t1,7:02:00,7:02:30,B", "t1,,7:02:30,B")))
     assert network.trips["t1"].timing.arrivals_s == network.trips["t1"].timing.departures_s == (0, 150, 240, 360)
     assert network.trips["t1"].timing.timepoint == ()
 
@@ -164,7 +164,7 @@ def test_times_that_go_back_are_held_and_said(tmp_path: Path) -> None:
 
 def test_trips_by_headway_keep_what_is_promised(tmp_path: Path) -> None:
     rows = "trip_id,start_time,end_time,headway_secs,exact_times\nt1,9:00:00,12:00:00,600,1\nt1,6:00:00,9:00:00,300,\n"
-    network = read(zipped(tmp_path, {"frequencies.txt": rows}))
+    network = read_feed(zipped(tmp_path, {"frequencies.txt": rows}))
     assert network.trips["t1"].frequencies == (
         Frequency(21_600, 32_400, 300, exact=False),
         Frequency(32_400, 43_200, 600, exact=True),
@@ -175,7 +175,7 @@ def test_stops_out_of_order_are_sorted_by_their_sequence_which_is_kept(tmp_path:
     lines = FILES["stop_times.txt"].splitlines()
     shuffled = [lines[0], *reversed(lines[1:])]
     rows = "\n".join(shuffled).replace(",4", ",40").replace(",3\n", ",30\n")
-    network = read(zipped(tmp_path, {"stop_times.txt": rows}))
+    network = read_feed(zipped(tmp_path, {"stop_times.txt": rows}))
     assert network.patterns[0].stop_ids == ("A", "B", "C", "D")
     assert network.trips["t1"].stop_sequences == (1, 2, 30, 40)
     assert network.trips["t1"].stop_sequence(3) == 40
@@ -221,7 +221,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         "agency.txt:1: no column agency_timezone; this file must have it",
     ]
     with pytest.raises(BadTimetable, match="there is no such file or folder"):
-        read(tmp_path / "nowhere.zip")
+        read_feed(tmp_path / "nowhere.zip")
 
 
 def test_a_feed_in_which_nothing_runs_is_refused(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_what_many_feeds_get_wrong_is_taken_as_it_is_meant(tmp_path: Path) -> No
 
 def test_a_place_in_the_sea_off_africa_is_no_place(tmp_path: Path) -> None:
     unused = FILES["stops.txt"] + "E,5,Nowhere,0.0,0.0\nF,6,Nowhere,,\n"
-    assert set(read(zipped(tmp_path, {"stops.txt": unused})).stops) == {"A", "B", "C", "D"}
+    assert set(read_feed(zipped(tmp_path, {"stops.txt": unused})).stops) == {"A", "B", "C", "D"}
     found = refusals(tmp_path, changed("stops.txt", "-24.7850,-65.4000", "0,0"))
     assert found[0] == 'stop_times.txt:5: stop_id "D": no such stop with a place in stops.txt'
 
@@ -254,7 +254,7 @@ def test_a_place_in_the_sea_off_africa_is_no_place(tmp_path: Path) -> None:
 def test_a_platform_without_a_place_stands_where_its_station_does(tmp_path: Path) -> None:
     stops = FILES["stops.txt"].replace("\n", ",,\n").replace("stop_lon,,", "stop_lon,parent_station,location_type")
     stops = stops.replace("D,4,Estadio,-24.7850,-65.4000,,", "D,4,Estadio,,,S,\nS,,Station,-24.785,-65.4,,1")
-    network = read(zipped(tmp_path, {"stops.txt": stops}))
+    network = read_feed(zipped(tmp_path, {"stops.txt": stops}))
     assert network.stops["D"].point == network.stops["S"].point
     assert (network.stops["D"].parent, network.stops["S"].location_type) == ("S", 1)
 
@@ -287,17 +287,17 @@ def test_what_is_odd_but_usable_is_counted_and_said_once(tmp_path: Path) -> None
 
 
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
-    assert "a line longer than" in refusals(tmp_path, {"stops.txt": "x" * (30 * LONGEST_LINE)})[0]
+    assert "a line longer than" in refusals(tmp_path, {"stops.txt": "x" * (30 * MAX_LINE_LENGTH)})[0]
     assert "zero bytes" in refusals(tmp_path, {"stops.txt": b"\0" * 1000})[0]
     (tmp_path / "feed.zip").write_bytes(b"no zip at all")
     with pytest.raises(BadTimetable, match="is it a GTFS zip, whole"):
-        read(tmp_path / "feed.zip")
+        read_feed(tmp_path / "feed.zip")
 
 
 def test_a_zip_that_would_unpack_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.gtfs.files.MOST_BYTES", 3 << 20)
+    monkeypatch.setattr("ingest.gtfs.files.MAX_UNPACKED_BYTES", 3 << 20)
     many = FILES["stop_times.txt"] + "ghost,7:00:00,7:00:00,A,1\n" * 50_000
-    assert read(zipped(tmp_path, {"stop_times.txt": many})).trips
+    assert read_feed(zipped(tmp_path, {"stop_times.txt": many})).trips
     assert refusals(tmp_path, {"stop_times.txt": many * 3}) == [
         "feed.zip: unpacks to more than 3 MiB; is this one city?"
     ]
@@ -319,7 +319,7 @@ def test_a_damaged_zip_is_refused_and_never_raises_anything_else(
     path = tmp_path / "damaged.zip"
     path.write_bytes(feed[:place] + junk + (b"" if cut else feed[place + len(junk) :]))
     try:
-        read(path)
+        read_feed(path)
     except BadTimetable as trouble:
         assert trouble.refusals  # noqa: PT017
 
@@ -340,7 +340,7 @@ def test_spoilt_text_is_refused_or_read_and_never_raises_anything_else(
         (tmp_path / other).write_text(whole)
     (tmp_path / name).write_bytes((text[:place] + junk + text[place + eaten :]).encode("utf-8", "surrogatepass"))
     try:
-        network = read(tmp_path)
+        network = read_feed(tmp_path)
     except BadTimetable as trouble:
         assert trouble.refusals  # noqa: PT017
         return
@@ -356,13 +356,13 @@ def test_spoilt_text_is_refused_or_read_and_never_raises_anything_else(
 
 def test_a_city_written_and_read_again_is_the_same_city(tmp_path: Path) -> None:
     city = with_link_ids(transit_city.network())
-    write(city, tmp_path / "city.zip")
+    write_feed(city, tmp_path / "city.zip")
     findings = Findings()
-    again = read(tmp_path / "city.zip", findings)
+    again = read_feed(tmp_path / "city.zip", findings)
     assert replace(again, version=city.version) == city
     assert findings.warnings == []
     before = (tmp_path / "city.zip").read_bytes()
-    write(replace(again, version=city.version), tmp_path / "city.zip")
+    write_feed(replace(again, version=city.version), tmp_path / "city.zip")
     assert (tmp_path / "city.zip").read_bytes() == before
 
 
@@ -375,7 +375,7 @@ def errors_of(path: Path) -> set[str]:
 
 
 def test_what_is_written_is_valid_by_an_independent_validator(tmp_path: Path) -> None:
-    write(transit_city.network(), tmp_path / "city.zip")
+    write_feed(transit_city.network(), tmp_path / "city.zip")
     assert errors_of(tmp_path / "city.zip") == set()
     spoilt = zipped(tmp_path, {"agency.txt": FILES["agency.txt"].replace("https://example.org", "nowhere")})
     assert errors_of(spoilt) == {"invalid_url"}, "the validator looks"
@@ -383,15 +383,15 @@ def test_what_is_written_is_valid_by_an_independent_validator(tmp_path: Path) ->
 
 @pytest.mark.skipif(not FEEDS, reason="needs the recorded feeds")
 def test_a_recorded_feed_written_and_read_again_is_the_same_and_valid(tmp_path: Path) -> None:
-    network = read(RECORDED / "stib55" / "gtfs.zip")
-    write(network, tmp_path / "again.zip")
-    assert replace(read(tmp_path / "again.zip"), version=network.version) == network
+    network = read_feed(RECORDED / "stib55" / "gtfs.zip")
+    write_feed(network, tmp_path / "again.zip")
+    assert replace(read_feed(tmp_path / "again.zip"), version=network.version) == network
     assert errors_of(tmp_path / "again.zip") == set()
 
 
 @pytest.mark.parametrize("path", FEEDS, ids=lambda path: path.stem[-24:] if path else "none")
 def test_recorded_feeds_are_read_without_a_refusal_and_lie_on_their_shapes(path: Path) -> None:
-    network = read(path)
+    network = read_feed(path)
     assert network.trips
     aside = sorted(
         distance_m(network.stops[stop].point, point_at_distance(pattern.shape.points, pattern.shape.along_m, at))
@@ -410,7 +410,7 @@ def test_recorded_feeds_are_read_without_a_refusal_and_lie_on_their_shapes(path:
     [("2012July*m34.zip", "2012Sept*manhattan.zip"), ("2012July*bk.zip", "2012Sept*brooklyn.zip")],
 )
 def test_links_of_a_recorded_city_live_on_in_its_next_timetable(earlier: str, later: str) -> None:
-    before, after = (read(next(RECORDED.rglob(name))) for name in (earlier, later))
+    before, after = (read_feed(next(RECORDED.rglob(name))) for name in (earlier, later))
     assert before.trips.keys().isdisjoint(after.trips)
     known = links_of(before)
     names, inherited = {link.id for link in known}, {link.id for link in links_of(with_link_ids(after, known))}

@@ -3,7 +3,7 @@
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ingest.gtfs.stop_distances import PIECE_M, place
+from ingest.gtfs.stop_distances import SEGMENT_M, place_stops
 from models.geo import Point, cumulative_distances_m, point_at_distance
 from models.network import Shape
 from tests.transit_city import at
@@ -17,7 +17,7 @@ def line(*metres: tuple[float, float]) -> Shape:
 
 def placed(shape: Shape, *metres: tuple[float, float], given_m: tuple[float, ...] | None = None) -> list[int]:
     """Where stops come to lie, to 10 m."""
-    return [round(one / 10) * 10 for one in place(shape, [at(*one) for one in metres], given_m).stop_m]
+    return [round(one / 10) * 10 for one in place_stops(shape, [at(*one) for one in metres], given_m).stop_m]
 
 
 OUT_AND_BACK = line((0, 0), (1000, 0), (0, 0))
@@ -80,7 +80,7 @@ def test_a_shape_without_length_holds_its_stops_at_its_beginning() -> None:
 )
 def test_stops_never_lie_before_the_one_before(shape: list[tuple[int, int]], stops: list[tuple[int, int]]) -> None:
     drawn = line(*shape)
-    stop_m = place(drawn, [at(*one) for one in stops]).stop_m
+    stop_m = place_stops(drawn, [at(*one) for one in stops]).stop_m
     assert list(stop_m) == sorted(stop_m)
     assert 0 <= stop_m[0] <= stop_m[-1] <= drawn.length_m + 1e-6
 
@@ -98,4 +98,4 @@ def test_stops_that_stand_on_the_line_in_order_are_found_within_two_pieces_of_it
     stops: list[Point] = [
         point_at_distance(drawn.points, drawn.along_m, share * drawn.length_m) for share in sorted(shares)
     ]
-    assert max(place(drawn, stops).aside_m) < 2 * PIECE_M
+    assert max(place_stops(drawn, stops).offset_m) < 2 * SEGMENT_M

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.gtfs.feed import write
+from ingest.gtfs.feed import write_feed
 from models.geo import point_at_distance
 from models.network import service_day_start
 from services.__main__ import main
@@ -17,7 +17,7 @@ SIX = service_day_start(MONDAY, ZONE) + 6 * 3600
 @pytest.fixture(scope="module")
 def timetable(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("feed") / "city.zip"
-    write(network(), path)
+    write_feed(network(), path)
     return path
 
 

@@ -16,7 +16,7 @@ import pytest
 from google.transit import gtfs_realtime_pb2 as gtfs_rt
 from gtfs_rt_validator.api import PreparedFeed
 
-from ingest.gtfs.feed import read, write
+from ingest.gtfs.feed import read_feed, write_feed
 from models.network import Network
 from services.transit.fleet.fleet import Fleet
 from services.transit.model.position_report import PositionReport
@@ -52,7 +52,7 @@ STOP = gtfs_rt.TripUpdate.StopTimeUpdate
 def town(tmp_path_factory: pytest.TempPathFactory) -> PreparedFeed:
     """The small city's timetable as the validator reads it."""
     path = tmp_path_factory.mktemp("town") / "gtfs.zip"
-    write(ONLY_LOOSE, path)
+    write_feed(ONLY_LOOSE, path)
     return prepared(path)
 
 
@@ -209,7 +209,7 @@ def following(city: Network) -> Followed:
 
 def test_the_validator_finds_no_error_in_the_demo_city(tmp_path: Path) -> None:
     lines = la_plata(("307", "Oeste"))
-    write(lines, tmp_path / "gtfs.zip")
+    write_feed(lines, tmp_path / "gtfs.zip")
     start = datetime(2013, 4, 3, 10, 30, tzinfo=UTC)
     buses = Buses(lines, 1, start, Conditions(), lambda _event: None)
     city = following(lines)
@@ -269,7 +269,7 @@ def recorded(start: float, end: float) -> Iterator[PositionReport]:
 @pytest.mark.skipif(not WMATA.exists(), reason="the recorded positions are not here")
 def test_the_validator_finds_no_error_in_a_recorded_city(tmp_path: Path) -> None:
     that_days(tmp_path / "gtfs.zip")
-    city = following(read(tmp_path / "gtfs.zip"))
+    city = following(read_feed(tmp_path / "gtfs.zip"))
     tell_at = WMATA_START + WMATA_WARM_S
     for report in recorded(WMATA_START, WMATA_START + WMATA_WARM_S + WMATA_TOLD_S):
         while report.at >= tell_at:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from ingest.gtfs.feed import read, write
+from ingest.gtfs.feed import read_feed, write_feed
 from models.links import links_of, with_link_ids
 from models.merging import TimeZonesDiffer
 from models.network import Network
@@ -168,7 +168,7 @@ def vigia(
 def test_the_command_imports_lists_exports_and_withdraws(
     vigia: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
-    write(city(), tmp_path / "city.zip")
+    write_feed(city(), tmp_path / "city.zip")
     status, said, progress = vigia("gtfs", "import", tmp_path / "city.zip")
     assert status == 0
     assert "1 agencies, 2 routes, 14 stops, 4 patterns, 192 trips, 1023 stop times; 14 links, 0 of them known" in said
@@ -176,7 +176,7 @@ def test_the_command_imports_lists_exports_and_withdraws(
     assert "nothing changed" in vigia("gtfs", "import", tmp_path / "city.zip")[1]
     assert "in force\t2026-01-01 to 2026-12-31\t192 trips" in vigia("gtfs", "list")[1]
     assert vigia("gtfs", "export", tmp_path / "again.zip")[0] == 0
-    assert nameless(read(tmp_path / "again.zip")) == nameless(read(tmp_path / "city.zip"))
+    assert nameless(read_feed(tmp_path / "again.zip")) == nameless(read_feed(tmp_path / "city.zip"))
     assert vigia("gtfs", "withdraw", "city")[0] == 0
     assert vigia("gtfs", "withdraw", "city")[0] == 2
     assert vigia("gtfs", "export", tmp_path / "none.zip")[0] == 2
@@ -185,7 +185,7 @@ def test_the_command_imports_lists_exports_and_withdraws(
 def test_the_command_names_what_is_wrong_and_leaves_all_as_it_was(
     vigia: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
-    write(city(), tmp_path / "city.zip")
+    write_feed(city(), tmp_path / "city.zip")
     vigia("gtfs", "import", tmp_path / "city.zip")
     (tmp_path / "bad.zip").write_bytes(b"nothing")
     status, _, said = vigia("gtfs", "import", tmp_path / "bad.zip")
@@ -204,8 +204,8 @@ def test_a_timetable_published_ahead_of_its_first_day_waits_unless_told_otherwis
             for name, service in city().services.items()
         },
     )
-    write(city(), tmp_path / "city.zip")
-    write(later, tmp_path / "later.zip")
+    write_feed(city(), tmp_path / "city.zip")
+    write_feed(later, tmp_path / "later.zip")
     vigia("gtfs", "import", tmp_path / "city.zip")
     status, _, said = vigia("gtfs", "import", tmp_path / "later.zip")
     assert (status, "it begins on 9000-01-01" in said) == (2, True)
