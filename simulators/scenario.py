@@ -9,10 +9,10 @@ from models.network import Network
 from models.place import City
 from simulators.buses.bus import Log
 from simulators.buses.operations import Buses
-from simulators.buses.roads import Conditions
+from simulators.buses.street_speeds import Conditions
 from simulators.buses.trackers import Odds, Trackers
 from simulators.devices.faults import Fault
-from simulators.devices.parcel import Parcel, in_order
+from simulators.devices.message import Parcel, in_order
 from simulators.devices.sensors import SimulatedDevice
 from simulators.environment.weather import Weather
 from simulators.environment.world import World

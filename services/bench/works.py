@@ -120,7 +120,7 @@ def works(folder: Path) -> Iterator[Works]:
 def start_fleet(running: Works, per_message: int, *more: str) -> subprocess.Popen[bytes]:
     return running.start(
         "fleet",
-        *("simulators.fleet", running.mqtt_url, "--per-message", str(per_message), "--devices", str(DEVICES)),
+        *("simulators.gauge_load", running.mqtt_url, "--per-message", str(per_message), "--devices", str(DEVICES)),
         *("--ahead", f"{wall_clock().timestamp() - monotonic():.6f}", *more),
     )
 

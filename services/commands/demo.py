@@ -27,7 +27,7 @@ from services.embedded.postgres import embedded_postgres
 from services.runtime.database import open_database
 from services.runtime.process import stop_on_signals
 from services.runtime.settings import Settings, SettingsError
-from simulators.buses.wire import MUNICIPALITY
+from simulators.buses.tracker_messages import MUNICIPALITY
 from simulators.lines import network
 from simulators.scenarios import SCENARIOS
 

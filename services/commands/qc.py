@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from ingest.quality import labelled
+from ingest.quality import flag_accuracy
 from models.kind import SensorKind
 from models.kinds import KINDS, KINDS_BY_NAME
 from models.reading import Flag
@@ -47,12 +47,12 @@ def _checked(kind: SensorKind, record: Record, column: str, truth: str | None) -
     """One site's figures. Blank rows are no readings and do not count."""
     rows = [row for row, value in enumerate(record.columns[column]) if value is not None]
     values = [value for value in record.columns[column] if value is not None]
-    flags = labelled.flags_of_series(kind, [record.times[row] for row in rows], values)
+    flags = flag_accuracy.flags_of_series(kind, [record.times[row] for row in rows], values)
     counted = Counter(flag.name for found in flags if found for flag in Flag if flag and flag in found)
     report: dict[str, Any] = {"rows": len(rows), "flags": dict(sorted(counted.items()))}
     if truth is not None:
         corrected = [record.columns[truth][row] for row in rows]
-        verdict = labelled.flag_accuracy(flags, labelled.bad_rows(values, corrected, kind.limits.sentinels))
+        verdict = flag_accuracy.flag_accuracy(flags, flag_accuracy.bad_rows(values, corrected, kind.limits.sentinels))
         report |= {"bad": verdict.bad_rows, "found": verdict.found_rows, "false_flags": verdict.false_flags}
     return report
 

@@ -12,7 +12,7 @@ from services.opening import configured_clock
 from services.runtime.clock import FasterClock
 from services.runtime.process import stop_on_signals
 from services.runtime.settings import Settings
-from simulators.scenarios.replay import BadSeries, as_sent, read_series
+from simulators.series_replay import BadSeries, as_sent, read_series
 
 NAME = "replay"
 HELP = "Publish a recorded series (CSV or CSV.gz with time_utc) as a station's device would."

@@ -24,9 +24,9 @@ from simulators.buses.bus import Log
 from simulators.buses.ground_truth import COLUMNS, rows
 from simulators.buses.trackers import FAULTLESS, scaled
 from simulators.devices.faults import usual
-from simulators.devices.parcel import Parcel
+from simulators.devices.message import Parcel
 from simulators.lines import network
-from simulators.publish import WAIT_S, BrokerAway, Publisher
+from simulators.publisher import WAIT_S, BrokerAway, Publisher
 from simulators.scenario import Cast, Traffic, play, told_from
 from simulators.scenarios import SCENARIOS
 

@@ -15,7 +15,7 @@ from alerts.forecast.learning import HIGH_QUANTILE, Notable, walk
 from alerts.forecast.series import Array, Series, fallen, joined, regular
 from alerts.forecast.skill import LeadScore, Score, events_of, score_a, score_b, score_forecast
 from alerts.rules.stage import StageState, judge
-from ingest.quality import labelled
+from ingest.quality import flag_accuracy
 from models.kind import Limits
 from models.kinds.river import RIVER
 from models.reading import UNTRUSTED, Flag, Reading
@@ -60,7 +60,7 @@ def recorded(record: Record, column: str, rain_column: str | None, *, flow: bool
     values = [_level_m(value, flow=flow) for value in record.columns[column] if value is not None]
     step_s = _step_s(times)
     kind = FLOW if flow else RIVER
-    flags = [flag & ~Flag.SPIKE for flag in labelled.flags_of_series(kind, times, values)]  # known too late
+    flags = [flag & ~Flag.SPIKE for flag in flag_accuracy.flags_of_series(kind, times, values)]  # known too late
     readings = tuple(
         Reading(RIVER.name, "", "", time, time, row, None, (value, None), flag)
         for row, (time, value, flag) in enumerate(zip(times, values, flags, strict=True))

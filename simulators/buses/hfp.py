@@ -10,7 +10,7 @@ import orjson
 
 from models.geo import Point
 from models.network import Network
-from simulators.buses.sightings import Look
+from simulators.buses.observations import Look
 from simulators.devices.sensors import written
 
 ROOT = "/hfp/v2"

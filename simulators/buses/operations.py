@@ -16,10 +16,10 @@ from random import Random
 from models.geo import Point, cumulative_distances_m, distance_m, point_at_distance
 from models.network import DAY_S, Journey, Network, Pattern
 from simulators.buses.bus import SEATS, Bus, Doing, Leg, Log, Missed, Passing, Reason
-from simulators.buses.duties import Duty, agency_of, duties, fleet_sizes
-from simulators.buses.roads import CROWDED, Conditions, Link, Roads, detour, dogleg, runs_along
-from simulators.lines.plan import AXIS_DEG, CENTRE, corner, point_of
-from simulators.lines.routes import BASES
+from simulators.buses.street_speeds import CROWDED, Conditions, Link, Roads, detour, dogleg, runs_along
+from simulators.buses.vehicle_blocks import Duty, agency_of, duties, fleet_sizes
+from simulators.lines.bus_lines import BASES
+from simulators.lines.street_plan import AXIS_DEG, CENTRE, corner, point_of
 
 DAY_TURNS_S = 4 * 3600
 """The service day's work is handed out at four in the morning."""

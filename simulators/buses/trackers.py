@@ -15,10 +15,10 @@ from random import Random
 from models.geo import METRES_PER_DEGREE, Point
 from models.network import DAY_S, Journey, Network
 from simulators.buses.bus import Bus, Doing
+from simulators.buses.observations import Bearing, Claim, Look, Voice
 from simulators.buses.operations import DAY_TURNS_S, Buses
-from simulators.buses.sightings import Bearing, Claim, Look, Voice
-from simulators.buses.wire import parcels
-from simulators.devices.parcel import Parcel
+from simulators.buses.tracker_messages import parcels
+from simulators.devices.message import Parcel
 from simulators.environment.weather import MINUTE
 
 PERIODS_S = (30.0, 40.0, 60.0)

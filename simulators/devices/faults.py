@@ -12,7 +12,7 @@ from random import Random
 
 from models.kinds import KINDS_BY_NAME
 from models.place import City, Device
-from simulators.devices.parcel import Parcel
+from simulators.devices.message import Parcel
 from simulators.devices.payload import (
     Boots,
     is_gauge,

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from models.kinds import KINDS_BY_NAME
-from simulators.devices.parcel import Parcel
+from simulators.devices.message import Parcel
 
 Record = dict[str, Any]
 

@@ -13,7 +13,7 @@ import orjson
 from models.kind import SensorKind, SimulatedSignal
 from models.place import Device, WireFormat
 from models.speeds import BIN_COUNT, BIN_WIDTH_KMH
-from simulators.devices.parcel import Parcel
+from simulators.devices.message import Parcel
 from simulators.devices.payload import ROOT
 from simulators.environment.traffic import Vehicle
 from simulators.environment.weather import MINUTE

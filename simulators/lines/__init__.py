@@ -5,10 +5,10 @@ from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from models.network import Network, Pattern, Route, Stop, Trip
-from simulators.lines.plan import Spot
-from simulators.lines.routes import AGENCIES, LINES, ZONE, Branch, Line
+from simulators.lines.bus_lines import AGENCIES, LINES, ZONE, Branch, Line
+from simulators.lines.route_paths import PoleKey, Way, coded, pattern, way
+from simulators.lines.street_plan import Spot
 from simulators.lines.timetable import Run, band, in_blocks, planned, repeated, services, timing
-from simulators.lines.ways import PoleKey, Way, coded, pattern, way
 
 VERSION = "laplata-esquematica-1"
 NOTE = "Recorrido esquemático, no oficial / schematic, not official"

@@ -6,8 +6,8 @@ from datetime import date
 from itertools import pairwise
 
 from models.network import Frequency, Pattern, Service, Timing, Trip
-from simulators.lines.plan import ACROSS, ALONG, Spot
-from simulators.lines.routes import Branch
+from simulators.lines.bus_lines import Branch
+from simulators.lines.street_plan import ACROSS, ALONG, Spot
 
 HOUR_S = 3_600
 MINUTE_S = 60

@@ -23,9 +23,9 @@ from services.transit.rider.gsm7 import septets
 from services.transit.timetable import versions
 from simulators.buses.bus import Missed, Passing
 from simulators.buses.operations import Buses
-from simulators.buses.roads import Conditions
+from simulators.buses.street_speeds import Conditions
 from simulators.buses.trackers import FAULTLESS, Trackers
-from simulators.devices.parcel import Parcel, in_order
+from simulators.devices.message import Parcel, in_order
 from simulators.environment.weather import MINUTE
 from simulators.lines import network
 from tests.services.web.api.conftest import Clock, served

@@ -17,7 +17,7 @@ import pytest
 from ingest.decode import decode
 from models.reading import Message, Rejected
 from services.embedded.mqtt_broker import embedded_broker
-from simulators.load import Load
+from simulators.bulk_publisher import Load
 from tests.ingest.test_decode import TOPICS, VALID, damaged
 from tests.simulation.town import BEGAN_AT, Said, Town, reading, town
 

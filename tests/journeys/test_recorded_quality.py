@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.quality.labelled import flags_of_series
+from ingest.quality.flag_accuracy import flags_of_series
 from models.kinds import KINDS_BY_NAME
 from models.reading import UNTRUSTED, Flag, Quality, quality_code
 from services.__main__ import main

@@ -19,12 +19,12 @@ from services.transit.serving.snapshot import Expected, TransitSnapshot, empty, 
 from services.transit.travel_times.link_times import TravelTimes
 from simulators.buses.bus import Missed, Passing
 from simulators.buses.operations import Buses
-from simulators.buses.roads import Conditions
+from simulators.buses.street_speeds import Conditions
 from simulators.buses.trackers import Odds, Trackers
 from simulators.devices.faults import late, out_of_order, twice
-from simulators.devices.parcel import Parcel, in_order
+from simulators.devices.message import Parcel, in_order
 from simulators.environment.weather import MINUTE
-from simulators.lines.plan import corner, point_of
+from simulators.lines.street_plan import corner, point_of
 
 TICK_S = 60.0
 HOLDS_S = 120.0

@@ -29,7 +29,7 @@ from services.runtime.clock import wall_clock
 from services.runtime.database import open_database
 from services.transit.fleet.fleet_updater import FleetUpdater
 from services.transit.timetable import versions
-from simulators.load import Load
+from simulators.bulk_publisher import Load
 from tests.simulation.town import Carrier, Gauges, Said, Town, prepare, reading, town, workplace
 
 BUSES = 40

@@ -12,7 +12,7 @@ from time import monotonic
 import pytest
 
 from services.embedded.mqtt_broker import embedded_broker
-from simulators.load import Load
+from simulators.bulk_publisher import Load
 from tests.simulation.town import DEVICES, Said, Town, reading, town
 
 WARM = 6_000

@@ -11,7 +11,7 @@ from models.reading import Message
 from services.embedded.mqtt_broker import embedded_broker
 from services.pipeline.road import Pipeline
 from services.runtime.clock import wall_clock
-from simulators.load import Load
+from simulators.bulk_publisher import Load
 from tests.simulation.town import Said, prepare, reading
 
 SAID = 60

@@ -29,7 +29,7 @@ from services.embedded.child_process import free_port, start_supervised, stop_ch
 from services.embedded.mqtt_broker import MqttBroker
 from services.runtime.clock import wall_clock
 from services.runtime.database import open_database
-from simulators.load import Load
+from simulators.bulk_publisher import Load
 
 DEVICES = 25
 BEGAN_AT = datetime.fromtimestamp(int(wall_clock().timestamp()) - 7_200, UTC)

@@ -9,8 +9,8 @@ import pytest
 from models.geo import distance_m, point_at_distance
 from models.network import Network
 from simulators.lines import network
-from simulators.lines.plan import between, corner, point_of
-from simulators.lines.routes import LINES
+from simulators.lines.bus_lines import LINES
+from simulators.lines.street_plan import between, corner, point_of
 from simulators.lines.timetable import LONGEST_REST_S, REST_S
 
 

@@ -6,7 +6,7 @@ from itertools import islice, takewhile
 import pytest
 
 from models.place import City
-from simulators.devices.parcel import Parcel, in_order
+from simulators.devices.message import Parcel, in_order
 from simulators.scenario import LONGEST_WAIT_S, Cast, play, told_from
 from simulators.scenarios import SCENARIOS
 from tests.seeds import la_plata

@@ -21,8 +21,8 @@ from ingest.mqtt import receiver as broker_module
 from ingest.mqtt.receiver import Receiver, Tls
 from models.reading import Message
 from services.embedded.mqtt_broker import embedded_broker
-from simulators.load import Load
-from simulators.publish import Publisher
+from simulators.bulk_publisher import Load
+from simulators.publisher import Publisher
 
 NOW = datetime(2013, 4, 2, 16, tzinfo=UTC)
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")

@@ -10,12 +10,12 @@ import pytest
 from models.geo import Point, distance_m, point_at_distance
 from models.network import Network
 from simulators.buses.bus import Doing, Missed, Passing
-from simulators.buses.duties import duties
 from simulators.buses.ground_truth import COLUMNS, rows
 from simulators.buses.operations import Buses
-from simulators.buses.roads import Conditions
+from simulators.buses.street_speeds import Conditions
+from simulators.buses.vehicle_blocks import duties
 from simulators.lines import network
-from simulators.lines.plan import corner, point_of
+from simulators.lines.street_plan import corner, point_of
 
 DAWN = datetime(2013, 4, 3, 7, 0, tzinfo=UTC)
 """Four in the morning, local time, of a working day."""

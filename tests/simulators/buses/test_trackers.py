@@ -12,9 +12,9 @@ from models.geo import distance_m
 from models.network import Network
 from models.reading import Message, Reading
 from simulators.buses.operations import Buses
-from simulators.buses.roads import Conditions
+from simulators.buses.street_speeds import Conditions
 from simulators.buses.trackers import FAULTLESS, Odds, Trackers, scaled
-from simulators.devices.parcel import Parcel
+from simulators.devices.message import Parcel
 from simulators.environment.weather import MINUTE
 from simulators.lines import network
 

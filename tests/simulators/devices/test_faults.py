@@ -28,7 +28,7 @@ from simulators.devices.faults import (
     usual,
     vandalised,
 )
-from simulators.devices.parcel import Parcel, in_order
+from simulators.devices.message import Parcel, in_order
 from simulators.lines import network
 from simulators.scenario import Cast, Traffic
 from simulators.scenarios import SCENARIOS

@@ -9,7 +9,7 @@ from ingest.decode import decode
 from models.kinds import KINDS, KINDS_BY_NAME
 from models.place import City, Device, Station, WireFormat
 from models.reading import Message, Presence, Reading
-from simulators.devices.parcel import Parcel
+from simulators.devices.message import Parcel
 from simulators.devices.sensors import SENSES, SimulatedDevice, topic_of
 from simulators.environment.world import World
 from simulators.scenarios import SCENARIOS

@@ -27,7 +27,7 @@ from services.transit.serving.gtfs_realtime import Part, message
 from services.transit.serving.snapshot import Expected, TransitSnapshot, empty, with_changes
 from services.transit.travel_times.link_times import TravelTimes
 from simulators.buses.operations import Buses
-from simulators.buses.roads import Conditions
+from simulators.buses.street_speeds import Conditions
 from simulators.lines import network as la_plata
 from tests.architecture.repository import ROOT
 from tests.services.web.api.transit_town import SEVEN, coming, outlook

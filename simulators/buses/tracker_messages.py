@@ -8,8 +8,8 @@ import orjson
 
 from models.network import Network
 from simulators.buses import hfp
-from simulators.buses.sightings import Bearing, Claim, Look, Voice
-from simulators.devices.parcel import Parcel
+from simulators.buses.observations import Bearing, Claim, Look, Voice
+from simulators.devices.message import Parcel
 from simulators.devices.payload import ROOT
 from simulators.devices.sensors import LONGEST_DELAY_S, USUAL_DELAY_S, Fields, written
 

@@ -10,7 +10,7 @@ import pytest
 from ingest.decode import decode
 from models.place import Device
 from models.reading import Message, Reading
-from simulators.scenarios.replay import BadSeries, as_sent, read_series
+from simulators.series_replay import BadSeries, as_sent, read_series
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "data" / "flood"
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from math import hypot
 
 from models.geo import Point, cumulative_distances_m
 from models.network import Pattern, Shape, Stop
-from simulators.lines.plan import ALONG, Corner, Spot, between, corner, distance_m, point_of
+from simulators.lines.street_plan import ALONG, Corner, Spot, between, corner, distance_m, point_of
 
 PoleKey = tuple[str, tuple[int, int]]
 """A pole's name and the signs of u and v in which its buses go."""

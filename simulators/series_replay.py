@@ -13,7 +13,7 @@ import orjson
 
 from models.kinds import KINDS_BY_NAME
 from models.place import Device
-from simulators.devices.parcel import Parcel
+from simulators.devices.message import Parcel
 from simulators.devices.sensors import topic_of, written
 
 TIME_COLUMN = "time_utc"

@@ -1,6 +1,6 @@
 """A fleet of gauges for measuring: as many readings as it is allowed, from a process of its own.
 
-`python -m simulators.fleet URL` reads how many messages may have been sent in all from its standard input, one number a
+`python -m simulators.gauge_load URL` reads how many messages may have been sent in all from its standard input, one number a
 line, and sends up to that; with `--rate` it paces itself instead. At the end of input it waits for the acknowledgements
 and prints what it did as JSON.
 """
@@ -17,7 +17,7 @@ from math import sin
 from random import Random
 from time import monotonic, sleep
 
-from simulators.load import Load
+from simulators.bulk_publisher import Load
 
 CHUNK = 200
 PACE_S = 0.002

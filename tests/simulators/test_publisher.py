@@ -13,8 +13,8 @@ import pytest
 
 from ingest.mqtt.receiver import Receiver
 from models.reading import Message
-from simulators.load import Load
-from simulators.publish import BrokerAway, Publisher
+from simulators.bulk_publisher import Load
+from simulators.publisher import BrokerAway, Publisher
 
 NOW = datetime(2013, 4, 2, 16, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
@@ -59,7 +59,7 @@ def test_a_device_is_born_and_a_killed_one_leaves_its_will(mqtt_url: str, ear: E
     topic = f"test/{ear.name}/status"
     program = f"""
 import sys, time
-from simulators.publish import Publisher
+from simulators.publisher import Publisher
 Publisher({mqtt_url!r}, client_id="d-{ear.name}", will=({topic!r}, b"offline"), birth=({topic!r}, b"online"))
 print("up", flush=True)
 time.sleep(60)

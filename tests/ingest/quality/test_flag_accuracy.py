@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest.quality.labelled import FlagAccuracy, bad_rows, flag_accuracy, flags_of_series
+from ingest.quality.flag_accuracy import FlagAccuracy, bad_rows, flag_accuracy, flags_of_series
 from models.kinds import KINDS_BY_NAME
 from models.reading import Flag
 
