@@ -1,8 +1,8 @@
-"""A fleet of gauges for measuring: as many readings as it is allowed, from a process of its own.
+"""Load generator process: gauge readings published as fast as allowed, for measurements.
 
-`python -m simulators.gauge_load URL` reads how many messages may have been sent in all from its standard input, one number a
-line, and sends up to that; with `--rate` it paces itself instead. At the end of input it waits for the acknowledgements
-and prints what it did as JSON.
+`python -m simulators.gauge_load URL` reads from standard input, one number a line, how many messages it may have sent
+in total, and sends until it reaches that number. With `--rate` it keeps its own pace instead. At the end of the input
+it waits for the acknowledgements and prints its counts as JSON.
 """
 
 import argparse
