@@ -30,19 +30,19 @@ def main(words: list[str] | None = None) -> int:
     try:
         status: int = arguments.run(arguments)
     except SettingsError as trouble:
-        return _refuse(str(trouble), 2)
+        return _print_error(str(trouble), 2)
     except ValidationError as trouble:
         if trouble.title != Settings.__name__:
             raise
-        return _refuse(_wrong_settings(trouble), 2)
+        return _print_error(_wrong_settings(trouble), 2)
     except OperationalError as trouble:
-        return _refuse(f"la base de datos no responde / the database does not answer: {trouble.orig}", 1)
+        return _print_error(f"la base de datos no responde / the database does not answer: {trouble.orig}", 1)
     except KeyboardInterrupt:
         return 130
     return status
 
 
-def _refuse(words: str, status: int) -> int:
+def _print_error(words: str, status: int) -> int:
     print(f"vigia: {words}", file=sys.stderr)
     return status
 

@@ -29,22 +29,22 @@ from services.runtime.clock import FasterClock, wall_clock
 from services.runtime.settings import SettingsError
 from services.web.access import ensure_first_operator
 
-PARTS = ("pipeline", "notifier", "api", "simulate")
+PROCESSES = ("pipeline", "notifier", "api", "simulate")
 LEARNING, IMPORTING = "learn", "gtfs"
 FEED = "laplata_esquematica"
 """The timetable of buses that do not exist, by its name."""
 PAST_DAYS = 120
 """The simulated past the streams' forecasts are learnt from, while the demo already runs."""
-PAUSE = timedelta(minutes=1)
+RESUME_GAP = timedelta(minutes=1)
 """How much simulated time passes, unseen, between a stop and the next start."""
 READY_S = 30.0
-PATIENCE_S = 0.1
+RETRY_S = 0.1
 RESTART_S = 2.0
 """A part that ends is started again, but not more often than this."""
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
+def lock_demo_folder(folder: Path) -> Iterator[None]:
     """Hold the folder. Raises SettingsError where another demo does; a killed one's hold ended with it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / DEMO_LOCK_FILE).open("a+") as file:
@@ -63,31 +63,31 @@ def resumed_clock(folder: Path, start: datetime, factor: float) -> FasterClock:
     """Simulated time: from `start` at first, later from a little after where the last demo in this folder stopped."""
     file = folder / "clock.json"
     if file.exists():
-        start = max(start, datetime.fromisoformat(json.loads(file.read_text())["simulated"]) + PAUSE)
+        start = max(start, datetime.fromisoformat(json.loads(file.read_text())["simulated"]) + RESUME_GAP)
     clock = FasterClock(start, factor, wall_clock())
-    note_time(folder, clock())
+    save_time(folder, clock())
     return clock
 
 
-def tell_time(folder: Path, clock: FasterClock) -> None:
+def publish_clock(folder: Path, clock: FasterClock) -> None:
     """Let every other command in this folder go by the same time: `services.opening.demo_clock_setting`."""
     (folder / DEMO_LOCK_FILE).write_text(str(clock))
 
 
-def note_time(folder: Path, now: datetime) -> None:
+def save_time(folder: Path, now: datetime) -> None:
     """Keep how far simulated time has come, so that it never runs backwards over what is stored."""
     fresh = folder / "clock.json.new"
     fresh.write_text(json.dumps({"simulated": now.isoformat()}))
     fresh.replace(folder / "clock.json")
 
 
-def knows_forecasts(database: Engine) -> bool:
+def has_forecasts(database: Engine) -> bool:
     """Whether an earlier run learnt them."""
     with database.begin() as transaction:
         return transaction.execute(text("SELECT EXISTS (SELECT 1 FROM forecast_models)")).scalar_one() is True
 
 
-def prepare(database: Engine, now: datetime) -> str | None:
+def prepare_database(database: Engine, now: datetime) -> str | None:
     """Schema, La Plata and the first operator, whose token is returned once."""
     with database.begin() as transaction:
         upgrade(transaction)
@@ -105,7 +105,7 @@ def timetable_file(folder: Path, lines: Network) -> Path:
 
 
 @dataclass(slots=True)
-class Parts:
+class DemoProcesses:
     """The processes of the demo, each with its log, started again should one end by itself."""
 
     folder: Path
@@ -118,13 +118,13 @@ class Parts:
 
     def start_all(self) -> None:
         """Start them in their order."""
-        for name in PARTS:
+        for name in PROCESSES:
             self._start(name)
 
-    def mend(self) -> None:
+    def restart_ended(self) -> None:
         """Start again what has ended."""
         for name, process in self.running.items():
-            if name in PARTS and process.poll() is not None and monotonic() - self.started_s[name] > RESTART_S:
+            if name in PROCESSES and process.poll() is not None and monotonic() - self.started_s[name] > RESTART_S:
                 self.restarts += 1
                 self._start(name)
 
@@ -157,7 +157,7 @@ class Parts:
         self.started_s[name] = monotonic()
 
 
-def await_page(url: str, parts: Parts, stop: threading.Event) -> bool:
+def wait_for_api(url: str, parts: DemoProcesses, stop: threading.Event) -> bool:
     """Whether the API answered in time; a part that cannot start shows in its log."""
     deadline_s = monotonic() + READY_S
     while monotonic() < deadline_s and not stop.is_set():
@@ -165,13 +165,13 @@ def await_page(url: str, parts: Parts, stop: threading.Event) -> bool:
             if httpx.get(f"{url}/api/v1/health/live", timeout=2.0).is_success:
                 return True
         except httpx.HTTPError:
-            stop.wait(PATIENCE_S)
-        parts.mend()
+            stop.wait(RETRY_S)
+        parts.restart_ended()
     return False
 
 
 @dataclass(slots=True)
-class Pulse:
+class DemoStatus:
     """How the demo is, seen from the tables."""
 
     database: Engine

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from fastapi import FastAPI
 
 from services.runtime.settings import Settings
-from services.web.server import StoppingServer, server_config
+from services.web.server import LiveStreamServer, server_config
 
 START_S = 10.0
 
@@ -16,7 +16,7 @@ START_S = 10.0
 @contextmanager
 def listening(app: FastAPI, settings: Settings) -> Iterator[str]:
     """An application on a free port, until left; its address. `settings`: with port 0."""
-    server = StoppingServer(server_config(app, settings), app.state.context.feed)
+    server = LiveStreamServer(server_config(app, settings), app.state.context.feed)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

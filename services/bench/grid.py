@@ -27,7 +27,7 @@ STREETS = 40
 BLOCK_M = 500.0
 SPEED_MS = 5.5
 LINES = 120
-LEAST_BLOCKS = 10
+MIN_BLOCKS = 10
 NOISE_M = 8.0
 GOLDEN = 0.618034
 """Multiples of it spread evenly over a whole: lines do not all begin at once."""
@@ -41,7 +41,7 @@ Corner = tuple[int, int]
 def city(day: date, since_s: int, until_s: int, buses: int, seed: int = 1) -> Network:
     """LINES lines, both ways, with so many buses on the road at any time of a part of a day, s after its zero."""
     random = Random(seed)  # noqa: S311 - the same city each time is the point
-    ways = [way for _ in range(LINES) for way in _both_ways(_corners(random))]
+    ways = [way for _ in range(LINES) for way in _both_directions(_corners(random))]
     patterns = tuple(_pattern(index, corners) for index, corners in enumerate(ways))
     headway_s = sum(pattern.length_m for pattern in patterns) / SPEED_MS / buses
     trips = {trip.id: trip for one in patterns for trip in _trips(one, since_s, until_s, headway_s)}
@@ -122,7 +122,7 @@ def _corners(random: Random) -> list[Corner]:
     """Along one street, then along a crossing one."""
     while True:
         (ax, ay), (bx, by) = ((random.randrange(STREETS), random.randrange(STREETS)) for _ in range(2))
-        if abs(ax - bx) + abs(ay - by) >= LEAST_BLOCKS:
+        if abs(ax - bx) + abs(ay - by) >= MIN_BLOCKS:
             return [*((x, ay) for x in _between(ax, bx)), *((bx, y) for y in _between(ay, by)[1:])]
 
 
@@ -130,7 +130,7 @@ def _between(a: int, b: int) -> list[int]:
     return list(range(a, b + 1)) if a <= b else list(range(a, b - 1, -1))
 
 
-def _both_ways(corners: list[Corner]) -> tuple[list[Corner], list[Corner]]:
+def _both_directions(corners: list[Corner]) -> tuple[list[Corner], list[Corner]]:
     return corners, corners[::-1]
 
 

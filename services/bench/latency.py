@@ -11,7 +11,7 @@ import httpx
 from sqlalchemy import text
 
 from ingest.mqtt.receiver import Receiver
-from services.bench.works import ASIDE, POLL_S, START_S, Works, start_fleet, wait_connected
+from services.bench.works import POLL_S, START_S, UNHEARD_TOPIC, BenchProcesses, start_fleet, wait_connected
 from services.runtime.clock import wall_clock
 from services.web.access import ensure_first_operator
 
@@ -20,7 +20,7 @@ BARE_RATE = 100
 BARE_S = 4.0
 
 
-def measure_latency(running: Works, *, rate: float, per_message: int) -> list[float]:
+def measure_latency(running: BenchProcesses, *, rate: float, per_message: int) -> list[float]:
     """Milliseconds from publish to the live event at a client, for readings at a steady rate."""
     pipeline = running.start("pipeline", "services", "pipeline")
     with running.database.begin() as transaction:
@@ -28,17 +28,17 @@ def measure_latency(running: Works, *, rate: float, per_message: int) -> list[fl
     api = running.start("api", "services", "api")
     try:
         wait_connected(running)
-        return _listened(running, rate=rate, per_message=per_message)
+        return _event_latencies_ms(running, rate=rate, per_message=per_message)
     finally:
         for name, child in (("pipeline", pipeline), ("api", api)):
             running.stop(child)
             del running.processes[name]
 
 
-def _listened(running: Works, *, rate: float, per_message: int) -> list[float]:
+def _event_latencies_ms(running: BenchProcesses, *, rate: float, per_message: int) -> list[float]:
     waits_ms: list[float] = []
     url = f"http://127.0.0.1:{running.api_port}/api/v1/live"
-    with httpx.Client(timeout=START_S) as client, _opened(client, url) as lines:
+    with httpx.Client(timeout=START_S) as client, _open_stream(client, url) as lines:
         paced = ("--rate", f"{rate / per_message:.3f}", "--seconds", str(LATENCY_S))
         fleet = start_fleet(running, per_message, *paced)
         until_s = monotonic() + LATENCY_S
@@ -55,7 +55,7 @@ def _listened(running: Works, *, rate: float, per_message: int) -> list[float]:
 
 
 @contextmanager
-def _opened(client: httpx.Client, url: str) -> Iterator[Iterator[str]]:
+def _open_stream(client: httpx.Client, url: str) -> Iterator[Iterator[str]]:
     deadline_s = monotonic() + START_S
     while True:
         try:
@@ -68,14 +68,14 @@ def _opened(client: httpx.Client, url: str) -> Iterator[Iterator[str]]:
             sleep(POLL_S)
 
 
-def measure_bare(running: Works) -> list[float]:
+def measure_minimum_latency(running: BenchProcesses) -> list[float]:
     """Milliseconds for one message to a receiver that does nothing else, plus one commit of one row."""
-    broker = Receiver(running.mqtt_url, client_id="bench-bare", filters=(f"{ASIDE}/#",), now=wall_clock)
+    broker = Receiver(running.mqtt_url, client_id="bench-bare", filters=(f"{UNHEARD_TOPIC}/#",), now=wall_clock)
     while not broker.connected:
         broker.receive(1, POLL_S)
     waits_ms: list[float] = []
     insert = text("INSERT INTO events (at, event, data) VALUES (now(), 'bare', '{}')")
-    fleet = start_fleet(running, 1, "--prefix", ASIDE, "--rate", str(BARE_RATE), "--seconds", str(BARE_S))
+    fleet = start_fleet(running, 1, "--prefix", UNHEARD_TOPIC, "--rate", str(BARE_RATE), "--seconds", str(BARE_S))
     with running.database.connect() as connection:
         while fleet.poll() is None or len(waits_ms) == 0:
             for message in broker.receive(1, POLL_S):
@@ -90,6 +90,6 @@ def measure_bare(running: Works) -> list[float]:
     return waits_ms
 
 
-def spread(waits_ms: list[float]) -> dict[str, float]:
+def percentiles_ms(waits_ms: list[float]) -> dict[str, float]:
     """Median and 99th percentile, ms."""
     return {"p50": round(median(waits_ms), 2), "p99": round(quantiles(waits_ms, n=100)[98], 2)}

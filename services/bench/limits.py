@@ -14,30 +14,30 @@ from ingest.mqtt.receiver import Receiver
 from ingest.registry import DeviceRegistry, device_key
 from ingest.store import storing_readings
 from models.reading import Message, Reading
-from services.bench.works import ASIDE, DEVICES, Works, start_fleet
+from services.bench.works import DEVICES, UNHEARD_TOPIC, BenchProcesses, start_fleet
 from services.pipeline.batch import live_readings_of
 from services.runtime.clock import wall_clock
 
-DRAIN = 100_000
+DRAINED_READINGS = 100_000
 """Readings a broker is filled with to see how fast it can be drained."""
 WRITING_S = 5.0
 
 
-def measure_receiving(running: Works, *, per_message: int) -> float:
+def measure_receiving(running: BenchProcesses, *, per_message: int) -> float:
     """Messages a second at which a receiver that only acknowledges empties the broker."""
 
     def receiver() -> Receiver:
-        return Receiver(running.mqtt_url, client_id="bench-drain", filters=(f"{ASIDE}/#",), now=wall_clock)
+        return Receiver(running.mqtt_url, client_id="bench-drain", filters=(f"{UNHEARD_TOPIC}/#",), now=wall_clock)
 
     broker = receiver()
     while not broker.connected:
         broker.receive(1, 0.1)
     broker.close()
-    fleet = start_fleet(running, per_message, "--prefix", ASIDE)
-    fleet.communicate(b"%d\n" % (DRAIN // per_message), timeout=60)
+    fleet = start_fleet(running, per_message, "--prefix", UNHEARD_TOPIC)
+    fleet.communicate(b"%d\n" % (DRAINED_READINGS // per_message), timeout=60)
     del running.processes["fleet"]
     broker, taken, began_s = receiver(), 0, monotonic()
-    while taken < DRAIN // per_message:
+    while taken < DRAINED_READINGS // per_message:
         messages = broker.receive(1_000, 5.0)
         if not messages:
             break
@@ -48,7 +48,7 @@ def measure_receiving(running: Works, *, per_message: int) -> float:
     return taken / elapsed_s
 
 
-def measure_writing(running: Works, batch: int, *, seconds: float) -> float:
+def measure_writing(running: BenchProcesses, batch: int, *, seconds: float) -> float:
     """Readings a second whose rows, and the live event that tells of them, are written in batches of the same size.
 
     No broker and no judgement.

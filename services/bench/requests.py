@@ -18,16 +18,16 @@ _LENGTH = b"content-length:"
 
 
 @dataclass(slots=True)
-class Answered:
+class LoadResult:
     """What a server answered."""
 
     seconds: float = 0.0
     waits_ms: list[float] = field(default_factory=list)
     body_bytes: int = 0
 
-    def __add__(self, other: "Answered") -> "Answered":
+    def __add__(self, other: "LoadResult") -> "LoadResult":
         """Both together."""
-        return Answered(
+        return LoadResult(
             self.seconds + other.seconds, self.waits_ms + other.waits_ms, self.body_bytes + other.body_bytes
         )
 
@@ -54,12 +54,12 @@ class _Connection:
     heard: bytearray = field(default_factory=bytearray)
     length: int = -1
 
-    def ask(self, request: bytes) -> None:
+    def send(self, request: bytes) -> None:
         self.asked_s, self.length = monotonic(), -1
         self.heard.clear()
         self.wire.sendall(request)
 
-    def hear(self) -> int | None:
+    def receive(self) -> int | None:
         """Read once; the body's length once all of it is here. Raises ConnectionError on anything but 200."""
         part = self.wire.recv(READ_BYTES)
         if not part:
@@ -79,30 +79,30 @@ class _Connection:
         return self.length - self.heard.index(_END) - len(_END)
 
 
-def ask(url: str, paths: Sequence[str], seconds: float) -> Answered:
+def send_requests(url: str, paths: Sequence[str], seconds: float) -> LoadResult:
     """Ask for the paths in turn, over CONNECTIONS connections at once, each again as soon as it is answered."""
     address = urlsplit(url)
     host, port = str(address.hostname), int(address.port or 80)
     requests = cycle([f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode() for path in paths])
-    answered = Answered()
+    answered = LoadResult()
     with selectors.DefaultSelector() as ready, ExitStack() as last:
-        connections = [_Connection(last.enter_context(_wire(host, port))) for _ in range(CONNECTIONS)]
+        connections = [_Connection(last.enter_context(_connect(host, port))) for _ in range(CONNECTIONS)]
         for one in connections:
             ready.register(one.wire, selectors.EVENT_READ, one)
-            one.ask(next(requests))
+            one.send(next(requests))
         began_s = now_s = monotonic()
         while now_s - began_s < seconds:
             for key, _ in ready.select(WAIT_S):
                 connection: _Connection = key.data
-                length = connection.hear()
+                length = connection.receive()
                 if length is not None:
                     answered.waits_ms.append(1e3 * (monotonic() - connection.asked_s))
                     answered.body_bytes += length
-                    connection.ask(next(requests))
+                    connection.send(next(requests))
             now_s = monotonic()
         answered.seconds = now_s - began_s
     return answered
 
 
-def _wire(host: str, port: int) -> socket.socket:
+def _connect(host: str, port: int) -> socket.socket:
     return socket.create_connection((host, port), timeout=WAIT_S)

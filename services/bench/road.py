@@ -8,14 +8,14 @@ from time import monotonic, sleep
 import psutil
 from sqlalchemy import Engine, text
 
-from services.bench.works import POLL_S, START_S, Works, start_fleet, wait_connected
+from services.bench.works import POLL_S, START_S, BenchProcesses, start_fleet, wait_connected
 
-BACKLOG = 4_000
+MAX_IN_FLIGHT = 4_000
 """Messages on the road at once."""
-WARM_S = 2.0
+WARM_UP_S = 2.0
 
 
-class Progress:
+class CommittedReadings:
     """How many readings were committed since it was made, told by the live events the pipeline writes with them."""
 
     def __init__(self, database: Engine) -> None:
@@ -23,7 +23,7 @@ class Progress:
         with database.begin() as transaction:
             self._last = transaction.execute(text("SELECT coalesce(max(id), 0) FROM events")).scalar_one()
 
-    def look(self) -> int:
+    def count_now(self) -> int:
         """The count now."""
         with self._database.begin() as transaction:
             last, fresh = transaction.execute(
@@ -39,7 +39,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Road:
+class PipelineLoad:
     """What the whole road carried in the measured seconds."""
 
     readings: int
@@ -54,20 +54,20 @@ class Road:
         return self.readings / self.seconds
 
 
-def measure_road(running: Works, *, seconds: float, per_message: int) -> Road:
+def measure_pipeline(running: BenchProcesses, *, seconds: float, per_message: int) -> PipelineLoad:
     """Publish as fast as readings are kept, with a bounded number on the road, for so long after a warm-up."""
     pipeline = running.start("pipeline", "services", "pipeline")
     wait_connected(running)
-    progress = Progress(running.database)
+    progress = CommittedReadings(running.database)
     fleet = start_fleet(running, per_message)
-    _feed(fleet, progress, per_message, WARM_S)
+    _publish(fleet, progress, per_message, WARM_UP_S)
     before, began_s, done = (
         {name: _cpu_s(one) for name, one in running.processes.items()},
         monotonic(),
         progress.readings,
     )
     batches = _batches(running.database)
-    _feed(fleet, progress, per_message, seconds)
+    _publish(fleet, progress, per_message, seconds)
     elapsed_s, readings = monotonic() - began_s, progress.readings - done
     cpu = {name: 1e6 * (_cpu_s(one) - before[name]) / readings for name, one in running.processes.items()}
     memory = {name: _rss_mb(one) for name, one in running.processes.items()}
@@ -76,14 +76,14 @@ def measure_road(running: Works, *, seconds: float, per_message: int) -> Road:
     running.stop(pipeline)
     for name in ("pipeline", "fleet"):
         del running.processes[name]
-    return Road(readings, elapsed_s, batch, cpu, memory)
+    return PipelineLoad(readings, elapsed_s, batch, cpu, memory)
 
 
-def _feed(fleet: subprocess.Popen[bytes], progress: Progress, per_message: int, seconds: float) -> None:
+def _publish(fleet: subprocess.Popen[bytes], progress: CommittedReadings, per_message: int, seconds: float) -> None:
     assert fleet.stdin is not None
     until_s = monotonic() + seconds
     while monotonic() < until_s:
-        fleet.stdin.write(b"%d\n" % (progress.look() // per_message + BACKLOG // per_message))
+        fleet.stdin.write(b"%d\n" % (progress.count_now() // per_message + MAX_IN_FLIGHT // per_message))
         fleet.stdin.flush()
         sleep(POLL_S)
 

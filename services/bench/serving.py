@@ -8,7 +8,7 @@ from services.runtime.process import start_logging
 from services.runtime.settings import Settings
 from services.web.access import PUBLIC
 from services.web.app import create_app
-from services.web.server import POOL, StoppingServer, server_config
+from services.web.server import POOL_SIZE, LiveStreamServer, server_config
 
 
 async def empty() -> dict[str, str]:
@@ -21,10 +21,10 @@ def main() -> int:
     settings = Settings()
     start_logging(settings)
     assert settings.database_url is not None
-    engine = open_database(settings.database_url.get_secret_value(), pool_size=POOL, name="vigia-bench-api")
+    engine = open_database(settings.database_url.get_secret_value(), pool_size=POOL_SIZE, name="vigia-bench-api")
     app = create_app(settings, engine, wall_clock)
     app.add_api_route("/empty", empty, dependencies=[PUBLIC])
-    StoppingServer(server_config(app, settings), app.state.context.feed).run()
+    LiveStreamServer(server_config(app, settings), app.state.context.event_feed).run()
     engine.dispose()
     return 0
 

@@ -21,7 +21,7 @@ from models.migrations import upgrade
 from models.network import service_day_start
 from models.reading import Message
 from services.bench.grid import ZONE, Bus, city, fleet
-from services.bench.requests import Answered, ask
+from services.bench.requests import LoadResult, send_requests
 from services.embedded.child_process import free_port
 from services.embedded.postgres import embedded_postgres
 from services.pipeline.road import Pipeline
@@ -33,22 +33,22 @@ from services.transit.timetable import versions
 FEW, USUAL, MANY = 100, 1_000, 10_000
 PERIOD_S = 30
 BATCH = 100
-ASKED_S = 4.0
+REQUESTS_S = 4.0
 START_S = 60.0
 POLL_S = 0.1
 API_PORT = 8723
-AROUND_S = 4_500
+TIMETABLE_MARGIN_S = 4_500
 """So long before and after now the timetable has trips."""
 SPARE = 1.2
 _CONFIGURE = "INSERT INTO configuration (version, city) VALUES (1, :city) ON CONFLICT DO NOTHING"
-_LET_GO = (
+_TRUNCATE = (
     "TRUNCATE bus_readings, device_memories, sequence_gaps, devices, vehicle_outlooks, expected_journeys, stop_visits,"
     " link_history, transit_trust, estimate_scores CASCADE"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class FollowingLoad:
     """What following so many buses took."""
 
     positions: int
@@ -72,12 +72,12 @@ def measure_transit(folder: Path) -> dict[str, object]:
         database = open_database(server.url, name="bench")
         with database.begin() as transaction:
             upgrade(transaction)
-        few = _carry(Town(database, FEW), warm=4, rounds=20)
-        many = _carry(Town(database, MANY), warm=3, rounds=1)
-        town = Town(database, USUAL)
-        usual = _carry(town, warm=4, rounds=8)
+        few = _measure_following(BenchCity(database, FEW), warm=4, rounds=20)
+        many = _measure_following(BenchCity(database, MANY), warm=3, rounds=1)
+        town = BenchCity(database, USUAL)
+        usual = _measure_following(town, warm=4, rounds=8)
         with _api(server.url, folder) as url:
-            served = _served(url, town)
+            served = _measure_arrivals(url, town)
         database.dispose()
     arrivals, empty = served
     return {
@@ -92,7 +92,7 @@ def measure_transit(folder: Path) -> dict[str, object]:
     }
 
 
-class Town:
+class BenchCity:
     """A city whose timetable, in force in the database, asks for a few more buses than there are."""
 
     def __init__(self, database: Engine, buses: int) -> None:
@@ -100,9 +100,9 @@ class Town:
         self.database, self.now = database, wall_clock()
         day = self.now.astimezone(ZONE).date()
         since_s = int(self.now.timestamp() - service_day_start(day, ZONE))
-        network = city(day, since_s - AROUND_S, since_s + AROUND_S, round(SPARE * buses))
+        network = city(day, since_s - TIMETABLE_MARGIN_S, since_s + TIMETABLE_MARGIN_S, round(SPARE * buses))
         with database.begin() as transaction:
-            transaction.execute(text(_LET_GO))
+            transaction.execute(text(_TRUNCATE))
             transaction.execute(
                 text(_CONFIGURE), {"city": json.dumps({"id": "grid", "name": "Grid", "zone": ZONE.key})}
             )
@@ -110,7 +110,7 @@ class Town:
         self.buses = fleet(self.network, day, self.now.timestamp(), buses)
 
 
-def _carry(town: Town, *, warm: int, rounds: int) -> Carried:
+def _measure_following(town: BenchCity, *, warm: int, rounds: int) -> FollowingLoad:
     """Carry rounds of reports, the last one now, as a pipeline does; the first, unmeasured, find the journeys."""
     buses, moment = town.buses, [town.now]
     pipeline = Pipeline(town.database, lambda: moment[0], Lane.BULK, fleet=FleetUpdater())
@@ -133,7 +133,7 @@ def _carry(town: Town, *, warm: int, rounds: int) -> Carried:
     assert status is not None
     assert status.bus_faults == 0, "following failed: see the log"
     assert status.bus_positions == (warm + rounds) * len(buses), f"{status.bus_positions} positions were followed"
-    return Carried(rounds * len(buses), spent_s, cpu_s)
+    return FollowingLoad(rounds * len(buses), spent_s, cpu_s)
 
 
 def _batches(buses: Sequence[Bus], at: datetime) -> Iterator[list[Message]]:
@@ -180,7 +180,7 @@ def _wait(url: str) -> None:
     raise TimeoutError(f"{url} did not answer")
 
 
-def _served(url: str, town: Town) -> tuple[Answered, Answered]:
+def _measure_arrivals(url: str, town: BenchCity) -> tuple[LoadResult, LoadResult]:
     """Arrivals and empty answers in turns, so that what else the machine does weighs on both."""
     with town.database.begin() as transaction:
         live = transaction.execute(text("SELECT count(*) FROM vehicle_outlooks WHERE outlook LIKE '%in_progress%'"))
@@ -190,6 +190,8 @@ def _served(url: str, town: Town) -> tuple[Answered, Answered]:
     paths = [f"/api/v1/transit/stops/{stop}/arrivals" for stop in stops]
     answer = httpx.get(f"{url}{paths[0]}", timeout=10.0).raise_for_status()
     assert answer.json()["arrivals"], "nothing comes to the stop"
-    ask(url, paths, 1.0)
-    turns = [(ask(url, ["/empty"], ASKED_S / 2), ask(url, paths, ASKED_S / 2)) for _ in range(2)]
-    return sum((one for _, one in turns), Answered()), sum((one for one, _ in turns), Answered())
+    send_requests(url, paths, 1.0)
+    turns = [
+        (send_requests(url, ["/empty"], REQUESTS_S / 2), send_requests(url, paths, REQUESTS_S / 2)) for _ in range(2)
+    ]
+    return sum((one for _, one in turns), LoadResult()), sum((one for one, _ in turns), LoadResult())

@@ -28,7 +28,7 @@ DEVICES = 200
 START_S = 30.0
 POLL_S = 0.05
 API_PORT = 8713
-ASIDE = "aside"
+UNHEARD_TOPIC = "aside"
 """A topic the pipeline does not hear."""
 UTC_ZONE = ZoneInfo("UTC")
 
@@ -62,7 +62,7 @@ def bench_city(devices: int) -> Seed:
 
 
 @dataclass(slots=True)
-class Works:
+class BenchProcesses:
     """What runs while measuring: the parts, the processes by name, and a pool to look into the tables."""
 
     folder: Path
@@ -99,14 +99,14 @@ class Works:
 
 
 @contextmanager
-def works(folder: Path) -> Iterator[Works]:
+def bench_processes(folder: Path) -> Iterator[BenchProcesses]:
     """Embedded parts in `folder`, migrated, with the bench town loaded; everything ends with the block."""
     with embedded_postgres(folder) as postgres, embedded_broker(folder) as broker:
         database = open_database(postgres.url, name="bench")
         with database.begin() as transaction:
             upgrade(transaction)
             load(transaction, bench_city(DEVICES), wall_clock())
-        running = Works(folder, postgres.url, broker.url, database, free_port(API_PORT))
+        running = BenchProcesses(folder, postgres.url, broker.url, database, free_port(API_PORT))
         running.processes |= {"broker": psutil.Process(broker.pid), "postgres": psutil.Process(postgres.pid)}
         try:
             yield running
@@ -117,7 +117,7 @@ def works(folder: Path) -> Iterator[Works]:
             database.dispose()
 
 
-def start_fleet(running: Works, per_message: int, *more: str) -> subprocess.Popen[bytes]:
+def start_fleet(running: BenchProcesses, per_message: int, *more: str) -> subprocess.Popen[bytes]:
     return running.start(
         "fleet",
         *("simulators.gauge_load", running.mqtt_url, "--per-message", str(per_message), "--devices", str(DEVICES)),
@@ -125,7 +125,7 @@ def start_fleet(running: Works, per_message: int, *more: str) -> subprocess.Pope
     )
 
 
-def wait_connected(running: Works) -> None:
+def wait_connected(running: BenchProcesses) -> None:
     query = text("SELECT count(*) FROM heartbeats WHERE status ->> 'connected' = 'true'")
     deadline_s = monotonic() + START_S
     while monotonic() < deadline_s:

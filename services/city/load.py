@@ -15,7 +15,7 @@ from services.city.seed import Seed
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadCounts:
     """How much of a seed is now in the tables, and how many rules changed by it."""
 
     stations: int
@@ -25,30 +25,30 @@ class Loaded:
     rules_retired: int
 
 
-def load(transaction: Connection, seed: Seed, now: datetime) -> Loaded:
+def load(transaction: Connection, seed: Seed, now: datetime) -> LoadCounts:
     """Bring the tables to what the seed says, in the caller's transaction; loading the same seed twice changes nothing.
 
     Stations the seed no longer names stay with their readings but are no longer active, and their rules rest. A device
     it no longer names at a station that goes on is held as unregistered: it was taken away, or another stands there.
     """
     city = seed.city
-    _places(transaction, city)
+    _store_areas(transaction, city)
     for station in city.stations:
-        _station(transaction, station, now)
+        _store_station(transaction, station, now)
     for device in city.devices:
-        _device(transaction, device, now)
-    changed = sum(_rule(transaction, rule, now) for rule in seed.rules)
-    retired = _retire(transaction, seed)
-    _bump(transaction, city)
+        _store_device(transaction, device, now)
+    changed = sum(_store_rule(transaction, rule, now) for rule in seed.rules)
+    retired = _retire_missing(transaction, seed)
+    _raise_configuration_version(transaction, city)
     area_levels.recheck_area_levels(transaction, rulebook.read(transaction), now)
-    return Loaded(len(city.stations), len(city.devices), len(seed.rules), changed, retired)
+    return LoadCounts(len(city.stations), len(city.devices), len(seed.rules), changed, retired)
 
 
 def _json(value: object) -> str | None:
     return None if value is None else orjson.dumps(value).decode()
 
 
-def _places(transaction: Connection, city: City) -> None:
+def _store_areas(transaction: Connection, city: City) -> None:
     with driver(transaction).cursor() as cursor:
         for one in city.municipalities:
             cursor.execute(
@@ -67,7 +67,7 @@ def _places(transaction: Connection, city: City) -> None:
             )
 
 
-def _station(transaction: Connection, station: Station, now: datetime) -> None:
+def _store_station(transaction: Connection, station: Station, now: datetime) -> None:
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "INSERT INTO stations (id, municipality_id, basin_id, kind, name, latitude, longitude, street,"
@@ -86,7 +86,7 @@ def _station(transaction: Connection, station: Station, now: datetime) -> None:
                 station.latitude,
                 station.longitude,
                 station.street.name if station.street else None,
-                _json(speed_limits(station.street)),
+                _json(speed_limits_row(station.street)),
                 _json(station.site_limits),
                 station.note,
             ],
@@ -99,7 +99,7 @@ def _station(transaction: Connection, station: Station, now: datetime) -> None:
         )
 
 
-def speed_limits(street: Street | None) -> dict[str, object] | None:
+def speed_limits_row(street: Street | None) -> dict[str, object] | None:
     """A street's limits as the tables keep them: the usual one, and windows of ISO weekdays and local hours."""
     if street is None:
         return None
@@ -115,7 +115,7 @@ def speed_limits(street: Street | None) -> dict[str, object] | None:
     return {"limit_kmh": street.limit_kmh, "windows": windows}
 
 
-def _device(transaction: Connection, device: Device, now: datetime) -> None:
+def _store_device(transaction: Connection, device: Device, now: datetime) -> None:
     """Register a device; one held as unregistered until now keeps its readings and gets its station."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(
@@ -127,7 +127,7 @@ def _device(transaction: Connection, device: Device, now: datetime) -> None:
         )
 
 
-def _rule(transaction: Connection, rule: Rule, now: datetime) -> bool:
+def _store_rule(transaction: Connection, rule: Rule, now: datetime) -> bool:
     """Put a rule in force. Its old numbers stay under their version: transitions name the one they were judged by."""
     judgement = _json(judgement_row(rule.judgement))
     with driver(transaction).cursor() as cursor:
@@ -148,7 +148,7 @@ def _rule(transaction: Connection, rule: Rule, now: datetime) -> bool:
     return True
 
 
-def _retire(transaction: Connection, seed: Seed) -> int:
+def _retire_missing(transaction: Connection, seed: Seed) -> int:
     """Rules, devices and stations of these municipalities that the seed no longer names."""
     municipalities = [one.id for one in seed.city.municipalities]
     stations = [one.id for one in seed.city.stations]
@@ -174,7 +174,7 @@ def _retire(transaction: Connection, seed: Seed) -> int:
         return retired
 
 
-def _bump(transaction: Connection, city: City) -> None:
+def _raise_configuration_version(transaction: Connection, city: City) -> None:
     """Let every process look at the configuration again."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(

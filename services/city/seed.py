@@ -15,7 +15,7 @@ from alerts.rulebook import JUDGEMENT_NAMES
 from models.kinds import KINDS_BY_NAME
 from models.place import Basin, Catchment, City, Device, LimitWindow, Municipality, Outline, Station, Street
 from models.rule import ExtremeSpeed, Judgement, Rule, Silence, SpeedTrend, Stage
-from services.city.seed_checks import reference_troubles, water_troubles
+from services.city.seed_checks import reference_problems, upstream_problems
 from services.city.seed_files import (
     BASINS_FILE,
     CITY_FILE,
@@ -30,8 +30,8 @@ from services.city.seed_files import (
 
 LA_PLATA = Path(models.__file__).parent / "seed" / "laplata"
 MAX_FILE_BYTES = 16_000_000
-MAX_TROUBLES = 50
-DERIVED = "Umbrales derivados, no oficiales / derived thresholds, not official"
+MAX_PROBLEMS = 50
+DERIVED_THRESHOLDS_NOTE = "Umbrales derivados, no oficiales / derived thresholds, not official"
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _RANGE_PARTS = 2
@@ -49,8 +49,8 @@ class SeedError(Exception):
     """A seed that cannot be used. One line for each thing wrong, naming the file and the line or key."""
 
     def __init__(self, troubles: Iterable[str]) -> None:
-        self.troubles = tuple(troubles)[:MAX_TROUBLES]
-        super().__init__("\n".join(self.troubles))
+        self.problems = tuple(troubles)[:MAX_PROBLEMS]
+        super().__init__("\n".join(self.problems))
 
 
 # ---------------------------------------------------------------- reading
@@ -58,12 +58,12 @@ class SeedError(Exception):
 
 def read_seed(folder: Path) -> Seed:
     """The seed in `folder`. Raises SeedError with everything that is wrong in the first file that has faults."""
-    file = _parsed(CityFile, CITY_FILE, _toml(folder / CITY_FILE))
-    basins = _basins(_parsed(BasinsFile, BASINS_FILE, _geojson(folder / BASINS_FILE)))
-    _refuse(reference_troubles(file, basins))
+    file = _validate(CityFile, CITY_FILE, _toml(folder / CITY_FILE))
+    basins = _basins(_validate(BasinsFile, BASINS_FILE, _geojson(folder / BASINS_FILE)))
+    _raise_if_any(reference_problems(file, basins))
     streets = _streets(file)
     stations = tuple(_station(station, streets) for station in file.station)
-    _refuse(water_troubles(stations))
+    _raise_if_any(upstream_problems(stations))
     devices = tuple(device for station in file.station for device in _devices(station))
     city = City(
         id=file.city.id,
@@ -106,7 +106,7 @@ def _geojson(path: Path) -> object:
 File = TypeVar("File", bound=BaseModel)
 
 
-def _parsed(model: type[File], name: str, content: object) -> File:
+def _validate(model: type[File], name: str, content: object) -> File:
     try:
         return model.model_validate(content)
     except ValidationError as error:
@@ -118,7 +118,7 @@ def _where(location: tuple[int | str, ...], content: object) -> str:
     """The key's path as a person finds it: a list's element by its id where it has one, else by its place from 1."""
     words: list[str] = []
     for step in location:
-        content = _inside(content, step)
+        content = _element(content, step)
         if isinstance(step, int):
             words.append(f"{_id_of(content) or step + 1}")
         else:
@@ -126,7 +126,7 @@ def _where(location: tuple[int | str, ...], content: object) -> str:
     return " ".join(words) or "file"
 
 
-def _inside(content: object, step: int | str) -> object:
+def _element(content: object, step: int | str) -> object:
     match content:
         case Mapping():
             return content.get(step)
@@ -143,7 +143,7 @@ def _id_of(content: object) -> str | None:
     return said if isinstance(said, str) else None
 
 
-def _refuse(troubles: Iterable[str]) -> None:
+def _raise_if_any(troubles: Iterable[str]) -> None:
     if found := list(troubles):
         raise SeedError(found)
 
@@ -228,7 +228,7 @@ def _station(said: StationItem, streets: Mapping[str, Street]) -> Station:
         tidal=said.tidal,
         site_limits=said.site_limits,
         street=streets[said.street] if said.street else None,
-        note=" ".join(filter(None, (said.note, DERIVED if derived else ""))),
+        note=" ".join(filter(None, (said.note, DERIVED_THRESHOLDS_NOTE if derived else ""))),
     )
 
 
@@ -253,20 +253,20 @@ def _rules(file: CityFile, city: City) -> tuple[Rule, ...]:
     rules: list[Rule] = []
     for said, station in zip(file.station, city.stations, strict=True):
         names = {JUDGEMENT_NAMES[type(judgement)]: judgement for judgement in KINDS_BY_NAME[said.kind].judgements}
-        _refuse(
+        _raise_if_any(
             f"{CITY_FILE}: station {said.id} rules.{name}: a {said.kind} has {', '.join(names)}"
             for name in said.rules.keys() - names.keys()
         )
         for name, judgement in names.items():
             numbers = file.rules.get(said.kind, {}).get(name, {}) | said.rules.get(name, {})
-            fitted = _fitted(judgement, station, periods[station.id], city.zone.key)
-            exact = _overridden(fitted, numbers, f"{CITY_FILE}: station {said.id} rules.{name}")
+            fitted = _with_station_values(judgement, station, periods[station.id], city.zone.key)
+            exact = _with_overrides(fitted, numbers, f"{CITY_FILE}: station {said.id} rules.{name}")
             rules.append(Rule(f"{said.id}.{name}", 1, said.kind, said.id, exact))
-    _refuse(_unused_troubles(file))
+    _raise_if_any(_unused_override_problems(file))
     return tuple(rules)
 
 
-def _fitted(judgement: Judgement, station: Station, period_s: int, zone: str) -> Judgement:
+def _with_station_values(judgement: Judgement, station: Station, period_s: int, zone: str) -> Judgement:
     """What a judgement takes from the place it judges."""
     match judgement:
         case Stage():
@@ -278,28 +278,30 @@ def _fitted(judgement: Judgement, station: Station, period_s: int, zone: str) ->
     return judgement
 
 
-def _overridden(judgement: Judgement, numbers: Mapping[str, Any], at: str) -> Judgement:
+def _with_overrides(judgement: Judgement, numbers: Mapping[str, Any], at: str) -> Judgement:
     """The judgement with some of its numbers changed. Raises SeedError on unknown keys and impossible values."""
     wanted = {key: value for key, value in numbers.items() if key != "origin"}
     known = {field.name for field in fields(judgement)}
-    _refuse(f"{at}: no such number {key!r}; there are {', '.join(sorted(known))}" for key in wanted.keys() - known)
+    _raise_if_any(
+        f"{at}: no such number {key!r}; there are {', '.join(sorted(known))}" for key in wanted.keys() - known
+    )
     values = {field.name: getattr(judgement, field.name) for field in fields(judgement)} | wanted
     try:
         exact: Judgement = TypeAdapter(type(judgement)).validate_python(values)
     except ValidationError as error:
         raise SeedError(f"{at}.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()) from error
-    _refuse(_colour_troubles(exact, at))
+    _raise_if_any(_threshold_problems(exact, at))
     return exact
 
 
-def _colour_troubles(judgement: Judgement, at: str) -> Iterator[str]:
+def _threshold_problems(judgement: Judgement, at: str) -> Iterator[str]:
     for field in fields(judgement):
         match getattr(judgement, field.name):
             case (float() as amarillo, float() as naranja, float() as rojo) if not amarillo < naranja < rojo:
                 yield f"{at}.{field.name}: amarillo, naranja and rojo must rise"
 
 
-def _unused_troubles(file: CityFile) -> Iterator[str]:
+def _unused_override_problems(file: CityFile) -> Iterator[str]:
     """City-wide numbers for a kind or a judgement that does not exist would silently do nothing."""
     for kind, overrides in file.rules.items():
         if kind not in KINDS_BY_NAME:

@@ -8,12 +8,12 @@ from models.place import Basin, Station
 from services.city.seed_files import BASINS_FILE, CITY_FILE, CityFile, StationItem
 
 
-def reference_troubles(file: CityFile, basins: tuple[Basin, ...]) -> Iterator[str]:
+def reference_problems(file: CityFile, basins: tuple[Basin, ...]) -> Iterator[str]:
     """What stands there twice, names something that is not there, or lacks what its kind needs."""
-    yield from _twice("municipality", (one.id for one in file.municipality))
-    yield from _twice("street", (one.id for one in file.street))
-    yield from _twice("station", (one.id for one in file.station))
-    yield from (f"{BASINS_FILE}: {trouble}" for trouble in _twice_words("basin", (one.id for one in basins)))
+    yield from _duplicates_in_city("municipality", (one.id for one in file.municipality))
+    yield from _duplicates_in_city("street", (one.id for one in file.street))
+    yield from _duplicates_in_city("station", (one.id for one in file.station))
+    yield from (f"{BASINS_FILE}: {trouble}" for trouble in _duplicates("basin", (one.id for one in basins)))
     municipalities = {one.id for one in file.municipality}
     for basin in basins:
         if basin.municipality not in municipalities:
@@ -26,24 +26,24 @@ def reference_troubles(file: CityFile, basins: tuple[Basin, ...]) -> Iterator[st
         "rain": {one.id for one in file.station if one.kind == "rain"},
     }
     for station in file.station:
-        yield from _station_troubles(station, known)
+        yield from _station_problems(station, known)
     codes = (
         f"{station.municipality}/{station.kind}/{device.code or station.id}"
         for station in file.station
         for device in station.instruments
     )
-    yield from _twice("device", codes)
+    yield from _duplicates_in_city("device", codes)
 
 
-def _twice_words(noun: str, names: Iterable[str]) -> Iterator[str]:
+def _duplicates(noun: str, names: Iterable[str]) -> Iterator[str]:
     yield from (f"{noun} {name}: stands there {count} times" for name, count in Counter(names).items() if count > 1)
 
 
-def _twice(noun: str, names: Iterable[str]) -> Iterator[str]:
-    yield from (f"{CITY_FILE}: {words}" for words in _twice_words(noun, names))
+def _duplicates_in_city(noun: str, names: Iterable[str]) -> Iterator[str]:
+    yield from (f"{CITY_FILE}: {words}" for words in _duplicates(noun, names))
 
 
-def _station_troubles(station: StationItem, known: Mapping[str, set[str]]) -> Iterator[str]:
+def _station_problems(station: StationItem, known: Mapping[str, set[str]]) -> Iterator[str]:
     at = f"{CITY_FILE}: station {station.id}"
     named = {
         "municipality": (station.municipality,),
@@ -62,7 +62,7 @@ def _station_troubles(station: StationItem, known: Mapping[str, set[str]]) -> It
         yield f"{at} rules.stage.thresholds_m: a river station needs its three levels"
 
 
-def water_troubles(stations: tuple[Station, ...]) -> Iterator[str]:
+def upstream_problems(stations: tuple[Station, ...]) -> Iterator[str]:
     """Water flows one way, and what comes from upstream cannot drain more land than the station itself."""
     try:
         TopologicalSorter({station.id: station.upstream for station in stations}).prepare()

@@ -9,7 +9,7 @@ from services.runtime.process import start_logging
 from services.runtime.settings import Settings
 from services.web.access import ensure_first_operator
 from services.web.app import create_app
-from services.web.server import POOL, StoppingServer, server_config
+from services.web.server import POOL_SIZE, LiveStreamServer, server_config
 
 NAME = "api"
 HELP = "Serve the API and the pages, until stopped."
@@ -29,10 +29,12 @@ def run(_arguments: argparse.Namespace) -> int:
             token = ensure_first_operator(transaction, clock())
         if token is not None:
             show_token(token)
-        engine = open_database(url, pool_size=POOL, statement_timeout_s=settings.statement_timeout_s, name="vigia-api")
+        engine = open_database(
+            url, pool_size=POOL_SIZE, statement_timeout_s=settings.statement_timeout_s, name="vigia-api"
+        )
         try:
             app = create_app(settings, engine, clock)
-            StoppingServer(server_config(app, settings), app.state.context.feed).run()
+            LiveStreamServer(server_config(app, settings), app.state.context.event_feed).run()
         finally:
             engine.dispose()
     return 0

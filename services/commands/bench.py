@@ -11,8 +11,8 @@ from services.bench.transit import measure_transit
 
 NAME = "bench"
 HELP = "Measure this machine on embedded parts of its own."
-MOST_SECONDS = 600
-MOST_PER_MESSAGE = 1000
+MAX_SECONDS = 600
+MAX_PER_MESSAGE = 1000
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,25 +30,25 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the figures; readings a second unless the name says otherwise. Exit status 2 on impossible options."""
     if arguments.what == "transit":
         with tempfile.TemporaryDirectory(prefix="vigia-bench-") as folder:
-            return _tell(measure_transit(Path(folder)), as_json=arguments.json)
-    if not 0 < arguments.seconds <= MOST_SECONDS or not 0 < arguments.per_message <= MOST_PER_MESSAGE:
-        print(f"seconds: up to {MOST_SECONDS}; readings in a message: 1 to {MOST_PER_MESSAGE}")
+            return _print_figures(measure_transit(Path(folder)), as_json=arguments.json)
+    if not 0 < arguments.seconds <= MAX_SECONDS or not 0 < arguments.per_message <= MAX_PER_MESSAGE:
+        print(f"seconds: up to {MAX_SECONDS}; readings in a message: 1 to {MAX_PER_MESSAGE}")
         return 2
     with tempfile.TemporaryDirectory(prefix="vigia-bench-") as folder:
         found = measure(seconds=arguments.seconds, per_message=arguments.per_message, folder=Path(folder))
-    return _tell(found, as_json=arguments.json)
+    return _print_figures(found, as_json=arguments.json)
 
 
-def _tell(found: Mapping[str, object], *, as_json: bool) -> int:
+def _print_figures(found: Mapping[str, object], *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(found))
         return 0
     for name, value in found.items():
-        print(f"{name:>20}  {_said(value)}")
+        print(f"{name:>20}  {_as_text(value)}")
     return 0
 
 
-def _said(value: object) -> str:
+def _as_text(value: object) -> str:
     if isinstance(value, Mapping):
         return "  ".join(f"{name} {one:,}" for name, one in value.items())
     return f"{value:,}" if isinstance(value, int | float) else str(value)

@@ -9,16 +9,16 @@ from pathlib import Path
 from time import monotonic
 
 from services.demo import (
-    Parts,
-    Pulse,
-    await_page,
-    knows_forecasts,
-    note_time,
-    only_one,
-    prepare,
+    DemoProcesses,
+    DemoStatus,
+    has_forecasts,
+    lock_demo_folder,
+    prepare_database,
+    publish_clock,
     resumed_clock,
-    tell_time,
+    save_time,
     timetable_file,
+    wait_for_api,
 )
 from services.embedded.child_process import HOST, free_port
 from services.embedded.mqtt_broker import embedded_broker
@@ -56,62 +56,64 @@ def run(arguments: argparse.Namespace) -> int:
         raise SettingsError("the demo brings its own parts: unset VIGIA_DATABASE_URL and VIGIA_MQTT_URL")
     folder = settings.data_dir.absolute()
     try:
-        with only_one(folder):
+        with lock_demo_folder(folder):
             return _demo(arguments, settings, folder, stop)
     except ServerStartError as trouble:
         raise SettingsError(f"{trouble} (logs: {folder})") from trouble
 
 
 def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop: threading.Event) -> int:
-    _say("base de datos y broker / database and broker ...")
+    _print("base de datos y broker / database and broker ...")
     with embedded_postgres(folder) as postgres, embedded_broker(folder, settings.embedded_mqtt_port) as broker:
         clock = resumed_clock(folder, SCENARIOS[arguments.scenario].opens_at, arguments.speed)
         database = open_database(postgres.url, name="vigia-demo", pool_size=1)
-        tell_time(folder, clock)
-        token = prepare(database, clock())
+        publish_clock(folder, clock)
+        token = prepare_database(database, clock())
         port = free_port(settings.api_port)
         if port != settings.api_port:
-            _say(f"el puerto {settings.api_port} está ocupado, uso {port} / port taken")
+            _print(f"el puerto {settings.api_port} está ocupado, uso {port} / port taken")
         environment = {"VIGIA_DATA_DIR": str(folder), "VIGIA_CLOCK": str(clock), "VIGIA_API_PORT": str(port)}
         environment["VIGIA_FOREIGN_BUSES"] = MUNICIPALITY
-        parts = Parts(folder, environment, arguments.scenario, timetable_file(folder, network()))
+        parts = DemoProcesses(folder, environment, arguments.scenario, timetable_file(folder, network()))
         try:
             parts.start_all()
             parts.import_timetable()
-            if not await_page(f"http://{HOST}:{port}", parts, stop):
-                _say(f"la página no respondió: ver / the page did not answer: see {folder / 'api.log'}")
+            if not wait_for_api(f"http://{HOST}:{port}", parts, stop):
+                _print(f"la página no respondió: ver / the page did not answer: see {folder / 'api.log'}")
                 return 0 if stop.is_set() else 1
-            _greet(port, broker.url, token)
-            if not knows_forecasts(database):
+            _print_addresses(port, broker.url, token)
+            if not has_forecasts(database):
                 parts.learn()
-            _watch(Pulse(database, clock), parts, stop, arguments.seconds, lambda now: note_time(folder, now))
+            _supervise(DemoStatus(database, clock), parts, stop, arguments.seconds, lambda now: save_time(folder, now))
         finally:
-            _say("\nfrenando / stopping ...")
+            _print("\nfrenando / stopping ...")
             parts.stop_all()
-            note_time(folder, clock())
+            save_time(folder, clock())
             database.dispose()
     return 0
 
 
-def _greet(port: int, mqtt_url: str, token: str | None) -> None:
-    _say(f"\n  Vigía: http://{HOST}:{port}/   (API: /api/v1/docs)")
-    _say(f"  Micros esquemáticos / schematic buses: http://{HOST}:{port}/p/{STOP} ({STOP_NAME})")
-    _say(f"  MQTT:  {mqtt_url}")
+def _print_addresses(port: int, mqtt_url: str, token: str | None) -> None:
+    _print(f"\n  Vigía: http://{HOST}:{port}/   (API: /api/v1/docs)")
+    _print(f"  Micros esquemáticos / schematic buses: http://{HOST}:{port}/p/{STOP} ({STOP_NAME})")
+    _print(f"  MQTT:  {mqtt_url}")
     if token is not None:
-        _say(f"  Código del operador (se muestra una sola vez) / operator token (shown once): {token}")
-    _say("  Ctrl-C frena todo; la próxima vez sigue donde quedó / stops all; the next start goes on from here\n")
+        _print(f"  Código del operador (se muestra una sola vez) / operator token (shown once): {token}")
+    _print("  Ctrl-C frena todo; la próxima vez sigue donde quedó / stops all; the next start goes on from here\n")
 
 
-def _watch(pulse: Pulse, parts: Parts, stop: threading.Event, seconds: float, note: Callable[[datetime], None]) -> None:
+def _supervise(
+    pulse: DemoStatus, parts: DemoProcesses, stop: threading.Event, seconds: float, note: Callable[[datetime], None]
+) -> None:
     watched = sys.stdout.isatty()
     until_s, clock = monotonic() + seconds, pulse.clock
     while not stop.is_set() and monotonic() < until_s:
         line = pulse.line() + (f" · reinicios {parts.restarts}" if parts.restarts else "")
         print(f"\r{line:<{WIDTH}}" if watched else line, end="" if watched else "\n", flush=True)
         note(clock())
-        parts.mend()
+        parts.restart_ended()
         stop.wait(min(STATUS_S if watched else UNWATCHED_STATUS_S, max(0.0, until_s - monotonic())))
 
 
-def _say(words: str) -> None:
+def _print(words: str) -> None:
     print(words, flush=True)

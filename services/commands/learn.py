@@ -18,13 +18,13 @@ from simulators.scenarios import SCENARIOS
 NAME = "learn"
 HELP = "Learn the streams' forecasts from what is stored; run it daily."
 DAYS = 730
-MOST_DAYS = 3650
+MAX_DAYS = 3650
 STEP_S = 300
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """How much of the past, and whose."""
-    days = range(1, MOST_DAYS + 1)
+    days = range(1, MAX_DAYS + 1)
     parser.add_argument("--days", type=int, default=DAYS, choices=days, metavar="N", help="how far back (default: 730)")
     parser.add_argument(
         "--simulated",
@@ -41,12 +41,12 @@ def run(arguments: argparse.Namespace) -> int:
     with migrated_database(settings, "vigia-learn") as database:
         record = simulated(arguments.simulated, start, now) if arguments.simulated else stored(database, start)
         for station, model in learn_all(database, record, now):
-            print(f"{station}: {_said(model)}", flush=True)
+            print(f"{station}: {_as_text(model)}", flush=True)
             learnt += model is not None
     return 0 if learnt else 1
 
 
-def _said(model: Model | None) -> str:
+def _as_text(model: Model | None) -> str:
     if model is None:
         return "too short a record"
     return f"{model.spells} spells; leads shown, min: {[lead_s // 60 for lead_s in leads_published(model)]}"

@@ -26,11 +26,13 @@ def run(_arguments: argparse.Namespace) -> int:
     start_logging(settings)
     with migrated_database(settings, "vigia-notifier", stop=stop) as database, httpx.Client() as client:
         url = settings.webhook_url
-        retry_while_unavailable(lambda: _want(database, None if url is None else url.get_secret_value()), stop)
+        retry_while_unavailable(
+            lambda: _register_webhook(database, None if url is None else url.get_secret_value()), stop
+        )
         Notifier(database, clock, client).run(stop)
     return 0
 
 
-def _want(database: Engine, url: str | None) -> None:
+def _register_webhook(database: Engine, url: str | None) -> None:
     with database.begin() as transaction:
         want_webhook(transaction, url)

@@ -11,7 +11,7 @@ from ingest.quality import flag_accuracy
 from models.kind import SensorKind
 from models.kinds import KINDS, KINDS_BY_NAME
 from models.reading import Flag
-from services.replay.recorded_series import BadRecord, Record, read_records
+from services.replay.recorded_series import RecordError, SiteRecord, read_records
 
 NAME = "qc"
 HELP = "Check a recorded series (CSV or CSV.gz with time_utc) with the pipeline's own quality checks."
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     columns = [arguments.column, *([arguments.truth] if arguments.truth else [])]
     try:
         records = read_records(arguments.file, columns)
-    except BadRecord as trouble:
+    except RecordError as trouble:
         print(f"vigia: {trouble}", file=sys.stderr)
         return 2
     sites = {
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _checked(kind: SensorKind, record: Record, column: str, truth: str | None) -> dict[str, Any]:
+def _checked(kind: SensorKind, record: SiteRecord, column: str, truth: str | None) -> dict[str, Any]:
     """One site's figures. Blank rows are no readings and do not count."""
     rows = [row for row, value in enumerate(record.columns[column]) if value is not None]
     values = [value for value in record.columns[column] if value is not None]

@@ -2,7 +2,7 @@
 
 import argparse
 
-from services.upkeep.data_register import page
+from services.upkeep.data_register import register_page
 
 NAME = "register"
 HELP = "Print the data register: what is kept of each kind of sensor, what for and for how long."
@@ -14,5 +14,5 @@ def arguments(_: argparse.ArgumentParser) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Print it as Markdown, as kept in docs/data-register.md."""
-    print(page(), end="")
+    print(register_page(), end="")
     return 0

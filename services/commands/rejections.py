@@ -11,8 +11,8 @@ from services.runtime.settings import Settings
 
 NAME = "rejections"
 HELP = "List messages that were no reading, or take them in again."
-MOST_LISTED = 1000
-MOST_SHOWN = 120
+MAX_LISTED = 1000
+MAX_SHOWN_CHARS = 120
 """Characters of a payload shown in the list."""
 
 
@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("do", choices=("list", "reingest"))
     parser.add_argument("--id", type=int, action="append", dest="ids", help="only this one; may be given again")
     parser.add_argument("--reason", help="only those of this reason, such as field or conflict")
-    parser.add_argument("--limit", type=int, default=100, choices=range(1, MOST_LISTED + 1), metavar="N")
+    parser.add_argument("--limit", type=int, default=100, choices=range(1, MAX_LISTED + 1), metavar="N")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,15 +35,15 @@ def run(arguments: argparse.Namespace) -> int:
                 print(_line(one))
             return 0
         pipeline = Pipeline(database, configured_clock(settings), lane=None, foreign=settings.foreign_buses)
-        still = [trouble for one in found if (trouble := _again(database, pipeline, one)) is not None]
+        still = [trouble for one in found if (trouble := _reingest(database, pipeline, one)) is not None]
         print(f"{len(found) - len(still)} taken in, {len(still)} still no reading")
         return 1 if still else 0
 
 
 def _line(one: Kept) -> str:
-    payload = one.message.payload[:MOST_SHOWN].decode(errors="backslashreplace")
+    payload = one.message.payload[:MAX_SHOWN_CHARS].decode(errors="backslashreplace")
     when = f"{one.message.received_at:%Y-%m-%dT%H:%M:%SZ}"
-    said = (one.message.topic[:MOST_SHOWN], f"{one.reason}: {one.detail}", payload)
+    said = (one.message.topic[:MAX_SHOWN_CHARS], f"{one.reason}: {one.detail}", payload)
     return "\t".join((str(one.id), when, *map(printable, said)))
 
 
@@ -52,7 +52,7 @@ def printable(words: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in words)
 
 
-def _again(database: Engine, pipeline: Pipeline, one: Kept) -> str | None:
+def _reingest(database: Engine, pipeline: Pipeline, one: Kept) -> str | None:
     with database.begin() as transaction:
         trouble = take_again(transaction, pipeline, one)
     print(f"{one.id}\t{trouble or 'taken in'}")

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from alerts.forecast.skill import LeadScore, Score, pooled
-from services.replay.recorded_series import BadRecord, read_records
+from services.replay.recorded_series import RecordError, read_records
 from services.replay.verification import Figures, Recorded, notable_rows, recorded, verify_alerts, verify_forecast
 
 NAME = "skill"
 HELP = "Hits, misses, false alarms, lead times and forecast errors on a recorded series."
 
-MOST_LEVELS = 30
+MAX_LEVELS = 30
 LEADS_GE_MIN = (10, 15, 30)
 
 
@@ -42,11 +42,11 @@ def run(arguments: argparse.Namespace) -> int:
         record = _read(arguments.file, arguments, flow=flow)
         learnt = _read(arguments.fit, arguments, flow=flow) if arguments.fit else None
         report = _report(record, learnt, arguments.levels, flow=flow)
-    except (BadRecord, ValueError) as trouble:
+    except (RecordError, ValueError) as trouble:
         print(f"vigia: {trouble}", file=sys.stderr)
         return 2
     report = {"file": arguments.file.name, "column": arguments.column} | report
-    print(json.dumps(report) if arguments.json else _words(report))
+    print(json.dumps(report) if arguments.json else _as_text(report))
     return 0
 
 
@@ -55,8 +55,8 @@ def _levels(words: str) -> list[float]:
         levels = sorted({float(word) for word in words.split(",")})
     except ValueError:
         raise argparse.ArgumentTypeError(f"{words!r} is no list of numbers such as 0.6,0.8,1.0") from None
-    if not all(map(isfinite, levels)) or len(levels) > MOST_LEVELS:
-        raise argparse.ArgumentTypeError(f"up to {MOST_LEVELS} finite levels")
+    if not all(map(isfinite, levels)) or len(levels) > MAX_LEVELS:
+        raise argparse.ArgumentTypeError(f"up to {MAX_LEVELS} finite levels")
     return levels
 
 
@@ -64,12 +64,12 @@ def _read(path: Path, arguments: argparse.Namespace, *, flow: bool) -> Recorded:
     columns = [arguments.column, *([arguments.rain_column] if arguments.rain_column else [])]
     records = read_records(path, columns)
     if len(records) != 1:
-        raise BadRecord(f"{path.name}: {len(records)} sites; one is needed")
+        raise RecordError(f"{path.name}: {len(records)} sites; one is needed")
     record = next(iter(records.values()))
     try:
         return recorded(record, arguments.column, arguments.rain_column, flow=flow)
     except ValueError as error:
-        raise BadRecord(f"{path.name}: {arguments.column}: {error}") from error
+        raise RecordError(f"{path.name}: {arguments.column}: {error}") from error
 
 
 def _report(record: Recorded, learnt: Recorded | None, levels: Sequence[float], *, flow: bool) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def _words(report: dict[str, Any]) -> str:
+def _as_text(report: dict[str, Any]) -> str:
     head = "nivel    eventos aciertos perdidos falsas   POD   FAR   CSI  anticipo mediano, min (median lead)"
     lines = [f"{report['file']} {report['column']}: {report['rows']} filas (rows), {report['from']} - {report['to']}"]
     for title, key in (("Vigía", "levels"), ("Nivel + ascenso de 15 min (baseline)", "baseline")):

@@ -8,7 +8,7 @@ from services.web.access import OperatorExists, add_operator
 
 NAME = "token"
 HELP = "Add an operator and print the token, which is shown only this once."
-LONGEST_NAME = 60
+MAX_NAME_CHARS = 60
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +32,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _name(words: str) -> str:
     name = words.strip()
-    if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
-        raise argparse.ArgumentTypeError(f"a name has 1 to {LONGEST_NAME} printable characters")
+    if not name.isprintable() or not 0 < len(name) <= MAX_NAME_CHARS:
+        raise argparse.ArgumentTypeError(f"a name has 1 to {MAX_NAME_CHARS} printable characters")
     return name

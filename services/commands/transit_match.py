@@ -13,7 +13,7 @@ from msgspec import structs
 from ingest.gtfs.feed import BadTimetable, read_feed
 from models.merging import TimeZonesDiffer, merge_networks
 from models.network import Network
-from services.replay.recorded_series import BadRecord
+from services.replay.recorded_series import RecordError
 from services.transit.accuracy.recorded_positions import read_positions
 from services.transit.matching.matcher import Matcher
 from services.transit.matching.vehicle_state import VehicleState
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         reports = read_positions(arguments.positions, network.zone, by_time=False)
         places = matched(network, [hidden(report, arguments.hide) for report in reports])
         _write(arguments.out, reports, places)
-    except (BadTimetable, TimeZonesDiffer, BadRecord, OSError) as trouble:
+    except (BadTimetable, TimeZonesDiffer, RecordError, OSError) as trouble:
         print(f"vigia: {trouble}", file=sys.stderr)
         return 2
     phases = Counter(place.phase for place in places)

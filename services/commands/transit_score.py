@@ -14,7 +14,7 @@ from ingest.gtfs.feed import BadTimetable, read_feed
 from models.merging import TimeZonesDiffer, merge_networks
 from models.network import Network
 from services.commands.transit_match import CLAIMS, hidden
-from services.replay.recorded_series import BadRecord
+from services.replay.recorded_series import RecordError
 from services.transit.accuracy.backtest import Backtest
 from services.transit.accuracy.observed_passages import ObservedPassages
 from services.transit.accuracy.recorded_positions import read_positions
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         network = merge_networks([replace(read_feed(path), feed=path.stem) for path in arguments.gtfs])
         trial = _trial(network, arguments)
-    except (BadTimetable, TimeZonesDiffer, BadRecord, OSError) as trouble:
+    except (BadTimetable, TimeZonesDiffer, RecordError, OSError) as trouble:
         print(f"vigia: {trouble}", file=sys.stderr)
         return 2
     report = {"positions": trial.result.positions, "hidden": arguments.hide} | trial.result.figures()
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _trial(network: Network, arguments: argparse.Namespace) -> Backtest:
     if bool(arguments.positions) == bool(arguments.stop_events):
-        raise BadRecord("give either --positions or --stop-events")
+        raise RecordError("give either --positions or --stop-events")
     trial = Backtest(Fleet(network, TravelTimes()), process_time)
     if arguments.positions:
         _play_positions(network, trial, arguments)
@@ -78,7 +78,7 @@ def _trial(network: Network, arguments: argparse.Namespace) -> Backtest:
 def _play_positions(network: Network, trial: Backtest, arguments: argparse.Namespace) -> None:
     reports = _positions(network, arguments.positions)
     if not reports:
-        raise BadRecord("no positions to score")
+        raise RecordError("no positions to score")
     past = [one for one in _positions(network, arguments.history) if one.at < reports[0].at]
     trial.learn(past, lambda report: hidden(report, arguments.hide))
     trial.play(reports, ObservedPassages(network, reports), lambda report: hidden(report, arguments.hide))
@@ -91,7 +91,7 @@ def _positions(network: Network, paths: Sequence[Path]) -> list[PositionReport]:
 def _play_events(network: Network, trial: Backtest, arguments: argparse.Namespace) -> None:
     given = [made for path in arguments.stop_events for made in read_stop_events(path)]
     if not given:
-        raise BadRecord("no stop events to score")
+        raise RecordError("no stop events to score")
     known = [made for path in arguments.history if path not in arguments.stop_events for made in read_stop_events(path)]
     first, last = _days(given, known, arguments.day)
     past = {(made.service_date, made.name): made for made in (*known, *given) if made.service_date < first}
@@ -116,7 +116,7 @@ def _date(words: str) -> date:
     try:
         return date.fromisoformat(words)
     except ValueError:
-        raise BadRecord(f"--day {words}: not a date like 20250319") from None
+        raise RecordError(f"--day {words}: not a date like 20250319") from None
 
 
 def _words(report: dict[str, Any]) -> str:

@@ -13,12 +13,12 @@ from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings
 from services.upkeep.learning import learn_all, stored
-from services.upkeep.retention import retain
+from services.upkeep.retention import delete_expired
 
 NAME = "upkeep"
 HELP = "Once a day, until stopped: let go of old rows and learn the streams' forecasts afresh."
-EVERY_S = 86_400.0
-LEARN_FROM = timedelta(days=730)
+PERIOD_S = 86_400.0
+LEARNING_PERIOD = timedelta(days=730)
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +34,16 @@ def run(_arguments: argparse.Namespace) -> int:
     start_logging(settings)
     with migrated_database(settings, "vigia-upkeep", stop=stop) as database:
         while not stop.is_set():
-            retry_while_unavailable(lambda: tend(database, clock, stop), stop)
-            stop.wait(EVERY_S)
+            retry_while_unavailable(lambda: run_daily_tasks(database, clock, stop), stop)
+            stop.wait(PERIOD_S)
     return 0
 
 
-def tend(database: Engine, clock: Clock, stop: threading.Event) -> None:
+def run_daily_tasks(database: Engine, clock: Clock, stop: threading.Event) -> None:
     """One day's work. Each part is safe to break off and to repeat."""
-    gone = retain(database, clock())
+    gone = delete_expired(database, clock())
     log.info("let go of old rows", extra={"action": "retain", "rows": sum(gone.values())})
-    for station, model in learn_all(database, stored(database, clock() - LEARN_FROM), clock()):
+    for station, model in learn_all(database, stored(database, clock() - LEARNING_PERIOD), clock()):
         log.info("learnt a stream", extra={"action": "learn", "station": station, "spells": model and model.spells})
         if stop.is_set():
             return

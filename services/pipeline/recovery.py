@@ -12,7 +12,7 @@ from ingest.store import store_rejected
 from models.reading import Message, Reason, Rejected
 from services.pipeline.batch import Batch
 from services.runtime.bisect import bisect_failures
-from services.runtime.retry import DATABASE_LOST, error_summary
+from services.runtime.retry import DATABASE_UNAVAILABLE, error_summary
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def _commit_twice(batch: Batch, commit: Commit) -> None:
     """Without care first: it is faster, and hardly ever fails."""
     try:
         commit(batch, False)
-    except DATABASE_LOST:
+    except DATABASE_UNAVAILABLE:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the careful way finds it
         log.info("carrying a batch with care", extra={"action": "care", "trouble": error_summary(error)})

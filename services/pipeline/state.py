@@ -14,7 +14,7 @@ from ingest.registry import DeviceRegistry
 from models.rows import PendingWrite, StaleRowError
 from services.pipeline.batch import Prepared
 from services.runtime.clock import Clock, PeriodicTimer
-from services.runtime.retry import DATABASE_LOST
+from services.runtime.retry import DATABASE_UNAVAILABLE
 from services.transit.fleet.fleet_updater import FleetUpdater
 
 REREAD_S = 1.0
@@ -70,7 +70,7 @@ class PipelineState:
             self._connection = self.database.connect()
         try:
             yield self._connection
-        except DATABASE_LOST:
+        except DATABASE_UNAVAILABLE:
             lost, self._connection = self._connection, None
             lost.invalidate()
             self.forget()
@@ -122,7 +122,7 @@ class PipelineState:
 
     def close(self) -> None:
         """Write what is held, if the database is there, and close the connection."""
-        with suppress(*DATABASE_LOST):
+        with suppress(*DATABASE_UNAVAILABLE):
             self.save()
         if self._connection is not None:
             self._connection.close()

@@ -43,7 +43,7 @@ class Ticks:
         if state.save_every.due() and not retry_while_unavailable(state.save, stop):
             return False
         if self._tick.overdue_s > LATE_S:
-            self._tick.wait(LISTEN_S)
+            self._tick.postpone(LISTEN_S)
         if self._tick.due() and not (
             retry_while_unavailable(partial(tick_rules, state, self._lane), stop) and self._ticked(stop)
         ):

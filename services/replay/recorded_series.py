@@ -15,28 +15,28 @@ MAX_ROWS = 5_000_000
 BLANKS = frozenset({"", "na", "nan", "null", "none"})
 
 
-class BadRecord(ValueError):
+class RecordError(ValueError):
     """A file that is no recorded series; the message names the file and the line."""
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class SiteRecord:
     """One site's rows in the order of time: `columns` hold a number per row, None where the file has a blank."""
 
     times: list[datetime] = field(default_factory=list)
     columns: dict[str, list[float | None]] = field(default_factory=dict)
 
 
-def read_records(path: Path, columns: Sequence[str]) -> dict[str, Record]:
+def read_records(path: Path, columns: Sequence[str]) -> dict[str, SiteRecord]:
     """The records of a file by site; a file without a `site` column is one, named "". Raises BadRecord."""
-    records: dict[str, Record] = {}
+    records: dict[str, SiteRecord] = {}
     for line, row in _lines(path, {TIME_COLUMN, *columns}):
         if line > MAX_ROWS:
-            raise BadRecord(f"{path.name}:{line}: more than {MAX_ROWS} rows; split the file")
-        record = records.setdefault(row.get(SITE_COLUMN) or "", Record(columns={name: [] for name in columns}))
+            raise RecordError(f"{path.name}:{line}: more than {MAX_ROWS} rows; split the file")
+        record = records.setdefault(row.get(SITE_COLUMN) or "", SiteRecord(columns={name: [] for name in columns}))
         time = _time(row[TIME_COLUMN], f"{path.name}:{line}")
         if record.times and time <= record.times[-1]:
-            raise BadRecord(f"{path.name}:{line}: {row[TIME_COLUMN]} is not later than the row before; sort the file")
+            raise RecordError(f"{path.name}:{line}: {row[TIME_COLUMN]} is not later than the row before; sort the file")
         record.times.append(time)
         for name in columns:
             record.columns[name].append(_number(row[name], f"{path.name}:{line}: {name}"))
@@ -49,18 +49,20 @@ def _lines(path: Path, wanted: set[str]) -> Iterator[tuple[int, dict[str, str | 
             reader = csv.DictReader(TextIOWrapper(file, encoding="utf-8-sig", newline=""))
             there = reader.fieldnames or ()
             if missing := wanted - set(there):
-                raise BadRecord(f"{path.name}:1: no column {', '.join(sorted(missing))}; there are {', '.join(there)}")
+                raise RecordError(
+                    f"{path.name}:1: no column {', '.join(sorted(missing))}; there are {', '.join(there)}"
+                )
             for row in reader:
                 yield reader.line_num, row
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise BadRecord(f"{path}: {error}") from error
+        raise RecordError(f"{path}: {error}") from error
 
 
 def _time(words: str | None, at: str) -> datetime:
     try:
         time = datetime.fromisoformat(words or "")
     except ValueError:
-        raise BadRecord(f"{at}: {words!r} is no time such as 2016-09-01T04:40:00Z") from None
+        raise RecordError(f"{at}: {words!r} is no time such as 2016-09-01T04:40:00Z") from None
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
@@ -71,7 +73,7 @@ def _number(words: str | None, at: str) -> float | None:
     try:
         number = float(words)
     except ValueError:
-        raise BadRecord(f"{at}: {words!r} is no number") from None
+        raise RecordError(f"{at}: {words!r} is no number") from None
     if not isfinite(number):
-        raise BadRecord(f"{at}: {words!r} is not finite")
+        raise RecordError(f"{at}: {words!r} is not finite")
     return number

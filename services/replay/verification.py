@@ -20,7 +20,7 @@ from models.kind import Limits
 from models.kinds.river import RIVER
 from models.reading import UNTRUSTED, Flag, Reading
 from models.rule import ColourThresholds, ExceedanceModel, RuleContext, Stage
-from services.replay.recorded_series import Record
+from services.replay.recorded_series import SiteRecord
 
 RISE_S = 900
 LONGEST_STEP_S = 86_400
@@ -49,7 +49,7 @@ class Figures:
     baseline_a: Score
 
 
-def recorded(record: Record, column: str, rain_column: str | None, *, flow: bool) -> Recorded:
+def recorded(record: SiteRecord, column: str, rain_column: str | None, *, flow: bool) -> Recorded:
     """A record as the pipeline would have met it, reading by reading; blanks were never sent.
 
     A flow is turned into something level-like by its square root, as the flow of a channel grows about with the square

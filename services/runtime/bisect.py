@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from services.runtime.retry import DATABASE_LOST
+from services.runtime.retry import DATABASE_UNAVAILABLE
 
 Item = TypeVar("Item")
 
@@ -19,7 +19,7 @@ def bisect_failures(
         return
     try:
         work(items)
-    except DATABASE_LOST:
+    except DATABASE_UNAVAILABLE:
         raise
     except Exception as trouble:  # noqa: BLE001 - whatever one item breaks, the others must get through
         if len(items) == 1:

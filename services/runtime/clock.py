@@ -62,7 +62,7 @@ class PeriodicTimer:
         """For how long it has been due with nobody asking; at first, very long."""
         return time.monotonic() - self._next
 
-    def wait(self, wait_s: float) -> None:
+    def postpone(self, wait_s: float) -> None:
         """Be due that much later than now."""
         self._next = time.monotonic() + wait_s
 

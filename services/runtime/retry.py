@@ -14,7 +14,7 @@ RETRY_WAITS_S = (0.1, 0.2, 0.5, 1.0)
 """Waits between tries; the last one repeats."""
 MAX_ERROR_CHARS = 500
 """Characters of an error's text that are kept or logged."""
-DATABASE_LOST = (
+DATABASE_UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     sqlalchemy.exc.OperationalError,
@@ -29,7 +29,7 @@ def retry_while_unavailable(work: Callable[[], object], stop: threading.Event) -
     for wait_s in chain(RETRY_WAITS_S, repeat(RETRY_WAITS_S[-1])):
         try:
             work()
-        except DATABASE_LOST as lost:
+        except DATABASE_UNAVAILABLE as lost:
             log.warning("waiting for the database", extra={"action": "wait", "trouble": error_summary(lost)})
             if stop.wait(wait_s):
                 return False

@@ -38,7 +38,7 @@ _RIDER_REPORTS = f"""\
 """
 
 
-def page() -> str:
+def register_page() -> str:
     """The whole page."""
     return "\n".join([_OPENING, *(_section(kind) for kind in KINDS), _RIDER_REPORTS])
 

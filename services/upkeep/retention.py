@@ -25,17 +25,17 @@ TIMETABLES_KEPT = timedelta(days=8)
 """After another took their place: no journey ends later than a week after its service date (`ingest.gtfs.fields`)."""
 HEARTBEATS_KEPT = timedelta(days=30)
 """Of processes that are no more; a living one overwrites its own."""
-OUTLOOKS_KEPT = timedelta(days=2)
+PREDICTIONS_KEPT = timedelta(days=2)
 """Of vehicles not heard since, and of journeys long over."""
-VISITS_KEPT = timedelta(days=30)
+STOP_PASSAGES_KEPT = timedelta(days=30)
 """As long as the positions they come from."""
-LEARNT_KEPT = timedelta(days=730)
+TRAVEL_TIMES_KEPT = timedelta(days=730)
 """Of links no bus has passed since; and how long the public record of accuracy reaches back."""
-ROWS_A_TRANSACTION = 10_000
-TRANSACTIONS_A_RUN = 1000
+MAX_ROWS_PER_TRANSACTION = 10_000
+MAX_TRANSACTIONS_PER_RUN = 1000
 """Of each table: what is left then goes in the next run."""
 
-Step = Callable[[Connection], int]
+DeleteBatch = Callable[[Connection], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,52 +57,52 @@ _EXPIRIES = (
         {"rejected": REJECTED_KEPT, "reingested": REINGESTED_KEPT},
     ),
     _Expiry("rider_reports", "id", "at < :reports", {"reports": RIDER_REPORTS_KEPT}),
-    _Expiry("vehicle_outlooks", "ctid", "observed_at < :outlooks", {"outlooks": OUTLOOKS_KEPT}),
-    _Expiry("expected_journeys", "ctid", "until < :outlooks", {"outlooks": OUTLOOKS_KEPT}),
-    _Expiry("stop_visits", "ctid", "arrived_at < :visits", {"visits": VISITS_KEPT}),
-    _Expiry("link_history", "ctid", "changed_at < :learnt", {"learnt": LEARNT_KEPT}),
-    _Expiry("estimate_scores", "ctid", "day < :learnt", {"learnt": LEARNT_KEPT}),
+    _Expiry("vehicle_outlooks", "ctid", "observed_at < :outlooks", {"outlooks": PREDICTIONS_KEPT}),
+    _Expiry("expected_journeys", "ctid", "until < :outlooks", {"outlooks": PREDICTIONS_KEPT}),
+    _Expiry("stop_visits", "ctid", "arrived_at < :visits", {"visits": STOP_PASSAGES_KEPT}),
+    _Expiry("link_history", "ctid", "changed_at < :learnt", {"learnt": TRAVEL_TIMES_KEPT}),
+    _Expiry("estimate_scores", "ctid", "day < :learnt", {"learnt": TRAVEL_TIMES_KEPT}),
     _Expiry("timetable_versions", "id", "superseded_at < :timetables", {"timetables": TIMETABLES_KEPT}),
     _Expiry("heartbeats", "process", "at < :heartbeats", {"heartbeats": HEARTBEATS_KEPT}),
 )
 
 
-def retain(database: Engine, now: datetime, *, transactions: int = TRANSACTIONS_A_RUN) -> dict[str, int]:
+def delete_expired(database: Engine, now: datetime, *, transactions: int = MAX_TRANSACTIONS_PER_RUN) -> dict[str, int]:
     """Delete what is older than its time, in short transactions, at most `transactions` a table.
 
     Returns how many rows went, by table. Several may run at once, and one that is killed leaves nothing half done.
     """
     with database.begin() as transaction:
         elsewhere = hypertables(transaction)
-    steps: dict[str, Step] = {
-        f"{kind.name}_readings": partial(_let_go, kind=kind, now=now)
+    steps: dict[str, DeleteBatch] = {
+        f"{kind.name}_readings": partial(_expire_readings, kind=kind, now=now)
         for kind in KINDS
         if f"{kind.name}_readings" not in elsewhere
     }
-    steps |= {expiry.table: partial(_expire, expiry=expiry, now=now) for expiry in _EXPIRIES}
-    return {table: _repeat(database, step, transactions) for table, step in steps.items()}
+    steps |= {expiry.table: partial(_expire_rows, expiry=expiry, now=now) for expiry in _EXPIRIES}
+    return {table: _repeat_until_done(database, step, transactions) for table, step in steps.items()}
 
 
-def _repeat(database: Engine, step: Step, transactions: int) -> int:
+def _repeat_until_done(database: Engine, step: DeleteBatch, transactions: int) -> int:
     total = 0
     for _ in range(transactions):
         with database.begin() as transaction:
             gone = step(transaction)
         total += gone
-        if gone < ROWS_A_TRANSACTION:
+        if gone < MAX_ROWS_PER_TRANSACTION:
             break
     return total
 
 
-def _let_go(transaction: Connection, kind: SensorKind, now: datetime) -> int:
+def _expire_readings(transaction: Connection, kind: SensorKind, now: datetime) -> int:
     before = now - timedelta(days=kind.retention.raw_days)
-    return move_to_kept(transaction, kind, before=before, most=ROWS_A_TRANSACTION)
+    return move_to_kept(transaction, kind, before=before, most=MAX_ROWS_PER_TRANSACTION)
 
 
-def _expire(transaction: Connection, expiry: _Expiry, now: datetime) -> int:
+def _expire_rows(transaction: Connection, expiry: _Expiry, now: datetime) -> int:
     statement = (
         f"DELETE FROM {expiry.table} WHERE {expiry.key} IN"
         f" (SELECT {expiry.key} FROM {expiry.table} WHERE {expiry.condition} LIMIT :most FOR UPDATE SKIP LOCKED)"
     )
     bounds = {name: now - kept for name, kept in expiry.kept.items()}
-    return transaction.execute(text(statement), {**bounds, "most": ROWS_A_TRANSACTION}).rowcount
+    return transaction.execute(text(statement), {**bounds, "most": MAX_ROWS_PER_TRANSACTION}).rowcount

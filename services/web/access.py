@@ -14,13 +14,13 @@ from sqlalchemy.exc import IntegrityError
 
 from models.tables.operations import operators
 from services.runtime.problem import HttpProblem
-from services.web.context import Snapshot, context_of
+from services.web.context import DatabaseSnapshot, context_of
 
 TOKEN_PREFIX = "vigia_"  # noqa: S105 - what a token looks like, not one
 TOKEN_BYTES = 32
-LONGEST_TOKEN = 128
-COOKIE = "vigia_operator"
-COOKIE_S = 12 * 3600
+MAX_TOKEN_CHARS = 128
+OPERATOR_COOKIE = "vigia_operator"
+COOKIE_MAX_AGE_S = 12 * 3600
 """A watch: after it the token is asked for again."""
 FIRST_OPERATOR = "operador"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -55,7 +55,7 @@ def add_operator(transaction: Connection, name: str, now: datetime) -> str:
     """Add an operator and return the token, which is kept nowhere. Raises OperatorExists."""
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     try:
-        transaction.execute(insert(operators).values(name=name, token_sha256=_hash(token), created_at=now))
+        transaction.execute(insert(operators).values(name=name, token_sha256=_sha256(token), created_at=now))
     except IntegrityError as error:
         raise OperatorExists from error
     return token
@@ -69,22 +69,22 @@ def ensure_first_operator(transaction: Connection, now: datetime) -> str | None:
     return add_operator(transaction, FIRST_OPERATOR, now)
 
 
-def operator_of(request: Request, connection: Connection) -> str | None:
+def current_operator(request: Request, connection: Connection) -> str | None:
     """The name of the operator whose token came in the header or the cookie; None where there was none.
 
     Raises TooManyWrongTokens, and ForeignForm where a cookie would do something on behalf of another site.
     """
-    header, cookie = _bearer(request), request.cookies.get(_cookie_name(request))
+    header, cookie = _bearer_token(request), request.cookies.get(_cookie_name(request))
     if header is not None:
-        return named(request, connection, header)
+        return authenticate(request, connection, header)
     if cookie is None:
         return None
-    if request.method not in SAFE_METHODS and not same_site(request):
+    if request.method not in SAFE_METHODS and not is_same_origin(request):
         raise ForeignForm
-    return named(request, connection, cookie)
+    return authenticate(request, connection, cookie)
 
 
-def same_site(request: Request) -> bool:
+def is_same_origin(request: Request) -> bool:
     """Whether the browser says that the form stands on this very site; browsers send Origin with every POST."""
     origin = request.headers.get("origin")
     if origin is None:
@@ -94,61 +94,73 @@ def same_site(request: Request) -> bool:
     return urlsplit(origin).netloc in here
 
 
-def named(request: Request, connection: Connection, token: str) -> str | None:
+def authenticate(request: Request, connection: Connection, token: str) -> str | None:
     """The name of the operator with this token; None, and counted, where it is nobody's. Raises TooManyWrongTokens."""
     wrong, address = context_of(request).wrong_tokens, request.client.host if request.client else ""
-    if wrong.too_many(address):
+    if wrong.is_exceeded(address):
         raise TooManyWrongTokens
-    wanted = _hash(token)
+    wanted = _sha256(token)
     row = connection.execute(
         select(operators.c.name, operators.c.token_sha256).where(operators.c.token_sha256 == wanted)
     ).first()
-    if row is None or len(token) > LONGEST_TOKEN or not hmac.compare_digest(row.token_sha256, wanted):
-        wrong.count(address)
+    if row is None or len(token) > MAX_TOKEN_CHARS or not hmac.compare_digest(row.token_sha256, wanted):
+        wrong.add(address)
         return None
     return str(row.name)
 
 
-def remember(request: Request, response: Response, token: str) -> None:
+def set_operator_cookie(request: Request, response: Response, token: str) -> None:
     """Set the cookie that stands for the operator on the pages, for one watch."""
     response.set_cookie(
-        _cookie_name(request), token, max_age=COOKIE_S, httponly=True, samesite="strict", secure=_is_secure(request)
+        _cookie_name(request),
+        token,
+        max_age=COOKIE_MAX_AGE_S,
+        httponly=True,
+        samesite="strict",
+        secure=_is_secure(request),
     )
 
 
-def forget(request: Request, response: Response) -> None:
+def delete_operator_cookie(request: Request, response: Response) -> None:
     """Take the cookie back."""
     response.delete_cookie(_cookie_name(request), httponly=True, samesite="strict", secure=_is_secure(request))
 
 
-async def public() -> None:
-    """Declares that whoever reaches the address may read this. Nothing to wait for: no thread is worth its while."""
+async def allow_anyone() -> None:
+    """Declare that anyone may read a route. Asynchronous because it waits for nothing: a thread would cost more."""
 
 
 _SCHEME = HTTPBearer(
-    auto_error=False, scheme_name="operator", description="An operator's token: `vigia_...`, made by `vigia token NAME`"
+    auto_error=False,
+    scheme_name="operator",
+    description="An operator's token: `vigia_...`, made by `vigia token NAME`",
 )
 
 
-def operator(request: Request, snapshot: Snapshot, _documented: Annotated[object, Depends(_SCHEME)] = None) -> str:
-    """Declares that this needs an operator; returns the name. Raises what `operator_of` raises, and NotAnOperator."""
-    name = operator_of(request, snapshot)
+def require_operator(
+    request: Request, snapshot: DatabaseSnapshot, _documented: Annotated[object, Depends(_SCHEME)] = None
+) -> str:
+    """Declare that a route needs an operator. Returns the operator's name.
+
+    Raises NotAnOperator without one, and what `current_operator` raises.
+    """
+    name = current_operator(request, snapshot)
     if name is None:
         raise NotAnOperator
     return name
 
 
-PUBLIC = Depends(public)
-Operator = Annotated[str, Depends(operator)]
+PUBLIC = Depends(allow_anyone)
+Operator = Annotated[str, Depends(require_operator)]
 """The name of the operator who asks; without one the request is refused."""
 
 
-def _hash(token: str) -> bytes:
+def _sha256(token: str) -> bytes:
     # A token of 256 random bits needs no slow hash: there is nothing to guess.
     return hashlib.sha256(token.encode()).digest()
 
 
-def _bearer(request: Request) -> str | None:
+def _bearer_token(request: Request) -> str | None:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
@@ -159,4 +171,4 @@ def _is_secure(request: Request) -> bool:
 
 def _cookie_name(request: Request) -> str:
     """`__Host-` binds the cookie to this host and to TLS, where there is TLS."""
-    return f"__Host-{COOKIE}" if _is_secure(request) else COOKIE
+    return f"__Host-{OPERATOR_COOKIE}" if _is_secure(request) else OPERATOR_COOKIE

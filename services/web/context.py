@@ -13,16 +13,16 @@ from services.runtime.settings import Settings
 from services.transit.serving.feed_cache import FeedCache
 from services.transit.serving.snapshot import TransitSnapshot
 from services.transit.serving.snapshot_cache import SnapshotCache
-from services.web.http.rate_limit import Tally
+from services.web.http.rate_limit import RateLimit
 from services.web.http.wrong_tokens import WrongTokens
-from services.web.live.event_feed import Feed
+from services.web.live.event_feed import EventFeed
 
-MOST_REPORTS = 10
+MAX_REPORTS_PER_MINUTE = 10
 """Riders' reports from one address in a minute: a few telephones may share one."""
 
 
-def _reports() -> Tally:
-    return Tally(MOST_REPORTS)
+def _rider_report_limit() -> RateLimit:
+    return RateLimit(MAX_REPORTS_PER_MINUTE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,15 @@ class Context:
     settings: Settings
     engine: Engine
     clock: Clock
-    feed: Feed
-    mirror: SnapshotCache
-    published: FeedCache
+    event_feed: EventFeed
+    snapshot_cache: SnapshotCache
+    feed_cache: FeedCache
     wrong_tokens: WrongTokens
-    reports: Tally = field(default_factory=_reports)
+    rider_report_limit: RateLimit = field(default_factory=_rider_report_limit)
     """Of riders, by address."""
 
     @property
-    def pace(self) -> float:
+    def clock_factor(self) -> float:
         """How many times as fast as real time the clock runs: 1 outside simulations."""
         return self.clock.factor if isinstance(self.clock, FasterClock) else 1.0
 
@@ -51,7 +51,7 @@ def context_of(request: Request) -> Context:
     return context
 
 
-def _snapshot(request: Request) -> Iterator[Connection]:
+def _database_snapshot(request: Request) -> Iterator[Connection]:
     options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     with context_of(request).engine.connect().execution_options(**options) as connection:
         yield connection
@@ -67,16 +67,16 @@ async def _now(request: Request) -> datetime:
     return context_of(request).clock()
 
 
-async def _city_view(request: Request) -> TransitSnapshot:
-    return context_of(request).mirror.view()
+async def _transit_snapshot(request: Request) -> TransitSnapshot:
+    return context_of(request).snapshot_cache.view()
 
 
 # Both end before the answer leaves: nobody is told "done" of what is not committed.
-Snapshot = Annotated[Connection, Depends(_snapshot, scope="function")]
+DatabaseSnapshot = Annotated[Connection, Depends(_database_snapshot, scope="function")]
 """A read-only view of one moment, however many queries look at it."""
 Transaction = Annotated[Connection, Depends(_transaction, scope="function")]
 """Commits when the endpoint returns, rolls back when it raises."""
 Now = Annotated[datetime, Depends(_now)]
 """The time of the application's clock."""
-CityView = Annotated[TransitSnapshot, Depends(_city_view)]
+CurrentTransitSnapshot = Annotated[TransitSnapshot, Depends(_transit_snapshot)]
 """What is known of the city's buses, from memory. Asking for it raises NotReadYet before the first copy."""

@@ -20,8 +20,8 @@ from services.runtime.problem import HttpProblem
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-MOST_FAULTS = 20
-RETRY_S = 5
+MAX_FAULTS = 20
+RETRY_AFTER_S = 5
 
 
 class Fault(BaseModel):
@@ -45,7 +45,7 @@ class UnknownParameter(HttpProblem):
     """La dirección lleva un parámetro desconocido. / The address carries an unknown parameter."""
 
 
-def answer(
+def problem_response(
     sort: str,
     status: int,
     detail: str,
@@ -64,58 +64,60 @@ def answer(
     return JSONResponse(problem.model_dump(), status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def handle_errors(app: FastAPI) -> None:
+def add_error_handlers(app: FastAPI) -> None:
     """Make every way a request can fail a problem."""
-    app.add_exception_handler(HttpProblem, _refused)
-    app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(OperationalError, _database_away)
-    app.add_exception_handler(NoConnectionFree, _database_away)
-    app.add_exception_handler(Exception, _bug)
+    app.add_exception_handler(HttpProblem, _http_problem)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(OperationalError, _database_unavailable)
+    app.add_exception_handler(NoConnectionFree, _database_unavailable)
+    app.add_exception_handler(Exception, _unexpected_error)
 
 
-def _refused(_request: Request, refusal: Exception) -> JSONResponse:
+def _http_problem(_request: Request, refusal: Exception) -> JSONResponse:
     assert isinstance(refusal, HttpProblem)
     headers = {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
     if refusal.retry_after_s is not None:
         headers["Retry-After"] = str(refusal.retry_after_s)
-    return answer(type(refusal).__name__, refusal.status, str(refusal), headers=headers)
+    return problem_response(type(refusal).__name__, refusal.status, str(refusal), headers=headers)
 
 
-def _malformed(_request: Request, error: Exception) -> JSONResponse:
+def _validation_error(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    faults = [
-        Fault(where=" ".join(map(str, fault["loc"])), what=fault["msg"]) for fault in error.errors()[:MOST_FAULTS]
-    ]
+    faults = [Fault(where=" ".join(map(str, fault["loc"])), what=fault["msg"]) for fault in error.errors()[:MAX_FAULTS]]
     detail = "El pedido está mal formado. / The request is malformed."
-    return answer("Malformed", HTTPStatus.UNPROCESSABLE_ENTITY, detail, faults=faults)
+    return problem_response("Malformed", HTTPStatus.UNPROCESSABLE_ENTITY, detail, faults=faults)
 
 
-def _http(_request: Request, error: Exception) -> JSONResponse:
+def _http_exception(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
-    return answer(phrase.title().replace(" ", ""), error.status_code, str(error.detail), headers=error.headers)
+    return problem_response(
+        phrase.title().replace(" ", ""), error.status_code, str(error.detail), headers=error.headers
+    )
 
 
-def _database_away(_request: Request, error: Exception) -> JSONResponse:
+def _database_unavailable(_request: Request, error: Exception) -> JSONResponse:
     log.warning("the database did not answer", extra={"action": "serve", "trouble": str(error.__cause__ or error)})
     detail = "La base de datos no responde a tiempo. / The database does not answer in time."
-    return answer("DatabaseAway", HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(RETRY_S)})
+    return problem_response(
+        "DatabaseAway", HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(RETRY_AFTER_S)}
+    )
 
 
-def _bug(_request: Request, _error: Exception) -> JSONResponse:
+def _unexpected_error(_request: Request, _error: Exception) -> JSONResponse:
     # The server logs the traceback; the person learns nothing of our insides.
     detail = "Falló algo de nuestro lado; quedó registrado. / Something failed on our side; it was logged."
-    return answer("Bug", HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+    return problem_response("Bug", HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
-def problems() -> dict[int | str, dict[str, Any]]:
-    """How a documented request can fail besides being malformed; `as_problems` says what such an answer holds."""
+def documented_problems() -> dict[int | str, dict[str, Any]]:
+    """Error responses of a documented route, besides 422. `with_problem_responses` adds their schema."""
     wrong = (400, 401, 403, 404, 409, 413, 429, 503)
     return {status: {"description": HTTPStatus(status).phrase} for status in wrong}
 
 
-def as_problems(openapi: dict[str, Any]) -> dict[str, Any]:
+def with_problem_responses(openapi: dict[str, Any]) -> dict[str, Any]:
     """The same OpenAPI description with every error as what it is: a problem.
 
     Told here once: named with each route, it would be made a model of its own for each of hundreds of answers.

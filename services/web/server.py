@@ -9,14 +9,14 @@ from contextlib import contextmanager
 import uvicorn
 
 from services.runtime.settings import Settings
-from services.web.live.event_feed import Feed
+from services.web.live.event_feed import EventFeed
 
-POOL = 10
+POOL_SIZE = 10
 """Database connections of one server."""
-KEEP_ALIVE_S = 15
-GRACE_S = 2
+KEEP_ALIVE_TIMEOUT_S = 15
+SHUTDOWN_GRACE_S = 2
 """How long open requests may take to end once the server is told to stop."""
-MOST_CONNECTIONS = 1_000
+MAX_CONNECTIONS = 1_000
 
 
 def server_config(app: object, settings: Settings) -> uvicorn.Config:
@@ -28,16 +28,16 @@ def server_config(app: object, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
-        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_TIMEOUT_S,
+        timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
+        limit_concurrency=MAX_CONNECTIONS,
     )
 
 
-class StoppingServer(uvicorn.Server):
+class LiveStreamServer(uvicorn.Server):
     """A server whose live streams end when it is told to stop: they would hold it up for ever."""
 
-    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
+    def __init__(self, config: uvicorn.Config, feed: EventFeed) -> None:
         super().__init__(config)
         self._feed = feed
 

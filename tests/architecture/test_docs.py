@@ -9,7 +9,7 @@ from models.kinds import KINDS
 from services.commands import COMMANDS
 from services.runtime.clock import wall_clock
 from services.runtime.settings import Settings
-from services.web.app import PREFIX, create_app
+from services.web.app import API_PREFIX, create_app
 from tests.architecture.repository import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -42,7 +42,7 @@ def test_every_route_of_the_api_is_named(documentation: str) -> None:
     routes = [re.sub(r"\{\w+\}", "{}", path) for path in app.openapi()["paths"]]
     assert len(routes) > 10
     assert [
-        route for route in routes if not re.search(rf"{re.escape(route.removeprefix(PREFIX))}(?![\w/])", named)
+        route for route in routes if not re.search(rf"{re.escape(route.removeprefix(API_PREFIX))}(?![\w/])", named)
     ] == []
 
 

@@ -12,7 +12,7 @@ from models.kinds import KINDS
 from models.reading import Flag, Reason
 from services.__main__ import main
 from services.asyncapi import document
-from services.upkeep.data_register import page
+from services.upkeep.data_register import register_page
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -49,7 +49,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def test_every_kind_has_its_channels_and_its_lines_in_the_register() -> None:
-    whole, register = document(), page()
+    whole, register = document(), register_page()
     for kind in KINDS:
         assert whole["channels"][kind.name]["address"] == f"vigia/v1/{{municipality}}/{kind.name}/{{device}}"
         assert f"{kind.name}-status" in whole["channels"]

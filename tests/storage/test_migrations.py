@@ -21,7 +21,7 @@ from models.tables import METADATA
 from models.tables.readings import READINGS
 from services.pipeline.road import Pipeline
 from services.runtime.database import open_database
-from services.upkeep.retention import retain
+from services.upkeep.retention import delete_expired
 from tests.architecture.repository import ROOT
 from tests.deploy.conftest import ROLES, prepare
 from tests.storage.conftest import NewDatabase, allow_timescale
@@ -151,7 +151,7 @@ def test_the_runtime_role_carries_readings_and_lets_go_of_them(roles: dict[str, 
     ):
         pipeline.process_messages([Message(topic, payload.encode(), received_at=max(observed_at, NOW))])
     pipeline.tick_rules()
-    gone = retain(runtime, NOW + timedelta(hours=25))
+    gone = delete_expired(runtime, NOW + timedelta(hours=25))
     with runtime.connect() as connection:
         readings, rejected = READINGS["river"], METADATA.tables["rejected_messages"]
         assert connection.execute(select(readings.c.level_m).where(readings.c.observed_at == NOW)).all() == [(0.5,)]

@@ -12,8 +12,8 @@ from models.migrations import upgrade
 from models.reading import Flag
 from services.city.load import load
 from services.queries.stations import series
-from services.queries.stations.forecasts import forecasts
-from services.queries.stations.speeds import Which, street_speeds
+from services.queries.stations.forecasts import published_forecasts
+from services.queries.stations.speeds import RadarFilter, street_speeds
 from tests.seeds import la_plata
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
@@ -63,7 +63,7 @@ def test_a_street_is_told_by_hour_of_its_own_clock_against_its_limit(city: Conne
     pass_by(city, station, NOON, *[52.5] * 80, *[67.5] * 20)
     pass_by(city, station, NOON + 2 * HOUR, 42.0)
     pass_by(city, station, NOON + HOUR, 199.0, flags=Flag.SENSOR_RANGE)
-    (street,) = street_speeds(city, ZONE, NOON - HOUR, NOON + 24 * HOUR, Which(station=station), limit=5)
+    (street,) = street_speeds(city, ZONE, NOON - HOUR, NOON + 24 * HOUR, RadarFilter(station=station), limit=5)
     assert [(one.hour, one.speeds.vehicles) for one in street.hours] == [(9, 100), (11, 1)]
     nine = street.hours[0].speeds
     assert nine.mean_kmh == pytest.approx(55.5, abs=2.5)
@@ -84,7 +84,7 @@ def test_counted_intervals_and_single_vehicles_add_up(city: Connection) -> None:
         ),
         {"at": NOON + timedelta(minutes=5), "counts": counts, "station": station},
     )
-    (street,) = street_speeds(city, ZONE, NOON, NOON + HOUR, Which(station=station), limit=5)
+    (street,) = street_speeds(city, ZONE, NOON, NOON + HOUR, RadarFilter(station=station), limit=5)
     assert street.whole.vehicles == 10
     assert street.whole.share_over == pytest.approx(0.4)
 
@@ -96,14 +96,14 @@ def test_the_limit_is_the_one_in_force_at_that_weekday_and_quarter_hour(city: Co
     for minute in (0, 20, 50):
         pass_by(city, station, NOON + timedelta(minutes=minute), *[42.5] * 10)
     pass_by(city, station, NOON + timedelta(days=1, minutes=20), *[42.5] * 10)
-    (street,) = street_speeds(city, ZONE, NOON, NOON + timedelta(days=2), Which(station=station), limit=5)
+    (street,) = street_speeds(city, ZONE, NOON, NOON + timedelta(days=2), RadarFilter(station=station), limit=5)
     assert street.whole.share_over == pytest.approx(0.25), "ten of forty passed the school on a Thursday at nine"
     assert street.whole.limits_kmh == (20.0, 60.0)
 
 
 def test_a_street_without_vehicles_says_nothing_of_speeds(city: Connection) -> None:
     station = radar(city)
-    (street,) = street_speeds(city, ZONE, NOON, NOON + HOUR, Which(station=station), limit=5)
+    (street,) = street_speeds(city, ZONE, NOON, NOON + HOUR, RadarFilter(station=station), limit=5)
     assert (street.whole.vehicles, street.whole.mean_kmh, street.whole.share_over, street.hours) == (0, None, None, ())
 
 
@@ -129,9 +129,9 @@ def test_only_published_forecasts_of_moving_water_are_told(city: Connection) -> 
         ),
         {"noon": NOON, "id": station},
     )
-    assert forecasts(city, NOON, station) == {}, "the water is quiet"
+    assert published_forecasts(city, NOON, station) == {}, "the water is quiet"
     city.execute(text("UPDATE river_readings SET level_m = 0.8 WHERE observed_at = :noon"), {"noon": NOON})
-    (made,) = forecasts(city, NOON, station).values()
+    (made,) = published_forecasts(city, NOON, station).values()
     assert made.made_at == NOON
     assert [one.lead_s for one in made.ahead] == [900]
     assert made.ahead[0].p10_m < 0.8 < made.ahead[0].p90_m
@@ -151,8 +151,8 @@ def test_hours_are_the_same_on_plain_postgresql_and_timescale(either: Engine) ->
             {"noon": NOON},
         )
     with either.begin() as transaction:
-        devices = list(series.devices_of(transaction, "gato-143-524"))
-        hours = series.intervals(transaction, RIVER, devices, series.BY_NAME["1h"], NOON, NOON + 3 * HOUR)
-        days = series.intervals(transaction, RIVER, devices, series.BY_NAME["1d"], NOON, NOON + 3 * HOUR)
+        devices = list(series.device_codes(transaction, "gato-143-524"))
+        hours = series.list_intervals(transaction, RIVER, devices, series.BY_NAME["1h"], NOON, NOON + 3 * HOUR)
+        days = series.list_intervals(transaction, RIVER, devices, series.BY_NAME["1d"], NOON, NOON + 3 * HOUR)
     assert [(one.count, one.min, one.max) for one in hours] == [(60, 0.0, 0.59)] * 3
     assert [(one.at, one.count) for one in days] == [(NOON.replace(hour=0), 180)]

@@ -21,11 +21,11 @@ from models.tables.readings import READINGS
 from services.upkeep.retention import (
     EVENTS_KEPT,
     HEARTBEATS_KEPT,
+    MAX_ROWS_PER_TRANSACTION,
     REINGESTED_KEPT,
     REJECTED_KEPT,
     RIDER_REPORTS_KEPT,
-    ROWS_A_TRANSACTION,
-    retain,
+    delete_expired,
 )
 from tests.architecture.repository import ROOT
 
@@ -140,7 +140,7 @@ def test_everything_goes_at_its_time_and_not_a_second_before(database: Engine) -
             connection.execute(insert(table["heartbeats"]), heartbeat)
             report = {"at": NOW - RIDER_REPORTS_KEPT - age, "source": "page", "code": "vehicle_never_came"}
             connection.execute(insert(table["rider_reports"]), report)
-    gone = retain(database, NOW)
+    gone = delete_expired(database, NOW)
     assert {name: count for name, count in gone.items() if count} == {
         "river_readings": 1,
         "events": 1,
@@ -148,7 +148,7 @@ def test_everything_goes_at_its_time_and_not_a_second_before(database: Engine) -
         "heartbeats": 1,
         "rider_reports": 1,
     }
-    assert not any(retain(database, NOW).values())
+    assert not any(delete_expired(database, NOW).values())
 
 
 def test_a_run_ends_at_its_bound_and_the_next_goes_on(database: Engine) -> None:
@@ -156,10 +156,10 @@ def test_a_run_ends_at_its_bound_and_the_next_goes_on(database: Engine) -> None:
         devices(connection, 1)
         connection.execute(
             text("INSERT INTO events (at, event, data) SELECT :long_ago, 'alert', '{}' FROM generate_series(1, :rows)"),
-            {"long_ago": NOW - 2 * EVENTS_KEPT, "rows": ROWS_A_TRANSACTION + 10},
+            {"long_ago": NOW - 2 * EVENTS_KEPT, "rows": MAX_ROWS_PER_TRANSACTION + 10},
         )
-    assert retain(database, NOW, transactions=1)["events"] == ROWS_A_TRANSACTION
-    assert retain(database, NOW, transactions=1)["events"] == 10
+    assert delete_expired(database, NOW, transactions=1)["events"] == MAX_ROWS_PER_TRANSACTION
+    assert delete_expired(database, NOW, transactions=1)["events"] == 10
 
 
 def test_writers_and_two_retentions_at_once_lose_nothing(database: Engine) -> None:
@@ -189,7 +189,7 @@ def test_writers_and_two_retentions_at_once_lose_nothing(database: Engine) -> No
         thread.start()
     for thread in threads:
         thread.join()
-    retain(database, NOW + A_SECOND)
+    delete_expired(database, NOW + A_SECOND)
     with database.connect() as connection:
         assert connection.execute(select(READINGS["river"])).first() is None
         hours_kept = rollup(connection).values()

@@ -27,7 +27,7 @@ from models.reading import Flag, Message
 from models.tables.readings import READINGS
 from services.pipeline.road import Pipeline
 from services.runtime.database import open_database
-from services.upkeep.retention import retain
+from services.upkeep.retention import delete_expired
 from tests.storage.conftest import NewDatabase, allow_timescale
 from tests.storage.test_retention import devices, reading, rollup
 
@@ -174,7 +174,7 @@ def test_a_database_that_began_on_plain_postgresql_loses_nothing(began_plain: tu
     now = server_time(engine)
     ages = every(HOUR * 5, RAW + 9 * DAY, RAW - 9 * DAY) + every(timedelta(minutes=10), 30 * DAY, timedelta(0))
     gauge = fill(engine, ages, now)
-    retain(engine, now)
+    delete_expired(engine, now)
     with engine.begin() as connection:
         connection.execute(insert(READINGS["river"]), reading(gauge, now - RAW - 2 * DAY, 3.0, seq=7))
         before = rollup(connection)

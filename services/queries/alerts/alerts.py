@@ -11,9 +11,9 @@ from models.tables.alerts import alert_actions, alerts, transitions
 from models.tables.city import stations
 from services.queries.stations.places import Colour
 
-State = Literal["firing", "cleared", "closed"]
-MOST_TRANSITIONS = 200
-MOST_ACTIONS = 200
+AlertState = Literal["firing", "cleared", "closed"]
+MAX_TRANSITIONS = 200
+MAX_ACTIONS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Alert:
     municipality: Annotated[str | None, Field(examples=["laplata"])]
     kind: Annotated[str, Field(examples=["river"])]
     judgement: Annotated[str, Field(description="Which sort of rule", examples=["stage"])]
-    state: Annotated[State, Field(description="cleared: the rule let go, a person has yet to close it")]
+    state: Annotated[AlertState, Field(description="cleared: the rule let go, a person has yet to close it")]
     nar: Colour
     highest_nar: Colour
     cause: Annotated[str, Field(description="Which evidence moved it last", examples=["level"])]
@@ -88,7 +88,7 @@ class AlertStory:
 class AlertFilter:
     """Which alerts; None does not filter. `state` "open" means not closed."""
 
-    state: State | Literal["open"] | None = None
+    state: AlertState | Literal["open"] | None = None
     least_nar: int | None = None
     kind: str | None = None
     station: str | None = None
@@ -98,7 +98,7 @@ class AlertFilter:
 
 def list_alerts(connection: Connection, wanted: AlertFilter, *, after: int | None, limit: int) -> list[Alert]:
     """Alerts, the newest first; `after`: those older than this number. `since` looks at their last change."""
-    query = _alerts()
+    query = _alert_query()
     match wanted.state:
         case None:
             pass
@@ -125,16 +125,16 @@ def list_alerts(connection: Connection, wanted: AlertFilter, *, after: int | Non
 
 def one_alert(connection: Connection, alert_id: int) -> AlertStory | None:
     """The alert of that number, with its story."""
-    row = connection.execute(_alerts().where(alerts.c.id == alert_id)).one_or_none()
+    row = connection.execute(_alert_query().where(alerts.c.id == alert_id)).one_or_none()
     if row is None:
         return None
-    moves = list_transitions(connection, alert_id=alert_id, limit=MOST_TRANSITIONS)
+    moves = list_transitions(connection, alert_id=alert_id, limit=MAX_TRANSITIONS)
     actions = connection.execute(
         select(alert_actions.c.id, alert_actions.c.at, alert_actions.c.actor, alert_actions.c.action)
         .add_columns(alert_actions.c.note)
         .where(alert_actions.c.alert_id == alert_id)
         .order_by(alert_actions.c.id.desc())
-        .limit(MOST_ACTIONS)
+        .limit(MAX_ACTIONS)
     ).all()
     return AlertStory(
         alert=Alert(**row._mapping),
@@ -165,7 +165,7 @@ def list_transitions(
     return [Move(**row._mapping) for row in connection.execute(query.order_by(transitions.c.id.desc()).limit(limit))]
 
 
-def _alerts() -> Select[Any]:
+def _alert_query() -> Select[Any]:
     return select(alerts, stations.c.name, stations.c.municipality_id.label("municipality")).select_from(
         alerts.outerjoin(stations, alerts.c.subject == stations.c.id)
     )

@@ -11,7 +11,7 @@ from models.tables.alerts import attention
 from models.tables.city import basins, configuration, municipalities
 from models.tables.operations import heartbeats
 
-MOST_AREAS = 500
+MAX_AREAS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Area:
 
 
 @dataclass(frozen=True, slots=True)
-class CityNow:
+class CurrentCity:
     """The city whose watch this is, named as its municipality, and the zone its people's clocks show."""
 
     id: str
@@ -41,7 +41,7 @@ class CityNow:
             return timezone(timedelta(hours=-3))
 
 
-UNLOADED = CityNow("laplata", "La Plata", "America/Argentina/Buenos_Aires")
+DEFAULT_CITY = CurrentCity("laplata", "La Plata", "America/Argentina/Buenos_Aires")
 """The city before anything was loaded."""
 
 
@@ -53,10 +53,10 @@ class Heartbeat:
     at: datetime
 
 
-def city_now(transaction: Connection) -> CityNow:
+def current_city(transaction: Connection) -> CurrentCity:
     """As the configuration has it."""
     said = transaction.execute(select(configuration.c.city)).scalar()
-    return CityNow(said["id"], said["name"], said["zone"]) if said else UNLOADED
+    return CurrentCity(said["id"], said["name"], said["zone"]) if said else DEFAULT_CITY
 
 
 def areas(transaction: Connection, table: Table, noun: str) -> tuple[Area, ...]:
@@ -66,12 +66,12 @@ def areas(transaction: Connection, table: Table, noun: str) -> tuple[Area, ...]:
         select(table.c.id, table.c.name, attention.c.nar, attention.c.since)
         .select_from(table.outerjoin(attention, at_level))
         .order_by(table.c.name)
-        .limit(MOST_AREAS)
+        .limit(MAX_AREAS)
     )
     return tuple(Area(row.id, row.name, NAR(row.nar or 0), row.since) for row in rows)
 
 
-def proposed_for_city(transaction: Connection) -> tuple[NAR, datetime | None]:
+def city_level(transaction: Connection) -> tuple[NAR, datetime | None]:
     """The attention level proposed for the city, with its start where it ever moved."""
     city = select(literal("municipality:") + configuration.c.city["id"].astext).scalar_subquery()
     row = transaction.execute(select(attention.c.nar, attention.c.since).where(attention.c.subject == city)).first()
@@ -89,7 +89,7 @@ def basin_areas(transaction: Connection) -> tuple[Area, ...]:
     return tuple(sorted(areas(transaction, basins, "basin"), key=lambda area: (-area.nar, area.name)))
 
 
-def pulses(transaction: Connection) -> tuple[Heartbeat, ...]:
+def last_heartbeats(transaction: Connection) -> tuple[Heartbeat, ...]:
     """Every process's last heartbeat."""
     rows = transaction.execute(select(heartbeats.c.process, heartbeats.c.at).order_by(heartbeats.c.process))
     return tuple(Heartbeat(row.process, row.at) for row in rows)

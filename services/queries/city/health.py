@@ -14,7 +14,7 @@ from models.tables.city import devices
 from models.tables.operations import heartbeats
 from models.tables.readings import device_memories, rejected_messages, sequence_gaps
 
-MOST_PROCESSES = 100
+MAX_PROCESSES = 100
 DAY = timedelta(days=1)
 
 
@@ -40,7 +40,7 @@ class KindFlow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
+class HealthFigures:
     """What is counted for whoever watches the watchers. `rejected`: of the last day, by reason."""
 
     open_alerts: Mapping[int, int]
@@ -52,13 +52,13 @@ class Figures:
     lost_readings: int
 
 
-def processes(connection: Connection, now: datetime) -> list[Process]:
+def list_processes(connection: Connection, now: datetime) -> list[Process]:
     """Every process that ever gave a sign of life."""
-    rows = connection.execute(select(heartbeats).order_by(heartbeats.c.process).limit(MOST_PROCESSES))
+    rows = connection.execute(select(heartbeats).order_by(heartbeats.c.process).limit(MAX_PROCESSES))
     return [Process(**row._mapping, age_s=max((now - row.at).total_seconds(), 0.0)) for row in rows]
 
 
-def flows(connection: Connection, now: datetime) -> list[KindFlow]:
+def kind_flows(connection: Connection, now: datetime) -> list[KindFlow]:
     """The newest reading of each kind."""
     newest = dict(
         connection.execute(
@@ -78,13 +78,13 @@ def flows(connection: Connection, now: datetime) -> list[KindFlow]:
     ]
 
 
-def figures(connection: Connection, now: datetime) -> Figures:
+def health_figures(connection: Connection, now: datetime) -> HealthFigures:
     """Everything that is counted."""
     open_alerts = alerts.c.state != "closed"
     unsent = (notices.c.sent_at.is_(None), notices.c.refused.is_(None))
     count, oldest = connection.execute(select(func.count(), func.min(notices.c.not_before)).where(*unsent)).one()
     lost = func.sum(sequence_gaps.c.last_seq - sequence_gaps.c.first_seq + 1 - sequence_gaps.c.filled)
-    return Figures(
+    return HealthFigures(
         open_alerts=dict(
             connection.execute(select(alerts.c.nar, func.count()).where(open_alerts).group_by(alerts.c.nar)).all()
         ),

@@ -35,7 +35,7 @@ def list_rejections(
     connection: Connection, *, reason: str | None, since: datetime | None, after: int | None, limit: int
 ) -> list[Rejection]:
     """Rejections, the newest first; `after`: those older than this number."""
-    query = select(*_columns())
+    query = select(*_rejection_columns())
     if reason is not None:
         query = query.where(rejected_messages.c.reason == reason)
     if since is not None:
@@ -48,7 +48,7 @@ def list_rejections(
 
 def one_rejection(connection: Connection, rejection_id: int) -> RejectedMessage | None:
     """The rejection of that number, with its bytes."""
-    query: Select[Any] = select(*_columns(), rejected_messages.c.payload)
+    query: Select[Any] = select(*_rejection_columns(), rejected_messages.c.payload)
     row = connection.execute(query.where(rejected_messages.c.id == rejection_id)).one_or_none()
     if row is None:
         return None
@@ -57,6 +57,6 @@ def one_rejection(connection: Connection, rejection_id: int) -> RejectedMessage 
     return RejectedMessage(rejection=Rejection(**known), payload=payload)
 
 
-def _columns() -> list[Any]:
+def _rejection_columns() -> list[Any]:
     told = (column for column in rejected_messages.columns if column.name != "payload")
     return [*told, func.length(rejected_messages.c.payload).label("bytes")]

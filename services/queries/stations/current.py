@@ -17,14 +17,14 @@ from models.tables.city import basins, devices, municipalities, stations
 from models.tables.readings import READINGS, device_memories
 from models.tables.rules import rules, subject_states
 
-MOST_STATIONS = 500
-MOST_BINS = 1000
+MAX_STATIONS = 500
+MAX_BINS = 1000
 _MICROSECOND = timedelta(microseconds=1)
-_OF_HEALTH = frozenset({"silence", "fault"})
+_HEALTH_RULES = frozenset({"silence", "fault"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceNow:
+class CurrentDevice:
     """An instrument and the newest it sent, trusted or not. Times are None where it never sent."""
 
     id: int
@@ -38,7 +38,7 @@ class DeviceNow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StationNow:
+class CurrentStation:
     """A station as it is. `value` is its newest trusted value, in the kind's unit, with its time in `value_at`.
 
     `thresholds`: amarillo, naranja and rojo in the kind's unit, where a rule sets them for its measure. `silent_after`:
@@ -56,7 +56,7 @@ class StationNow:
     nar: NAR
     thresholds: ColourThresholds | None
     silent_after: timedelta
-    devices: tuple[DeviceNow, ...]
+    devices: tuple[CurrentDevice, ...]
     value: float | None
     value_at: datetime | None
 
@@ -73,7 +73,7 @@ class Bin:
     total: float
 
 
-def stations_now(transaction: Connection, station_id: str | None = None) -> tuple[StationNow, ...]:
+def current_stations(transaction: Connection, station_id: str | None = None) -> tuple[CurrentStation, ...]:
     """Every active station, or one active or not, with its devices and newest trusted value."""
     wanted = stations.c.active if station_id is None else stations.c.id == station_id
     places = transaction.execute(
@@ -81,31 +81,31 @@ def stations_now(transaction: Connection, station_id: str | None = None) -> tupl
         .select_from(stations.join(municipalities).outerjoin(basins, stations.c.basin_id == basins.c.id))
         .where(wanted)
         .order_by(stations.c.name)
-        .limit(MOST_STATIONS)
+        .limit(MAX_STATIONS)
     ).all()
     ids = [place.id for place in places]
-    instruments = _devices(transaction, ids)
-    judgements = _judgements(transaction, ids)
-    colours = _colours(transaction, ids)
-    values = _values(transaction, instruments)
+    instruments = _station_devices(transaction, ids)
+    judgements = _station_judgements(transaction, ids)
+    colours = _measured_levels(transaction, ids)
+    values = _newest_values(transaction, instruments)
     return tuple(
-        _station(place, instruments.get(place.id, ()), judgements.get(place.id, ()), colours, values)
+        _current_station(place, instruments.get(place.id, ()), judgements.get(place.id, ()), colours, values)
         for place in places
         if place.kind in KINDS_BY_NAME
     )
 
 
-def _station(
+def _current_station(
     place: Row[Any],
-    instruments: Sequence[DeviceNow],
+    instruments: Sequence[CurrentDevice],
     judgements: Sequence[Mapping[str, Any]],
     colours: Mapping[str, NAR],
     values: Mapping[int, tuple[datetime, float | None]],
-) -> StationNow:
+) -> CurrentStation:
     kind = KINDS_BY_NAME[place.kind]
     heard = [values[device.id] for device in instruments if device.id in values]
     value_at, value = max(heard, key=itemgetter(0), default=(None, None))
-    return StationNow(
+    return CurrentStation(
         id=place.id,
         kind=kind,
         name=place.name,
@@ -139,7 +139,7 @@ def _silent_after(kind: SensorKind, judgements: Iterable[Mapping[str, Any]]) -> 
     return timedelta(seconds=max(3 * period_s, least_s))
 
 
-def _devices(transaction: Connection, station_ids: Sequence[str]) -> dict[str, tuple[DeviceNow, ...]]:
+def _station_devices(transaction: Connection, station_ids: Sequence[str]) -> dict[str, tuple[CurrentDevice, ...]]:
     rows = transaction.execute(
         select(devices, device_memories.c.observed_at, device_memories.c.received_at, device_memories.c.latest)
         .add_columns(device_memories.c.flags)
@@ -147,9 +147,9 @@ def _devices(transaction: Connection, station_ids: Sequence[str]) -> dict[str, t
         .where(devices.c.station_id.in_(station_ids))
         .order_by(devices.c.code)
     )
-    found: dict[str, tuple[DeviceNow, ...]] = {}
+    found: dict[str, tuple[CurrentDevice, ...]] = {}
     for row in rows:
-        device = DeviceNow(
+        device = CurrentDevice(
             id=row.id,
             code=row.code,
             online=row.online,
@@ -163,7 +163,7 @@ def _devices(transaction: Connection, station_ids: Sequence[str]) -> dict[str, t
     return found
 
 
-def _judgements(transaction: Connection, station_ids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
+def _station_judgements(transaction: Connection, station_ids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
     rows = transaction.execute(
         select(rules.c.subject, rules.c.judgement).where(rules.c.active, rules.c.subject.in_(station_ids))
     )
@@ -173,23 +173,23 @@ def _judgements(transaction: Connection, station_ids: Sequence[str]) -> dict[str
     return found
 
 
-def _colours(transaction: Connection, station_ids: Sequence[str]) -> dict[str, NAR]:
+def _measured_levels(transaction: Connection, station_ids: Sequence[str]) -> dict[str, NAR]:
     """The highest colour that a measurement holds at each station; silence and faults are its health, not its level."""
     rows = transaction.execute(
         select(subject_states.c.subject, subject_states.c.colours).where(subject_states.c.subject.in_(station_ids))
     )
     return {
-        row.subject: NAR(max((int(nar) for rule, nar in row.colours.items() if rule not in _OF_HEALTH), default=0))
+        row.subject: NAR(max((int(nar) for rule, nar in row.colours.items() if rule not in _HEALTH_RULES), default=0))
         for row in rows
     }
 
 
-def _trusted(table: Table) -> ColumnElement[bool]:
+def _is_trusted(table: Table) -> ColumnElement[bool]:
     return table.c.flags.op("&")(int(UNTRUSTED)) == 0
 
 
-def _values(
-    transaction: Connection, instruments: Mapping[str, Sequence[DeviceNow]]
+def _newest_values(
+    transaction: Connection, instruments: Mapping[str, Sequence[CurrentDevice]]
 ) -> dict[int, tuple[datetime, float | None]]:
     """Each device's newest trusted value and its time, one step into an index a device; None where it only counts."""
     ids = [device.id for several in instruments.values() for device in several]
@@ -198,7 +198,7 @@ def _values(
         table = READINGS[kind.name]
         newest = (
             select(table.c.observed_at, table.c[kind.measure].label("value"))
-            .where(table.c.device_id == devices.c.id, _trusted(table))
+            .where(table.c.device_id == devices.c.id, _is_trusted(table))
             .order_by(table.c.observed_at.desc())
             .limit(1)
             .lateral()
@@ -212,7 +212,7 @@ def _values(
     return found
 
 
-def bins(
+def read_bins(
     transaction: Connection,
     kind: SensorKind,
     device_ids: Sequence[int],
@@ -227,8 +227,8 @@ def bins(
 
     Raises ValueError where that would be more than MOST_BINS intervals a device.
     """
-    if (end - start) / length > MOST_BINS:
-        raise ValueError(f"more than {MOST_BINS} intervals of {length} between {start} and {end}")
+    if (end - start) / length > MAX_BINS:
+        raise ValueError(f"more than {MAX_BINS} intervals of {length} between {start} and {end}")
     table = READINGS[kind.name]
     measure = table.c[kind.measure]
     at = func.date_bin(length, table.c.observed_at - _MICROSECOND, start)
@@ -243,7 +243,7 @@ def bins(
             func.sum(measure),
         )
         .where(table.c.device_id.in_(device_ids), table.c.observed_at > start, table.c.observed_at <= end)
-        .where(_trusted(table), measure.is_not(None))
+        .where(_is_trusted(table), measure.is_not(None))
         .group_by(table.c.device_id, at)
         .order_by(table.c.device_id, at)
     )

@@ -15,12 +15,12 @@ from models.reading import UNTRUSTED
 from models.tables.city import stations
 from models.tables.rules import forecast_models, rules
 
-MOST_STATIONS = 500
+MAX_STATIONS = 500
 Values = dict[datetime, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Outlooked:
+class PublishedForecast:
     """A station's published forecast: what is expected, and from which moment's level."""
 
     station: str
@@ -28,7 +28,9 @@ class Outlooked:
     ahead: tuple[Ahead, ...]
 
 
-def forecasts(transaction: Connection, now: datetime, station: str | None = None) -> dict[str, Outlooked]:
+def published_forecasts(
+    transaction: Connection, now: datetime, station: str | None = None
+) -> dict[str, PublishedForecast]:
     """Every station's published forecast at `now`, or one station's; none for those whose water is quiet or unknown."""
     query = (
         select(forecast_models.c.station_id, forecast_models.c.model, rules.c.judgement["rain"].label("rain"))
@@ -38,7 +40,7 @@ def forecasts(transaction: Connection, now: datetime, station: str | None = None
             )
         )
         .where(rules.c.active, stations.c.active)
-        .limit(MOST_STATIONS)
+        .limit(MAX_STATIONS)
     )
     if station is not None:
         query = query.where(stations.c.id == station)
@@ -51,34 +53,34 @@ def forecasts(transaction: Connection, now: datetime, station: str | None = None
     for station_id, (model, _) in models.items():
         if any(lead.published for lead in model.leads):
             steps[model.step_s].append(station_id)
-    made = [_predicted(transaction, models, station_ids, step_s, now) for step_s, station_ids in steps.items()]
+    made = [_forecasts_on_grid(transaction, models, station_ids, step_s, now) for step_s, station_ids in steps.items()]
     return {one.station: one for several in made for one in several}
 
 
-def _predicted(
+def _forecasts_on_grid(
     transaction: Connection,
     models: Mapping[str, tuple[Model, tuple[str, ...]]],
     station_ids: Sequence[str],
     step_s: int,
     now: datetime,
-) -> Iterable[Outlooked]:
-    levels = _levels(transaction, station_ids, step_s, now)
+) -> Iterable[PublishedForecast]:
+    levels = _level_grid(transaction, station_ids, step_s, now)
     gauges = sorted({gauge for station_id in station_ids for gauge in models[station_id][1]})
-    rain = _rain(transaction, gauges, step_s, now)
+    rain = _rain_grid(transaction, gauges, step_s, now)
     for station_id in station_ids:
         model, beside = models[station_id]
         if not levels.get(station_id):
             continue
-        series = grid(
+        series = forecast_input(
             levels[station_id], [rain.get(gauge, {}) for gauge in beside] if model.with_rain else None, step_s
         )
         forecast = predict(model, series)
         published = tuple(one for one in forecast.ahead if one.published) if forecast and forecast.active else ()
         if forecast and published:
-            yield Outlooked(station_id, datetime.fromtimestamp(forecast.at_s, UTC), published)
+            yield PublishedForecast(station_id, datetime.fromtimestamp(forecast.at_s, UTC), published)
 
 
-def grid(levels: Values, gauges: Sequence[Values] | None, step_s: int) -> Series:
+def forecast_input(levels: Values, gauges: Sequence[Values] | None, step_s: int) -> Series:
     """The last `WINDOW_S` before the newest level, on a grid; rain is the mean of the gauges that reported a step."""
     end, rows = max(levels), WINDOW_S // step_s + 1
     times = [end - timedelta(seconds=step_s * (rows - 1 - row)) for row in range(rows)]
@@ -90,28 +92,28 @@ def grid(levels: Values, gauges: Sequence[Values] | None, step_s: int) -> Series
     return Series(times[0].timestamp(), step_s, level, rain)
 
 
-_WHERE = (
+_TRUSTED_RECENT = (
     f"r.flags & {int(UNTRUSTED)} = 0 AND r.observed_at > CAST(:start AS timestamptz)"
     " AND r.observed_at <= CAST(:now AS timestamptz) AND d.station_id = ANY(:stations)"
 )
-_AT = "date_bin(:step, r.observed_at + :step / 2, TIMESTAMPTZ '2000-01-01 00:00:00+00')"
+_GRID_TIME = "date_bin(:step, r.observed_at + :step / 2, TIMESTAMPTZ '2000-01-01 00:00:00+00')"
 
 
-def _levels(transaction: Connection, station_ids: Sequence[str], step_s: int, now: datetime) -> dict[str, Values]:
+def _level_grid(transaction: Connection, station_ids: Sequence[str], step_s: int, now: datetime) -> dict[str, Values]:
     """The last trusted level of each step, on its nearest row."""
     query = (
-        f"SELECT DISTINCT ON (d.station_id, at) d.station_id, {_AT} AS at, r.level_m"
-        f" FROM devices d JOIN river_readings r ON r.device_id = d.id WHERE {_WHERE}"
+        f"SELECT DISTINCT ON (d.station_id, at) d.station_id, {_GRID_TIME} AS at, r.level_m"
+        f" FROM devices d JOIN river_readings r ON r.device_id = d.id WHERE {_TRUSTED_RECENT}"
         " ORDER BY d.station_id, at, r.observed_at DESC"
     )
     return _by_station(transaction, query, station_ids, step_s, now)
 
 
-def _rain(transaction: Connection, station_ids: Sequence[str], step_s: int, now: datetime) -> dict[str, Values]:
+def _rain_grid(transaction: Connection, station_ids: Sequence[str], step_s: int, now: datetime) -> dict[str, Values]:
     """The rain of each step, mm; the mean of a station's devices where it has several."""
     query = (
-        f"SELECT d.station_id, {_AT} AS at, sum(r.rain_mm) / count(DISTINCT d.id)"
-        f" FROM devices d JOIN rain_readings r ON r.device_id = d.id WHERE {_WHERE} GROUP BY 1, 2"
+        f"SELECT d.station_id, {_GRID_TIME} AS at, sum(r.rain_mm) / count(DISTINCT d.id)"
+        f" FROM devices d JOIN rain_readings r ON r.device_id = d.id WHERE {_TRUSTED_RECENT} GROUP BY 1, 2"
     )
     return _by_station(transaction, query, station_ids, step_s, now)
 

@@ -16,8 +16,8 @@ from models.tables.rules import rules
 Colour = Annotated[
     int, Field(ge=0, le=3, description="Attention level: 0 verde, 1 amarillo, 2 naranja, 3 rojo", examples=[2])
 ]
-MOST_RULES = 50
-LARGEST_DEVICE = 2**31 - 1
+MAX_RULES = 50
+MAX_DEVICE_ID = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ class Attention:
 def list_municipalities(connection: Connection, *, after: str | None, limit: int) -> list[Municipality]:
     """Municipalities by id."""
     query = _with_attention(select(municipalities), municipalities, "municipality")
-    return [Municipality(**row._mapping) for row in connection.execute(_from(query, municipalities.c.id, after, limit))]
+    return [Municipality(**row._mapping) for row in connection.execute(_page(query, municipalities.c.id, after, limit))]
 
 
 def one_municipality(connection: Connection, municipality_id: str) -> Municipality | None:
@@ -119,13 +119,13 @@ def one_municipality(connection: Connection, municipality_id: str) -> Municipali
 
 def list_basins(connection: Connection, *, municipality: str | None, after: str | None, limit: int) -> list[Basin]:
     """Basins by id."""
-    query = _where(_basins(), {basins.c.municipality_id: municipality})
-    return [Basin(**row._mapping) for row in connection.execute(_from(query, basins.c.id, after, limit))]
+    query = _filtered(_basin_query(), {basins.c.municipality_id: municipality})
+    return [Basin(**row._mapping) for row in connection.execute(_page(query, basins.c.id, after, limit))]
 
 
 def one_basin(connection: Connection, basin_id: str) -> Basin | None:
     """The basin of that id."""
-    row = connection.execute(_basins().where(basins.c.id == basin_id)).one_or_none()
+    row = connection.execute(_basin_query().where(basins.c.id == basin_id)).one_or_none()
     return Basin(**row._mapping) if row else None
 
 
@@ -139,26 +139,26 @@ def list_stations(
     limit: int,
 ) -> list[Station]:
     """Stations by id, inactive ones too."""
-    query = _where(
-        _stations(),
+    query = _filtered(
+        _station_query(),
         {stations.c.municipality_id: municipality, stations.c.basin_id: basin, stations.c.kind: kind},
     )
-    return [Station(**row._mapping) for row in connection.execute(_from(query, stations.c.id, after, limit))]
+    return [Station(**row._mapping) for row in connection.execute(_page(query, stations.c.id, after, limit))]
 
 
 def one_station(connection: Connection, station_id: str) -> Station | None:
     """The station of that id."""
-    row = connection.execute(_stations().where(stations.c.id == station_id)).one_or_none()
+    row = connection.execute(_station_query().where(stations.c.id == station_id)).one_or_none()
     return Station(**row._mapping) if row else None
 
 
-def rules_of(connection: Connection, station_id: str) -> list[RuleInForce]:
+def station_rules(connection: Connection, station_id: str) -> list[RuleInForce]:
     """The rules a station is judged by now."""
     rows = connection.execute(
         select(rules.c.id, rules.c.version, rules.c.judgement, rules.c.changed_at)
         .where(rules.c.subject == station_id, rules.c.active)
         .order_by(rules.c.id)
-        .limit(MOST_RULES)
+        .limit(MAX_RULES)
     )
     return [RuleInForce(**row._mapping) for row in rows]
 
@@ -173,22 +173,22 @@ def list_devices(
     limit: int,
 ) -> list[Device]:
     """Devices by number; `registered` False: those nobody placed at a station yet."""
-    after = None if after is None else min(after, LARGEST_DEVICE)
-    query = _where(_devices(), {devices.c.kind: kind, devices.c.station_id: station})
+    after = None if after is None else min(after, MAX_DEVICE_ID)
+    query = _filtered(_device_query(), {devices.c.kind: kind, devices.c.station_id: station})
     if registered is not None:
         query = query.where(devices.c.station_id.is_not(None) if registered else devices.c.station_id.is_(None))
-    return [Device(**row._mapping) for row in connection.execute(_from(query, devices.c.id, after, limit))]
+    return [Device(**row._mapping) for row in connection.execute(_page(query, devices.c.id, after, limit))]
 
 
 def one_device(connection: Connection, device_id: int) -> Device | None:
     """The device of that number."""
-    row = connection.execute(_devices().where(devices.c.id == device_id)).one_or_none()
+    row = connection.execute(_device_query().where(devices.c.id == device_id)).one_or_none()
     return Device(**row._mapping) if row else None
 
 
 def list_attention(connection: Connection, *, after: str | None, limit: int) -> list[Attention]:
     """Every level proposed, by subject."""
-    rows = connection.execute(_from(select(attention), attention.c.subject, after, limit))
+    rows = connection.execute(_page(select(attention), attention.c.subject, after, limit))
     return [Attention(**row._mapping) for row in rows]
 
 
@@ -197,7 +197,7 @@ def _with_attention(query: Select[Any], table: Any, noun: str) -> Select[Any]:
     return query.add_columns(attention.c.nar, attention.c.since).select_from(table.outerjoin(attention, at_level))
 
 
-def _basins() -> Select[Any]:
+def _basin_query() -> Select[Any]:
     columns = (
         basins.c.id,
         basins.c.municipality_id.label("municipality"),
@@ -208,12 +208,12 @@ def _basins() -> Select[Any]:
     return _with_attention(select(*columns), basins, "basin")
 
 
-def _stations() -> Select[Any]:
+def _station_query() -> Select[Any]:
     named = {"municipality_id": "municipality", "basin_id": "basin"}
     return select(*(column.label(named.get(column.name, column.name)) for column in stations.columns))
 
 
-def _devices() -> Select[Any]:
+def _device_query() -> Select[Any]:
     missing = func.sum(sequence_gaps.c.last_seq - sequence_gaps.c.first_seq + 1 - sequence_gaps.c.filled)
     holes = (
         select(func.count().label("gaps"), cast(func.coalesce(missing, 0), BigInteger).label("lost"))
@@ -228,11 +228,11 @@ def _devices() -> Select[Any]:
     )
 
 
-def _where(query: Select[Any], wanted: Mapping[Any, object]) -> Select[Any]:
+def _filtered(query: Select[Any], wanted: Mapping[Any, object]) -> Select[Any]:
     """Only the rows equal to each wanted value that is given."""
     return query.where(and_(True, *(column == value for column, value in wanted.items() if value is not None)))
 
 
-def _from(query: Select[Any], key: Any, after: object, limit: int) -> Select[Any]:
+def _page(query: Select[Any], key: Any, after: object, limit: int) -> Select[Any]:
     """One page in the order of a unique key."""
     return (query if after is None else query.where(key > after)).order_by(key).limit(limit)

@@ -15,9 +15,9 @@ from models.reading import UNTRUSTED, Flag, Quality, quality_code
 from models.tables.city import devices
 from models.tables.readings import READINGS
 
-MOST_POINTS = 2_100
+MAX_POINTS = 2_100
 """Points in one answer: a week of 5 min, three weeks of 15 min, twelve weeks of hours."""
-MOST_DEVICES = 20
+MAX_DEVICES = 20
 HOUR = timedelta(hours=1)
 ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -67,7 +67,7 @@ class RawValue:
 
 
 @dataclass(frozen=True, slots=True)
-class RawPlace:
+class RawCursor:
     """Where a page of raw readings begins: behind this one."""
 
     at: datetime
@@ -75,13 +75,13 @@ class RawPlace:
     seq: int
 
 
-def devices_of(connection: Connection, station_id: str) -> dict[int, str]:
+def device_codes(connection: Connection, station_id: str) -> dict[int, str]:
     """The codes of a station's devices by number."""
     query = select(devices.c.id, devices.c.code).where(devices.c.station_id == station_id).order_by(devices.c.id)
-    return {row.id: row.code for row in connection.execute(query.limit(MOST_DEVICES))}
+    return {row.id: row.code for row in connection.execute(query.limit(MAX_DEVICES))}
 
 
-def suited(
+def finest_resolution(
     connection: Connection, kind: SensorKind, device_ids: Sequence[int], start: datetime, end: datetime
 ) -> Resolution | None:
     """The finest resolution that tells a period in one answer; None: raw, they are few enough."""
@@ -90,16 +90,16 @@ def suited(
         " AND observed_at >= :start AND observed_at < :end LIMIT :most) AS few"
     )
     there = connection.execute(
-        few, {"devices": list(device_ids), "start": start, "end": end, "most": MOST_POINTS + 1}
+        few, {"devices": list(device_ids), "start": start, "end": end, "most": MAX_POINTS + 1}
     ).scalar_one()
-    if 0 < there <= MOST_POINTS:
+    if 0 < there <= MAX_POINTS:
         return None
     # None at all may mean that the raw readings were let go and their hours kept.
     least = HOUR if there == 0 else RESOLUTIONS[0].length
     return next((one for one in RESOLUTIONS if one.length >= least and end - start <= one.page), RESOLUTIONS[-1])
 
 
-def intervals(
+def list_intervals(
     connection: Connection,
     kind: SensorKind,
     device_ids: Sequence[int],
@@ -108,10 +108,10 @@ def intervals(
     end: datetime,
 ) -> list[Interval]:
     """The intervals from that which holds `start` up to `end`, at most a page's. Empty ones are left out."""
-    first, last = _floor(resolution, start), min(end, page_end(resolution, start))
-    sources = [_from_rollup(kind) if _rolled_up(connection, resolution) else _from_raw(kind)]
+    first, last = _interval_start(resolution, start), min(end, page_end(resolution, start))
+    sources = [_from_rollup(kind) if _has_rollup(connection, resolution) else _from_raw(kind)]
     if resolution.length >= HOUR:
-        sources.append(_piece(f"{kind.name}_hourly_kept"))
+        sources.append(_from_hours(f"{kind.name}_hourly_kept"))
     query = text(
         "SELECT at, sum(n)::bigint, min(least), sum(total) / sum(n), max(greatest), sum(total)"
         f" FROM ({' UNION ALL '.join(sources)}) AS pieces GROUP BY at ORDER BY at"
@@ -122,23 +122,23 @@ def intervals(
 
 def page_end(resolution: Resolution, start: datetime) -> datetime:
     """Where the answer that starts at `start` ends, and the next one begins."""
-    return _floor(resolution, start) + resolution.page + resolution.length
+    return _interval_start(resolution, start) + resolution.page + resolution.length
 
 
-def _floor(resolution: Resolution, at: datetime) -> datetime:
+def _interval_start(resolution: Resolution, at: datetime) -> datetime:
     """The start of the interval that holds a moment."""
     return at - (at - ORIGIN) % resolution.length
 
 
-def raw(
+def list_raw_values(
     connection: Connection,
     kind: SensorKind,
     codes: dict[int, str],
     start: datetime,
     end: datetime,
     *,
-    behind: RawPlace | None,
-) -> tuple[list[RawValue], RawPlace | None]:
+    behind: RawCursor | None,
+) -> tuple[list[RawValue], RawCursor | None]:
     """Readings as sent, oldest first, at most MOST_POINTS; and where the next page begins, None behind the last."""
     table = READINGS[kind.name]
     query = text(
@@ -148,7 +148,7 @@ def raw(
         " AND (observed_at, device_id, seq) > (:at, :device, :seq) ORDER BY observed_at, seq LIMIT :most"
         ") AS r ORDER BY r.observed_at, r.device_id, r.seq LIMIT :most"
     )
-    place = behind or RawPlace(start - timedelta(seconds=1), 0, 0)
+    place = behind or RawCursor(start - timedelta(seconds=1), 0, 0)
     rows = connection.execute(
         query,
         {
@@ -158,18 +158,18 @@ def raw(
             "at": place.at,
             "device": place.device_id,
             "seq": place.seq,
-            "most": MOST_POINTS + 1,
+            "most": MAX_POINTS + 1,
         },
     ).all()
-    shown = rows[:MOST_POINTS]
+    shown = rows[:MAX_POINTS]
     values = [_raw_value(row, codes) for row in shown]
     if len(rows) == len(shown):
         return values, None
     last = shown[-1]
-    return values, RawPlace(last.observed_at, last.device_id, last.seq)
+    return values, RawCursor(last.observed_at, last.device_id, last.seq)
 
 
-def flag_words(flags: Flag) -> tuple[str, ...]:
+def flag_names(flags: Flag) -> tuple[str, ...]:
     """The flags by name, in lower case."""
     return tuple(str(flag.name).lower() for flag in flags)
 
@@ -183,11 +183,11 @@ def _raw_value(row: Any, codes: dict[int, str]) -> RawValue:
         seq=row.seq,
         value=row.value,
         quality=quality_code(flags),
-        flags=flag_words(flags),
+        flags=flag_names(flags),
     )
 
 
-def _rolled_up(connection: Connection, resolution: Resolution) -> bool:
+def _has_rollup(connection: Connection, resolution: Resolution) -> bool:
     """Whether a stored roll-up is the source. On plain PostgreSQL it is a view, which no index on time helps."""
     return resolution.length >= HOUR and has_timescale(connection)
 
@@ -203,10 +203,10 @@ def _from_raw(kind: SensorKind) -> str:
 
 
 def _from_rollup(kind: SensorKind) -> str:
-    return _piece(f"{kind.name}_{HOURLY.name}")
+    return _from_hours(f"{kind.name}_{HOURLY.name}")
 
 
-def _piece(hours: str) -> str:
+def _from_hours(hours: str) -> str:
     return (
         f"SELECT date_bin(:length, bucket, :origin) AS at, n, least, total, greatest FROM {hours}"
         " WHERE device_id = ANY(:devices) AND bucket >= :start AND bucket < :end"

@@ -19,7 +19,7 @@ SLOT_MIN = 15
 """Limits are looked up by quarter of an hour."""
 _MONDAY = datetime(2024, 1, 1)  # noqa: DTZ001 - a weekday and an hour of any week, in the city's own time
 Speed = Annotated[float | None, Field(description="km/h", examples=[57.3])]
-Limited = list[tuple[float, Histogram]]
+VehiclesByLimit = list[tuple[float, Histogram]]
 """Vehicles by the limit that held for them."""
 
 
@@ -57,7 +57,7 @@ class StreetSpeeds:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Which:
+class RadarFilter:
     """Which radars; None does not filter. `after`: those behind this station."""
 
     municipality: str | None = None
@@ -65,11 +65,11 @@ class Which:
     after: str | None = None
 
 
-ALL = Which()
+ALL_RADARS = RadarFilter()
 
 
 def street_speeds(
-    connection: Connection, zone: str, start: datetime, end: datetime, which: Which = ALL, *, limit: int
+    connection: Connection, zone: str, start: datetime, end: datetime, which: RadarFilter = ALL_RADARS, *, limit: int
 ) -> list[StreetSpeeds]:
     """Each radar's street from `start` up to `end`, by station id. `zone`: IANA name of the city's time."""
     query = select(stations).where(stations.c.kind == RADAR.name, stations.c.active)
@@ -80,13 +80,13 @@ def street_speeds(
     if which.after is not None:
         query = query.where(stations.c.id > which.after)
     places = connection.execute(query.order_by(stations.c.id).limit(limit)).all()
-    counted = _counted(connection, [place.id for place in places], zone, start, end)
-    return [_street(place, counted.get(place.id, {})) for place in places]
+    counted = _count_vehicles(connection, [place.id for place in places], zone, start, end)
+    return [_street_speeds(place, counted.get(place.id, {})) for place in places]
 
 
-def _street(place: Any, slots: Mapping[tuple[int, int], Histogram]) -> StreetSpeeds:
-    street = street_of(place)
-    by_hour: defaultdict[int, Limited] = defaultdict(list)
+def _street_speeds(place: Any, slots: Mapping[tuple[int, int], Histogram]) -> StreetSpeeds:
+    street = radar_street(place)
+    by_hour: defaultdict[int, VehiclesByLimit] = defaultdict(list)
     for (weekday, slot), counts in slots.items():
         local = _MONDAY + timedelta(days=weekday - 1, minutes=slot * SLOT_MIN)
         by_hour[local.hour].append((street.limit_kmh_at(local), counts))
@@ -99,7 +99,7 @@ def _street(place: Any, slots: Mapping[tuple[int, int], Histogram]) -> StreetSpe
     )
 
 
-def street_of(place: Any) -> Street:
+def radar_street(place: Any) -> Street:
     """A radar station's street with its limits, as `services.city.load` keeps them."""
     kept = place.speed_limits or {}
     windows = tuple(
@@ -114,7 +114,7 @@ def street_of(place: Any) -> Street:
     return Street(id=place.id, name=place.street or place.name, limit_kmh=kept.get("limit_kmh", 40.0), windows=windows)
 
 
-def _speeds(limited: Limited, street: Street) -> Speeds:
+def _speeds(limited: VehiclesByLimit, street: Street) -> Speeds:
     counts = merge_histograms(counts for _, counts in limited)
     whole = speed_statistics(counts, street.limit_kmh)
     over = sum(vehicles_at_or_above(part, limit_kmh) for limit_kmh, part in limited)
@@ -128,7 +128,7 @@ def _speeds(limited: Limited, street: Street) -> Speeds:
     )
 
 
-def _counted(
+def _count_vehicles(
     connection: Connection, station_ids: Sequence[str], zone: str, start: datetime, end: datetime
 ) -> dict[str, dict[tuple[int, int], Histogram]]:
     """Vehicles per bin by station, ISO weekday and quarter of an hour, local time."""

@@ -17,7 +17,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
+class ForecastPoint:
     """What a forecast says of one moment ahead: quantiles in the measure's unit."""
 
     at: datetime
@@ -27,16 +27,16 @@ class Ahead:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
-    """What a chart shows. `gap`: two samples further apart than this are not joined. `thresholds`: amarillo upwards."""
+class ChartSeries:
+    """The data of a chart. `max_gap`: samples further apart are not joined. `thresholds`: from amarillo upwards."""
 
     start: datetime
     end: datetime
     samples: Sequence[Sample]
-    gap: timedelta
+    max_gap: timedelta
     zone: tzinfo
     thresholds: Sequence[float] = ()
-    forecast: Sequence[Ahead] = ()
+    forecast: Sequence[ForecastPoint] = ()
     from_zero: bool = False
 
 
@@ -55,7 +55,7 @@ class Frame:
 SMALL = Frame(width=320, height=88, left=2, right=14, top=4, bottom=14)
 TICK_WIDTH = 80
 """Room a time's label needs."""
-LABEL_HALF = 20
+HALF_LABEL_WIDTH = 20
 """How far a time's label reaches to either side: nearer to the edge it would be cut."""
 LARGE = Frame(width=960, height=360, left=52, right=96, top=12, bottom=34)
 
@@ -111,10 +111,10 @@ class _Scale:
         return round(self.frame.top + (self.high - value) / (self.high - self.low) * inside, 1)
 
 
-def draw(series: Series, frame: Frame, *, bars: bool = False) -> Chart:
+def lay_out(series: ChartSeries, frame: Frame, *, bars: bool = False) -> Chart:
     """Lay a series out in a frame. `bars`: amounts per bin from zero (rain) rather than a line."""
     scale = _scale(series, frame)
-    runs = _runs(series)
+    runs = _split_at_gaps(series)
     heights = tuple(
         Tick(scale.y(value), value) for value in _round_values(scale.low, scale.high, frame.height // 60 + 1)
     )
@@ -123,8 +123,8 @@ def draw(series: Series, frame: Frame, *, bars: bool = False) -> Chart:
         line="" if bars else "".join(_path([(scale.x(s.at), scale.y(s.mean)) for s in run]) for run in runs),
         band="" if bars else "".join(_band(scale, run) for run in runs),
         bars=_bars(scale, series) if bars else (),
-        fan=_fan(scale, series),
-        median=_path([(scale.x(a.at), scale.y(a.p50)) for a in _joined(series)]),
+        fan=_forecast_fan(scale, series),
+        median=_path([(scale.x(a.at), scale.y(a.p50)) for a in _forecast_from_last_sample(series)]),
         dots=() if bars else tuple((scale.x(run[0].at), scale.y(run[0].mean)) for run in runs if len(run) == 1),
         now_x=scale.x(series.samples[-1].at) if series.forecast and series.samples else None,
         thresholds=tuple(
@@ -135,13 +135,13 @@ def draw(series: Series, frame: Frame, *, bars: bool = False) -> Chart:
         heights=heights,
         times=tuple(
             TimeTick(x, at, day)
-            for at, day in _moments(series, frame.width // TICK_WIDTH)
-            if LABEL_HALF <= (x := scale.x(at)) <= frame.width - LABEL_HALF
+            for at, day in _time_ticks(series, frame.width // TICK_WIDTH)
+            if HALF_LABEL_WIDTH <= (x := scale.x(at)) <= frame.width - HALF_LABEL_WIDTH
         ),
     )
 
 
-def _scale(series: Series, frame: Frame) -> _Scale:
+def _scale(series: ChartSeries, frame: Frame) -> _Scale:
     """Heights with room around what is drawn, up to the next threshold that has not been reached."""
     values = [value for sample in series.samples for value in (sample.least, sample.greatest)]
     values += [value for ahead in series.forecast for value in (ahead.p10, ahead.p90)]
@@ -155,11 +155,11 @@ def _scale(series: Series, frame: Frame) -> _Scale:
     return _Scale(frame, series.start, seconds, low if series.from_zero else low - room, high + room)
 
 
-def _runs(series: Series) -> list[list[Sample]]:
+def _split_at_gaps(series: ChartSeries) -> list[list[Sample]]:
     """The samples cut wherever data is missing: a gap is shown as a gap."""
     runs: list[list[Sample]] = []
     for sample in series.samples:
-        if runs and sample.at - runs[-1][-1].at <= series.gap:
+        if runs and sample.at - runs[-1][-1].at <= series.max_gap:
             runs[-1].append(sample)
         else:
             runs.append([sample])
@@ -172,7 +172,7 @@ def _path(points: Sequence[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{x:g} {y:g}" for x, y in points)
 
 
-def _closed(upper: Sequence[tuple[float, float]], lower: Sequence[tuple[float, float]]) -> str:
+def _closed_path(upper: Sequence[tuple[float, float]], lower: Sequence[tuple[float, float]]) -> str:
     outline = _path([*upper, *reversed(lower)])
     return f"{outline}Z" if outline else ""
 
@@ -181,15 +181,15 @@ def _band(scale: _Scale, run: Sequence[Sample]) -> str:
     """The area between least and greatest; nothing where each bin holds one value."""
     if all(sample.least == sample.greatest for sample in run):
         return ""
-    return _closed(
+    return _closed_path(
         [(scale.x(s.at), scale.y(s.greatest)) for s in run], [(scale.x(s.at), scale.y(s.least)) for s in run]
     )
 
 
-def _bars(scale: _Scale, series: Series) -> tuple[tuple[float, float, float, float], ...]:
-    """Left, top, width and height of each bin's amount; a bin starts at its sample's time and is `gap` long."""
+def _bars(scale: _Scale, series: ChartSeries) -> tuple[tuple[float, float, float, float], ...]:
+    """Left, top, width and height of each bin's amount; a bin starts at its sample's time and is `max_gap` long."""
     floor_y = scale.y(0.0)
-    width = scale.x(series.start + series.gap) - scale.x(series.start)
+    width = scale.x(series.start + series.max_gap) - scale.x(series.start)
     return tuple(
         (scale.x(s.at), scale.y(s.mean), round(max(width - 1, 1.0), 1), round(floor_y - scale.y(s.mean), 1))
         for s in series.samples
@@ -197,17 +197,19 @@ def _bars(scale: _Scale, series: Series) -> tuple[tuple[float, float, float, flo
     )
 
 
-def _joined(series: Series) -> list[Ahead]:
+def _forecast_from_last_sample(series: ChartSeries) -> list[ForecastPoint]:
     """The forecast, starting from the last sample; nothing where there is no forecast."""
     if not series.forecast or not series.samples:
         return []
     last = series.samples[-1]
-    return [Ahead(last.at, last.mean, last.mean, last.mean), *series.forecast]
+    return [ForecastPoint(last.at, last.mean, last.mean, last.mean), *series.forecast]
 
 
-def _fan(scale: _Scale, series: Series) -> str:
-    joined = _joined(series)
-    return _closed([(scale.x(a.at), scale.y(a.p90)) for a in joined], [(scale.x(a.at), scale.y(a.p10)) for a in joined])
+def _forecast_fan(scale: _Scale, series: ChartSeries) -> str:
+    joined = _forecast_from_last_sample(series)
+    return _closed_path(
+        [(scale.x(a.at), scale.y(a.p90)) for a in joined], [(scale.x(a.at), scale.y(a.p10)) for a in joined]
+    )
 
 
 def _round_values(low: float, high: float, most: int) -> list[float]:
@@ -219,13 +221,13 @@ def _round_values(low: float, high: float, most: int) -> list[float]:
     return [round(number * step, 6) for number in range(first, floor(high / step) + 1)]
 
 
-_STEPS = tuple(timedelta(minutes=m) for m in (15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7200))
+_TIME_STEPS = tuple(timedelta(minutes=m) for m in (15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7200))
 
 
-def _moments(series: Series, most: int) -> list[tuple[datetime, bool]]:
+def _time_ticks(series: ChartSeries, most: int) -> list[tuple[datetime, bool]]:
     """Round local moments between two times, about `most` of them, and whether each is a local midnight."""
     start, end = series.start, series.end
-    step = next((s for s in _STEPS if (end - start) / s <= max(most, 2)), _STEPS[-1])
+    step = next((s for s in _TIME_STEPS if (end - start) / s <= max(most, 2)), _TIME_STEPS[-1])
     midnight = start.astimezone(series.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     at = midnight + step * ceil((start - midnight) / step)
     moments = []

@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from services.queries.city.city import Heartbeat
-from services.queries.stations.current import StationNow
+from services.queries.stations.current import CurrentStation
 from services.queries.watch.chart import Sample
 
 TREND_SPAN = timedelta(minutes=15)
-TREND_SLACK = timedelta(minutes=10)
+TREND_TOLERANCE = timedelta(minutes=10)
 STEADY_M_H = 0.06
 FAST_M_H = 0.60
 """0.15 m in 15 min: the rise that precedes most flash floods on record."""
-PIPELINE_SILENT = timedelta(seconds=30)
+MAX_PIPELINE_SILENCE = timedelta(seconds=30)
 _OUTAGE_KINDS = ("river", "rain")
 
 
@@ -49,7 +49,7 @@ def trend(samples: Sequence[Sample]) -> Trend | None:
         return None
     last = samples[-1]
     before = min(samples, key=lambda sample: abs(last.at - TREND_SPAN - sample.at))
-    if abs(last.at - TREND_SPAN - before.at) > TREND_SLACK or before is last:
+    if abs(last.at - TREND_SPAN - before.at) > TREND_TOLERANCE or before is last:
         return None
     rate = (last.mean - before.mean) / ((last.at - before.at) / timedelta(hours=1))
     return Trend(rate, _course(rate))
@@ -73,7 +73,7 @@ class Health(StrEnum):
     NEVER = "never"
 
 
-def health(station: StationNow, now: datetime) -> Health:
+def health(station: CurrentStation, now: datetime) -> Health:
     """Fresh while its newest trusted value is young enough by the station's own silence rule."""
     if station.value_at is not None and now - station.value_at <= station.silent_after:
         return Health.FRESH
@@ -82,14 +82,14 @@ def health(station: StationNow, now: datetime) -> Health:
     return Health.NEVER if station.value_at is None else Health.SILENT
 
 
-def urgency(station: StationNow, now: datetime, course: Course | None) -> tuple[object, ...]:
+def urgency(station: CurrentStation, now: datetime, course: Course | None) -> tuple[object, ...]:
     """Sorts the most urgent first: highest level, then what cannot be seen, then what rises fastest."""
     unseen = health(station, now) is not Health.FRESH
     courses = list(Course)
     return (-station.nar, not unseen, courses.index(course) if course else len(courses), station.name)
 
 
-class Trouble(StrEnum):
+class Outage(StrEnum):
     """Why the page cannot vouch for the city; the value is the key of its words."""
 
     PIPELINE = "pipeline"
@@ -97,18 +97,18 @@ class Trouble(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class DataFlow:
     """Whether data flows. `since`: the last moment anything was known, None where nothing ever was."""
 
-    trouble: Trouble | None
+    outage: Outage | None
     since: datetime | None
     newest_at: datetime | None
     pipeline_at: datetime | None
-    silent: tuple[StationNow, ...]
+    silent: tuple[CurrentStation, ...]
     total: int
 
 
-def status(stations: Sequence[StationNow], beats: Sequence[Heartbeat], now: datetime, pace: float) -> Status:
+def data_flow(stations: Sequence[CurrentStation], beats: Sequence[Heartbeat], now: datetime, pace: float) -> DataFlow:
     """Judge the flow of data. `pace`: how many times as fast as real time the clock runs, 1 outside simulations.
 
     An outage is a pipeline that is silent, or no river or rain station with a fresh value.
@@ -119,8 +119,8 @@ def status(stations: Sequence[StationNow], beats: Sequence[Heartbeat], now: date
     silent = tuple(station for station in stations if health(station, now) is not Health.FRESH)
     watched = [station for station in stations if station.kind.name in _OUTAGE_KINDS]
     trouble = None
-    if pipeline_at is None or now - pipeline_at > PIPELINE_SILENT * max(pace, 1.0):
-        trouble = Trouble.PIPELINE
+    if pipeline_at is None or now - pipeline_at > MAX_PIPELINE_SILENCE * max(pace, 1.0):
+        trouble = Outage.PIPELINE
     elif watched and all(health(station, now) is not Health.FRESH for station in watched):
-        trouble = Trouble.READINGS
-    return Status(trouble, newest_at, newest_at, pipeline_at, silent, len(stations))
+        trouble = Outage.READINGS
+    return DataFlow(trouble, newest_at, newest_at, pipeline_at, silent, len(stations))

@@ -9,7 +9,7 @@ from math import isfinite
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from services.replay.recorded_series import BadRecord
+from services.replay.recorded_series import RecordError
 from services.transit.model.position_report import PositionReport
 
 MOST_BYTES = 2_000_000_000
@@ -33,16 +33,16 @@ def read_positions(path: Path, zone: ZoneInfo, *, by_time: bool = True) -> list[
         with _text(path) as text:
             rows = csv.DictReader(line for line in text if line.strip())
             if not any(needed <= set(rows.fieldnames or ()) for needed in NEEDED):
-                raise BadRecord(f"{path.name}: needs vehicle_id (or vid), timestamp, lat, lon")
+                raise RecordError(f"{path.name}: needs vehicle_id (or vid), timestamp, lat, lon")
             reports = list(_reports(rows, path.name, zone))
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise BadRecord(f"{path.name}: {error}") from error
+        raise RecordError(f"{path.name}: {error}") from error
     return sorted(reports, key=lambda report: report.at) if by_time else reports
 
 
 def _text(path: Path) -> io.TextIOBase:
     if not path.is_file() or path.stat().st_size > MOST_BYTES:
-        raise BadRecord(f"{path.name}: no file, or one too large")
+        raise RecordError(f"{path.name}: no file, or one too large")
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig", newline=None)
     return path.open(encoding="utf-8-sig", newline=None)
@@ -51,11 +51,11 @@ def _text(path: Path) -> io.TextIOBase:
 def _reports(rows: Iterable[Row], name: str, zone: ZoneInfo) -> Iterator[PositionReport]:
     for number, row in enumerate(rows, 2):
         if number > MOST_ROWS:
-            raise BadRecord(f"{name}: more than {MOST_ROWS} rows")
+            raise RecordError(f"{name}: more than {MOST_ROWS} rows")
         try:
             report = _report(row, zone)
         except ValueError as error:
-            raise BadRecord(f"{name}, row {number}: {error}") from error
+            raise RecordError(f"{name}, row {number}: {error}") from error
         if report is not None:
             yield report
 

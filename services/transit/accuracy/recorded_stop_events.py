@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from io import TextIOBase
 from pathlib import Path
 
-from services.replay.recorded_series import BadRecord
+from services.replay.recorded_series import RecordError
 
 NEEDED = {"trip_id", "start_date", "stop_sequence", "stop_id", "arrival_time", "departure_time"}
 MOST_BYTES = 2_000_000_000
@@ -49,24 +49,24 @@ def read_stop_events(path: Path) -> list[Made]:
             key = (row["start_date"].replace("-", ""), row.get("journey_id") or row["trip_id"], row["trip_id"])
             made.setdefault(key, []).append((int(row["stop_sequence"]), _event(row)))
         except (ValueError, AttributeError) as error:
-            raise BadRecord(f"{path.name}:{number}: {error}") from error
+            raise RecordError(f"{path.name}:{number}: {error}") from error
     return [_made(path, *key, sorted(events, key=lambda pair: pair[0])) for key, events in sorted(made.items())]
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Row]]:
     if not path.is_file() or path.stat().st_size > MOST_BYTES:
-        raise BadRecord(f"{path.name}: no file, or one too large")
+        raise RecordError(f"{path.name}: no file, or one too large")
     try:
         with _text(path) as text:
             rows = csv.DictReader(text)
             if missing := NEEDED - set(rows.fieldnames or ()):
-                raise BadRecord(f"{path.name}:1: no column {', '.join(sorted(missing))}")
+                raise RecordError(f"{path.name}:1: no column {', '.join(sorted(missing))}")
             for number, row in enumerate(rows, 2):
                 if number > MOST_ROWS:
-                    raise BadRecord(f"{path.name}: more than {MOST_ROWS} rows")
+                    raise RecordError(f"{path.name}: more than {MOST_ROWS} rows")
                 yield number, row
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise BadRecord(f"{path.name}: {error}") from error
+        raise RecordError(f"{path.name}: {error}") from error
 
 
 def _text(path: Path) -> TextIOBase:
@@ -96,5 +96,5 @@ def _made(path: Path, day: str, name: str, trip_id: str, events: list[tuple[int,
     try:
         service_date = date.fromisoformat(day)
     except ValueError as error:
-        raise BadRecord(f"{path.name}: start_date {day!r}: {error}") from error
+        raise RecordError(f"{path.name}: start_date {day!r}: {error}") from error
     return Made(name, trip_id, service_date, tuple(event for _, event in events))

@@ -7,16 +7,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services import actions
 from services.queries.alerts import alerts as queries
-from services.queries.alerts.alerts import Alert, AlertFilter, AlertStory, Move, State
+from services.queries.alerts.alerts import Alert, AlertFilter, AlertState, AlertStory, Move
 from services.web.access import PUBLIC, Operator
 from services.web.api.paging import Page, Paged
 from services.web.api.parameters import Kind, Municipality, Number, Since, Station
-from services.web.context import Now, Snapshot, Transaction
+from services.web.context import DatabaseSnapshot, Now, Transaction
 
 router = APIRouter(tags=["alerts"])
 
-AlertState = Annotated[State | Literal["open"] | None, Query(description="open: not closed")]
-LeastNar = Annotated[int | None, Query(ge=0, le=3, description="This level or above: 0 verde .. 3 rojo")]
+StateFilter = Annotated[AlertState | Literal["open"] | None, Query(description="open: not closed")]
+MinNar = Annotated[int | None, Query(ge=0, le=3, description="This level or above: 0 verde .. 3 rojo")]
 
 
 class Note(BaseModel):
@@ -36,9 +36,9 @@ class AlertAction(BaseModel):
     note: str = Field(default="", max_length=actions.LONGEST_NOTE, examples=["Cuadrilla en camino."])
 
 
-def _wanted(
-    state: AlertState = None,
-    least_nar: LeastNar = None,
+def _alert_filter(
+    state: StateFilter = None,
+    least_nar: MinNar = None,
     kind: Kind = None,
     station: Station = None,
     municipality: Municipality = None,
@@ -50,13 +50,17 @@ def _wanted(
 
 
 @router.get("/alerts", dependencies=[PUBLIC])
-def alerts(snapshot: Snapshot, paged: Paged, wanted: Annotated[AlertFilter, Depends(_wanted)]) -> Page[Alert]:
+def alerts(
+    snapshot: DatabaseSnapshot, paged: Paged, wanted: Annotated[AlertFilter, Depends(_alert_filter)]
+) -> Page[Alert]:
     """Alerts, the newest first; `since` looks at their last change."""
-    return paged.page(queries.list_alerts(snapshot, wanted, after=paged.number, limit=paged.fetch), lambda one: one.id)
+    return paged.page(
+        queries.list_alerts(snapshot, wanted, after=paged.cursor_number, limit=paged.fetch_limit), lambda one: one.id
+    )
 
 
 @router.get("/alerts/{alert_id}", dependencies=[PUBLIC])
-def alert(snapshot: Snapshot, alert_id: Number) -> AlertStory:
+def alert(snapshot: DatabaseSnapshot, alert_id: Number) -> AlertStory:
     """An alert with what moved it and what people did about it."""
     found = queries.one_alert(snapshot, alert_id)
     if found is None:
@@ -88,7 +92,9 @@ def close(transaction: Transaction, operator: Operator, now: Now, alert_id: Numb
 
 
 @router.get("/transitions", dependencies=[PUBLIC])
-def transitions(snapshot: Snapshot, paged: Paged, station: Station = None, since: Since = None) -> Page[Move]:
+def transitions(snapshot: DatabaseSnapshot, paged: Paged, station: Station = None, since: Since = None) -> Page[Move]:
     """Every change of every rule's state with its evidence, the newest first."""
-    rows = queries.list_transitions(snapshot, station=station, since=since, after=paged.number, limit=paged.fetch)
+    rows = queries.list_transitions(
+        snapshot, station=station, since=since, after=paged.cursor_number, limit=paged.fetch_limit
+    )
     return paged.page(rows, lambda one: one.id)

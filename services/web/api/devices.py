@@ -10,7 +10,7 @@ from services.runtime.problem import NotFound
 from services.web.access import PUBLIC
 from services.web.api.paging import Page, Paged
 from services.web.api.parameters import Kind, Number, Station
-from services.web.context import Snapshot
+from services.web.context import DatabaseSnapshot
 
 router = APIRouter(tags=["devices"], dependencies=[PUBLIC])
 
@@ -23,7 +23,7 @@ class NoSuchDevice(NotFound):
 
 @router.get("/devices")
 def devices(
-    snapshot: Snapshot,
+    snapshot: DatabaseSnapshot,
     paged: Paged,
     kind: Kind = None,
     station: Station = None,
@@ -31,15 +31,15 @@ def devices(
 ) -> Page[Device]:
     """Devices with their presence and the holes in their numbering."""
     rows = places.list_devices(
-        snapshot, kind=kind, station=station, registered=registered, after=paged.number, limit=paged.fetch
+        snapshot, kind=kind, station=station, registered=registered, after=paged.cursor_number, limit=paged.fetch_limit
     )
     return paged.page(rows, lambda one: one.id)
 
 
 @router.get("/devices/{device_id}")
-def device(snapshot: Snapshot, device_id: Number) -> Device:
+def device(snapshot: DatabaseSnapshot, device_id: Number) -> Device:
     """One device."""
-    found = places.one_device(snapshot, min(device_id, places.LARGEST_DEVICE))
+    found = places.one_device(snapshot, min(device_id, places.MAX_DEVICE_ID))
     if found is None:
         raise NoSuchDevice
     return found

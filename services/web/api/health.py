@@ -13,11 +13,11 @@ from services.queries.city.health import KindFlow, Process
 from services.runtime.problem import HttpProblem
 from services.transit.serving.snapshot_cache import BLIND_S
 from services.web.access import PUBLIC
-from services.web.context import Now, Snapshot, context_of
+from services.web.context import DatabaseSnapshot, Now, context_of
 
-SILENT = timedelta(seconds=30)
+MAX_HEARTBEAT_AGE = timedelta(seconds=30)
 """A process beats every second; silent for longer, it is taken as dead."""
-PIPELINE = "pipeline"
+PIPELINE_PREFIX = "pipeline"
 
 router = APIRouter(tags=["health"], dependencies=[PUBLIC])
 
@@ -68,7 +68,7 @@ def live() -> Alive:
 
 
 @router.get("/health/ready")
-def ready(snapshot: Snapshot) -> Ready:
+def ready(snapshot: DatabaseSnapshot) -> Ready:
     """Whether this process can serve; 503 where the database does not answer or was not migrated."""
     revision = current(snapshot)
     if revision is None:
@@ -77,23 +77,23 @@ def ready(snapshot: Snapshot) -> Ready:
 
 
 @router.get("/health")
-def health(request: Request, snapshot: Snapshot, now: Now) -> SystemHealth:
+def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHealth:
     """The age of each pipeline lane, of each kind's newest reading and of every other process's last sign of life."""
     context = context_of(request)
-    processes = queries.processes(snapshot, now)
-    silent_s = SILENT.total_seconds() * max(context.pace, 1.0)
+    processes = queries.list_processes(snapshot, now)
+    silent_s = MAX_HEARTBEAT_AGE.total_seconds() * max(context.clock_factor, 1.0)
     dead = [one.process for one in processes if one.age_s > silent_s]
-    carried = any(one.process.startswith(PIPELINE) and one.process not in dead for one in processes)
+    carried = any(one.process.startswith(PIPELINE_PREFIX) and one.process not in dead for one in processes)
     hearing = all(one.status.get("connected", True) for one in processes)
-    seeing = context.mirror.age_s <= BLIND_S
-    whole = not dead and hearing and context.feed.connected and seeing
+    seeing = context.snapshot_cache.age_s <= BLIND_S
+    whole = not dead and hearing and context.event_feed.connected and seeing
     state = FlowState.DOWN if not carried else FlowState.OK if whole else FlowState.DEGRADED
     return SystemHealth(
         state=state,
         at=now,
-        live=context.feed.connected,
+        live=context.event_feed.connected,
         buses=seeing,
         dead=dead,
         processes=processes,
-        kinds=queries.flows(snapshot, now),
+        kinds=queries.kind_flows(snapshot, now),
     )

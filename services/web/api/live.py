@@ -13,22 +13,22 @@ from services.runtime.clock import Clock
 from services.runtime.problem import HttpProblem
 from services.web.access import PUBLIC
 from services.web.context import context_of
-from services.web.live.event_feed import Closed, Event, Feed, TooSlow, encode
-from services.web.live.stream_position import LONGEST
+from services.web.live.event_feed import ClientTooSlow, Event, EventFeed, FeedClosed, encode_event
+from services.web.live.stream_position import MAX_POSITION_CHARS
 
-MOST_CLIENTS = 500
+MAX_CLIENTS = 500
 PULSE_S = 10.0
 RETRY_MS = 2_000
-SEND_S = 10.0
+SEND_TIMEOUT_S = 10.0
 """How long a client may take to swallow what it is sent before it is dropped."""
-END_S = 0.5
+END_TIMEOUT_S = 0.5
 """How long a dropped one may take to hear of it."""
 
-Name = Literal["readings", "transition", "alert", "device", "attention"]
+EventName = Literal["readings", "transition", "alert", "device", "attention"]
 
 router = APIRouter(tags=["live"], dependencies=[PUBLIC])
 
-EXAMPLE = encode(
+EXAMPLE = encode_event(
     "1735732800~812:812:~812:815:~814-99", "transition", '{"id": 12, "subject": "gato-520", "before": 0, "after": 1}'
 ).decode()
 
@@ -45,7 +45,7 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, feed: Feed, clock: Clock, last: str | None, names: frozenset[str]) -> None:
+    def __init__(self, feed: EventFeed, clock: Clock, last: str | None, names: frozenset[str]) -> None:
         """`last`: the position to go on from, None for now. `names`: the events wanted, none for all."""
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
@@ -55,7 +55,7 @@ class EventStream(Response):
         """Write until one side ends it."""
         self._feed.clients += 1
         writing = asyncio.ensure_future(self._write(send))
-        leaving = asyncio.ensure_future(_left(receive))
+        leaving = asyncio.ensure_future(_wait_for_disconnect(receive))
         try:
             await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if writing.done():
@@ -70,41 +70,41 @@ class EventStream(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         try:
             await self._put(send, f"retry: {RETRY_MS}\n\n".encode())
-            await self._put(send, self._comes_in(seat := await self._feed.join(self._last)))
-            index = seat.next
+            await self._put(send, self._comes_in(seat := await self._feed.subscribe(self._last)))
+            index = seat.next_index
             while True:
-                events, position = await self._feed.after(index, PULSE_S)
+                events, position = await self._feed.events_from(index, PULSE_S)
                 index += len(events)
                 await self._put(send, self._wire(events) if events else self._pulse(position))
-        except Closed:
+        except FeedClosed:
             pass
-        except (TooSlow, TimeoutError):
-            self._feed.dropped += 1
+        except (ClientTooSlow, TimeoutError):
+            self._feed.dropped_clients += 1
         with suppress(TimeoutError):
-            async with asyncio.timeout(END_S):
+            async with asyncio.timeout(END_TIMEOUT_S):
                 await send({"type": "http.response.body", "body": b""})
 
     async def _put(self, send: Send, body: bytes) -> None:
         if body:
             message: Message = {"type": "http.response.body", "body": body, "more_body": True}
-            async with asyncio.timeout(SEND_S):
+            async with asyncio.timeout(SEND_TIMEOUT_S):
                 await send(message)
 
     def _comes_in(self, seat: Any) -> bytes:
         if seat.resync:
-            return encode(seat.position, "resync", "{}") + self._pulse(seat.position)
+            return encode_event(seat.position, "resync", "{}") + self._pulse(seat.position)
         return self._wire(seat.missed) + self._pulse(seat.position)
 
     def _wire(self, events: list[Event]) -> bytes:
-        return b"".join(event.wire for event in events if not self._names or event.name in self._names)
+        return b"".join(event.encoded for event in events if not self._names or event.name in self._names)
 
     def _pulse(self, position: str) -> bytes:
         """An event, not a comment: a page must be able to notice that it stopped."""
         pulse = orjson.dumps({"at": self._clock(), "connected": self._feed.connected})
-        return encode(position, "pulse", pulse.decode())
+        return encode_event(position, "pulse", pulse.decode())
 
 
-async def _left(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
@@ -119,12 +119,16 @@ async def _left(receive: Receive) -> None:
 async def live(
     request: Request,
     last_event_id: Annotated[
-        str | None, Header(max_length=LONGEST, description="Go on behind this event; browsers send it by themselves")
+        str | None,
+        Header(max_length=MAX_POSITION_CHARS, description="Go on behind this event; browsers send it by themselves"),
     ] = None,
     after: Annotated[
-        str | None, Query(max_length=LONGEST, description="The same for a first connection, as pages render it")
+        str | None,
+        Query(max_length=MAX_POSITION_CHARS, description="The same for a first connection, as pages render it"),
     ] = None,
-    events: Annotated[list[Name] | None, Query(max_length=5, description="Only these events; all where unset")] = None,
+    events: Annotated[
+        list[EventName] | None, Query(max_length=5, description="Only these events; all where unset")
+    ] = None,
 ) -> EventStream:
     """Readings, transitions, alerts, devices and attention levels as they are committed, as server-sent events.
 
@@ -133,6 +137,6 @@ async def live(
     server's time, so that silence can be told from calm.
     """
     context = context_of(request)
-    if context.feed.clients >= MOST_CLIENTS:
+    if context.event_feed.clients >= MAX_CLIENTS:
         raise TooManyClients
-    return EventStream(context.feed, context.clock, last_event_id or after, frozenset(events or ()))
+    return EventStream(context.event_feed, context.clock, last_event_id or after, frozenset(events or ()))

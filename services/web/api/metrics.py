@@ -10,10 +10,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from models.alert import NAR
 from services.queries.city import health as queries
-from services.queries.city.health import Figures, KindFlow, Process
+from services.queries.city.health import HealthFigures, KindFlow, Process
 from services.web.access import PUBLIC
-from services.web.context import Now, Snapshot, context_of
-from services.web.live.event_feed import Feed
+from services.web.context import DatabaseSnapshot, Now, context_of
+from services.web.live.event_feed import EventFeed
 
 router = APIRouter(tags=["health"], dependencies=[PUBLIC])
 
@@ -24,10 +24,10 @@ EXAMPLE = '# TYPE vigia_open_alerts gauge\nvigia_open_alerts{nar="naranja"} 2.0\
 class _Scrape:
     """One scrape's figures, as the registry collects them."""
 
-    figures: Figures
+    figures: HealthFigures
     flows: list[KindFlow]
     processes: list[Process]
-    feed: Feed
+    feed: EventFeed
 
     def collect(self) -> Iterator[Metric]:
         """Every metric."""
@@ -39,7 +39,7 @@ class _Scrape:
         yield _gauge("reading_age_seconds", "Age of the newest reading", "kind", ages)
         beats = {process.process: process.age_s for process in self.processes}
         yield _gauge("heartbeat_age_seconds", "Age of a process's last sign of life", "process", beats)
-        yield _counts(self.processes)
+        yield _process_counts(self.processes)
         for name, help_text, value in (
             ("unacknowledged_alerts", "Open alerts nobody took charge of", of.unacknowledged),
             ("unsent_notices", "Notices still to be told", of.unsent_notices),
@@ -50,7 +50,9 @@ class _Scrape:
             ("live_connected", "1 while live events flow", float(self.feed.connected)),
         ):
             yield GaugeMetricFamily(f"vigia_{name}", help_text, value=value)
-        yield CounterMetricFamily("vigia_live_dropped", "Clients dropped for being slow", value=self.feed.dropped)
+        yield CounterMetricFamily(
+            "vigia_live_dropped", "Clients dropped for being slow", value=self.feed.dropped_clients
+        )
 
 
 @router.get(
@@ -58,14 +60,14 @@ class _Scrape:
     response_class=PlainTextResponse,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": EXAMPLE}}}},
 )
-def metrics(request: Request, snapshot: Snapshot, now: Now) -> PlainTextResponse:
+def metrics(request: Request, snapshot: DatabaseSnapshot, now: Now) -> PlainTextResponse:
     """Metrics in Prometheus' text format."""
     registry = CollectorRegistry()
     scrape = _Scrape(
-        queries.figures(snapshot, now),
-        queries.flows(snapshot, now),
-        queries.processes(snapshot, now),
-        context_of(request).feed,
+        queries.health_figures(snapshot, now),
+        queries.kind_flows(snapshot, now),
+        queries.list_processes(snapshot, now),
+        context_of(request).event_feed,
     )
     registry.register(scrape)
     return PlainTextResponse(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
@@ -79,7 +81,7 @@ def _gauge(name: str, help_text: str, label: str, values: object) -> GaugeMetric
     return family
 
 
-def _counts(processes: list[Process]) -> GaugeMetricFamily:
+def _process_counts(processes: list[Process]) -> GaugeMetricFamily:
     """The numbers that processes tell of themselves, such as readings kept since they started."""
     family = GaugeMetricFamily("vigia_process", "What a process counts", labels=["process", "what"])
     for process in processes:

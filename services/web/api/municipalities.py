@@ -9,7 +9,7 @@ from services.runtime.problem import NotFound
 from services.web.access import PUBLIC
 from services.web.api.paging import Page, Paged
 from services.web.api.parameters import Id, Municipality
-from services.web.context import Snapshot
+from services.web.context import DatabaseSnapshot
 
 router = APIRouter(tags=["places"], dependencies=[PUBLIC])
 
@@ -23,14 +23,14 @@ class NoSuchBasin(NotFound):
 
 
 @router.get("/municipalities")
-def municipalities(snapshot: Snapshot, paged: Paged) -> Page[MunicipalityNow]:
+def municipalities(snapshot: DatabaseSnapshot, paged: Paged) -> Page[MunicipalityNow]:
     """Municipalities with the attention level (NAR) proposed for each."""
-    rows = places.list_municipalities(snapshot, after=paged.cursor, limit=paged.fetch)
+    rows = places.list_municipalities(snapshot, after=paged.cursor, limit=paged.fetch_limit)
     return paged.page(rows, lambda one: one.id)
 
 
 @router.get("/municipalities/{municipality_id}")
-def municipality(snapshot: Snapshot, municipality_id: Id) -> MunicipalityNow:
+def municipality(snapshot: DatabaseSnapshot, municipality_id: Id) -> MunicipalityNow:
     """One municipality."""
     found = places.one_municipality(snapshot, municipality_id)
     if found is None:
@@ -39,14 +39,14 @@ def municipality(snapshot: Snapshot, municipality_id: Id) -> MunicipalityNow:
 
 
 @router.get("/basins")
-def basins(snapshot: Snapshot, paged: Paged, municipality: Municipality = None) -> Page[Basin]:
+def basins(snapshot: DatabaseSnapshot, paged: Paged, municipality: Municipality = None) -> Page[Basin]:
     """Drainage basins with the attention level proposed for each."""
-    rows = places.list_basins(snapshot, municipality=municipality, after=paged.cursor, limit=paged.fetch)
+    rows = places.list_basins(snapshot, municipality=municipality, after=paged.cursor, limit=paged.fetch_limit)
     return paged.page(rows, lambda one: one.id)
 
 
 @router.get("/basins/{basin_id}")
-def basin(snapshot: Snapshot, basin_id: Id) -> Basin:
+def basin(snapshot: DatabaseSnapshot, basin_id: Id) -> Basin:
     """One basin."""
     found = places.one_basin(snapshot, basin_id)
     if found is None:
@@ -55,7 +55,7 @@ def basin(snapshot: Snapshot, basin_id: Id) -> Basin:
 
 
 @router.get("/attention")
-def attention(snapshot: Snapshot, paged: Paged) -> Page[Attention]:
+def attention(snapshot: DatabaseSnapshot, paged: Paged) -> Page[Attention]:
     """Every level proposed for a basin, a municipality or a class of sensors in outage, with its evidence."""
-    rows = places.list_attention(snapshot, after=paged.cursor, limit=paged.fetch)
+    rows = places.list_attention(snapshot, after=paged.cursor, limit=paged.fetch_limit)
     return paged.page(rows, lambda one: one.subject)

@@ -10,10 +10,10 @@ from fastapi.routing import APIRoute
 from pydantic import AfterValidator, AwareDatetime
 
 from models.kinds import KINDS_BY_NAME
-from services.web.api.paging import LARGEST_ID
+from services.web.api.paging import MAX_ID
 from services.web.problems import UnknownParameter
 
-NAME = r"^[A-Za-z0-9._:-]{1,100}$"
+NAME_PATTERN = r"^[A-Za-z0-9._:-]{1,100}$"
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -29,20 +29,20 @@ Kind = Annotated[
     AfterValidator(_known_kind),
     Query(description="Kind of sensor", json_schema_extra={"enum": list(KINDS_BY_NAME)}),
 ]
-Municipality = Annotated[str | None, Query(pattern=NAME, description="Municipality's id", examples=["laplata"])]
-Basin = Annotated[str | None, Query(pattern=NAME, description="Basin's id", examples=["gato"])]
-Station = Annotated[str | None, Query(pattern=NAME, description="Station's id", examples=["gato-520"])]
+Municipality = Annotated[str | None, Query(pattern=NAME_PATTERN, description="Municipality's id", examples=["laplata"])]
+Basin = Annotated[str | None, Query(pattern=NAME_PATTERN, description="Basin's id", examples=["gato"])]
+Station = Annotated[str | None, Query(pattern=NAME_PATTERN, description="Station's id", examples=["gato-520"])]
 Since = Annotated[
     AwareDatetime | None,
     Query(ge=EARLIEST, le=LATEST, description="From this moment on (RFC 3339 with an offset)"),
 ]
 From = Annotated[AwareDatetime | None, Query(alias="from", ge=EARLIEST, le=LATEST, description="Start, inclusive")]
 To = Annotated[AwareDatetime | None, Query(ge=EARLIEST, le=LATEST, description="End, exclusive")]
-Id = Annotated[str, Path(pattern=NAME, examples=["gato-520"])]
-Number = Annotated[int, Path(ge=1, le=LARGEST_ID, examples=[7])]
+Id = Annotated[str, Path(pattern=NAME_PATTERN, examples=["gato-520"])]
+Number = Annotated[int, Path(ge=1, le=MAX_ID, examples=[7])]
 
 
-async def known_parameters(request: Request) -> None:
+async def refuse_unknown_parameters(request: Request) -> None:
     """Refuse a query parameter the route does not document: a misspelt filter would silently filter nothing.
 
     It waits for nothing, and a thread for it would cost more than all it does.

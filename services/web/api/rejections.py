@@ -13,11 +13,11 @@ from services.runtime.problem import NotFound
 from services.web.access import PUBLIC, Operator
 from services.web.api.paging import Page, Paged
 from services.web.api.parameters import Number, Since
-from services.web.context import Snapshot
+from services.web.context import DatabaseSnapshot
 
 router = APIRouter(tags=["rejections"])
 
-Why = Annotated[Reason | None, Query(description="Why it is no reading")]
+ReasonFilter = Annotated[Reason | None, Query(description="Why it is no reading")]
 
 
 class NoSuchRejection(NotFound):
@@ -32,16 +32,18 @@ class RejectionWithBytes(BaseModel):
 
 
 @router.get("/rejections", dependencies=[PUBLIC])
-def rejections(snapshot: Snapshot, paged: Paged, reason: Why = None, since: Since = None) -> Page[Rejection]:
+def rejections(
+    snapshot: DatabaseSnapshot, paged: Paged, reason: ReasonFilter = None, since: Since = None
+) -> Page[Rejection]:
     """Rejected messages without their bytes, the newest first."""
     rows = queries.list_rejections(
-        snapshot, reason=reason and reason.value, since=since, after=paged.number, limit=paged.fetch
+        snapshot, reason=reason and reason.value, since=since, after=paged.cursor_number, limit=paged.fetch_limit
     )
     return paged.page(rows, lambda one: one.id)
 
 
 @router.get("/rejections/{rejection_id}")
-def rejection(snapshot: Snapshot, _operator: Operator, rejection_id: Number) -> RejectionWithBytes:
+def rejection(snapshot: DatabaseSnapshot, _operator: Operator, rejection_id: Number) -> RejectionWithBytes:
     """A rejected message with its bytes. To take it in again once the cause is mended: `vigia rejections`."""
     found = queries.one_rejection(snapshot, rejection_id)
     if found is None:

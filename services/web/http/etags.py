@@ -8,19 +8,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REVALIDATE = "no-cache"
 """The Cache-Control that means: keep it, and ask each time whether it still holds."""
-BRIEFLY = "public, max-age=10"
+CACHE_BRIEFLY = "public, max-age=10"
 """The one that means: for seconds it holds; after that, ask. Of what is the same for everybody."""
 
 
-def _slow_moving(response: Response) -> None:
+def _ask_for_revalidation(response: Response) -> None:
     response.headers["Cache-Control"] = REVALIDATE
 
 
-SLOW_MOVING = Depends(_slow_moving)
+WITH_ETAG = Depends(_ask_for_revalidation)
 """Declares that a route's answer changes seldom and gets an ETag."""
 
 
-class ETags:
+class ETagMiddleware:
     """Gives answers marked for revalidation an ETag of their bytes, and answers 304 to who has those bytes."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -36,13 +36,13 @@ class ETags:
 
         async def send_tagged(message: Message) -> None:
             nonlocal start
-            if message["type"] == "http.response.start" and _revalidates(message):
+            if message["type"] == "http.response.start" and _needs_etag(message):
                 start = message
                 return
             if start is not None:
                 whole = not message.get("more_body", False)
                 head, start = start, None
-                if whole and _tagged(head, message["body"], known):
+                if whole and _is_unchanged(head, message["body"], known):
                     message = {"type": "http.response.body", "body": b""}
                 await send(head)
             await send(message)
@@ -50,11 +50,11 @@ class ETags:
         await self._app(scope, receive, send_tagged)
 
 
-def _revalidates(start: Message) -> bool:
-    return start["status"] == 200 and Headers(scope=start).get("cache-control") in {REVALIDATE, BRIEFLY}
+def _needs_etag(start: Message) -> bool:
+    return start["status"] == 200 and Headers(scope=start).get("cache-control") in {REVALIDATE, CACHE_BRIEFLY}
 
 
-def _tagged(start: Message, body: bytes, known: str) -> bool:
+def _is_unchanged(start: Message, body: bytes, known: str) -> bool:
     """Put the ETag on the head; True, with the head turned into a 304, where the client has these bytes."""
     tag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
     headers = MutableHeaders(scope=start)

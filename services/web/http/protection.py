@@ -8,13 +8,13 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.web.problems import answer
+from services.web.problems import problem_response
 
-LARGEST_BODY_BYTES = 256 * 1024
-BODY_S = 10.0
+MAX_BODY_BYTES = 256 * 1024
+BODY_TIMEOUT_S = 10.0
 """How long a body may take to arrive."""
 
-HEADERS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
@@ -26,7 +26,7 @@ HEADERS = {
 }
 
 
-class Protection:
+class ProtectionMiddleware:
     """Refuses foreign hosts and large or slow bodies before anything else sees them; adds the security headers.
 
     `hosts`: names this server answers to, None for any. A server on loopback must say them, or any page in a browser
@@ -46,26 +46,28 @@ class Protection:
         async def send_protected(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         headers = Headers(scope=scope)
-        refusal = self._foreign(headers) or _announced_too_large(headers)
+        refusal = self._foreign(headers) or _check_content_length(headers)
         if refusal is None and ("content-length" in headers or "transfer-encoding" in headers):
-            body = await _body(receive)
-            refusal, receive = (body, receive) if isinstance(body, JSONResponse) else (None, _Replay(body, receive))
+            body = await _read_body(receive)
+            refusal, receive = (body, receive) if isinstance(body, JSONResponse) else (None, _ReplayBody(body, receive))
         await (refusal or self._app)(scope, receive, send_protected)
 
     def _foreign(self, headers: Headers) -> JSONResponse | None:
         name = headers.get("host", "").rsplit(":", 1)[0].lower()
         if self._hosts is None or name in self._hosts:
             return None
-        return answer("ForeignHost", HTTPStatus.MISDIRECTED_REQUEST, "This server does not answer to that name.")
+        return problem_response(
+            "ForeignHost", HTTPStatus.MISDIRECTED_REQUEST, "This server does not answer to that name."
+        )
 
 
-class _Replay:
+class _ReplayBody:
     """Hands out a body that was already received, then whatever comes after it."""
 
     def __init__(self, body: bytes, receive: Receive) -> None:
@@ -79,27 +81,29 @@ class _Replay:
         return {"type": "http.request", "body": body, "more_body": False}
 
 
-async def _body(receive: Receive) -> bytes | JSONResponse:
+async def _read_body(receive: Receive) -> bytes | JSONResponse:
     """The whole body, or why it is refused."""
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_S):
+        async with asyncio.timeout(BODY_TIMEOUT_S):
             while True:
                 message = await receive()
                 body += message.get("body", b"")
-                if len(body) > LARGEST_BODY_BYTES:
-                    return _too_large()
+                if len(body) > MAX_BODY_BYTES:
+                    return _body_too_large()
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:
-        return answer("TooSlow", HTTPStatus.REQUEST_TIMEOUT, f"The body took longer than {BODY_S:g} s.")
+        return problem_response(
+            "TooSlow", HTTPStatus.REQUEST_TIMEOUT, f"The body took longer than {BODY_TIMEOUT_S:g} s."
+        )
 
 
-def _announced_too_large(headers: Headers) -> JSONResponse | None:
+def _check_content_length(headers: Headers) -> JSONResponse | None:
     length = headers.get("content-length", "0")
-    return _too_large() if length.isdigit() and int(length) > LARGEST_BODY_BYTES else None
+    return _body_too_large() if length.isdigit() and int(length) > MAX_BODY_BYTES else None
 
 
-def _too_large() -> JSONResponse:
-    detail = f"The body is larger than {LARGEST_BODY_BYTES} bytes."
-    return answer("TooLarge", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, headers={"Connection": "close"})
+def _body_too_large() -> JSONResponse:
+    detail = f"The body is larger than {MAX_BODY_BYTES} bytes."
+    return problem_response("TooLarge", HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, headers={"Connection": "close"})

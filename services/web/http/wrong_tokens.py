@@ -1,14 +1,12 @@
 """Counts wrong operator tokens by address, so that guessing is slowed and seen."""
 
-from services.web.http.rate_limit import MOST_ADDRESSES, Tally
+from services.web.http.rate_limit import RateLimit
 
-__all__ = ["MOST_ADDRESSES", "MOST_WRONG", "WrongTokens"]
-
-MOST_WRONG = 10
+MAX_WRONG_TOKENS = 10
 
 
-class WrongTokens(Tally):
+class WrongTokens(RateLimit):
     """How many wrong tokens came from each address of late."""
 
     def __init__(self) -> None:
-        super().__init__(MOST_WRONG)
+        super().__init__(MAX_WRONG_TOKENS)

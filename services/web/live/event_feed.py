@@ -13,26 +13,26 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import Engine
 
 from alerts.delivery.live_events import CHANNEL
-from services.web.live.stream_position import Position, covers
+from services.web.live.stream_position import StreamPosition, covers
 
 log = logging.getLogger(__name__)
 
-RING = 4_096
-RING_BYTES = 32 * 1024 * 1024
-PAGE = 200
+MAX_RING_EVENTS = 4_096
+MAX_RING_BYTES = 32 * 1024 * 1024
+PAGE_EVENTS = 200
 POLL_S = 1.0
 """How long a lost wake-up can delay the stream."""
 RETRY_S = 0.5
 CONNECT_TIMEOUT_S = 5
-MOST_REPLAYED = 5_000
-REPLAY_S = 15 * 60
+MAX_REPLAYED_EVENTS = 5_000
+MAX_REPLAY_AGE_S = 15 * 60
 """Somebody away for longer starts afresh; events must be kept at least this long."""
-REPLAYS_AT_ONCE = 4
-CATCH_UP_S = 5.0
+MAX_CONCURRENT_REPLAYS = 4
+CATCH_UP_TIMEOUT_S = 5.0
 
-HERE = "SELECT extract(epoch FROM now())::bigint AS taken_s, pg_current_snapshot()::text AS snapshot"
+_CURRENT_POSITION = "SELECT extract(epoch FROM now())::bigint AS taken_s, pg_current_snapshot()::text AS snapshot"
 # One statement, one snapshot: what it sees is exactly what `after` sees. Without new events, one row of nulls.
-_STRETCH = """
+_NEXT_EVENTS = """
     SELECT extract(epoch FROM now())::bigint AS taken_s, s.after::text,
         e.xid::text::bigint AS xid, e.id, e.event, e.data
     FROM (SELECT coalesce(%(after)s::pg_snapshot, pg_current_snapshot()) AS after) s
@@ -52,28 +52,31 @@ class Event:
 
     position: str
     name: str
-    wire: bytes
+    encoded: bytes
 
 
 @dataclass(slots=True)
-class Seat:
-    """Where a client comes in: what it missed, then the ring from `next` on. `resync`: it missed too much to tell."""
+class Subscription:
+    """Where a client starts: the events that it missed, then the ring from `next_index` on.
+
+    `resync`: the client missed too much and must read the state again.
+    """
 
     missed: list[Event]
-    next: int
+    next_index: int
     position: str
     resync: bool = False
 
 
-class TooSlow(Exception):
+class ClientTooSlow(Exception):
     """A client fell behind the ring: it is dropped, and comes back for what it missed."""
 
 
-class Closed(Exception):
+class FeedClosed(Exception):
     """The server is stopping."""
 
 
-class Feed:
+class EventFeed:
     """Reads the events on one connection of its own and hands them to any number of clients of one event loop."""
 
     def __init__(self, engine: Engine) -> None:
@@ -82,14 +85,14 @@ class Feed:
         self._ring: deque[Event] = deque()
         self._bytes = 0
         self._end = 0
-        self._position: Position | None = None
+        self._position: StreamPosition | None = None
         self._halfway = False
         self._moved = asyncio.Event()
-        self._replays = asyncio.Semaphore(REPLAYS_AT_ONCE)
+        self._replays = asyncio.Semaphore(MAX_CONCURRENT_REPLAYS)
         self._closed = False
         self.connected = False
         self.clients = 0
-        self.dropped = 0
+        self.dropped_clients = 0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -108,26 +111,26 @@ class Feed:
         self._closed = True
         self._wake()
 
-    async def join(self, last: str | None) -> Seat:
+    async def subscribe(self, last: str | None) -> Subscription:
         """A seat after the position a client names, or at the newest event where it names none.
 
         Waits up to CATCH_UP_S for a database that is away, then raises TimeoutError; Closed when the server stops.
         """
-        async with asyncio.timeout(CATCH_UP_S):
+        async with asyncio.timeout(CATCH_UP_TIMEOUT_S):
             while self._position is None:
                 await self._move()
         if last is None or last == str(self._position):
-            return Seat([], self._end, str(self._position))
+            return Subscription([], self._end, str(self._position))
         for index, event in enumerate(self._ring):
             if event.position == last:
-                return Seat([], self._end - len(self._ring) + index + 1, last)
-        position = Position.read(last)
+                return Subscription([], self._end - len(self._ring) + index + 1, last)
+        position = StreamPosition.parse(last)
         missed = await self._missed(position) if position else None
         if missed is None:
-            return Seat([], self._end, str(self._position), resync=True)
+            return Subscription([], self._end, str(self._position), resync=True)
         return missed
 
-    async def after(self, index: int, wait_s: float) -> tuple[list[Event], str]:
+    async def events_from(self, index: int, wait_s: float) -> tuple[list[Event], str]:
         """The events from `index` on, and the position behind them; none when there are no new ones for `wait_s`.
 
         Raises TooSlow where the ring has let go of `index`, Closed when the server stops.
@@ -140,16 +143,16 @@ class Feed:
             except TimeoutError:
                 pass
         if self._closed:
-            raise Closed
+            raise FeedClosed
         start = self._end - len(self._ring)
         if index < start:
-            raise TooSlow
+            raise ClientTooSlow
         return [self._ring[place] for place in range(index - start, len(self._ring))], str(self._position)
 
     async def _move(self) -> None:
         await self._moved.wait()
         if self._closed:
-            raise Closed
+            raise FeedClosed
 
     def _wake(self) -> None:
         self._moved.set()
@@ -186,7 +189,7 @@ class Feed:
     async def _follow(self, connection: psycopg.AsyncConnection[Any]) -> None:
         await connection.execute(f"LISTEN {CHANNEL}")
         if self._position is None:
-            self._position = await _here(connection)
+            self._position = await _current_position(connection)
         self.connected = True
         while True:
             await self._catch_up(connection)
@@ -200,80 +203,85 @@ class Feed:
         if after is None:
             self._position = replace(self._position, before=self._position.after, xid=0, id=0)
         while True:
-            events, self._position = await _page(connection, self._position, after)
+            events, self._position = await _read_page(connection, self._position, after)
             for event in events:
                 self._keep(event)
-            after, self._halfway = self._position.after, len(events) == PAGE
+            after, self._halfway = self._position.after, len(events) == PAGE_EVENTS
             self._wake()
             if not self._halfway:
                 return
 
     def _keep(self, event: Event) -> None:
         self._ring.append(event)
-        self._bytes += len(event.wire)
+        self._bytes += len(event.encoded)
         self._end += 1
-        while len(self._ring) > RING or (self._bytes > RING_BYTES and len(self._ring) > 1):
-            self._bytes -= len(self._ring.popleft().wire)
+        while len(self._ring) > MAX_RING_EVENTS or (self._bytes > MAX_RING_BYTES and len(self._ring) > 1):
+            self._bytes -= len(self._ring.popleft().encoded)
 
-    async def _missed(self, position: Position) -> Seat | None:
+    async def _missed(self, position: StreamPosition) -> Subscription | None:
         """What was committed between a position and the ring's end, read from the database; None where too much."""
         try:
-            async with asyncio.timeout(CATCH_UP_S), self._replays, await self._connect() as connection:
-                here = await _here(connection)
-                if not 0 <= here.taken_s - position.taken_s <= REPLAY_S or not covers(here.after, position.after):
+            async with asyncio.timeout(CATCH_UP_TIMEOUT_S), self._replays, await self._connect() as connection:
+                here = await _current_position(connection)
+                if not 0 <= here.taken_s - position.taken_s <= MAX_REPLAY_AGE_S or not covers(
+                    here.after, position.after
+                ):
                     return None
                 await connection.execute("SELECT pg_notify(%s, '')", [CHANNEL])
                 # Halfway through a stretch, the ring lacks some of what its snapshot sees.
                 while self._position is None or self._halfway or not covers(self._position.after, position.after):
                     await self._move()
                 target, end = self._position, self._end
-                missed = await _stretch(connection, position)
-                missed += await _stretch(
+                missed = await _read_range(connection, position)
+                missed += await _read_range(
                     connection, replace(position, before=position.after, after=target.after, xid=0, id=0)
                 )
         except (psycopg.Error, TimeoutError):
             return None
-        return Seat(missed, end, str(target)) if len(missed) <= MOST_REPLAYED else None
+        return Subscription(missed, end, str(target)) if len(missed) <= MAX_REPLAYED_EVENTS else None
 
 
-async def _here(connection: psycopg.AsyncConnection[Any]) -> Position:
+async def _current_position(connection: psycopg.AsyncConnection[Any]) -> StreamPosition:
     """The present, with nothing to come before it."""
-    taken_s, snapshot = (await (await connection.execute(HERE)).fetchall())[0]
-    return Position(taken_s, snapshot, snapshot)
+    taken_s, snapshot = (await (await connection.execute(_CURRENT_POSITION)).fetchall())[0]
+    return StreamPosition(taken_s, snapshot, snapshot)
 
 
-async def _stretch(connection: psycopg.AsyncConnection[Any], position: Position) -> list[Event]:
+async def _read_range(connection: psycopg.AsyncConnection[Any], position: StreamPosition) -> list[Event]:
     """All events from a position to its own `after`, or one more than MOST_REPLAYED."""
     found: list[Event] = []
-    while len(found) <= MOST_REPLAYED:
-        events, position = await _page(connection, position, position.after)
+    while len(found) <= MAX_REPLAYED_EVENTS:
+        events, position = await _read_page(connection, position, position.after)
         found += events
-        if len(events) < PAGE:
+        if len(events) < PAGE_EVENTS:
             break
     return found
 
 
-async def _page(
-    connection: psycopg.AsyncConnection[Any], position: Position, after: str | None
-) -> tuple[list[Event], Position]:
-    """The next events from a position up to snapshot `after`, the present where None, and the position behind them."""
+async def _read_page(
+    connection: psycopg.AsyncConnection[Any], position: StreamPosition, after: str | None
+) -> tuple[list[Event], StreamPosition]:
+    """The next events after a position that the snapshot `after` sees, and the position behind them.
+
+    `after` None: the present snapshot.
+    """
     parameters = {
         "before": position.before,
         "after": after,
         "xid": str(position.xid),
         "id": position.id,
-        "limit": PAGE,
+        "limit": PAGE_EVENTS,
     }
-    rows = await (await connection.execute(_STRETCH, parameters)).fetchall()
+    rows = await (await connection.execute(_NEXT_EVENTS, parameters)).fetchall()
     position = replace(position, taken_s=rows[0].taken_s, after=rows[0].after)
     events = []
     for row in rows:
         if row.id is not None:
             position = replace(position, xid=row.xid, id=row.id)
-            events.append(Event(str(position), row.event, encode(str(position), row.event, row.data)))
+            events.append(Event(str(position), row.event, encode_event(str(position), row.event, row.data)))
     return events, position
 
 
-def encode(position: str, event: str, data: str) -> bytes:
+def encode_event(position: str, event: str, data: str) -> bytes:
     """One server-sent event. `data`: JSON on one line, as PostgreSQL writes it."""
     return f"id: {position}\nevent: {event}\ndata: {data}\n\n".encode()

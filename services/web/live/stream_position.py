@@ -10,14 +10,14 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-LONGEST = 8_192
+MAX_POSITION_CHARS = 8_192
 """Characters: a snapshot lists the transactions in progress, one a connection at most."""
 _SNAPSHOT = r"\d{1,19}:\d{1,19}:(?:\d{1,19}(?:,\d{1,19})*)?"
-_WRITTEN = re.compile(rf"(\d{{1,12}})~({_SNAPSHOT})~({_SNAPSHOT})~(\d{{1,19}})-(\d{{1,19}})", re.ASCII)
+_PATTERN = re.compile(rf"(\d{{1,12}})~({_SNAPSHOT})~({_SNAPSHOT})~(\d{{1,19}})-(\d{{1,19}})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class StreamPosition:
     """Everything that snapshot `before` sees was had, and of what `after` adds, all up to (`xid`, `id`).
 
     `taken_s`: when `after` was taken, by the database's clock, seconds since 1970. Snapshots as PostgreSQL writes them.
@@ -33,9 +33,9 @@ class Position:
         return f"{self.taken_s}~{self.before}~{self.after}~{self.xid}-{self.id}"
 
     @classmethod
-    def read(cls, written: str) -> Self | None:
+    def parse(cls, written: str) -> Self | None:
         """The position written there; None where it is none of ours."""
-        match = _WRITTEN.fullmatch(written) if len(written) <= LONGEST else None
+        match = _PATTERN.fullmatch(written) if len(written) <= MAX_POSITION_CHARS else None
         if match is None:
             return None
         taken_s, before, after, xid, number = match.groups()

@@ -67,7 +67,7 @@ class Asking:
     @cached_property
     def view(self) -> TransitSnapshot:
         """What is known of the buses."""
-        return self.context.mirror.view()
+        return self.context.snapshot_cache.view()
 
     @cached_property
     def index(self) -> Index:

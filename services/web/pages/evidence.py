@@ -13,14 +13,14 @@ _DECIMALS = {"m": 2, "mm": 1, "kmh": 0, "min": 0, "mmh": 0, "v": 1, "points": 2,
 _UNITS = {"m": "m", "mm": "mm", "kmh": "km/h", "min": "min", "mmh": "mm/h", "v": "V"}
 _COLOUR_KEYS = ("rain", "upstream", "stage", "proven")
 _COLOURS = frozenset(NAR)
-MOST_LINES = 40
-MOST_LETTERS = 300
+MAX_LINES = 40
+MAX_VALUE_CHARS = 300
 
 
-def lines(words: Words, evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
+def evidence_lines(words: Words, evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Each number as (what it is, how much). A key without words in the dictionary is shown as it is stored."""
-    shown = [(key, value) for key, value in evidence.items() if value is not None][:MOST_LINES]
-    return [(_label(words, key), _text(words, key, value)[:MOST_LETTERS]) for key, value in shown]
+    shown = [(key, value) for key, value in evidence.items() if value is not None][:MAX_LINES]
+    return [(_label(words, key), _text(words, key, value)[:MAX_VALUE_CHARS]) for key, value in shown]
 
 
 def headline(words: Words, nar: NAR, cause: str, evidence: Mapping[str, Any]) -> str | None:
@@ -31,9 +31,9 @@ def headline(words: Words, nar: NAR, cause: str, evidence: Mapping[str, Any]) ->
         return _rain_headline(words, nar, evidence)
     match evidence:
         case {"level_m": float() | int() as value}:
-            return _against(words, value, "m", 2, _of_colour(evidence.get("thresholds_m"), nar))
+            return _with_threshold(words, value, "m", 2, _threshold_of(evidence.get("thresholds_m"), nar))
         case {"fastest_over_kmh": float() | int() as over, "limit_kmh": float() | int() as limit}:
-            return _against(words, limit + over, "km/h", 0, limit)
+            return _with_threshold(words, limit + over, "km/h", 0, limit)
     return None
 
 
@@ -41,21 +41,21 @@ def _rain_headline(words: Words, nar: NAR, evidence: Mapping[str, Any]) -> str |
     """The shortest window whose rain reached the colour's threshold; else what fell in the shortest known."""
     fallen = [(window, evidence.get(f"rain_{window}_mm")) for window in ("15_min", "1_h", "3_h")]
     known = [(window, amount) for window, amount in fallen if isinstance(amount, float | int)]
-    limits = {window: _of_colour(evidence.get(f"in_{window}_mm"), nar) for window, _ in known}
+    limits = {window: _threshold_of(evidence.get(f"in_{window}_mm"), nar) for window, _ in known}
     reached = [one for one in known if (limit := limits[one[0]]) is not None and one[1] >= limit]
     for window, amount in (reached or known)[:1]:
-        return words(f"rain.within_{window}", amount=_against(words, amount, "mm", 1, limits[window]))
+        return words(f"rain.within_{window}", amount=_with_threshold(words, amount, "mm", 1, limits[window]))
     return None
 
 
-def _against(words: Words, value: float, unit: str, decimals: int, threshold: object) -> str:
+def _with_threshold(words: Words, value: float, unit: str, decimals: int, threshold: object) -> str:
     measured = f"{words.number(value, decimals)} {unit}"
     if not isinstance(threshold, float | int):
         return measured
     return words("alert.against", value=measured, threshold=f"{words.number(threshold, decimals)} {unit}")
 
 
-def _of_colour(thresholds: Any, nar: NAR) -> float | None:
+def _threshold_of(thresholds: Any, nar: NAR) -> float | None:
     match thresholds:
         case [float() | int(), float() | int(), float() | int()] if nar:
             return float(thresholds[nar - 1])

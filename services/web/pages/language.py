@@ -8,22 +8,22 @@ from functools import cache
 from pathlib import Path
 
 LANGUAGES = ("es", "en")
-COOKIE = "vigia_lang"
+LANGUAGE_COOKIE = "vigia_lang"
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 MINUS = "\N{MINUS SIGN}"
 _DICTIONARIES = Path(__file__).parent / "words"
-_LONGEST_ACCEPT = 500
+_MAX_ACCEPT_CHARS = 500
 
 
-def choose(asked: str | None, cookie: str | None, accept: str | None) -> str:
+def choose_language(asked: str | None, cookie: str | None, accept: str | None) -> str:
     """The language to answer in: what the address asks for, else the cookie's, else the browser's first known one."""
     for said in (asked, cookie):
         if said in LANGUAGES:
             return said
-    return _accepted((accept or "")[:_LONGEST_ACCEPT])
+    return _browser_language((accept or "")[:_MAX_ACCEPT_CHARS])
 
 
-def _accepted(accept: str) -> str:
+def _browser_language(accept: str) -> str:
     best, best_weight = LANGUAGES[0], 0.0
     for part in accept.split(","):
         tag, _, parameter = part.strip().partition(";")
@@ -44,14 +44,14 @@ def _weight(parameter: str) -> float:
 @cache
 def dictionary(language: str) -> Mapping[str, str]:
     """A language's words by dotted key."""
-    return dict(_flat("", tomllib.loads((_DICTIONARIES / f"{language}.toml").read_text("utf-8"))))
+    return dict(_flatten("", tomllib.loads((_DICTIONARIES / f"{language}.toml").read_text("utf-8"))))
 
 
-def _flat(prefix: str, nested: Mapping[str, object]) -> list[tuple[str, str]]:
+def _flatten(prefix: str, nested: Mapping[str, object]) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     for key, value in nested.items():
         if isinstance(value, dict):
-            pairs += _flat(f"{prefix}{key}.", value)
+            pairs += _flatten(f"{prefix}{key}.", value)
         else:
             pairs.append((f"{prefix}{key}", str(value)))
     return pairs

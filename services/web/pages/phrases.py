@@ -6,8 +6,8 @@ from typing import Any, Protocol
 from sqlalchemy import Row
 
 from models.alert import NAR, Cause
-from services.queries.stations.current import StationNow
-from services.queries.watch.chart import Ahead, Sample
+from services.queries.stations.current import CurrentStation
+from services.queries.watch.chart import ForecastPoint, Sample
 from services.queries.watch.condition import Health, Trend
 from services.web.pages.language import Words
 
@@ -15,7 +15,7 @@ BETWEEN_LANGUAGES = " / "
 _RAISED = frozenset(NAR) - {NAR.VERDE}
 
 
-def cause(words: Words, row: Row[Any]) -> str:
+def cause_text(words: Words, row: Row[Any]) -> str:
     """Why an alert or transition is as it is; a silence that holds a colour says which."""
     match row.cause, row.evidence:
         case Cause.SILENCE, {"stage": int() as held} if held in _RAISED:
@@ -23,7 +23,7 @@ def cause(words: Words, row: Row[Any]) -> str:
     return words(f"cause.{row.cause}") if words.has(f"cause.{row.cause}") else str(row.cause)
 
 
-def note(words: Words, text: str) -> str:
+def in_language(words: Words, text: str) -> str:
     """A remark kept in both languages, Spanish first, in the reader's; one without a translation as it is."""
     spanish, slash, english = text.rpartition(BETWEEN_LANGUAGES)
     if not slash:
@@ -31,11 +31,11 @@ def note(words: Words, text: str) -> str:
     return spanish if words.language == "es" else english
 
 
-class Shown(Protocol):
+class StationChart(Protocol):
     """What a chart's sentence is made from."""
 
     @property
-    def station(self) -> StationNow: ...
+    def station(self) -> CurrentStation: ...
     @property
     def health(self) -> Health: ...
     @property
@@ -43,10 +43,10 @@ class Shown(Protocol):
     @property
     def samples(self) -> Sequence[Sample]: ...
     @property
-    def forecast(self) -> Sequence[Ahead]: ...
+    def forecast(self) -> Sequence[ForecastPoint]: ...
 
 
-def summary(words: Words, shown: Shown) -> str:
+def chart_summary(words: Words, shown: StationChart) -> str:
     """A chart in one sentence, for those who do not see it: value, course, range, what comes, next threshold."""
     station, decimals = shown.station, 2 if shown.station.kind.unit == "m" else 1
 
@@ -64,7 +64,11 @@ def summary(words: Words, shown: Shown) -> str:
         said.append(words(f"course.{shown.trend.course}"))
     low, high = min(s.least for s in shown.samples), max(s.greatest for s in shown.samples)
     said.append(words("chart.range", low=amount(low), high=amount(high)))
-    said += [_ahead(words, amount(shown.forecast[-1].p10), amount(shown.forecast[-1].p90))] if shown.forecast else []
+    said += (
+        [_forecast_range(words, amount(shown.forecast[-1].p10), amount(shown.forecast[-1].p90))]
+        if shown.forecast
+        else []
+    )
     if station.thresholds and station.nar < NAR.ROJO:
         above = NAR(station.nar + 1)
         level = amount(station.thresholds[above - 1])
@@ -72,5 +76,5 @@ def summary(words: Words, shown: Shown) -> str:
     return f"{station.name}: {', '.join(said)}"
 
 
-def _ahead(words: Words, p10: str, p90: str) -> str:
+def _forecast_range(words: Words, p10: str, p90: str) -> str:
     return f"{words('chart.forecast')}: {p10} – {p90}"

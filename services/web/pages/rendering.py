@@ -19,21 +19,21 @@ from starlette.exceptions import HTTPException
 
 from models.alert import NAR
 from services.actions import LONGEST_NOTE
-from services.queries.alerts.alert_history import MOST_ALERTS
-from services.queries.city.city import UNLOADED, CityNow, city_now
+from services.queries.alerts.alert_history import MAX_ALERTS
+from services.queries.city.city import DEFAULT_CITY, CurrentCity, current_city
 from services.runtime.problem import HttpProblem
-from services.web.access import LONGEST_TOKEN, operator_of
-from services.web.context import Now, Snapshot, context_of
-from services.web.live.stream_position import Position
+from services.web.access import MAX_TOKEN_CHARS, current_operator
+from services.web.context import DatabaseSnapshot, Now, context_of
+from services.web.live.stream_position import StreamPosition
 from services.web.pages import static_files
-from services.web.pages.evidence import headline, lines
-from services.web.pages.language import COOKIE, LANGUAGES, Words, choose
-from services.web.pages.phrases import cause, note, summary
+from services.web.pages.evidence import evidence_lines, headline
+from services.web.pages.language import LANGUAGE_COOKIE, LANGUAGES, Words, choose_language
+from services.web.pages.phrases import cause_text, chart_summary, in_language
 
 REFRESH_S = 60
 """How often a page without JavaScript loads itself again."""
 YEAR_S = 365 * 86_400
-MOST_PARTS = 8
+MAX_PARTS = 8
 NOW_HEADER = "X-Vigia-Now"
 """The time a part was rendered at, milliseconds since 1970: the browser's clock is not asked."""
 
@@ -46,9 +46,9 @@ ENVIRONMENT = Environment(
 )
 ENVIRONMENT.globals |= {
     "NAR": NAR,
-    "MOST_ALERTS": MOST_ALERTS,
-    "MOST_NOTE": LONGEST_NOTE,
-    "LONGEST_TOKEN": LONGEST_TOKEN,
+    "MAX_ALERTS": MAX_ALERTS,
+    "MAX_NOTE_CHARS": LONGEST_NOTE,
+    "MAX_TOKEN_CHARS": MAX_TOKEN_CHARS,
     "static_version": static_files.VERSION,
     "refresh_s": REFRESH_S,
 }
@@ -61,28 +61,28 @@ class Visit:
     request: Request
     now: datetime
     words: Words
-    city: CityNow
+    city: CurrentCity
     operator: str | None
     position: str
     """In the live stream: what the page does not show yet comes after it."""
 
     @property
-    def pace(self) -> float:
+    def clock_factor(self) -> float:
         """How many times as fast as real time the clock runs."""
-        return context_of(self.request).pace
+        return context_of(self.request).clock_factor
 
 
-def _visit(request: Request, snapshot: Snapshot, now: Now) -> Visit:
-    city = city_now(snapshot)
-    operator = operator_of(request, snapshot) if request.method == "GET" else None
-    return Visit(request, now, Words(_language(request), city.zone), city, operator, _position(snapshot))
+def _visit(request: Request, snapshot: DatabaseSnapshot, now: Now) -> Visit:
+    city = current_city(snapshot)
+    operator = current_operator(request, snapshot) if request.method == "GET" else None
+    return Visit(request, now, Words(_language(request), city.zone), city, operator, _stream_position(snapshot))
 
 
-def _position(transaction: Connection) -> str:
+def _stream_position(transaction: Connection) -> str:
     """How far into the live stream this transaction sees."""
     now_s = "SELECT extract(epoch FROM now())::bigint, pg_current_snapshot()::text"
     taken_s, snapshot = transaction.execute(text(now_s)).one()
-    return str(Position(taken_s, snapshot, snapshot))
+    return str(StreamPosition(taken_s, snapshot, snapshot))
 
 
 Visitor = Annotated[Visit, Depends(_visit)]
@@ -90,25 +90,25 @@ Visitor = Annotated[Visit, Depends(_visit)]
 
 def _language(request: Request) -> str:
     asked, accept = request.query_params.get("lang"), request.headers.get("accept-language")
-    return choose(asked, request.cookies.get(COOKIE), accept)
+    return choose_language(asked, request.cookies.get(LANGUAGE_COOKIE), accept)
 
 
-def page(visit: Visit, template: str, status: int = HTTPStatus.OK, /, **values: object) -> HTMLResponse:
+def render_page(visit: Visit, template: str, status: int = HTTPStatus.OK, /, **values: object) -> HTMLResponse:
     """A whole page. A language asked for in the address is remembered."""
-    html = ENVIRONMENT.get_template(template).render(_everywhere(visit) | values)
+    html = ENVIRONMENT.get_template(template).render(_template_values(visit) | values)
     response = HTMLResponse(
         html, status, headers={"Vary": "Accept-Language, Cookie", "Content-Language": visit.words.language}
     )
     if visit.request.query_params.get("lang") in LANGUAGES:
-        response.set_cookie(COOKIE, visit.words.language, max_age=YEAR_S, httponly=True, samesite="lax")
+        response.set_cookie(LANGUAGE_COOKIE, visit.words.language, max_age=YEAR_S, httponly=True, samesite="lax")
     return response
 
 
-def live_page(
+def render_live_page(
     visit: Visit, template: str, part_names: tuple[str, ...], wanted: list[str], **values: object
 ) -> HTMLResponse:
     """A page made of parts, or only the `wanted` ones of them, for a browser that has the rest already."""
-    everywhere = _everywhere(visit) | values
+    everywhere = _template_values(visit) | values
     if wanted:
         shown = [name for name in part_names if name in wanted]
         parts = [ENVIRONMENT.get_template(f"parts/{name}.html").render(everywhere) for name in shown]
@@ -116,18 +116,18 @@ def live_page(
     live = {
         "part_names": part_names,
         "still": "quieta" in visit.request.query_params,
-        "pace": visit.pace,
+        "pace": visit.clock_factor,
         "position": visit.position,
         "browser_words": visit.words.starting("span.") | visit.words.starting("live."),
     }
-    return page(visit, template, **values, **live)
+    return render_page(visit, template, **values, **live)
 
 
-def _everywhere(visit: Visit) -> dict[str, object]:
+def _template_values(visit: Visit) -> dict[str, object]:
     words = visit.words
 
     def evidence(row: Row[Any]) -> list[tuple[str, str]]:
-        return lines(words, row.evidence)
+        return evidence_lines(words, row.evidence)
 
     return {
         "w": words,
@@ -135,11 +135,11 @@ def _everywhere(visit: Visit) -> dict[str, object]:
         "city_name": visit.city.name,
         "operator": visit.operator,
         "notes": (),
-        "cause": lambda row: cause(words, row),
+        "cause": lambda row: cause_text(words, row),
         "headline": lambda alert: headline(words, NAR(alert.nar), alert.cause, alert.evidence),
         "evidence": evidence,
-        "summary": lambda shown: summary(words, shown),
-        "note": lambda said: note(words, said),
+        "summary": lambda shown: chart_summary(words, shown),
+        "note": lambda said: in_language(words, said),
     }
 
 
@@ -154,24 +154,24 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except HttpProblem as refusal:
-                return self.refused(request, refusal.status, str(refusal))
+                return self.problem_page(request, refusal.status, str(refusal))
             except (RequestValidationError, HTTPException) as error:
                 missing = isinstance(error, RequestValidationError) and request.method == "GET"
-                return self.refused(request, HTTPStatus.NOT_FOUND if missing else HTTPStatus.BAD_REQUEST, None)
+                return self.problem_page(request, HTTPStatus.NOT_FOUND if missing else HTTPStatus.BAD_REQUEST, None)
             except (OperationalError, NoConnectionFree):
-                return page(_stranger(request), "outage.html", HTTPStatus.SERVICE_UNAVAILABLE)
+                return render_page(_visit_without_database(request), "outage.html", HTTPStatus.SERVICE_UNAVAILABLE)
 
         return handle_for_people
 
-    def refused(self, request: Request, status: int, detail: str | None) -> Response:
+    def problem_page(self, request: Request, status: int, detail: str | None) -> Response:
         """The page that says no; `detail` is the refusal's own, None where the request itself is wrong."""
-        visit = _stranger(request)
+        visit = _visit_without_database(request)
         usual = "refusal.missing" if status == HTTPStatus.NOT_FOUND else "refusal.other"
-        said = note(visit.words, detail) if detail else visit.words(usual)
-        return page(visit, "refusal.html", status, detail=said, unknown=status == HTTPStatus.UNAUTHORIZED)
+        said = in_language(visit.words, detail) if detail else visit.words(usual)
+        return render_page(visit, "refusal.html", status, detail=said, unknown=status == HTTPStatus.UNAUTHORIZED)
 
 
-def _stranger(request: Request) -> Visit:
+def _visit_without_database(request: Request) -> Visit:
     """A visit of which the database can say nothing."""
-    words = Words(_language(request), UNLOADED.zone)
-    return Visit(request, context_of(request).clock(), words, UNLOADED, operator=None, position="")
+    words = Words(_language(request), DEFAULT_CITY.zone)
+    return Visit(request, context_of(request).clock(), words, DEFAULT_CITY, operator=None, position="")

@@ -10,17 +10,24 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import Row
 
 from services import actions
-from services.queries.alerts.alert_history import actions_of, one_alert, transitions_of
+from services.queries.alerts.alert_history import action_rows, alert_row, transition_rows
 from services.queries.stations import current as queries
-from services.queries.stations.current import StationNow
-from services.queries.watch.condition import PIPELINE_SILENT
-from services.queries.watch.page import WINDOWS, watch_page
+from services.queries.stations.current import CurrentStation
+from services.queries.watch.condition import MAX_PIPELINE_SILENCE
+from services.queries.watch.page import RAIN_WINDOWS, watch_page
 from services.runtime.problem import NotFound
-from services.web.access import LONGEST_TOKEN, PUBLIC, Operator, forget, named, remember
-from services.web.context import Now, Snapshot, Transaction
+from services.web.access import (
+    MAX_TOKEN_CHARS,
+    PUBLIC,
+    Operator,
+    authenticate,
+    delete_operator_cookie,
+    set_operator_cookie,
+)
+from services.web.context import DatabaseSnapshot, Now, Transaction
 from services.web.pages import static_files
-from services.web.pages.rendering import MOST_PARTS, PageRoute, Visitor, live_page, page
-from services.web.pages.station import BINS, as_csv, series, station_page
+from services.web.pages.rendering import MAX_PARTS, PageRoute, Visitor, render_live_page, render_page
+from services.web.pages.station import LINE_BINS, station_page, station_samples, to_csv
 
 WATCH_PARTS = ("ciudad", "alertas", "estaciones", "lluvia", "velocidad")
 STATION_PARTS = ("estacion", "alertas_de_estacion")
@@ -31,7 +38,7 @@ router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, i
 NO_NUL = r"^[^\x00]*$"
 """PostgreSQL keeps no NUL in a text."""
 
-Parts = Annotated[list[str], Query(alias="parte", max_length=MOST_PARTS)]
+Parts = Annotated[list[str], Query(alias="parte", max_length=MAX_PARTS)]
 Hours = Annotated[Literal["6", "24", "168", "720"], Query(alias="horas")]
 StationId = Annotated[str, Path(max_length=200, pattern=NO_NUL)]
 AlertId = Annotated[int, Path(ge=1, le=2**63 - 1)]
@@ -53,7 +60,7 @@ class AlertPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class AlertForm:
     """What an operator does about an alert, by a form."""
 
     transaction: Transaction
@@ -64,111 +71,120 @@ class Act:
     back: Annotated[str, Form()] = ""
 
     @property
-    def words(self) -> str:
+    def note_text(self) -> str:
         """The note without the blanks around it."""
         return self.note.strip()
 
-    def seen(self) -> Response:
+    def redirect_back(self) -> Response:
         """To where the form stood: the list, or the alert's own page. Never to an address the form names."""
-        return _see(f"/#alerta-{self.alert_id}" if self.back == "lista" else f"/alerta/{self.alert_id}")
+        return _redirect(f"/#alerta-{self.alert_id}" if self.back == "lista" else f"/alerta/{self.alert_id}")
 
 
-Acting = Annotated[Act, Depends()]
+SentAlertForm = Annotated[AlertForm, Depends()]
 
 
 @router.get("/", dependencies=[PUBLIC])
-def watch(visit: Visitor, snapshot: Snapshot, parte: Parts = []) -> HTMLResponse:  # noqa: B006 - FastAPI copies it
+def watch(visit: Visitor, snapshot: DatabaseSnapshot, parte: Parts = []) -> HTMLResponse:  # noqa: B006 - FastAPI copies it
     """The watch page, or some of its parts."""
-    shown = watch_page(snapshot, visit.now, city=visit.city, pace=visit.pace)
-    old_s = PIPELINE_SILENT / timedelta(seconds=1) * visit.pace
-    return live_page(
-        visit, "watch.html", WATCH_PARTS, parte, page=shown, notes=shown.notes, WINDOWS=WINDOWS, pipeline_old_s=old_s
+    shown = watch_page(snapshot, visit.now, city=visit.city, pace=visit.clock_factor)
+    old_s = MAX_PIPELINE_SILENCE / timedelta(seconds=1) * visit.clock_factor
+    return render_live_page(
+        visit,
+        "watch.html",
+        WATCH_PARTS,
+        parte,
+        page=shown,
+        notes=shown.notes,
+        WINDOWS=RAIN_WINDOWS,
+        pipeline_old_s=old_s,
     )
 
 
 @router.get("/estacion/{station_id}.csv", dependencies=[PUBLIC])
-def station_csv(station_id: StationId, snapshot: Snapshot, now: Now, horas: Hours = "6") -> Response:
+def station_csv(station_id: StationId, snapshot: DatabaseSnapshot, now: Now, horas: Hours = "6") -> Response:
     """A station's series as CSV."""
-    station = _station(snapshot, station_id)
-    content = as_csv(series(snapshot, station, now, int(horas)), station.kind.measure)
+    station = _existing_station(snapshot, station_id)
+    content = to_csv(station_samples(snapshot, station, now, int(horas)), station.kind.measure)
     return Response(content, media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="vigia.csv"'})
 
 
 @router.get("/estacion/{station_id}", dependencies=[PUBLIC])
 def station(
     visit: Visitor,
-    snapshot: Snapshot,
+    snapshot: DatabaseSnapshot,
     station_id: StationId,
     horas: Hours = "6",
     parte: Parts = [],  # noqa: B006
 ) -> HTMLResponse:
     """A station's page."""
-    found = _station(snapshot, station_id)
+    found = _existing_station(snapshot, station_id)
     shown = station_page(snapshot, found, visit.now, int(horas), visit.city.zone)
-    return live_page(visit, "station.html", STATION_PARTS, parte, page=shown, HOURS=list(BINS))
+    return render_live_page(visit, "station.html", STATION_PARTS, parte, page=shown, HOURS=list(LINE_BINS))
 
 
 @router.get("/alerta/{alert_id}", dependencies=[PUBLIC])
-def alert(visit: Visitor, snapshot: Snapshot, alert_id: AlertId, parte: Parts = []) -> HTMLResponse:  # noqa: B006
+def alert(visit: Visitor, snapshot: DatabaseSnapshot, alert_id: AlertId, parte: Parts = []) -> HTMLResponse:  # noqa: B006
     """An alert's page."""
-    found = one_alert(snapshot, alert_id)
+    found = alert_row(snapshot, alert_id)
     if found is None:
         raise actions.NoSuchAlert
-    moves, done = transitions_of(snapshot, [alert_id]), actions_of(snapshot, [alert_id])
-    return live_page(visit, "alert.html", ALERT_PARTS, parte, page=AlertPage(found, moves, done))
+    moves, done = transition_rows(snapshot, [alert_id]), action_rows(snapshot, [alert_id])
+    return render_live_page(visit, "alert.html", ALERT_PARTS, parte, page=AlertPage(found, moves, done))
 
 
 @router.post("/alerta/{alert_id}/reconocer")
-def acknowledge(act: Acting, version: Version) -> Response:
+def acknowledge(act: SentAlertForm, version: Version) -> Response:
     """Take charge of an alert."""
     actions.acknowledge(
-        act.transaction, act.alert_id, operator=act.operator, note=act.words, version=version, now=act.now
+        act.transaction, act.alert_id, operator=act.operator, note=act.note_text, version=version, now=act.now
     )
-    return act.seen()
+    return act.redirect_back()
 
 
 @router.post("/alerta/{alert_id}/comentar")
-def comment(act: Acting) -> Response:
+def comment(act: SentAlertForm) -> Response:
     """Write a note beside an alert; an empty one is no note."""
-    if act.words:
-        actions.comment(act.transaction, act.alert_id, operator=act.operator, note=act.words, now=act.now)
-    return act.seen()
+    if act.note_text:
+        actions.comment(act.transaction, act.alert_id, operator=act.operator, note=act.note_text, now=act.now)
+    return act.redirect_back()
 
 
 @router.post("/alerta/{alert_id}/cerrar")
-def close(act: Acting, version: Version) -> Response:
+def close(act: SentAlertForm, version: Version) -> Response:
     """End an alert."""
-    actions.close(act.transaction, act.alert_id, operator=act.operator, note=act.words, version=version, now=act.now)
-    return act.seen()
+    actions.close(
+        act.transaction, act.alert_id, operator=act.operator, note=act.note_text, version=version, now=act.now
+    )
+    return act.redirect_back()
 
 
 @router.get("/entrar", dependencies=[PUBLIC])
-def enter(visit: Visitor, alerta: Annotated[int | None, Query(ge=1)] = None) -> HTMLResponse:
+def login_form(visit: Visitor, alerta: Annotated[int | None, Query(ge=1)] = None) -> HTMLResponse:
     """Where an operator gives the token."""
-    return page(visit, "enter.html", wrong=False, alert_id=alerta)
+    return render_page(visit, "enter.html", wrong=False, alert_id=alerta)
 
 
 @router.post("/entrar", dependencies=[PUBLIC])
-def entered(
+def log_in(
     request: Request,
     visit: Visitor,
-    snapshot: Snapshot,
-    token: Annotated[str, Form(max_length=LONGEST_TOKEN)],
+    snapshot: DatabaseSnapshot,
+    token: Annotated[str, Form(max_length=MAX_TOKEN_CHARS)],
     alerta: Annotated[str, Form(pattern=r"^\d{0,19}$")] = "",
 ) -> Response:
     """Check the token and remember it for one watch."""
-    if named(request, snapshot, token.strip()) is None:
-        return page(visit, "enter.html", HTTPStatus.UNAUTHORIZED, wrong=True, alert_id=alerta)
-    response = _see(f"/alerta/{alerta}" if alerta else "/")
-    remember(request, response, token.strip())
+    if authenticate(request, snapshot, token.strip()) is None:
+        return render_page(visit, "enter.html", HTTPStatus.UNAUTHORIZED, wrong=True, alert_id=alerta)
+    response = _redirect(f"/alerta/{alerta}" if alerta else "/")
+    set_operator_cookie(request, response, token.strip())
     return response
 
 
 @router.post("/salir", dependencies=[PUBLIC])
-def leave(request: Request) -> Response:
+def log_out(request: Request) -> Response:
     """Forget the operator's token."""
-    response = _see("/")
-    forget(request, response)
+    response = _redirect("/")
+    delete_operator_cookie(request, response)
     return response
 
 
@@ -178,15 +194,15 @@ def static(name: str) -> Response:
     if name not in static_files.FILES:
         raise NotFound
     content, media_type = static_files.FILES[name]
-    return Response(content, media_type=media_type, headers={"Cache-Control": static_files.KEEP})
+    return Response(content, media_type=media_type, headers={"Cache-Control": static_files.CACHE_FOREVER})
 
 
-def _station(snapshot: Snapshot, station_id: str) -> StationNow:
-    found = queries.stations_now(snapshot, station_id)
+def _existing_station(snapshot: DatabaseSnapshot, station_id: str) -> CurrentStation:
+    found = queries.current_stations(snapshot, station_id)
     if not found:
         raise NoSuchStation
     return found[0]
 
 
-def _see(address: str) -> Response:
+def _redirect(address: str) -> Response:
     return RedirectResponse(address, HTTPStatus.SEE_OTHER)

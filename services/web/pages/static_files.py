@@ -13,4 +13,4 @@ FILES = {
 }
 VERSION = blake2b(b"".join(content for content, _ in FILES.values()), digest_size=6).hexdigest()
 """Stands in the address of every file, so that browsers may keep them for good."""
-KEEP = "public, max-age=31536000, immutable"
+CACHE_FOREVER = "public, max-age=31536000, immutable"

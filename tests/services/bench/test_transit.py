@@ -6,13 +6,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from sqlalchemy import Engine, text
 
-from services.bench.requests import CONNECTIONS, ask
-from services.bench.transit import Town, _carry
+from services.bench.requests import CONNECTIONS, send_requests
+from services.bench.transit import BenchCity, _measure_following
 
 
 def test_the_buses_of_the_measuring_town_are_found_on_their_lines(database: Engine) -> None:
-    town = Town(database, 100)
-    carried = _carry(town, warm=4, rounds=1)
+    town = BenchCity(database, 100)
+    carried = _measure_following(town, warm=4, rounds=1)
     assert carried.positions == 100
     assert carried.per_s > 0
     with database.connect() as connection:
@@ -50,12 +50,12 @@ def test_what_a_server_answers_is_counted_and_a_refusal_is_no_answer() -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     try:
-        answered = ask(url, ["/one", "/two"], 0.3)
+        answered = send_requests(url, ["/one", "/two"], 0.3)
         assert len(answered.waits_ms) > CONNECTIONS
         assert answered.bytes == 5
         assert 0 < answered.p99_ms < 1_000
         with pytest.raises(ConnectionError, match="404"):
-            ask(url, ["/gone"], 0.3)
+            send_requests(url, ["/gone"], 0.3)
     finally:
         server.shutdown()
         server.server_close()

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from alerts import rulebook
 from ingest.registry import DeviceRegistry
 from models.rule import Silence, Stage
-from services.city.load import load, speed_limits
+from services.city.load import load, speed_limits_row
 from services.city.seed import LA_PLATA, Seed, read_seed
 from tests.alerts.town import NOON, town
 
@@ -135,8 +135,8 @@ def test_a_station_is_waited_for_from_its_loading_on(transaction: Connection) ->
 
 def test_a_streets_hours_are_kept_as_they_are_shown() -> None:
     streets = {station.street for station in read_seed(LA_PLATA).city.stations if station.street}
-    kept = [speed_limits(street) for street in streets]
-    assert speed_limits(None) is None
+    kept = [speed_limits_row(street) for street in streets]
+    assert speed_limits_row(None) is None
     assert all(one is not None and one["limit_kmh"] in (20, 40, 60) for one in kept)
     windows: list[Any] = [window for one in kept if one for window in one["windows"]]  # type: ignore[attr-defined]
     assert windows

@@ -12,7 +12,7 @@ from alerts.rulebook import judgement_from_row, judgement_row
 from models.kinds import KINDS_BY_NAME
 from models.place import Outline, WireFormat
 from models.rule import ExtremeSpeed, Rainfall, Silence, SpeedTrend, Stage
-from services.city.seed import DERIVED, LA_PLATA, SeedError, read_seed
+from services.city.seed import DERIVED_THRESHOLDS_NOTE, LA_PLATA, SeedError, read_seed
 from services.city.seed_files import (
     CatchmentItem,
     CityItem,
@@ -107,7 +107,7 @@ def folder(tmp_path: Path) -> Path:
 def troubles(folder: Path) -> tuple[str, ...]:
     with pytest.raises(SeedError) as caught:
         read_seed(folder)
-    return caught.value.troubles
+    return caught.value.problems
 
 
 def inside(longitude: float, latitude: float, ring: Outline) -> bool:
@@ -125,7 +125,7 @@ def test_la_plata_has_stations_of_every_kind_in_three_municipalities_and_says_th
     assert {one.kind for one in seed.city.stations} == set(KINDS_BY_NAME) - {"bus"}  # a bus stands at no station
     assert {one.municipality for one in seed.city.stations} == {"laplata", "berisso", "ensenada"}
     assert {one.format for one in seed.city.devices} == set(WireFormat)
-    assert all(one.note == DERIVED for one in seed.city.stations if one.kind == "river")
+    assert all(one.note == DERIVED_THRESHOLDS_NOTE for one in seed.city.stations if one.kind == "river")
     assert all("Esquemático" in one.note for one in seed.city.basins)
 
 

@@ -14,7 +14,7 @@ from services.pipeline.batch import Batch
 from services.pipeline.intake import batch_of
 from services.pipeline.road import Pipeline
 from services.runtime.clock import PeriodicTimer
-from services.runtime.retry import DATABASE_LOST
+from services.runtime.retry import DATABASE_UNAVAILABLE
 from tests.seeds import la_plata
 from tests.services.pipeline.test_deferred_writes import NOON, TOLD, Clock, story, told
 
@@ -46,7 +46,7 @@ class Town:
                 try:
                     self.pipeline.process(batch, lambda one=following: self.asked(one))  # type: ignore[misc]
                     break
-                except DATABASE_LOST:
+                except DATABASE_UNAVAILABLE:
                     self.lost += 1
 
     def asked(self, following: Batch | None) -> Batch | None:

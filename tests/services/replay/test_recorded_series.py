@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.__main__ import main
-from services.replay.recorded_series import BadRecord, read_records
+from services.replay.recorded_series import RecordError, read_records
 
 GOOD = "time_utc,level_m\n2016-09-01T04:40:00Z,0.527\n2016-09-01T04:45:00+00:00,\n2016-09-01T04:50:00,1.036\n"
 
@@ -42,7 +42,7 @@ def test_sites_in_one_file_are_kept_apart(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_series_says_where(tmp_path: Path, text: str, why: str) -> None:
-    with pytest.raises(BadRecord, match=r"bad\.csv") as caught:
+    with pytest.raises(RecordError, match=r"bad\.csv") as caught:
         read_records(written(tmp_path / "bad.csv", text), ["level_m"])
     assert why in str(caught.value)
 
@@ -50,7 +50,7 @@ def test_a_file_that_is_no_series_says_where(tmp_path: Path, text: str, why: str
 def test_a_broken_archive_or_no_file_is_said_too(tmp_path: Path) -> None:
     (tmp_path / "torn.csv.gz").write_bytes(gzip.compress(GOOD.encode())[:-12])
     for name in ("torn.csv.gz", "absent.csv"):
-        with pytest.raises(BadRecord, match=name):
+        with pytest.raises(RecordError, match=name):
             read_records(tmp_path / name, ["level_m"])
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import text
 
 from alerts.delivery.channels import post
 from models.migrations import current
-from services.demo import only_one, tell_time
+from services.demo import lock_demo_folder, publish_clock
 from services.embedded.child_process import free_port
 from services.opening import configured_clock, migrated_database
 from services.runtime.clock import FasterClock, PeriodicTimer, parse_clock, wall_clock
@@ -203,7 +203,7 @@ def test_whoever_was_not_asked_for_long_knows_it_and_can_wait() -> None:
     assert every.due()
     sleep(0.1)
     assert 0.08 < every.overdue_s < 60
-    every.wait(60)
+    every.postpone(60)
     assert not every.due()
 
 
@@ -211,9 +211,9 @@ def test_every_command_beside_a_demo_goes_by_its_time(tmp_path: Path, monkeypatc
     clock = FasterClock(START, 60, wall_clock())
     settings = Settings(data_dir=tmp_path)
     assert configured_clock(settings) is wall_clock
-    with only_one(tmp_path):
+    with lock_demo_folder(tmp_path):
         assert configured_clock(settings) is wall_clock
-        tell_time(tmp_path, clock)
+        publish_clock(tmp_path, clock)
         assert configured_clock(settings) == clock
         monkeypatch.setenv("VIGIA_DATABASE_URL", "postgresql://city")
         assert configured_clock(Settings(data_dir=tmp_path)) is wall_clock

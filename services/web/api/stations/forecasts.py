@@ -9,18 +9,18 @@ from pydantic import BaseModel, Field
 
 from alerts.forecast.level_forecast import Ahead
 from models.rule import ColourThresholds
-from services.queries.stations.current import stations_now
-from services.queries.stations.forecasts import Outlooked, forecasts
+from services.queries.stations.current import current_stations
+from services.queries.stations.forecasts import PublishedForecast, published_forecasts
 from services.web.access import PUBLIC
 from services.web.api.parameters import Id
 from services.web.api.stations.stations import NoSuchStation
-from services.web.context import Now, Snapshot
+from services.web.context import DatabaseSnapshot, Now
 
-MOST_LEADS = 20
+MAX_LEADS = 20
 
 router = APIRouter(tags=["stations"], dependencies=[PUBLIC])
 
-Share = Annotated[float, Field(ge=0, le=1, examples=[0.35])]
+Probability = Annotated[float, Field(ge=0, le=1, examples=[0.35])]
 
 
 class Lead(BaseModel):
@@ -32,7 +32,7 @@ class Lead(BaseModel):
     p10: float = Field(examples=[1.12])
     p50: float = Field(examples=[1.29])
     p90: float = Field(examples=[1.58])
-    chances: tuple[Share, Share, Share] | None = Field(
+    chances: tuple[Probability, Probability, Probability] | None = Field(
         description="Of being above the station's thresholds for amarillo, naranja and rojo",
         examples=[[0.9, 0.35, 0.02]],
     )
@@ -45,16 +45,16 @@ class StationForecast(BaseModel):
     published: bool
     made_at: datetime | None = Field(description="Of the level it starts from")
     unit: str = Field(examples=["m"])
-    ahead: list[Lead] = Field(max_length=MOST_LEADS)
+    ahead: list[Lead] = Field(max_length=MAX_LEADS)
 
 
 @router.get("/stations/{station_id}/forecast")
-def forecast(snapshot: Snapshot, now: Now, station_id: Id) -> StationForecast:
+def forecast(snapshot: DatabaseSnapshot, now: Now, station_id: Id) -> StationForecast:
     """The level 15 minutes to 6 hours ahead, only where it has beaten persistence on this stream's own past."""
-    found = stations_now(snapshot, station_id)
+    found = current_stations(snapshot, station_id)
     if not found:
         raise NoSuchStation
-    made = forecasts(snapshot, now, station_id).get(station_id)
+    made = published_forecasts(snapshot, now, station_id).get(station_id)
     return StationForecast(
         station=station_id,
         published=made is not None,
@@ -64,7 +64,7 @@ def forecast(snapshot: Snapshot, now: Now, station_id: Id) -> StationForecast:
     )
 
 
-def _lead(made: Outlooked, one: Ahead, thresholds: ColourThresholds | None) -> Lead:
+def _lead(made: PublishedForecast, one: Ahead, thresholds: ColourThresholds | None) -> Lead:
     amarillo, naranja, rojo = map(one.chance_above, thresholds or (inf, inf, inf))
     return Lead(
         at=made.made_at + timedelta(seconds=one.lead_s),

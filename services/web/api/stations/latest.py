@@ -11,17 +11,17 @@ from sqlalchemy import Connection
 from models.kinds.river import RIVER
 from models.reading import Quality, quality_code
 from services.queries.stations import current
-from services.queries.stations.current import DeviceNow, StationNow
+from services.queries.stations.current import CurrentDevice, CurrentStation
 from services.queries.stations.places import Colour
-from services.queries.stations.series import flag_words
+from services.queries.stations.series import flag_names
 from services.queries.watch.condition import Course, Health, health, trend
 from services.queries.watch.page import samples_of
 from services.web.access import PUBLIC
 from services.web.api.parameters import Id
 from services.web.api.stations.stations import NoSuchStation
-from services.web.context import Now, Snapshot
+from services.web.context import DatabaseSnapshot, Now
 
-TREND_BACK = timedelta(minutes=45)
+TREND_PERIOD = timedelta(minutes=45)
 TREND_BIN = timedelta(minutes=5)
 
 router = APIRouter(tags=["stations"], dependencies=[PUBLIC])
@@ -66,31 +66,31 @@ class AllLatest(BaseModel):
     """Every active station at one moment."""
 
     at: datetime
-    stations: list[Latest] = Field(max_length=current.MOST_STATIONS)
+    stations: list[Latest] = Field(max_length=current.MAX_STATIONS)
 
 
 @router.get("/latest")
-def latest(snapshot: Snapshot, now: Now) -> AllLatest:
+def latest(snapshot: DatabaseSnapshot, now: Now) -> AllLatest:
     """Every active station as it is now, up to 500."""
-    return AllLatest(at=now, stations=_told(snapshot, current.stations_now(snapshot), now))
+    return AllLatest(at=now, stations=_latest_of_stations(snapshot, current.current_stations(snapshot), now))
 
 
 @router.get("/stations/{station_id}/latest")
-def station_latest(snapshot: Snapshot, now: Now, station_id: Id) -> Latest:
+def station_latest(snapshot: DatabaseSnapshot, now: Now, station_id: Id) -> Latest:
     """One station as it is now."""
-    found = _told(snapshot, current.stations_now(snapshot, station_id), now)
+    found = _latest_of_stations(snapshot, current.current_stations(snapshot, station_id), now)
     if not found:
         raise NoSuchStation
     return found[0]
 
 
-def _told(connection: Connection, stations: Sequence[StationNow], now: datetime) -> list[Latest]:
+def _latest_of_stations(connection: Connection, stations: Sequence[CurrentStation], now: datetime) -> list[Latest]:
     streams = [device.id for one in stations if one.kind is RIVER for device in one.devices]
-    bins = current.bins(connection, RIVER, streams, start=now - TREND_BACK, end=now, length=TREND_BIN)
+    bins = current.read_bins(connection, RIVER, streams, start=now - TREND_PERIOD, end=now, length=TREND_BIN)
     return [_latest(one, bins, now) for one in stations]
 
 
-def _latest(one: StationNow, bins: Mapping[int, Sequence[current.Bin]], now: datetime) -> Latest:
+def _latest(one: CurrentStation, bins: Mapping[int, Sequence[current.Bin]], now: datetime) -> Latest:
     state = health(one, now)
     moved = trend(samples_of(one, bins, TREND_BIN)) if one.kind is RIVER and state is Health.FRESH else None
     return Latest(
@@ -108,7 +108,7 @@ def _latest(one: StationNow, bins: Mapping[int, Sequence[current.Bin]], now: dat
     )
 
 
-def _device(device: DeviceNow) -> DeviceLatest:
+def _device(device: CurrentDevice) -> DeviceLatest:
     return DeviceLatest(
         device=device.code,
         online=device.online,
@@ -116,5 +116,5 @@ def _device(device: DeviceNow) -> DeviceLatest:
         received_at=device.received_at,
         values=dict(device.latest),
         quality=None if device.observed_at is None else quality_code(device.flags),
-        flags=flag_words(device.flags),
+        flags=flag_names(device.flags),
     )

@@ -7,23 +7,23 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from models.speeds import SpeedStatistics, rank_streets
-from services.queries.city.city import city_now
+from services.queries.city.city import current_city
 from services.queries.stations import speeds as queries
-from services.queries.stations.speeds import Speeds, StreetSpeeds, Which
+from services.queries.stations.speeds import RadarFilter, Speeds, StreetSpeeds
 from services.web.access import PUBLIC
 from services.web.api.paging import Page, Paged
 from services.web.api.parameters import Municipality, Station
 from services.web.api.periods import Period, period
-from services.web.context import Snapshot
+from services.web.context import DatabaseSnapshot
 
-USUAL = timedelta(days=7)
-LONGEST = timedelta(days=31)
-MOST_RANKED = 500
+DEFAULT_PERIOD = timedelta(days=7)
+MAX_PERIOD = timedelta(days=31)
+MAX_RANKED = 500
 
 router = APIRouter(tags=["speeds"], dependencies=[PUBLIC])
 
-Days = Annotated[Period, Depends(period(usual=USUAL, longest=LONGEST))]
-LeastVehicles = Annotated[int, Query(ge=1, le=1_000_000, description="Streets with fewer are not ranked")]
+RequestedPeriod = Annotated[Period, Depends(period(usual=DEFAULT_PERIOD, longest=MAX_PERIOD))]
+MinVehicles = Annotated[int, Query(ge=1, le=1_000_000, description="Streets with fewer are not ranked")]
 
 
 class Ranked(BaseModel):
@@ -40,36 +40,36 @@ class Ranking(BaseModel):
 
     start: datetime = Field(serialization_alias="from")
     end: datetime = Field(serialization_alias="to")
-    streets: list[Ranked] = Field(max_length=MOST_RANKED)
+    streets: list[Ranked] = Field(max_length=MAX_RANKED)
 
 
 @router.get("/speeds")
 def speeds(
-    snapshot: Snapshot,
-    days: Days,
+    snapshot: DatabaseSnapshot,
+    days: RequestedPeriod,
     paged: Paged,
     municipality: Municipality = None,
     station: Station = None,
 ) -> Page[StreetSpeeds]:
     """Count, mean, P85, P95 and share over the limit per street and hour of the day; the last 7 days unless said."""
-    which = Which(municipality=municipality, station=station, after=paged.cursor)
-    zone = city_now(snapshot).zone_name
-    rows = queries.street_speeds(snapshot, zone, days.start, days.end, which, limit=paged.fetch)
+    which = RadarFilter(municipality=municipality, station=station, after=paged.cursor)
+    zone = current_city(snapshot).zone_name
+    rows = queries.street_speeds(snapshot, zone, days.start, days.end, which, limit=paged.fetch_limit)
     return paged.page(rows, lambda one: one.station)
 
 
 @router.get("/speeds/ranking")
 def speeds_ranking(
-    snapshot: Snapshot,
-    days: Days,
+    snapshot: DatabaseSnapshot,
+    days: RequestedPeriod,
     municipality: Municipality = None,
-    least_vehicles: LeastVehicles = 100,
+    least_vehicles: MinVehicles = 100,
 ) -> Ranking:
     """The streets where most drive too fast; the last 7 days unless said."""
-    which, zone = Which(municipality=municipality), city_now(snapshot).zone_name
-    rows = queries.street_speeds(snapshot, zone, days.start, days.end, which, limit=MOST_RANKED)
+    which, zone = RadarFilter(municipality=municipality), current_city(snapshot).zone_name
+    rows = queries.street_speeds(snapshot, zone, days.start, days.end, which, limit=MAX_RANKED)
     found = {one.station: one for one in rows}
-    order = rank_streets({station: _figures(one.whole) for station, one in found.items()}, least_vehicles)
+    order = rank_streets({station: _statistics(one.whole) for station, one in found.items()}, least_vehicles)
     streets = [
         Ranked(place=place, station=name, street=found[name].street, speeds=found[name].whole)
         for place, name in enumerate(order, start=1)
@@ -77,6 +77,6 @@ def speeds_ranking(
     return Ranking(start=days.start, end=days.end, streets=streets)
 
 
-def _figures(of: Speeds) -> SpeedStatistics:
+def _statistics(of: Speeds) -> SpeedStatistics:
     usual_limit_kmh = max(of.limits_kmh)
     return SpeedStatistics(of.vehicles, of.mean_kmh, of.p85_kmh, of.p95_kmh, usual_limit_kmh, of.share_over)

@@ -12,7 +12,7 @@ from services.web.access import PUBLIC
 from services.web.api.parameters import EARLIEST, LATEST
 from services.web.api.periods import BadPeriod
 from services.web.api.transit.arrivals import LineFilter
-from services.web.context import CityView, Now, Snapshot
+from services.web.context import CurrentTransitSnapshot, DatabaseSnapshot, Now
 
 USUAL_DAYS = 7
 LONGEST_DAYS = 400
@@ -88,7 +88,12 @@ class TransitAccuracy(BaseModel):
 
 @router.get("/accuracy")
 def accuracy(
-    view: CityView, snapshot: Snapshot, now: Now, start: FromDay = None, end: ToDay = None, line: LineFilter = None
+    view: CurrentTransitSnapshot,
+    snapshot: DatabaseSnapshot,
+    now: Now,
+    start: FromDay = None,
+    end: ToDay = None,
+    line: LineFilter = None,
 ) -> TransitAccuracy:
     """Every estimate shown is scored when its bus passes: errors, benchmark and coverage, together and unshifted."""
     last = end or now.astimezone(view.network.zone).date()

@@ -23,14 +23,14 @@ from services.transit.serving.service_alert_queries import InBothLanguages
 from services.transit.serving.snapshot import Health, TransitSnapshot
 from services.web.access import PUBLIC
 from services.web.api.transit.schemas import Coming, Notice, coming, notices, reason
-from services.web.context import CityView, Now, context_of
-from services.web.http.etags import BRIEFLY
+from services.web.context import CurrentTransitSnapshot, Now, context_of
+from services.web.http.etags import CACHE_BRIEFLY
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
 LONGEST_ID = 200
 BEFORE_S, AFTER_S, MOST_SHOWN = 300, 2_100, 100
 MOST_CALLS = 500
-FRESH = {"Cache-Control": BRIEFLY}
+FRESH = {"Cache-Control": CACHE_BRIEFLY}
 
 StopId = Annotated[str, Path(max_length=LONGEST_ID, pattern=NO_CONTROLS, examples=["LP1912"])]
 TripId = Annotated[str, Path(max_length=LONGEST_ID, pattern=NO_CONTROLS, examples=["307-0640"])]
@@ -55,7 +55,7 @@ class PlainRoute(APIRoute):
             if stop_id is None or request.scope["query_string"]:
                 return await usual(request)
             context = context_of(request)
-            return _answer(_stop_arrivals(context.mirror.view(), context.clock(), stop_id))
+            return _answer(_stop_arrivals(context.snapshot_cache.view(), context.clock(), stop_id))
 
         return handle
 
@@ -103,7 +103,7 @@ class TripProgress:
 
 @router.get("/stops/{stop_id}/arrivals", responses={200: {"model": StopArrivals}}, response_class=Response)
 async def arrivals(
-    view: CityView,
+    view: CurrentTransitSnapshot,
     now: Now,
     stop_id: StopId,
     line: LineFilter = None,
@@ -117,7 +117,7 @@ async def arrivals(
 
 @router.get("/trips/{trip_id}", responses={200: {"model": TripProgress}}, response_class=Response)
 async def trip(
-    view: CityView,
+    view: CurrentTransitSnapshot,
     now: Now,
     trip_id: TripId,
     service_date: Annotated[

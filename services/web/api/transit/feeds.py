@@ -9,8 +9,8 @@ from services.runtime.problem import NotFound
 from services.transit.serving.feed_cache import EncodedFeed
 from services.transit.serving.gtfs_realtime import Part
 from services.web.access import PUBLIC
-from services.web.context import CityView, Now, context_of
-from services.web.http.etags import BRIEFLY
+from services.web.context import CurrentTransitSnapshot, Now, context_of
+from services.web.http.etags import CACHE_BRIEFLY
 
 PROTOBUF = "application/x-protobuf"
 LONGEST_ID = 200
@@ -25,21 +25,21 @@ class NoSuchAgency(NotFound):
 
 
 @router.get("/gtfs-rt/{part}.pb")
-def protobuf(request: Request, view: CityView, now: Now, part: Part) -> Response:
+def protobuf(request: Request, view: CurrentTransitSnapshot, now: Now, part: Part) -> Response:
     """One of the feeds, as every GTFS-realtime client reads it."""
-    made = context_of(request).published.feed(part, view, now.timestamp())
+    made = context_of(request).feed_cache.feed(part, view, now.timestamp())
     return _answer(made, made.protobuf, PROTOBUF)
 
 
 @router.get("/gtfs-rt/{part}.json")
-def json(request: Request, view: CityView, now: Now, part: Part) -> Response:
+def json(request: Request, view: CurrentTransitSnapshot, now: Now, part: Part) -> Response:
     """The same for people and scripts, in the names of the specification."""
-    made = context_of(request).published.feed(part, view, now.timestamp())
+    made = context_of(request).feed_cache.feed(part, view, now.timestamp())
     return _answer(made, made.json, "application/json")
 
 
 @router.get("/api/gtfs_realtime/{part}-for-agency/{agency_id}.pb")
-def for_agency(request: Request, view: CityView, now: Now, part: Part, agency_id: AgencyId) -> Response:
+def for_agency(request: Request, view: CurrentTransitSnapshot, now: Now, part: Part, agency_id: AgencyId) -> Response:
     """The address OneBusAway serves it at: the whole city's, whichever of its agencies is named."""
     if agency_id not in view.network.agencies:
         raise NoSuchAgency
@@ -47,5 +47,5 @@ def for_agency(request: Request, view: CityView, now: Now, part: Part, agency_id
 
 
 def _answer(made: EncodedFeed, body: bytes, media_type: str) -> Response:
-    headers = {"Cache-Control": BRIEFLY, "Last-Modified": formatdate(made.at, usegmt=True)}
+    headers = {"Cache-Control": CACHE_BRIEFLY, "Last-Modified": formatdate(made.at, usegmt=True)}
     return Response(body, media_type=media_type, headers=headers)

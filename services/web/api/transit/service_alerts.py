@@ -10,10 +10,10 @@ from services.transit.model.service_alert import ActivePeriod, Cause, Effect, In
 from services.transit.serving import service_alert_actions
 from services.transit.serving import service_alert_queries as queries
 from services.transit.serving.service_alert_queries import KeptAlert, State
-from services.web.access import PUBLIC, NotAnOperator, Operator, operator_of
+from services.web.access import PUBLIC, NotAnOperator, Operator, current_operator
 from services.web.api.paging import Page, Paged
 from services.web.api.parameters import EARLIEST, LATEST, Number
-from services.web.context import Now, Snapshot, Transaction
+from services.web.context import DatabaseSnapshot, Now, Transaction
 
 LONGEST_HEADER = 200
 LONGEST_DESCRIPTION = 2_000
@@ -102,24 +102,24 @@ class Seen(BaseModel):
 @router.get("/service-alerts", dependencies=[PUBLIC])
 def service_alerts(
     request: Request,
-    snapshot: Snapshot,
+    snapshot: DatabaseSnapshot,
     paged: Paged,
     state: Annotated[State, Query(description="draft: for operators")] = "published",
 ) -> Page[KeptAlert]:
     """What riders are told, the newest first; drafts for operators only."""
-    if state == "draft" and operator_of(request, snapshot) is None:
+    if state == "draft" and current_operator(request, snapshot) is None:
         raise NotAnOperator
-    rows = queries.list_alerts(snapshot, state=state, after=paged.number, limit=paged.fetch)
+    rows = queries.list_alerts(snapshot, state=state, after=paged.cursor_number, limit=paged.fetch_limit)
     return paged.page(rows, lambda one: one.id)
 
 
 @router.get("/service-alerts/{alert_id}", dependencies=[PUBLIC])
-def service_alert(request: Request, snapshot: Snapshot, alert_id: Number) -> KeptAlert:
+def service_alert(request: Request, snapshot: DatabaseSnapshot, alert_id: Number) -> KeptAlert:
     """One service alert; a draft for operators only."""
     found = queries.one_alert(snapshot, alert_id)
     if found is None:
         raise service_alert_actions.NoSuchServiceAlert
-    if found.state == "draft" and operator_of(request, snapshot) is None:
+    if found.state == "draft" and current_operator(request, snapshot) is None:
         raise NotAnOperator
     return found
 

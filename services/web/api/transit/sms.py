@@ -9,7 +9,7 @@ from services.transit.rider.gsm7 import MOST_SEPTETS, septets
 from services.transit.rider.sms import LONGEST_TEXT
 from services.transit.rider.text_answers import answer
 from services.web.access import PUBLIC
-from services.web.context import CityView, Now
+from services.web.context import CurrentTransitSnapshot, Now
 
 router = APIRouter(tags=["transit"], dependencies=[PUBLIC])
 
@@ -35,7 +35,7 @@ class TextAnswer(BaseModel):
 
 
 @router.post("/sms")
-def sms(view: CityView, now: Now, message: TextMessage) -> TextAnswer:
+def sms(view: CurrentTransitSnapshot, now: Now, message: TextMessage) -> TextAnswer:
     """Answer a rider's text message. Whatever it says there is an answer; what is no question gets help."""
     text = answer(view, message.text, now.timestamp())
     return TextAnswer(text=text, septets=septets(text))

@@ -21,8 +21,8 @@ from services.web.access import PUBLIC
 from services.web.api.paging import Page, Paged
 from services.web.api.transit.arrivals import LineFilter, NoSuchStop, StopId
 from services.web.api.transit.schemas import Notice, notices
-from services.web.context import CityView, Now
-from services.web.http.etags import BRIEFLY, SLOW_MOVING
+from services.web.context import CurrentTransitSnapshot, Now
+from services.web.http.etags import CACHE_BRIEFLY, WITH_ETAG
 
 MOST_NEAR = 200
 MOST_VEHICLES = 20_000
@@ -148,9 +148,9 @@ class Vehicles(BaseModel):
     features: list[VehicleFeature] = Field(max_length=MOST_VEHICLES)
 
 
-@router.get("/stops", dependencies=[SLOW_MOVING])
+@router.get("/stops", dependencies=[WITH_ETAG])
 def stops(
-    view: CityView,
+    view: CurrentTransitSnapshot,
     paged: Paged,
     lat: Latitude = None,
     lon: Longitude = None,
@@ -166,8 +166,8 @@ def stops(
     return Page(items=[_stop(view, stop, round(distance)) for distance, stop in found], next=None)
 
 
-@router.get("/stops/{stop_id}", dependencies=[SLOW_MOVING])
-def stop(view: CityView, now: Now, stop_id: StopId) -> StopWithAlerts:
+@router.get("/stops/{stop_id}", dependencies=[WITH_ETAG])
+def stop(view: CurrentTransitSnapshot, now: Now, stop_id: StopId) -> StopWithAlerts:
     """One stop with its lines and its service alerts in force."""
     found = view.network.stops.get(stop_id)
     if found is None:
@@ -177,14 +177,14 @@ def stop(view: CityView, now: Now, stop_id: StopId) -> StopWithAlerts:
 
 
 @router.get("/lines")
-def lines(view: CityView, now: Now, paged: Paged) -> Page[BusLine]:
+def lines(view: CurrentTransitSnapshot, now: Now, paged: Paged) -> Page[BusLine]:
     """Lines by id, with how many of their buses are heard."""
     every = sorted((_line(one) for one in departure_board.lines(view, now.timestamp())), key=lambda one: one.id)
     return paged.page(_behind(paged, every), lambda one: one.id)
 
 
-@router.get("/lines/{line_id}", dependencies=[SLOW_MOVING])
-def line(view: CityView, now: Now, line_id: StopId) -> LineDetail:
+@router.get("/lines/{line_id}", dependencies=[WITH_ETAG])
+def line(view: CurrentTransitSnapshot, now: Now, line_id: StopId) -> LineDetail:
     """One line: the ways it runs with their stops and shapes, and its service alerts in force."""
     found = departure_board.line(view, line_id, now.timestamp())
     if found is None:
@@ -197,21 +197,21 @@ def line(view: CityView, now: Now, line_id: StopId) -> LineDetail:
 
 
 @router.get("/vehicles.geojson", responses={200: {"model": Vehicles}}, response_class=Response)
-def vehicles(view: CityView, now: Now, line: LineFilter = None) -> Response:
+def vehicles(view: CurrentTransitSnapshot, now: Now, line: LineFilter = None) -> Response:
     """Every vehicle heard in the last ten minutes, for maps (RFC 7946)."""
     seen = departure_board.vehicles(view, now.timestamp(), line or "")[:MOST_VEHICLES]
     body = {"type": "FeatureCollection", "features": [_feature(one) for one in seen]}
     return Response(
         orjson.dumps(body, option=orjson.OPT_UTC_Z),
         media_type="application/geo+json",
-        headers={"Cache-Control": BRIEFLY},
+        headers={"Cache-Control": CACHE_BRIEFLY},
     )
 
 
 def _behind(paged: Paged, every: Sequence[Named]) -> Sequence[Named]:
     """What of all, ordered by id, a page needs: those behind the cursor, and one more to see whether any follow."""
     first = 0 if paged.cursor is None else bisect_right(every, paged.cursor, key=lambda one: one.id)
-    return every[first : first + paged.fetch]
+    return every[first : first + paged.fetch_limit]
 
 
 def _stop(view: TransitSnapshot, one: Stop, distance_m: float | None = None) -> BusStop:

@@ -110,10 +110,10 @@ def report_problem_with_trip(request: Request, asked: Asked, said: Report, trip_
 
 def _kept(request: Request, asked: Asking, report: RiderReport) -> oba.Answer[oba.Nothing]:
     """Keep a report. Raises TooManyReports."""
-    reporters, address = asked.context.reports, request.client.host if request.client else ""
-    if reporters.too_many(address):
+    reporters, address = asked.context.rider_report_limit, request.client.host if request.client else ""
+    if reporters.is_exceeded(address):
         raise TooManyReports
     with asked.context.engine.begin() as transaction:
         keep(transaction, report)
-    reporters.count(address)
+    reporters.add(address)
     return answer(oba.Nothing(), asked.now_s)

@@ -50,10 +50,10 @@ def report(ride: Ride, stop: Stop, value: str) -> RiderReport | None:
 
 def allow(request: Request) -> None:
     """One more report from this address. Raises TooManyReports."""
-    reports, address = context_of(request).reports, request.client.host if request.client else ""
-    if reports.too_many(address):
+    reports, address = context_of(request).rider_report_limit, request.client.host if request.client else ""
+    if reports.is_exceeded(address):
         raise TooManyReports
-    reports.count(address)
+    reports.add(address)
 
 
 def _due(ride: Ride, stop: Stop) -> list[ScheduledCall]:

@@ -15,9 +15,9 @@ from markupsafe import Markup
 from services.transit.serving.snapshot import TransitSnapshot, empty
 from services.transit.serving.snapshot_cache import NO_NETWORK
 from services.web.context import Now, context_of
-from services.web.http.etags import BRIEFLY
-from services.web.pages.language import LANGUAGES, Words, choose
-from services.web.pages.phrases import note
+from services.web.http.etags import CACHE_BRIEFLY
+from services.web.pages.language import LANGUAGES, Words, choose_language
+from services.web.pages.phrases import in_language
 from services.web.pages.rendering import ENVIRONMENT, PageRoute
 from services.web.pages.static_files import FILES
 
@@ -49,11 +49,11 @@ Language = Annotated[str | None, Query(alias="idioma", max_length=8)]
 
 
 def _ride(request: Request, now: Now, idioma: Language = None) -> Ride:
-    return _with_view(request, now, idioma, context_of(request).mirror.view())
+    return _with_view(request, now, idioma, context_of(request).snapshot_cache.view())
 
 
 def _with_view(request: Request, now: datetime, idioma: str | None, view: TransitSnapshot) -> Ride:
-    language = choose(idioma, None, request.headers.get("accept-language"))
+    language = choose_language(idioma, None, request.headers.get("accept-language"))
     return Ride(request, now, Words(language, view.network.zone), view, idioma if idioma in LANGUAGES else None)
 
 
@@ -68,7 +68,7 @@ class RiderRoute(PageRoute):
         context = context_of(request)
         ride = _with_view(request, context.clock(), request.query_params.get("idioma"), empty(NO_NETWORK))
         usual = "rider.missing" if status == HTTPStatus.NOT_FOUND else "rider.malformed"
-        said = note(ride.words, detail) if detail else ride.words(usual)
+        said = in_language(ride.words, detail) if detail else ride.words(usual)
         return small_page(ride, "refusal.html", {"said": said}, status=status)
 
 
@@ -91,7 +91,7 @@ def small_page(
     }
     html = ENVIRONMENT.get_template(f"transit/{template}").render(everywhere | values)
     headers = {
-        "Cache-Control": BRIEFLY if status == HTTPStatus.OK else "no-store",
+        "Cache-Control": CACHE_BRIEFLY if status == HTTPStatus.OK else "no-store",
         "Content-Language": ride.words.language,
         "Content-Security-Policy": policy(style),
         "Vary": "Accept-Language",

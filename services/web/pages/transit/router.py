@@ -13,9 +13,9 @@ from services.runtime.problem import NotFound
 from services.transit.model.stop_search import MAX_QUERY_CHARS, find_by_code, search_stops
 from services.transit.rider import text_answers
 from services.transit.serving.snapshot_cache import NotReadYet
-from services.web.access import PUBLIC, ForeignForm, same_site
-from services.web.context import Now, Snapshot, Transaction, context_of
-from services.web.http.etags import BRIEFLY
+from services.web.access import PUBLIC, ForeignForm, is_same_origin
+from services.web.context import DatabaseSnapshot, Now, Transaction, context_of
+from services.web.http.etags import CACHE_BRIEFLY
 from services.web.pages.transit import accuracy_page, missed, stops
 from services.web.pages.transit.rendering import Ride, Rider, RiderRoute, fitting, small_page
 
@@ -63,7 +63,7 @@ def find(ride: Rider, q: Asked = "") -> Response:
 def text(request: Request, now: Now, code: Code, linea: LineName = "") -> Response:
     """A stop in one text message."""
     try:
-        view = context_of(request).mirror.view()
+        view = context_of(request).snapshot_cache.view()
     except NotReadYet:
         return _message(text_answers.answer(None, "", now.timestamp()), HTTPStatus.SERVICE_UNAVAILABLE)
     stop = find_by_code(view.network, code)
@@ -104,7 +104,7 @@ def take_missed(
     viaje: Annotated[str, Form(max_length=300, pattern=NO_NUL)],
 ) -> Response:
     """Count that it did not come. From this site's own form only, and so many from one address."""
-    if not same_site(request):
+    if not is_same_origin(request):
         raise ForeignForm
     found = find_by_code(ride.view.network, code)
     report = missed.report(ride, found, viaje) if found else None
@@ -127,7 +127,7 @@ def sign(ride: Rider, code: Code, lineas: LineNames = "", refresco: Refresh = 30
 
 
 @router.get("/precision", dependencies=[PUBLIC])
-def precision(ride: Rider, snapshot: Snapshot, linea: LineName = "", dias: Days = None) -> HTMLResponse:
+def precision(ride: Rider, snapshot: DatabaseSnapshot, linea: LineName = "", dias: Days = None) -> HTMLResponse:
     """How good the estimates were over the last whole days, by line, or one line's by horizon."""
     return small_page(ride, "precision.html", accuracy_page.values(ride, snapshot, linea.strip(), dias))
 
@@ -136,7 +136,7 @@ def precision(ride: Rider, snapshot: Snapshot, linea: LineName = "", dias: Days 
 def sms(request: Request, now: Now, texto: str = "") -> Response:
     """A rider's text message answered, for a gateway that fetches plain text: whatever it says there is an answer."""
     try:
-        view = context_of(request).mirror.view()
+        view = context_of(request).snapshot_cache.view()
     except NotReadYet:
         view = None
     return PlainTextResponse(text_answers.answer(view, texto, now.timestamp()))
@@ -159,5 +159,5 @@ def _board_page(ride: Ride, board: stops.Board, most: int, told: bool, most_line
 
 
 def _message(text: str, status: int = HTTPStatus.OK) -> Response:
-    kept = {"Cache-Control": BRIEFLY} if status == HTTPStatus.OK else {}
+    kept = {"Cache-Control": CACHE_BRIEFLY} if status == HTTPStatus.OK else {}
     return PlainTextResponse(text, status, headers=kept)

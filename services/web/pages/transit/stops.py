@@ -11,7 +11,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from models.alert import NAR
 from models.geo import distance_m
 from models.network import Network, Stop
-from services.queries.city.city import proposed_for_city
+from services.queries.city.city import city_level
 from services.transit.model.stop_search import public_code
 from services.transit.rider.stop_arrivals import destinations_at, line_name, lines_at, names_at
 from services.transit.rider.wording import LineHere, Told
@@ -188,7 +188,7 @@ def _nothing(_names: Sequence[str]) -> str:
 
 def _city(ride: Ride, connection: Connection) -> list[Notice]:
     """The attention level proposed for the city, where it is not the lowest."""
-    nar, since = proposed_for_city(connection)
+    nar, since = city_level(connection)
     if nar is NAR.VERDE:
         return []
     words = ride.words

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.replay.recorded_series import BadRecord
+from services.replay.recorded_series import RecordError
 from services.transit.accuracy.recorded_positions import read_positions
 from services.transit.model.position_report import PositionReport
 from tests.transit_city import ZONE
@@ -53,12 +53,12 @@ def test_a_bus_computers_trace_is_read_whatever_its_columns(tmp_path: Path) -> N
     ],
 )
 def test_a_wrong_row_is_named(tmp_path: Path, row: str, word: str) -> None:
-    with pytest.raises(BadRecord, match=word):
+    with pytest.raises(RecordError, match=word):
         read_positions(_file(tmp_path, f"vehicle_id,timestamp,lat,lon\n{row}\n"), ZONE)
 
 
 def test_a_file_without_positions_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadRecord, match="vehicle_id"):
+    with pytest.raises(RecordError, match="vehicle_id"):
         read_positions(_file(tmp_path, "time,level\n1,2\n"), ZONE)
-    with pytest.raises(BadRecord):
+    with pytest.raises(RecordError):
         read_positions(tmp_path / "absent.csv", ZONE)

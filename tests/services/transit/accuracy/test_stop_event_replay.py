@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.replay.recorded_series import BadRecord
+from services.replay.recorded_series import RecordError
 from services.transit.accuracy.backtest import Backtest
 from services.transit.accuracy.recorded_stop_events import read_stop_events
 from services.transit.accuracy.stop_event_replay import journey_of, reported_stops
@@ -81,10 +81,10 @@ def test_a_day_of_slow_vehicles_is_learnt_from(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("row", ["x,20260302,one,T1,,", "x,2026032,1,T1,,", "x,20260302,1,T1,soon,"])
 def test_a_bad_row_is_refused(tmp_path: Path, row: str) -> None:
-    with pytest.raises(BadRecord, match=r"events\.csv"):
+    with pytest.raises(RecordError, match=r"events\.csv"):
         read_stop_events(file(tmp_path, row))
 
 
 def test_a_file_without_the_columns_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadRecord, match="no column"):
+    with pytest.raises(RecordError, match="no column"):
         read_stop_events(file(tmp_path, head="trip_id,stop_id"))

@@ -24,7 +24,7 @@ from services.transit.model.position_report import PositionReport
 from services.transit.model.prediction import Basis, Phase, TripPrediction, VehiclePrediction
 from services.transit.sources.relay import relay
 from services.transit.timetable import versions
-from services.upkeep.retention import retain
+from services.upkeep.retention import delete_expired
 from tests import transit_city
 from tests.transit_city import MONDAY
 
@@ -379,7 +379,7 @@ def test_what_was_told_goes_first_then_the_visits_and_last_what_was_learnt(stree
     street.pipeline.tick_buses()
     left = {}
     for days in (1, 3, 31, 731):
-        retain(street.database, street.now + timedelta(days=days))
+        delete_expired(street.database, street.now + timedelta(days=days))
         left[days] = {table for table in TRANSIT if street.rows(f"SELECT 1 FROM {table} LIMIT 1")}
     assert left == {1: TRANSIT, 3: TRANSIT - TOLD, 31: TRANSIT - TOLD - {"stop_visits"}, 731: set()}
 

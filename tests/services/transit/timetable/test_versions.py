@@ -15,7 +15,7 @@ from models.merging import TimeZonesDiffer
 from models.network import Network
 from services.__main__ import main
 from services.transit.timetable.versions import current_version, imported, load, load_version, store, withdraw
-from services.upkeep.retention import retain
+from services.upkeep.retention import delete_expired
 from tests import transit_city
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -123,10 +123,10 @@ def test_an_old_version_goes_once_its_journeys_are_over_and_its_links_stay(datab
     with database.begin() as transaction:
         first = store(transaction, city(), "city", NOW).network
         store(transaction, suffixed(city(), "-new"), "city", NOW)
-    retain(database, NOW + timedelta(days=7))
+    delete_expired(database, NOW + timedelta(days=7))
     with database.begin() as transaction:
         assert load_version(transaction, first.version) is not None
-    assert retain(database, NOW + timedelta(days=9))["timetable_versions"] == 1
+    assert delete_expired(database, NOW + timedelta(days=9))["timetable_versions"] == 1
     with database.begin() as transaction:
         assert load_version(transaction, first.version) is None
         assert [one.superseded_at for one in imported(transaction)] == [None]

@@ -18,7 +18,7 @@ from services.runtime.database import open_database
 from services.runtime.settings import Settings
 from services.web.access import add_operator
 from services.web.app import create_app
-from services.web.live.event_feed import Feed
+from services.web.live.event_feed import EventFeed
 from tests.databases import open_copy
 from tests.seeds import la_plata
 from tests.serving import listening
@@ -45,7 +45,7 @@ class City:
     clock: Clock
     pipeline: Pipeline
     client: httpx.Client
-    feed: Feed
+    feed: EventFeed
     token: str
 
     @property
@@ -83,7 +83,7 @@ class City:
 
 
 @contextmanager
-def served(database: Engine, clock: Clock, settings: Settings) -> Iterator[tuple[str, Feed]]:
+def served(database: Engine, clock: Clock, settings: Settings) -> Iterator[tuple[str, EventFeed]]:
     """The application on a free port, until left; its address and its live feed."""
     engine = open_database(
         database.url.render_as_string(hide_password=False),
@@ -94,7 +94,7 @@ def served(database: Engine, clock: Clock, settings: Settings) -> Iterator[tuple
     app = create_app(settings, engine, clock)
     try:
         with listening(app, settings) as address:
-            yield address, app.state.context.feed
+            yield address, app.state.context.event_feed
     finally:
         engine.dispose()
 

@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 
 from services.runtime.settings import Settings
 from services.web import access
-from services.web.access import COOKIE, OperatorExists, add_operator, ensure_first_operator
+from services.web.access import OPERATOR_COOKIE, OperatorExists, add_operator, ensure_first_operator
 from services.web.http import protection
-from services.web.http.protection import LARGEST_BODY_BYTES
-from services.web.http.wrong_tokens import MOST_ADDRESSES, MOST_WRONG, WrongTokens
+from services.web.http.protection import MAX_BODY_BYTES
+from services.web.http.rate_limit import MAX_ADDRESSES
+from services.web.http.wrong_tokens import MAX_WRONG_TOKENS, WrongTokens
 from tests.services.web.api.conftest import NOON, City, served
 
 ACKNOWLEDGE = "/api/v1/alerts/1/acknowledge"
@@ -40,7 +41,7 @@ def test_the_bytes_of_rejected_messages_are_for_operators(city: City) -> None:
 
 
 def test_a_cookie_acts_only_from_this_very_site(quiet_city: City) -> None:
-    cookie = {"Cookie": f"{COOKIE}={quiet_city.token}"}
+    cookie = {"Cookie": f"{OPERATOR_COOKIE}={quiet_city.token}"}
     here = f"http://{quiet_city.client.base_url.netloc.decode()}"
     for origin, status in ((None, 403), ("https://evil.example", 403), ("null", 403), (here, 404)):
         headers = cookie if origin is None else cookie | {"Origin": origin}
@@ -50,19 +51,21 @@ def test_a_cookie_acts_only_from_this_very_site(quiet_city: City) -> None:
 
 def test_guessing_is_slowed(city: City) -> None:
     wrong = {"Authorization": "Bearer vigia_wrong"}
-    statuses = [city.client.post(ACKNOWLEDGE, json=SEEN, headers=wrong).status_code for _ in range(MOST_WRONG + 2)]
-    assert statuses == [401] * MOST_WRONG + [429] * 2
+    statuses = [
+        city.client.post(ACKNOWLEDGE, json=SEEN, headers=wrong).status_code for _ in range(MAX_WRONG_TOKENS + 2)
+    ]
+    assert statuses == [401] * MAX_WRONG_TOKENS + [429] * 2
     assert "retry-after" in city.client.post(ACKNOWLEDGE, json=SEEN, headers=wrong).headers
 
 
 def test_counting_wrong_tokens_stays_small() -> None:
     wrong = WrongTokens()
-    for address in range(MOST_ADDRESSES + 100):
-        for _ in range(MOST_WRONG):
-            wrong.count(str(address))
-    assert not wrong.too_many("0")
-    assert wrong.too_many(str(MOST_ADDRESSES + 99))
-    assert not wrong.too_many("somebody else")
+    for address in range(MAX_ADDRESSES + 100):
+        for _ in range(MAX_WRONG_TOKENS):
+            wrong.add(str(address))
+    assert not wrong.is_exceeded("0")
+    assert wrong.is_exceeded(str(MAX_ADDRESSES + 99))
+    assert not wrong.is_exceeded("somebody else")
 
 
 def test_the_first_operator_is_made_once_and_tokens_are_kept_only_as_hashes(transaction: Connection) -> None:
@@ -107,27 +110,27 @@ def test_behind_tls_the_cookie_is_bound_to_host_and_tls(city: City, public: http
     headers = {"Host": "vigia.example", "Origin": "https://vigia.example"}
     entered = public.post("/entrar", data={"token": city.token}, headers=headers, follow_redirects=False)
     cookie = entered.headers["set-cookie"]
-    assert cookie.startswith(f"__Host-{COOKIE}={city.token};")
+    assert cookie.startswith(f"__Host-{OPERATOR_COOKIE}={city.token};")
     for word in ("HttpOnly", "SameSite=strict", "Secure", "Path=/"):
         assert word in cookie
     acting = headers | {"Cookie": cookie.split(";")[0]}
     assert public.post(ACKNOWLEDGE, json=SEEN, headers=acting).status_code == 404
-    assert access.COOKIE_S == 12 * 3600
+    assert access.COOKIE_MAX_AGE_S == 12 * 3600
 
 
 def test_a_body_too_large_is_refused_before_it_is_read(quiet_city: City) -> None:
-    large = quiet_city.client.post(ACKNOWLEDGE, content=b"x" * (LARGEST_BODY_BYTES + 1), headers=quiet_city.operator)
+    large = quiet_city.client.post(ACKNOWLEDGE, content=b"x" * (MAX_BODY_BYTES + 1), headers=quiet_city.operator)
     assert (large.status_code, large.json()["type"]) == (413, "urn:vigia:problem:too-large")
 
     def drip() -> Iterator[bytes]:
-        for _ in range(LARGEST_BODY_BYTES // 4096 + 1):
+        for _ in range(MAX_BODY_BYTES // 4096 + 1):
             yield b"x" * 4096
 
     assert quiet_city.client.post(ACKNOWLEDGE, content=drip(), headers=quiet_city.operator).status_code == 413
 
 
 def test_a_body_that_never_comes_is_not_waited_for(quiet_city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protection, "BODY_S", 0.2)
+    monkeypatch.setattr(protection, "BODY_TIMEOUT_S", 0.2)
     with socket.create_connection(
         (quiet_city.client.base_url.host, quiet_city.client.base_url.port or 80), timeout=5
     ) as slow:

@@ -16,9 +16,9 @@ from services.runtime.settings import Settings
 from services.transit.model.service_alert import Cause, Effect, InformedEntity, Translated
 from services.transit.serving import service_alert_actions
 from services.transit.timetable.versions import store
-from services.web.access import operator, public
+from services.web.access import allow_anyone, require_operator
 from services.web.api import health, metrics
-from services.web.app import NOUNS, PREFIX, create_app
+from services.web.app import API_PREFIX, API_ROUTES, create_app
 from services.web.pages.router import router as pages
 from services.web.problems import MEDIA_TYPE
 from tests.services.web.api.conftest import NOON, RIVER, City
@@ -47,10 +47,10 @@ def operations(openapi: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
 
 
 def test_every_route_declares_who_may_use_it() -> None:
-    for router in (*(noun.router for noun in NOUNS), health.router, metrics.router, pages):
+    for router in (*(noun.router for noun in API_ROUTES), health.router, metrics.router, pages):
         for route in router.routes:
             assert isinstance(route, APIRoute)
-            declared = {public, operator} & set(calls(route.dependant))
+            declared = {allow_anyone, require_operator} & set(calls(route.dependant))
             assert len(declared) == 1, f"{route.path} must declare PUBLIC or take an Operator"
 
 
@@ -63,10 +63,10 @@ def calls(dependant: Dependant) -> Iterator[Any]:
 
 def test_doing_needs_an_operator_and_the_description_says_so(openapi: dict[str, Any]) -> None:
     guarded = {(method, path) for method, path, operation in operations(openapi) if operation.get("security")}
-    asking = {("post", f"{PREFIX}/sms")}  # a question that does not fit an address; it changes nothing
+    asking = {("post", f"{API_PREFIX}/sms")}  # a question that does not fit an address; it changes nothing
     assert {(method, path) for method, path, _ in operations(openapi) if method != "get"} - asking <= guarded
-    assert ("get", f"{PREFIX}/rejections/{{rejection_id}}") in guarded
-    assert ("get", f"{PREFIX}/stations") not in guarded
+    assert ("get", f"{API_PREFIX}/rejections/{{rejection_id}}") in guarded
+    assert ("get", f"{API_PREFIX}/stations") not in guarded
 
 
 def test_every_error_is_a_problem(openapi: dict[str, Any]) -> None:
@@ -134,7 +134,7 @@ def test_every_field_that_goes_out_has_an_example_or_needs_none(openapi: dict[st
 def until_there(city: City, path: str) -> None:
     """Wait for the server to see what was just written."""
     deadline = time.monotonic() + 10
-    while city.client.get(f"{PREFIX}{path}").status_code == 404 and time.monotonic() < deadline:
+    while city.client.get(f"{API_PREFIX}{path}").status_code == 404 and time.monotonic() < deadline:
         time.sleep(0.05)
 
 
@@ -165,8 +165,8 @@ def test_every_answer_fits_its_description(city: City) -> None:
 
 
 def test_the_description_is_one_the_client_may_keep(quiet_city: City) -> None:
-    first = quiet_city.client.get(f"{PREFIX}/openapi.json")
-    again = quiet_city.client.get(f"{PREFIX}/openapi.json", headers={"If-None-Match": first.headers["etag"]})
+    first = quiet_city.client.get(f"{API_PREFIX}/openapi.json")
+    again = quiet_city.client.get(f"{API_PREFIX}/openapi.json", headers={"If-None-Match": first.headers["etag"]})
     assert again.status_code == 304
     assert first.json()["openapi"].startswith("3.1")
 

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from alerts.delivery.live_events import announce
 from services.web.api import live
 from services.web.live import event_feed
-from services.web.live.stream_position import Position, covers
+from services.web.live.stream_position import StreamPosition, covers
 from tests.services.web.api.conftest import NOON, RIVER, City
 
 WRITERS = 8
@@ -107,13 +107,15 @@ def follow(listener: Listener, over: threading.Event, rng: random.Random | None)
                     return
 
 
-@pytest.mark.parametrize(("seed", "page", "ring"), [(1, event_feed.PAGE, event_feed.RING), (2, 3, 40), (3, 1, 10)])
+@pytest.mark.parametrize(
+    ("seed", "page", "ring"), [(1, event_feed.PAGE_EVENTS, event_feed.MAX_RING_EVENTS), (2, 3, 40), (3, 1, 10)]
+)
 def test_eight_writers_and_a_client_that_comes_and_goes_hear_each_event_once(
     city: City, monkeypatch: pytest.MonkeyPatch, seed: int, page: int, ring: int
 ) -> None:
     print(f"seed {seed}")
-    monkeypatch.setattr(event_feed, "PAGE", page)
-    monkeypatch.setattr(event_feed, "RING", ring)
+    monkeypatch.setattr(event_feed, "PAGE_EVENTS", page)
+    monkeypatch.setattr(event_feed, "MAX_RING_EVENTS", ring)
     steady, restless, over = Listener(city), Listener(city), threading.Event()
     with ThreadPoolExecutor(WRITERS + 2) as pool:
         following = [
@@ -173,10 +175,10 @@ def test_an_event_is_heard_within_milliseconds_of_its_commit(city: City) -> None
 
 def test_a_page_goes_on_from_the_moment_it_was_rendered(city: City) -> None:
     with city.database.connect().execution_options(isolation_level="REPEATABLE READ") as rendering:
-        rendered = rendering.execute(text(event_feed.HERE)).one()
+        rendered = rendering.execute(text(event_feed._CURRENT_POSITION)).one()
         with city.database.begin() as transaction:
             announce(transaction, "readings", {"n": [1]}, NOON)
-    position = Position(rendered[0], rendered[1], rendered[1])
+    position = StreamPosition(rendered[0], rendered[1], rendered[1])
     with Listener(city).connected(after=str(position)) as events:
         # Where the feed stands at that very moment, not yet woken for the event, the pulse of joining comes before it.
         assert next(one for one in events if one.event != "pulse").data == {"n": [1]}
@@ -207,7 +209,7 @@ def test_who_was_away_too_long_or_names_no_place_of_ours_starts_afresh(city: Cit
     for last in (
         "7",
         "nonsense",
-        f"{int(taken_s) - event_feed.REPLAY_S - 60}~{rest}",
+        f"{int(taken_s) - event_feed.MAX_REPLAY_AGE_S - 60}~{rest}",
         f"{taken_s}~9:3:5~9:3:5~0-0",
         f"{taken_s}~1:{10**18}:~1:{10**18}:~0-0",
     ):
@@ -216,7 +218,7 @@ def test_who_was_away_too_long_or_names_no_place_of_ours_starts_afresh(city: Cit
 
 
 def test_more_than_can_be_replayed_is_a_fresh_start(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_feed, "MOST_REPLAYED", 10)
+    monkeypatch.setattr(event_feed, "MAX_REPLAYED_EVENTS", 10)
     with Listener(city).connected() as events:
         here = next(events).id
         with city.database.begin() as transaction:
@@ -228,8 +230,8 @@ def test_more_than_can_be_replayed_is_a_fresh_start(city: City, monkeypatch: pyt
 
 
 def test_a_slow_client_is_dropped_and_comes_back_for_the_rest(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_feed, "RING", 20)
-    monkeypatch.setattr(live, "SEND_S", 0.5)
+    monkeypatch.setattr(event_feed, "MAX_RING_EVENTS", 20)
+    monkeypatch.setattr(live, "SEND_TIMEOUT_S", 0.5)
     heavy = "x" * 200_000
     listener = Listener(city)
     with listener.connected() as events:
@@ -240,7 +242,7 @@ def test_a_slow_client_is_dropped_and_comes_back_for_the_rest(city: City, monkey
         time.sleep(1.5)
         with suppress(httpx.RemoteProtocolError):
             list(events)
-    assert (city.feed.clients, city.feed.dropped) == (0, 1)
+    assert (city.feed.clients, city.feed.dropped_clients) == (0, 1)
     assert 0 < len(listener.numbers) < 60
     with listener.connected() as events:
         while len(listener.numbers) < 60:
@@ -261,7 +263,7 @@ def test_the_stream_survives_the_loss_of_its_database_connection(city: City) -> 
 def test_a_connection_lost_halfway_through_a_large_transaction_costs_nothing(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_feed, "PAGE", 2)
+    monkeypatch.setattr(event_feed, "PAGE_EVENTS", 2)
     listener = Listener(city)
     with listener.connected() as events:
         next(events)
@@ -277,7 +279,7 @@ def test_a_connection_lost_halfway_through_a_large_transaction_costs_nothing(
 
 
 def test_screens_beyond_the_limit_are_refused(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "MOST_CLIENTS", 1)
+    monkeypatch.setattr(live, "MAX_CLIENTS", 1)
     with Listener(city).connected() as events:
         next(events)
         refused = city.client.get("/api/v1/live")
@@ -303,7 +305,7 @@ def test_a_snapshot_covers_another_when_it_sees_all_of_it() -> None:
 
 
 def test_positions_are_read_as_they_are_written() -> None:
-    position = Position(1, "10:12:10,11", "12:12:", 11, 4)
-    assert Position.read(str(position)) == position
-    assert Position.read("1~10:12:10~12:12:~11-4 ") is None
-    assert Position.read("9" * 10_000) is None
+    position = StreamPosition(1, "10:12:10,11", "12:12:", 11, 4)
+    assert StreamPosition.parse(str(position)) == position
+    assert StreamPosition.parse("1~10:12:10~12:12:~11-4 ") is None
+    assert StreamPosition.parse("9" * 10_000) is None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from models.reading import Flag
-from services.queries.stations.series import MOST_POINTS
+from services.queries.stations.series import MAX_POINTS
 from tests.services.web.api.conftest import NOON, RIVER, City
 
 MONTH_AGO = NOON - timedelta(days=30)
@@ -40,7 +40,7 @@ def test_a_month_of_minutes_is_told_in_few_points_with_extremes_kept(city: City)
     told = series(city, **{"from": MONTH_AGO.isoformat(), "to": NOON.isoformat()})
     assert told["resolution"] == "1h"
     assert told["next"] is None
-    assert len(told["intervals"]) == 720 <= MOST_POINTS
+    assert len(told["intervals"]) == 720 <= MAX_POINTS
     first = told["intervals"][0]
     assert (first["count"], first["min"], first["max"]) == (60, 12.0, 29.5)
     assert first["mean"] == pytest.approx((12.295 * 60 - 12.07 + 29.5) / 60)
@@ -68,7 +68,7 @@ def test_auto_is_the_finest_that_fits(city: City, days: int, resolution: str) ->
     fill(city, NOON - timedelta(days=10), 10 * 1440)
     told = series(city, **{"from": (NOON - timedelta(days=days)).isoformat(), "to": NOON.isoformat()})
     assert told["resolution"] == resolution
-    assert len(told["intervals"]) + len(told["readings"]) <= MOST_POINTS
+    assert len(told["intervals"]) + len(told["readings"]) <= MAX_POINTS
     assert told["next"] is None
 
 
@@ -81,7 +81,7 @@ def test_pages_of_raw_readings_are_all_of_them_once(city: City) -> None:
     got, address, pages = [], f"/api/v1/stations/{RIVER}/series?resolution=raw&from=2026-03-29T00:00:00Z", 0
     while address:
         answer = city.client.get(address).json()
-        assert len(answer["readings"]) <= MOST_POINTS
+        assert len(answer["readings"]) <= MAX_POINTS
         got += [(one["at"], one["seq"]) for one in answer["readings"]]
         address, pages = answer["next"], pages + 1
     assert len(got) == 4 * 1440 + 4 * 24 == len(set(got))

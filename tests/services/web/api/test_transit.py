@@ -167,7 +167,7 @@ def test_a_service_alert_is_drafted_published_and_ended(town: Town) -> None:
 
     seen = {"version": drafted["version"]}
     published = town.client.post(f"{address}/{drafted['id']}/publish", json=seen, headers=town.operator).json()
-    town.mirror.refresh()
+    town.snapshot_cache.refresh()
     assert [one["id"] for one in town.get("/service-alerts")["items"]] == [drafted["id"]]
     told = [town.get("/stops/T3/arrivals")["alerts"], town.get("/stops/T3")["alerts"], town.get("/lines/10")["alerts"]]
     assert [[one["header"]["es"] for one in alerts] for alerts in told] == [["Calle 7 cortada"]] * 3
@@ -176,7 +176,7 @@ def test_a_service_alert_is_drafted_published_and_ended(town: Town) -> None:
     assert town.client.post(f"{address}/{drafted['id']}/end", json=seen, headers=town.operator).status_code == 409
     seen = {"version": published["version"]}
     ended = town.client.post(f"{address}/{drafted['id']}/end", json=seen, headers=town.operator).json()
-    town.mirror.refresh()
+    town.snapshot_cache.refresh()
     assert (ended["state"], ended["ended_by"]) == ("ended", "ana")
     assert town.get("/stops/T3/arrivals")["alerts"] == []
     assert [one["id"] for one in town.get("/service-alerts", state="ended")["items"]] == [drafted["id"]]

@@ -38,7 +38,7 @@ def test_a_client_of_somebody_elses_sees_the_bus_and_the_alert_at_its_stop(town:
     address = "/api/v1/transit/service-alerts"
     drafted = town.client.post(address, json={**closed, "concerns": [{"stop": "T3"}]}, headers=town.operator).json()
     town.client.post(f"{address}/{drafted['id']}/publish", json={"version": 1}, headers=town.operator)
-    town.mirror.refresh()
+    town.snapshot_cache.refresh()
 
     feeds = FeedSubject([f"{town.client.base_url}/gtfs-rt/{name}.pb" for name in FEEDS])
     here, elsewhere = StationStop("T3", feeds), StationStop("R1", feeds)

@@ -39,13 +39,13 @@ class Town:
     database: Engine
     clock: Clock
     client: httpx.Client
-    mirror: SnapshotCache
+    snapshot_cache: SnapshotCache
     token: str
 
     @property
     def network(self) -> Network:
         """As it was stored and read back."""
-        return self.mirror.view().network
+        return self.snapshot_cache.view().network
 
     @property
     def operator(self) -> dict[str, str]:
@@ -74,7 +74,7 @@ class Town:
                     "outlook": msgspec.json.encode(outlook).decode(),
                 },
             )
-        self.mirror.refresh()
+        self.snapshot_cache.refresh()
 
     def expect(self, coming: TripPrediction, until: float) -> None:
         """Write what is expected of a journey no vehicle makes, and let the server read it."""
@@ -94,7 +94,7 @@ class Town:
                     "coming": msgspec.json.encode(coming).decode(),
                 },
             )
-        self.mirror.refresh()
+        self.snapshot_cache.refresh()
 
 
 def coming(
@@ -165,5 +165,5 @@ def town_on(database: Engine) -> Iterator[Town]:
     engine = open_database(url, name="test-api", statement_timeout_s=3, pool_size=5)
     app = create_app(settings, engine, clock)
     with listening(app, settings) as address, httpx.Client(base_url=address, timeout=10) as client:
-        yield Town(database, clock, client, app.state.context.mirror, token)
+        yield Town(database, clock, client, app.state.context.snapshot_cache, token)
     engine.dispose()

@@ -50,7 +50,7 @@ def awaken(town: Town) -> None:
     seen = {"version": drafted["version"]}
     published = town.client.post(f"{alerts}/{drafted['id']}/publish", json=seen, headers=town.operator)
     assert published.status_code == 200, published.text
-    town.mirror.refresh()
+    town.snapshot_cache.refresh()
 
 
 def strict_client(town: Town) -> OnebusawaySDK:

@@ -10,9 +10,9 @@ from sqlalchemy import Engine, text
 
 from models.tables.rider_reports import rider_reports
 from services.queries.transit.rider_reports import MOST_A_MINUTE, Code, RiderReport, TooManyReports, keep, never_came
-from services.upkeep.data_register import page
+from services.upkeep.data_register import register_page
 from services.upkeep.retention import RIDER_REPORTS_KEPT
-from services.web.context import MOST_REPORTS
+from services.web.context import MAX_REPORTS_PER_MINUTE
 from tests.services.web.api.transit_town import SEVEN, Town, moment, town_on
 from tests.services.web.oba.conftest import DAY_MS, strict_client
 
@@ -73,13 +73,13 @@ def test_reports_are_taken_with_the_id_among_the_parameters_and_whatever_their_c
 
 def test_one_address_may_not_report_without_end(town: Town) -> None:
     sdk = strict_client(town)
-    for _ in range(MOST_REPORTS):
+    for _ in range(MAX_REPORTS_PER_MINUTE):
         sdk.report_problem_with_stop.retrieve("muni_T3", code="other")
     with pytest.raises(RateLimitError) as refused:
         sdk.report_problem_with_stop.retrieve("muni_T3", code="other")
     assert refused.value.response.json()["code"] == 429
     assert refused.value.response.headers["retry-after"] == "60"
-    assert len(kept(town)) == MOST_REPORTS
+    assert len(kept(town)) == MAX_REPORTS_PER_MINUTE
 
 
 def test_the_city_takes_so_many_a_minute_and_counts_the_buses_that_did_not_pass(database: Engine) -> None:
@@ -95,6 +95,6 @@ def test_the_city_takes_so_many_a_minute_and_counts_the_buses_that_did_not_pass(
 
 
 def test_the_data_register_names_all_that_is_kept() -> None:
-    section = page().partition("(`rider_reports`)")[2]
+    section = register_page().partition("(`rider_reports`)")[2]
     assert [column.name for column in rider_reports.columns if f"`{column.name}`" not in section] == ["id"]
     assert f"{RIDER_REPORTS_KEPT.days} días" in section

@@ -45,7 +45,7 @@ class Town:
 
     def look(self) -> None:
         """The application looks at what was written."""
-        self.app.state.context.mirror.refresh()
+        self.app.state.context.snapshot_cache.refresh()
 
     def journeys(self, line: str, stop_code: str, start: float, end: float) -> list[tuple[Journey, int]]:
         """The journeys of a line that leave a stop between two instants, with the stop's position in each."""
@@ -125,5 +125,5 @@ def town(engine: Engine) -> Iterator[Town]:
     clock = [NOW]
     app = create_app(Settings(), engine, lambda: clock[0])
     with Site(app) as site:
-        app.state.context.mirror.refresh()
-        yield Town(engine, app, site, app.state.context.mirror.view().network, clock)
+        app.state.context.snapshot_cache.refresh()
+        yield Town(engine, app, site, app.state.context.snapshot_cache.view().network, clock)

@@ -7,18 +7,18 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.queries.watch.chart import LARGE, SMALL, Ahead, Chart, Sample, Series, draw
+from services.queries.watch.chart import LARGE, SMALL, Chart, ChartSeries, ForecastPoint, Sample, lay_out
 
 ZONE = ZoneInfo("America/Argentina/Buenos_Aires")
 START = datetime(2026, 3, 5, 2, 30, tzinfo=UTC)
 STEP = timedelta(minutes=5)
 
 
-def series(*levels: float, **more: object) -> Series:
+def series(*levels: float, **more: object) -> ChartSeries:
     """Levels every five minutes from START, over four hours."""
     samples = [Sample(START + STEP * place, level, level, level) for place, level in enumerate(levels)]
     plain: dict[str, object] = {"start": START, "end": START + 48 * STEP, "samples": samples, "gap": 3 * STEP}
-    return Series(**(plain | {"zone": ZONE} | more))  # type: ignore[arg-type]
+    return ChartSeries(**(plain | {"zone": ZONE} | more))  # type: ignore[arg-type]
 
 
 def points(path: str) -> list[tuple[float, float]]:
@@ -27,42 +27,42 @@ def points(path: str) -> list[tuple[float, float]]:
 
 def test_a_hole_in_the_data_is_a_hole_in_the_line() -> None:
     before, after = series(1.0, 1.1).samples, series(*[0.0] * 20, 1.2, 1.3).samples[20:]
-    chart = draw(series(samples=[*before, *after]), SMALL)
+    chart = lay_out(series(samples=[*before, *after]), SMALL)
     assert chart.line.count("M") == 2
 
 
 def test_a_lone_sample_is_a_dot() -> None:
-    chart = draw(series(1.0), SMALL)
+    chart = lay_out(series(1.0), SMALL)
     assert (chart.line, len(chart.dots)) == ("", 1)
 
 
 def test_the_next_threshold_shows_how_far_the_water_has_to_go() -> None:
-    chart = draw(series(0.3, 0.4, thresholds=(1.0, 1.5, 2.0)), SMALL)
+    chart = lay_out(series(0.3, 0.4, thresholds=(1.0, 1.5, 2.0)), SMALL)
     assert [(order, tick.value) for order, tick in chart.thresholds] == [(1, 1.0)]
-    chart = draw(series(0.3, 1.6, thresholds=(1.0, 1.5, 2.0)), SMALL)
+    chart = lay_out(series(0.3, 1.6, thresholds=(1.0, 1.5, 2.0)), SMALL)
     assert [order for order, _ in chart.thresholds] == [1, 2, 3]
 
 
 def test_higher_water_is_drawn_higher() -> None:
-    (_, low), (_, high) = points(draw(series(0.3, 1.6), SMALL).line)
+    (_, low), (_, high) = points(lay_out(series(0.3, 1.6), SMALL).line)
     assert high < low
 
 
 def test_the_forecast_fans_out_from_the_last_sample() -> None:
-    ahead = [Ahead(START + 12 * STEP, 0.9, 1.2, 1.6)]
-    chart = draw(series(0.8, 0.9, forecast=ahead), LARGE)
+    ahead = [ForecastPoint(START + 12 * STEP, 0.9, 1.2, 1.6)]
+    chart = lay_out(series(0.8, 0.9, forecast=ahead), LARGE)
     last = points(chart.line)[-1]
     assert points(chart.median)[0] == points(chart.fan)[0] == last
     assert chart.now_x == last[0]
 
 
 def test_without_a_sample_there_is_no_forecast_to_draw() -> None:
-    chart = draw(series(forecast=[Ahead(START + STEP, 0.9, 1.2, 1.6)]), LARGE)
+    chart = lay_out(series(forecast=[ForecastPoint(START + STEP, 0.9, 1.2, 1.6)]), LARGE)
     assert (chart.line, chart.fan, chart.median, chart.now_x) == ("", "", "", None)
 
 
 def test_the_time_axis_has_round_local_hours_and_marks_midnight() -> None:
-    chart = draw(series(1.0, 1.1), LARGE)
+    chart = lay_out(series(1.0, 1.1), LARGE)
     local = [tick.at.astimezone(ZONE) for tick in chart.times]
     assert [f"{at:%H:%M}" for at in local] == [
         "23:30",
@@ -79,7 +79,7 @@ def test_the_time_axis_has_round_local_hours_and_marks_midnight() -> None:
 
 
 def test_rain_stands_on_zero() -> None:
-    chart = draw(series(0.0, 4.0, 2.0, gap=STEP, from_zero=True), LARGE, bars=True)
+    chart = lay_out(series(0.0, 4.0, 2.0, gap=STEP, from_zero=True), LARGE, bars=True)
     base = LARGE.height - LARGE.bottom
     assert [round(y + height) for _, y, _, height in chart.bars] == [base, base]
     assert round(chart.bars[0][3]) == round(2 * chart.bars[1][3])
@@ -97,9 +97,9 @@ LEVELS = st.floats(-1000, 1000).filter(lambda value: value == 0 or abs(value) > 
 def test_nothing_is_drawn_outside_the_frame(
     levels: list[float], thresholds: list[float], quantiles: list[list[float]], bars: bool
 ) -> None:
-    ahead = [Ahead(START + STEP * (40 + place), *three) for place, three in enumerate(quantiles)]
+    ahead = [ForecastPoint(START + STEP * (40 + place), *three) for place, three in enumerate(quantiles)]
     levels = [abs(level) for level in levels] if bars else levels
-    chart = draw(
+    chart = lay_out(
         series(*levels, thresholds=thresholds, forecast=() if bars else ahead, from_zero=bars), SMALL, bars=bars
     )
     drawn = [*points(chart.line), *points(chart.band), *points(chart.fan), *points(chart.median), *chart.dots]
@@ -112,6 +112,6 @@ def test_nothing_is_drawn_outside_the_frame(
 @given(st.integers(0, 239))
 def test_no_label_of_the_time_is_cut_at_the_edge(minute: int) -> None:
     start = START + timedelta(minutes=minute)
-    chart = draw(series(0.3, start=start, end=start + 48 * STEP), SMALL)
+    chart = lay_out(series(0.3, start=start, end=start + 48 * STEP), SMALL)
     assert len(chart.times) >= 3
     assert all(20 <= tick.position <= SMALL.width - 20 for tick in chart.times)

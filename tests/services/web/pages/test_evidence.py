@@ -7,7 +7,7 @@ import pytest
 
 from models.alert import NAR
 from models.reading import Flag
-from services.web.pages.evidence import MOST_LETTERS, MOST_LINES, headline, lines
+from services.web.pages.evidence import MAX_LINES, MAX_VALUE_CHARS, evidence_lines, headline
 from services.web.pages.language import Words
 
 ES = Words("es", timezone(timedelta(hours=-3)))
@@ -60,10 +60,10 @@ def test_the_headline_is_what_speaks_for_the_colour(
     ],
 )  # fmt: skip
 def test_each_number_is_told_with_its_name_and_unit(key: str, value: object, line: tuple[str, str]) -> None:
-    assert lines(ES, {key: value}) == [line]
+    assert evidence_lines(ES, {key: value}) == [line]
 
 
 def test_evidence_without_end_is_cut() -> None:
-    found = lines(ES, {f"key_{number}": "x" * 10_000 for number in range(1000)})
-    assert len(found) == MOST_LINES
-    assert all(len(text) <= MOST_LETTERS for _, text in found)
+    found = evidence_lines(ES, {f"key_{number}": "x" * 10_000 for number in range(1000)})
+    assert len(found) == MAX_LINES
+    assert all(len(text) <= MAX_VALUE_CHARS for _, text in found)

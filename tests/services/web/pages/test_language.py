@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.web.pages.language import Words, choose
+from services.web.pages.language import Words, choose_language
 
 ZONE = ZoneInfo("America/Argentina/Buenos_Aires")
 ES, EN = Words("es", ZONE), Words("en", ZONE)
@@ -29,7 +29,7 @@ NOW = datetime(2026, 3, 5, 2, 30, tzinfo=UTC)
 def test_the_address_then_the_cookie_then_the_browser_choose_the_language(
     asked: str | None, cookie: str | None, accept: str | None, language: str
 ) -> None:
-    assert choose(asked, cookie, accept) == language
+    assert choose_language(asked, cookie, accept) == language
 
 
 def test_numbers_have_the_comma_of_the_language_and_a_real_minus() -> None:

@@ -217,8 +217,8 @@ def test_with_the_database_away_the_board_is_told_from_memory(city: Town) -> Non
             assert city.site.get("/precision").status_code == 503
         finally:
             connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
-    mirror = city.app.state.context.mirror
-    mirror._view = marked_stale(mirror.view())
+    snapshot_cache = city.app.state.context.snapshot_cache
+    snapshot_cache._view = marked_stale(snapshot_cache.view())
     assert "No podemos leer los datos de los micros" in city.site.page(f"/p/{STOP}").text
     assert "No podemos leer" in city.site.page(f"/cartel/{STOP}").text
 

@@ -8,13 +8,13 @@ import pytest
 from models.alert import NAR
 from models.kinds.river import RIVER
 from services.queries.city.city import Heartbeat
-from services.queries.stations.current import StationNow
+from services.queries.stations.current import CurrentStation
 from services.queries.watch.chart import Sample
-from services.queries.watch.condition import Course, Health, Trouble, health, status, trend, urgency
+from services.queries.watch.condition import Course, Health, Outage, data_flow, health, trend, urgency
 
 NOW = datetime(2026, 3, 5, 2, 30, tzinfo=UTC)
 ALIVE = (Heartbeat("pipeline", NOW),)
-STATION = StationNow(
+STATION = CurrentStation(
     id="gato",
     kind=RIVER,
     name="Arroyo del Gato",
@@ -93,9 +93,11 @@ def test_the_highest_level_then_silence_then_the_fastest_rise_comes_first() -> N
 
 def test_an_outage_is_a_silent_pipeline_or_not_one_fresh_stream_or_gauge() -> None:
     old = replace(STATION, value_at=NOW - timedelta(hours=2))
-    assert status([STATION, old], ALIVE, NOW, 1.0).trouble is None
-    assert status([old, old], ALIVE, NOW, 1.0).trouble is Trouble.READINGS
-    assert status([STATION], (), NOW, 1.0).trouble is Trouble.PIPELINE
+    assert data_flow([STATION, old], ALIVE, NOW, 1.0).outage is None
+    assert data_flow([old, old], ALIVE, NOW, 1.0).outage is Outage.READINGS
+    assert data_flow([STATION], (), NOW, 1.0).outage is Outage.PIPELINE
     late = (Heartbeat("pipeline", NOW - timedelta(seconds=31)), Heartbeat("notifier", NOW))
-    assert status([STATION], late, NOW, 1.0).trouble is Trouble.PIPELINE
-    assert status([STATION], late, NOW, 60.0).trouble is None, "a clock sixty times as fast makes half a second of that"
+    assert data_flow([STATION], late, NOW, 1.0).outage is Outage.PIPELINE
+    assert data_flow([STATION], late, NOW, 60.0).outage is None, (
+        "a clock sixty times as fast makes half a second of that"
+    )

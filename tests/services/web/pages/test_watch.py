@@ -17,7 +17,7 @@ from models.tables.operations import heartbeats
 from models.tables.readings import READINGS
 from models.tables.rules import forecast_models
 from services.queries.stations import current as queries
-from services.web.http.protection import HEADERS
+from services.web.http.protection import SECURITY_HEADERS
 from services.web.pages.language import dictionary
 from tests.services.web.pages import city
 from tests.services.web.pages.site import Page, Site, read
@@ -247,7 +247,7 @@ def test_everything_comes_from_here_and_fits_a_thin_line(storm_database: Engine,
     response = storm_site.get("/")
     page = read(response.text)
     with storm_database.connect() as connection:
-        assert len(queries.stations_now(connection)) >= 37
+        assert len(queries.current_stations(connection)) >= 37
     addresses = [said[name] for _, said in page.tags for name in ("href", "src", "action") if name in said]
     assert all(re.match(r"[/?#](?!/)", address) for address in addresses), addresses
     files = {address for address in addresses if address.startswith("/static/")}
@@ -255,7 +255,7 @@ def test_everything_comes_from_here_and_fits_a_thin_line(storm_database: Engine,
     weights = [len(storm_site.get(address).content) for address in files]
     assert len(response.content) + sum(weights) < HEAVIEST_BYTES
     assert all("immutable" in storm_site.get(address).headers["cache-control"] for address in files)
-    assert response.headers["content-security-policy"] == HEADERS["Content-Security-Policy"]
+    assert response.headers["content-security-policy"] == SECURITY_HEADERS["Content-Security-Policy"]
     assert response.headers["cache-control"] == "no-store"
 
 

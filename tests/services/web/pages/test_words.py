@@ -10,7 +10,7 @@ from alerts.rulebook import JUDGEMENT_NAMES
 from models.alert import NAR, Cause, Change
 from models.kinds import KINDS
 from models.reading import Flag
-from services.queries.watch.condition import Course, Health, Trouble
+from services.queries.watch.condition import Course, Health, Outage
 from services.web.pages.language import LANGUAGES, dictionary
 
 FOLDER = Path(services.web.pages.__file__).parent
@@ -35,7 +35,7 @@ def test_everything_the_program_can_say_has_words() -> None:
         *(f"flag.{flag.name}".lower() for flag in Flag),
         *(f"health.{health}" for health in Health),
         *(f"course.{course}" for course in Course),
-        *(f"outage.{trouble}" for trouble in Trouble),
+        *(f"outage.{trouble}" for trouble in Outage),
         *(f"judgement.{JUDGEMENT_NAMES[type(judgement)]}" for kind in KINDS for judgement in kind.judgements),
     }
     assert said <= dictionary("es").keys()
