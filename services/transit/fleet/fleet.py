@@ -34,7 +34,8 @@ from services.transit.prediction.arrival_times import (
 )
 from services.transit.prediction.pending_predictions import ScoredPrediction
 from services.transit.prediction.unassigned_trips import AGENCY_SILENT_S, TripAssignments, UnassignedTrips
-from services.transit.travel_times.link_times import LearnedDeparture, LearnedTraversal, TravelTimes
+from services.transit.travel_times.link_history import LearnedDeparture, LearnedTraversal
+from services.transit.travel_times.link_times import TravelTimes
 from services.transit.travel_times.stalled_vehicles import is_expired
 
 __all__ = [

@@ -37,7 +37,8 @@ from services.transit.fleet.rows import (
 from services.transit.model.position_report import PositionReport
 from services.transit.model.prediction import TripPrediction, VehiclePrediction
 from services.transit.timetable import versions
-from services.transit.travel_times.link_times import LinkHistory, TravelTimes
+from services.transit.travel_times.link_history import LinkHistory
+from services.transit.travel_times.link_times import TravelTimes
 
 log = logging.getLogger(__name__)
 

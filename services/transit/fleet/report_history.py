@@ -7,7 +7,7 @@ from services.transit.model.position_report import PositionReport
 from services.transit.model.prediction import MatchedPosition, VehiclePrediction
 from services.transit.model.stop_passages import JourneyProgress
 from services.transit.prediction.pending_predictions import PendingPredictions
-from services.transit.travel_times.link_times import LearnedDeparture, LearnedTraversal
+from services.transit.travel_times.link_history import LearnedDeparture, LearnedTraversal
 
 MAX_REPORTS = 40
 """How many reports of one vehicle, and for how long behind its newest."""

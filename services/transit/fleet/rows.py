@@ -13,7 +13,8 @@ from models.rows import driver
 from services.transit.fleet.accuracy_counts import SUM_COLUMNS, count_by_key
 from services.transit.fleet.fleet import LastStopReached, ScoredPrediction, StopVisit
 from services.transit.model.prediction import TripPrediction, VehiclePrediction
-from services.transit.travel_times.link_times import LinkHistory, SourceWeights
+from services.transit.travel_times.link_history import LinkHistory
+from services.transit.travel_times.source_weights import SourceWeights
 
 Stored = TypeVar("Stored", LinkHistory, SourceWeights, VehiclePrediction, TripPrediction)
 

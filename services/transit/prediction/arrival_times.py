@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from models.network import Journey, Network, Pattern
 from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction
 from services.transit.model.stop_passages import StopPassage, headway_s, journey_has_exact_times
-from services.transit.travel_times.link_times import ERROR_OFFSET_S, NEAR_START_M, TravelTimes
+from services.transit.travel_times.link_history import ERROR_OFFSET_S
+from services.transit.travel_times.link_times import NEAR_START_M, TravelTimes
 from services.transit.travel_times.prediction_intervals import spread_s
 from services.transit.travel_times.stalled_vehicles import FIRST_STOP_M, OVERDUE_S, is_parked, is_stalled
 from services.transit.travel_times.terminal_departures import MIN_LAYOVER_S

@@ -1,1 +1,1 @@
-"""How long does each link take, now and usually? Imports services.transit.model."""
+"""How long does each link take, now and usually? Imports services.transit.model and models."""

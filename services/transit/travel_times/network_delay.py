@@ -1,8 +1,9 @@
-"""How much slower than usual all the buses of a city are now: rain, a strike, a match, the first day of school.
+"""Network-wide delay: how much slower than usual all buses of a city run now (rain, a strike, a match, a first day of
+school).
 
-Single links are too noisy to tell, all of them together are not. What each passage took beyond what was expected of its
-link flows into one figure, which fades within the hour. Links of which little is known have little to say: there, a
-difference tells of the link and not of the day.
+A single link is too noisy to show it; all links together do. What each traversal took beyond its expected time flows
+into one figure, which fades within the hour. A link with little history counts little: there, a difference says more
+of the link than of the day.
 """
 
 from math import exp
@@ -10,17 +11,19 @@ from math import exp
 from msgspec import Struct
 
 FADE_S = 1_800.0
-"""What was seen so long ago speaks e times less of now: a jam outlasts a few buses, not an afternoon."""
+"""After this time an observation weighs e times less: a jam outlasts a few buses, not an afternoon."""
 PRIOR_S = 4_000.0
-"""Half of what is seen is believed after so many seconds of links, some forty of them: the variance of one link is
-about forty times that of days."""
+"""Half of the observed delay is believed after this many expected seconds of links, some forty links: the variance of
+one link is about forty times that of days."""
 HALF_WEIGHT_COUNT = 5.0
-"""A link that so many buses taught says half of what a well-known one does."""
+"""A link with this many past traversals weighs half of a link with very many."""
 
 
 class NetworkDelay(Struct):
-    """`expected_s`, `over_s`: what links should have taken, and how much more they took, as faded at `at`, Unix
-    seconds.
+    """Delay of the network, as stored in `transit_trust`.
+
+    `at`: latest observation, Unix seconds. `expected_s`, `over_s`: sums of the links' expected seconds and of the
+    seconds they took beyond that, both faded to `at`.
     """
 
     at: float = 0.0
@@ -28,18 +31,22 @@ class NetworkDelay(Struct):
     over_s: float = 0.0
 
     def relative_delay(self, at: float) -> float:
-        """How much longer than expected links take at an instant, relative, more than -1; shrunk to 0 the less was seen
-        and the longer ago.
-        """
-        left = exp(min(0.0, self.at - at) / FADE_S)
-        return left * self.over_s / (left * self.expected_s + PRIOR_S)
+        """How much longer than expected links take at an instant, relative, more than -1.
 
-    def add_traversal(self, at: float, expected_s: float, missed: float, mass: float) -> None:
-        """One passage more, also a late one. `missed`: how much longer than expected it took, relative, at least -1.
-        `mass`: how many buses the expectation rests on.
+        It is shrunk towards 0 where little was observed, or long ago.
         """
-        left, worth_s = exp(min(0.0, self.at - at) / FADE_S), expected_s * mass / (mass + HALF_WEIGHT_COUNT)
-        worth_s *= exp(min(0.0, at - self.at) / FADE_S)
+        faded = exp(min(0.0, self.at - at) / FADE_S)
+        return faded * self.over_s / (faded * self.expected_s + PRIOR_S)
+
+    def add_traversal(self, at: float, expected_s: float, excess: float, history_weight: float) -> None:
+        """Add one traversal; it may be older than `self.at`.
+
+        `excess`: how much longer than expected it took, relative, at least -1. `history_weight`: the number of past
+        traversals behind the expected time.
+        """
+        faded = exp(min(0.0, self.at - at) / FADE_S)
+        weight_s = expected_s * history_weight / (history_weight + HALF_WEIGHT_COUNT)
+        weight_s *= exp(min(0.0, at - self.at) / FADE_S)
         self.at = max(at, self.at)
-        self.expected_s = left * self.expected_s + worth_s
-        self.over_s = left * self.over_s + worth_s * missed
+        self.expected_s = faded * self.expected_s + weight_s
+        self.over_s = faded * self.over_s + weight_s * excess

@@ -1,4 +1,4 @@
-"""What is learnt over all links of a city: how far each source of an estimate can be trusted, and other habits."""
+"""Figures learnt over all links of a city: the error of each source of a travel time, and other habits of its buses."""
 
 from msgspec import Struct, field
 
@@ -10,55 +10,57 @@ from services.transit.travel_times.terminal_departures import LatenessCounts
 SIGNIFICANT_SQUARE = 4.0
 """Two standard errors, squared."""
 MAX_SAMPLES = 3_000
-"""After so many observations what is believed goes on moving, but no slower."""
+"""A running mean weighs a new sample as if it had seen no more than this many, so it never stops moving."""
 
 
 class RunningMean(Struct, array_like=True):
-    """A running mean that begins with a guess worth `n` observations and never stops moving."""
+    """Running mean. `n`: number of samples, to begin with the number that the first guess counts for."""
 
     n: float
     value: float
 
     def add_sample(self, value: float) -> None:
-        """One observation more."""
+        """Add one sample."""
         self.n = min(self.n + 1.0, MAX_SAMPLES)
         self.value += (value - self.value) / self.n
 
 
 class RegressionSlope(Struct, array_like=True):
-    """How much of one thing becomes another, as of its earliness a bus spends waiting: a regression through 0, by the
-    sums of the first squared and of both multiplied.
+    """Slope of a regression through 0: which share of x appears in y, as of a bus's lead in its waiting time.
+
+    `squares`: sum of x * x. `products`: sum of x * y.
     """
 
     squares: float = 0.0
     products: float = 0.0
 
-    def slope(self, guess: float, worth: float) -> float:
-        """From 0 (none of it) to 1 (all of it), shrunk to a guess worth so many squares."""
-        return min(1.0, max(0.0, (self.products + guess * worth) / (self.squares + worth)))
+    def slope(self, prior: float, prior_squares: float) -> float:
+        """The slope, within 0 and 1, shrunk towards a prior that counts for `prior_squares`."""
+        return min(1.0, max(0.0, (self.products + prior * prior_squares) / (self.squares + prior_squares)))
 
-    def significant_slope(self, guess: float, worth: float, variance: float) -> float:
-        """The same, but the guess itself unless what was seen lies more than two standard errors from it; beyond, the
-        further it lies the less of the guess (the non-negative garrote: Breiman 1995). `variance`: of the other thing
-        about its share of the first.
+    def significant_slope(self, prior: float, prior_squares: float, variance: float) -> float:
+        """The slope, but the prior itself if the samples lie within two standard errors of it.
+
+        Beyond two standard errors the prior counts the less, the further the samples lie from it (non-negative garrote:
+        Breiman 1995). `variance`: of y about slope * x.
         """
-        off = self.products - guess * self.squares
-        unsure = SIGNIFICANT_SQUARE * variance * self.squares
-        if off * off <= unsure:
-            return guess
-        return guess + (1.0 - unsure / (off * off)) * (self.slope(guess, worth) - guess)
+        distance = self.products - prior * self.squares
+        threshold = SIGNIFICANT_SQUARE * variance * self.squares
+        if distance * distance <= threshold:
+            return prior
+        return prior + (1.0 - threshold / (distance * distance)) * (self.slope(prior, prior_squares) - prior)
 
-    def add_sample(self, one: float, other: float, most: float) -> None:
-        """One observation more. Once the squares sum up to `most`, older ones fade."""
-        if self.squares > most:
+    def add_sample(self, x: float, y: float, max_squares: float) -> None:
+        """Add one sample. Once the squares exceed `max_squares`, older samples fade."""
+        if self.squares > max_squares:
             self.squares, self.products = 0.98 * self.squares, 0.98 * self.products
-        self.squares += one * one
-        self.products += one * other
+        self.squares += x * x
+        self.products += x * y
 
-    def remove_sample(self, squares: float, products: float) -> None:
-        """One observation less; what has faded since leaves no more than there is."""
-        self.squares -= squares
-        self.products -= products
+    def remove_sample(self, square: float, product: float) -> None:
+        """Remove one sample. If it has faded since, no more is removed than there is."""
+        self.squares -= square
+        self.products -= product
         if self.squares <= 0.0:
             self.squares = self.products = 0.0
 
@@ -72,7 +74,7 @@ class SourceWeights(
         "blend_error": "blend",
         "holding_near": "near",
         "holding_far": "far",
-        "pace_persistence": "pace",
+        "slowness_persistence": "pace",
         "recent_persistence": "recent",
         "network_delay_persistence": "stays",
         "network_delay": "tide",
@@ -80,13 +82,16 @@ class SourceWeights(
         "intervals": "spread",
     },
 ):
-    """What is learnt over all links: mean squared relative errors of each source, and how much of them is the noise of
-    the single bus, in which they agree; how early buses wait near the start of their journey and further on; how far a
-    slow bus stays slow, a link on which the last buses were slow, and (`network_delay_persistence`) a city; how slow
-    that is now; how late
-    buses leave their terminals; how far estimates were off.
+    """Figures learnt over all links, as stored in `transit_trust`. The first values are those of a large city's lines.
 
-    The guesses are those of a bus line in any large city.
+    `timetable_error`, `blend_error`: mean squared relative error of the timetable, and of the expected time.
+    `bus_noise`: the part of it that timetable and history share, that is, the noise of the single bus.
+    `history_drift`: variance of a link's time from day to day.
+    `holding_near`, `holding_far`: share of its lead that an early bus waits, near the first stop and further on.
+    `slowness_persistence`, `recent_persistence`, `network_delay_persistence`: how much of the slowness of a bus, of a link
+    and of the network holds for the next link.
+    `network_delay`: present delay of the network. `departure_lateness`: lateness of departures from any terminal.
+    `intervals`: quantiles of past prediction errors.
     """
 
     timetable_error: RunningMean = field(default_factory=lambda: RunningMean(50.0, 0.16))
@@ -95,7 +100,7 @@ class SourceWeights(
     blend_error: RunningMean = field(default_factory=lambda: RunningMean(50.0, 0.08))
     holding_near: RegressionSlope = field(default_factory=lambda: RegressionSlope(1e4, 5e3))
     holding_far: RegressionSlope = field(default_factory=lambda: RegressionSlope(1e4, 0.0))
-    pace_persistence: RegressionSlope = field(default_factory=lambda: RegressionSlope(10.0, 1.0))
+    slowness_persistence: RegressionSlope = field(default_factory=lambda: RegressionSlope(10.0, 1.0))
     recent_persistence: RegressionSlope = field(default_factory=lambda: RegressionSlope(10.0, 1.0))
     network_delay_persistence: RegressionSlope = field(default_factory=lambda: RegressionSlope(1.0, 0.1))
     network_delay: NetworkDelay = field(default_factory=NetworkDelay)

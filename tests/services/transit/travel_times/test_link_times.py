@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.transit.model.stop_passages import LinkTraversal
-from services.transit.travel_times.link_times import LinkHistory, SourceWeights, TravelTimes
+from services.transit.travel_times.link_history import LinkHistory
+from services.transit.travel_times.link_times import TravelTimes
+from services.transit.travel_times.source_weights import SourceWeights
 
 ZERO = 1_772_420_400.0
 EIGHT = ZERO + 8 * 3_600
@@ -123,7 +125,7 @@ def test_what_an_earlier_version_kept_is_still_read() -> None:
     )
     trust = msgspec.json.decode(kept, type=SourceWeights)
     assert trust.timetable_error.value == 0.2
-    assert trust.pace_persistence.slope(0.0, 1.0) > 0.2
+    assert trust.slowness_persistence.slope(0.0, 1.0) > 0.2
     history = TravelTimes()
     history.restore([], trust)
     assert history.slowdown_factor(EIGHT, 0.0) == 1.0
