@@ -97,9 +97,8 @@ class TravelTimes:
     def add_departure(self, link_id: str, since_day_start_s: float, late_s: float) -> LearnedDeparture:
         """Count a departure from the first stop of a trip. `remove_learned` takes the value returned.
 
-        `link_id`: the trip's first link. `since_day_start_s`: scheduled departure, seconds after the start of the service
-        day.
-        `late_s`: lateness of the departure, seconds.
+        `link_id`: the trip's first link. `since_day_start_s`: scheduled departure, seconds after the start of the
+        service day. `late_s`: lateness of the departure, seconds.
         """
         part = day_part(since_day_start_s)
         counts = self.links.setdefault(link_id, LinkHistory()).departure_lateness.setdefault(

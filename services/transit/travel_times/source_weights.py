@@ -88,8 +88,8 @@ class SourceWeights(
     `bus_noise`: the part of it that timetable and history share, that is, the noise of the single bus.
     `history_drift`: variance of a link's time from day to day.
     `holding_near`, `holding_far`: share of its lead that an early bus waits, near the first stop and further on.
-    `slowness_persistence`, `recent_persistence`, `network_delay_persistence`: how much of the slowness of a bus, of a link
-    and of the network holds for the next link.
+    `slowness_persistence`, `recent_persistence`, `network_delay_persistence`: how much of the slowness of a bus, of a
+    link and of the network holds for the next link.
     `network_delay`: present delay of the network. `departure_lateness`: lateness of departures from any terminal.
     `intervals`: quantiles of past prediction errors.
     """

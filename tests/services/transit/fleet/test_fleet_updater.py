@@ -44,9 +44,9 @@ class Street:
     def __post_init__(self) -> None:
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, foreign: str | None = None) -> None:
         """Another process goes on."""
-        self.pipeline = Pipeline(self.database, lambda: self.now, None, fleet=FleetUpdater())
+        self.pipeline = Pipeline(self.database, lambda: self.now, None, foreign=foreign, fleet=FleetUpdater())
 
     def journey(self, trip_id: str) -> Journey:
         found = self.network.journey(trip_id, MONDAY)
@@ -330,7 +330,7 @@ def test_positions_without_a_fix_or_from_the_future_move_nobody(street: Street) 
 
 def test_buses_of_any_format_published_to_the_broker_are_followed(street: Street, mqtt_url: str) -> None:
     ours, hfp, gtfsrt = (street.journey(name) for name in ("10-0720", "10b-0720", "10s-0710"))
-    street.pipeline.foreign = "laplata"
+    street.restart(foreign="laplata")
     broker = Receiver(mqtt_url, client_id="test-any", filters=street.pipeline.topics, now=lambda: street.now)
     broker.receive(1, 1.0)
     with relay(mqtt_url, "test-trackers", Tls()) as wire:
