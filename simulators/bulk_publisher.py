@@ -13,32 +13,33 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 READ_BYTES = 1 << 16
-WAIT_S = 30.0
+TIMEOUT_S = 30.0
 KEEPALIVE_S = 600
-LAST_IDENTIFIER = 0xFFFF
-UNHEARD = 0x10
+MAX_PACKET_ID = 0xFFFF
+NO_SUBSCRIBERS = 0x10
 """The reason code of a PUBACK for a message that nobody had subscribed to."""
 
 
-class Load:
-    """One publisher with at most `window` messages on the way.
+class BulkPublisher:
+    """One publisher with at most `window` unacknowledged messages.
 
-    `sent`, `acknowledged`, and among these `unheard` (no subscriber) and `refused`, count since the beginning.
+    `sent` and `acknowledged` count messages since the start. `without_subscriber` and `refused` count those of the
+    acknowledged messages that no subscriber received and that the broker refused.
     """
 
     def __init__(self, url: str, *, client_id: str, window: int = 1_000) -> None:
         """Connect to `mqtt://`. Raises OSError where no broker is or it refuses us, ValueError on a bad window."""
-        if not 0 < window < LAST_IDENTIFIER:
+        if not 0 < window < MAX_PACKET_ID:
             raise ValueError("a window of 1 to 65534")
-        self.sent = self.acknowledged = self.unheard = self.refused = 0
+        self.sent = self.acknowledged = self.without_subscriber = self.refused = 0
         self._window = window
-        self._waiting: deque[int] = deque()
-        self._rest = b""
+        self._unacknowledged: deque[int] = deque()
+        self._unread = b""
         address = urlsplit(url)
-        self._socket = socket.create_connection((address.hostname, address.port or 1883), timeout=WAIT_S)
+        self._socket = socket.create_connection((address.hostname, address.port or 1883), timeout=TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            self._greet(client_id, address.username, address.password)
+            self._connect(client_id, address.username, address.password)
         except OSError:
             self._socket.close()
             raise
@@ -55,22 +56,22 @@ class Load:
         """Write them all, in as few writes as the window allows. Raises OSError, TimeoutError among them."""
         batch: list[bytes] = []
         for topic, payload in messages:
-            if len(self._waiting) >= self._window:
+            if len(self._unacknowledged) >= self._window:
                 self._write(batch)
-                self._hear()
-            identifier = self.sent % LAST_IDENTIFIER + 1
+                self._read_acknowledgements()
+            identifier = self.sent % MAX_PACKET_ID + 1
             batch.append(_publish_packet(topic.encode(), payload, identifier))
-            self._waiting.append(identifier)
+            self._unacknowledged.append(identifier)
             self.sent += 1
         self._write(batch)
 
-    def drain(self, wait_s: float = WAIT_S) -> None:
+    def drain(self, wait_s: float = TIMEOUT_S) -> None:
         """Wait until all is acknowledged. Raises TimeoutError."""
         deadline_s = monotonic() + wait_s
-        while self._waiting:
+        while self._unacknowledged:
             if monotonic() > deadline_s:
-                raise TimeoutError(f"{len(self._waiting)} of {self.sent} messages were not acknowledged")
-            self._hear()
+                raise TimeoutError(f"{len(self._unacknowledged)} of {self.sent} messages were not acknowledged")
+            self._read_acknowledgements()
 
     def close(self) -> None:
         """Say goodbye and hang up."""
@@ -82,28 +83,28 @@ class Load:
             self._socket.sendall(b"".join(batch))
             batch.clear()
 
-    def _hear(self) -> None:
+    def _read_acknowledgements(self) -> None:
         """Read once and count the acknowledgements, which MQTT demands in the order of the messages."""
         data = self._socket.recv(READ_BYTES)
         if not data:
             raise ConnectionResetError(f"the broker closed the connection after {self.acknowledged} acknowledgements")
-        buffer, at = self._rest + data, 0
+        buffer, at = self._unread + data, 0
         while at + 2 <= len(buffer) and at + 2 + buffer[at + 1] <= len(buffer):
             size = buffer[at + 1]
             if buffer[at] == 0x40:
-                self._count(buffer[at + 2 : at + 2 + size])
+                self._count_acknowledgement(buffer[at + 2 : at + 2 + size])
             at += 2 + size
-        self._rest = buffer[at:]
+        self._unread = buffer[at:]
 
-    def _count(self, body: bytes) -> None:
-        if self._waiting.popleft() != (body[0] << 8 | body[1]):
+    def _count_acknowledgement(self, body: bytes) -> None:
+        if self._unacknowledged.popleft() != (body[0] << 8 | body[1]):
             raise ConnectionError("an acknowledgement out of order")
         reason = body[2] if len(body) > 2 else 0
         self.acknowledged += 1
-        self.unheard += reason == UNHEARD
+        self.without_subscriber += reason == NO_SUBSCRIBERS
         self.refused += reason >= 0x80
 
-    def _greet(self, client_id: str, username: str | None, password: str | None) -> None:
+    def _connect(self, client_id: str, username: str | None, password: str | None) -> None:
         login = [unquote(part) for part in (username, password) if part is not None]
         flags = (0x02, 0x82, 0xC2)[len(login)]
         body = _text("MQTT") + pack(">BBHB", 5, flags, KEEPALIVE_S, 0) + b"".join(map(_text, [client_id, *login]))

@@ -17,14 +17,16 @@ from math import sin
 from random import Random
 from time import monotonic, sleep
 
-from simulators.bulk_publisher import Load
+from simulators.bulk_publisher import BulkPublisher
 
-CHUNK = 200
-PACE_S = 0.002
+CHUNK_MESSAGES = 200
+PACE_WAIT_S = 0.002
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def messages(prefix: str, devices: int, per_message: int, seed: int, stamp: "Stamp") -> Iterator[tuple[str, bytes]]:
+def gauge_messages(
+    prefix: str, devices: int, per_message: int, seed: int, stamp: "RisingTimestamps"
+) -> Iterator[tuple[str, bytes]]:
     """Readings of gauges in turn: calm water with a slow swell, stamped when they are made, numbered per device."""
     random = Random(seed)
     for turn in count():
@@ -38,55 +40,55 @@ def messages(prefix: str, devices: int, per_message: int, seed: int, stamp: "Sta
             yield f"{prefix}/gauge-{device}", body.encode()
 
 
-class Stamp:
+class RisingTimestamps:
     """Rising times, in seconds since 1970, a microsecond apart at least: no two readings of a device share one.
 
     Nothing here reads the clock: the caller says by how much real time is ahead of the system's monotonic one.
     """
 
     def __init__(self, ahead_s: float) -> None:
-        self._ahead_s, self._last_us = ahead_s, 0
+        self._clock_offset_s, self._last_us = ahead_s, 0
 
     def __call__(self) -> str:
         """The next one, to the microsecond."""
-        now_us = int((self._ahead_s + monotonic()) * 1e6)
+        now_us = int((self._clock_offset_s + monotonic()) * 1e6)
         self._last_us = max(now_us, self._last_us + 1)
         return f"{self._last_us / 1e6:.6f}"
 
 
 def run(arguments: argparse.Namespace) -> dict[str, float]:
     """Send until the input ends, or for `--seconds` at `--rate` messages a second."""
-    stamp = Stamp(arguments.ahead)
-    source = messages(arguments.prefix, arguments.devices, arguments.per_message, arguments.seed, stamp)
-    with Load(arguments.url, client_id=f"fleet-{arguments.seed}", window=2_000) as load:
+    stamp = RisingTimestamps(arguments.ahead)
+    source = gauge_messages(arguments.prefix, arguments.devices, arguments.per_message, arguments.seed, stamp)
+    with BulkPublisher(arguments.url, client_id=f"fleet-{arguments.seed}", window=2_000) as load:
         began_s = monotonic()
         if arguments.rate:
-            _paced(load, source, arguments.rate, arguments.seconds)
+            _send_at_rate(load, source, arguments.rate, arguments.seconds)
         else:
-            _allowed(load, source)
+            _send_as_allowed(load, source)
         load.drain()
         return {
             "sent": load.sent,
             "acknowledged": load.acknowledged,
-            "unheard": load.unheard,
+            "unheard": load.without_subscriber,
             "seconds": monotonic() - began_s,
         }
 
 
-def _paced(load: Load, source: Iterator[tuple[str, bytes]], rate: float, seconds: float) -> None:
+def _send_at_rate(load: BulkPublisher, source: Iterator[tuple[str, bytes]], rate: float, seconds: float) -> None:
     began_s = monotonic()
     while (elapsed_s := monotonic() - began_s) < seconds:
         due = int(elapsed_s * rate) - load.sent
         if due > 0:
             load.send(next(source) for _ in range(due))
-        sleep(PACE_S)
+        sleep(PACE_WAIT_S)
 
 
-def _allowed(load: Load, source: Iterator[tuple[str, bytes]]) -> None:
+def _send_as_allowed(load: BulkPublisher, source: Iterator[tuple[str, bytes]]) -> None:
     allowed, rest, more = 0, b"", True
     while more or load.sent < allowed:
         if load.sent < allowed:
-            load.send(next(source) for _ in range(min(CHUNK, allowed - load.sent)))
+            load.send(next(source) for _ in range(min(CHUNK_MESSAGES, allowed - load.sent)))
         if more and (load.sent >= allowed or select.select([0], [], [], 0)[0]):
             data = os.read(0, 1 << 16)
             more = bool(data)

@@ -11,12 +11,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-IN_FLIGHT = 100
+MAX_IN_FLIGHT = 100
 KEEPALIVE_S = 30
-WAIT_S = 30.0
+TIMEOUT_S = 30.0
 
 
-class BrokerAway(ConnectionError):
+class BrokerUnavailable(ConnectionError):
     """The broker did not welcome or acknowledge us in time, or refused."""
 
 
@@ -34,7 +34,7 @@ class Publisher:
         client_id: str,
         will: tuple[str, bytes] | None = None,
         birth: tuple[str, bytes] | None = None,
-        in_flight: int = IN_FLIGHT,
+        in_flight: int = MAX_IN_FLIGHT,
     ) -> None:
         """Connect to `mqtt://` or `mqtts://`. Raises BrokerAway, or ValueError on a bad address."""
         address = urlsplit(url)
@@ -44,11 +44,11 @@ class Publisher:
         self._birth = birth
         self._in_flight = in_flight
         self._unacknowledged: set[int] = set()
-        self._early: set[int] = set()
-        self._change = Condition()
+        self._acknowledged_early: set[int] = set()
+        self._condition = Condition()
         self._connected = Event()
         self._refusal = ""
-        self._client = self._prepare(client_id, in_flight)
+        self._client = self._new_client(client_id, in_flight)
         if address.username is not None:
             self._client.username_pw_set(unquote(address.username), unquote(address.password or ""))
         if encrypted:
@@ -58,11 +58,11 @@ class Publisher:
         try:
             self._client.connect(address.hostname, address.port or (8883 if encrypted else 1883), KEEPALIVE_S)
         except OSError as error:
-            raise BrokerAway(f"no broker at {address.hostname}: {error}") from error
+            raise BrokerUnavailable(f"no broker at {address.hostname}: {error}") from error
         self._client.loop_start()
-        if not self._connected.wait(WAIT_S) or self._refusal:
+        if not self._connected.wait(TIMEOUT_S) or self._refusal:
             self._client.loop_stop()
-            raise BrokerAway(f"the broker did not welcome us: {self._refusal or 'no answer'}")
+            raise BrokerUnavailable(f"the broker did not welcome us: {self._refusal or 'no answer'}")
 
     def __enter__(self) -> Self:
         """The publisher itself; it closes at the end."""
@@ -75,60 +75,64 @@ class Publisher:
     def publish(self, topic: str, payload: bytes, *, retain: bool = False, wait: bool = False) -> None:
         """Hand one message over; blocks while `in_flight` are on the way, and until it is acknowledged if `wait`.
 
-        Raises BrokerAway when that takes longer than `WAIT_S`.
+        Raises BrokerAway when that takes longer than `TIMEOUT_S`.
         """
-        with self._change:
-            if not self._change.wait_for(lambda: len(self._unacknowledged) < self._in_flight, WAIT_S):
-                raise BrokerAway(f"nothing was acknowledged for {WAIT_S:.0f} s")
-        number = self._hand_over(topic, payload, retain)
+        with self._condition:
+            if not self._condition.wait_for(lambda: len(self._unacknowledged) < self._in_flight, TIMEOUT_S):
+                raise BrokerUnavailable(f"nothing was acknowledged for {TIMEOUT_S:.0f} s")
+        number = self._send(topic, payload, retain)
         if wait:
-            with self._change:
-                if not self._change.wait_for(lambda: number not in self._unacknowledged, WAIT_S):
-                    raise BrokerAway(f"{topic} was not acknowledged for {WAIT_S:.0f} s")
+            with self._condition:
+                if not self._condition.wait_for(lambda: number not in self._unacknowledged, TIMEOUT_S):
+                    raise BrokerUnavailable(f"{topic} was not acknowledged for {TIMEOUT_S:.0f} s")
 
-    def drain(self, wait_s: float = WAIT_S) -> None:
+    def drain(self, wait_s: float = TIMEOUT_S) -> None:
         """Wait until all that was handed over is acknowledged. Raises BrokerAway when that takes longer."""
-        with self._change:
-            if not self._change.wait_for(lambda: not self._unacknowledged, wait_s):
-                raise BrokerAway(f"{len(self._unacknowledged)} messages were not acknowledged for {wait_s:.0f} s")
+        with self._condition:
+            if not self._condition.wait_for(lambda: not self._unacknowledged, wait_s):
+                raise BrokerUnavailable(
+                    f"{len(self._unacknowledged)} messages were not acknowledged for {wait_s:.0f} s"
+                )
 
     def close(self) -> None:
         """Say goodbye, which cancels the will. What is still on the way is lost: `drain` before."""
         self._client.disconnect()
         self._client.loop_stop()
 
-    def _prepare(self, client_id: str, in_flight: int) -> Client:
+    def _new_client(self, client_id: str, in_flight: int) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5)
         client.max_inflight_messages_set(in_flight)
         client.reconnect_delay_set(min_delay=1, max_delay=10)
-        client.on_connect = self._welcomed
-        client.on_disconnect = self._lost
-        client.on_publish = self._acknowledged
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
         return client
 
-    def _welcomed(self, _c: Client, _d: object, _f: ConnectFlags, reason: ReasonCode, _p: Properties | None) -> None:
+    def _on_connect(self, _c: Client, _d: object, _f: ConnectFlags, reason: ReasonCode, _p: Properties | None) -> None:
         self._refusal = str(reason) if reason.is_failure else ""
         if self._birth is not None and not self._refusal:
-            self._hand_over(*self._birth, retain=True)
+            self._send(*self._birth, retain=True)
         self._connected.set()
 
-    def _lost(self, _c: Client, _d: object, _f: DisconnectFlags, _r: ReasonCode, _p: Properties | None) -> None:
+    def _on_disconnect(
+        self, _c: Client, _d: object, _f: DisconnectFlags, _r: ReasonCode, _p: Properties | None
+    ) -> None:
         self._connected.clear()
 
-    def _hand_over(self, topic: str, payload: bytes, retain: bool) -> int:
+    def _send(self, topic: str, payload: bytes, retain: bool) -> int:
         """Paho may call back before it returns, and must not be called under a lock that its callback wants."""
         number = self._client.publish(topic, payload, qos=1, retain=retain).mid
-        with self._change:
-            if number in self._early:
-                self._early.remove(number)
+        with self._condition:
+            if number in self._acknowledged_early:
+                self._acknowledged_early.remove(number)
             else:
                 self._unacknowledged.add(number)
         return number
 
-    def _acknowledged(self, _c: Client, _d: object, number: int, _r: ReasonCode, _p: Properties) -> None:
-        with self._change:
+    def _on_publish(self, _c: Client, _d: object, number: int, _r: ReasonCode, _p: Properties) -> None:
+        with self._condition:
             if number in self._unacknowledged:
                 self._unacknowledged.remove(number)
             else:
-                self._early.add(number)
-            self._change.notify_all()
+                self._acknowledged_early.add(number)
+            self._condition.notify_all()

@@ -1,4 +1,4 @@
-"""A scenario: a city, its weather and its faults as one stream of parcels, played at the pace of a clock."""
+"""A scenario: a city, its weather and its faults as one stream of messages, played at the pace of a clock."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -7,110 +7,110 @@ from datetime import datetime
 from models.kinds import KINDS_BY_NAME
 from models.network import Network
 from models.place import City
-from simulators.buses.bus import Log
-from simulators.buses.operations import Buses
-from simulators.buses.street_speeds import Conditions
-from simulators.buses.trackers import Odds, Trackers
+from simulators.buses.bus import EventLog
+from simulators.buses.operations import BusOperations
+from simulators.buses.street_speeds import StreetConditions
+from simulators.buses.trackers import FaultRates, Trackers
 from simulators.devices.faults import Fault
-from simulators.devices.message import Parcel, in_order
+from simulators.devices.message import SimulatedMessage, in_due_order
 from simulators.devices.sensors import SimulatedDevice
 from simulators.environment.weather import Weather
 from simulators.environment.world import World
 
-LONGEST_WAIT_S = 0.5
+MAX_WAIT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """What happens in a city. `opens_at` is the moment of its story from which it is worth watching.
+    """What happens in a city. `default_start` is the moment of its story from which it is worth watching.
 
-    `busy` scales the traffic.
+    `traffic_factor` scales the traffic.
     """
 
     name: str
     summary: str
     weather: Weather
-    opens_at: datetime
-    busy: float = 1.0
+    default_start: datetime
+    traffic_factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traffic:
+class BusTraffic:
     """Buses for a city: their lines, how often their trackers go wrong, and who is told what they really do."""
 
-    lines: Network
-    odds: Odds
-    log: Log
+    network: Network
+    fault_rates: FaultRates
+    event_log: EventLog
 
 
-def told_from(scenario: Scenario, start: datetime) -> Scenario:
+def starting_at(scenario: Scenario, start: datetime) -> Scenario:
     """The same story moved in time, so that it opens at `start`."""
-    weather = replace(scenario.weather, storm_at=scenario.weather.storm_at + (start - scenario.opens_at))
-    return replace(scenario, weather=weather, opens_at=start)
+    weather = replace(scenario.weather, storm_at=scenario.weather.storm_at + (start - scenario.default_start))
+    return replace(scenario, weather=weather, default_start=start)
 
 
-class Cast:
-    """A city's devices in a scenario, from `start` on. The same arguments give the same parcels, byte for byte."""
+class SimulatedCity:
+    """A city's devices in a scenario, from `start` on. The same arguments give the same messages, byte for byte."""
 
     def __init__(
-        self, city: City, scenario: Scenario, *, seed: int, start: datetime, traffic: Traffic | None = None
+        self, city: City, scenario: Scenario, *, seed: int, start: datetime, traffic: BusTraffic | None = None
     ) -> None:
         """With `traffic` its buses run too, on streets under the scenario's rain."""
-        self._world = World(city, scenario.weather, seed, start, scenario.busy)
+        self._world = World(city, scenario.weather, seed, start, scenario.traffic_factor)
         self._start = self._world.now
         self.devices = [SimulatedDevice(one, KINDS_BY_NAME[one.kind], seed, self._start) for one in city.devices]
-        self._streets = Conditions()
+        self._streets = StreetConditions()
         self.trackers: Trackers | None = None
         if traffic is not None:
-            self._look_at_streets()
-            buses = Buses(traffic.lines, seed, self._start, self._streets, traffic.log)
-            self.trackers = Trackers(buses, seed, traffic.odds)
+            self._update_streets()
+            buses = BusOperations(traffic.network, seed, self._start, self._streets, traffic.event_log)
+            self.trackers = Trackers(buses, seed, traffic.fault_rates)
 
-    def parcels(self, fault: Fault) -> Iterator[Parcel]:
+    def messages(self, fault: Fault) -> Iterator[SimulatedMessage]:
         """Births, then everything the devices say, in the order of sending and without end."""
-        return in_order(fault(self._sayings()))
+        return in_due_order(fault(self._device_messages()))
 
-    def wills(self, at: datetime) -> list[Parcel]:
+    def last_wills(self, at: datetime) -> list[SimulatedMessage]:
         """What is left to say in the devices' names when the play stops."""
-        return [device.will(at) for device in self.devices]
+        return [device.last_will(at) for device in self.devices]
 
-    def _sayings(self) -> Iterator[Parcel]:
-        yield from (device.birth(self._start) for device in self.devices)
+    def _device_messages(self) -> Iterator[SimulatedMessage]:
+        yield from (device.birth_message(self._start) for device in self.devices)
         while True:
             for device in self.devices:
-                yield from device.minute(self._world)
+                yield from device.next_minute(self._world)
             if self.trackers is not None:
-                self._look_at_streets()
-                yield from self.trackers.minute(self._world.now)
+                self._update_streets()
+                yield from self.trackers.next_minute(self._world.now)
             self._world.step()
 
-    def _look_at_streets(self) -> None:
-        self._streets.flooded = self._world.flooded()
-        self._streets.rain_mm = self._world.rain_mm()
+    def _update_streets(self) -> None:
+        self._streets.flooded = self._world.flooded_points()
+        self._streets.rain_mm = self._world.mean_rain_mm()
 
 
-def play(
-    parcels: Iterator[Parcel],
-    publish: Callable[[Parcel], None],
+def publish_when_due(
+    messages: Iterator[SimulatedMessage],
+    publish: Callable[[SimulatedMessage], None],
     *,
     now: Callable[[], datetime],
     wait: Callable[[float], bool],
     speed: float,
     until: datetime,
 ) -> int:
-    """Publish each parcel when its time has come by the clock `now`, which runs `speed` times as fast as waiting.
+    """Publish each message when its time has come by the clock `now`, which runs `speed` times as fast as waiting.
 
-    `wait` takes seconds and returns True to stop. Parcels whose time has passed go at once. Returns how many went.
+    `wait` takes seconds and returns True to stop. Messages whose time has passed go at once. Returns how many went.
     """
     sent = 0
-    for parcel in parcels:
-        if parcel.due_at >= until:
+    for message in messages:
+        if message.due_at >= until:
             break
-        while (ahead_s := (parcel.due_at - now()).total_seconds()) > 0:
-            if wait(min(ahead_s / speed, LONGEST_WAIT_S)):
+        while (ahead_s := (message.due_at - now()).total_seconds()) > 0:
+            if wait(min(ahead_s / speed, MAX_WAIT_S)):
                 return sent
         if wait(0.0):
             break
-        publish(parcel)
+        publish(message)
         sent += 1
     return sent

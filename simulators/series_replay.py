@@ -13,17 +13,17 @@ import orjson
 
 from models.kinds import KINDS_BY_NAME
 from models.place import Device
-from simulators.devices.message import Parcel
-from simulators.devices.sensors import topic_of, written
+from simulators.devices.message import SimulatedMessage
+from simulators.devices.sensors import device_topic, rfc3339
 
 TIME_COLUMN = "time_utc"
 MAX_ROWS = 5_000_000
-LONGEST_INTERVAL_S = 86_400
-BLANKS = {"", "na", "nan", "null", "none"}
+MAX_INTERVAL_S = 86_400
+BLANK_WORDS = {"", "na", "nan", "null", "none"}
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class RecordedSeries:
     """What was recorded, in the order of time, and how many rows held no value."""
 
     rows: tuple[tuple[datetime, float], ...]
@@ -34,31 +34,31 @@ class BadSeries(ValueError):
     """A file that is no series; the message names the file and the line."""
 
 
-def read_series(path: Path, column: str, only: Mapping[str, str]) -> Series:
+def read_series(path: Path, column: str, only: Mapping[str, str]) -> RecordedSeries:
     """The series in a CSV file, plain or gzip: a `time_utc` column in ISO 8601 and `column`.
 
     `only` keeps the rows that hold these words in these columns. Raises BadSeries; blank values are counted, not sent.
     """
     rows: list[tuple[datetime, float]] = []
     blank = 0
-    for line, row in _lines(path, {TIME_COLUMN, column, *only}):
+    for line, row in _rows(path, {TIME_COLUMN, column, *only}):
         if any(row[name] != word for name, word in only.items()):
             continue
-        at = _instant(row[TIME_COLUMN], f"{path.name}:{line}")
+        at = _parse_time(row[TIME_COLUMN], f"{path.name}:{line}")
         if rows and at < rows[-1][0]:
             raise BadSeries(
                 f"{path.name}:{line}: {row[TIME_COLUMN]} is earlier than the row before; sort or choose rows"
             )
-        if (row[column] or "").strip().lower() in BLANKS:
+        if (row[column] or "").strip().lower() in BLANK_WORDS:
             blank += 1
             continue
-        rows.append((at, _number(row[column], f"{path.name}:{line}: {column}")))
+        rows.append((at, _parse_number(row[column], f"{path.name}:{line}: {column}")))
         if len(rows) > MAX_ROWS:
             raise BadSeries(f"{path.name}:{line}: more than {MAX_ROWS} rows; split the file")
-    return Series(tuple(rows), blank)
+    return RecordedSeries(tuple(rows), blank)
 
 
-def _lines(path: Path, wanted: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def _rows(path: Path, wanted: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             reader = csv.DictReader(TextIOWrapper(file, encoding="utf-8-sig", newline=""))
@@ -72,7 +72,7 @@ def _lines(path: Path, wanted: set[str]) -> Iterator[tuple[int, dict[str, str]]]
         raise BadSeries(f"{path}: {error}") from error
 
 
-def _instant(words: str | None, at: str) -> datetime:
+def _parse_time(words: str | None, at: str) -> datetime:
     try:
         moment = datetime.fromisoformat(words or "")
     except ValueError as error:
@@ -80,7 +80,7 @@ def _instant(words: str | None, at: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _number(words: str, at: str) -> float:
+def _parse_number(words: str, at: str) -> float:
     try:
         value = float(words)
     except ValueError as error:
@@ -90,7 +90,9 @@ def _number(words: str, at: str) -> float:
     return value
 
 
-def as_sent(series: Series, device: Device, *, start: datetime, pace: float, keep_times: bool) -> Iterator[Parcel]:
+def replayed_messages(
+    series: RecordedSeries, device: Device, *, start: datetime, pace: float, keep_times: bool
+) -> Iterator[SimulatedMessage]:
     """The series as `device` would have sent it from `start` on, `pace` times as fast as it was observed.
 
     Readings carry the time at which they are sent, or with `keep_times` the recorded one.
@@ -100,10 +102,10 @@ def as_sent(series: Series, device: Device, *, start: datetime, pace: float, kee
     boot = f"replay-{int(start.timestamp())}"
     for seq, (at, value) in enumerate(series.rows):
         due_at = start + (at - first_at) / pace
-        said: dict[str, object] = {"observed_at": written(at if keep_times else due_at), "boot": boot, "seq": seq}
+        said: dict[str, object] = {"observed_at": rfc3339(at if keep_times else due_at), "boot": boot, "seq": seq}
         if kind.signal.source == "rain":
             interval_s = int((at - before).total_seconds()) or device.period_s
-            said["interval_s"] = min(interval_s, LONGEST_INTERVAL_S)
+            said["interval_s"] = min(interval_s, MAX_INTERVAL_S)
         said[kind.measure] = value
         before = at
-        yield Parcel(made_at=due_at, due_at=due_at, topic=topic_of(device), payload=orjson.dumps(said))
+        yield SimulatedMessage(created_at=due_at, due_at=due_at, topic=device_topic(device), payload=orjson.dumps(said))

@@ -28,7 +28,7 @@ from services.runtime.database import open_database
 from services.runtime.process import stop_on_signals
 from services.runtime.settings import Settings, SettingsError
 from simulators.buses.tracker_messages import MUNICIPALITY
-from simulators.lines import network
+from simulators.lines import schematic_network
 from simulators.scenarios import SCENARIOS
 
 NAME = "demo"
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop: threading.Event) -> int:
     _print("base de datos y broker / database and broker ...")
     with embedded_postgres(folder) as postgres, embedded_broker(folder, settings.embedded_mqtt_port) as broker:
-        clock = resumed_clock(folder, SCENARIOS[arguments.scenario].opens_at, arguments.speed)
+        clock = resumed_clock(folder, SCENARIOS[arguments.scenario].default_start, arguments.speed)
         database = open_database(postgres.url, name="vigia-demo", pool_size=1)
         publish_clock(folder, clock)
         token = prepare_database(database, clock())
@@ -74,7 +74,7 @@ def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop:
             _print(f"el puerto {settings.api_port} está ocupado, uso {port} / port taken")
         environment = {"VIGIA_DATA_DIR": str(folder), "VIGIA_CLOCK": str(clock), "VIGIA_API_PORT": str(port)}
         environment["VIGIA_FOREIGN_BUSES"] = MUNICIPALITY
-        parts = DemoProcesses(folder, environment, arguments.scenario, timetable_file(folder, network()))
+        parts = DemoProcesses(folder, environment, arguments.scenario, timetable_file(folder, schematic_network()))
         try:
             parts.start_all()
             parts.import_timetable()

@@ -68,7 +68,7 @@ def simulated(scenario: str, start: datetime, end: datetime) -> Record:
         for station in streams:
             levels[station].append(world.level_m(station))
         for gauge in gauges:
-            fallen[gauge].append(world.fallen_mm(gauge))
+            fallen[gauge].append(world.accumulated_rain_mm(gauge))
 
     def record(station: str, stage: Stage) -> Series:
         rain = np.mean([np.diff(fallen[gauge], prepend=0.0) for gauge in stage.rain], axis=0) if stage.rain else None

@@ -12,7 +12,7 @@ from services.opening import configured_clock
 from services.runtime.clock import FasterClock
 from services.runtime.process import stop_on_signals
 from services.runtime.settings import Settings
-from simulators.series_replay import BadSeries, as_sent, read_series
+from simulators.series_replay import BadSeries, read_series, replayed_messages
 
 NAME = "replay"
 HELP = "Publish a recorded series (CSV or CSV.gz with time_utc) as a station's device would."
@@ -65,8 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     start = clock()
     own_pace = clock.factor if isinstance(clock, FasterClock) else 1.0
     pace = (arguments.speed or own_pace) / own_pace
-    parcels = as_sent(series, device, start=start, pace=pace, keep_times=arguments.times == "recorded")
-    return publish_at_pace(settings, clock, stop, parcels, until=start + UNTIL_STOPPED)
+    messages = replayed_messages(series, device, start=start, pace=pace, keep_times=arguments.times == "recorded")
+    return publish_at_pace(settings, clock, stop, messages, until=start + UNTIL_STOPPED)
 
 
 def device_of(city: City, station: str) -> Device:

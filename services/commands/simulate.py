@@ -20,14 +20,14 @@ from services.opening import configured_clock, mqtt_url
 from services.runtime.clock import Clock, FasterClock
 from services.runtime.process import stop_on_signals
 from services.runtime.settings import Settings
-from simulators.buses.bus import Log
-from simulators.buses.ground_truth import COLUMNS, rows
-from simulators.buses.trackers import FAULTLESS, scaled
-from simulators.devices.faults import usual
-from simulators.devices.message import Parcel
-from simulators.lines import network
-from simulators.publisher import WAIT_S, BrokerAway, Publisher
-from simulators.scenario import Cast, Traffic, play, told_from
+from simulators.buses.bus import EventLog
+from simulators.buses.ground_truth import COLUMNS, ground_truth_rows
+from simulators.buses.trackers import NO_FAULTS, scaled_rates
+from simulators.devices.faults import usual_faults
+from simulators.devices.message import SimulatedMessage
+from simulators.lines import schematic_network
+from simulators.publisher import TIMEOUT_S, BrokerUnavailable, Publisher
+from simulators.scenario import BusTraffic, SimulatedCity, publish_when_due, starting_at
 from simulators.scenarios import SCENARIOS
 
 NAME = "simulate"
@@ -63,7 +63,7 @@ def duration(words: str) -> timedelta:
 def run(arguments: argparse.Namespace) -> int:
     """Play the scenario at the clock's pace; in real time its story begins now. The devices say goodbye at the end."""
     if arguments.export_gtfs is not None:
-        write_feed(network(), arguments.export_gtfs)
+        write_feed(schematic_network(), arguments.export_gtfs)
         print(f"{arguments.export_gtfs}: La Plata esquemática, no oficial / schematic, not official")
         return 0
     settings, stop = Settings(), stop_on_signals()
@@ -75,67 +75,73 @@ def run(arguments: argparse.Namespace) -> int:
         return 2
     start, scenario = clock(), SCENARIOS[arguments.scenario]
     if not isinstance(clock, FasterClock):
-        scenario = told_from(scenario, start)
+        scenario = starting_at(scenario, start)
     often = OFTEN[arguments.faults]
     with _traffic(arguments, often) as traffic:
-        cast = Cast(city, scenario, seed=arguments.seed, start=start, traffic=traffic)
-        parcels = cast.parcels(usual(city, arguments.seed, often) if often else iter)
-        print(f"{city.name}: {scenario.summary}; {_counted(cast)} from {start:%Y-%m-%d %H:%M} UTC", flush=True)
-        until, goodbyes = start + arguments.duration, cast.wills(start)
-        return publish_at_pace(settings, clock, stop, parcels, until=until, goodbyes=goodbyes)
+        simulated_city = SimulatedCity(city, scenario, seed=arguments.seed, start=start, traffic=traffic)
+        messages = simulated_city.messages(usual_faults(city, arguments.seed, often) if often else iter)
+        print(
+            f"{city.name}: {scenario.summary}; {_counted(simulated_city)} from {start:%Y-%m-%d %H:%M} UTC", flush=True
+        )
+        until, goodbyes = start + arguments.duration, simulated_city.last_wills(start)
+        return publish_at_pace(settings, clock, stop, messages, until=until, goodbyes=goodbyes)
 
 
 @contextmanager
-def _traffic(arguments: argparse.Namespace, often: float) -> Iterator[Traffic | None]:
+def _traffic(arguments: argparse.Namespace, often: float) -> Iterator[BusTraffic | None]:
     """The buses of the schematic La Plata; none where they are not wanted, nor in another city."""
     if arguments.no_buses or arguments.city != LA_PLATA:
         yield None
         return
-    lines = network()
-    odds = scaled(often) if often else FAULTLESS
+    lines = schematic_network()
+    odds = scaled_rates(often) if often else NO_FAULTS
     if arguments.truth is None:
-        yield Traffic(lines=lines, odds=odds, log=lambda _: None)
+        yield BusTraffic(network=lines, fault_rates=odds, event_log=lambda _: None)
         return
     with arguments.truth.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
-        yield Traffic(lines=lines, odds=odds, log=_into(table.writerows, lines))
+        yield BusTraffic(network=lines, fault_rates=odds, event_log=_into(table.writerows, lines))
 
 
-def _into(keep: Callable[[Iterable[Iterable[object]]], None], lines: Network) -> Log:
-    return lambda event: keep(rows(lines, event))
+def _into(keep: Callable[[Iterable[Iterable[object]]], None], lines: Network) -> EventLog:
+    return lambda event: keep(ground_truth_rows(lines, event))
 
 
-def _counted(cast: Cast) -> str:
-    buses = len(cast.trackers.trackers) if cast.trackers is not None else 0
-    return f"{len(cast.devices)} devices and {buses} buses" if buses else f"{len(cast.devices)} devices"
+def _counted(simulated_city: SimulatedCity) -> str:
+    buses = len(simulated_city.trackers.trackers) if simulated_city.trackers is not None else 0
+    return (
+        f"{len(simulated_city.devices)} devices and {buses} buses"
+        if buses
+        else f"{len(simulated_city.devices)} devices"
+    )
 
 
 def publish_at_pace(
     settings: Settings,
     clock: Clock,
     stop: threading.Event,
-    parcels: Iterator[Parcel],
+    messages: Iterator[SimulatedMessage],
     *,
     until: datetime,
-    goodbyes: Iterable[Parcel] = (),
+    goodbyes: Iterable[SimulatedMessage] = (),
 ) -> int:
-    """Publish parcels as they fall due, until `stop`, `until` or their end; then the goodbyes. The exit status."""
+    """Publish messages as they fall due, until `stop`, `until` or their end; then the goodbyes. The exit status."""
     sent = 0
 
-    def publish(parcel: Parcel) -> None:
+    def publish(message: SimulatedMessage) -> None:
         nonlocal sent
-        publisher.publish(parcel.topic, parcel.payload, retain=parcel.retain)
+        publisher.publish(message.topic, message.payload, retain=message.retain)
         sent += 1
 
     try:
         with mqtt_url(settings) as url, Publisher(url, client_id=f"vigia-simulators-{os.getpid()}") as publisher:
             speed = clock.factor if isinstance(clock, FasterClock) else 1.0
-            play(parcels, publish, now=clock, wait=stop.wait, speed=speed, until=until)
-            for parcel in goodbyes:
-                publish(parcel)
-            publisher.drain(GOODBYE_S if stop.is_set() else WAIT_S)
-    except BrokerAway as away:
+            publish_when_due(messages, publish, now=clock, wait=stop.wait, speed=speed, until=until)
+            for message in goodbyes:
+                publish(message)
+            publisher.drain(GOODBYE_S if stop.is_set() else TIMEOUT_S)
+    except BrokerUnavailable as away:
         print(f"vigia: {away}", file=sys.stderr)
         return 1
     finally:

@@ -11,13 +11,13 @@ from typing import Literal
 from models.geo import Point, point_at_distance
 from models.network import Journey
 
-SEATS = 62
+CAPACITY = 62
 """With those who stand: nobody more gets on."""
-KEPT_S = 300.0
+HISTORY_S = 300.0
 """How far back a bus knows where it was."""
 
 
-class Doing(StrEnum):
+class BusActivity(StrEnum):
     """What a bus is doing."""
 
     IN_PROGRESS = "in_progress"
@@ -28,11 +28,11 @@ class Doing(StrEnum):
     BROKEN = "broken"
 
 
-Reason = Literal["not_run", "no_vehicle", "broke_down", "flooded", "detour"]
+MissedReason = Literal["not_run", "no_vehicle", "broke_down", "flooded", "detour"]
 
 
 @dataclass(frozen=True, slots=True)
-class Passing:
+class StopVisit:
     """A bus at a stop of its journey. It did not stop where nobody wanted to, or where it was full."""
 
     vehicle: str
@@ -44,19 +44,19 @@ class Passing:
 
 
 @dataclass(frozen=True, slots=True)
-class Missed:
-    """Stops of a journey, `first` to `last`, that no bus serves; known to the world since `at`."""
+class MissedStops:
+    """Stops of a journey, `first` to `last`, that no bus serves; known to the world since `known_at`."""
 
     vehicle: str
     journey: Journey
     first: int
     last: int
-    reason: Reason
-    at: float
+    reason: MissedReason
+    known_at: float
 
 
-Log = Callable[[Passing | Missed], None]
-Line = tuple[tuple[Point, ...], tuple[float, ...]]
+EventLog = Callable[[StopVisit | MissedStops], None]
+Polyline = tuple[tuple[Point, ...], tuple[float, ...]]
 """Points and how far along each lies."""
 
 
@@ -64,29 +64,35 @@ Line = tuple[tuple[Point, ...], tuple[float, ...]]
 class Leg:
     """A bus moves evenly along a line, or stands, between two instants. `journey` is what it makes or waits to make."""
 
-    begins: float
-    ends: float
-    doing: Doing
-    line: Line
+    starts_at: float
+    ends_at: float
+    activity: BusActivity
+    line: Polyline
     from_m: float
     to_m: float
     journey: Journey | None = None
     position: int = 0
 
-    def point(self, at: float) -> Point:
+    def point_at(self, at: float) -> Point:
         """Where the bus is."""
-        return point_at_distance(*self.line, self.distance_m(at))
+        return point_at_distance(*self.line, self.distance_at_m(at))
 
-    def distance_m(self, at: float) -> float:
+    def distance_at_m(self, at: float) -> float:
         """How far along the leg's line."""
-        if self.ends == inf or at <= self.begins:
+        if self.ends_at == inf or at <= self.starts_at:
             return self.from_m
-        return self.from_m + (self.to_m - self.from_m) * min(1.0, (at - self.begins) / (self.ends - self.begins))
+        return self.from_m + (self.to_m - self.from_m) * min(
+            1.0, (at - self.starts_at) / (self.ends_at - self.starts_at)
+        )
 
     @property
     def speed_ms(self) -> float:
         """Zero where it stands."""
-        return 0.0 if self.ends in (inf, self.begins) else abs(self.to_m - self.from_m) / (self.ends - self.begins)
+        return (
+            0.0
+            if self.ends_at in (inf, self.starts_at)
+            else abs(self.to_m - self.from_m) / (self.ends_at - self.starts_at)
+        )
 
 
 @dataclass(slots=True)
@@ -97,23 +103,25 @@ class Bus:
     agency: str
     random: Random
     legs: deque[Leg] = field(default_factory=deque)
-    load: int = 0
+    passengers: int = 0
     block_id: str = ""
 
-    def leg(self, at: float) -> Leg:
+    def leg_at(self, at: float) -> Leg:
         """What it does at an instant not long past."""
         for leg in reversed(self.legs):
-            if leg.begins <= at:
+            if leg.starts_at <= at:
                 return leg
         return self.legs[0]
 
-    def go(self, leg: Leg) -> float:
+    def add_leg(self, leg: Leg) -> float:
         """Take a leg; when it ends."""
-        while len(self.legs) > 1 and self.legs[0].ends < leg.begins - KEPT_S:
+        while len(self.legs) > 1 and self.legs[0].ends_at < leg.starts_at - HISTORY_S:
             self.legs.popleft()
         self.legs.append(leg)
-        return leg.ends
+        return leg.ends_at
 
-    def stand(self, since: float, until: float, doing: Doing, where: Point, journey: Journey | None = None) -> float:
+    def stay(
+        self, since: float, until: float, doing: BusActivity, where: Point, journey: Journey | None = None
+    ) -> float:
         """Wait somewhere; until when."""
-        return self.go(Leg(since, until, doing, ((where,), (0.0,)), 0.0, 0.0, journey))
+        return self.add_leg(Leg(since, until, doing, ((where,), (0.0,)), 0.0, 0.0, journey))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from models.network import Network
-from simulators.buses.bus import Missed, Passing
+from simulators.buses.bus import MissedStops, StopVisit
 
 COLUMNS = (
     *("vehicle", "route_id", "trip_id", "service_date", "start_s", "position", "stop_id"),
@@ -12,17 +12,17 @@ COLUMNS = (
 """Instants are Unix seconds. `event`: served, passed (without stopping), or why no bus came: see `buses.Reason`."""
 
 
-def rows(network: Network, event: Passing | Missed) -> Iterator[tuple[str | int | float, ...]]:
+def ground_truth_rows(network: Network, event: StopVisit | MissedStops) -> Iterator[tuple[str | int | float, ...]]:
     """One row for each stop that an event is about; where no bus came, both instants are when that was settled."""
     pattern = network.patterns[event.journey.trip.pattern]
     trip_id, service_date, start_s = event.journey.key
     match event:
-        case Passing():
+        case StopVisit():
             told: tuple[str | int | float, ...]
             told = (round(event.arrived_at, 1), round(event.departed_at, 1), "served" if event.stopped else "passed")
             positions = range(event.position, event.position + 1)
-        case Missed():
-            told = (round(event.at, 1), round(event.at, 1), event.reason)
+        case MissedStops():
+            told = (round(event.known_at, 1), round(event.known_at, 1), event.reason)
             positions = range(event.first, event.last + 1)
     for position in positions:
         whose = (event.vehicle, pattern.route_id, trip_id, service_date, start_s)

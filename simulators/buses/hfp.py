@@ -10,23 +10,23 @@ import orjson
 
 from models.geo import Point
 from models.network import Network
-from simulators.buses.observations import Look
-from simulators.devices.sensors import written
+from simulators.buses.observations import TrackerObservation
+from simulators.devices.sensors import rfc3339
 
-ROOT = "/hfp/v2"
-BEHIND = 2
+HFP_ROOT = "/hfp/v2"
+STOPS_BEHIND = 2
 """The next stop shown is this many stops old, as such fields are."""
-UNSAFE = str.maketrans("/+#", "---")
+REPLACED_CHARACTERS = str.maketrans("/+#", "---")
 
 
-def message(network: Network, vehicle: tuple[int, int], look: Look) -> tuple[str, bytes]:
+def hfp_message(network: Network, vehicle: tuple[int, int], look: TrackerObservation) -> tuple[str, bytes]:
     """One `vp` event. `vehicle`: the operator's number and the vehicle's. Without a journey it is a dead run."""
     operator, number = vehicle
     base = f"ongoing/vp/bus/{operator:04d}/{number:05d}"
     said: dict[str, object] = {
         "oper": operator,
         "veh": number,
-        "tst": written(datetime.fromtimestamp(look.at, UTC)),
+        "tst": rfc3339(datetime.fromtimestamp(look.at, UTC)),
         "tsi": int(look.at),
         "spd": round(look.speed_ms, 2),
         "hdg": 0,
@@ -39,7 +39,7 @@ def message(network: Network, vehicle: tuple[int, int], look: Look) -> tuple[str
     }
     journey = look.journey
     if journey is None:
-        return f"{ROOT}/deadrun/{base}", orjson.dumps({"VP": said})
+        return f"{HFP_ROOT}/deadrun/{base}", orjson.dumps({"VP": said})
     pattern = network.patterns[journey.trip.pattern]
     start = f"{journey.start_s // 3600 % 24:02d}:{journey.start_s // 60 % 60:02d}"
     direction = str((pattern.direction_id or 0) + 1)
@@ -52,13 +52,13 @@ def message(network: Network, vehicle: tuple[int, int], look: Look) -> tuple[str
         "oday": f"{journey.service_date:%Y-%m-%d}",
         "jrn": journey.start_s // 60,
         "line": pattern.index,
-        "dl": -round(look.late_s),
+        "dl": -round(look.delay_s),
         "occu": look.occupancy,
     }
-    sign = journey.trip.headsign.translate(UNSAFE)
-    stale = pattern.stop_ids[max(0, look.leg.position + 1 - BEHIND) % len(pattern.stop_ids)]
+    sign = journey.trip.headsign.translate(REPLACED_CHARACTERS)
+    stale = pattern.stop_ids[max(0, look.leg.position + 1 - STOPS_BEHIND) % len(pattern.stop_ids)]
     there = f"{pattern.route_id}/{direction}/{sign}/{start}/{stale}/{_geohash(look.point)}"
-    return f"{ROOT}/journey/{base}/{there}", orjson.dumps({"VP": said})
+    return f"{HFP_ROOT}/journey/{base}/{there}", orjson.dumps({"VP": said})
 
 
 def _geohash(point: Point) -> str:

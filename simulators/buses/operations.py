@@ -15,121 +15,133 @@ from random import Random
 
 from models.geo import Point, cumulative_distances_m, distance_m, point_at_distance
 from models.network import DAY_S, Journey, Network, Pattern
-from simulators.buses.bus import SEATS, Bus, Doing, Leg, Log, Missed, Passing, Reason
-from simulators.buses.street_speeds import CROWDED, Conditions, Link, Roads, detour, dogleg, runs_along
-from simulators.buses.vehicle_blocks import Duty, agency_of, duties, fleet_sizes
-from simulators.lines.bus_lines import BASES
-from simulators.lines.street_plan import AXIS_DEG, CENTRE, corner, point_of
+from simulators.buses.bus import CAPACITY, Bus, BusActivity, EventLog, Leg, MissedReason, MissedStops, StopVisit
+from simulators.buses.street_speeds import (
+    CONGESTION_BY_HOUR,
+    StreetConditions,
+    StreetLink,
+    StreetSpeeds,
+    grid_path,
+    parallel_detour,
+    runs_along,
+)
+from simulators.buses.vehicle_blocks import VehicleBlock, block_agency, fleet_sizes, vehicle_blocks
+from simulators.lines.bus_lines import DEPOTS
+from simulators.lines.street_plan import AXIS_DEG, CENTRE, corner_point, to_latlon
 
-DAY_TURNS_S = 4 * 3600
+DAY_START_S = 4 * 3600
 """The service day's work is handed out at four in the morning."""
 SIGNALS_PER_LINK, SHORTEST_SIGNAL_S, LONGEST_SIGNAL_S = 0.45, 4.0, 42.0
 """How often a red light stands between two stops of the core, and how long."""
-EMPTY_MS, DETOUR_MS = 8.0, 4.5
-EARLY_OUT_S = 5 * 60
-SHORTEST_REST_S = 120.0
-LATE_OUT_S, VERY_LATE_SHARE, VERY_LATE_S = 45.0, 0.05, (120.0, 480.0)
-LOOSE_SHARE = 0.25
+DEADHEAD_MS, DETOUR_MS = 8.0, 4.5
+DEPOT_MARGIN_S = 5 * 60
+MIN_LAYOVER_S = 120.0
+MEAN_LATE_START_S, VERY_LATE_SHARE, VERY_LATE_S = 45.0, 0.05, (120.0, 480.0)
+HEADWAY_DEVIATION = 0.25
 """How far from a mere headway departures scatter, as a share of it."""
 NOT_RUN_SHARE, BREAKDOWN_SHARE = 0.012, 0.004
 BREAKDOWN_S = 40 * 60.0
-ASIDE_M = 290.0
+DETOUR_OFFSET_M = 290.0
 SAME_PLACE_M = 1.0
-PER_MIN = 0.085
+ARRIVALS_PER_MIN = 0.085
 """Passengers who gather at a stop of a line in a minute of the peak, in the core; assumed."""
-LONGEST_GAP_S, USUAL_GAP_S = 45 * 60.0, 15 * 60.0
-DOORS_S, BOARD_S, ALIGHT_S, LONGEST_DWELL_S = 4.0, 2.6, 1.2, 150.0
-EARLY_S = 150
+MAX_GAP_S, USUAL_GAP_S = 45 * 60.0, 15 * 60.0
+DOOR_TIME_S, BOARD_S, ALIGHT_S, MAX_DWELL_S = 4.0, 2.6, 1.2, 150.0
+HOLDING_MIN_S = 150
 """A bus this much before its time at a timepoint may wait there."""
-Work = Generator[float, None, float]
+BusProcess = Generator[float, None, float]
 """Yields when it wants to be woken and returns when it ended, Unix seconds."""
 
 
-class Buses:
+class BusOperations:
     """All buses of a network, from the service day on in which `start` lies. The same arguments give the same day."""
 
-    def __init__(self, network: Network, seed: int, start: datetime, conditions: Conditions, log: Log) -> None:
+    def __init__(
+        self, network: Network, seed: int, start: datetime, conditions: StreetConditions, log: EventLog
+    ) -> None:
         self.network = network
         self.now = start.timestamp() - DAY_S
         self._seed = seed
         self._log = log
-        self._roads = Roads(network, seed, CENTRE, conditions)
-        self._bases = {agency: point_of(corner(words)) for agency, words in BASES.items()}
+        self._streets = StreetSpeeds(network, seed, CENTRE, conditions)
+        self._depots = {agency: to_latlon(corner_point(words)) for agency, words in DEPOTS.items()}
         self._left_at: dict[tuple[str, str], float] = {}
-        self._events: list[tuple[float, int, Work]] = []
+        self._events: list[tuple[float, int, BusProcess]] = []
         self._count = 0
-        day = (start.astimezone(network.zone) - timedelta(seconds=DAY_TURNS_S)).date()
+        day = (start.astimezone(network.zone) - timedelta(seconds=DAY_START_S)).date()
         self._day = day
-        week = [duties(network, day + timedelta(days=ahead)) for ahead in range(7)]
-        self.fleet = {bus.vehicle: bus for bus in self._parked(fleet_sizes(network, week))}
-        self._free = {agency: deque(b for b in self.fleet.values() if b.agency == agency) for agency in BASES}
+        week = [vehicle_blocks(network, day + timedelta(days=ahead)) for ahead in range(7)]
+        self.fleet = {bus.vehicle: bus for bus in self._buses_at_depots(fleet_sizes(network, week))}
+        self._idle = {agency: deque(b for b in self.fleet.values() if b.agency == agency) for agency in DEPOTS}
         self.advance(start.timestamp())
 
     def advance(self, until: float) -> None:
         """Let everything happen up to an instant, Unix seconds."""
-        while self.network.service_day(self._day)[0] + DAY_TURNS_S <= until:
-            self._hand_out(duties(self.network, self._day))
+        while self.network.service_day(self._day)[0] + DAY_START_S <= until:
+            self._start_blocks(vehicle_blocks(self.network, self._day))
             self._day += timedelta(days=1)
         while self._events and self._events[0][0] <= until:
             self.now, _, work = heappop(self._events)
-            self._wake(work)
+            self._resume(work)
         self.now = until
 
-    def _wake(self, work: Work) -> None:
+    def _resume(self, work: BusProcess) -> None:
         try:
-            self._push(next(work), work)
+            self._schedule(next(work), work)
         except StopIteration:
             return
 
-    def _push(self, at: float, work: Work) -> None:
+    def _schedule(self, at: float, work: BusProcess) -> None:
         self._count += 1
         heappush(self._events, (at, self._count, work))
 
-    def _parked(self, sizes: dict[str, int]) -> Iterable[Bus]:
+    def _buses_at_depots(self, sizes: dict[str, int]) -> Iterable[Bus]:
         for agency, size in sizes.items():
             for number in range(101, 101 + size):
                 bus = Bus(f"{agency}-{number}", agency, Random(f"{self._seed}/{agency}/{number}"))
-                bus.stand(-inf, inf, Doing.AT_BASE, self._bases[agency])
+                bus.stay(-inf, inf, BusActivity.AT_BASE, self._depots[agency])
                 yield bus
 
     # ---------------------------------------------------------------- a day's work
 
-    def _hand_out(self, work: list[Duty]) -> None:
+    def _start_blocks(self, work: list[VehicleBlock]) -> None:
         for duty in work:
-            base = self._bases[agency_of(self.network, duty)]
-            out_s = cumulative_distances_m(self._way_out(base, duty.journeys[0]))[-1] / EMPTY_MS
-            self._push(duty.starts_at - out_s - EARLY_OUT_S, self._work(duty, duty.starts_at - out_s - EARLY_OUT_S))
+            base = self._depots[block_agency(self.network, duty)]
+            out_s = cumulative_distances_m(self._path_from_depot(base, duty.journeys[0]))[-1] / DEADHEAD_MS
+            self._schedule(
+                duty.starts_at - out_s - DEPOT_MARGIN_S, self._run_block(duty, duty.starts_at - out_s - DEPOT_MARGIN_S)
+            )
 
-    def _work(self, duty: Duty, at: float) -> Work:
+    def _run_block(self, duty: VehicleBlock, at: float) -> BusProcess:
         """A bus leaves its base, makes the journeys of a duty, and comes back."""
-        agency = agency_of(self.network, duty)
-        if not self._free[agency]:
+        agency = block_agency(self.network, duty)
+        if not self._idle[agency]:
             for journey in duty.journeys:
-                self._give_up("", journey, 0, "no_vehicle", at)
+                self._log_missed("", journey, 0, "no_vehicle", at)
             return at
-        bus = self._free[agency].popleft()
-        bus.block_id, bus.load = duty.block_id, 0
-        base = where = self._bases[agency]
-        kept = deque(self._kept(bus, duty, at))
+        bus = self._idle[agency].popleft()
+        bus.block_id, bus.passengers = duty.block_id, 0
+        base = where = self._depots[agency]
+        kept = deque(self._operated_journeys(bus, duty, at))
         while kept:
             journey = kept.popleft()
-            begins = self._terminal(journey, 0)
+            begins = self._stop_point(journey, 0)
             if where == base:
-                at = yield from self._empty(bus, at, self._way_out(base, journey), journey)
+                at = yield from self._deadhead(bus, at, self._path_from_depot(base, journey), journey)
             elif distance_m(where, begins) > SAME_PLACE_M:
-                at = yield from self._empty(bus, at, (where, begins), journey)
-            at = yield from self._journey(bus, at, journey)
-            where = bus.legs[-1].point(at)
-            while bus.legs[-1].doing is Doing.BROKEN and kept:
-                self._give_up(bus.vehicle, kept.popleft(), 0, "broke_down", at)
+                at = yield from self._deadhead(bus, at, (where, begins), journey)
+            at = yield from self._run_journey(bus, at, journey)
+            where = bus.legs[-1].point_at(at)
+            while bus.legs[-1].activity is BusActivity.BROKEN and kept:
+                self._log_missed(bus.vehicle, kept.popleft(), 0, "broke_down", at)
         if where != base:
-            at = yield from self._empty(bus, at, self._way_home(where, bus.legs[-1].journey, base), None)
-        bus.stand(at, inf, Doing.AT_BASE, base)
+            at = yield from self._deadhead(bus, at, self._path_to_depot(where, bus.legs[-1].journey, base), None)
+        bus.stay(at, inf, BusActivity.AT_BASE, base)
         bus.block_id = ""
-        self._free[agency].append(bus)
+        self._idle[agency].append(bus)
         return at
 
-    def _kept(self, bus: Bus, duty: Duty, at: float) -> list[Journey]:
+    def _operated_journeys(self, bus: Bus, duty: VehicleBlock, at: float) -> list[Journey]:
         """The journeys that are made. Who leaves one out leaves out the way back too, and is where he was."""
         kept: list[Journey] = []
         left_out = 0
@@ -138,153 +150,166 @@ class Buses:
                 left_out = 2
             if left_out:
                 left_out -= 1
-                self._give_up("", journey, 0, "not_run", at)
+                self._log_missed("", journey, 0, "not_run", at)
             else:
                 kept.append(journey)
         return kept
 
-    def _give_up(self, vehicle: str, journey: Journey, first: int, reason: Reason, at: float) -> None:
-        self._log(Missed(vehicle, journey, first, len(self._pattern(journey).stop_ids) - 1, reason, at))
+    def _log_missed(self, vehicle: str, journey: Journey, first: int, reason: MissedReason, at: float) -> None:
+        self._log(MissedStops(vehicle, journey, first, len(self._pattern(journey).stop_ids) - 1, reason, at))
 
-    def _way_out(self, base: Point, journey: Journey) -> tuple[Point, ...]:
+    def _path_from_depot(self, base: Point, journey: Journey) -> tuple[Point, ...]:
         """From the base to where a journey begins, coming in across its street: an empty bus keeps off the line."""
         points = self._pattern(journey).shape.points
         along = runs_along(points[0], points[1], AXIS_DEG)
-        return dogleg(base, self._terminal(journey, 0), AXIS_DEG, across_first=not along)
+        return grid_path(base, self._stop_point(journey, 0), AXIS_DEG, across_first=not along)
 
-    def _way_home(self, where: Point, made: Journey | None, base: Point) -> tuple[Point, ...]:
+    def _path_to_depot(self, where: Point, made: Journey | None, base: Point) -> tuple[Point, ...]:
         """Back to the base, leaving across the street of the journey just made."""
         points = self._pattern(made).shape.points if made else (where, base)
-        return dogleg(where, base, AXIS_DEG, across_first=runs_along(points[-2], points[-1], AXIS_DEG))
+        return grid_path(where, base, AXIS_DEG, across_first=runs_along(points[-2], points[-1], AXIS_DEG))
 
-    def _empty(self, bus: Bus, at: float, points: tuple[Point, ...], journey: Journey | None) -> Work:
+    def _deadhead(self, bus: Bus, at: float, points: tuple[Point, ...], journey: Journey | None) -> BusProcess:
         """Drive without passengers."""
         along = cumulative_distances_m(points)
-        ends = at + max(along[-1] / EMPTY_MS, 1.0)
-        at = bus.go(Leg(at, ends, Doing.DEADHEAD, (points, along), 0.0, along[-1], journey))
+        ends = at + max(along[-1] / DEADHEAD_MS, 1.0)
+        at = bus.add_leg(Leg(at, ends, BusActivity.DEADHEAD, (points, along), 0.0, along[-1], journey))
         yield at
         return at
 
     # ---------------------------------------------------------------- one journey
 
-    def _journey(self, bus: Bus, at: float, journey: Journey) -> Work:
+    def _run_journey(self, bus: Bus, at: float, journey: Journey) -> BusProcess:
         """Rest, leave, and drive from stop to stop to the end, or as far as one gets."""
         pattern = self._pattern(journey)
-        links = self._roads.links[pattern.index]
+        links = self._streets.links[pattern.index]
         last = len(links)
         breaks_down = bus.random.randrange(1, last) if bus.random.random() < BREAKDOWN_SHARE else None
-        arrived_at, where = at, self._terminal(journey, 0)
-        at = bus.stand(at, self._leaves(bus, at, journey), Doing.LAYOVER, where, journey)
+        arrived_at, where = at, self._stop_point(journey, 0)
+        at = bus.stay(at, self._departure_at(bus, at, journey), BusActivity.LAYOVER, where, journey)
         yield at
-        self._board(bus, pattern, 0, at, last)
-        self._log(Passing(bus.vehicle, journey, 0, arrived_at, at, stopped=True))
+        self._exchange_passengers(bus, pattern, 0, at, last)
+        self._log(StopVisit(bus.vehicle, journey, 0, arrived_at, at, stopped=True))
         position = 0
         while position < last:
             if position == breaks_down:
-                self._give_up(bus.vehicle, journey, position + 1, "broke_down", at)
-                at = bus.stand(at, at + BREAKDOWN_S, Doing.BROKEN, self._terminal(journey, position), journey)
+                self._log_missed(bus.vehicle, journey, position + 1, "broke_down", at)
+                at = bus.stay(at, at + BREAKDOWN_S, BusActivity.BROKEN, self._stop_point(journey, position), journey)
                 yield at
                 return at
-            if not self._roads.passable(links[position]):
-                position, at = yield from self._round(bus, at, journey, position)
+            if not self._streets.is_passable(links[position]):
+                position, at = yield from self._drive_around_flood(bus, at, journey, position)
             else:
                 at = yield from self._drive(bus, at, journey, position, links[position])
                 position += 1
-            if position <= last and bus.legs[-1].doing is not Doing.DEADHEAD:
-                at = yield from self._serve(bus, at, journey, position, last)
+            if position <= last and bus.legs[-1].activity is not BusActivity.DEADHEAD:
+                at = yield from self._serve_stop(bus, at, journey, position, last)
         return at
 
-    def _leaves(self, bus: Bus, at: float, journey: Journey) -> float:
+    def _departure_at(self, bus: Bus, at: float, journey: Journey) -> float:
         """When a bus leaves a terminal it reached at `at`: hardly ever early, often a little late."""
-        late_s = bus.random.expovariate(1 / LATE_OUT_S)
+        late_s = bus.random.expovariate(1 / MEAN_LATE_START_S)
         if journey.frequency_based:
             span = next(one for one in journey.trip.frequencies if one.start_s <= journey.start_s < one.end_s)
-            late_s += bus.random.gauss(0.0, LOOSE_SHARE * span.headway_s)
+            late_s += bus.random.gauss(0.0, HEADWAY_DEVIATION * span.headway_s)
         elif bus.random.random() < VERY_LATE_SHARE:
             late_s += bus.random.uniform(*VERY_LATE_S)
-        return max(journey.start_at + late_s, at + SHORTEST_REST_S)
+        return max(journey.start_at + late_s, at + MIN_LAYOVER_S)
 
-    def _drive(self, bus: Bus, at: float, journey: Journey, position: int, link: Link) -> Work:
+    def _drive(self, bus: Bus, at: float, journey: Journey, position: int, link: StreetLink) -> BusProcess:
         """From a stop to the next, perhaps by a red light."""
         pattern = self._pattern(journey)
         line = (pattern.shape.points, pattern.shape.along_m)
         here, there = pattern.stop_m[position], pattern.stop_m[position + 1]
-        speed = self._roads.speed_ms(link, at, _hour(journey, at)) * bus.random.lognormvariate(0.0, 0.08)
+        speed = self._streets.speed_ms(link, at, _local_hour(journey, at)) * bus.random.lognormvariate(0.0, 0.08)
         if link.core and bus.random.random() < SIGNALS_PER_LINK:
             light = here + 0.7 * (there - here)
-            at = bus.go(Leg(at, at + (light - here) / speed, Doing.IN_PROGRESS, line, here, light, journey, position))
+            at = bus.add_leg(
+                Leg(at, at + (light - here) / speed, BusActivity.IN_PROGRESS, line, here, light, journey, position)
+            )
             red_s = bus.random.uniform(SHORTEST_SIGNAL_S, LONGEST_SIGNAL_S)
-            at = bus.go(Leg(at, at + red_s, Doing.IN_PROGRESS, line, light, light, journey, position))
+            at = bus.add_leg(Leg(at, at + red_s, BusActivity.IN_PROGRESS, line, light, light, journey, position))
             here = light
-        at = bus.go(Leg(at, at + (there - here) / speed, Doing.IN_PROGRESS, line, here, there, journey, position))
+        at = bus.add_leg(
+            Leg(at, at + (there - here) / speed, BusActivity.IN_PROGRESS, line, here, there, journey, position)
+        )
         yield at
         return at
 
-    def _serve(self, bus: Bus, at: float, journey: Journey, position: int, last: int) -> Work:
+    def _serve_stop(self, bus: Bus, at: float, journey: Journey, position: int, last: int) -> BusProcess:
         """Stop if anybody wants to get on or off and there is room; wait where it is too early."""
         pattern = self._pattern(journey)
-        dwell_s = self._board(bus, pattern, position, at, last)
+        dwell_s = self._exchange_passengers(bus, pattern, position, at, last)
         leaves_at = at + dwell_s
         timing = journey.trip.timing
         early_s = journey.departure_at(position) - leaves_at
-        if not journey.frequency_based and timing.timepoint[position] and position < last and early_s > EARLY_S:
-            leaves_at += bus.random.uniform(0.0, early_s - EARLY_S / 2)
+        if not journey.frequency_based and timing.timepoint[position] and position < last and early_s > HOLDING_MIN_S:
+            leaves_at += bus.random.uniform(0.0, early_s - HOLDING_MIN_S / 2)
         if leaves_at > at:
             where = pattern.stop_m[position]
             line = (pattern.shape.points, pattern.shape.along_m)
-            bus.go(Leg(at, leaves_at, Doing.IN_PROGRESS, line, where, where, journey, position))
+            bus.add_leg(Leg(at, leaves_at, BusActivity.IN_PROGRESS, line, where, where, journey, position))
             yield leaves_at
-        self._log(Passing(bus.vehicle, journey, position, at, leaves_at, stopped=leaves_at > at))
+        self._log(StopVisit(bus.vehicle, journey, position, at, leaves_at, stopped=leaves_at > at))
         return leaves_at
 
-    def _board(self, bus: Bus, pattern: Pattern, position: int, at: float, last: int) -> float:
+    def _exchange_passengers(self, bus: Bus, pattern: Pattern, position: int, at: float, last: int) -> float:
         """Who gets off and on at a stop, and how long that takes, s. A full bus passes those who wait."""
         key = (pattern.stop_ids[position], pattern.route_id)
-        gap_s = min(at - self._left_at.get(key, at - USUAL_GAP_S), LONGEST_GAP_S)
-        off = sum(bus.random.random() < 2 / (last - position + 2) for _ in range(bus.load)) if position else 0
-        off = bus.load if position == last else off
-        if bus.load >= SEATS and not off:
+        gap_s = min(at - self._left_at.get(key, at - USUAL_GAP_S), MAX_GAP_S)
+        off = sum(bus.random.random() < 2 / (last - position + 2) for _ in range(bus.passengers)) if position else 0
+        off = bus.passengers if position == last else off
+        if bus.passengers >= CAPACITY and not off:
             return 0.0
         self._left_at[key] = at
         hour = (at - self.network.service_day(self._day)[0]) / 3600 % 24
-        core = self._roads.links[pattern.index][min(position, last - 1)].core
-        mean = PER_MIN * gap_s / 60 * max(CROWDED[int(hour)], 0.1) * (1.0 if core else 0.6) * (position < last)
+        core = self._streets.links[pattern.index][min(position, last - 1)].core
+        mean = (
+            ARRIVALS_PER_MIN
+            * gap_s
+            / 60
+            * max(CONGESTION_BY_HOUR[int(hour)], 0.1)
+            * (1.0 if core else 0.6)
+            * (position < last)
+        )
         wanting = _poisson(mean, bus.random)
-        on = min(wanting, SEATS - bus.load + off)
-        bus.load += on - off
-        return min(DOORS_S + BOARD_S * on + ALIGHT_S * off, LONGEST_DWELL_S) if on or off else 0.0
+        on = min(wanting, CAPACITY - bus.passengers + off)
+        bus.passengers += on - off
+        return min(DOOR_TIME_S + BOARD_S * on + ALIGHT_S * off, MAX_DWELL_S) if on or off else 0.0
 
-    def _round(self, bus: Bus, at: float, journey: Journey, position: int) -> Generator[float, None, tuple[int, float]]:
+    def _drive_around_flood(
+        self, bus: Bus, at: float, journey: Journey, position: int
+    ) -> Generator[float, None, tuple[int, float]]:
         """Go round the water to the next stop that can be reached, else empty to the end of the line."""
         pattern = self._pattern(journey)
-        links = self._roads.links[pattern.index]
-        dry = (there for there in range(position + 2, len(links)) if self._roads.passable(links[there]))
+        links = self._streets.links[pattern.index]
+        dry = (there for there in range(position + 2, len(links)) if self._streets.is_passable(links[there]))
         there = next(dry, None)
         if there is None:
-            self._give_up(bus.vehicle, journey, position + 1, "flooded", at)
-            end = self._terminal(journey, len(links))
-            way = dogleg(self._terminal(journey, position), end, AXIS_DEG, across_first=True)
-            at = yield from self._empty(bus, at, way, journey)
+            self._log_missed(bus.vehicle, journey, position + 1, "flooded", at)
+            end = self._stop_point(journey, len(links))
+            way = grid_path(self._stop_point(journey, position), end, AXIS_DEG, across_first=True)
+            at = yield from self._deadhead(bus, at, way, journey)
             return len(links) + 1, at
-        self._log(Missed(bus.vehicle, journey, position + 1, there - 1, "detour", at))
-        aside_m = ASIDE_M if bus.random.random() < 0.5 else -ASIDE_M
-        points = detour(self._terminal(journey, position), self._terminal(journey, there), aside_m)
+        self._log(MissedStops(bus.vehicle, journey, position + 1, there - 1, "detour", at))
+        aside_m = DETOUR_OFFSET_M if bus.random.random() < 0.5 else -DETOUR_OFFSET_M
+        points = parallel_detour(self._stop_point(journey, position), self._stop_point(journey, there), aside_m)
         along = cumulative_distances_m(points)
         ends = at + along[-1] / DETOUR_MS
-        at = bus.go(Leg(at, ends, Doing.OFF_ROUTE, (points, along), 0.0, along[-1], journey, position))
+        at = bus.add_leg(Leg(at, ends, BusActivity.OFF_ROUTE, (points, along), 0.0, along[-1], journey, position))
         yield at
         return there, at
 
     def _pattern(self, journey: Journey) -> Pattern:
         return self.network.patterns[journey.trip.pattern]
 
-    def _terminal(self, journey: Journey, position: int) -> Point:
+    def _stop_point(self, journey: Journey, position: int) -> Point:
         """Where on the road a stop of a journey lies."""
         pattern = self._pattern(journey)
         return point_at_distance(pattern.shape.points, pattern.shape.along_m, pattern.stop_m[position])
 
 
-def _hour(journey: Journey, at: float) -> float:
+def _local_hour(journey: Journey, at: float) -> float:
     """Local time of day, hours."""
     return (at - journey.start_at + journey.start_s) / 3600 % 24
 

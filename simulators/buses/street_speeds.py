@@ -15,7 +15,7 @@ from models.network import Network, Pattern
 CORE_MS, OUTSKIRTS_MS = 7.6, 10.4
 """Speeds of a bus that nothing holds up, in the founding square and outside."""
 CORE_RADIUS_M = 2_600.0
-CROWDED = (
+CONGESTION_BY_HOUR = (
     0.0,
     0.0,
     0.0,
@@ -43,14 +43,14 @@ CROWDED = (
 )
 """How crowded streets are at each full hour, local time: the peak is 1."""
 CELL_DEGREES = 0.012
-QUEUES = ((3 * 3600.0, 0.07), (3600.0, 0.10), (900.0, 0.10))
+CONGESTION_NOISE = ((3 * 3600.0, 0.07), (3600.0, 0.10), (900.0, 0.10))
 """Noise of the queues: for each period, s, the standard deviation of the logarithm of speed."""
 FLOOD_RADIUS_M = 500.0
-SLOWEST_MS = 1.2
+MIN_SPEED_MS = 1.2
 
 
 @dataclass(slots=True)
-class Conditions:
+class StreetConditions:
     """What the sky does to the streets: places under water, rain of the last minute. Changed as time goes by."""
 
     flooded: tuple[Point, ...] = ()
@@ -58,28 +58,28 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class StreetLink:
     """The way from a stop to the next, as far as speed goes."""
 
     length_m: float
     middle: Point
-    free_ms: float
-    strength: float
+    free_flow_ms: float
+    peak_loss: float
     """How much of its speed the street loses at the peak, 0 to 1."""
     core: bool
     cell: str
 
 
-class Roads:
+class StreetSpeeds:
     """The streets of a network. The same seed gives the same streets and the same queues at the same instants."""
 
-    def __init__(self, network: Network, seed: int, centre: Point, conditions: Conditions) -> None:
+    def __init__(self, network: Network, seed: int, centre: Point, conditions: StreetConditions) -> None:
         self.conditions = conditions
         self._seed = seed
-        self._noise = lru_cache(maxsize=50_000)(self._drawn)
+        self._noise = lru_cache(maxsize=50_000)(self._draw_noise)
         self.links = [self._links(network, pattern, centre) for pattern in network.patterns]
 
-    def _links(self, network: Network, pattern: Pattern, centre: Point) -> tuple[Link, ...]:
+    def _links(self, network: Network, pattern: Pattern, centre: Point) -> tuple[StreetLink, ...]:
         stops = [network.stops[stop_id] for stop_id in pattern.stop_ids]
         made = []
         for position in range(len(stops) - 1):
@@ -91,33 +91,38 @@ class Roads:
             strength = street.uniform(0.25, 0.5) * (1.0 if core else 0.6)
             cell = f"{floor(middle[0] / CELL_DEGREES)},{floor(middle[1] / CELL_DEGREES)}"
             length_m = pattern.stop_m[position + 1] - pattern.stop_m[position]
-            made.append(Link(length_m, middle, free_ms, strength, core, cell))
+            made.append(StreetLink(length_m, middle, free_ms, strength, core, cell))
         return tuple(made)
 
-    def passable(self, link: Link) -> bool:
+    def is_passable(self, link: StreetLink) -> bool:
         """Whether no water stands on it."""
         return all(distance_m(link.middle, place) > FLOOD_RADIUS_M for place in self.conditions.flooded)
 
-    def speed_ms(self, link: Link, at: float, hour: float) -> float:
+    def speed_ms(self, link: StreetLink, at: float, hour: float) -> float:
         """The speed of traffic on a link at an instant, Unix seconds, that is `hour` local time."""
         this = int(hour) % 24
-        crowded = CROWDED[this] + (CROWDED[(this + 1) % 24] - CROWDED[this]) * (hour % 1.0)
+        crowded = CONGESTION_BY_HOUR[this] + (CONGESTION_BY_HOUR[(this + 1) % 24] - CONGESTION_BY_HOUR[this]) * (
+            hour % 1.0
+        )
         wet = 1 - min(0.4, 0.3 * self.conditions.rain_mm)
-        return max(SLOWEST_MS, link.free_ms * (1 - link.strength * crowded) * wet * exp(self._queue(link.cell, at)))
+        return max(
+            MIN_SPEED_MS,
+            link.free_flow_ms * (1 - link.peak_loss * crowded) * wet * exp(self._log_speed_noise(link.cell, at)),
+        )
 
-    def _queue(self, cell: str, at: float) -> float:
+    def _log_speed_noise(self, cell: str, at: float) -> float:
         total = 0.0
-        for period_s, deviation in QUEUES:
+        for period_s, deviation in CONGESTION_NOISE:
             turn, share = divmod(at / period_s, 1.0)
             here, there = self._noise(cell, period_s, int(turn)), self._noise(cell, period_s, int(turn) + 1)
             total += deviation * (here + (there - here) * share)
         return total
 
-    def _drawn(self, cell: str, period_s: float, turn: int) -> float:
+    def _draw_noise(self, cell: str, period_s: float, turn: int) -> float:
         return Random(f"{self._seed}/{cell}/{period_s}/{turn}").gauss(0.0, 1.0)
 
 
-def detour(here: Point, there: Point, aside_m: float) -> tuple[Point, ...]:
+def parallel_detour(here: Point, there: Point, aside_m: float) -> tuple[Point, ...]:
     """A way round by a parallel street, that far to the side (right where positive): its four corners."""
     plane = Plane(here[0])
     (ax, ay), (bx, by) = plane.xy(here), plane.xy(there)
@@ -126,7 +131,7 @@ def detour(here: Point, there: Point, aside_m: float) -> tuple[Point, ...]:
     return (here, plane.point(ax + right[0], ay + right[1]), plane.point(bx + right[0], by + right[1]), there)
 
 
-def dogleg(here: Point, there: Point, axis_deg: float, *, across_first: bool) -> tuple[Point, ...]:
+def grid_path(here: Point, there: Point, axis_deg: float, *, across_first: bool) -> tuple[Point, ...]:
     """From one place to another along the grid: first along streets that run to `axis_deg`, or first across them."""
     plane, axis = Plane(here[0]), radians(axis_deg + 90 * across_first)
     (ax, ay), (bx, by) = plane.xy(here), plane.xy(there)

@@ -8,75 +8,84 @@ import orjson
 
 from models.network import Network
 from simulators.buses import hfp
-from simulators.buses.observations import Bearing, Claim, Look, Voice
-from simulators.devices.message import Parcel
-from simulators.devices.payload import ROOT
-from simulators.devices.sensors import LONGEST_DELAY_S, USUAL_DELAY_S, Fields, written
+from simulators.buses.observations import BearingMode, TrackerObservation, TrackerProfile, TripDetail
+from simulators.devices.message import SimulatedMessage
+from simulators.devices.payload import TOPIC_ROOT
+from simulators.devices.sensors import MAX_DELAY_S, MEAN_DELAY_S, PayloadFields, rfc3339
 
 MUNICIPALITY = "laplata"
-LARGEST_BATCH = 20
+MAX_OBSERVATIONS = 20
 """Looks in one message."""
 
-Name = tuple[str, int, int]
+TrackerName = tuple[str, int, int]
 """A company's id and number, and a vehicle's number with it."""
 
 
-def parcels(
-    network: Network, voice: Voice, random: Random, name: Name, now: datetime, looks: Sequence[Look]
-) -> Iterator[Parcel]:
+def encode_messages(
+    network: Network,
+    voice: TrackerProfile,
+    random: Random,
+    name: TrackerName,
+    now: datetime,
+    looks: Sequence[TrackerObservation],
+) -> Iterator[SimulatedMessage]:
     """Looks on their way, some at once where the form allows it. `now` is the minute that brings them forth."""
-    size = 1 if voice.hfp else LARGEST_BATCH
+    size = 1 if voice.sends_hfp else MAX_OBSERVATIONS
     for first in range(0, len(looks), size):
         some = looks[first : first + size]
-        delay_s = min(random.expovariate(1 / USUAL_DELAY_S), LONGEST_DELAY_S)
+        delay_s = min(random.expovariate(1 / MEAN_DELAY_S), MAX_DELAY_S)
         due_at = datetime.fromtimestamp(looks[-1].at, UTC) + timedelta(seconds=delay_s)
-        topic, payload = hfp.message(network, name[1:], some[0]) if voice.hfp else _own(network, voice, name, some)
-        yield Parcel(made_at=now, due_at=max(due_at, now), topic=topic, payload=payload)
+        topic, payload = (
+            hfp.hfp_message(network, name[1:], some[0]) if voice.sends_hfp else _own_json(network, voice, name, some)
+        )
+        yield SimulatedMessage(created_at=now, due_at=max(due_at, now), topic=topic, payload=payload)
 
 
-def _own(network: Network, voice: Voice, name: Name, looks: Sequence[Look]) -> tuple[str, bytes]:
-    topic = f"{ROOT}/{MUNICIPALITY}/bus/{name[0]}-{name[2]}"
+def _own_json(
+    network: Network, voice: TrackerProfile, name: TrackerName, looks: Sequence[TrackerObservation]
+) -> tuple[str, bytes]:
+    topic = f"{TOPIC_ROOT}/{MUNICIPALITY}/bus/{name[0]}-{name[2]}"
     said = [_fields(network, voice, look) for look in looks]
-    return topic, orjson.dumps(said if voice.array or len(said) > 1 else said[0])
+    return topic, orjson.dumps(said if voice.sends_arrays or len(said) > 1 else said[0])
 
 
-def _fields(network: Network, voice: Voice, look: Look) -> Fields:
-    fields: Fields = {
-        "observed_at": written(datetime.fromtimestamp(look.at, UTC)),
+def _fields(network: Network, voice: TrackerProfile, look: TrackerObservation) -> PayloadFields:
+    fields: PayloadFields = {
+        "observed_at": rfc3339(datetime.fromtimestamp(look.at, UTC)),
         "boot": voice.boot,
         "seq": look.seq,
         "lat": round(look.point[0], 6),
         "lon": round(look.point[1], 6),
         "occupancy": look.occupancy,
     }
-    if voice.speed:
+    if voice.sends_speed:
         fields["speed_ms"] = round(look.speed_ms, 1)
-    match voice.bearing:
-        case Bearing.ZERO:
+    match voice.bearing_mode:
+        case BearingMode.ZERO:
             fields["bearing_deg"] = 0
-        case Bearing.TRUE:
+        case BearingMode.TRUE:
             fields["bearing_deg"] = round(look.bearing_deg)
-        case Bearing.NONE:
+        case BearingMode.NONE:
             pass
-    return fields | _claims(network, voice.claim, look)
+    return fields | _trip_fields(network, voice.trip_detail, look)
 
 
-def _claims(network: Network, claim: Claim, look: Look) -> Fields:
+def _trip_fields(network: Network, claim: TripDetail, look: TrackerObservation) -> PayloadFields:
     """What the console shows, as far as this tracker hands it on."""
     journey = look.journey
-    if claim is Claim.NOTHING or journey is None:
+    if claim is TripDetail.NOTHING or journey is None:
         return {}
     pattern = network.patterns[journey.trip.pattern]
     route = network.routes[pattern.route_id]
-    shown: Fields = {"line": route.short_name, "sign": journey.trip.headsign}
+    shown: PayloadFields = {"line": route.short_name, "sign": journey.trip.headsign}
     match claim:
-        case Claim.LINE:
+        case TripDetail.LINE:
             return shown
-        case Claim.BLOCK:
+        case TripDetail.BLOCK:
             return {"block_id": look.block_id} if look.block_id else shown
-        case Claim.ROUTE:
+        case TripDetail.ROUTE:
             return shown | {"route_id": route.id}
-        case Claim.TRIP:
+        case TripDetail.TRIP:
             start = f"{journey.start_s // 3600:02d}:{journey.start_s // 60 % 60:02d}:{journey.start_s % 60:02d}"
             return shown | {
                 "route_id": route.id,

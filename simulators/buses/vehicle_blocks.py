@@ -5,13 +5,13 @@ from datetime import date
 
 from models.network import Journey, Network, start_times_s
 
-REST_S = 6 * 60
-LONGEST_REST_S = 45 * 60
+MIN_LAYOVER_S = 6 * 60
+MAX_LAYOVER_S = 45 * 60
 SPARE_SHARE = 0.1
 
 
 @dataclass(slots=True)
-class Duty:
+class VehicleBlock:
     """A bus's work from leaving its base to coming back. `block_id` is empty where the timetable knows no blocks."""
 
     block_id: str
@@ -28,10 +28,10 @@ class Duty:
         return self.journeys[-1].end_at
 
 
-def duties(network: Network, day: date) -> list[Duty]:
+def vehicle_blocks(network: Network, day: date) -> list[VehicleBlock]:
     """All the work of a service date, by its start."""
     zero, running = network.service_day(day)
-    blocks: dict[str, Duty] = {}
+    blocks: dict[str, VehicleBlock] = {}
     free: list[Journey] = []
     for trip in network.trips.values():
         if trip.service_id not in running:
@@ -39,25 +39,25 @@ def duties(network: Network, day: date) -> list[Duty]:
         for start_s in start_times_s(trip):
             journey = Journey(trip, day, start_s, zero + start_s, bool(trip.frequencies))
             if trip.block_id:
-                blocks.setdefault(trip.block_id, Duty(trip.block_id)).journeys.append(journey)
+                blocks.setdefault(trip.block_id, VehicleBlock(trip.block_id)).journeys.append(journey)
             else:
                 free.append(journey)
     for duty in blocks.values():
         duty.journeys.sort(key=lambda one: one.start_at)
-    return sorted([*blocks.values(), *_chained(network, free)], key=lambda one: (one.starts_at, one.block_id))
+    return sorted([*blocks.values(), *_chain_journeys(network, free)], key=lambda one: (one.starts_at, one.block_id))
 
 
-def _chained(network: Network, journeys: list[Journey]) -> list[Duty]:
+def _chain_journeys(network: Network, journeys: list[Journey]) -> list[VehicleBlock]:
     """Journeys without blocks, chained where one ends about where another of its route begins."""
-    resting: dict[tuple[str, int], list[Duty]] = {}
-    made: list[Duty] = []
+    resting: dict[tuple[str, int], list[VehicleBlock]] = {}
+    made: list[VehicleBlock] = []
     for journey in sorted(journeys, key=lambda one: (one.start_at, one.trip.id)):
         pattern = network.patterns[journey.trip.pattern]
         direction = pattern.direction_id or 0
         waiting = resting.setdefault((pattern.route_id, direction), [])
-        duty = next((one for one in waiting if REST_S <= journey.start_at - one.ends_at <= LONGEST_REST_S), None)
+        duty = next((one for one in waiting if MIN_LAYOVER_S <= journey.start_at - one.ends_at <= MAX_LAYOVER_S), None)
         if duty is None:
-            duty = Duty("")
+            duty = VehicleBlock("")
             made.append(duty)
         else:
             waiting.remove(duty)
@@ -66,13 +66,13 @@ def _chained(network: Network, journeys: list[Journey]) -> list[Duty]:
     return made
 
 
-def fleet_sizes(network: Network, days: list[list[Duty]]) -> dict[str, int]:
+def fleet_sizes(network: Network, days: list[list[VehicleBlock]]) -> dict[str, int]:
     """How many buses each agency needs for its busiest of some days, with a few to spare."""
     sizes: dict[str, int] = {}
     for work in days:
         changes: dict[str, list[tuple[float, int]]] = {}
         for duty in work:
-            agency = agency_of(network, duty)
+            agency = block_agency(network, duty)
             changes.setdefault(agency, []).extend([(duty.starts_at - 3_600, 1), (duty.ends_at + 3_600, -1)])
         for agency, moments in changes.items():
             out = most = 0
@@ -83,6 +83,6 @@ def fleet_sizes(network: Network, days: list[list[Duty]]) -> dict[str, int]:
     return sizes
 
 
-def agency_of(network: Network, duty: Duty) -> str:
+def block_agency(network: Network, duty: VehicleBlock) -> str:
     """Whose buses do this work."""
     return network.routes[network.patterns[duty.journeys[0].trip.pattern].route_id].agency_id

@@ -1,4 +1,4 @@
-"""What goes wrong between a sensor and the broker, each sort a small transformer of a stream of parcels.
+"""What goes wrong between a sensor and the broker, each sort a small transformer of a stream of messages.
 
 Chance comes in as a seeded `Random`; faults of one device name its topic. They compose: those of sensors first, then
 those of devices, then those of the network. Births and wills pass untouched.
@@ -12,244 +12,250 @@ from random import Random
 
 from models.kinds import KINDS_BY_NAME
 from models.place import City, Device
-from simulators.devices.message import Parcel
+from simulators.devices.message import SimulatedMessage
 from simulators.devices.payload import (
-    Boots,
-    is_gauge,
+    Reboots,
+    is_fixed_sensor,
+    is_level,
     is_reading,
-    is_standing,
     newest_value,
-    revalued,
-    rewritten,
-    shifted,
-    status,
+    status_message,
+    with_records_changed,
+    with_time_shifted,
+    with_values_changed,
 )
-from simulators.devices.sensors import topic_of
+from simulators.devices.sensors import device_topic
 
-Stream = Iterator[Parcel]
-Fault = Callable[[Stream], Stream]
+MessageStream = Iterator[SimulatedMessage]
+Fault = Callable[[MessageStream], MessageStream]
 
 SENTINEL = -9999.0
 
 
-def combined(faults: Sequence[Fault]) -> Fault:
+def combine(faults: Sequence[Fault]) -> Fault:
     """One fault that applies all of them, the first first."""
-    return lambda parcels: reduce(lambda stream, fault: fault(stream), faults, parcels)
+    return lambda messages: reduce(lambda stream, fault: fault(stream), faults, messages)
 
 
 # ---------------------------------------------------------------- the network
 
 
-def late(parcels: Stream, random: Random, *, share: float, least_s: float = 30.0, most_s: float = 900.0) -> Stream:
-    """A share of the parcels comes that much later."""
-    for parcel in parcels:
-        if is_reading(parcel) and random.random() < share:
+def delayed(
+    messages: MessageStream, random: Random, *, share: float, least_s: float = 30.0, most_s: float = 900.0
+) -> MessageStream:
+    """A share of the messages comes that much later."""
+    for message in messages:
+        if is_reading(message) and random.random() < share:
             wait = timedelta(seconds=random.uniform(least_s, most_s))
-            yield replace(parcel, due_at=parcel.due_at + wait)
+            yield replace(message, due_at=message.due_at + wait)
         else:
-            yield parcel
+            yield message
 
 
-def twice(parcels: Stream, random: Random, *, share: float, most_s: float = 60.0) -> Stream:
+def duplicated(messages: MessageStream, random: Random, *, share: float, most_s: float = 60.0) -> MessageStream:
     """A share comes a second time, byte for byte, somewhat later: what QoS 1 does after a lost acknowledgement."""
-    for parcel in parcels:
-        yield parcel
-        if is_reading(parcel) and random.random() < share:
-            yield replace(parcel, due_at=parcel.due_at + timedelta(seconds=random.uniform(0.0, most_s)))
+    for message in messages:
+        yield message
+        if is_reading(message) and random.random() < share:
+            yield replace(message, due_at=message.due_at + timedelta(seconds=random.uniform(0.0, most_s)))
 
 
-def out_of_order(parcels: Stream, random: Random, *, share: float) -> Stream:
-    """A share changes places with the next parcel of its device."""
-    held: dict[str, Parcel] = {}
-    for parcel in parcels:
-        if parcel.topic in held:
-            earlier = held.pop(parcel.topic)
-            yield parcel
-            yield replace(earlier, made_at=parcel.made_at, due_at=parcel.due_at + timedelta(milliseconds=1))
-        elif is_reading(parcel) and random.random() < share:
-            held[parcel.topic] = parcel
+def out_of_order(messages: MessageStream, random: Random, *, share: float) -> MessageStream:
+    """A share changes places with the next message of its device."""
+    held: dict[str, SimulatedMessage] = {}
+    for message in messages:
+        if message.topic in held:
+            earlier = held.pop(message.topic)
+            yield message
+            yield replace(earlier, created_at=message.created_at, due_at=message.due_at + timedelta(milliseconds=1))
+        elif is_reading(message) and random.random() < share:
+            held[message.topic] = message
         else:
-            yield parcel
+            yield message
     yield from held.values()
 
 
-def lost(parcels: Stream, random: Random, *, share: float) -> Stream:
+def lost(messages: MessageStream, random: Random, *, share: float) -> MessageStream:
     """A share never comes; its `seq` is missing for ever."""
-    return (parcel for parcel in parcels if not is_reading(parcel) or random.random() >= share)
+    return (message for message in messages if not is_reading(message) or random.random() >= share)
 
 
-def garbage(parcels: Stream, random: Random, *, share: float) -> Stream:
+def garbage(messages: MessageStream, random: Random, *, share: float) -> MessageStream:
     """A share is cut short, or its bytes are noise."""
-    for parcel in parcels:
-        if is_reading(parcel) and random.random() < share:
-            cut = parcel.payload[: random.randrange(1, len(parcel.payload))]
-            yield replace(parcel, payload=cut if random.random() < 0.5 else random.randbytes(len(cut)))
+    for message in messages:
+        if is_reading(message) and random.random() < share:
+            cut = message.payload[: random.randrange(1, len(message.payload))]
+            yield replace(message, payload=cut if random.random() < 0.5 else random.randbytes(len(cut)))
         else:
-            yield parcel
+            yield message
 
 
 # ---------------------------------------------------------------- sensors
 
 
-def spikes(parcels: Stream, random: Random, *, share: float, height: float = 1.5) -> Stream:
+def spikes(messages: MessageStream, random: Random, *, share: float, height: float = 1.5) -> MessageStream:
     """A share of the levels jumps up or down by up to `height` and is right again at once."""
-    for parcel in parcels:
-        if is_gauge(parcel) and random.random() < share:
+    for message in messages:
+        if is_level(message) and random.random() < share:
             error = random.choice((-1, 1)) * random.uniform(0.3, 1.0) * height
-            yield revalued(parcel, partial(_raised, by=error))
+            yield with_values_changed(message, partial(_add_error, by=error))
         else:
-            yield parcel
+            yield message
 
 
-def dropouts(parcels: Stream, random: Random, *, share: float, rest: float = 0.0) -> Stream:
+def dropouts(messages: MessageStream, random: Random, *, share: float, rest: float = 0.0) -> MessageStream:
     """A share of the levels is the value of a sensor that hears no echo."""
-    for parcel in parcels:
-        yield revalued(parcel, partial(_constant, rest)) if is_gauge(parcel) and random.random() < share else parcel
-
-
-def sentinels(parcels: Stream, random: Random, *, share: float) -> Stream:
-    """A share of the values is the number that loggers write for "no value"."""
-    for parcel in parcels:
+    for message in messages:
         yield (
-            revalued(parcel, partial(_constant, SENTINEL))
-            if is_standing(parcel) and random.random() < share
-            else parcel
+            with_values_changed(message, partial(_replace_value, rest))
+            if is_level(message) and random.random() < share
+            else message
         )
 
 
-def stuck(parcels: Stream, topic: str, *, after: timedelta, lasting: timedelta) -> Stream:
+def sentinels(messages: MessageStream, random: Random, *, share: float) -> MessageStream:
+    """A share of the values is the number that loggers write for "no value"."""
+    for message in messages:
+        yield (
+            with_values_changed(message, partial(_replace_value, SENTINEL))
+            if is_fixed_sensor(message) and random.random() < share
+            else message
+        )
+
+
+def stuck_sensor(messages: MessageStream, topic: str, *, after: timedelta, lasting: timedelta) -> MessageStream:
     """From `after` the stream's beginning on, one sensor says the same value again and again."""
     began: datetime | None = None
     value: float | None = None
-    for parcel in parcels:
-        began = began or parcel.made_at
-        if parcel.topic != topic or not after <= parcel.made_at - began < after + lasting:
-            yield parcel
+    for message in messages:
+        began = began or message.created_at
+        if message.topic != topic or not after <= message.created_at - began < after + lasting:
+            yield message
             continue
-        value = newest_value(parcel) if value is None else value
-        yield parcel if value is None else revalued(parcel, partial(_constant, value))
+        value = newest_value(message) if value is None else value
+        yield message if value is None else with_values_changed(message, partial(_replace_value, value))
 
 
-def drifting_clock(parcels: Stream, topic: str, *, s_per_day: float) -> Stream:
+def drifting_clock(messages: MessageStream, topic: str, *, s_per_day: float) -> MessageStream:
     """One device's clock gains (or loses) that much a day."""
     began: datetime | None = None
-    for parcel in parcels:
-        began = began or parcel.made_at
-        if parcel.topic == topic:
-            off = (parcel.made_at - began) / timedelta(days=1) * s_per_day
-            yield rewritten(parcel, partial(shifted, off=timedelta(seconds=off)))
+    for message in messages:
+        began = began or message.created_at
+        if message.topic == topic:
+            off = (message.created_at - began) / timedelta(days=1) * s_per_day
+            yield with_records_changed(message, partial(with_time_shifted, off=timedelta(seconds=off)))
         else:
-            yield parcel
+            yield message
 
 
 # ---------------------------------------------------------------- devices
 
 
-def reboots(parcels: Stream, random: Random, *, share: float) -> Stream:
-    """After a share of their parcels devices start anew: another `boot`, `seq` from 0 on."""
-    again = Boots()
-    for parcel in parcels:
-        if is_standing(parcel) and random.random() < share:
-            again.start(parcel)
-        yield again.renumbered(parcel)
+def reboots(messages: MessageStream, random: Random, *, share: float) -> MessageStream:
+    """After a share of their messages devices start anew: another `boot`, `seq` from 0 on."""
+    again = Reboots()
+    for message in messages:
+        if is_fixed_sensor(message) and random.random() < share:
+            again.restart(message)
+        yield again.renumbered(message)
 
 
-def dies(parcels: Stream, topic: str, *, above: float, gone: timedelta) -> Stream:
+def dying_sensor(messages: MessageStream, topic: str, *, above: float, gone: timedelta) -> MessageStream:
     """One sensor falls silent at its first value of at least `above`, when it matters most; replaced after `gone`.
 
     Its broker says goodbye for it 90 s after its last word; the new one says hello.
     """
-    died: Parcel | None = None
+    died: SimulatedMessage | None = None
     back = False
-    again = Boots()
-    for parcel in parcels:
-        if parcel.topic != topic or back:
-            yield again.renumbered(parcel)
+    again = Reboots()
+    for message in messages:
+        if message.topic != topic or back:
+            yield again.renumbered(message)
         elif died is None:
-            yield parcel
-            value = newest_value(parcel)
+            yield message
+            value = newest_value(message)
             if value is not None and value >= above:
-                died = parcel
-                yield status(parcel, timedelta(seconds=90), online=False)
-        elif parcel.made_at - died.made_at >= gone:
+                died = message
+                yield status_message(message, timedelta(seconds=90), online=False)
+        elif message.created_at - died.created_at >= gone:
             back = True
-            again.start(parcel)
-            yield status(again.renumbered(parcel), timedelta(0), online=True)
-            yield again.renumbered(parcel)
+            again.restart(message)
+            yield status_message(again.renumbered(message), timedelta(0), online=True)
+            yield again.renumbered(message)
 
 
-def vandalised(parcels: Stream, topic: str, *, after: timedelta) -> Stream:
+def vandalised_device(messages: MessageStream, topic: str, *, after: timedelta) -> MessageStream:
     """One device reports that it was opened, then nothing any more."""
     began: datetime | None = None
     torn = False
-    for parcel in parcels:
-        began = began or parcel.made_at
-        if parcel.topic != topic or (not torn and parcel.made_at - began < after):
-            yield parcel
+    for message in messages:
+        began = began or message.created_at
+        if message.topic != topic or (not torn and message.created_at - began < after):
+            yield message
         elif not torn:
             torn = True
-            yield rewritten(parcel, lambda record: record | {"tamper": True})
-            yield status(parcel, timedelta(seconds=90), online=False)
+            yield with_records_changed(message, lambda record: record | {"tamper": True})
+            yield status_message(message, timedelta(seconds=90), online=False)
 
 
 # ---------------------------------------------------------------- a city's usual troubles
 
 
-def usual(city: City, seed: int, often: float = 1.0) -> Fault:
+def usual_faults(city: City, seed: int, often: float = 1.0) -> Fault:
     """Every sort at once: rare ones anywhere, and one device each that dies, sticks, drifts or is vandalised.
 
     `often` multiplies the shares. The dying sensor goes when its stream leaves its bed and is replaced 9 h later.
     """
 
-    def by_chance(fault: Callable[..., Stream], share: float) -> Fault:
-        random = Random(f"{seed}/{fault.__name__}")
-        return lambda parcels: fault(parcels, random, share=min(share * often, 0.5))
+    def by_chance(seed_name: str, fault: Callable[..., MessageStream], share: float) -> Fault:
+        random = Random(f"{seed}/{seed_name}")
+        return lambda messages: fault(messages, random, share=min(share * often, 0.5))
 
-    return combined(
+    return combine(
         [
-            *_unlucky(city, Random(f"{seed}/unlucky")),
-            by_chance(spikes, 0.0008),
-            by_chance(dropouts, 0.0004),
-            by_chance(sentinels, 0.0006),
-            by_chance(reboots, 0.0004),
-            by_chance(lost, 0.002),
-            by_chance(garbage, 0.0006),
-            by_chance(twice, 0.006),
-            by_chance(out_of_order, 0.004),
-            by_chance(late, 0.006),
+            *_single_device_faults(city, Random(f"{seed}/unlucky")),
+            by_chance("spikes", spikes, 0.0008),
+            by_chance("dropouts", dropouts, 0.0004),
+            by_chance("sentinels", sentinels, 0.0006),
+            by_chance("reboots", reboots, 0.0004),
+            by_chance("lost", lost, 0.002),
+            by_chance("garbage", garbage, 0.0006),
+            by_chance("twice", duplicated, 0.006),
+            by_chance("out_of_order", out_of_order, 0.004),
+            by_chance("late", delayed, 0.006),
         ]
     )
 
 
-def _unlucky(city: City, random: Random) -> Iterator[Fault]:
+def _single_device_faults(city: City, random: Random) -> Iterator[Fault]:
     """One device for each fault that strikes a single one."""
     beds = {one.id: one.catchment.bankfull_m for one in city.stations if one.catchment and one.upstream}
     rivers = [one for one in city.devices if one.station in beds]
     if rivers:
         dying = random.choice(rivers)
         bed_m = beds[dying.station]
-        yield lambda parcels: dies(parcels, topic_of(dying), above=1.15 * bed_m, gone=timedelta(hours=9))
+        yield lambda messages: dying_sensor(messages, device_topic(dying), above=1.15 * bed_m, gone=timedelta(hours=9))
         rivers.remove(dying)
     if rivers:
-        topic = topic_of(random.choice(rivers))
-        yield lambda parcels: stuck(parcels, topic, after=timedelta(hours=20), lasting=timedelta(hours=8))
-    rains = [topic_of(one) for one in city.devices if _source(one) == "rain"]
+        topic = device_topic(random.choice(rivers))
+        yield lambda messages: stuck_sensor(messages, topic, after=timedelta(hours=20), lasting=timedelta(hours=8))
+    rains = [device_topic(one) for one in city.devices if _signal_source(one) == "rain"]
     if rains:
         drifting = random.choice(rains)
-        yield lambda parcels: drifting_clock(parcels, drifting, s_per_day=-240.0)
-    radars = [topic_of(one) for one in city.devices if _source(one) == "traffic"]
+        yield lambda messages: drifting_clock(messages, drifting, s_per_day=-240.0)
+    radars = [device_topic(one) for one in city.devices if _signal_source(one) == "traffic"]
     if radars:
         torn = random.choice(radars)
-        yield lambda parcels: vandalised(parcels, torn, after=timedelta(hours=3))
+        yield lambda messages: vandalised_device(messages, torn, after=timedelta(hours=3))
 
 
-def _source(device: Device) -> str:
+def _signal_source(device: Device) -> str:
     return KINDS_BY_NAME[device.kind].signal.source
 
 
-def _constant(value: float, _: float) -> float:
+def _replace_value(value: float, _: float) -> float:
     return value
 
 
-def _raised(value: float, by: float) -> float:
+def _add_error(value: float, by: float) -> float:
     return round(value + by, 3)

@@ -21,42 +21,42 @@ from math import cos, exp, hypot, pi, radians
 from models.place import Catchment, Station
 
 STEP_S = 60.0
-SEALED_SHARE = 0.35
+IMPERVIOUS_SHARE = 0.35
 SOIL_CAPACITY_MM = 110.0
-SOIL_MOISTURE_MM = 50.0
-SOIL_SHAPE = 1.5
-SOIL_DRAINS_S = 4 * 86_400.0
-BASE_SHARE = 0.4
+INITIAL_MOISTURE_MM = 50.0
+SOIL_EXPONENT = 1.5
+SOIL_DRAINAGE_S = 4 * 86_400.0
+BASEFLOW_SHARE = 0.4
 """Of what the soil loses, the part that reaches the stream; the rest evaporates."""
-GROUNDWATER_S = 10 * 86_400.0
+GROUNDWATER_RESIDENCE_S = 10 * 86_400.0
 DRY_FLOW_M3S_KM2 = 0.02
 LOCAL_RESERVOIRS = 3
 REACH_RESERVOIRS = 2
 CELERITY_MS = 1.5
-WINDING = 1.3
-BED_POWER = 0.6
-FLOODPLAIN_POWER = 0.25
+SINUOSITY = 1.3
+IN_BANK_EXPONENT = 0.6
+FLOODPLAIN_EXPONENT = 0.25
 KM_PER_DEGREE = 111.2
 M3_PER_MM_KM2 = 1000.0
 
 
 @dataclass(slots=True)
-class Cascade:
+class ReservoirCascade:
     """Equal linear reservoirs in a row; `k_s` is the mean time water spends in each. `stored_m3` is their content."""
 
     k_s: float
     stored_m3: list[float]
-    _keep: float = field(init=False)
-    _give: float = field(init=False)
+    _retained_share: float = field(init=False)
+    _drained_s: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self._keep = exp(-STEP_S / self.k_s)
-        self._give = self.k_s * (1 - self._keep)
+        self._retained_share = exp(-STEP_S / self.k_s)
+        self._drained_s = self.k_s * (1 - self._retained_share)
 
     def step(self, inflow_m3: float) -> float:
         """One step: what flows in spread evenly over it; returns what flows out, m³. In = out + change of storage."""
         for place, before in enumerate(self.stored_m3):
-            after = before * self._keep + inflow_m3 / STEP_S * self._give
+            after = before * self._retained_share + inflow_m3 / STEP_S * self._drained_s
             inflow_m3 += before - after
             self.stored_m3[place] = after
         return inflow_m3
@@ -67,23 +67,23 @@ class Reach:
     """A station's own land and the stream through it."""
 
     local_km2: float
-    hillslope: Cascade
-    channels: dict[str, Cascade]
-    moisture_mm: float = SOIL_MOISTURE_MM
-    groundwater: Cascade = field(init=False)
+    slopes: ReservoirCascade
+    channels: dict[str, ReservoirCascade]
+    moisture_mm: float = INITIAL_MOISTURE_MM
+    groundwater: ReservoirCascade = field(init=False)
     outflow_m3: float = 0.0
-    fallen_m3: float = 0.0
+    rainfall_m3: float = 0.0
     evaporated_m3: float = 0.0
 
     def __post_init__(self) -> None:
-        dry_m3 = DRY_FLOW_M3S_KM2 * self.local_km2 * GROUNDWATER_S
-        self.groundwater = Cascade(GROUNDWATER_S, [dry_m3])
+        dry_m3 = DRY_FLOW_M3S_KM2 * self.local_km2 * GROUNDWATER_RESIDENCE_S
+        self.groundwater = ReservoirCascade(GROUNDWATER_RESIDENCE_S, [dry_m3])
 
     @property
     def stored_m3(self) -> float:
         """All water held: in the soil, under it, on the slopes and in the channels above the station."""
-        cascades = (self.hillslope, self.groundwater, *self.channels.values())
-        soil = self.moisture_mm * self._m3_per_mm * (1 - SEALED_SHARE)
+        cascades = (self.slopes, self.groundwater, *self.channels.values())
+        soil = self.moisture_mm * self._m3_per_mm * (1 - IMPERVIOUS_SHARE)
         return soil + sum(sum(cascade.stored_m3) for cascade in cascades)
 
     @property
@@ -92,19 +92,19 @@ class Reach:
 
     def step(self, rain_mm: float, inflows_m3: Mapping[str, float]) -> None:
         """One minute of rain on the land, with what left each upstream station in it."""
-        shed_mm, drained_mm = self._soil(rain_mm)
-        base_m3 = drained_mm * BASE_SHARE * self._m3_per_mm
-        self.fallen_m3 += rain_mm * self._m3_per_mm
-        self.evaporated_m3 += drained_mm * (1 - BASE_SHARE) * self._m3_per_mm
-        out = self.hillslope.step(shed_mm * self._m3_per_mm) + self.groundwater.step(base_m3)
+        shed_mm, drained_mm = self._runoff_and_drainage_mm(rain_mm)
+        base_m3 = drained_mm * BASEFLOW_SHARE * self._m3_per_mm
+        self.rainfall_m3 += rain_mm * self._m3_per_mm
+        self.evaporated_m3 += drained_mm * (1 - BASEFLOW_SHARE) * self._m3_per_mm
+        out = self.slopes.step(shed_mm * self._m3_per_mm) + self.groundwater.step(base_m3)
         self.outflow_m3 = out + sum(channel.step(inflows_m3[name]) for name, channel in self.channels.items())
 
-    def _soil(self, rain_mm: float) -> tuple[float, float]:
+    def _runoff_and_drainage_mm(self, rain_mm: float) -> tuple[float, float]:
         """What runs off and what drains out of the soil, both as depths over the whole land, mm."""
-        open_share = 1 - SEALED_SHARE
+        open_share = 1 - IMPERVIOUS_SHARE
         full = self.moisture_mm / SOIL_CAPACITY_MM
-        soaked = min(rain_mm * (1 - full**SOIL_SHAPE), SOIL_CAPACITY_MM - self.moisture_mm)
-        drained = self.moisture_mm * STEP_S / SOIL_DRAINS_S
+        soaked = min(rain_mm * (1 - full**SOIL_EXPONENT), SOIL_CAPACITY_MM - self.moisture_mm)
+        drained = self.moisture_mm * STEP_S / SOIL_DRAINAGE_S
         self.moisture_mm += soaked - drained
         return rain_mm - soaked * open_share, drained * open_share
 
@@ -114,7 +114,7 @@ class Reach:
         return self.outflow_m3 / STEP_S
 
 
-class Streams:
+class StreamNetwork:
     """All streams of a city, from the heads to the mouths."""
 
     def __init__(self, stations: Sequence[Station]) -> None:
@@ -143,34 +143,35 @@ def _reach(station: Station, drained: Mapping[str, Station]) -> Reach:
     upstream = [drained[name] for name in station.upstream if name in drained]
     above_km2 = sum(one.catchment.area_km2 for one in upstream if one.catchment)
     local_km2 = station.catchment.area_km2 - above_km2
-    k_s = lag_s(local_km2) / LOCAL_RESERVOIRS
-    hillslope = Cascade(k_s, [0.0] * LOCAL_RESERVOIRS)
+    k_s = catchment_lag_s(local_km2) / LOCAL_RESERVOIRS
+    hillslope = ReservoirCascade(k_s, [0.0] * LOCAL_RESERVOIRS)
     channels = {
-        one.id: Cascade(_travel_s(one, station) / REACH_RESERVOIRS, [0.0] * REACH_RESERVOIRS) for one in upstream
+        one.id: ReservoirCascade(_travel_time_s(one, station) / REACH_RESERVOIRS, [0.0] * REACH_RESERVOIRS)
+        for one in upstream
     }
     return Reach(local_km2, hillslope, channels)
 
 
-def lag_s(area_km2: float) -> float:
+def catchment_lag_s(area_km2: float) -> float:
     """The mean delay between rain and runoff of a small urban catchment, s; assumed, growing as area ** 0.4."""
     return 2200.0 * float(max(area_km2, 0.5) ** 0.4)
 
 
-def _travel_s(above: Station, below: Station) -> float:
+def _travel_time_s(above: Station, below: Station) -> float:
     north = (above.latitude - below.latitude) * KM_PER_DEGREE
     east = (above.longitude - below.longitude) * KM_PER_DEGREE * cos(radians(above.latitude))
-    return max(hypot(north, east) * 1000.0 * WINDING / CELERITY_MS, STEP_S)
+    return max(hypot(north, east) * 1000.0 * SINUOSITY / CELERITY_MS, STEP_S)
 
 
-def bankfull_m3s(catchment: Catchment) -> float:
+def bankfull_discharge_m3s(catchment: Catchment) -> float:
     """The flow that fills the bed to its banks: assumed to grow as area ** 0.75, as regional curves do."""
     return 6.0 * float(catchment.area_km2**0.75)
 
 
 def depth_m(discharge_m3s: float, catchment: Catchment) -> float:
     """The rating curve: the depth at which a discharge passes, m."""
-    ratio = max(discharge_m3s, 0.0) / bankfull_m3s(catchment)
-    return catchment.bankfull_m * float(ratio ** (BED_POWER if ratio <= 1 else FLOODPLAIN_POWER))
+    ratio = max(discharge_m3s, 0.0) / bankfull_discharge_m3s(catchment)
+    return catchment.bankfull_m * float(ratio ** (IN_BANK_EXPONENT if ratio <= 1 else FLOODPLAIN_EXPONENT))
 
 
 def tide_m(now: datetime) -> float:

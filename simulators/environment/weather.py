@@ -20,56 +20,56 @@ Point = tuple[float, float]
 
 MINUTE = timedelta(minutes=1)
 KM_PER_DEGREE = 111.2
-TEXTURE_MINUTES = 9
-DRY_MM = 1e-6
+SMOOTHING_MINUTES = 9
+MIN_RAIN_MM = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spell:
+class RainSpell:
     """Rain between two minutes of a storm: its depth at the reference gauge and its centre, at first and at last."""
 
-    from_min: int
-    to_min: int
+    start_min: int
+    end_min: int
     depth_mm: float
     centre: tuple[Point, Point]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storm:
-    """Spells one after the other. The cell is `along_km` by `across_km` wide (one standard deviation).
+    """A sequence of rain spells. The storm cell is `along_km` by `across_km` wide (one standard deviation).
 
-    `axis_deg` is the direction of its long axis, clockwise from north; `background` the share that falls everywhere.
-    `unevenness` is the shape of the gamma noise of single minutes: the larger, the smoother.
+    `axis_deg`: direction of the long axis of the cell, clockwise from north. `background_share`: share of the rain that
+    falls everywhere. `unevenness`: shape parameter of the gamma noise of single minutes; a larger value is smoother.
     """
 
     reference: Point
-    spells: tuple[Spell, ...]
+    spells: tuple[RainSpell, ...]
     along_km: float
     across_km: float
     axis_deg: float = 45.0
-    background: float = 0.1
+    background_share: float = 0.1
     unevenness: float = 3.0
 
     @property
     def minutes(self) -> int:
         """From the storm's start to the end of its last spell."""
-        return max(spell.to_min for spell in self.spells)
+        return max(spell.end_min for spell in self.spells)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weather:
-    """What falls when: a storm that starts at `storm_at` and again each `every`, and light showers between.
+    """What falls when: a storm that starts at `storm_at` and again each `repeats_every`, and light showers between.
 
     `showers_per_day` is their mean number. Showers are left out while a storm lasts, whose totals are prescribed.
     """
 
     storm: Storm | None = None
     storm_at: datetime = datetime(2013, 4, 2, 6, tzinfo=UTC)
-    every: timedelta = timedelta(days=4)
+    repeats_every: timedelta = timedelta(days=4)
     showers_per_day: float = 0.0
 
 
-class Sky:
+class RainField:
     """The rain at some places, minute by minute. What falls in a minute depends on the seed and the minute alone."""
 
     def __init__(self, weather: Weather, places: Sequence[Point], seed: int) -> None:
@@ -83,7 +83,7 @@ class Sky:
         """What falls at each place in the minute that begins at `minute`, mm, shape (places,)."""
         storm = self._weather.storm
         if storm is not None:
-            turn, into = divmod(minute - self._weather.storm_at, self._weather.every)
+            turn, into = divmod(minute - self._weather.storm_at, self._weather.repeats_every)
             if into < storm.minutes * MINUTE:
                 row: Array = self._storm_table(storm, turn)[into // MINUTE]
                 return row
@@ -93,7 +93,10 @@ class Sky:
 
     def _storm_table(self, storm: Storm, turn: int) -> Array:
         if self._storm is None or self._storm[0] != turn:
-            self._storm = (turn, fall_mm(storm, self._places, np.random.default_rng([self._seed, 1, turn % 2**32])))
+            self._storm = (
+                turn,
+                storm_rain_mm(storm, self._places, np.random.default_rng([self._seed, 1, turn % 2**32])),
+            )
         return self._storm[1]
 
     def _showers_table(self, day: int) -> Array:
@@ -103,36 +106,36 @@ class Sky:
         return self._day[1]
 
 
-def fall_mm(storm: Storm, places: Array, rng: np.random.Generator) -> Array:
+def storm_rain_mm(storm: Storm, places: Array, rng: np.random.Generator) -> Array:
     """A storm's rain: shape (minutes, places), mm per minute. `places`: shape (n, 2), latitude and longitude."""
     table = np.zeros((storm.minutes, len(places)))
     reference = np.array([storm.reference])
     for spell in storm.spells:
-        length = spell.to_min - spell.from_min
-        depths = spell.depth_mm * _texture(length, storm.unevenness, rng)
+        length = spell.end_min - spell.start_min
+        depths = spell.depth_mm * _minute_shares(length, storm.unevenness, rng)
         drift = np.linspace(0.0, 1.0, length)[:, None]
         centres = (1 - drift) * np.array(spell.centre[0]) + drift * np.array(spell.centre[1])
-        pattern = _cell(storm, places, centres) / _cell(storm, reference, centres)
-        table[spell.from_min : spell.to_min] += depths[:, None] * pattern
+        pattern = _cell_strength(storm, places, centres) / _cell_strength(storm, reference, centres)
+        table[spell.start_min : spell.end_min] += depths[:, None] * pattern
     return table
 
 
-def _texture(length: int, shape: float, rng: np.random.Generator) -> Array:
+def _minute_shares(length: int, shape: float, rng: np.random.Generator) -> Array:
     """Uneven shares of a spell's minutes, summing to one: gamma noise, smoothed over a few minutes."""
-    noise = rng.gamma(shape, 1.0, length + TEXTURE_MINUTES - 1)
-    smooth = np.convolve(noise, np.ones(TEXTURE_MINUTES), mode="valid")
+    noise = rng.gamma(shape, 1.0, length + SMOOTHING_MINUTES - 1)
+    smooth = np.convolve(noise, np.ones(SMOOTHING_MINUTES), mode="valid")
     shares: Array = smooth / smooth.sum()
     return shares
 
 
-def _cell(storm: Storm, places: Array, centres: Array) -> Array:
-    """The pattern's strength, between `background` and 1: shape (centres, places)."""
+def _cell_strength(storm: Storm, places: Array, centres: Array) -> Array:
+    """The pattern's strength, between `background_share` and 1: shape (centres, places)."""
     north = (places[None, :, 0] - centres[:, None, 0]) * KM_PER_DEGREE
     east = (places[None, :, 1] - centres[:, None, 1]) * KM_PER_DEGREE * cos(radians(storm.reference[0]))
     axis = radians(storm.axis_deg)
     along = (north * np.cos(axis) + east * np.sin(axis)) / storm.along_km
     across = (east * np.cos(axis) - north * np.sin(axis)) / storm.across_km
-    strength: Array = storm.background + (1 - storm.background) * np.exp(-(along**2 + across**2) / 2)
+    strength: Array = storm.background_share + (1 - storm.background_share) * np.exp(-(along**2 + across**2) / 2)
     return strength
 
 
@@ -145,11 +148,13 @@ def _showers_mm(per_day: float, places: Array, rng: np.random.Generator) -> Arra
         centre = tuple(places[rng.integers(len(places))]) if len(places) else (0.0, 0.0)
         shower = Storm(
             reference=centre,
-            spells=(Spell(from_min=0, to_min=length, depth_mm=float(rng.exponential(5.0)), centre=(centre, centre)),),
+            spells=(
+                RainSpell(start_min=0, end_min=length, depth_mm=float(rng.exponential(5.0)), centre=(centre, centre)),
+            ),
             along_km=8.0,
             across_km=4.0,
-            background=0.0,
+            background_share=0.0,
         )
-        table[start : start + length] += fall_mm(shower, places, rng)
-    table[table < DRY_MM] = 0.0
+        table[start : start + length] += storm_rain_mm(shower, places, rng)
+    table[table < MIN_RAIN_MM] = 0.0
     return table

@@ -8,9 +8,9 @@ from zlib import crc32
 import numpy as np
 
 from models.place import Basin, City, Station
-from simulators.environment.streams import Streams
-from simulators.environment.traffic import Vehicle, vehicles
-from simulators.environment.weather import MINUTE, Point, Sky, Weather
+from simulators.environment.streams import StreamNetwork
+from simulators.environment.traffic import PassingVehicle, passing_vehicles
+from simulators.environment.weather import MINUTE, Point, RainField, Weather
 
 SPIN_UP = timedelta(days=2)
 
@@ -24,26 +24,26 @@ class World:
     def __init__(self, city: City, weather: Weather, seed: int, start: datetime, busy: float = 1.0) -> None:
         self.city = city
         self._seed = seed
-        self._busy = busy
+        self._traffic_factor = busy
         self._stations = {station.id: station for station in city.stations}
-        self.streams = Streams(city.stations)
+        self.streams = StreamNetwork(city.stations)
         places = [(one.latitude, one.longitude) for one in city.stations]
-        lands = [_land(self._stations[name], city.basins) for name in self.streams.reaches]
-        self._sky = Sky(weather, [*places, *lands], seed)
-        self._fallen_mm = np.zeros(len(places))
-        self._last_mm = np.zeros(len(places))
-        self._place = {station.id: number for number, station in enumerate(city.stations)}
+        lands = [_catchment_point(self._stations[name], city.basins) for name in self.streams.reaches]
+        self._rain_field = RainField(weather, [*places, *lands], seed)
+        self._accumulated_mm = np.zeros(len(places))
+        self._last_minute_mm = np.zeros(len(places))
+        self._station_index = {station.id: number for number, station in enumerate(city.stations)}
         self.now = _whole_minute(start) - SPIN_UP
         while self.now < start - MINUTE:
             self.step()
-        self._fallen_mm[:] = 0.0
+        self._accumulated_mm[:] = 0.0
 
     def step(self) -> None:
         """One minute further."""
-        rain_mm = self._sky.rain_mm(self.now)
-        count = len(self._place)
-        self._last_mm = rain_mm[:count]
-        self._fallen_mm += self._last_mm
+        rain_mm = self._rain_field.rain_mm(self.now)
+        count = len(self._station_index)
+        self._last_minute_mm = rain_mm[:count]
+        self._accumulated_mm += self._last_minute_mm
         self.streams.step(dict(zip(self.streams.reaches, rain_mm[count:].tolist(), strict=True)))
         self.now += MINUTE
 
@@ -51,15 +51,15 @@ class World:
         """The water at a station; dry where nothing drains to it and no tide comes."""
         return self.streams.level_m(station, self.now)
 
-    def fallen_mm(self, station: str) -> float:
+    def accumulated_rain_mm(self, station: str) -> float:
         """All rain at a station since the world's start."""
-        return float(self._fallen_mm[self._place[station]])
+        return float(self._accumulated_mm[self._station_index[station]])
 
-    def rain_mm(self) -> float:
+    def mean_rain_mm(self) -> float:
         """The last minute's rain, on average over all stations."""
-        return float(self._last_mm.mean()) if len(self._last_mm) else 0.0
+        return float(self._last_minute_mm.mean()) if len(self._last_minute_mm) else 0.0
 
-    def flooded(self) -> tuple[Point, ...]:
+    def flooded_points(self) -> tuple[Point, ...]:
         """Where a stream stands higher than its bed."""
         return tuple(
             (one.latitude, one.longitude)
@@ -67,21 +67,23 @@ class World:
             if one.catchment is not None and self.level_m(one.id) > one.catchment.bankfull_m
         )
 
-    def passing(self, station: str) -> Sequence[Vehicle]:
+    def passing_vehicles(self, station: str) -> Sequence[PassingVehicle]:
         """The vehicles of the minute that begins, at a station on a street; none where no street is."""
         street = self._stations[station].street
         if street is None:
             return ()
         random = Random(crc32(f"{self._seed}/{station}/{self.now.timestamp()}".encode()))
-        rain_mm = float(self._last_mm[self._place[station]])
-        return list(vehicles(street, self.now.astimezone(self.city.zone), rain_mm, random, self._busy))
+        rain_mm = float(self._last_minute_mm[self._station_index[station]])
+        return list(
+            passing_vehicles(street, self.now.astimezone(self.city.zone), rain_mm, random, self._traffic_factor)
+        )
 
 
 def _whole_minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
 
 
-def _land(station: Station, basins: Sequence[Basin]) -> Point:
+def _catchment_point(station: Station, basins: Sequence[Basin]) -> Point:
     """Where a station's own land lies: half way from the station to the middle of its basin; schematic."""
     here = (station.latitude, station.longitude)
     for basin in basins:

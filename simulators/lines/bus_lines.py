@@ -22,7 +22,7 @@ AGENCIES = (
     _agency("siete", "Línea Siete"),
     _agency("barragan", "Fuerte Barragán"),
 )
-BASES = {
+DEPOTS = {
     "platense": "10 y 68",
     "expreso": "27 y 88",
     "nueve": "28 y 40",
@@ -34,20 +34,20 @@ BASES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
-    """One way a line goes: the corners where it turns, from one end to the other, and back by the same streets.
+    """One branch of a line: the corners where it turns. It returns by the same streets.
 
-    `headway_min` is that of an ordinary hour of a working day. `ends`: what the sign says at the outer and inner end.
+    `headway_min`: headway in an ordinary hour of a working day. `headsigns`: of the outer and of the inner terminal.
     `night`: whether it also runs between 23 and 3.
     """
 
     corners: tuple[str, ...]
     headway_min: int
-    ends: tuple[str, str]
+    headsigns: tuple[str, str]
     night: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class BusLine:
     """A line and its branches. `by_headway`: only a headway is promised, never a minute."""
 
     name: str
@@ -58,16 +58,16 @@ class Line:
 
 
 LINES = (
-    Line(
+    BusLine(
         name="307",
         agency="siete",
         color="1E5AA8",
         branches=(
-            Branch(corners=("7 y 90", "7 y 514"), headway_min=20, ends=("Villa Elvira", "Ringuelet"), night=True),
-            Branch(corners=("7 y 72", "7 y 44", "1 y 44"), headway_min=24, ends=("7 y 72", "Estación")),
+            Branch(corners=("7 y 90", "7 y 514"), headway_min=20, headsigns=("Villa Elvira", "Ringuelet"), night=True),
+            Branch(corners=("7 y 72", "7 y 44", "1 y 44"), headway_min=24, headsigns=("7 y 72", "Estación")),
         ),
     ),
-    Line(
+    BusLine(
         name="214",
         agency="platense",
         color="C8102E",
@@ -75,13 +75,13 @@ LINES = (
             Branch(
                 corners=("137 y 66", "7 y 66", "7 y 44", "1 y 44"),
                 headway_min=24,
-                ends=("Los Hornos", "Estación"),
+                headsigns=("Los Hornos", "Estación"),
                 night=True,
             ),
-            Branch(corners=("149 y 66", "13 y 66", "13 y 526"), headway_min=36, ends=("Los Hornos", "Tolosa")),
+            Branch(corners=("149 y 66", "13 y 66", "13 y 526"), headway_min=36, headsigns=("Los Hornos", "Tolosa")),
         ),
     ),
-    Line(
+    BusLine(
         name="202",
         agency="platense",
         color="F2A900",
@@ -89,17 +89,17 @@ LINES = (
             Branch(
                 corners=("137 y 60", "Montevideo y 60", "Montevideo y 80"),
                 headway_min=30,
-                ends=("Los Hornos", "Berisso"),
+                headsigns=("Los Hornos", "Berisso"),
                 night=True,
             ),
             Branch(
                 corners=("7 y 72", "7 y 44", "La Merced y 44", "La Merced y 36"),
                 headway_min=36,
-                ends=("7 y 72", "Ensenada"),
+                headsigns=("7 y 72", "Ensenada"),
             ),
         ),
     ),
-    Line(
+    BusLine(
         name="273",
         agency="platense",
         color="B3001B",
@@ -107,20 +107,22 @@ LINES = (
             Branch(
                 corners=("13 y 474", "13 y 44", "7 y 44", "7 y 60", "1 y 60"),
                 headway_min=30,
-                ends=("City Bell", "1 y 60"),
+                headsigns=("City Bell", "1 y 60"),
                 night=True,
             ),
             Branch(
-                corners=("13 y 500", "13 y 44", "7 y 44", "7 y 60", "1 y 60"), headway_min=30, ends=("Gonnet", "1 y 60")
+                corners=("13 y 500", "13 y 44", "7 y 44", "7 y 60", "1 y 60"),
+                headway_min=30,
+                headsigns=("Gonnet", "1 y 60"),
             ),
             Branch(
                 corners=("13 y 446", "13 y 44", "7 y 44", "7 y 60", "1 y 60"),
                 headway_min=60,
-                ends=("Villa Elisa", "1 y 60"),
+                headsigns=("Villa Elisa", "1 y 60"),
             ),
         ),
     ),
-    Line(
+    BusLine(
         name="275",
         agency="barragan",
         color="007A5E",
@@ -128,53 +130,57 @@ LINES = (
             Branch(
                 corners=("La Merced y 36", "La Merced y 44", "1 y 44", "7 y 51", "7 y 60", "31 y 60"),
                 headway_min=36,
-                ends=("Ensenada", "31 y 60"),
+                headsigns=("Ensenada", "31 y 60"),
                 night=True,
             ),
         ),
     ),
-    Line(
+    BusLine(
         name="506",
         agency="barragan",
         color="00A0AF",
         branches=(
-            Branch(corners=("167 y 44", "7 y 44", "7 y 60"), headway_min=40, ends=("Olmos", "7 y 60"), night=True),
-            Branch(corners=("137 y 44", "7 y 44", "7 y 60"), headway_min=40, ends=("137 y 44", "7 y 60")),
+            Branch(corners=("167 y 44", "7 y 44", "7 y 60"), headway_min=40, headsigns=("Olmos", "7 y 60"), night=True),
+            Branch(corners=("137 y 44", "7 y 44", "7 y 60"), headway_min=40, headsigns=("137 y 44", "7 y 60")),
         ),
     ),
-    Line(
+    BusLine(
         name="508",
         agency="nueve",
         color="5B2C83",
         branches=(
-            Branch(corners=("143 y 32", "7 y 32", "7 y 60", "122 y 60"), headway_min=36, ends=("San Carlos", "Bosque")),
+            Branch(
+                corners=("143 y 32", "7 y 32", "7 y 60", "122 y 60"), headway_min=36, headsigns=("San Carlos", "Bosque")
+            ),
         ),
     ),
-    Line(
+    BusLine(
         name="518",
         agency="expreso",
         color="E87722",
         branches=(
-            Branch(corners=("25 y 90", "25 y 60", "7 y 60", "7 y 38"), headway_min=45, ends=("Altos", "7 y 38")),
+            Branch(corners=("25 y 90", "25 y 60", "7 y 60", "7 y 38"), headway_min=45, headsigns=("Altos", "7 y 38")),
         ),
     ),
-    Line(
+    BusLine(
         name="520",
         agency="platense",
         color="D4B106",
         branches=(
-            Branch(corners=("155 y 520", "13 y 520", "13 y 44", "1 y 44"), headway_min=40, ends=("Abasto", "Estación")),
+            Branch(
+                corners=("155 y 520", "13 y 520", "13 y 44", "1 y 44"), headway_min=40, headsigns=("Abasto", "Estación")
+            ),
         ),
     ),
-    Line(
+    BusLine(
         name="561",
         agency="nueve",
         color="6D4C41",
         branches=(
-            Branch(corners=("31 y 90", "31 y 32", "1 y 32", "1 y 60"), headway_min=45, ends=("31 y 90", "1 y 60")),
+            Branch(corners=("31 y 90", "31 y 32", "1 y 32", "1 y 60"), headway_min=45, headsigns=("31 y 90", "1 y 60")),
         ),
     ),
-    Line(
+    BusLine(
         name="Norte",
         agency="platense",
         color="2563EB",
@@ -182,35 +188,41 @@ LINES = (
             Branch(
                 corners=("1 y 510", "1 y 44", "7 y 51", "7 y 60", "13 y 60"),
                 headway_min=30,
-                ends=("Ringuelet", "13 y 60"),
+                headsigns=("Ringuelet", "13 y 60"),
                 night=True,
             ),
             Branch(
-                corners=("1 y 526", "1 y 44", "7 y 51", "7 y 60", "13 y 60"), headway_min=36, ends=("Tolosa", "13 y 60")
+                corners=("1 y 526", "1 y 44", "7 y 51", "7 y 60", "13 y 60"),
+                headway_min=36,
+                headsigns=("Tolosa", "13 y 60"),
             ),
         ),
     ),
-    Line(
+    BusLine(
         name="Sur",
         agency="platense",
         color="16A34A",
         branches=(
-            Branch(corners=("13 y 98", "13 y 44", "1 y 44"), headway_min=36, ends=("Aeropuerto", "Estación")),
-            Branch(corners=("19 y 90", "19 y 44", "7 y 44", "7 y 38"), headway_min=40, ends=("19 y 90", "7 y 38")),
+            Branch(corners=("13 y 98", "13 y 44", "1 y 44"), headway_min=36, headsigns=("Aeropuerto", "Estación")),
+            Branch(corners=("19 y 90", "19 y 44", "7 y 44", "7 y 38"), headway_min=40, headsigns=("19 y 90", "7 y 38")),
         ),
     ),
-    Line(
+    BusLine(
         name="Este",
         agency="expreso",
         color="EAB308",
         branches=(
-            Branch(corners=("122 y 90", "122 y 60", "7 y 60", "7 y 38"), headway_min=36, ends=("122 y 90", "7 y 38")),
             Branch(
-                corners=("122 y 72", "1 y 72", "1 y 60", "7 y 53", "7 y 38"), headway_min=45, ends=("Este", "7 y 38")
+                corners=("122 y 90", "122 y 60", "7 y 60", "7 y 38"), headway_min=36, headsigns=("122 y 90", "7 y 38")
+            ),
+            Branch(
+                corners=("122 y 72", "1 y 72", "1 y 60", "7 y 53", "7 y 38"),
+                headway_min=45,
+                headsigns=("Este", "7 y 38"),
             ),
         ),
     ),
-    Line(
+    BusLine(
         name="Oeste",
         agency="nueve",
         color="7C3AED",
@@ -219,7 +231,7 @@ LINES = (
             Branch(
                 corners=("155 y 38", "7 y 38", "7 y 60", "1 y 60"),
                 headway_min=20,
-                ends=("Romero", "1 y 60"),
+                headsigns=("Romero", "1 y 60"),
                 night=True,
             ),
         ),

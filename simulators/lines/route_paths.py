@@ -7,15 +7,15 @@ from math import hypot
 
 from models.geo import Point, cumulative_distances_m
 from models.network import Pattern, Shape, Stop
-from simulators.lines.street_plan import ALONG, Corner, Spot, between, corner, distance_m, point_of
+from simulators.lines.street_plan import ALONG, Corner, PlanPoint, corner_point, corners_between, distance_m, to_latlon
 
 PoleKey = tuple[str, tuple[int, int]]
 """A pole's name and the signs of u and v in which its buses go."""
 
-BEFORE_M = 15.0
+STOP_SETBACK_M = 15.0
 """Buses stop this far before a corner, at the kerb on the right."""
-KERB_M = 7.0
-CLOSEST_M = 110.0
+KERB_OFFSET_M = 7.0
+MIN_STOP_SPACING_M = 110.0
 """A stop nearer than this to the one before is passed by: two streets' stops at the corner where a line turns."""
 FIRST_CODE = 1_200
 KNOWN_CODES = {("7 y 50", (0, 1)): 1_912}
@@ -23,77 +23,77 @@ KNOWN_CODES = {("7 y 50", (0, 1)): 1_912}
 
 
 @dataclass(frozen=True, slots=True)
-class Pole:
+class StopPole:
     """A place where buses of one direction stop: the corner's name, and which way they go, as signs of u and v."""
 
     name: str
-    towards: tuple[int, int]
-    spot: Spot
+    direction_signs: tuple[int, int]
+    point: PlanPoint
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class RoutePath:
     """A line on the plan, the poles along it and how far along each is, metres."""
 
-    spots: tuple[Spot, ...]
-    poles: tuple[Pole, ...]
+    points: tuple[PlanPoint, ...]
+    poles: tuple[StopPole, ...]
     pole_m: tuple[float, ...]
 
 
-def way(corners: Iterable[str]) -> Way:
+def route_path(corners: Iterable[str]) -> RoutePath:
     """The way along these corners, with a pole at every second street. It begins and ends at a pole."""
-    turns = [corner(words) for words in corners]
-    turns[0], turns[-1] = _short_of(turns[0], turns[1], -1), _short_of(turns[-1], turns[-2], 1)
-    poles: list[Pole] = []
+    turns = [corner_point(words) for words in corners]
+    turns[0], turns[-1] = _moved_end(turns[0], turns[1], -1), _moved_end(turns[-1], turns[-2], 1)
+    poles: list[StopPole] = []
     places: list[float] = []
     gone_m = 0.0
     for here, there in pairwise(turns):
         for pole, at_m in _poles(here, there):
-            if not poles or gone_m + at_m - places[-1] >= CLOSEST_M:
+            if not poles or gone_m + at_m - places[-1] >= MIN_STOP_SPACING_M:
                 poles.append(pole)
                 places.append(gone_m + at_m)
         gone_m += distance_m(here, there)
     begin, end = places[0], places[-1]
-    return Way(_cut(turns, begin, end), tuple(poles), tuple(at - begin for at in places))
+    return RoutePath(_section(turns, begin, end), tuple(poles), tuple(at - begin for at in places))
 
 
-def _short_of(end: Spot, neighbour: Spot, sense: int) -> Spot:
+def _moved_end(end: PlanPoint, neighbour: PlanPoint, sense: int) -> PlanPoint:
     """An end moved along its street by twice the stopping distance: forward (1) or back, so that its pole is within."""
     length = distance_m(end, neighbour)
-    share = 2 * BEFORE_M / length
+    share = 2 * STOP_SETBACK_M / length
     if sense > 0:
         return (end[0] + share * (end[0] - neighbour[0]), end[1] + share * (end[1] - neighbour[1]))
     return (end[0] - share * (neighbour[0] - end[0]), end[1] - share * (neighbour[1] - end[1]))
 
 
-def _poles(here: Spot, there: Spot) -> list[tuple[Pole, float]]:
+def _poles(here: PlanPoint, there: PlanPoint) -> list[tuple[StopPole, float]]:
     """The poles of a straight stretch with their distances along it, metres; none before its beginning."""
     length = distance_m(here, there)
     du, dv = (there[0] - here[0]) / length, (there[1] - here[1]) / length
     towards = (round(du), round(dv)) if min(abs(du), abs(dv)) < 0.01 else (_sign(du), _sign(dv))
     found = []
-    for one in between(here, there):
-        at_m = distance_m(here, one.spot) - BEFORE_M
+    for one in corners_between(here, there):
+        at_m = distance_m(here, one.point) - STOP_SETBACK_M
         if at_m >= 0:
             found.append((_pole(one, towards, (du, dv)), at_m))
     return found
 
 
-def _pole(at: Corner, towards: tuple[int, int], heading: tuple[float, float]) -> Pole:
+def _pole(at: Corner, towards: tuple[int, int], heading: tuple[float, float]) -> StopPole:
     """At the kerb on the right: u grows south-westwards and v south-eastwards, so right of (du, dv) is (dv, -du)."""
     du, dv = heading
-    u = at.spot[0] - BEFORE_M * du + KERB_M * dv
-    v = at.spot[1] - BEFORE_M * dv - KERB_M * du
-    return Pole(at.name, towards, (u, v))
+    u = at.point[0] - STOP_SETBACK_M * du + KERB_OFFSET_M * dv
+    v = at.point[1] - STOP_SETBACK_M * dv - KERB_OFFSET_M * du
+    return StopPole(at.name, towards, (u, v))
 
 
 def _sign(value: float) -> int:
     return 1 if value > 0 else -1
 
 
-def _cut(turns: list[Spot], begin: float, end: float) -> tuple[Spot, ...]:
+def _section(turns: list[PlanPoint], begin: float, end: float) -> tuple[PlanPoint, ...]:
     """The line from one distance along it to another."""
-    spots: list[tuple[float, Spot]] = []
+    spots: list[tuple[float, PlanPoint]] = []
     gone_m = 0.0
     for here, there in pairwise(turns):
         length = distance_m(here, there)
@@ -108,44 +108,44 @@ def _cut(turns: list[Spot], begin: float, end: float) -> tuple[Spot, ...]:
     return tuple(spot for _, spot in sorted(spots, key=lambda pair: pair[0]))
 
 
-def _between(here: Spot, there: Spot, share: float) -> Spot:
+def _between(here: PlanPoint, there: PlanPoint, share: float) -> PlanPoint:
     return (here[0] + share * (there[0] - here[0]), here[1] + share * (there[1] - here[1]))
 
 
-def coded(ways: Iterable[Way]) -> dict[PoleKey, Stop]:
+def stops_by_pole(ways: Iterable[RoutePath]) -> dict[PoleKey, Stop]:
     """A stop for every pole, by its name and direction, with the code painted on it: LP, BE or EN and a number."""
-    poles = {(pole.name, pole.towards): pole for one in ways for pole in one.poles}
+    poles = {(pole.name, pole.direction_signs): pole for one in ways for pole in one.poles}
     taken = set(KNOWN_CODES.values())
     free = (number for number in range(FIRST_CODE, 10_000) if number not in taken)
     stops = {}
-    for key in sorted(poles, key=lambda key: (poles[key].spot[1], poles[key].spot[0], key)):
+    for key in sorted(poles, key=lambda key: (poles[key].point[1], poles[key].point[0], key)):
         number = KNOWN_CODES[key] if key in KNOWN_CODES else next(free)
-        code = f"{_municipality(poles[key].spot)}{number}"
-        stops[key] = Stop(id=code, code=code, name=key[0], point=_rounded(poles[key].spot))
+        code = f"{_municipality(poles[key].point)}{number}"
+        stops[key] = Stop(id=code, code=code, name=key[0], point=_rounded(poles[key].point))
     return stops
 
 
-def _municipality(spot: Spot) -> str:
+def _municipality(spot: PlanPoint) -> str:
     """Schematic: past 122 by more than a kilometre it is Ensenada towards 32, Berisso towards 72."""
     if spot[0] > ALONG["122"] - 1_000:
         return "LP"
     return "EN" if spot[1] < 2_562 else "BE"
 
 
-def _rounded(spot: Spot) -> Point:
-    latitude, longitude = point_of(spot)
+def _rounded(spot: PlanPoint) -> Point:
+    latitude, longitude = to_latlon(spot)
     return (round(latitude, 6), round(longitude, 6))
 
 
-def pattern(index: int, shape_id: str, direction: int, one: Way, stops: Mapping[PoleKey, Stop]) -> Pattern:
+def path_pattern(index: int, shape_id: str, direction: int, one: RoutePath, stops: Mapping[PoleKey, Stop]) -> Pattern:
     """The pattern of a way in one direction. Its shape lies in the middle of the street, its stops at the kerb.
 
     `shape_id` begins with the route's id and a hyphen.
     """
-    points = tuple(_rounded(spot) for spot in one.spots)
+    points = tuple(_rounded(spot) for spot in one.points)
     along = cumulative_distances_m(points)
-    plan_m = sum(hypot(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(one.spots))
-    ids = tuple(stops[pole.name, pole.towards].id for pole in one.poles)
+    plan_m = sum(hypot(b[0] - a[0], b[1] - a[1]) for a, b in pairwise(one.points))
+    ids = tuple(stops[pole.name, pole.direction_signs].id for pole in one.poles)
     return Pattern(
         index=index,
         route_id=shape_id.partition("-")[0],

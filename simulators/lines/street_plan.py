@@ -16,7 +16,7 @@ from math import cos, hypot, radians, sin
 
 from models.geo import Point
 
-Spot = tuple[float, float]
+PlanPoint = tuple[float, float]
 """A place on the plan, (u, v), metres."""
 
 CENTRE: Point = (-34.9214, -57.9545)
@@ -29,16 +29,16 @@ ACROSS_AVENUES = frozenset({32, 38, 44, 51, 53, 60, 66, 72})
 BLOCK_M, AXIS_BLOCK_M = 120.0, 60.0
 STREET_M, AVENUE_M = 18.0, 30.0
 MODULE_M = BLOCK_M + STREET_M
-DOORS_M = 300.0
+ROAD_STOP_SPACING_M = 300.0
 """From one stop to the next along a road without corners."""
-NEAR_M = 60.0
+DIAGONAL_TOLERANCE_M = 60.0
 
 
 def _width(avenues: frozenset[int], number: int) -> float:
     return AVENUE_M if number in avenues else STREET_M
 
 
-def _places(first: int, last: int, avenues: frozenset[int]) -> dict[int, float]:
+def _street_positions(first: int, last: int, avenues: frozenset[int]) -> dict[int, float]:
     """Road centre lines of the founding square, metres from its first street."""
     steps = (
         _block_m(avenues, number) + (_width(avenues, number) + _width(avenues, number + 1)) / 2
@@ -53,7 +53,7 @@ def _block_m(avenues: frozenset[int], number: int) -> float:
     return BLOCK_M
 
 
-_U, _V = _places(1, 31, ALONG_AVENUES), _places(32, 72, ACROSS_AVENUES)
+_U, _V = _street_positions(1, 31, ALONG_AVENUES), _street_positions(32, 72, ACROSS_AVENUES)
 ALONG: dict[str, float] = (
     {str(number): at for number, at in _U.items()}
     | {str(number): -BLOCK_M * (number - 114) for number in range(115, 121)}
@@ -68,8 +68,8 @@ ACROSS: dict[str, float] = (
     | {str(number): -MODULE_M * (532 - number) for number in range(440, 532)}
 )
 """Streets across them and their v."""
-SIDES = frozenset({"Montevideo", "La Merced"})
-DIAGONALS: dict[str, tuple[Spot, Spot]] = {
+TOWN_STREETS = frozenset({"Montevideo", "La Merced"})
+DIAGONALS: dict[str, tuple[PlanPoint, PlanPoint]] = {
     name: ((ALONG[a], ACROSS[b]), (ALONG[c], ACROSS[d]))
     for name, a, b, c, d in (
         ("73", "31", "32", "122", "72"),
@@ -86,7 +86,7 @@ CAMINOS = {"13": "Cno. Centenario", "31": "Cno. Belgrano"}
 """What a street parallel to the river is called once past 525."""
 
 
-def point_of(spot: Spot) -> Point:
+def to_latlon(spot: PlanPoint) -> Point:
     """Latitude and longitude of a place on the plan, degrees."""
     towards_river = ALONG["13"] - spot[0]
     towards_72 = spot[1] - ACROSS["52"]
@@ -100,32 +100,32 @@ def point_of(spot: Spot) -> Point:
 class Corner:
     """A corner where a bus may stop: where it is, and its name with the street driven on first ("7 y 50")."""
 
-    spot: Spot
+    point: PlanPoint
     name: str
 
 
-def corner(words: str) -> Spot:
+def corner_point(words: str) -> PlanPoint:
     """The place of "7 y 50" or "50 y 7". Raises KeyError where the plan has no such street."""
     one, other = words.split(" y ")
     return (ALONG[one], ACROSS[other]) if one in ALONG else (ALONG[other], ACROSS[one])
 
 
-def between(here: Spot, there: Spot) -> tuple[Corner, ...]:
+def corners_between(here: PlanPoint, there: PlanPoint) -> tuple[Corner, ...]:
     """The corners with stops on the straight way from one place to another, in the order they are passed.
 
     Every second street, so that a stop comes each 240 to 280 m in the square. Raises ValueError where no street or
     diagonal joins the two.
     """
     if here[0] == there[0]:
-        found = [one for one in _stops_along(here[0]) if _within(one.spot[1], here[1], there[1])]
+        found = [one for one in _stops_along(here[0]) if _within(one.point[1], here[1], there[1])]
     elif here[1] == there[1]:
-        found = [one for one in _stops_across(here[1]) if _within(one.spot[0], here[0], there[0])]
+        found = [one for one in _stops_across(here[1]) if _within(one.point[0], here[0], there[0])]
     else:
         found = list(_stops_diagonal(here, there))
-    return tuple(sorted(found, key=lambda one: distance_m(here, one.spot)))
+    return tuple(sorted(found, key=lambda one: distance_m(here, one.point)))
 
 
-def distance_m(here: Spot, there: Spot) -> float:
+def distance_m(here: PlanPoint, there: PlanPoint) -> float:
     """Between two places of the plan."""
     return hypot(there[0] - here[0], there[1] - here[1])
 
@@ -136,10 +136,10 @@ def _within(value: float, one: float, other: float) -> bool:
 
 def _stops_along(u: float) -> Iterator[Corner]:
     name = next(name for name, at in ALONG.items() if at == u)
-    if name in SIDES:
+    if name in TOWN_STREETS:
         yield from (
             Corner((u, v), f"{name} al {abs(v - ACROSS['52']) / 100:.0f}00")
-            for v in (ACROSS["52"] + DOORS_M * count for count in range(-20, 40))
+            for v in (ACROSS["52"] + ROAD_STOP_SPACING_M * count for count in range(-20, 40))
         )
         return
     for cross, v in ACROSS.items():
@@ -151,24 +151,26 @@ def _stops_along(u: float) -> Iterator[Corner]:
 def _stops_across(v: float) -> Iterator[Corner]:
     name = next(name for name, at in ACROSS.items() if at == v)
     for cross, u in ALONG.items():
-        if cross not in SIDES and (int(cross) % 2 == 1 or cross == "122") and u >= ALONG["122"]:
+        if cross not in TOWN_STREETS and (int(cross) % 2 == 1 or cross == "122") and u >= ALONG["122"]:
             yield Corner((u, v), f"{name} y {cross}")
     road = ROADS_OUT.get(name, name)
     for count in range(1, 20):
-        yield Corner((ALONG["122"] - DOORS_M * count, v), f"{road} al {DOORS_M * count / 100:.0f}00")
+        yield Corner(
+            (ALONG["122"] - ROAD_STOP_SPACING_M * count, v), f"{road} al {ROAD_STOP_SPACING_M * count / 100:.0f}00"
+        )
 
 
-def _stops_diagonal(here: Spot, there: Spot) -> Iterator[Corner]:
+def _stops_diagonal(here: PlanPoint, there: PlanPoint) -> Iterator[Corner]:
     for name, (begin, end) in DIAGONALS.items():
-        if all(_off_line_m(spot, begin, end) < NEAR_M for spot in (here, there)):
+        if all(_distance_from_line_m(spot, begin, end) < DIAGONAL_TOLERANCE_M for spot in (here, there)):
             for cross, u in ALONG.items():
-                if cross not in SIDES and int(cross) % 2 == 1 and _within(u, here[0], there[0]):
+                if cross not in TOWN_STREETS and int(cross) % 2 == 1 and _within(u, here[0], there[0]):
                     share = (u - here[0]) / (there[0] - here[0])
                     yield Corner((u, here[1] + share * (there[1] - here[1])), f"Diag. {name} y {cross}")
             return
     raise ValueError(f"no street joins {here} and {there}")
 
 
-def _off_line_m(spot: Spot, begin: Spot, end: Spot) -> float:
+def _distance_from_line_m(spot: PlanPoint, begin: PlanPoint, end: PlanPoint) -> float:
     du, dv = end[0] - begin[0], end[1] - begin[1]
     return abs((spot[0] - begin[0]) * dv - (spot[1] - begin[1]) * du) / hypot(du, dv)

@@ -7,20 +7,20 @@ from itertools import pairwise
 
 from models.network import Frequency, Pattern, Service, Timing, Trip
 from simulators.lines.bus_lines import Branch
-from simulators.lines.street_plan import ACROSS, ALONG, Spot
+from simulators.lines.street_plan import ACROSS, ALONG, PlanPoint
 
 HOUR_S = 3_600
 MINUTE_S = 60
-FIRST, LAST = date(2013, 1, 1), date(2034, 12, 31)
+FIRST_DAY, LAST_DAY = date(2013, 1, 1), date(2034, 12, 31)
 WORKDAYS = (True, True, True, True, True, False, False)
 SATURDAYS = (False, False, False, False, False, True, False)
 SUNDAYS = (False, False, False, False, False, False, True)
 HOLIDAYS = ((1, 1), (3, 24), (4, 2), (5, 1), (5, 25), (7, 9), (12, 8), (12, 25))
 """Month and day of the national holidays that never move; they are served as Sundays."""
-SPARSER = {"habil": 1.0, "sabado": 1.3, "domingo": 1.6}
+HEADWAY_FACTORS = {"habil": 1.0, "sabado": 1.3, "domingo": 1.6}
 """How much longer headways are on the days of a service."""
 
-BY_HOUR = (
+HEADWAY_FACTOR_BY_HOUR = (
     (4.75, 6.5, 1.4),
     (6.5, 9.5, 0.8),
     (9.5, 12.0, 1.0),
@@ -40,30 +40,36 @@ PEAK_SLOWER, NIGHT_FASTER = 0.85, 1.2
 TIMEPOINT_EVERY = 8
 """Of the stops of a trip, each eighth and both ends keep whole minutes; the others lie between by distance."""
 
-REST_S = 6 * MINUTE_S
+MIN_LAYOVER_S = 6 * MINUTE_S
 """A bus rests this long at least at a terminal before its next trip."""
-LONGEST_REST_S = 45 * MINUTE_S
+MAX_LAYOVER_S = 45 * MINUTE_S
 """Where the next trip is later than this, the bus goes to its base and the block ends."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class BranchDirection:
     """A branch in one direction: its pattern, what its sign says and where it begins and ends."""
 
     pattern: Pattern
     branch: Branch
     headsign: str
-    begins: str
-    ends: str
+    start_corner: str
+    end_corner: str
 
 
 def services() -> dict[str, Service]:
     """Working days, Saturdays, Sundays; holidays are served as Sundays."""
-    off = frozenset(date(year, *day) for year in range(FIRST.year, LAST.year + 1) for day in HOLIDAYS)
+    off = frozenset(date(year, *day) for year in range(FIRST_DAY.year, LAST_DAY.year + 1) for day in HOLIDAYS)
     return {
-        "habil": Service("habil", WORKDAYS, FIRST, LAST, removed=frozenset(day for day in off if day.weekday() < 5)),
-        "sabado": Service("sabado", SATURDAYS, FIRST, LAST, removed=frozenset(d for d in off if d.weekday() == 5)),
-        "domingo": Service("domingo", SUNDAYS, FIRST, LAST, added=frozenset(d for d in off if d.weekday() != 6)),
+        "habil": Service(
+            "habil", WORKDAYS, FIRST_DAY, LAST_DAY, removed=frozenset(day for day in off if day.weekday() < 5)
+        ),
+        "sabado": Service(
+            "sabado", SATURDAYS, FIRST_DAY, LAST_DAY, removed=frozenset(d for d in off if d.weekday() == 5)
+        ),
+        "domingo": Service(
+            "domingo", SUNDAYS, FIRST_DAY, LAST_DAY, added=frozenset(d for d in off if d.weekday() != 6)
+        ),
     }
 
 
@@ -72,8 +78,8 @@ def departures_s(branch: Branch, service_id: str, share: float) -> Iterator[int]
 
     `share` of a headway is waited before the first, so that branches and directions do not leave all at once.
     """
-    sparser = SPARSER[service_id]
-    at_h = BY_HOUR[0][0] + share * branch.headway_min * sparser * BY_HOUR[0][2] / MINUTE_S
+    sparser = HEADWAY_FACTORS[service_id]
+    at_h = HEADWAY_FACTOR_BY_HOUR[0][0] + share * branch.headway_min * sparser * HEADWAY_FACTOR_BY_HOUR[0][2] / MINUTE_S
     while at_h < NIGHT_ENDS_H - 0.5:
         if at_h < NIGHT_H or branch.night:
             yield round(at_h * 60) * MINUTE_S
@@ -86,11 +92,11 @@ def headway_min(branch: Branch, at_h: float, sparser: float) -> float:
         return NIGHT_MIN
     if at_h >= EVENING_H:
         return max(EVENING_MIN, branch.headway_min)
-    factor = next(factor for begin, end, factor in BY_HOUR if begin <= at_h < end)
+    factor = next(factor for begin, end, factor in HEADWAY_FACTOR_BY_HOUR if begin <= at_h < end)
     return branch.headway_min * factor * sparser
 
 
-def timing(pattern: Pattern, spots: Sequence[Spot], start_s: int) -> Timing:
+def scheduled_timing(pattern: Pattern, spots: Sequence[PlanPoint], start_s: int) -> Timing:
     """Planned times along a pattern for a start: exact minutes at timepoints, by distance between. No dwell is planned.
 
     `spots`: where its stops are on the plan.
@@ -110,25 +116,31 @@ def timing(pattern: Pattern, spots: Sequence[Spot], start_s: int) -> Timing:
     return Timing(tuple(times), tuple(times), tuple(position in exact for position in range(last + 1)))
 
 
-def _planned_ms(spot: Spot, start_s: int) -> float:
+def _planned_ms(spot: PlanPoint, start_s: int) -> float:
     core = 0 <= spot[0] <= ALONG["31"] and ACROSS["38"] <= spot[1] <= ACROSS["66"]
     speed = CORE_MS if core else OUTSKIRTS_MS
     hour = start_s / HOUR_S
     if any(begin <= hour < end for begin, end in PEAKS):
         return speed * PEAK_SLOWER
-    return speed if BY_HOUR[0][1] <= hour < EVENING_H else speed * NIGHT_FASTER
+    return speed if HEADWAY_FACTOR_BY_HOUR[0][1] <= hour < EVENING_H else speed * NIGHT_FASTER
 
 
-def band(start_s: int) -> int:
+def time_band(start_s: int) -> int:
     """Which of the planned running times holds for a start: the same number, the same times."""
     hour = start_s / HOUR_S
-    return 1 if any(begin <= hour < end for begin, end in PEAKS) else 0 if BY_HOUR[0][1] <= hour < EVENING_H else 2
+    return (
+        1
+        if any(begin <= hour < end for begin, end in PEAKS)
+        else 0
+        if HEADWAY_FACTOR_BY_HOUR[0][1] <= hour < EVENING_H
+        else 2
+    )
 
 
-def repeated(run: Run, service_id: str, share: float, timings: Mapping[int, Timing]) -> Trip:
+def frequency_trip(run: BranchDirection, service_id: str, share: float, timings: Mapping[int, Timing]) -> Trip:
     """One trip that stands for all of a day: from hour to hour only the headway is promised."""
-    sparser = SPARSER[service_id]
-    spans = [(begin, end, run.branch.headway_min * factor * sparser) for begin, end, factor in BY_HOUR]
+    sparser = HEADWAY_FACTORS[service_id]
+    spans = [(begin, end, run.branch.headway_min * factor * sparser) for begin, end, factor in HEADWAY_FACTOR_BY_HOUR]
     spans += [(EVENING_H, NIGHT_H, EVENING_MIN)] + [(NIGHT_H, NIGHT_ENDS_H, NIGHT_MIN)] * run.branch.night
     first = round(share * run.branch.headway_min) * MINUTE_S
     frequencies = tuple(
@@ -147,7 +159,9 @@ def repeated(run: Run, service_id: str, share: float, timings: Mapping[int, Timi
     )
 
 
-def planned(run: Run, service_id: str, share: float, timings: Mapping[int, Timing]) -> Iterator[Trip]:
+def scheduled_trips(
+    run: BranchDirection, service_id: str, share: float, timings: Mapping[int, Timing]
+) -> Iterator[Trip]:
     """The trips of a branch in one direction on the days of a service."""
     for start_s in departures_s(run.branch, service_id, share):
         yield Trip(
@@ -155,18 +169,18 @@ def planned(run: Run, service_id: str, share: float, timings: Mapping[int, Timin
             pattern=run.pattern.index,
             service_id=service_id,
             start_s=start_s,
-            timing=timings[band(start_s)],
+            timing=timings[time_band(start_s)],
             headsign=run.headsign,
         )
 
 
-def in_blocks(line: str, trips: Iterable[tuple[Run, Trip]]) -> Iterator[Trip]:
+def with_blocks(line: str, trips: Iterable[tuple[BranchDirection, Trip]]) -> Iterator[Trip]:
     """The same trips with their blocks: each goes to the bus that came last to where it begins, or to a new one."""
     resting: dict[str, list[tuple[int, str]]] = {}
     begun = 0
     for run, trip in sorted(trips, key=lambda pair: (pair[1].start_s, pair[1].id)):
-        waiting = resting.setdefault(run.begins, [])
-        fit = [one for one in waiting if REST_S <= trip.start_s - one[0] <= LONGEST_REST_S]
+        waiting = resting.setdefault(run.start_corner, [])
+        fit = [one for one in waiting if MIN_LAYOVER_S <= trip.start_s - one[0] <= MAX_LAYOVER_S]
         if fit:
             block = max(fit)
             waiting.remove(block)
@@ -174,5 +188,5 @@ def in_blocks(line: str, trips: Iterable[tuple[Run, Trip]]) -> Iterator[Trip]:
         else:
             begun += 1
             block_id = f"{line}-{trip.service_id}-{begun:02d}"
-        resting.setdefault(run.ends, []).append((trip.start_s + trip.duration_s, block_id))
+        resting.setdefault(run.end_corner, []).append((trip.start_s + trip.duration_s, block_id))
         yield replace(trip, block_id=block_id)

@@ -9,5 +9,5 @@ SCENARIO = Scenario(
     name="quiet",
     summary="días tranquilos, algún chaparrón / quiet days, a shower now and then",
     weather=Weather(showers_per_day=1.0),
-    opens_at=datetime(2013, 3, 26, 12, 0, tzinfo=UTC),
+    default_start=datetime(2013, 3, 26, 12, 0, tzinfo=UTC),
 )

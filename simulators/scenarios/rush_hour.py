@@ -9,6 +9,6 @@ SCENARIO = Scenario(
     name="rush_hour",
     summary="hora pico un día hábil / rush hour on a working day",
     weather=Weather(),
-    opens_at=datetime(2013, 3, 26, 10, 0, tzinfo=UTC),
-    busy=1.6,
+    default_start=datetime(2013, 3, 26, 10, 0, tzinfo=UTC),
+    traffic_factor=1.6,
 )

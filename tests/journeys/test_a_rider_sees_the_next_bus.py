@@ -21,13 +21,13 @@ from services.runtime.settings import Settings
 from services.transit.fleet.fleet_updater import FleetUpdater
 from services.transit.rider.gsm7 import septets
 from services.transit.timetable import versions
-from simulators.buses.bus import Missed, Passing
-from simulators.buses.operations import Buses
-from simulators.buses.street_speeds import Conditions
-from simulators.buses.trackers import FAULTLESS, Trackers
-from simulators.devices.message import Parcel, in_order
+from simulators.buses.bus import MissedStops, StopVisit
+from simulators.buses.operations import BusOperations
+from simulators.buses.street_speeds import StreetConditions
+from simulators.buses.trackers import NO_FAULTS, Trackers
+from simulators.devices.message import SimulatedMessage, in_due_order
 from simulators.environment.weather import MINUTE
-from simulators.lines import network
+from simulators.lines import schematic_network
 from tests.services.web.api.conftest import Clock, served
 from tests.services.web.pages.site import read
 
@@ -53,13 +53,13 @@ class City:
     clock: Clock
     client: httpx.Client
     trackers: Trackers
-    seen: list[Passing] = field(default_factory=list)
+    seen: list[StopVisit] = field(default_factory=list)
     _now: datetime = OPENS
 
     def wait_until(self, moment: datetime) -> None:
         """Time passes, and what trackers say in it is carried in the order in which it comes."""
         batch: list[Message] = []
-        for parcel in in_order(self._said(moment)):
+        for parcel in in_due_order(self._said(moment)):
             due_at = min(parcel.due_at, moment)
             if batch and (due_at - batch[0].received_at).total_seconds() >= BATCH_S:
                 self._carry(batch)
@@ -69,9 +69,9 @@ class City:
         self.clock.now = moment
         self.pipeline.tick_buses()
 
-    def _said(self, moment: datetime) -> Iterator[Parcel]:
+    def _said(self, moment: datetime) -> Iterator[SimulatedMessage]:
         while self._now < moment:
-            yield from self.trackers.minute(self._now)
+            yield from self.trackers.next_minute(self._now)
             self._now += MINUTE
 
     def _carry(self, batch: list[Message]) -> None:
@@ -120,14 +120,14 @@ class City:
 
 def stays_in_its_depot(lines: Network) -> tuple[str, Journey]:
     """The vehicle that would make the journey, and the journey."""
-    made: list[Passing | Missed] = []
-    buses = Buses(lines, SEED, OPENS, Conditions(), made.append)
+    made: list[StopVisit | MissedStops] = []
+    buses = BusOperations(lines, SEED, OPENS, StreetConditions(), made.append)
     buses.advance((LUNCH + timedelta(hours=1)).timestamp())
     start_s = LEAVES[0] * 3600 + LEAVES[1] * 60
     for one in made:
         trip = one.journey.trip
         if trip.start_s // 60 * 60 == start_s and STOP in lines.patterns[trip.pattern].stop_ids:
-            assert isinstance(one, Passing), "choose another seed: in this one nobody was to make it anyway"
+            assert isinstance(one, StopVisit), "choose another seed: in this one nobody was to make it anyway"
             return one.vehicle, one.journey
     raise AssertionError("the timetable has no such journey any more")
 
@@ -135,16 +135,18 @@ def stays_in_its_depot(lines: Network) -> tuple[str, Journey]:
 @pytest.fixture
 def city(database: Engine) -> Iterator[tuple[City, Journey]]:
     """Half an hour after noon, one bus short."""
-    lines = network([LINE])
+    lines = schematic_network([LINE])
     missing, journey = stays_in_its_depot(lines)
     with database.begin() as transaction:
         transaction.execute(text("INSERT INTO configuration (version, city) VALUES (1, '{}')"))
         versions.store(transaction, lines, "laplata", OPENS - timedelta(days=1))
     clock = Clock()
     clock.now = OPENS
-    seen: list[Passing] = []
-    buses = Buses(lines, SEED, OPENS, Conditions(), lambda one: seen.append(one) if isinstance(one, Passing) else None)
-    trackers = Trackers(buses, SEED, FAULTLESS)
+    seen: list[StopVisit] = []
+    buses = BusOperations(
+        lines, SEED, OPENS, StreetConditions(), lambda one: seen.append(one) if isinstance(one, StopVisit) else None
+    )
+    trackers = Trackers(buses, SEED, NO_FAULTS)
     trackers.trackers = [one for one in trackers.trackers if one.bus.vehicle != missing]
     pipeline = Pipeline(database, clock, None, foreign="laplata", fleet=FleetUpdater())
     with served(database, clock, Settings(api_port=0)) as (address, _), httpx.Client(base_url=address) as client:

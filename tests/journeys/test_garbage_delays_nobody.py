@@ -17,7 +17,7 @@ import pytest
 from ingest.decode import decode
 from models.reading import Message, Rejected
 from services.embedded.mqtt_broker import embedded_broker
-from simulators.bulk_publisher import Load
+from simulators.bulk_publisher import BulkPublisher
 from tests.ingest.test_decode import TOPICS, VALID, damaged
 from tests.simulation.town import BEGAN_AT, Said, Town, reading, town
 
@@ -67,7 +67,7 @@ def malformed(chance: random.Random) -> Iterator[Said]:
 def publish_at_the_roads_pace(here: Town, things: list[Said]) -> None:
     """Publish them all, never more ahead of what is kept than `ON_THE_ROAD`."""
     sent = 0
-    with Load(here.broker.url, client_id="vandal") as wire:
+    with BulkPublisher(here.broker.url, client_id="vandal") as wire:
         while sent < len(things):
             room = here.count("rejected_messages") + ON_THE_ROAD - sent
             wire.send(things[sent : sent + room])
@@ -95,7 +95,7 @@ class Probe:
         self._thread.join()
 
     def _run(self) -> None:
-        with Load(self._here.broker.url, client_id="probe") as wire:
+        with BulkPublisher(self._here.broker.url, client_id="probe") as wire:
             while not self._stop.wait(PROBE_EVERY_S):
                 number, said_s = len(self.delays_s), monotonic()
                 wire.send([reading(number, 0.4)])

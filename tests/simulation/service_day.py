@@ -17,20 +17,20 @@ from services.transit.fleet.fleet_updater import position_report_of
 from services.transit.model.prediction import Basis, TripPrediction, VehiclePrediction
 from services.transit.serving.snapshot import Expected, TransitSnapshot, empty, with_changes
 from services.transit.travel_times.link_times import TravelTimes
-from simulators.buses.bus import Missed, Passing
-from simulators.buses.operations import Buses
-from simulators.buses.street_speeds import Conditions
-from simulators.buses.trackers import Odds, Trackers
-from simulators.devices.faults import late, out_of_order, twice
-from simulators.devices.message import Parcel, in_order
+from simulators.buses.bus import MissedStops, StopVisit
+from simulators.buses.operations import BusOperations
+from simulators.buses.street_speeds import StreetConditions
+from simulators.buses.trackers import FaultRates, Trackers
+from simulators.devices.faults import delayed, duplicated, out_of_order
+from simulators.devices.message import SimulatedMessage, in_due_order
 from simulators.environment.weather import MINUTE
-from simulators.lines.street_plan import corner, point_of
+from simulators.lines.street_plan import corner_point, to_latlon
 
 TICK_S = 60.0
 HOLDS_S = 120.0
 """How long what is said of a journey without a bus holds, as in the pipeline."""
 RESTARTS = 4
-FLOOD = (point_of(corner("7 y 520")),)
+FLOOD = (to_latlon(corner_point("7 y 520")),)
 FLOODED_H = (15, 18)
 """Hours of the service day with water over avenue 7."""
 
@@ -57,17 +57,17 @@ class Told:
 class Truth:
     """What the buses did."""
 
-    passings: dict[str, list[Passing]] = field(default_factory=lambda: defaultdict(list))
-    made: dict[Key, list[Passing]] = field(default_factory=lambda: defaultdict(list))
-    missed: dict[Key, list[Missed]] = field(default_factory=lambda: defaultdict(list))
+    passings: dict[str, list[StopVisit]] = field(default_factory=lambda: defaultdict(list))
+    made: dict[Key, list[StopVisit]] = field(default_factory=lambda: defaultdict(list))
+    missed: dict[Key, list[MissedStops]] = field(default_factory=lambda: defaultdict(list))
 
-    def log(self, event: Passing | Missed) -> None:
+    def log(self, event: StopVisit | MissedStops) -> None:
         """Take note, as the simulation tells."""
         match event:
-            case Passing():
+            case StopVisit():
                 self.passings[event.vehicle].append(event)
                 self.made[event.journey.key].append(event)
-            case Missed():
+            case MissedStops():
                 self.missed[event.journey.key].append(event)
 
 
@@ -77,7 +77,7 @@ class Day:
 
     network: Network
     seed: int
-    odds: Odds
+    odds: FaultRates
     begins: datetime
     hours: int
     truth: Truth = field(default_factory=Truth)
@@ -85,8 +85,8 @@ class Day:
     reports: int = 0
 
     def __post_init__(self) -> None:
-        self._streets = Conditions()
-        buses = Buses(self.network, self.seed, self.begins, self._streets, self.truth.log)
+        self._streets = StreetConditions()
+        buses = BusOperations(self.network, self.seed, self.begins, self._streets, self.truth.log)
         self._trackers = Trackers(buses, self.seed, self.odds)
         self._fleet = Fleet(self.network, TravelTimes())
         self._view: TransitSnapshot = empty(self.network)
@@ -102,7 +102,7 @@ class Day:
         """Follow every report as it comes in, and look once a minute at what is public."""
         next_at = self.begins.timestamp()
         fresh: dict[str, VehiclePrediction] = {}
-        for parcel in in_order(self._troubled()):
+        for parcel in in_due_order(self._troubled()):
             due_at = parcel.due_at.timestamp()
             while next_at <= due_at:
                 self._look(next_at, fresh)
@@ -113,21 +113,23 @@ class Day:
             self._look(next_at, fresh)
             next_at += TICK_S
 
-    def _troubled(self) -> Iterator[Parcel]:
+    def _troubled(self) -> Iterator[SimulatedMessage]:
         random = Random(f"{self.seed}/network")
-        parcels = late(self._parcels(), random, share=0.01)
-        return out_of_order(twice(parcels, random, share=0.02), random, share=0.02)
+        parcels = delayed(self._parcels(), random, share=0.01)
+        return out_of_order(duplicated(parcels, random, share=0.02), random, share=0.02)
 
-    def _parcels(self) -> Iterator[Parcel]:
+    def _parcels(self) -> Iterator[SimulatedMessage]:
         now = self.begins
         while now < self.begins + timedelta(hours=self.hours):
             hour = (now - self.begins) / timedelta(hours=1)
             self._streets.flooded = FLOOD if FLOODED_H[0] <= hour + 4 < FLOODED_H[1] else ()
-            self._behind |= {f"laplata.{name}": bus for name, bus in self._trackers.names(now.timestamp()).items()}
-            yield from self._trackers.minute(now)
+            self._behind |= {
+                f"laplata.{name}": bus for name, bus in self._trackers.vehicle_by_device(now.timestamp()).items()
+            }
+            yield from self._trackers.next_minute(now)
             now += MINUTE
 
-    def _take(self, parcel: Parcel, now: float, fresh: dict[str, VehiclePrediction]) -> None:
+    def _take(self, parcel: SimulatedMessage, now: float, fresh: dict[str, VehiclePrediction]) -> None:
         received_at = datetime.fromtimestamp(now, UTC)
         readings = list(decode(Message(parcel.topic, parcel.payload, received_at), "laplata"))
         reports = [position_report_of(one) for one in readings if isinstance(one, Reading)]

@@ -16,15 +16,15 @@ from typing import NamedTuple
 import pytest
 
 from services.transit.model.prediction import Basis, Phase
-from simulators.buses.trackers import Odds
-from simulators.lines import network
+from simulators.buses.trackers import FaultRates
+from simulators.lines import schematic_network
 from tests.simulation.service_day import TICK_S, Day, Key, Told
 
 DAWN = datetime(2013, 4, 3, 7, 0, tzinfo=UTC)
 """Four in the morning, local time, of a working day: no bus is out yet."""
 HOURS = 24
 SOME = ("307", "Oeste", "Este")
-ODDS = Odds(dead=0.05, replaced=0.05, swapped=0.1)
+ODDS = FaultRates(dead=0.05, replaced=0.05, swapped=0.1)
 """More than the usual 2 %: of twenty buses some are to be struck."""
 GHOST_S = 600.0
 LINGER_S = 3_600.0
@@ -52,7 +52,7 @@ def seed() -> int:
 
 @pytest.fixture(scope="module")
 def day(seed: int) -> Day:
-    lines = network() if os.environ.get("VIGIA_TEST_WHOLE_CITY") else network(SOME)
+    lines = schematic_network() if os.environ.get("VIGIA_TEST_WHOLE_CITY") else schematic_network(SOME)
     day = Day(lines, seed, ODDS, DAWN, HOURS)
     try:
         day.run()
@@ -160,7 +160,7 @@ def test_journeys_that_no_bus_makes_are_taken_back(day: Day, seed: int) -> None:
         missed = day.truth.missed.get(one.key, [])
         if one.outlook is not None or one.key in day.truth.made or not any(gone.first == 0 for gone in missed):
             continue
-        if one.at > max(missed[0].at, missed[0].journey.start_at) + GHOST_S + TICK_S:
+        if one.at > max(missed[0].known_at, missed[0].journey.start_at) + GHOST_S + TICK_S:
             told_late.append((one.key, one.coming.basis))
     left_out = {key for key, gone in day.truth.missed.items() if any(one.reason == "not_run" for one in gone)}
     assert left_out, f"seed {seed}: every journey was made"

@@ -29,7 +29,7 @@ from services.runtime.clock import wall_clock
 from services.runtime.database import open_database
 from services.transit.fleet.fleet_updater import FleetUpdater
 from services.transit.timetable import versions
-from simulators.bulk_publisher import Load
+from simulators.bulk_publisher import BulkPublisher
 from tests.simulation.town import Carrier, Gauges, Said, Town, prepare, reading, town, workplace
 
 BUSES = 40
@@ -125,10 +125,10 @@ def test_a_storm_of_buses_delays_no_gauge(migrated_url: str, tmp_path: Path) -> 
             for carrier in carriers:
                 carrier.start()
             here.await_that(lambda: here.rows(CONNECTED) == [(2,)])
-            with Load(broker.url, client_id="storm", window=5_000) as wire:
+            with BulkPublisher(broker.url, client_id="storm", window=5_000) as wire:
                 wire.send(said(fleet, number) for number in range(STORM))
                 wire.drain()
-            with Load(broker.url, client_id="gauge", window=1) as wire:
+            with BulkPublisher(broker.url, client_id="gauge", window=1) as wire:
                 wire.send([reading(0, 2.5)])
                 wire.drain()
             waited_s = here.await_that(lambda: here.count("river_readings") == 1)

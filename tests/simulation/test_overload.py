@@ -12,7 +12,7 @@ from time import monotonic
 import pytest
 
 from services.embedded.mqtt_broker import embedded_broker
-from simulators.bulk_publisher import Load
+from simulators.bulk_publisher import BulkPublisher
 from tests.simulation.town import DEVICES, Said, Town, reading, town
 
 WARM = 6_000
@@ -49,11 +49,11 @@ def test_a_flood_of_messages_waits_with_the_broker_and_not_in_memory(migrated_ur
 
 def flood(url: str, numbers: range) -> None:
     """Publish readings as fast as the broker takes them; all are acknowledged at the end."""
-    with Load(url, client_id="flood", window=WINDOW) as wire:
+    with BulkPublisher(url, client_id="flood", window=WINDOW) as wire:
         wire.send(said(number) for number in numbers)
         wire.drain()
         assert wire.acknowledged == len(numbers)
-        assert wire.refused == wire.unheard == 0
+        assert wire.refused == wire.without_subscriber == 0
 
 
 def said(number: int) -> Said:

@@ -11,7 +11,7 @@ from models.reading import Message
 from services.embedded.mqtt_broker import embedded_broker
 from services.pipeline.road import Pipeline
 from services.runtime.clock import wall_clock
-from simulators.bulk_publisher import Load
+from simulators.bulk_publisher import BulkPublisher
 from tests.simulation.town import Said, prepare, reading
 
 SAID = 60
@@ -24,7 +24,7 @@ def test_what_was_kept_and_not_acknowledged_is_kept_once(database: Engine, migra
         first = session(server.url)
         assert taken(first, wait_s=1.0) == []
         assert first.connected
-        with Load(server.url, client_id="gauges") as wire:
+        with BulkPublisher(server.url, client_id="gauges") as wire:
             wire.send(said(number) for number in range(SAID))
             wire.drain()
         messages = taken(first)

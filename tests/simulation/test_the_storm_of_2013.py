@@ -15,8 +15,8 @@ from models.reading import Message, Presence, Reading, Rejected
 from services.city.load import load
 from services.city.seed import LA_PLATA, Seed, read_seed
 from services.pipeline.road import Pipeline
-from simulators.devices.faults import usual
-from simulators.scenario import Cast
+from simulators.devices.faults import usual_faults
+from simulators.scenario import SimulatedCity
 from simulators.scenarios import SCENARIOS
 
 SCENARIO = SCENARIOS["storm_2013"]
@@ -30,10 +30,10 @@ class Story:
     """What was sent, and the clock it was sent by."""
 
     def __init__(self, seed: Seed) -> None:
-        self.now = SCENARIO.opens_at
-        cast = Cast(seed.city, SCENARIO, seed=SEED, start=self.now)
+        self.now = SCENARIO.default_start
+        cast = SimulatedCity(seed.city, SCENARIO, seed=SEED, start=self.now)
         ends = self.now + LASTS
-        parcels = takewhile(lambda one: one.due_at < ends, cast.parcels(usual(seed.city, SEED, OFTEN)))
+        parcels = takewhile(lambda one: one.due_at < ends, cast.messages(usual_faults(seed.city, SEED, OFTEN)))
         self.messages = [Message(one.topic, one.payload, one.due_at) for one in parcels]
 
     def __call__(self) -> datetime:
@@ -41,8 +41,8 @@ class Story:
 
     def batches(self) -> Iterator[list[Message]]:
         """The messages of every few minutes; the clock stands at their end."""
-        for turn, batch in groupby(self.messages, lambda one: (one.received_at - SCENARIO.opens_at) // BATCH):
-            self.now = SCENARIO.opens_at + (turn + 1) * BATCH
+        for turn, batch in groupby(self.messages, lambda one: (one.received_at - SCENARIO.default_start) // BATCH):
+            self.now = SCENARIO.default_start + (turn + 1) * BATCH
             yield list(batch)
 
 

@@ -29,7 +29,7 @@ from services.embedded.child_process import free_port, start_supervised, stop_ch
 from services.embedded.mqtt_broker import MqttBroker
 from services.runtime.clock import wall_clock
 from services.runtime.database import open_database
-from simulators.bulk_publisher import Load
+from simulators.bulk_publisher import BulkPublisher
 
 DEVICES = 25
 BEGAN_AT = datetime.fromtimestamp(int(wall_clock().timestamp()) - 7_200, UTC)
@@ -112,12 +112,12 @@ class Gauges:
         began_s = monotonic()
         while self._goes_on():
             try:
-                with Load(self._url, client_id="gauges", window=WINDOW) as wire:
+                with BulkPublisher(self._url, client_id="gauges", window=WINDOW) as wire:
                     self._insist(wire, began_s)
             except (OSError, TimeoutError):
                 sleep(POLL_S)
 
-    def _insist(self, wire: Load, began_s: float) -> None:
+    def _insist(self, wire: BulkPublisher, began_s: float) -> None:
         """Over one connection, from the first thing without an acknowledgement on."""
         before = self.acknowledged
         while self._goes_on():

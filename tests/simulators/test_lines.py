@@ -8,15 +8,15 @@ import pytest
 
 from models.geo import distance_m, point_at_distance
 from models.network import Network
-from simulators.lines import network
+from simulators.lines import schematic_network
 from simulators.lines.bus_lines import LINES
-from simulators.lines.street_plan import between, corner, point_of
-from simulators.lines.timetable import LONGEST_REST_S, REST_S
+from simulators.lines.street_plan import corner_point, corners_between, to_latlon
+from simulators.lines.timetable import MAX_LAYOVER_S, MIN_LAYOVER_S
 
 
 @pytest.fixture(scope="module")
 def lines() -> Network:
-    return network()
+    return schematic_network()
 
 
 @pytest.mark.parametrize(
@@ -30,17 +30,17 @@ def lines() -> Network:
     ],
 )
 def test_corners_lie_where_the_founding_plan_puts_them(words: str, latitude: float, longitude: float) -> None:
-    assert point_of(corner(words)) == pytest.approx((latitude, longitude), abs=6e-6)
+    assert to_latlon(corner_point(words)) == pytest.approx((latitude, longitude), abs=6e-6)
 
 
 def test_a_street_stops_at_each_second_corner_in_the_order_it_is_driven() -> None:
-    there = [one.name for one in between(corner("7 y 44"), corner("7 y 52"))]
+    there = [one.name for one in corners_between(corner_point("7 y 44"), corner_point("7 y 52"))]
     assert there == ["7 y 44", "7 y 46", "7 y 48", "7 y 50", "7 y 52"]
-    assert [one.name for one in between(corner("7 y 52"), corner("7 y 44"))] == there[::-1]
-    diagonal = [one.name for one in between(corner("1 y 44"), corner("7 y 51"))]
+    assert [one.name for one in corners_between(corner_point("7 y 52"), corner_point("7 y 44"))] == there[::-1]
+    diagonal = [one.name for one in corners_between(corner_point("1 y 44"), corner_point("7 y 51"))]
     assert diagonal == ["Diag. 80 y 1", "Diag. 80 y 3", "Diag. 80 y 5", "Diag. 80 y 7"]
     with pytest.raises(ValueError, match="no street joins"):
-        between(corner("1 y 44"), corner("13 y 60"))
+        corners_between(corner_point("1 y 44"), corner_point("13 y 60"))
 
 
 def test_every_line_of_the_city_runs_both_ways_along_its_streets(lines: Network) -> None:
@@ -70,7 +70,7 @@ def test_each_direction_has_its_own_pole_and_shared_trunks_share_them(lines: Net
 
 
 def test_some_lines_alone_have_the_same_stops_and_trips(lines: Network) -> None:
-    some = network(["307", "Oeste"])
+    some = schematic_network(["307", "Oeste"])
     assert set(some.routes) == {"307", "oeste"}
     assert some.stops.items() <= lines.stops.items()
     for trip in some.trips.values():
@@ -78,7 +78,7 @@ def test_some_lines_alone_have_the_same_stops_and_trips(lines: Network) -> None:
         assert (twin.start_s, twin.timing, twin.block_id) == (trip.start_s, trip.timing, trip.block_id)
         assert some.patterns[trip.pattern].stop_ids == lines.patterns[twin.pattern].stop_ids
     with pytest.raises(KeyError):
-        network(["9999"])
+        schematic_network(["9999"])
 
 
 def test_trips_take_whole_minutes_between_timepoints_and_never_go_back(lines: Network) -> None:
@@ -96,7 +96,7 @@ def test_a_bus_can_work_its_block(lines: Network) -> None:
     for block_id, trips in lines.trips_by_block.items():
         for before, after in pairwise(trips):
             rest_s = after.start_s - before.start_s - before.duration_s
-            assert REST_S <= rest_s <= LONGEST_REST_S, block_id
+            assert MIN_LAYOVER_S <= rest_s <= MAX_LAYOVER_S, block_id
             left, begun = lines.patterns[before.pattern].stop_ids[-1], lines.patterns[after.pattern].stop_ids[0]
             assert distance_m(lines.stops[left].point, lines.stops[begun].point) < 100, block_id
             assert lines.patterns[before.pattern].route_id == lines.patterns[after.pattern].route_id

@@ -13,8 +13,8 @@ import pytest
 
 from ingest.mqtt.receiver import Receiver
 from models.reading import Message
-from simulators.bulk_publisher import Load
-from simulators.publisher import BrokerAway, Publisher
+from simulators.bulk_publisher import BulkPublisher
+from simulators.publisher import BrokerUnavailable, Publisher
 
 NOW = datetime(2013, 4, 2, 16, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
@@ -79,14 +79,14 @@ def test_a_device_that_says_goodbye_leaves_no_will(mqtt_url: str, ear: Ear) -> N
 
 
 def test_a_broker_that_is_away_or_refuses_is_said() -> None:
-    with pytest.raises(BrokerAway):
+    with pytest.raises(BrokerUnavailable):
         Publisher("mqtt://127.0.0.1:1", client_id="x")
     with pytest.raises(ValueError, match="mqtt://host:port"):
         Publisher("http://127.0.0.1", client_id="x")
 
 
 def test_a_load_counts_what_the_broker_acknowledged_and_all_of_it_arrives(mqtt_url: str, ear: Ear) -> None:
-    with Load(mqtt_url, client_id=f"l-{ear.name}", window=500) as load:
+    with BulkPublisher(mqtt_url, client_id=f"l-{ear.name}", window=500) as load:
         load.send((f"test/{ear.name}/{number % 7}", b"%d" % number) for number in range(70_000))
         load.drain()
     assert (load.sent, load.acknowledged, load.refused) == (70_000, 70_000, 0)
@@ -97,4 +97,4 @@ def test_a_load_counts_what_the_broker_acknowledged_and_all_of_it_arrives(mqtt_u
 def test_a_load_that_is_not_welcome_is_told(mqtt_url: str) -> None:
     stranger = mqtt_url.replace("vigia:", "stranger:")
     with pytest.raises(ConnectionError):
-        Load(stranger, client_id="stranger")
+        BulkPublisher(stranger, client_id="stranger")

@@ -1,4 +1,4 @@
-"""Scenarios: parcels go out in order, at the clock's pace, and a story can be told from any moment."""
+"""Scenarios: messages go out in order, at the clock's pace, and a story can be told from any moment."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
@@ -6,17 +6,17 @@ from itertools import islice, takewhile
 import pytest
 
 from models.place import City
-from simulators.devices.message import Parcel, in_order
-from simulators.scenario import LONGEST_WAIT_S, Cast, play, told_from
+from simulators.devices.message import SimulatedMessage, in_due_order
+from simulators.scenario import MAX_WAIT_S, SimulatedCity, publish_when_due, starting_at
 from simulators.scenarios import SCENARIOS
 from tests.seeds import la_plata
 
 NOON = datetime(2026, 11, 21, 15, tzinfo=UTC)
 
 
-def parcel(made_s: float, due_s: float, topic: str = "t") -> Parcel:
-    return Parcel(
-        made_at=NOON + timedelta(seconds=made_s), due_at=NOON + timedelta(seconds=due_s), topic=topic, payload=b"{}"
+def message(made_s: float, due_s: float, topic: str = "t") -> SimulatedMessage:
+    return SimulatedMessage(
+        created_at=NOON + timedelta(seconds=made_s), due_at=NOON + timedelta(seconds=due_s), topic=topic, payload=b"{}"
     )
 
 
@@ -44,71 +44,71 @@ def city() -> City:
 
 
 def test_parcels_are_put_in_order_without_waiting_for_the_end() -> None:
-    def endless() -> list[Parcel]:
-        return [parcel(0, 50), parcel(1, 1), parcel(2, 2), parcel(60, 60), parcel(61, 61)]
+    def endless() -> list[SimulatedMessage]:
+        return [message(0, 50), message(1, 1), message(2, 2), message(60, 60), message(61, 61)]
 
-    ordered = in_order(iter(endless()))
+    ordered = in_due_order(iter(endless()))
     assert [one.due_at.second + 60 * (one.due_at.minute) for one in ordered] == [1, 2, 50, 60, 61]
-    first = in_order(one for one in endless())
+    first = in_due_order(one for one in endless())
     assert len(list(islice(first, 3))) == 3
 
 
 def test_a_play_keeps_to_the_clock_and_never_sends_early() -> None:
     watch = Watch(speed=60.0)
-    seen: list[tuple[datetime, Parcel]] = []
-    parcels = [parcel(0, 0), parcel(0, 30), parcel(60, 90)]
-    play(
-        iter(parcels),
+    seen: list[tuple[datetime, SimulatedMessage]] = []
+    messages = [message(0, 0), message(0, 30), message(60, 90)]
+    publish_when_due(
+        iter(messages),
         lambda one: seen.append((watch.now, one)),
         now=watch,
         wait=watch.wait,
         speed=60.0,
         until=NOON + timedelta(hours=1),
     )
-    assert [one for _, one in seen] == parcels
+    assert [one for _, one in seen] == messages
     assert all(when >= one.due_at - timedelta(microseconds=5) for when, one in seen)
     assert sum(watch.waits) == pytest.approx(1.5)
-    assert max(watch.waits) <= LONGEST_WAIT_S
+    assert max(watch.waits) <= MAX_WAIT_S
 
 
 def test_a_play_ends_at_its_time_or_when_told() -> None:
-    sent: list[Parcel] = []
-    many = [parcel(second, second) for second in range(100)]
+    sent: list[SimulatedMessage] = []
+    many = [message(second, second) for second in range(100)]
     watch = Watch()
-    play(iter(many), sent.append, now=watch, wait=watch.wait, speed=1.0, until=NOON + timedelta(seconds=10))
+    publish_when_due(iter(many), sent.append, now=watch, wait=watch.wait, speed=1.0, until=NOON + timedelta(seconds=10))
     assert len(sent) == 10
     sent.clear()
     watch = Watch()
     watch.stop_at = NOON + timedelta(seconds=20)
-    play(iter(many), sent.append, now=watch, wait=watch.wait, speed=1.0, until=NOON + timedelta(seconds=99))
+    publish_when_due(iter(many), sent.append, now=watch, wait=watch.wait, speed=1.0, until=NOON + timedelta(seconds=99))
     assert 19 <= len(sent) <= 21
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_scenario_speaks_for_every_device_from_its_birth(city: City, name: str) -> None:
     scenario = SCENARIOS[name]
-    cast = Cast(city, scenario, seed=1, start=scenario.opens_at)
-    until = scenario.opens_at + timedelta(minutes=10)
-    story = list(takewhile(lambda one: one.due_at < until, cast.parcels(iter)))
+    simulated_city = SimulatedCity(city, scenario, seed=1, start=scenario.default_start)
+    until = scenario.default_start + timedelta(minutes=10)
+    story = list(takewhile(lambda one: one.due_at < until, simulated_city.messages(iter)))
     births = [one for one in story if one.retain]
     assert len(births) == len(city.devices)
     assert {one.topic for one in story if not one.retain} >= {one.topic.removesuffix("/status") for one in births}
-    assert len(cast.wills(until)) == len(city.devices)
+    assert len(simulated_city.last_wills(until)) == len(city.devices)
 
 
 def test_a_story_told_from_now_opens_as_it_did_then(city: City) -> None:
     scenario = SCENARIOS["storm_2013"]
 
     def levels(start: datetime, story: str) -> list[float]:
-        told = told_from(scenario, start) if story == "moved" else scenario
-        cast = Cast(city, told, seed=1, start=start)
+        told = starting_at(scenario, start) if story == "moved" else scenario
+        simulated_city = SimulatedCity(city, told, seed=1, start=start)
         payloads = [
             one.payload
-            for one in takewhile(lambda one: one.due_at < start + timedelta(hours=1), cast.parcels(iter))
+            for one in takewhile(lambda one: one.due_at < start + timedelta(hours=1), simulated_city.messages(iter))
             if one.topic.endswith("lluvia-casco")
         ]
         return [float(payload.split(b'"rain_mm":')[1].rstrip(b"}")) for payload in payloads]
 
     moved = levels(NOON, "moved")
-    assert sum(moved) == pytest.approx(sum(levels(scenario.opens_at, "as it was")), abs=0.5)
+    assert sum(moved) == pytest.approx(sum(levels(scenario.default_start, "as it was")), abs=0.5)
     assert sum(moved) > 20

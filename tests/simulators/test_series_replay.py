@@ -10,7 +10,7 @@ import pytest
 from ingest.decode import decode
 from models.place import Device
 from models.reading import Message, Reading
-from simulators.series_replay import BadSeries, as_sent, read_series
+from simulators.series_replay import BadSeries, read_series, replayed_messages
 
 RECORDED = Path(__file__).parents[2].parent / "shared" / "data" / "flood"
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -66,9 +66,9 @@ def test_what_is_no_file_or_no_gzip_is_told_not_thrown_about(tmp_path: Path) -> 
 
 def test_a_series_is_sent_at_its_pace_with_the_time_of_sending(tmp_path: Path) -> None:
     series = read_series(series_file(tmp_path, CSV), "level_m", {})
-    parcels = list(as_sent(series, GAUGE, start=START, pace=60.0, keep_times=False))
-    assert [parcel.due_at - START for parcel in parcels] == [timedelta(0), timedelta(seconds=10)]
-    readings = [item for one in parcels for item in decode(Message(one.topic, one.payload, one.due_at))]
+    messages = list(replayed_messages(series, GAUGE, start=START, pace=60.0, keep_times=False))
+    assert [message.due_at - START for message in messages] == [timedelta(0), timedelta(seconds=10)]
+    readings = [item for one in messages for item in decode(Message(one.topic, one.payload, one.due_at))]
     assert [(one.observed_at, one.seq, one.values[0]) for one in readings if isinstance(one, Reading)] == [
         (START, 0, 0.527),
         (START + timedelta(seconds=10), 1, 1.036),
@@ -77,8 +77,8 @@ def test_a_series_is_sent_at_its_pace_with_the_time_of_sending(tmp_path: Path) -
 
 def test_recorded_times_can_be_kept(tmp_path: Path) -> None:
     series = read_series(series_file(tmp_path, CSV), "level_m", {})
-    parcels = list(as_sent(series, GAUGE, start=START, pace=1e6, keep_times=True))
-    assert [orjson.loads(one.payload)["observed_at"] for one in parcels] == [
+    messages = list(replayed_messages(series, GAUGE, start=START, pace=1e6, keep_times=True))
+    assert [orjson.loads(one.payload)["observed_at"] for one in messages] == [
         "2016-09-01T04:40:00.000Z",
         "2016-09-01T04:50:00.000Z",
     ]
@@ -88,7 +88,9 @@ def test_rain_says_which_interval_it_fell_in(tmp_path: Path) -> None:
     text = "time_utc,rain_mm\n2016-09-01T04:00:00Z,0.2\n2016-09-01T04:15:00Z,1.4\n"
     series = read_series(series_file(tmp_path, text), "rain_mm", {})
     gauge = Device(municipality="laplata", kind="rain", code="r", station="r", period_s=60)
-    said = [orjson.loads(one.payload) for one in as_sent(series, gauge, start=START, pace=1.0, keep_times=True)]
+    said = [
+        orjson.loads(one.payload) for one in replayed_messages(series, gauge, start=START, pace=1.0, keep_times=True)
+    ]
     assert [(one["rain_mm"], one["interval_s"]) for one in said] == [(0.2, 60), (1.4, 900)]
 
 

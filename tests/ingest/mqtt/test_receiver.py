@@ -21,7 +21,7 @@ from ingest.mqtt import receiver as broker_module
 from ingest.mqtt.receiver import Receiver, Tls
 from models.reading import Message
 from services.embedded.mqtt_broker import embedded_broker
-from simulators.bulk_publisher import Load
+from simulators.bulk_publisher import BulkPublisher
 from simulators.publisher import Publisher
 
 NOW = datetime(2013, 4, 2, 16, tzinfo=UTC)
@@ -111,7 +111,7 @@ class Field:
         return receiver
 
     def publish(self, url: str, payloads: list[bytes]) -> None:
-        with Load(url, client_id=f"load-{self.name}") as load:
+        with BulkPublisher(url, client_id=f"load-{self.name}") as load:
             load.send((self.topic, payload) for payload in payloads)
             load.drain()
 
@@ -288,7 +288,7 @@ def test_a_message_of_quality_0_needs_no_acknowledgement(url: str, field: Field)
 
 def raw_client(url: str, client_id: str) -> socket.socket:
     """A connection that has said CONNECT and may now say anything."""
-    load = Load(url, client_id=client_id)
+    load = BulkPublisher(url, client_id=client_id)
     return load._socket
 
 

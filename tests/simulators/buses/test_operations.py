@@ -9,31 +9,31 @@ import pytest
 
 from models.geo import Point, distance_m, point_at_distance
 from models.network import Network
-from simulators.buses.bus import Doing, Missed, Passing
-from simulators.buses.ground_truth import COLUMNS, rows
-from simulators.buses.operations import Buses
-from simulators.buses.street_speeds import Conditions
-from simulators.buses.vehicle_blocks import duties
-from simulators.lines import network
-from simulators.lines.street_plan import corner, point_of
+from simulators.buses.bus import BusActivity, MissedStops, StopVisit
+from simulators.buses.ground_truth import COLUMNS, ground_truth_rows
+from simulators.buses.operations import BusOperations
+from simulators.buses.street_speeds import StreetConditions
+from simulators.buses.vehicle_blocks import vehicle_blocks
+from simulators.lines import schematic_network
+from simulators.lines.street_plan import corner_point, to_latlon
 
 DAWN = datetime(2013, 4, 3, 7, 0, tzinfo=UTC)
 """Four in the morning, local time, of a working day."""
 MIDNIGHT = datetime(2013, 4, 4, 6, 30, tzinfo=UTC)
 SOME = ("307", "273", "Oeste")
 
-Event = Passing | Missed
+Event = StopVisit | MissedStops
 
 
 @pytest.fixture(scope="module")
 def lines() -> Network:
-    return network(SOME)
+    return schematic_network(SOME)
 
 
-def day(lines: Network, seed: int = 1, conditions: Conditions | None = None) -> list[Event]:
+def day(lines: Network, seed: int = 1, conditions: StreetConditions | None = None) -> list[Event]:
     """All that happens from dawn to the last bus."""
     told: list[Event] = []
-    buses = Buses(lines, seed, DAWN, conditions or Conditions(), told.append)
+    buses = BusOperations(lines, seed, DAWN, conditions or StreetConditions(), told.append)
     buses.advance(MIDNIGHT.timestamp())
     return told
 
@@ -43,11 +43,11 @@ def told(lines: Network) -> list[Event]:
     return day(lines)
 
 
-def passings(told: list[Event]) -> dict[tuple[str, str, int], list[Passing]]:
+def passings(told: list[Event]) -> dict[tuple[str, str, int], list[StopVisit]]:
     """By journey, in the order of its stops."""
-    found: dict[tuple[str, str, int], list[Passing]] = defaultdict(list)
+    found: dict[tuple[str, str, int], list[StopVisit]] = defaultdict(list)
     for one in told:
-        if isinstance(one, Passing):
+        if isinstance(one, StopVisit):
             found[one.journey.key].append(one)
     return found
 
@@ -57,9 +57,9 @@ def test_every_stop_of_every_planned_journey_is_either_passed_or_known_to_be_mis
 ) -> None:
     accounted: Counter[tuple[tuple[str, str, int], int]] = Counter()
     for one in told:
-        positions = [one.position] if isinstance(one, Passing) else range(one.first, one.last + 1)
+        positions = [one.position] if isinstance(one, StopVisit) else range(one.first, one.last + 1)
         accounted.update((one.journey.key, position) for position in positions)
-    planned = [journey for duty in duties(lines, date(2013, 4, 3)) for journey in duty.journeys]
+    planned = [journey for duty in vehicle_blocks(lines, date(2013, 4, 3)) for journey in duty.journeys]
     assert len(planned) > 400
     for journey in planned:
         for position in range(len(lines.patterns[journey.trip.pattern].stop_ids)):
@@ -81,33 +81,33 @@ def test_a_bus_goes_from_stop_to_stop_in_order_and_makes_one_journey_at_a_time(t
 
 def test_a_bus_can_be_asked_where_it_is_at_any_instant(lines: Network) -> None:
     told: list[Event] = []
-    buses = Buses(lines, 1, datetime(2013, 4, 3, 12, 0, tzinfo=UTC), Conditions(), told.append)
+    buses = BusOperations(lines, 1, datetime(2013, 4, 3, 12, 0, tzinfo=UTC), StreetConditions(), told.append)
     at = buses.now
-    seen: Counter[Doing] = Counter()
+    seen: Counter[BusActivity] = Counter()
     for _ in range(120):
         at += 30
         buses.advance(at + 60)
         for bus in buses.fleet.values():
-            leg, before = bus.leg(at), bus.leg(at - 1)
-            seen[leg.doing] += 1
-            assert leg.begins <= at <= leg.ends
-            assert distance_m(leg.point(at), before.point(at - 1)) < 20, bus.vehicle
-            if leg.doing is Doing.IN_PROGRESS:
+            leg, before = bus.leg_at(at), bus.leg_at(at - 1)
+            seen[leg.activity] += 1
+            assert leg.starts_at <= at <= leg.ends_at
+            assert distance_m(leg.point_at(at), before.point_at(at - 1)) < 20, bus.vehicle
+            if leg.activity is BusActivity.IN_PROGRESS:
                 assert leg.journey is not None
-    assert set(seen) >= {Doing.IN_PROGRESS, Doing.LAYOVER, Doing.DEADHEAD, Doing.AT_BASE}
+    assert set(seen) >= {BusActivity.IN_PROGRESS, BusActivity.LAYOVER, BusActivity.DEADHEAD, BusActivity.AT_BASE}
 
 
 def test_the_log_agrees_with_where_the_bus_was(lines: Network) -> None:
     told: list[Event] = []
-    buses = Buses(lines, 1, datetime(2013, 4, 3, 12, 0, tzinfo=UTC), Conditions(), told.append)
+    buses = BusOperations(lines, 1, datetime(2013, 4, 3, 12, 0, tzinfo=UTC), StreetConditions(), told.append)
     told.clear()
     checked = 0
     for minute in range(60):
         buses.advance(buses.now + 60)
         for one in told:
             pattern = lines.patterns[one.journey.trip.pattern]
-            if isinstance(one, Passing) and one.position and minute:
-                where = buses.fleet[one.vehicle].leg(one.arrived_at).point(one.arrived_at)
+            if isinstance(one, StopVisit) and one.position and minute:
+                where = buses.fleet[one.vehicle].leg_at(one.arrived_at).point_at(one.arrived_at)
                 stop = point_at_distance(pattern.shape.points, pattern.shape.along_m, pattern.stop_m[one.position])
                 assert distance_m(where, stop) < 1.0
                 checked += 1
@@ -141,16 +141,16 @@ def test_the_same_seed_gives_the_same_day_and_another_seed_another(lines: Networ
 
 
 def test_water_turns_buses_aside_and_they_miss_the_stops_in_it(lines: Network) -> None:
-    place: Point = point_of(corner("7 y 520"))
-    end: Point = point_of(corner("7 y 514"))
-    aside = [one for one in day(lines, conditions=Conditions(flooded=(place,))) if isinstance(one, Missed)]
+    place: Point = to_latlon(corner_point("7 y 520"))
+    end: Point = to_latlon(corner_point("7 y 514"))
+    aside = [one for one in day(lines, conditions=StreetConditions(flooded=(place,))) if isinstance(one, MissedStops)]
     detours = [one for one in aside if one.reason == "detour"]
     assert detours
     for one in detours:
         pattern = lines.patterns[one.journey.trip.pattern]
         for position in range(one.first, one.last + 1):
             assert distance_m(lines.stops[pattern.stop_ids[position]].point, place) < 900
-    turned = [one for one in day(lines, conditions=Conditions(flooded=(end,))) if isinstance(one, Missed)]
+    turned = [one for one in day(lines, conditions=StreetConditions(flooded=(end,))) if isinstance(one, MissedStops)]
     assert any(one.reason == "flooded" for one in turned)
 
 
@@ -158,11 +158,11 @@ def test_rain_slows_everyone(lines: Network, told: list[Event]) -> None:
     def duration_s(events: list[Event]) -> float:
         return mean(made[-1].arrived_at - made[0].departed_at for made in passings(events).values() if len(made) > 30)
 
-    assert duration_s(day(lines, conditions=Conditions(rain_mm=1.5))) > 1.2 * duration_s(told)
+    assert duration_s(day(lines, conditions=StreetConditions(rain_mm=1.5))) > 1.2 * duration_s(told)
 
 
 def test_the_truth_can_be_written_down(lines: Network, told: list[Event]) -> None:
-    events = Counter(str(row[-1]) for one in told for row in rows(lines, one))
+    events = Counter(str(row[-1]) for one in told for row in ground_truth_rows(lines, one))
     assert events["served"] > events["passed"] > 0
     assert events["not_run"] > 0
-    assert all(len(row) == len(COLUMNS) for row in rows(lines, told[0]))
+    assert all(len(row) == len(COLUMNS) for row in ground_truth_rows(lines, told[0]))

@@ -11,12 +11,12 @@ from ingest.decode import decode
 from models.geo import distance_m
 from models.network import Network
 from models.reading import Message, Reading
-from simulators.buses.operations import Buses
-from simulators.buses.street_speeds import Conditions
-from simulators.buses.trackers import FAULTLESS, Odds, Trackers, scaled
-from simulators.devices.message import Parcel
+from simulators.buses.operations import BusOperations
+from simulators.buses.street_speeds import StreetConditions
+from simulators.buses.trackers import NO_FAULTS, FaultRates, Trackers, scaled_rates
+from simulators.devices.message import SimulatedMessage
 from simulators.environment.weather import MINUTE
-from simulators.lines import network
+from simulators.lines import schematic_network
 
 NOON = datetime(2013, 4, 3, 15, 0, tzinfo=UTC)
 HOURS = 3
@@ -24,52 +24,56 @@ HOURS = 3
 
 @pytest.fixture(scope="module")
 def lines() -> Network:
-    return network(["307", "202", "Este", "Oeste"])
+    return schematic_network(["307", "202", "Este", "Oeste"])
 
 
-def heard(lines: Network, odds: Odds, seed: int = 1, hours: float = HOURS) -> tuple[Trackers, Buses, list[Parcel]]:
-    buses = Buses(lines, seed, NOON, Conditions(), lambda _: None)
+def heard(
+    lines: Network, odds: FaultRates, seed: int = 1, hours: float = HOURS
+) -> tuple[Trackers, BusOperations, list[SimulatedMessage]]:
+    buses = BusOperations(lines, seed, NOON, StreetConditions(), lambda _: None)
     trackers = Trackers(buses, seed, odds)
     now = NOON
-    said: list[Parcel] = []
+    said: list[SimulatedMessage] = []
     while now < NOON + timedelta(hours=hours):
-        said += trackers.minute(now)
+        said += trackers.next_minute(now)
         now += MINUTE
     return trackers, buses, said
 
 
-def readings(parcels: list[Parcel]) -> list[tuple[Parcel, Reading]]:
+def readings(messages: list[SimulatedMessage]) -> list[tuple[SimulatedMessage, Reading]]:
     found = []
-    for parcel in parcels:
-        for one in decode(Message(parcel.topic, parcel.payload, parcel.due_at), "laplata"):
-            assert isinstance(one, Reading), (parcel.topic, parcel.payload, one)
-            found.append((parcel, one))
+    for message in messages:
+        for one in decode(Message(message.topic, message.payload, message.due_at), "laplata"):
+            assert isinstance(one, Reading), (message.topic, message.payload, one)
+            found.append((message, one))
     return found
 
 
 def test_everything_trackers_say_is_understood_whatever_goes_wrong(lines: Network) -> None:
-    trackers, _, said = heard(lines, scaled(5.0))
-    known = set(trackers.names(NOON.timestamp())) | set(trackers.names(NOON.timestamp() + HOURS * 3600))
+    trackers, _, said = heard(lines, scaled_rates(5.0))
+    known = set(trackers.vehicle_by_device(NOON.timestamp())) | set(
+        trackers.vehicle_by_device(NOON.timestamp() + HOURS * 3600)
+    )
     assert {reading.device for _, reading in readings(said)} <= known
-    assert {parcel.topic.split("/")[1] for parcel in said} == {"v1", "hfp"}
-    assert all(parcel.made_at <= parcel.due_at for parcel in said)
+    assert {message.topic.split("/")[1] for message in said} == {"v1", "hfp"}
+    assert all(message.created_at <= message.due_at for message in said)
 
 
 def test_without_faults_each_bus_is_heard_of_evenly_and_near_where_it_is(lines: Network) -> None:
-    buses = Buses(lines, 1, NOON, Conditions(), lambda _: None)
-    trackers = Trackers(buses, 1, FAULTLESS)
+    buses = BusOperations(lines, 1, NOON, StreetConditions(), lambda _: None)
+    trackers = Trackers(buses, 1, NO_FAULTS)
     off_m: list[float] = []
     times: dict[str, list[float]] = defaultdict(list)
     for minute in range(60):
-        names = trackers.names(buses.now)
-        for parcel, one in readings(list(trackers.minute(NOON + minute * MINUTE))):
+        names = trackers.vehicle_by_device(buses.now)
+        for message, one in readings(list(trackers.next_minute(NOON + minute * MINUTE))):
             at = one.observed_at.timestamp()
-            values = orjson.loads(parcel.payload)
+            values = orjson.loads(message.payload)
             if isinstance(values, dict):
                 values = values.get("VP", values)
                 bus = buses.fleet[names[one.device]]
                 place = (float(values["lat"]), float(values["lon"] if "lon" in values else values["long"]))
-                off_m.append(distance_m(place, bus.leg(at).point(at)))
+                off_m.append(distance_m(place, bus.leg_at(at).point_at(at)))
             times[one.device].append(at)
     assert sum(one < 30 for one in off_m) > 0.95 * len(off_m)
     for heard_at in times.values():
@@ -77,10 +81,12 @@ def test_without_faults_each_bus_is_heard_of_evenly_and_near_where_it_is(lines: 
 
 
 def test_every_trouble_that_was_ordered_comes(lines: Network) -> None:
-    trackers, _, said = heard(lines, Odds(dead=0.3, replaced=0.3, swapped=0.3, dark_per_h=1.0, lost=0.3), hours=6)
-    ages_s = [(parcel.due_at - one.observed_at).total_seconds() for parcel, one in readings(said)]
+    trackers, _, said = heard(
+        lines, FaultRates(dead=0.3, replaced=0.3, swapped=0.3, no_signal_per_h=1.0, lost=0.3), hours=6
+    )
+    ages_s = [(message.due_at - one.observed_at).total_seconds() for message, one in readings(said)]
     assert sum(age_s > 120 for age_s in ages_s) > 0.03 * len(ages_s)
-    begun, ended = trackers.names(NOON.timestamp()), trackers.names(NOON.timestamp() + 6 * 3600)
+    begun, ended = trackers.vehicle_by_device(NOON.timestamp()), trackers.vehicle_by_device(NOON.timestamp() + 6 * 3600)
     assert any(name != bus and bus in begun for name, bus in begun.items()), "none is exchanged"
     assert begun != ended, "none is replaced"
     last_at = {one.device: one.observed_at for _, one in readings(said)}
@@ -89,11 +95,11 @@ def test_every_trouble_that_was_ordered_comes(lines: Network) -> None:
 
 
 def test_trackers_claim_much_little_or_nothing(lines: Network) -> None:
-    _, _, said = heard(lines, FAULTLESS)
+    _, _, said = heard(lines, NO_FAULTS)
     claimed: Counter[str] = Counter()
-    for parcel in said:
-        if parcel.topic.startswith("vigia/"):
-            records = orjson.loads(parcel.payload)
+    for message in said:
+        if message.topic.startswith("vigia/"):
+            records = orjson.loads(message.payload)
             for record in records if isinstance(records, list) else [records]:
                 claimed[next((key for key in ("trip_id", "route_id", "block_id", "line") if key in record), "-")] += 1
                 assert record.get("trip_id", next(iter(lines.trips))) in lines.trips
@@ -101,5 +107,5 @@ def test_trackers_claim_much_little_or_nothing(lines: Network) -> None:
 
 
 def test_the_same_seed_says_the_same_bytes(lines: Network) -> None:
-    assert heard(lines, Odds(), hours=1)[2] == heard(lines, Odds(), hours=1)[2]
-    assert heard(lines, Odds(), hours=1)[2] != heard(lines, Odds(), seed=2, hours=1)[2]
+    assert heard(lines, FaultRates(), hours=1)[2] == heard(lines, FaultRates(), hours=1)[2]
+    assert heard(lines, FaultRates(), hours=1)[2] != heard(lines, FaultRates(), seed=2, hours=1)[2]

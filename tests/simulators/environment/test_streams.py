@@ -8,12 +8,12 @@ import pytest
 from models.place import Catchment, Station
 from simulators.environment.streams import (
     STEP_S,
-    Cascade,
-    Streams,
+    ReservoirCascade,
+    StreamNetwork,
     backwater_m,
-    bankfull_m3s,
+    bankfull_discharge_m3s,
+    catchment_lag_s,
     depth_m,
-    lag_s,
     tide_m,
 )
 
@@ -36,7 +36,7 @@ def station(name: str, area_km2: float, *upstream: str, north: float = 0.0) -> S
 STREAM = (station("head", 20.0), station("town", 50.0, "head", north=0.03), station("mouth", 90.0, "town", north=0.06))
 
 
-def flood(streams: Streams, *, wet_min: int, mm_min: float, minutes: int) -> dict[str, list[float]]:
+def flood(streams: StreamNetwork, *, wet_min: int, mm_min: float, minutes: int) -> dict[str, list[float]]:
     """Discharges of every station while it rains everywhere, and after."""
     flows: dict[str, list[float]] = {name: [] for name in streams.reaches}
     for minute in range(minutes):
@@ -47,10 +47,10 @@ def flood(streams: Streams, *, wet_min: int, mm_min: float, minutes: int) -> dic
 
 
 def test_water_is_neither_made_nor_lost() -> None:
-    streams = Streams(STREAM)
+    streams = StreamNetwork(STREAM)
     before = sum(reach.stored_m3 for reach in streams.reaches.values())
     flows = flood(streams, wet_min=180, mm_min=1.7, minutes=3000)
-    fallen = sum(reach.fallen_m3 for reach in streams.reaches.values())
+    fallen = sum(reach.rainfall_m3 for reach in streams.reaches.values())
     evaporated = sum(reach.evaporated_m3 for reach in streams.reaches.values())
     after = sum(reach.stored_m3 for reach in streams.reaches.values())
     left = sum(flows["mouth"]) * STEP_S
@@ -60,7 +60,7 @@ def test_water_is_neither_made_nor_lost() -> None:
 
 def test_a_cascade_answers_a_pulse_as_nash_s_unit_hydrograph() -> None:
     k_s = 1800.0
-    cascade = Cascade(k_s, [0.0] * 3)
+    cascade = ReservoirCascade(k_s, [0.0] * 3)
     seen = [cascade.step(1000.0)] + [cascade.step(0.0) for _ in range(1000)]
     assert sum(seen) == pytest.approx(1000.0, rel=1e-6)
     for minute in (30, 60, 120, 300):
@@ -70,7 +70,7 @@ def test_a_cascade_answers_a_pulse_as_nash_s_unit_hydrograph() -> None:
 
 
 def test_rivers_peak_after_the_rain_and_downstream_last() -> None:
-    flows = flood(Streams(STREAM), wet_min=120, mm_min=1.0, minutes=2000)
+    flows = flood(StreamNetwork(STREAM), wet_min=120, mm_min=1.0, minutes=2000)
     peaks = {name: flow.index(max(flow)) for name, flow in flows.items()}
     assert 120 <= peaks["head"] < peaks["town"] < peaks["mouth"] < 120 + 600
     assert max(flows["head"]) < max(flows["town"]) < max(flows["mouth"])
@@ -78,20 +78,20 @@ def test_rivers_peak_after_the_rain_and_downstream_last() -> None:
 
 
 def test_wet_ground_sheds_more_of_the_same_rain() -> None:
-    streams = Streams(STREAM[:1])
+    streams = StreamNetwork(STREAM[:1])
     first = sum(flood(streams, wet_min=60, mm_min=1.0, minutes=1000)["head"])
     second = sum(flood(streams, wet_min=60, mm_min=1.0, minutes=1000)["head"])
     assert second > 1.1 * first
 
 
 def test_a_dry_stream_keeps_its_base_flow() -> None:
-    flows = flood(Streams(STREAM), wet_min=0, mm_min=0.0, minutes=1440)
-    assert 0.2 < flows["mouth"][-1] < 0.1 * bankfull_m3s(Catchment(area_km2=90, bankfull_m=2))
+    flows = flood(StreamNetwork(STREAM), wet_min=0, mm_min=0.0, minutes=1440)
+    assert 0.2 < flows["mouth"][-1] < 0.1 * bankfull_discharge_m3s(Catchment(area_km2=90, bankfull_m=2))
 
 
 def test_the_rating_rises_passes_the_banks_at_bank_full_and_flattens_over_the_plain() -> None:
     bed = Catchment(area_km2=50.0, bankfull_m=2.0)
-    full = bankfull_m3s(bed)
+    full = bankfull_discharge_m3s(bed)
     depths = [depth_m(full * share, bed) for share in (0.0, 0.1, 0.5, 1.0, 2.0, 10.0)]
     assert depths == sorted(depths)
     assert depths[0] == 0.0
@@ -100,7 +100,7 @@ def test_the_rating_rises_passes_the_banks_at_bank_full_and_flattens_over_the_pl
 
 
 def test_larger_land_answers_later() -> None:
-    assert lag_s(5.0) < lag_s(50.0) < lag_s(500.0)
+    assert catchment_lag_s(5.0) < catchment_lag_s(50.0) < catchment_lag_s(500.0)
 
 
 def test_the_tide_holds_up_a_low_stream_and_bows_to_a_flood() -> None:
@@ -114,7 +114,7 @@ def test_the_tide_holds_up_a_low_stream_and_bows_to_a_flood() -> None:
 def test_a_station_without_a_catchment_is_dry_unless_it_is_tidal() -> None:
     bare = Station(id="s", municipality="m", kind="river", name="s", latitude=0, longitude=0)
     port = Station(id="p", municipality="m", kind="river", name="p", latitude=0, longitude=0, tidal=True)
-    streams = Streams((bare, port))
+    streams = StreamNetwork((bare, port))
     streams.step({})
     assert streams.level_m("s", NOON) == 0.0
     assert streams.level_m("p", NOON) == pytest.approx(tide_m(NOON))

@@ -5,18 +5,20 @@ from random import Random
 from statistics import mean
 
 from models.place import Street
-from simulators.environment.traffic import Vehicle, flow_per_min, vehicles
+from simulators.environment.traffic import PassingVehicle, flow_per_min, passing_vehicles
 from tests.seeds import la_plata
 
 AVENUE = Street(id="av", name="Av.", limit_kmh=60.0)
 TUESDAY = datetime.fromisoformat("2013-04-02T00:00-03:00")
 
 
-def hour(street: Street, at: str, *, days: int = 0, rain_mm: float = 0.0, seed: int = 1) -> list[Vehicle]:
+def hour(street: Street, at: str, *, days: int = 0, rain_mm: float = 0.0, seed: int = 1) -> list[PassingVehicle]:
     start = TUESDAY.replace(hour=int(at[:2]), minute=int(at[3:])) + timedelta(days=days)
     random = Random(seed)
     return [
-        one for minute in range(60) for one in vehicles(street, start + minute * timedelta(minutes=1), rain_mm, random)
+        one
+        for minute in range(60)
+        for one in passing_vehicles(street, start + minute * timedelta(minutes=1), rain_mm, random)
     ]
 
 
@@ -55,6 +57,6 @@ def test_a_school_slows_its_street_but_not_enough() -> None:
 
 
 def test_vehicles_come_in_the_order_of_their_seconds() -> None:
-    seconds = [one.second for one in vehicles(AVENUE, TUESDAY.replace(hour=18), 0.0, Random(3))]
+    seconds = [one.second for one in passing_vehicles(AVENUE, TUESDAY.replace(hour=18), 0.0, Random(3))]
     assert seconds == sorted(seconds)
     assert all(0 <= second < 60 for second in seconds)

@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from simulators.environment.weather import MINUTE, Array, Sky, Weather, fall_mm
+from simulators.environment.weather import MINUTE, Array, RainField, Weather, storm_rain_mm
 from simulators.scenarios.storm_2013 import AIRPORT, BEGAN_AT, DURATION, OBSERVATORY, SCENARIO, STORM
 
 PLACES = (OBSERVATORY, AIRPORT, (-34.835, -58.105))
 
 
 def rain(seed: int) -> Array:
-    return fall_mm(STORM, np.array(PLACES), np.random.default_rng(seed))
+    return storm_rain_mm(STORM, np.array(PLACES), np.random.default_rng(seed))
 
 
 def between(table: Array, begins: str, ends: str) -> Array:
@@ -50,18 +50,18 @@ def test_another_seed_is_another_storm_of_the_same_depth() -> None:
 
 
 def test_the_storm_comes_again_and_the_minute_alone_decides_what_falls() -> None:
-    sky = Sky(SCENARIO.weather, PLACES, seed=7)
+    sky = RainField(SCENARIO.weather, PLACES, seed=7)
     minutes = [BEGAN_AT + number * MINUTE for number in range(STORM.minutes)]
     first = np.sum([sky.rain_mm(minute) for minute in minutes], axis=0)
-    again = np.sum([sky.rain_mm(minute + SCENARIO.weather.every) for minute in minutes], axis=0)
+    again = np.sum([sky.rain_mm(minute + SCENARIO.weather.repeats_every) for minute in minutes], axis=0)
     assert first[0] == pytest.approx(392.2, abs=0.05)
     assert again[0] == pytest.approx(392.2, abs=0.05)
-    late = Sky(SCENARIO.weather, PLACES, seed=7)
+    late = RainField(SCENARIO.weather, PLACES, seed=7)
     assert np.array_equal(late.rain_mm(minutes[800]), sky.rain_mm(minutes[800]))
 
 
 def test_quiet_weather_brings_light_showers_on_some_days() -> None:
-    sky = Sky(Weather(showers_per_day=1.0), PLACES, seed=3)
+    sky = RainField(Weather(showers_per_day=1.0), PLACES, seed=3)
     start = datetime(2013, 3, 1, tzinfo=UTC)
     table = np.array([sky.rain_mm(start + number * MINUTE) for number in range(30 * 1440)])
     depths = table.reshape(30, 1440, len(PLACES)).sum(axis=1)

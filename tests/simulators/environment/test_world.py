@@ -71,12 +71,12 @@ def test_floods_are_as_deep_as_such_streams_get(levels: dict[str, list[float]]) 
 
 def test_the_same_seed_is_the_same_city_and_another_is_not(city: City) -> None:
     def told(seed: int) -> list[tuple[float, float, int]]:
-        world = World(city, STORM.weather, seed, STORM.opens_at)
+        world = World(city, STORM.weather, seed, STORM.default_start)
         story = []
         for _ in range(90):
             world.step()
-            passed = sum(round(one.speed_kmh * 1000) for one in world.passing("radar-7-50"))
-            story.append((world.level_m("gato-ringuelet"), world.fallen_mm("lluvia-casco"), passed))
+            passed = sum(round(one.speed_kmh * 1000) for one in world.passing_vehicles("radar-7-50"))
+            story.append((world.level_m("gato-ringuelet"), world.accumulated_rain_mm("lluvia-casco"), passed))
         return story
 
     assert told(5) == told(5)
@@ -84,8 +84,8 @@ def test_the_same_seed_is_the_same_city_and_another_is_not(city: City) -> None:
 
 
 def test_a_city_opened_later_stands_where_one_that_ran_stands(city: City) -> None:
-    ran = World(city, STORM.weather, seed=1, start=STORM.opens_at)
-    later = STORM.opens_at + timedelta(hours=4)
+    ran = World(city, STORM.weather, seed=1, start=STORM.default_start)
+    later = STORM.default_start + timedelta(hours=4)
     while ran.now < later:
         ran.step()
     opened = World(city, STORM.weather, seed=1, start=later)
@@ -96,8 +96,8 @@ def test_a_city_opened_later_stands_where_one_that_ran_stands(city: City) -> Non
 
 
 def test_rain_is_counted_from_the_opening(city: City) -> None:
-    world = World(city, STORM.weather, seed=1, start=STORM.opens_at)
-    assert world.fallen_mm("lluvia-casco") == 0.0
+    world = World(city, STORM.weather, seed=1, start=STORM.default_start)
+    assert world.accumulated_rain_mm("lluvia-casco") == 0.0
     while world.now < BEGAN_AT + timedelta(hours=16) + MINUTE:
         world.step()
-    assert world.fallen_mm("lluvia-casco") == pytest.approx(302.2, abs=1.0)
+    assert world.accumulated_rain_mm("lluvia-casco") == pytest.approx(302.2, abs=1.0)

@@ -26,9 +26,9 @@ from services.transit.serving.feed_cache import FRESH_S, FeedCache
 from services.transit.serving.gtfs_realtime import Part, message
 from services.transit.serving.snapshot import Expected, TransitSnapshot, empty, with_changes
 from services.transit.travel_times.link_times import TravelTimes
-from simulators.buses.operations import Buses
-from simulators.buses.street_speeds import Conditions
-from simulators.lines import network as la_plata
+from simulators.buses.operations import BusOperations
+from simulators.buses.street_speeds import StreetConditions
+from simulators.lines import schematic_network as la_plata
 from tests.architecture.repository import ROOT
 from tests.services.web.api.transit_town import SEVEN, coming, outlook
 from tests.transit_city import MONDAY, network
@@ -211,15 +211,17 @@ def test_the_validator_finds_no_error_in_the_demo_city(tmp_path: Path) -> None:
     lines = la_plata(("307", "Oeste"))
     write_feed(lines, tmp_path / "gtfs.zip")
     start = datetime(2013, 4, 3, 10, 30, tzinfo=UTC)
-    buses = Buses(lines, 1, start, Conditions(), lambda _event: None)
+    buses = BusOperations(lines, 1, start, StreetConditions(), lambda _event: None)
     city = following(lines)
     for step in range(1, 41):
         now = start.timestamp() + step * 30
         buses.advance(now)
         for bus in buses.fleet.values():
-            leg = bus.leg(now)
+            leg = bus.leg_at(now)
             city.take(
-                PositionReport(bus.vehicle, now, *leg.point(now), trip_id=leg.journey.trip.id if leg.journey else None)
+                PositionReport(
+                    bus.vehicle, now, *leg.point_at(now), trip_id=leg.journey.trip.id if leg.journey else None
+                )
             )
         if step % 4 == 0:
             city.tell(now)

@@ -34,7 +34,7 @@ BUSIEST = "LP1680"
 def lines_name(database_url: str, migrated_name: str) -> Iterator[str]:
     """The name of a database with the schematic La Plata's timetable, which others are copied from."""
     with open_copy(database_url, migrated_name) as engine:
-        put_in_force(engine, lines.network())
+        put_in_force(engine, lines.schematic_network())
         engine.dispose()
         yield engine.url.database or ""
 
@@ -137,7 +137,7 @@ def test_a_busy_stop_fits_with_every_line(city: Town) -> None:
 
 
 def test_long_names_never_break_the_size(database: Engine) -> None:
-    plain, long = lines.network(), "Ñandú " * 30
+    plain, long = lines.schematic_network(), "Ñandú " * 30
     named = replace(
         plain,
         stops={key: replace(stop, name=long) for key, stop in plain.stops.items()},

@@ -36,7 +36,7 @@ PAGES = (
 @pytest.fixture
 def city(database: Engine) -> Iterator[Town]:
     """A busy afternoon, and figures of the day before."""
-    put_in_force(database, lines.network())
+    put_in_force(database, lines.schematic_network())
     with town(database) as made:
         fill(made, BUSIEST)
         estimated(made, YESTERDAY, 50)
