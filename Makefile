@@ -14,7 +14,7 @@ demo: .venv/.run ## la ciudad en la tormenta de 2013, en esta máquina / the cit
 	@exec $(python) -m services demo $(ARGS)
 
 test: .venv/.dev ## toda la batería de pruebas / the whole suite (ARGS="-k name" for some)
-	@exec $(python) -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
+	@exec env PYTHONHASHSEED=0 $(python) -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
 
 check: .venv/.dev ## formato, reglas, tipos y pisos / format, lint, types, floors
 	@exec scripts/check

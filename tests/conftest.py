@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, settings
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
 
@@ -17,10 +16,7 @@ from services.embedded.postgres import embedded_postgres
 from services.runtime.database import open_database
 from tests.databases import new_database, open_copy
 
-settings.register_profile(
-    "any machine", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-)
-settings.load_profile("any machine")  # what holds must hold; how long an example takes hangs on who else is at work
+pytest_plugins = ["tests.random_draws"]
 
 
 @pytest.fixture(scope="session")
