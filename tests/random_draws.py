@@ -12,7 +12,8 @@ from pkgutil import walk_packages
 
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis.internal.conjecture import providers
+from hypothesis.internal.conjecture.providers import HypothesisProvider
+from hypothesis.internal.constants_ast import Constants
 
 SEED = int(os.environ.get("VIGIA_TEST_SEED") or 0)
 """The one seed of all tests; 0: each test has its own."""
@@ -35,7 +36,7 @@ settings.load_profile("soak" if SEED else "suite")
 if not SEED:
     # Hypothesis also draws literals found in the project's modules, so that a new literal, or a module loaded by
     # another test, would change the examples of every test.
-    providers.HypothesisProvider._local_constants = providers.Constants()  # type: ignore[assignment]
+    HypothesisProvider._local_constants = Constants()  # type: ignore[assignment]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
