@@ -241,7 +241,7 @@ def test_memory_is_bounded_whatever_window_the_broker_believes_in(url: str, fiel
     assert payloads(kept) == NUMBERS
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.seeds(1, 2, 3)
 def test_cuts_at_any_moment_lose_nothing(seed: int, url: str, field: Field, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections break, commits fail, and acknowledgements come late, twice and out of turn."""
     monkeypatch.setattr(broker_module, "STABLE_AFTER_S", 0.0)

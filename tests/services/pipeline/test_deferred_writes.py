@@ -91,7 +91,7 @@ def told(city: Connection, batches: list[list[Message]], remember_s: float, cras
     return found
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.seeds(0, 1, 2, 3)
 def test_a_pipeline_that_dies_with_what_it_knows_costs_neither_memory_nor_alert(city: Connection, seed: int) -> None:
     random = Random(seed)
     batches = story(random, 160)

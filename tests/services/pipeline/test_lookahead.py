@@ -57,7 +57,8 @@ class Town:
         return following
 
 
-@pytest.mark.parametrize(("seed", "lookahead"), [(0, True), (1, True), (2, True), (2, False)])
+@pytest.mark.seeds(0, 1, 2)
+@pytest.mark.parametrize("lookahead", [True, False])
 def test_judged_ahead_or_in_its_turn_the_tables_say_the_same(database: Engine, seed: int, lookahead: bool) -> None:
     with database.begin() as transaction:
         load(transaction, la_plata(), NOON)

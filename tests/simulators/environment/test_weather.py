@@ -24,7 +24,7 @@ def between(table: Array, begins: str, ends: str) -> Array:
     return total
 
 
-@pytest.mark.parametrize("seed", [1, 2, 2013])
+@pytest.mark.seeds(1, 2, 2013)
 def test_the_totals_are_those_on_record(seed: int) -> None:
     table = rain(seed)
     assert table.sum(axis=0)[0] == pytest.approx(392.2, abs=0.05)
