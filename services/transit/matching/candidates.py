@@ -1,4 +1,4 @@
-"""Which journeys a vehicle may be making of which little or nothing is known: by where its last positions lead."""
+"""Candidate journeys of a vehicle: those its last positions may belong to, the reported one, and alternatives."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import hypot
@@ -35,151 +35,175 @@ from services.transit.matching.vehicle_state import Fix, Hypothesis, Stage
 from services.transit.model.journey_search import MAX_EARLY_S, has_exact_times
 
 MAX_HYPOTHESES = 12
-"""How many hypotheses are kept of one vehicle."""
+"""How many hypotheses of one vehicle are kept."""
 
 
 def initial_candidates(
-    ground: NetworkIndex, marks: Sequence[Fix], claims: ReportedTrip, last: Hypothesis | None
+    index: NetworkIndex, anchors: Sequence[Fix], reported: ReportedTrip, last_journey: Hypothesis | None
 ) -> list[Hypothesis]:
-    """The journeys its last positions may belong to, weighed against making none; the likeliest MOST.
+    """The MAX_HYPOTHESES likeliest journeys that the last anchors may belong to, weighed against making no trip.
 
-    Lines it claims are looked at first, and others only where it is on none of those.
+    Reported routes are tried first, others only where the vehicle is on none of those.
     """
-    points = [ground.xy(mark) for mark in marks]
-    near = ground.shape_index.segments_near(points[-1], ground.search_radius_m)
-    claimed = {number: near.pop(number) for number in tuple(near) if _serves_reported_route(ground, number, claims)}
-    places = list(_candidate_places(ground, claimed, marks, points))
-    if not any(fit > 0.0 for _, _, fit in places):
-        places += _candidate_places(ground, near, marks, points)
+    points = [index.xy(anchor) for anchor in anchors]
+    near = index.shape_index.segments_near(points[-1], index.search_radius_m)
+    on_reported = {
+        number: near.pop(number) for number in tuple(near) if _serves_reported_route(index, number, reported)
+    }
+    places = list(_candidate_places(index, on_reported, anchors, points))
+    if not any(track_weight > 0.0 for _, _, track_weight in places):
+        places += _candidate_places(index, near, anchors, points)
     found = [
-        (prior, replace(seed, weight=prior + fit))
-        for pattern, along, fit in places
-        for prior, seed in _candidates_at(ground, pattern, along, marks[-1].at, claims, last)
+        (prior, replace(candidate, weight=prior + track_weight))
+        for pattern, distance_m, track_weight in places
+        for prior, candidate in _candidates_at(index, pattern, distance_m, anchors[-1].at, reported, last_journey)
     ]
     if not found:
         return []
     total = log_sum([prior for prior, _ in found])
-    weighed = [replace(seed, weight=seed.weight - total) for _, seed in found]
-    return sorted(weighed, key=lambda seed: seed.total_weight, reverse=True)[:MAX_HYPOTHESES]
+    weighted = [replace(candidate, weight=candidate.weight - total) for _, candidate in found]
+    return sorted(weighted, key=lambda candidate: candidate.total_weight, reverse=True)[:MAX_HYPOTHESES]
 
 
 def reported_candidates(
-    ground: NetworkIndex, hypotheses: Sequence[Hypothesis], step: Observation, total: float, *, news: bool
+    index: NetworkIndex,
+    hypotheses: Sequence[Hypothesis],
+    observation: Observation,
+    best_weight: float,
+    *,
+    newly_reported: bool,
 ) -> Iterator[Hypothesis]:
-    """The journey the vehicle claims, where none of the hypotheses is it and it may be. `total`: the likeliest's.
+    """The reported journey, where no hypothesis is about its trip and the vehicle may be making it.
 
-    A new claim is news: without it that journey is as likely as the likeliest, and the claim comes on top. One that was
-    weighed before and dropped has to win back its place.
+    `best_weight`: that of the best hypothesis. A newly reported journey is as likely as the best without the report,
+    and the report's weight comes on top. One that was dropped before has to win back its place.
     """
-    trip = ground.network.trips.get(step.reported.trip_id)
-    if trip is None or any(one.trip_id == trip.id for one in hypotheses):
+    reported, at, xy = observation.reported, observation.at, observation.xy
+    trip = index.network.trips.get(reported.trip_id)
+    if trip is None or any(hypothesis.trip_id == trip.id for hypothesis in hypotheses):
         return
-    journey = ground.journey_search.reported_journey(trip, step.at, step.reported.service_date, step.reported.start_s)
+    journey = index.journey_search.reported_journey(trip, at, reported.service_date, reported.start_s)
     if journey is None:
         return
-    begin = ground.journey_hypothesis(journey, 0.0, step.at, step.reported)
-    weight = total if news else total - begin.report_weight + ENTER_TRIP
-    waiting = terminal_weight(step.xy, ground.first_stops[trip.pattern]) == AT_TERMINAL
-    if waiting and step.at < journey.start_at + LATE_SCALE_S:
-        yield replace(begin, stage=Stage.WAITING, weight=weight)
+    at_start = index.journey_hypothesis(journey, 0.0, at, reported)
+    weight = best_weight if newly_reported else best_weight - at_start.report_weight + ENTER_TRIP
+    near_terminal = terminal_weight(xy, index.first_stops[trip.pattern]) == AT_TERMINAL
+    if near_terminal and at < journey.start_at + LATE_SCALE_S:
+        yield replace(at_start, stage=Stage.WAITING, weight=weight)
         return
-    track = ground.shape_of(trip.pattern)
-    segments = ground.shape_index.segments_near(step.xy, ground.search_radius_m).get(
-        ground.shape_index.shape_numbers[trip.pattern], ()
-    )
-    for along, offset in track.passes(step.xy, segments, offset_limit_m(track)):
-        late_s = ground.journey_search.deviation_s(trip.pattern, trip, journey.start_at, along, step.at)
+    shape, number = index.shape_of(trip.pattern), index.shape_index.shape_numbers[trip.pattern]
+    segments = index.shape_index.segments_near(xy, index.search_radius_m).get(number, ())
+    for distance_m, offset_m in shape.passes(xy, segments, offset_limit_m(shape)):
+        late_s = index.journey_search.deviation_s(trip.pattern, trip, journey.start_at, distance_m, at)
         if has_exact_times(trip, journey.start_s) and late_s < -MAX_EARLY_S:
             continue  # a console that is set to a later journey
-        one = ground.journey_hypothesis(journey, along, step.at, step.reported)
-        yield replace(one, weight=weight + offset_weight(offset, offset_limit_m(track)))
+        running = index.journey_hypothesis(journey, distance_m, at, reported)
+        yield replace(running, weight=weight + offset_weight(offset_m, offset_limit_m(shape)))
 
 
 def alternative_candidates(
-    ground: NetworkIndex, hypotheses: Sequence[Hypothesis], step: Observation
+    index: NetworkIndex, hypotheses: Sequence[Hypothesis], observation: Observation
 ) -> Iterator[Hypothesis]:
-    """The journeys that would be on time where the likeliest one is strangely early or late."""
-    best = max(hypotheses, key=lambda one: one.total_weight, default=None)
+    """Journeys nearer to their schedule, where the best hypothesis is so early or late that it is unlikely."""
+    best = max(hypotheses, key=lambda hypothesis: hypothesis.total_weight, default=None)
     if best is None or best.stage is not Stage.RUNNING:
         return
-    plan = ground.schedule_weight(best, step.at)
-    if plan > UNLIKELY_DEVIATION:
+    schedule_weight = index.schedule_weight(best, observation.at)
+    if schedule_weight > UNLIKELY_DEVIATION:
         return
-    known = {one.key for one in hypotheses}
-    for late_s, journey in ground.journey_search.scheduled_near(best.pattern, best.distance_m, step.at, MAX_JOURNEYS):
-        rival = ground.journey_hypothesis(journey, best.distance_m, step.at, step.reported)
-        if rival.key not in known and deviation_weight(late_s) > plan:
-            yield replace(rival, weight=best.total_weight + SWITCH_TRIP)
+    known = {hypothesis.key for hypothesis in hypotheses}
+    for late_s, journey in index.journey_search.scheduled_near(
+        best.pattern, best.distance_m, observation.at, MAX_JOURNEYS
+    ):
+        candidate = index.journey_hypothesis(journey, best.distance_m, observation.at, observation.reported)
+        if candidate.key not in known and deviation_weight(late_s) > schedule_weight:
+            yield replace(candidate, weight=best.total_weight + SWITCH_TRIP)
 
 
-def _serves_reported_route(ground: NetworkIndex, number: int, claims: ReportedTrip) -> bool:
-    patterns = ground.network.patterns
-    return any(patterns[index].route_id in claims.route_ids for index in ground.shape_index.patterns_on[number])
+def _serves_reported_route(index: NetworkIndex, shape_number: int, reported: ReportedTrip) -> bool:
+    patterns = index.network.patterns
+    return any(
+        patterns[number].route_id in reported.route_ids for number in index.shape_index.patterns_on[shape_number]
+    )
 
 
 def _candidate_places(
-    ground: NetworkIndex, near: Mapping[int, Sequence[int]], marks: Sequence[Fix], points: Sequence[XY]
+    index: NetworkIndex, near: Mapping[int, Sequence[int]], anchors: Sequence[Fix], points: Sequence[XY]
 ) -> Iterator[tuple[int, float, float]]:
-    """Patterns where the last mark may lie, with how far along, and how well the marks lead there."""
-    for number, segments in near.items():
-        track = ground.shape_index.shapes[number]
-        for along, offset in track.passes(points[-1], segments, offset_limit_m(track)):
-            fit = _track_weight(ground, number, along, offset, marks, points)
-            if fit > MIN_WEIGHT / 2:
-                for pattern in ground.shape_index.patterns_on[number]:
-                    yield pattern, along, fit
+    """Where the last anchor may lie: (pattern, distance along its shape, weight of the anchors on it).
+
+    `near`: segments to try by the number of their shape. `points`: the anchors on the plane.
+    """
+    for shape_number, segments in near.items():
+        shape = index.shape_index.shapes[shape_number]
+        for distance_m, offset_m in shape.passes(points[-1], segments, offset_limit_m(shape)):
+            track_weight = _track_weight(index, shape_number, distance_m, offset_m, anchors, points)
+            if track_weight > MIN_WEIGHT / 2:
+                for pattern in index.shape_index.patterns_on[shape_number]:
+                    yield pattern, distance_m, track_weight
 
 
 def _track_weight(
-    ground: NetworkIndex, number: int, along: float, offset: float, marks: Sequence[Fix], points: Sequence[XY]
+    index: NetworkIndex,
+    shape_number: int,
+    distance_m: float,
+    offset_m: float,
+    anchors: Sequence[Fix],
+    points: Sequence[XY],
 ) -> float:
-    """How well the marks lead to a place on a track, beside leading nowhere.
+    """Weight of the anchors leading along a shape to a distance on it, against making no trip.
 
-    Followed back from the last one, of which the one before tells the direction; the bus may have come to the line at
-    any of the earlier ones, so the best of these counts.
+    The anchors are followed back from the last. The one before it shows the direction. The bus may have joined the
+    shape at any earlier anchor, so the best of these counts.
     """
-    track = ground.shape_index.shapes[number]
-    limit = offset_limit_m(track)
-    totals = [offset_weight(offset, limit) - NO_TRIP_ANCHOR]
-    for index in range(len(marks) - 2, -1, -1):
-        (x, y), (next_x, next_y) = points[index], points[index + 1]
+    shape = index.shape_index.shapes[shape_number]
+    limit_m = offset_limit_m(shape)
+    totals = [offset_weight(offset_m, limit_m) - NO_TRIP_ANCHOR]
+    for number in range(len(anchors) - 2, -1, -1):
+        (x, y), (next_x, next_y) = points[number], points[number + 1]
         moved_m = hypot(next_x - x, next_y - y)
-        reach = MAX_SPEED_MS * (marks[index + 1].at - marks[index].at) + SEARCH_AHEAD_M
-        before, off_m = track.nearest(
-            (x, y), along - reach, along + SEARCH_BACK_M, along - moved_m, ALONG_PENALTY * limit
+        reach_m = MAX_SPEED_MS * (anchors[number + 1].at - anchors[number].at) + SEARCH_AHEAD_M
+        before_m, offset_m = shape.nearest(
+            (x, y), distance_m - reach_m, distance_m + SEARCH_BACK_M, distance_m - moved_m, ALONG_PENALTY * limit_m
         )
-        totals.append(
-            totals[-1] + offset_weight(off_m, limit) - NO_TRIP_ANCHOR + progress_weight(along - before, moved_m, limit)
-        )
-        along = before
+        progress = progress_weight(distance_m - before_m, moved_m, limit_m)
+        totals.append(totals[-1] + offset_weight(offset_m, limit_m) - NO_TRIP_ANCHOR + progress)
+        distance_m = before_m
     return max(totals[1:], default=totals[0])
 
 
 def _candidates_at(
-    ground: NetworkIndex, pattern: int, along: float, at: float, claims: ReportedTrip, last: Hypothesis | None
+    index: NetworkIndex,
+    pattern_index: int,
+    distance_m: float,
+    at: float,
+    reported: ReportedTrip,
+    last_journey: Hypothesis | None,
 ) -> Iterator[tuple[float, Hypothesis]]:
-    """The journeys that may be at a place then, with how likely each is before any movement is seen."""
-    line = ground.network.patterns[pattern]
-    if not line.stop_m[0] - OFFSET_LIMIT_M <= along <= line.stop_m[-1] + OFFSET_LIMIT_M:
+    """The journeys that may be at a place then, each with its prior log-weight, before any movement is seen."""
+    pattern = index.network.patterns[pattern_index]
+    if not pattern.stop_m[0] - OFFSET_LIMIT_M <= distance_m <= pattern.stop_m[-1] + OFFSET_LIMIT_M:
         return
-    bonus = SAME_ROUTE if last is not None and ground.pattern_of(last).route_id == line.route_id else 0.0
-    journeys = ground.journey_search.scheduled_near(pattern, along, at, MAX_JOURNEYS)
-    begun = ground.has_left_first_stop(pattern, along)
+    same_route = last_journey is not None and index.pattern_of(last_journey).route_id == pattern.route_id
+    route_weight = SAME_ROUTE if same_route else 0.0
+    journeys = index.journey_search.scheduled_near(pattern_index, distance_m, at, MAX_JOURNEYS)
+    running = index.has_left_first_stop(pattern_index, distance_m)
     by_headway = []
     for deviation_s, journey in journeys:
-        seed = ground.journey_hypothesis(journey, along, at, claims)
+        candidate = index.journey_hypothesis(journey, distance_m, at, reported)
         if not has_exact_times(journey.trip, journey.start_s):
-            by_headway.append(seed)
+            by_headway.append(candidate)
             continue
-        late_s = deviation_s if begun else max(0.0, deviation_s)
-        yield bonus + deviation_weight(late_s) + _block_weight(ground, journey, last), seed
-    if by_headway:  # no minute tells them apart: the one that is claimed, else the nearest
-        yield bonus, max(by_headway, key=lambda seed: seed.report_weight)
+        late_s = deviation_s if running else max(0.0, deviation_s)
+        yield route_weight + deviation_weight(late_s) + _block_weight(index, journey, last_journey), candidate
+    if by_headway:  # no exact time tells them apart: the reported one, else the nearest
+        yield route_weight, max(by_headway, key=lambda candidate: candidate.report_weight)
     if not journeys:
-        yield UNSCHEDULED + bonus, ground.unscheduled_hypothesis(pattern, along, at, claims, Stage.RUNNING)
+        unscheduled = index.unscheduled_hypothesis(pattern_index, distance_m, at, reported, Stage.RUNNING)
+        yield UNSCHEDULED + route_weight, unscheduled
 
 
-def _block_weight(ground: NetworkIndex, journey: Journey, last: Hypothesis | None) -> float:
-    before = ground.trip_of(last)
-    same = before is not None and before.block_id != "" and before.block_id == journey.trip.block_id
+def _block_weight(index: NetworkIndex, journey: Journey, last_journey: Hypothesis | None) -> float:
+    last_trip = index.trip_of(last_journey)
+    same = last_trip is not None and last_trip.block_id != "" and last_trip.block_id == journey.trip.block_id
     return SAME_BLOCK if same else 0.0

@@ -1,9 +1,9 @@
-"""Where a bus is and which journey it makes: several hypotheses kept alive, weighed by positions, times and claims.
+"""Map matching of vehicle positions to trips: several hypotheses weighed by positions, schedule and reported trip.
 
-A hidden Markov model over (line, distance along, journey) and one state of making no journey, in logarithms. Evidence
-is weighed from mark to mark, a mark being set each MARK_M of displacement, so that neither a bus that stands nor one
-that reports every second counts the same evidence twice. A report never decides alone, and what the vehicle claims
-counts only as long as its movement agrees.
+A hidden Markov model over (pattern, distance along its shape, journey) and one state of making no journey, in
+logarithms. Evidence is weighed only at anchors: positions at least ANCHOR_SPACING_M of displacement apart, so that
+neither a bus that stands nor one that reports every second counts the same evidence twice. No single report decides,
+and what the vehicle reports of its trip counts only as long as its movement agrees.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,168 +34,174 @@ from services.transit.matching.vehicle_state import PARKED_S, Fix, Hypothesis, H
 from services.transit.model.position_report import PositionReport
 
 STATIONARY_M = 20.0
-"""A tracker at rest wanders this far."""
+"""The position of a tracker at rest wanders this far."""
 BASE_RADIUS_M = 150.0
-"""A yard is so large."""
+"""How large a depot is."""
 MAX_JUMP_MS, MAX_JUMP_M = 40.0, 200.0
-"""What lies further from the last position than these allow is set aside."""
+"""A position further from the last one than this speed and distance allow is an outlier."""
 MAX_SILENCE_S = 2_400.0
-"""After this long without a word nothing is presumed."""
+"""After this long without a report the vehicle's state begins anew."""
 MAX_ANCHORS = 5
 STARTUP_S, STARTUP_ANCHORS = 600.0, 3
-"""While a belief is so young and has so few marks, each mark begins it anew: only movement tells directions."""
+"""While a state is this young and has so few anchors, each anchor begins it anew: only movement shows directions."""
 SEARCH_AGAIN_PROBABILITY = 0.3
-"""So likely off its line, a bus is looked for on others."""
+"""When the probability of making no trip is above this, new candidates are searched."""
 CONFIRMED_PROBABILITY = 0.8
-"""A journey believed by so much is remembered when it is over."""
+"""A journey of at least this probability is remembered when it is over."""
 
 
 class Matcher:
-    """Matches reports to the journeys of one network. Holds no vehicle's state: that is in its belief."""
+    """Matches reports to the journeys of one network. Holds no vehicle's state: the caller keeps it."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self._index = NetworkIndex(network)
 
-    def match(self, belief: VehicleState | None, report: PositionReport) -> VehicleState:
-        """What is believed after a report, given what was before it; reports come in the order of their times."""
-        if belief is None or belief.version != self.network.version or report.at - belief.at > MAX_SILENCE_S:
+    def match(self, state: VehicleState | None, report: PositionReport) -> VehicleState:
+        """The vehicle's state after a report, given the state before it. Reports come in the order of their times.
+
+        A report that is not newer than the state changes nothing. The first outlier is only remembered; a second one
+        near it begins the state anew.
+        """
+        if state is None or state.version != self.network.version or report.at - state.at > MAX_SILENCE_S:
             return self._first_state(report)
-        if report.at <= belief.at:
-            return belief
+        if report.at <= state.at:
+            return state
         latest = Fix(report.at, report.latitude, report.longitude)
-        if self._is_outlier(latest, Fix(belief.at, belief.latitude, belief.longitude)):
-            if belief.outlier is None or self._is_outlier(latest, belief.outlier):
-                return replace(belief, outlier=latest)
+        if self._is_outlier(latest, Fix(state.at, state.latitude, state.longitude)):
+            if state.outlier is None or self._is_outlier(latest, state.outlier):
+                return replace(state, outlier=latest)
             return self._first_state(report)
-        return self._update(self._at_new_position(belief, latest), belief, report)
+        return self._update(self._at_new_position(state, latest), state, report)
 
     def _first_state(self, report: PositionReport) -> VehicleState:
-        mark = Fix(report.at, report.latitude, report.longitude)
-        claims = self._index.route_lookup.resolve(report)
-        fresh = VehicleState(self.network.version, report.at, report.latitude, report.longitude, (mark,), mark)
-        return _with_hypotheses(
-            _with_reported_trip(fresh, claims), initial_candidates(self._index, (mark,), claims, None)
-        )
+        anchor = Fix(report.at, report.latitude, report.longitude)
+        reported = self._index.route_lookup.resolve(report)
+        state = VehicleState(self.network.version, report.at, report.latitude, report.longitude, (anchor,), anchor)
+        candidates = initial_candidates(self._index, (anchor,), reported, None)
+        return _with_hypotheses(_with_reported_trip(state, reported), candidates)
 
-    def _at_new_position(self, belief: VehicleState, latest: Fix) -> VehicleState:
-        """The vehicle where it is now, before anything is concluded from it."""
-        marked = self._apart_m(latest, belief.anchors[-1]) >= ANCHOR_SPACING_M
+    def _at_new_position(self, state: VehicleState, latest: Fix) -> VehicleState:
+        """The state at the new position, before the hypotheses are updated."""
+        is_anchor = self._separation_m(latest, state.anchors[-1]) >= ANCHOR_SPACING_M
+        moved = self._separation_m(latest, state.stationary_since) > STATIONARY_M
         return replace(
-            belief,
+            state,
             at=latest.at,
             latitude=latest.latitude,
             longitude=latest.longitude,
-            anchors=(*belief.anchors[1 - MAX_ANCHORS :], latest) if marked else belief.anchors,
-            stationary_since=latest
-            if self._apart_m(latest, belief.stationary_since) > STATIONARY_M
-            else belief.stationary_since,
-            has_moved=belief.has_moved or marked,
+            anchors=(*state.anchors[1 - MAX_ANCHORS :], latest) if is_anchor else state.anchors,
+            stationary_since=latest if moved else state.stationary_since,
+            has_moved=state.has_moved or is_anchor,
             outlier=None,
         )
 
-    def _update(self, placed: VehicleState, before: VehicleState, report: PositionReport) -> VehicleState:
-        ground, step = self._index, self._observe(placed, before, report)
-        belief = self._update_base(_with_reported_trip(placed, step.reported))
-        if step.is_anchor and len(belief.anchors) <= STARTUP_ANCHORS and step.at - belief.anchors[0].at < STARTUP_S:
-            return _with_hypotheses(
-                replace(belief, no_trip_weight=0.0),
-                initial_candidates(ground, belief.anchors, step.reported, belief.last_journey),
-            )
-        begun = list(advance_hypotheses(ground, start_next_trips(ground, before.hypotheses, step), step))
-        ways = mark_arrived(ground, weigh_schedule(ground, begun, step), step)
-        off = before.no_trip_weight
-        if step.is_anchor:  # out of service, a bus drives along lines as well as anywhere
-            off = _no_trip_weight(before) + (0.0 if step.reported.out_of_service else NO_TRIP_ANCHOR)
-        news = step.reported.trip_id != before.reported_trip_id
-        if step.is_anchor or news:
-            ways += reported_candidates(ground, ways, step, max([off, *(one.total_weight for one in ways)]), news=news)
-        if step.is_anchor:
-            ways += alternative_candidates(ground, ways, step)
-        after = _with_hypotheses(replace(belief, no_trip_weight=off), ways)
-        if step.is_anchor and after.no_trip_probability > SEARCH_AGAIN_PROBABILITY:
-            after = self._search_again(after, step.reported)
+    def _update(self, moved: VehicleState, before: VehicleState, report: PositionReport) -> VehicleState:
+        index, observation = self._index, self._observe(moved, before, report)
+        is_anchor, reported = observation.is_anchor, observation.reported
+        state = self._update_base(_with_reported_trip(moved, reported))
+        if is_anchor and len(state.anchors) <= STARTUP_ANCHORS and observation.at - state.anchors[0].at < STARTUP_S:
+            candidates = initial_candidates(index, state.anchors, reported, state.last_journey)
+            return _with_hypotheses(replace(state, no_trip_weight=0.0), candidates)
+        started = start_next_trips(index, before.hypotheses, observation)
+        advanced = list(advance_hypotheses(index, started, observation))
+        hypotheses = mark_arrived(index, weigh_schedule(index, advanced, observation), observation)
+        no_trip_weight = before.no_trip_weight
+        if is_anchor:  # out of service, a bus drives along routes as well as anywhere
+            no_trip_weight = _no_trip_weight(before) + (0.0 if reported.out_of_service else NO_TRIP_ANCHOR)
+        newly_reported = reported.trip_id != before.reported_trip_id
+        if is_anchor or newly_reported:
+            best = max([no_trip_weight, *(hypothesis.total_weight for hypothesis in hypotheses)])
+            hypotheses += reported_candidates(index, hypotheses, observation, best, newly_reported=newly_reported)
+        if is_anchor:
+            hypotheses += alternative_candidates(index, hypotheses, observation)
+        after = _with_hypotheses(replace(state, no_trip_weight=no_trip_weight), hypotheses)
+        if is_anchor and after.no_trip_probability > SEARCH_AGAIN_PROBABILITY:
+            after = self._search_again(after, reported)
         return self._remember_journey(after)
 
-    def _observe(self, placed: VehicleState, before: VehicleState, report: PositionReport) -> Observation:
-        latest, mark = Fix(report.at, report.latitude, report.longitude), before.anchors[-1]
+    def _observe(self, moved: VehicleState, before: VehicleState, report: PositionReport) -> Observation:
+        latest, anchor = Fix(report.at, report.latitude, report.longitude), before.anchors[-1]
         return Observation(
             at=report.at,
             xy=self._index.xy(latest),
             elapsed_s=report.at - before.at,
-            anchor=mark,
-            moved_m=self._apart_m(latest, mark),
-            is_anchor=placed.anchors is not before.anchors,
-            stationary_s=placed.stationary_s,
+            anchor=anchor,
+            moved_m=self._separation_m(latest, anchor),
+            is_anchor=moved.anchors is not before.anchors,
+            stationary_s=moved.stationary_s,
             reported=self._index.route_lookup.resolve(report),
         )
 
-    def _search_again(self, belief: VehicleState, claims: ReportedTrip) -> VehicleState:
-        """With the journeys it may have begun since it left its last one."""
-        found = initial_candidates(self._index, belief.anchors, claims, belief.last_journey)
-        fresh = [replace(one, weight=one.weight + belief.no_trip_weight + ENTER_TRIP) for one in found]
-        return _with_hypotheses(belief, _best_of_each_key((*belief.hypotheses, *fresh)))
+    def _search_again(self, state: VehicleState, reported: ReportedTrip) -> VehicleState:
+        """The state with the journeys that the vehicle may have begun since it left its last one."""
+        found = initial_candidates(self._index, state.anchors, reported, state.last_journey)
+        entered = [
+            replace(candidate, weight=candidate.weight + state.no_trip_weight + ENTER_TRIP) for candidate in found
+        ]
+        return _with_hypotheses(state, _best_of_each_key((*state.hypotheses, *entered)))
 
-    def _remember_journey(self, belief: VehicleState) -> VehicleState:
-        """With the journey it is surely making, if any, for when it has left it; and whether it pauses on it."""
-        best = belief.hypotheses[0] if belief.hypotheses else None
-        if best is None or best.stage is not Stage.RUNNING or belief.probability(best) < CONFIRMED_PROBABILITY:
-            return replace(belief, in_scheduled_dwell=False) if belief.in_scheduled_dwell else belief
-        over = self._index.last_stop_m(best) - best.distance_m < TERMINAL_RADIUS_M
-        pausing = belief.stationary_s >= SCHEDULED_DWELL_S and self._index.has_scheduled_dwell(best)
+    def _remember_journey(self, state: VehicleState) -> VehicleState:
+        """The state with the confirmed journey, if any, as the last one, and whether the bus waits at a stop on it."""
+        best = state.hypotheses[0] if state.hypotheses else None
+        if best is None or best.stage is not Stage.RUNNING or state.probability(best) < CONFIRMED_PROBABILITY:
+            return replace(state, in_scheduled_dwell=False) if state.in_scheduled_dwell else state
+        nearly_over = self._index.last_stop_m(best) - best.distance_m < TERMINAL_RADIUS_M
         return replace(
-            belief, last_journey=replace(best, stage=Stage.ENDED) if over else best, in_scheduled_dwell=pausing
+            state,
+            last_journey=replace(best, stage=Stage.ENDED) if nearly_over else best,
+            in_scheduled_dwell=state.stationary_s >= SCHEDULED_DWELL_S and self._index.has_scheduled_dwell(best),
         )
 
-    def _update_base(self, belief: VehicleState) -> VehicleState:
-        """Whether it stands where it is parked: where it once stood long, off every line."""
-        if belief.stationary_s >= PARKED_S and belief.no_trip_probability > 0.5:
-            return belief if belief.at_base else replace(belief, base=belief.stationary_since, at_base=True)
-        if belief.base is None:
-            return belief
-        here = Fix(belief.at, belief.latitude, belief.longitude)
-        return replace(belief, at_base=self._apart_m(here, belief.base) <= BASE_RADIUS_M)
+    def _update_base(self, state: VehicleState) -> VehicleState:
+        """The state with its base and whether it is there. A base is where the vehicle once stood long, on no trip."""
+        if state.stationary_s >= PARKED_S and state.no_trip_probability > 0.5:
+            return state if state.at_base else replace(state, base=state.stationary_since, at_base=True)
+        if state.base is None:
+            return state
+        latest = Fix(state.at, state.latitude, state.longitude)
+        return replace(state, at_base=self._separation_m(latest, state.base) <= BASE_RADIUS_M)
 
-    def _apart_m(self, here: Fix, there: Fix) -> float:
-        (x, y), (other_x, other_y) = self._index.xy(here), self._index.xy(there)
+    def _separation_m(self, fix: Fix, other: Fix) -> float:
+        (x, y), (other_x, other_y) = self._index.xy(fix), self._index.xy(other)
         return hypot(x - other_x, y - other_y)
 
-    def _is_outlier(self, here: Fix, there: Fix) -> bool:
-        return self._apart_m(here, there) > MAX_JUMP_MS * (here.at - there.at) + MAX_JUMP_M
+    def _is_outlier(self, fix: Fix, last: Fix) -> bool:
+        return self._separation_m(fix, last) > MAX_JUMP_MS * (fix.at - last.at) + MAX_JUMP_M
 
 
-def _with_reported_trip(belief: VehicleState, claims: ReportedTrip) -> VehicleState:
+def _with_reported_trip(state: VehicleState, reported: ReportedTrip) -> VehicleState:
     return replace(
-        belief,
-        reported_trip_id=claims.trip_id,
-        out_of_service=claims.out_of_service,
-        unknown_route=claims.unknown_route,
+        state,
+        reported_trip_id=reported.trip_id,
+        out_of_service=reported.out_of_service,
+        unknown_route=reported.unknown_route,
     )
 
 
-def _with_hypotheses(belief: VehicleState, hypotheses: Sequence[Hypothesis]) -> VehicleState:
-    """With these hypotheses: weights made relative to the best, the faintest and the long unseen dropped."""
-    best = max([belief.no_trip_weight, *(one.total_weight for one in hypotheses)])
+def _with_hypotheses(state: VehicleState, hypotheses: Sequence[Hypothesis]) -> VehicleState:
+    """The state with these hypotheses: weights relative to the best, the least likely and the long unseen dropped."""
+    best = max([state.no_trip_weight, *(hypothesis.total_weight for hypothesis in hypotheses)])
     kept = [
-        replace(one, weight=round(one.weight - best, 4))
-        for one in hypotheses
-        if one.total_weight - best > PRUNE_BELOW and belief.at - one.last_seen_at < MAX_SILENCE_S
+        replace(hypothesis, weight=round(hypothesis.weight - best, 4))
+        for hypothesis in hypotheses
+        if hypothesis.total_weight - best > PRUNE_BELOW and state.at - hypothesis.last_seen_at < MAX_SILENCE_S
     ]
-    kept.sort(key=lambda one: one.total_weight, reverse=True)
-    return replace(
-        belief, no_trip_weight=max(PRUNE_BELOW, belief.no_trip_weight - best), hypotheses=tuple(kept[:MAX_HYPOTHESES])
-    )
+    kept.sort(key=lambda hypothesis: hypothesis.total_weight, reverse=True)
+    no_trip_weight = max(PRUNE_BELOW, state.no_trip_weight - best)
+    return replace(state, no_trip_weight=no_trip_weight, hypotheses=tuple(kept[:MAX_HYPOTHESES]))
 
 
 def _best_of_each_key(hypotheses: Iterable[Hypothesis]) -> list[Hypothesis]:
-    """Of several ways to think of one journey the likeliest."""
+    """Of several hypotheses of one journey the likeliest."""
     best: dict[HypothesisKey, Hypothesis] = {}
-    for one in hypotheses:
-        if one.key not in best or one.weight > best[one.key].weight:
-            best[one.key] = one
+    for hypothesis in hypotheses:
+        if hypothesis.key not in best or hypothesis.weight > best[hypothesis.key].weight:
+            best[hypothesis.key] = hypothesis
     return list(best.values())
 
 
-def _no_trip_weight(belief: VehicleState) -> float:
-    """The weight of making no journey, with those that leave theirs."""
-    return log(exp(belief.no_trip_weight) + exp(LEAVE_TRIP) * sum(exp(one.total_weight) for one in belief.hypotheses))
+def _no_trip_weight(state: VehicleState) -> float:
+    """Weight of making no journey, those included that leave theirs at this anchor."""
+    on_trip = sum(exp(hypothesis.total_weight) for hypothesis in state.hypotheses)
+    return log(exp(state.no_trip_weight) + exp(LEAVE_TRIP) * on_trip)

@@ -1,4 +1,4 @@
-"""A network as a matcher needs it: its lines on a plane, its journeys by time, and hypotheses newly thought of."""
+"""A network prepared for matching: its shapes on a plane, its journeys by time, and new hypotheses about them."""
 
 from bisect import bisect_left
 from math import hypot
@@ -19,13 +19,17 @@ from services.transit.matching.vehicle_state import Fix, Hypothesis, Stage
 from services.transit.model.journey_search import JourneySearch, has_exact_times
 
 SCHEDULED_DWELL_S = 120
-"""A timetable's stay of so long is no stop for passengers alone."""
+"""A scheduled stay of this length is longer than passengers alone need."""
 MAX_JOURNEYS = 4
-"""How many journeys of one line are thought of at once."""
+"""How many journeys of one pattern are considered at once."""
 
 
 class Observation(NamedTuple):
-    """What one report adds: where, how long after the last one, how far from the last mark, and what it claims."""
+    """What one report adds to the vehicle's state.
+
+    `elapsed_s`: since the last report. `anchor`: the last anchor before this report; `moved_m`: displacement from it;
+    `is_anchor`: this report is the next anchor. `stationary_s`: for how long the vehicle has not moved.
+    """
 
     at: float
     xy: XY
@@ -38,7 +42,7 @@ class Observation(NamedTuple):
 
 
 class NetworkIndex:
-    """One network, prepared once. Holds no vehicle's state."""
+    """One network, indexed once for all vehicles. Holds no vehicle's state."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
@@ -48,98 +52,106 @@ class NetworkIndex:
         self.route_lookup = RouteLookup(network)
         self.first_stops = [self.plane.xy(network.stops[pattern.stop_ids[0]].point) for pattern in network.patterns]
         self.last_stops = [self.plane.xy(network.stops[pattern.stop_ids[-1]].point) for pattern in network.patterns]
-        self.search_radius_m = max((offset_limit_m(track) for track in self.shape_index.shapes), default=OFFSET_LIMIT_M)
+        self.search_radius_m = max((offset_limit_m(shape) for shape in self.shape_index.shapes), default=OFFSET_LIMIT_M)
         self._next_patterns: dict[int, tuple[int, ...]] = {}
 
-    def xy(self, mark: Fix) -> XY:
-        """A mark on the plane."""
-        return self.plane.xy((mark.latitude, mark.longitude))
+    def xy(self, fix: Fix) -> XY:
+        """A position on the plane."""
+        return self.plane.xy((fix.latitude, fix.longitude))
 
-    def pattern_of(self, one: Hypothesis) -> Pattern:
-        """The line a hypothesis is about."""
-        return self.network.patterns[one.pattern]
+    def pattern_of(self, hypothesis: Hypothesis) -> Pattern:
+        """The pattern of a hypothesis."""
+        return self.network.patterns[hypothesis.pattern]
+
+    def trip_of(self, hypothesis: Hypothesis | None) -> Trip | None:
+        """The trip of a hypothesis; None where it has none."""
+        return self.network.trips.get(hypothesis.trip_id) if hypothesis is not None else None
 
     def shape_of(self, pattern: int) -> ShapeOnPlane:
-        """The way of a line."""
+        """The shape of a pattern, given by its index."""
         return self.shape_index.shapes[self.shape_index.shape_numbers[pattern]]
 
-    def first_stop_m(self, one: Hypothesis) -> float:
-        """How far along its shape its line's first stop lies."""
-        return self.network.patterns[one.pattern].stop_m[0]
+    def first_stop_m(self, hypothesis: Hypothesis) -> float:
+        """Distance along the shape of the pattern's first stop."""
+        return self.network.patterns[hypothesis.pattern].stop_m[0]
 
-    def last_stop_m(self, one: Hypothesis) -> float:
-        """How far along its shape its line's last stop lies."""
-        return self.network.patterns[one.pattern].stop_m[-1]
+    def last_stop_m(self, hypothesis: Hypothesis) -> float:
+        """Distance along the shape of the pattern's last stop."""
+        return self.network.patterns[hypothesis.pattern].stop_m[-1]
 
-    def report_weight(self, one: Hypothesis, claims: ReportedTrip) -> float:
-        """What the vehicle's claims say for a hypothesis."""
-        return claims.weight_for(self.network.patterns[one.pattern], self.network.trips.get(one.trip_id), one.start_s)
-
-    def schedule_weight(self, one: Hypothesis, at: float) -> float:
-        """How likely a bus is so early or late, in natural logarithms; 0 where nothing was promised."""
-        trip = self.network.trips.get(one.trip_id)
-        if trip is None:
-            return UNSCHEDULED
-        if not has_exact_times(trip, one.start_s):
-            return 0.0
-        return deviation_weight(self.journey_search.deviation_s(one.pattern, trip, one.start_at, one.distance_m, at))
-
-    def has_scheduled_dwell(self, one: Hypothesis) -> bool:
-        """Whether the timetable has a bus stand for a while at the stop where it is."""
-        trip, stop_m = self.trip_of(one), self.pattern_of(one).stop_m
-        if trip is None:
-            return False
-        position = bisect_left(stop_m, one.distance_m - OFFSET_LIMIT_M)
-        here = position < len(stop_m) and stop_m[position] <= one.distance_m + OFFSET_LIMIT_M
-        return here and trip.timing.departures_s[position] - trip.timing.arrivals_s[position] >= SCHEDULED_DWELL_S
+    def has_left_first_stop(self, pattern: int, distance_m: float) -> bool:
+        """Whether a bus at this distance along the shape has left the pattern's first stop."""
+        return distance_m > self.network.patterns[pattern].stop_m[0] + ANCHOR_SPACING_M
 
     def next_patterns(self, pattern: int) -> tuple[int, ...]:
-        """The lines that begin where this one ends."""
+        """Indices of the patterns that begin within TERMINAL_RADIUS_M of the end of this one."""
         known = self._next_patterns.get(pattern)
         if known is None:
             x, y = self.last_stops[pattern]
             near = (
-                index for index, (bx, by) in enumerate(self.first_stops) if hypot(bx - x, by - y) <= TERMINAL_RADIUS_M
+                index
+                for index, (first_x, first_y) in enumerate(self.first_stops)
+                if hypot(first_x - x, first_y - y) <= TERMINAL_RADIUS_M
             )
             known = self._next_patterns[pattern] = tuple(near)
         return known
 
-    def has_left_first_stop(self, pattern: int, along: float) -> bool:
-        """Whether a bus there has left the first stop."""
-        return along > self.network.patterns[pattern].stop_m[0] + ANCHOR_SPACING_M
+    def report_weight(self, hypothesis: Hypothesis, reported: ReportedTrip) -> float:
+        """Log-weight of what the vehicle reports, for a hypothesis."""
+        return reported.weight_for(
+            self.network.patterns[hypothesis.pattern],
+            self.network.trips.get(hypothesis.trip_id),
+            hypothesis.start_s,
+        )
 
-    def journey_hypothesis(self, journey: Journey, along: float, at: float, claims: ReportedTrip) -> Hypothesis:
-        """A journey newly thought of: waiting where it begins, or running along its line."""
-        line = self.network.patterns[journey.trip.pattern]
+    def schedule_weight(self, hypothesis: Hypothesis, at: float) -> float:
+        """Log-weight of the hypothesis' schedule deviation at an instant; 0 where no exact times are promised."""
+        trip = self.network.trips.get(hypothesis.trip_id)
+        if trip is None:
+            return UNSCHEDULED
+        if not has_exact_times(trip, hypothesis.start_s):
+            return 0.0
+        return deviation_weight(
+            self.journey_search.deviation_s(hypothesis.pattern, trip, hypothesis.start_at, hypothesis.distance_m, at)
+        )
+
+    def has_scheduled_dwell(self, hypothesis: Hypothesis) -> bool:
+        """Whether the timetable has the bus wait at the stop where it is, for SCHEDULED_DWELL_S or longer."""
+        trip, stop_m = self.trip_of(hypothesis), self.pattern_of(hypothesis).stop_m
+        if trip is None:
+            return False
+        position = bisect_left(stop_m, hypothesis.distance_m - OFFSET_LIMIT_M)
+        at_stop = position < len(stop_m) and stop_m[position] <= hypothesis.distance_m + OFFSET_LIMIT_M
+        return at_stop and trip.timing.departures_s[position] - trip.timing.arrivals_s[position] >= SCHEDULED_DWELL_S
+
+    def journey_hypothesis(self, journey: Journey, distance_m: float, at: float, reported: ReportedTrip) -> Hypothesis:
+        """A new hypothesis of a journey: waiting at its first stop, or running along its shape."""
+        pattern = self.network.patterns[journey.trip.pattern]
         trip_id, service_date, start_s = journey.key
-        begun = self.has_left_first_stop(line.index, along)
-        where = along if begun else line.stop_m[0]
+        running = self.has_left_first_stop(pattern.index, distance_m)
+        begin_m = distance_m if running else pattern.stop_m[0]
         return Hypothesis(
-            pattern=line.index,
+            pattern=pattern.index,
             trip_id=trip_id,
             service_date=service_date,
             start_s=start_s,
             start_at=journey.start_at,
-            stage=Stage.RUNNING if begun else Stage.WAITING,
-            distance_m=where,
-            anchor_m=where,
+            stage=Stage.RUNNING if running else Stage.WAITING,
+            distance_m=begin_m,
+            anchor_m=begin_m,
             last_seen_at=at,
             weight=0.0,
-            report_weight=claims.weight_for(line, journey.trip, start_s),
+            report_weight=reported.weight_for(pattern, journey.trip, start_s),
         )
 
     def unscheduled_hypothesis(
-        self, pattern: int, along: float, at: float, claims: ReportedTrip, stage: Stage
+        self, pattern: int, distance_m: float, at: float, reported: ReportedTrip, stage: Stage
     ) -> Hypothesis:
-        """A line newly thought of, on which the timetable knows no journey."""
-        line = self.network.patterns[pattern]
-        return Hypothesis(pattern, "", "", 0, at, stage, along, along, at, 0.0, claims.weight_for(line, None, 0))
-
-    def trip_of(self, one: Hypothesis | None) -> Trip | None:
-        """The trip a hypothesis is about, if any."""
-        return self.network.trips.get(one.trip_id) if one is not None else None
+        """A new hypothesis of a pattern without a trip: the timetable has no journey there then."""
+        report_weight = reported.weight_for(self.network.patterns[pattern], None, 0)
+        return Hypothesis(pattern, "", "", 0, at, stage, distance_m, distance_m, at, 0.0, report_weight)
 
 
-def offset_limit_m(track: ShapeOnPlane) -> float:
-    """How far from a line a bus is as likely off it as on it."""
-    return OFFSET_LIMIT_M if track.surveyed else UNSURVEYED_OFFSET_LIMIT_M
+def offset_limit_m(shape: ShapeOnPlane) -> float:
+    """At this distance from a shape a bus is as likely off the route as on it."""
+    return OFFSET_LIMIT_M if shape.surveyed else UNSURVEYED_OFFSET_LIMIT_M

@@ -1,4 +1,4 @@
-"""How each hypothesis fares with a report: along its line, waiting for its departure, or over."""
+"""Propagation of hypotheses from one report to the next: running along the shape, waiting to depart, or ended."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
@@ -25,95 +25,118 @@ from services.transit.matching.vehicle_state import Hypothesis, Stage
 
 
 def advance_hypotheses(
-    ground: NetworkIndex, hypotheses: Iterable[Hypothesis], step: Observation
+    index: NetworkIndex, hypotheses: Iterable[Hypothesis], observation: Observation
 ) -> Iterator[Hypothesis]:
-    """Each hypothesis after a report. Only marks weigh; between them a bus is only followed along."""
-    ways = list(hypotheses)
-    waiting = max((one for one in ways if one.stage is Stage.WAITING), key=lambda one: one.total_weight, default=None)
-    best_s = _overdue_s(waiting, step) if waiting is not None else 0.0
-    for one in ways:
-        after = replace(one, report_weight=ground.report_weight(one, step.reported))
-        match one.stage:
+    """Each hypothesis after a report. Only anchors change weights of positions; between them a bus only advances."""
+    before = list(hypotheses)
+    waiting = (hypothesis for hypothesis in before if hypothesis.stage is Stage.WAITING)
+    best_waiting = max(waiting, key=lambda hypothesis: hypothesis.total_weight, default=None)
+    best_overdue_s = _overdue_s(best_waiting, observation) if best_waiting is not None else 0.0
+    for hypothesis in before:
+        weight, at = hypothesis.weight, observation.at
+        after = replace(hypothesis, report_weight=index.report_weight(hypothesis, observation.reported))
+        match hypothesis.stage:
             case Stage.RUNNING:
-                yield (
-                    _advance_at_anchor(ground, after, step)
-                    if step.is_anchor
-                    else _advance_between_anchors(ground, after, step)
-                )
+                advance = _advance_at_anchor if observation.is_anchor else _advance_between_anchors
+                yield advance(index, after, observation)
             case Stage.WAITING:
                 # Each minute past a departure makes a later one likelier, but not that there is none.
-                late_s = _overdue_s(one, step) - best_s
-                yield _advance_waiting(
-                    ground, replace(after, weight=one.weight - late_s / LATE_SCALE_S, last_seen_at=step.at), step
-                )
+                late_s = _overdue_s(hypothesis, observation) - best_overdue_s
+                after = replace(after, weight=weight - late_s / LATE_SCALE_S, last_seen_at=at)
+                yield _advance_waiting(index, after, observation)
             case Stage.ARRIVED | Stage.ENDED:
-                weight = terminal_weight(step.xy, ground.last_stops[one.pattern]) if step.is_anchor else 0.0
-                yield replace(after, weight=one.weight + weight, last_seen_at=step.at)
+                terminal = index.last_stops[hypothesis.pattern]
+                weight += terminal_weight(observation.xy, terminal) if observation.is_anchor else 0.0
+                yield replace(after, weight=weight, last_seen_at=at)
             case _:
-                assert_never(one.stage)
+                assert_never(hypothesis.stage)
 
 
-def weigh_schedule(ground: NetworkIndex, hypotheses: Sequence[Hypothesis], step: Observation) -> list[Hypothesis]:
-    """What the plan says for the running ones beside the likeliest: it tells journeys apart, not whether one is."""
-    running = [one for one in hypotheses if one.stage is Stage.RUNNING]
+def weigh_schedule(index: NetworkIndex, hypotheses: Sequence[Hypothesis], observation: Observation) -> list[Hypothesis]:
+    """Hypotheses with the weights of their schedule deviations, relative to the best running one's.
+
+    The schedule tells journeys apart; it does not tell whether the vehicle makes any.
+    """
+    running = [hypothesis for hypothesis in hypotheses if hypothesis.stage is Stage.RUNNING]
     if len(running) < 2:
         return list(hypotheses)
-    best = ground.schedule_weight(max(running, key=lambda one: one.total_weight), step.at)
-    share = step.elapsed_s / DEVIATION_MEMORY_S
+    best = max(running, key=lambda hypothesis: hypothesis.total_weight)
+    best_weight = index.schedule_weight(best, observation.at)
+    share = observation.elapsed_s / DEVIATION_MEMORY_S
     return [
-        replace(one, weight=one.weight + share * (ground.schedule_weight(one, step.at) - best))
-        if one.stage is Stage.RUNNING
-        else one
-        for one in hypotheses
+        replace(
+            hypothesis,
+            weight=hypothesis.weight + share * (index.schedule_weight(hypothesis, observation.at) - best_weight),
+        )
+        if hypothesis.stage is Stage.RUNNING
+        else hypothesis
+        for hypothesis in hypotheses
     ]
 
 
-def _advance_between_anchors(ground: NetworkIndex, one: Hypothesis, step: Observation) -> Hypothesis:
-    """Between marks a bus only advances."""
-    track = ground.shape_of(one.pattern)
-    limit, high = offset_limit_m(track), one.distance_m + MAX_SPEED_MS * (step.at - one.last_seen_at) + SEARCH_AHEAD_M
-    along, offset = track.nearest(step.xy, one.distance_m, high, one.anchor_m + step.moved_m, ALONG_PENALTY * limit)
-    return replace(one, distance_m=along, last_seen_at=step.at) if offset <= limit else one
+def _advance_between_anchors(index: NetworkIndex, hypothesis: Hypothesis, observation: Observation) -> Hypothesis:
+    """The bus only moves forward, and no weight changes."""
+    shape = index.shape_of(hypothesis.pattern)
+    limit_m, elapsed_s = offset_limit_m(shape), observation.at - hypothesis.last_seen_at
+    high_m = hypothesis.distance_m + MAX_SPEED_MS * elapsed_s + SEARCH_AHEAD_M
+    expected_m = hypothesis.anchor_m + observation.moved_m
+    distance_m, offset_m = shape.nearest(
+        observation.xy, hypothesis.distance_m, high_m, expected_m, ALONG_PENALTY * limit_m
+    )
+    return (
+        replace(hypothesis, distance_m=distance_m, last_seen_at=observation.at) if offset_m <= limit_m else hypothesis
+    )
 
 
-def _advance_at_anchor(ground: NetworkIndex, one: Hypothesis, step: Observation) -> Hypothesis:
-    track = ground.shape_of(one.pattern)
-    limit, high = offset_limit_m(track), one.distance_m + MAX_SPEED_MS * (step.at - one.last_seen_at) + SEARCH_AHEAD_M
-    expected = one.anchor_m + step.moved_m
-    along, offset = track.nearest(step.xy, one.anchor_m - SEARCH_BACK_M, high, expected, ALONG_PENALTY * limit)
-    weight = offset_weight(offset, limit)
-    if offset <= limit and one.last_seen_at >= step.anchor.at:
-        weight += progress_weight(along - one.anchor_m, step.moved_m, limit)
-    back = terminal_weight(step.xy, ground.first_stops[one.pattern])
-    if one.distance_m < ground.first_stop_m(one) + TERMINAL_RADIUS_M and back > weight:
-        return _return_to_waiting(ground, replace(one, weight=one.weight + back), step)
-    if offset > limit:
-        return replace(one, weight=one.weight + weight)
-    return replace(one, distance_m=along, anchor_m=along, last_seen_at=step.at, weight=one.weight + weight)
+def _advance_at_anchor(index: NetworkIndex, hypothesis: Hypothesis, observation: Observation) -> Hypothesis:
+    """The anchor's offset and the progress since the last anchor are weighed."""
+    shape = index.shape_of(hypothesis.pattern)
+    limit_m, elapsed_s = offset_limit_m(shape), observation.at - hypothesis.last_seen_at
+    high_m = hypothesis.distance_m + MAX_SPEED_MS * elapsed_s + SEARCH_AHEAD_M
+    expected_m = hypothesis.anchor_m + observation.moved_m
+    low_m = hypothesis.anchor_m - SEARCH_BACK_M
+    distance_m, offset_m = shape.nearest(observation.xy, low_m, high_m, expected_m, ALONG_PENALTY * limit_m)
+    weight = offset_weight(offset_m, limit_m)
+    if offset_m <= limit_m and hypothesis.last_seen_at >= observation.anchor.at:
+        weight += progress_weight(distance_m - hypothesis.anchor_m, observation.moved_m, limit_m)
+    waiting_weight = terminal_weight(observation.xy, index.first_stops[hypothesis.pattern])
+    if hypothesis.distance_m < index.first_stop_m(hypothesis) + TERMINAL_RADIUS_M and waiting_weight > weight:
+        return _return_to_waiting(index, replace(hypothesis, weight=hypothesis.weight + waiting_weight), observation)
+    weight += hypothesis.weight
+    if offset_m > limit_m:
+        return replace(hypothesis, weight=weight)
+    return replace(hypothesis, distance_m=distance_m, anchor_m=distance_m, last_seen_at=observation.at, weight=weight)
 
 
-def _return_to_waiting(ground: NetworkIndex, one: Hypothesis, step: Observation) -> Hypothesis:
-    """It had not left after all."""
-    begin = ground.first_stop_m(one)
-    return replace(one, stage=Stage.WAITING, distance_m=begin, anchor_m=begin, last_seen_at=step.at)
+def _return_to_waiting(index: NetworkIndex, hypothesis: Hypothesis, observation: Observation) -> Hypothesis:
+    """The bus had not departed: it is put back to the first stop."""
+    begin_m = index.first_stop_m(hypothesis)
+    return replace(hypothesis, stage=Stage.WAITING, distance_m=begin_m, anchor_m=begin_m, last_seen_at=observation.at)
 
 
-def _overdue_s(one: Hypothesis, step: Observation) -> float:
-    """How much of the time since the last report lies past its planned departure."""
-    return max(0.0, min(step.elapsed_s, step.at - one.start_at)) if one.trip_id else 0.0
+def _overdue_s(hypothesis: Hypothesis, observation: Observation) -> float:
+    """How much of the time since the last report lies after the scheduled departure."""
+    if not hypothesis.trip_id:
+        return 0.0
+    return max(0.0, min(observation.elapsed_s, observation.at - hypothesis.start_at))
 
 
-def _advance_waiting(ground: NetworkIndex, one: Hypothesis, step: Observation) -> Hypothesis:
-    """Before its departure a bus stands somewhere near its first stop, until it is seen leaving along its line."""
-    if not step.is_anchor:
-        return one
-    track, begin = ground.shape_of(one.pattern), ground.first_stop_m(one)
-    limit, high = offset_limit_m(track), begin + MAX_SPEED_MS * step.elapsed_s + SEARCH_AHEAD_M + TERMINAL_RADIUS_M
-    along, offset = track.nearest(step.xy, begin - SEARCH_BACK_M, high, begin, ALONG_PENALTY * limit)
-    gone = replace(one, stage=Stage.RUNNING, distance_m=along, anchor_m=along)
-    due = step.at > one.start_at - EARLY_SCALE_S
-    leaving = offset_weight(offset, limit) + (0.0 if due else max(MIN_WEIGHT, ground.schedule_weight(gone, step.at)))
-    waiting = terminal_weight(step.xy, ground.first_stops[one.pattern])
-    if along >= begin + ANCHOR_SPACING_M and offset <= limit and (due or leaving > waiting):
-        return replace(gone, weight=one.weight + leaving)
-    return replace(one, weight=one.weight + waiting)
+def _advance_waiting(index: NetworkIndex, hypothesis: Hypothesis, observation: Observation) -> Hypothesis:
+    """The bus stands near its first stop, until it is seen leaving along its shape."""
+    if not observation.is_anchor:
+        return hypothesis
+    shape, begin_m = index.shape_of(hypothesis.pattern), index.first_stop_m(hypothesis)
+    limit_m = offset_limit_m(shape)
+    high_m = begin_m + MAX_SPEED_MS * observation.elapsed_s + SEARCH_AHEAD_M + TERMINAL_RADIUS_M
+    distance_m, offset_m = shape.nearest(
+        observation.xy, begin_m - SEARCH_BACK_M, high_m, begin_m, ALONG_PENALTY * limit_m
+    )
+    running = replace(hypothesis, stage=Stage.RUNNING, distance_m=distance_m, anchor_m=distance_m)
+    due = observation.at > hypothesis.start_at - EARLY_SCALE_S
+    early_weight = 0.0 if due else max(MIN_WEIGHT, index.schedule_weight(running, observation.at))
+    running_weight = offset_weight(offset_m, limit_m) + early_weight
+    waiting_weight = terminal_weight(observation.xy, index.first_stops[hypothesis.pattern])
+    along = distance_m >= begin_m + ANCHOR_SPACING_M and offset_m <= limit_m
+    if along and (due or running_weight > waiting_weight):
+        return replace(running, weight=hypothesis.weight + running_weight)
+    return replace(hypothesis, weight=hypothesis.weight + waiting_weight)

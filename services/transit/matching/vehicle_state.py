@@ -1,4 +1,8 @@
-"""What is believed of one vehicle between two reports: a few hypotheses with their weights, as one small JSON row."""
+"""State of one vehicle between two reports: its last positions and a few weighted hypotheses, stored as one JSON row.
+
+Where a field was renamed, `rename` keeps its name in the stored JSON. `Hypothesis` and `Fix` are stored as arrays: the
+order of their fields stays.
+"""
 
 from enum import IntEnum
 from math import exp
@@ -9,28 +13,27 @@ from models.geo import distance_m
 from services.transit.model.prediction import MatchedPosition, Phase
 
 PARKED_S = 600.0
-"""A vehicle with no journey that has stood this long is parked, not on its way."""
+"""A vehicle without a trip that has stood this long is parked, not on its way."""
 MAX_DETOUR_S = 900.0
-"""How long a bus that left its line is thought to come back to it; after that it is on its way elsewhere."""
+"""For this long a bus that left its route is on a detour and may come back; after that it is on a deadhead."""
 STALLED_S = 1_800.0
-"""A bus that has not moved on its line for this long waits for something a timetable does not know."""
-
+"""A bus that has not moved on its route for this long counts as on layover: its timetable does not say why."""
 NO_PROGRESS_M = 90.0
-"""A bus that gets no farther from where it is gets nowhere: marks are 60 m apart, and receivers tremble."""
+"""Anchors within this distance show no progress: anchors are 60 m apart, and positions of a bus at rest err."""
 
 
 class Stage(IntEnum):
-    """Where in its journey a bus is."""
+    """Stage of a journey."""
 
     WAITING = 0
     RUNNING = 1
     ARRIVED = 2
-    """At its last stop, at this very report."""
+    """Reached its last stop with this very report."""
     ENDED = 3
 
 
 HypothesisKey = tuple[int, str, str, int]
-"""What tells one hypothesis from another: pattern, trip, service date, start."""
+"""Identity of a hypothesis: pattern, trip, service date, start."""
 
 
 class Hypothesis(Struct, frozen=True, gc=False, array_like=True):
@@ -55,17 +58,17 @@ class Hypothesis(Struct, frozen=True, gc=False, array_like=True):
 
     @property
     def total_weight(self) -> float:
-        """Both weights."""
+        """Sum of both weights."""
         return self.weight + self.report_weight
 
     @property
     def key(self) -> HypothesisKey:
-        """What tells it from the others."""
+        """See `HypothesisKey`."""
         return (self.pattern, self.trip_id, self.service_date, self.start_s)
 
 
 class Fix(Struct, frozen=True, gc=False, array_like=True):
-    """A position a good way from the one before it: evidence is weighed from mark to mark, not by the second."""
+    """A recorded position. `at`: Unix seconds."""
 
     at: float
     latitude: float
@@ -117,55 +120,57 @@ class VehicleState(Struct, frozen=True, rename=_STORED_NAMES):
 
     @property
     def stationary_s(self) -> float:
-        """How long it has not moved."""
+        """For how long the vehicle has not moved."""
         return self.at - self.stationary_since.at
 
     @property
     def no_progress_s(self) -> float:
-        """For how long all its marks lie around here: it has not got anywhere, however its receiver trembles. A mark
-        elsewhere between two here was a reflection.
+        """For how long all anchors lie within NO_PROGRESS_M of the present position.
+
+        One anchor further away between two near ones is ignored: it was a reflection.
         """
-        here, since, elsewhere = (self.latitude, self.longitude), self.at, False
-        for mark in reversed(self.anchors):
-            if distance_m((mark.latitude, mark.longitude), here) < NO_PROGRESS_M:
-                since, elsewhere = mark.at, False
-            elif elsewhere:
+        position, since, was_away = (self.latitude, self.longitude), self.at, False
+        for anchor in reversed(self.anchors):
+            if distance_m((anchor.latitude, anchor.longitude), position) < NO_PROGRESS_M:
+                since, was_away = anchor.at, False
+            elif was_away:
                 break
             else:
-                elsewhere = True
+                was_away = True
         return self.at - since
 
     @property
     def no_trip_probability(self) -> float:
-        """How likely it makes no journey."""
-        off = exp(self.no_trip_weight)
-        return off / (off + sum(exp(one.total_weight) for one in self.hypotheses))
+        """Probability that the vehicle makes no journey."""
+        no_trip = exp(self.no_trip_weight)
+        return no_trip / (no_trip + sum(exp(hypothesis.total_weight) for hypothesis in self.hypotheses))
 
-    def probability(self, one: Hypothesis) -> float:
-        """How likely it makes one of its hypotheses' journeys."""
-        return exp(one.total_weight) / (
-            exp(self.no_trip_weight) + sum(exp(one.total_weight) for one in self.hypotheses)
-        )
+    def probability(self, hypothesis: Hypothesis) -> float:
+        """Probability of one of its hypotheses."""
+        total = exp(self.no_trip_weight) + sum(exp(other.total_weight) for other in self.hypotheses)
+        return exp(hypothesis.total_weight) / total
 
     def matched_position(self) -> MatchedPosition:
-        """The likeliest of it all."""
-        off, weights = exp(self.no_trip_weight), [exp(one.total_weight) for one in self.hypotheses]
-        together = off + sum(weights)
-        if not weights or off / together > 0.5:
+        """The most probable journey and position, with what the vehicle is doing."""
+        no_trip = exp(self.no_trip_weight)
+        likelihoods = [exp(hypothesis.total_weight) for hypothesis in self.hypotheses]
+        total = no_trip + sum(likelihoods)
+        if not likelihoods or no_trip / total > 0.5:
             return self._position_off_route()
-        lines: dict[int, float] = {}
-        for one, weight in zip(self.hypotheses, weights, strict=True):
-            lines[one.pattern] = lines.get(one.pattern, 0.0) + weight
-        # The line first, then the journey: many journeys share the weight of a line that one of another may not have.
-        best = max(self.hypotheses, key=lambda one: (lines[one.pattern], one.total_weight))
-        return self._position_on(best, self._running_phase(best), exp(best.total_weight) / together)
+        by_pattern: dict[int, float] = {}
+        for hypothesis, likelihood in zip(self.hypotheses, likelihoods, strict=True):
+            by_pattern[hypothesis.pattern] = by_pattern.get(hypothesis.pattern, 0.0) + likelihood
+        # The pattern first, then the journey: many journeys of one pattern share a weight that a single journey of
+        # another may have for itself.
+        best = max(self.hypotheses, key=lambda hypothesis: (by_pattern[hypothesis.pattern], hypothesis.total_weight))
+        return self._position_on(best, self._phase_on(best), exp(best.total_weight) / total)
 
-    def _running_phase(self, best: Hypothesis) -> Phase:
-        going = best.stage in (Stage.RUNNING, Stage.ARRIVED) and self.stationary_s < STALLED_S
-        return Phase.IN_PROGRESS if going and not self.in_scheduled_dwell else Phase.LAYOVER
+    def _phase_on(self, best: Hypothesis) -> Phase:
+        moving = best.stage in (Stage.RUNNING, Stage.ARRIVED) and self.stationary_s < STALLED_S
+        return Phase.IN_PROGRESS if moving and not self.in_scheduled_dwell else Phase.LAYOVER
 
     def _position_off_route(self) -> MatchedPosition:
-        """Off every line: parked, on a detour, or on its way elsewhere."""
+        """The position of a vehicle off every route: parked, on a detour, or on a deadhead."""
         if self.at_base or self.stationary_s >= PARKED_S:
             return self._position_without_trip(Phase.AT_BASE)
         if self.unknown_route:
@@ -176,25 +181,25 @@ class VehicleState(Struct, frozen=True, rename=_STORED_NAMES):
             return self._position_on(self.last_journey, Phase.OFF_ROUTE, 1.0 - self.no_trip_probability)
         return self._position_without_trip(Phase.DEADHEAD)
 
-    def _on_detour(self, last: Hypothesis) -> bool:
-        """Whether it may come back to the journey it left: one that was not over, and not long ago."""
-        going = last.stage is Stage.RUNNING and last.trip_id != "" and not self.out_of_service
-        return going and self.at - last.last_seen_at < MAX_DETOUR_S
+    def _on_detour(self, last_journey: Hypothesis) -> bool:
+        """Whether the vehicle may come back to the journey it left: one that was not over, left a short time ago."""
+        running = last_journey.stage is Stage.RUNNING and last_journey.trip_id != "" and not self.out_of_service
+        return running and self.at - last_journey.last_seen_at < MAX_DETOUR_S
 
     def _position_without_trip(self, phase: Phase) -> MatchedPosition:
         return MatchedPosition(phase, self.at, self.latitude, self.longitude, stationary_s=self.stationary_s)
 
-    def _position_on(self, one: Hypothesis, phase: Phase, probability: float) -> MatchedPosition:
+    def _position_on(self, hypothesis: Hypothesis, phase: Phase, probability: float) -> MatchedPosition:
         return MatchedPosition(
             phase=phase,
             at=self.at,
             latitude=self.latitude,
             longitude=self.longitude,
-            trip_id=one.trip_id,
-            service_date=one.service_date,
-            start_s=one.start_s,
-            pattern=one.pattern,
-            distance_m=one.distance_m,
+            trip_id=hypothesis.trip_id,
+            service_date=hypothesis.service_date,
+            start_s=hypothesis.start_s,
+            pattern=hypothesis.pattern,
+            distance_m=hypothesis.distance_m,
             probability=probability,
             stationary_s=self.stationary_s,
             no_progress_s=self.no_progress_s,
