@@ -7,7 +7,7 @@ from math import isfinite
 
 from msgspec import Struct, structs
 
-from alerts.forecast.exceedance import chance
+from alerts.forecast.exceedance import exceedance_probability
 from alerts.rules.steady_run import SteadyRun
 from models.alert import NAR, Cause, Change, Transition
 from models.kinds import KINDS_BY_NAME
@@ -190,7 +190,7 @@ def _farthest(rule: Stage) -> float:
 def _chances(rule: Stage, context: RuleContext, level_m: float, risen_m: float) -> list[float]:
     """Per colour, the probability that this rise reaches it."""
     return [
-        chance(context.exceedance, level_m=level_m, risen_m=risen_m, threshold_m=threshold_m)
+        exceedance_probability(context.exceedance, level_m=level_m, risen_m=risen_m, threshold_m=threshold_m)
         for threshold_m in rule.thresholds_m
     ]
 

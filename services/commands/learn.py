@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from alerts.forecast.level_forecast import Model
-from alerts.forecast.series import Series, regular
+from alerts.forecast.level_forecast import ForecastModel
+from alerts.forecast.series import Series, resample
 from models.rule import Stage
 from services.city.seed import LA_PLATA, read_seed
 from services.opening import configured_clock, migrated_database
 from services.runtime.settings import Settings
-from services.upkeep.learning import Record, leads_published, learn_all, stored
+from services.upkeep.learning import SeriesSource, fit_all_stations, published_leads, stored_series_source
 from simulators.environment.world import World
 from simulators.scenarios import SCENARIOS
 
@@ -39,20 +39,22 @@ def run(arguments: argparse.Namespace) -> int:
     now = configured_clock(settings)()
     start, learnt = now - timedelta(days=arguments.days), 0
     with migrated_database(settings, "vigia-learn") as database:
-        record = simulated(arguments.simulated, start, now) if arguments.simulated else stored(database, start)
-        for station, model in learn_all(database, record, now):
+        record = (
+            simulated(arguments.simulated, start, now) if arguments.simulated else stored_series_source(database, start)
+        )
+        for station, model in fit_all_stations(database, record, now):
             print(f"{station}: {_as_text(model)}", flush=True)
             learnt += model is not None
     return 0 if learnt else 1
 
 
-def _as_text(model: Model | None) -> str:
+def _as_text(model: ForecastModel | None) -> str:
     if model is None:
         return "too short a record"
-    return f"{model.spells} spells; leads shown, min: {[lead_s // 60 for lead_s in leads_published(model)]}"
+    return f"{model.spells} spells; leads shown, min: {[lead_s // 60 for lead_s in published_leads(model)]}"
 
 
-def simulated(scenario: str, start: datetime, end: datetime) -> Record:
+def simulated(scenario: str, start: datetime, end: datetime) -> SeriesSource:
     """What the simulated La Plata would have done until now, of another seed than the one that is shown."""
     city = read_seed(LA_PLATA).city
     world = World(city, SCENARIOS[scenario].weather, seed=0, start=start)
@@ -72,6 +74,6 @@ def simulated(scenario: str, start: datetime, end: datetime) -> Record:
 
     def record(station: str, stage: Stage) -> Series:
         rain = np.mean([np.diff(fallen[gauge], prepend=0.0) for gauge in stage.rain], axis=0) if stage.rain else None
-        return regular(times, levels[station], step_s=STEP_S, rain_mm=None if rain is None else rain.tolist())
+        return resample(times, levels[station], step_s=STEP_S, rain_mm=None if rain is None else rain.tolist())
 
     return record

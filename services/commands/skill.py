@@ -8,9 +8,16 @@ from math import isfinite, sqrt
 from pathlib import Path
 from typing import Any
 
-from alerts.forecast.skill import LeadScore, Score, pooled
+from alerts.forecast.skill import LeadScore, Score, pool_scores
 from services.replay.recorded_series import RecordError, read_records
-from services.replay.verification import Figures, Recorded, notable_rows, recorded, verify_alerts, verify_forecast
+from services.replay.verification import (
+    RecordedSeries,
+    ThresholdScores,
+    as_received,
+    scored_rows,
+    verify_alerts,
+    verify_forecast,
+)
 
 NAME = "skill"
 HELP = "Hits, misses, false alarms, lead times and forecast errors on a recorded series."
@@ -60,31 +67,33 @@ def _levels(words: str) -> list[float]:
     return levels
 
 
-def _read(path: Path, arguments: argparse.Namespace, *, flow: bool) -> Recorded:
+def _read(path: Path, arguments: argparse.Namespace, *, flow: bool) -> RecordedSeries:
     columns = [arguments.column, *([arguments.rain_column] if arguments.rain_column else [])]
     records = read_records(path, columns)
     if len(records) != 1:
         raise RecordError(f"{path.name}: {len(records)} sites; one is needed")
     record = next(iter(records.values()))
     try:
-        return recorded(record, arguments.column, arguments.rain_column, flow=flow)
+        return as_received(record, arguments.column, arguments.rain_column, flow=flow)
     except ValueError as error:
         raise RecordError(f"{path.name}: {arguments.column}: {error}") from error
 
 
-def _report(record: Recorded, learnt: Recorded | None, levels: Sequence[float], *, flow: bool) -> dict[str, Any]:
+def _report(
+    record: RecordedSeries, learnt: RecordedSeries | None, levels: Sequence[float], *, flow: bool
+) -> dict[str, Any]:
     if flow and min(levels) < 0:
         raise ValueError("a flow has no level below zero")
     inner = [sqrt(level) if flow else level for level in levels]
     figures = verify_alerts(record, inner, learnt)
-    notable = notable_rows(record, inner, flow=flow)
+    notable = scored_rows(record, inner, flow=flow)
     return {
         "rows": len(record.readings),
         "from": record.readings[0].observed_at.isoformat(),
         "to": record.readings[-1].observed_at.isoformat(),
         "step_s": record.series.step_s,
         "judged_as": "square root of the column" if flow else "the column",
-        "levels": [_level(level, one.b, one.a) for level, one in zip(levels, figures, strict=True)],
+        "levels": [_level(level, one.rule_b, one.rule_a) for level, one in zip(levels, figures, strict=True)],
         "baseline": [_level(level, one.baseline_b, one.baseline_a) for level, one in zip(levels, figures, strict=True)],
         "pooled": _pooled(figures),
         "forecast": [_lead(lead) for lead in verify_forecast(record, notable, learnt)],
@@ -96,11 +105,13 @@ def _level(threshold: float, b: Score, a: Score) -> dict[str, Any]:
     return {"threshold": threshold} | _score(b) | {"a": _score(a)}
 
 
-def _pooled(figures: Sequence[Figures]) -> dict[str, Any]:
+def _pooled(figures: Sequence[ThresholdScores]) -> dict[str, Any]:
     """All levels as one."""
-    rule = _score(pooled([one.b for one in figures])) | {"a": _score(pooled([one.a for one in figures]))}
-    plain = _score(pooled([one.baseline_b for one in figures]))
-    return rule | {"baseline": plain | {"a": _score(pooled([one.baseline_a for one in figures]))}}
+    rule = _score(pool_scores([one.rule_b for one in figures])) | {
+        "a": _score(pool_scores([one.rule_a for one in figures]))
+    }
+    plain = _score(pool_scores([one.baseline_b for one in figures]))
+    return rule | {"baseline": plain | {"a": _score(pool_scores([one.baseline_a for one in figures]))}}
 
 
 def _score(score: Score) -> dict[str, Any]:
@@ -113,7 +124,7 @@ def _score(score: Score) -> dict[str, Any]:
         "far": _rounded(score.far),
         "csi": _rounded(score.csi),
         "lead_min": {"median": _rounded(score.median_lead_min), "p10": _rounded(score.p10_lead_min)},
-        "share_lead_ge": {str(least): _rounded(score.share_lead_ge(least)) for least in LEADS_GE_MIN},
+        "share_lead_ge": {str(least): _rounded(score.share_with_lead(least)) for least in LEADS_GE_MIN},
     }
 
 
@@ -125,8 +136,8 @@ def _lead(lead: LeadScore) -> dict[str, Any]:
         "persistence_index": round(lead.persistence_index, 4),
         "coverage_p10_p90": round(lead.coverage_p10_p90, 4),
         "published": lead.published,
-        "own_past": lead.learnt,
-        "unforeseen": round(lead.unforeseen, 4),
+        "own_past": lead.own_past,
+        "unforeseen": round(lead.quiet_share, 4),
     }
 
 

@@ -12,7 +12,7 @@ from services.runtime.clock import Clock
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings
-from services.upkeep.learning import learn_all, stored
+from services.upkeep.learning import fit_all_stations, stored_series_source
 from services.upkeep.retention import delete_expired
 
 NAME = "upkeep"
@@ -43,7 +43,9 @@ def run_daily_tasks(database: Engine, clock: Clock, stop: threading.Event) -> No
     """One day's work. Each part is safe to break off and to repeat."""
     gone = delete_expired(database, clock())
     log.info("let go of old rows", extra={"action": "retain", "rows": sum(gone.values())})
-    for station, model in learn_all(database, stored(database, clock() - LEARNING_PERIOD), clock()):
+    for station, model in fit_all_stations(
+        database, stored_series_source(database, clock() - LEARNING_PERIOD), clock()
+    ):
         log.info("learnt a stream", extra={"action": "learn", "station": station, "spells": model and model.spells})
         if stop.is_set():
             return

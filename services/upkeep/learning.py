@@ -1,4 +1,4 @@
-"""Learning each stream's forecast and outlook from its own past, and keeping them where pages and rules find them."""
+"""Fit each stream's level forecast and exceedance model to its own record, and store them for the rules and pages."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -8,48 +8,50 @@ import numpy as np
 from sqlalchemy import Connection, Engine, text
 
 from alerts import rulebook
-from alerts.forecast.learning import fit
-from alerts.forecast.level_forecast import Model
-from alerts.forecast.series import Series, regular
+from alerts.forecast.learning import fit_model
+from alerts.forecast.level_forecast import ForecastModel
+from alerts.forecast.series import Series, resample
 from alerts.rulebook import Rulebook
 from models.reading import UNTRUSTED
 from models.rows import driver
 from models.rule import Rule, Stage
 
-Record = Callable[[str, Stage], Series]
-"""Gives a station's past, on the step that suits its rule."""
-LEAST_STEP_S = 300
-LEAST_ROWS = 30 * 24 * 12
-"""A month of five minutes: from less, nothing is learnt."""
+SeriesSource = Callable[[str, Stage], Series]
+"""Takes a station and its stage rule; returns the station's record on the step of the rule."""
+MIN_STEP_S = 300
+MIN_ROWS = 30 * 24 * 12
+"""A month of five-minute steps: with less, nothing is fitted."""
 
-_LEVELS = (
+_LEVELS_QUERY = (
     "SELECT at, level_m FROM (SELECT date_bin(:step, r.observed_at, TIMESTAMPTZ '2000-01-01 00:00:00+00') AS at,"
     " r.level_m, row_number() OVER (PARTITION BY date_bin(:step, r.observed_at, TIMESTAMPTZ '2000-01-01 00:00:00+00')"
     " ORDER BY r.observed_at DESC) AS place FROM river_readings r JOIN devices d ON d.id = r.device_id"
     f" WHERE d.station_id = :station AND r.observed_at >= :start AND r.flags & {int(UNTRUSTED)} = 0) AS latest"
     " WHERE place = 1 ORDER BY at"
 )
-_RAIN = (
+_RAIN_QUERY = (
     "SELECT date_bin(:step, r.observed_at, TIMESTAMPTZ '2000-01-01 00:00:00+00') AS at,"
     " sum(r.rain_mm) / count(DISTINCT d.id) FROM rain_readings r JOIN devices d ON d.id = r.device_id"
     f" WHERE d.station_id = ANY(:gauges) AND r.observed_at >= :start AND r.flags & {int(UNTRUSTED)} = 0 GROUP BY 1"
 )
 
 
-def stages(book: Rulebook) -> list[tuple[Rule, Stage]]:
-    """The rules of streams: what can be learnt for."""
+def stage_rules(book: Rulebook) -> list[tuple[Rule, Stage]]:
+    """All stage rules: a model is fitted for the station of each."""
     return [
         (rule, rule.judgement) for rules in book.rules.values() for rule in rules if isinstance(rule.judgement, Stage)
     ]
 
 
-def past(transaction: Connection, station: str, stage: Stage, start: datetime) -> Series:
-    """The station's stored record since `start`, on the rule's own step and never finer than five minutes."""
-    step_s = max(LEAST_STEP_S, stage.period_s)
-    asked = {"step": timedelta(seconds=step_s), "start": start, "station": station, "gauges": list(stage.rain)}
-    levels = transaction.execute(text(_LEVELS), asked).all()
-    rain = {at: float(rain_mm) for at, rain_mm in transaction.execute(text(_RAIN), asked)} if stage.rain else {}
-    return regular(
+def stored_series(transaction: Connection, station: str, stage: Stage, start: datetime) -> Series:
+    """The station's stored record since `start`, on the rule's step but never finer than five minutes."""
+    step_s = max(MIN_STEP_S, stage.period_s)
+    parameters = {"step": timedelta(seconds=step_s), "start": start, "station": station, "gauges": list(stage.rain)}
+    levels = transaction.execute(text(_LEVELS_QUERY), parameters).all()
+    rain = (
+        {at: float(rain_mm) for at, rain_mm in transaction.execute(text(_RAIN_QUERY), parameters)} if stage.rain else {}
+    )
+    return resample(
         [at.timestamp() for at, _ in levels],
         [level_m for _, level_m in levels],
         step_s=step_s,
@@ -57,37 +59,39 @@ def past(transaction: Connection, station: str, stage: Stage, start: datetime) -
     )
 
 
-def learn(stage: Stage, series: Series) -> Model | None:
-    """What the record teaches; None where it is too short to teach anything."""
-    if np.count_nonzero(~np.isnan(series.level_m)) * series.step_s < LEAST_ROWS * LEAST_STEP_S:
+def fit_station(stage: Stage, series: Series) -> ForecastModel | None:
+    """The model fitted to the record; None where the record is too short."""
+    if np.count_nonzero(~np.isnan(series.level_m)) * series.step_s < MIN_ROWS * MIN_STEP_S:
         return None
-    return fit(series, stage)
+    return fit_model(series, stage)
 
 
-def learn_all(database: Engine, record: Record, now: datetime) -> Iterator[tuple[str, Model | None]]:
-    """Learn for every stream from the record that `record` gives of it; each model is in force at once."""
+def fit_all_stations(
+    database: Engine, source: SeriesSource, now: datetime
+) -> Iterator[tuple[str, ForecastModel | None]]:
+    """Fit and store a model for every stream, from the record that `source` returns. Each is in force at once."""
     with database.begin() as transaction:
-        watched = stages(rulebook.read(transaction))
-    for rule, stage in watched:
-        model = learn(stage, record(rule.subject, stage))
+        rules = stage_rules(rulebook.read(transaction))
+    for rule, stage in rules:
+        model = fit_station(stage, source(rule.subject, stage))
         if model is not None:
             with database.begin() as transaction:
-                keep(transaction, {rule.subject: model}, now)
+                store_models(transaction, {rule.subject: model}, now)
         yield rule.subject, model
 
 
-def stored(database: Engine, start: datetime) -> Record:
-    """The record that is in the tables, since `start`."""
+def stored_series_source(database: Engine, start: datetime) -> SeriesSource:
+    """A source that reads the tables, since `start`."""
 
-    def record(station: str, stage: Stage) -> Series:
+    def read_station(station: str, stage: Stage) -> Series:
         with database.begin() as transaction:
-            return past(transaction, station, stage, start)
+            return stored_series(transaction, station, stage, start)
 
-    return record
+    return read_station
 
 
-def keep(transaction: Connection, models: Mapping[str, Model], now: datetime) -> None:
-    """Put models in force, by station; every process looks again."""
+def store_models(transaction: Connection, models: Mapping[str, ForecastModel], now: datetime) -> None:
+    """Store models by station. The new configuration version makes every process read them."""
     with driver(transaction).cursor() as cursor:
         for station, model in models.items():
             cursor.execute(
@@ -99,6 +103,6 @@ def keep(transaction: Connection, models: Mapping[str, Model], now: datetime) ->
             cursor.execute("UPDATE configuration SET version = version + 1")
 
 
-def leads_published(model: Model) -> Sequence[int]:
-    """The leads, s, that beat persistence well enough to be shown."""
+def published_leads(model: ForecastModel) -> Sequence[int]:
+    """The leads, s, whose forecast is published because it beats persistence by enough."""
     return [lead.lead_s for lead in model.leads if lead.published]

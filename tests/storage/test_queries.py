@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from alerts.forecast.level_forecast import Active, LeadModel, Model
+from alerts.forecast.level_forecast import ActivityThresholds, ForecastModel, LeadModel
 from models.kinds.river import RIVER
 from models.migrations import upgrade
 from models.reading import Flag
@@ -109,11 +109,11 @@ def test_a_street_without_vehicles_says_nothing_of_speeds(city: Connection) -> N
 
 def test_only_published_forecasts_of_moving_water_are_told(city: Connection) -> None:
     station = "gato-143-524"
-    model = Model(
+    model = ForecastModel(
         step_s=300,
         high_m=1.0,
         scale_m=0.1,
-        active=Active(0.5, 0.05, 1.0),
+        active=ActivityThresholds(0.5, 0.05, 1.0),
         leads=(LeadModel(900, published=True, index=0.4), LeadModel(3600, published=False, index=0.1)),
     )
     city.execute(

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from sqlalchemy import Connection, select, text
 
-from alerts.forecast.level_forecast import WINDOW_S, Ahead, Model, predict
+from alerts.forecast.level_forecast import HISTORY_S, ForecastModel, LeadForecast, predict
 from alerts.forecast.series import Series
 from models.reading import UNTRUSTED
 from models.tables.city import stations
@@ -25,7 +25,7 @@ class PublishedForecast:
 
     station: str
     made_at: datetime
-    ahead: tuple[Ahead, ...]
+    ahead: tuple[LeadForecast, ...]
 
 
 def published_forecasts(
@@ -45,7 +45,7 @@ def published_forecasts(
     if station is not None:
         query = query.where(stations.c.id == station)
     models = {
-        row.station_id: (msgspec.convert(row.model, Model), tuple(row.rain or ()))
+        row.station_id: (msgspec.convert(row.model, ForecastModel), tuple(row.rain or ()))
         for row in transaction.execute(query)
         if "leads" in row.model
     }
@@ -59,7 +59,7 @@ def published_forecasts(
 
 def _forecasts_on_grid(
     transaction: Connection,
-    models: Mapping[str, tuple[Model, tuple[str, ...]]],
+    models: Mapping[str, tuple[ForecastModel, tuple[str, ...]]],
     station_ids: Sequence[str],
     step_s: int,
     now: datetime,
@@ -75,14 +75,14 @@ def _forecasts_on_grid(
             levels[station_id], [rain.get(gauge, {}) for gauge in beside] if model.with_rain else None, step_s
         )
         forecast = predict(model, series)
-        published = tuple(one for one in forecast.ahead if one.published) if forecast and forecast.active else ()
+        published = tuple(one for one in forecast.leads if one.published) if forecast and forecast.active else ()
         if forecast and published:
             yield PublishedForecast(station_id, datetime.fromtimestamp(forecast.at_s, UTC), published)
 
 
 def forecast_input(levels: Values, gauges: Sequence[Values] | None, step_s: int) -> Series:
-    """The last `WINDOW_S` before the newest level, on a grid; rain is the mean of the gauges that reported a step."""
-    end, rows = max(levels), WINDOW_S // step_s + 1
+    """The last `HISTORY_S` before the newest level, on a grid; rain is the mean of the gauges that reported a step."""
+    end, rows = max(levels), HISTORY_S // step_s + 1
     times = [end - timedelta(seconds=step_s * (rows - 1 - row)) for row in range(rows)]
     level = np.array([levels.get(at, np.nan) for at in times])
     if gauges is None:
@@ -122,7 +122,7 @@ def _by_station(
     transaction: Connection, query: str, station_ids: Sequence[str], step_s: int, now: datetime
 ) -> dict[str, Values]:
     step = timedelta(seconds=step_s)
-    period = {"start": now - timedelta(seconds=WINDOW_S) - step, "now": now, "step": step}
+    period = {"start": now - timedelta(seconds=HISTORY_S) - step, "now": now, "step": step}
     found: defaultdict[str, Values] = defaultdict(dict)
     for station_id, at, value in transaction.execute(text(query), {"stations": list(station_ids), **period}):
         found[station_id][at] = value

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alerts.forecast.skill import Flags, Score, Span, alerts_of, events_of, pooled, score_a, score_b
+from alerts.forecast.skill import BoolArray, Score, Span, find_alerts, find_events, pool_scores, score_a, score_b
 from services.commands import skill
 
 HOUR_S = 3600.0
 
 
-def hourly(*hours: float, upto: int = 60) -> tuple[np.ndarray[Any, np.dtype[np.float64]], Flags]:
+def hourly(*hours: float, upto: int = 60) -> tuple[np.ndarray[Any, np.dtype[np.float64]], BoolArray]:
     """Sixty hours in steps of a quarter, on at the given ones."""
     at_s = np.arange(0, upto * HOUR_S, 900.0)
     return at_s, np.isin(at_s, [hour * HOUR_S for hour in hours])
@@ -33,17 +33,17 @@ def test_samples_up_to_six_hours_apart_are_one_event_and_farther_ones_are_two() 
     at_s, _ = hourly()
     level_m = np.where(np.isin(at_s, np.array([10, 16, 22.25]) * HOUR_S), 1.0, 0.3)
     level_m[5] = np.nan
-    assert events_of(at_s, level_m, 1.0) == [Span(10 * HOUR_S, 16 * HOUR_S), Span(22.25 * HOUR_S, 22.25 * HOUR_S)]
+    assert find_events(at_s, level_m, 1.0) == [Span(10 * HOUR_S, 16 * HOUR_S), Span(22.25 * HOUR_S, 22.25 * HOUR_S)]
 
 
 def test_an_alert_rearms_after_more_than_three_hours() -> None:
     at_s, on = hourly(1, 4, 7.25)
-    assert [alert.first_s / HOUR_S for alert in alerts_of(at_s, on)] == [1, 7.25]
+    assert [alert.first_s / HOUR_S for alert in find_alerts(at_s, on)] == [1, 7.25]
 
 
 def test_an_alert_held_while_nothing_was_measured_is_one_alert() -> None:
     at_s = np.array([0, 1, 2, 20, 21]) * HOUR_S
-    assert alerts_of(at_s, np.array([False, True, True, True, False])) == [Span(HOUR_S, 20 * HOUR_S)]
+    assert find_alerts(at_s, np.array([False, True, True, True, False])) == [Span(HOUR_S, 20 * HOUR_S)]
 
 
 def test_an_alert_before_the_crossing_is_a_hit_with_its_lead() -> None:
@@ -82,15 +82,15 @@ def test_an_alert_with_no_event_is_false() -> None:
 def test_without_events_and_alarms_there_is_no_ratio() -> None:
     nothing = Score(0, 0, 0, ())
     assert (nothing.pod, nothing.far, nothing.csi, nothing.median_lead_min) == (None, None, None, None)
-    assert nothing.share_lead_ge(10) is None
+    assert nothing.share_with_lead(10) is None
 
 
 def test_several_scores_pool_their_counts_and_leads() -> None:
-    one = pooled([Score(3, 2, 1, (5.0, 30.0)), Score(1, 1, 1, (10.0,))])
+    one = pool_scores([Score(3, 2, 1, (5.0, 30.0)), Score(1, 1, 1, (10.0,))])
     assert (one.events, one.hits, one.misses, one.false_alarms) == (4, 3, 1, 2)
     assert (one.pod, one.far, one.csi) == (0.75, 0.4, 0.5)
     assert one.median_lead_min == 10
-    assert one.share_lead_ge(10) == pytest.approx(2 / 3)
+    assert one.share_with_lead(10) == pytest.approx(2 / 3)
     assert one.p10_lead_min == pytest.approx(6)
 
 

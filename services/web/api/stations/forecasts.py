@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from alerts.forecast.level_forecast import Ahead
+from alerts.forecast.level_forecast import LeadForecast
 from models.rule import ColourThresholds
 from services.queries.stations.current import current_stations
 from services.queries.stations.forecasts import PublishedForecast, published_forecasts
@@ -64,8 +64,8 @@ def forecast(snapshot: DatabaseSnapshot, now: Now, station_id: Id) -> StationFor
     )
 
 
-def _lead(made: PublishedForecast, one: Ahead, thresholds: ColourThresholds | None) -> Lead:
-    amarillo, naranja, rojo = map(one.chance_above, thresholds or (inf, inf, inf))
+def _lead(made: PublishedForecast, one: LeadForecast, thresholds: ColourThresholds | None) -> Lead:
+    amarillo, naranja, rojo = map(one.probability_above, thresholds or (inf, inf, inf))
     return Lead(
         at=made.made_at + timedelta(seconds=one.lead_s),
         lead_min=one.lead_s // 60,

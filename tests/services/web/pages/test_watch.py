@@ -7,9 +7,10 @@ from itertools import pairwise
 
 import msgspec
 import pytest
+from msgspec import structs
 from sqlalchemy import Engine, delete, insert, select, union, update
 
-from alerts.forecast.level_forecast import LEADS_S, Active, LeadModel, Model
+from alerts.forecast.level_forecast import LEADS_S, ActivityThresholds, ForecastModel, LeadModel
 from models.alert import NAR
 from models.tables.alerts import alerts
 from models.tables.city import configuration, devices, stations
@@ -167,8 +168,10 @@ def test_a_database_that_does_not_answer_is_an_outage_too(database: Engine, site
 def test_the_forecast_is_shown_as_one_and_only_where_it_was_published(changing: Engine, changing_site: Site) -> None:
     bands = ((-0.05, 0.0, 0.08),) * 4
     leads = tuple(LeadModel(lead_s, bands=bands, index=0.4, published=True) for lead_s in LEADS_S)
-    model = Model(step_s=60, high_m=1.0, scale_m=1.0, active=Active(level_m=0.5, risen_m=9, rain_mm=9), leads=leads)
-    hidden = replace(model, leads=tuple(replace(lead, published=False) for lead in leads))
+    model = ForecastModel(
+        step_s=60, high_m=1.0, scale_m=1.0, active=ActivityThresholds(level_m=0.5, risen_m=9, rain_mm=9), leads=leads
+    )
+    hidden = structs.replace(model, leads=tuple(replace(lead, published=False) for lead in leads))
     with changing.begin() as transaction:
         for station, learnt in {"gato-ringuelet": model, "perez-31-520": hidden, "gato-tolosa": model}.items():
             row = {"station_id": station, "model": msgspec.to_builtins(learnt), "fitted_at": city.NOW}
