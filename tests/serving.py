@@ -16,7 +16,7 @@ START_S = 10.0
 @contextmanager
 def listening(app: FastAPI, settings: Settings) -> Iterator[str]:
     """An application on a free port, until left; its address. `settings`: with port 0."""
-    server = LiveStreamServer(server_config(app, settings), app.state.context.feed)
+    server = LiveStreamServer(server_config(app, settings), app.state.context.event_feed)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

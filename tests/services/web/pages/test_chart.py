@@ -17,7 +17,7 @@ STEP = timedelta(minutes=5)
 def series(*levels: float, **more: object) -> ChartSeries:
     """Levels every five minutes from START, over four hours."""
     samples = [Sample(START + STEP * place, level, level, level) for place, level in enumerate(levels)]
-    plain: dict[str, object] = {"start": START, "end": START + 48 * STEP, "samples": samples, "gap": 3 * STEP}
+    plain: dict[str, object] = {"start": START, "end": START + 48 * STEP, "samples": samples, "max_gap": 3 * STEP}
     return ChartSeries(**(plain | {"zone": ZONE} | more))  # type: ignore[arg-type]
 
 
