@@ -63,7 +63,7 @@ Rider = Annotated[Ride, Depends(_ride)]
 class RiderRoute(PageRoute):
     """A route for riders: what cannot be done is a small page too, with a way back to the stops."""
 
-    def refused(self, request: Request, status: int, detail: str | None) -> Response:
+    def problem_page(self, request: Request, status: int, detail: str | None) -> Response:
         """The small page that says no."""
         context = context_of(request)
         ride = _with_view(request, context.clock(), request.query_params.get("idioma"), empty(NO_NETWORK))

@@ -79,7 +79,7 @@ def test_the_time_axis_has_round_local_hours_and_marks_midnight() -> None:
 
 
 def test_rain_stands_on_zero() -> None:
-    chart = lay_out(series(0.0, 4.0, 2.0, gap=STEP, from_zero=True), LARGE, bars=True)
+    chart = lay_out(series(0.0, 4.0, 2.0, max_gap=STEP, from_zero=True), LARGE, bars=True)
     base = LARGE.height - LARGE.bottom
     assert [round(y + height) for _, y, _, height in chart.bars] == [base, base]
     assert round(chart.bars[0][3]) == round(2 * chart.bars[1][3])

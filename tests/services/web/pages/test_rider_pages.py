@@ -57,7 +57,7 @@ def fill(city: Town, stop: str, minutes: float = 100) -> None:
     """Every journey to a stop has a bus that reports, and others before it showed the road."""
     for name in {route.short_name for route in city.network.routes.values()}:
         for journey, _ in city.journeys(name, stop, city.now, city.now + 60 * minutes):
-            city.drive("-".join(map(str, journey.key)), journey, city.now - 20, 240, basis=Basis.RECENT, buses=3)
+            city.drive("-".join(map(str, journey.key)), journey, city.now - 20, 240, basis=Basis.RECENT, recent_buses=3)
 
 
 def test_a_bus_on_its_way_is_told_as_an_interval_with_its_reason(city: Town) -> None:
@@ -75,7 +75,7 @@ def test_a_bus_on_its_way_is_told_as_an_interval_with_its_reason(city: Town) -> 
 
 def test_recent_buses_schedule_and_silence_each_have_their_word(city: Town) -> None:
     first, second, third = [one for one, _ in city.journeys("307", STOP, city.now + 60, city.now + 3600)][:3]
-    city.drive("41", first, city.now - 20, 60, basis=Basis.RECENT, buses=3)
+    city.drive("41", first, city.now - 20, 60, basis=Basis.RECENT, recent_buses=3)
     city.drive("42", second, city.now - 400, 60)
     page = city.site.page(f"/p/{STOP}?linea=307")
     assert "según 3 colectivos" in page.text
