@@ -1,1 +1,4 @@
-"""The wire formats `ingest.decode` understands, one module each."""
+"""What does a payload of each wire format say?
+
+One module a format, called by `ingest.decode`. Imports ingest.topic and models.
+"""

@@ -1,4 +1,4 @@
-"""Every kind of sensor Vigía understands, one file each; this tuple turns them on."""
+"""Which kinds of sensor does Vigía understand? One file each; the tuple KINDS enables them."""
 
 from models.kind import SensorKind
 from models.kinds.bus import BUS

@@ -1,4 +1,4 @@
-"""Measures the road of a reading on this machine, beside what broker and database can do by themselves in the same run.
+"""How fast is the road of a reading on this machine, beside what broker and database do alone in the same run?
 
 The fleet may have only so many readings on the road, so that what is measured is carrying, not queueing.
 """

@@ -1,4 +1,4 @@
-"""What `vigia` can be told to do. Each module has NAME, HELP, `arguments(parser)` and `run(arguments) -> int`."""
+"""What can `vigia` be told to do? Each module has NAME, HELP, `arguments(parser)` and `run(arguments) -> int`."""
 
 COMMANDS = (
     "demo",

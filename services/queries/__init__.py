@@ -1,1 +1,1 @@
-"""Read queries shared by the API and the pages: each takes a connection and returns frozen values."""
+"""What do the API and the pages read? Each query takes a connection and returns frozen values."""

@@ -1,1 +1,1 @@
-"""Where buses are and when they come: matching, estimates, what riders and their apps are told."""
+"""Where are the buses, and when do they come? Ten rooms, in the order that pyproject.toml gives."""

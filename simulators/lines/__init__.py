@@ -1,4 +1,4 @@
-"""A schematic La Plata by bus: stops by street corner, lines with branches, a timetable. Made up, not official."""
+"""How does a schematic bus network of La Plata look: stops by street corner, lines, a timetable? Made up."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from zlib import crc32

@@ -1,4 +1,4 @@
-"""The stories a simulated city can tell; this mapping turns them on."""
+"""Which stories can a simulated city play? The mapping SCENARIOS enables them."""
 
 from simulators.scenario import Scenario
 from simulators.scenarios import quiet, rush_hour, storm_2013

@@ -1,1 +1,1 @@
-"""The HTTP interface: it translates between the tables and the wire and decides nothing."""
+"""What does the HTTP API answer? One router a noun; it translates between tables and JSON and decides nothing."""

@@ -1,1 +1,1 @@
-"""What stands between the network and the routes: sizes, rates, headers, ETags."""
+"""What is checked before a request reaches a route: sizes, rates, headers, ETags? Plain ASGI."""

@@ -1,1 +1,1 @@
-"""The OneBusAway REST API (version 2) under /api/where, so that the apps riders already have work against Vigía."""
+"""What does a OneBusAway client get? The OneBusAway REST API, version 2, under /api/where."""

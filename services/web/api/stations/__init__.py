@@ -1,1 +1,1 @@
-"""Routes of stations: where they are, current values, series, forecasts, speeds."""
+"""What does the API say of stations: places, current values, series, forecasts, speeds?"""

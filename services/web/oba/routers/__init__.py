@@ -1,1 +1,1 @@
-"""The OneBusAway endpoints, one module a noun."""
+"""Which OneBusAway endpoints are there? One module a noun."""

@@ -1,1 +1,1 @@
-"""Pages for riders with a cheap telephone: small, without JavaScript, readable on paper and on an old television."""
+"""What does a rider see on a cheap telephone? Small pages without JavaScript, readable on paper too."""
