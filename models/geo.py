@@ -1,4 +1,4 @@
-"""Distances on the ground, and how far along a line a point lies. Coordinates are WGS 84 degrees, latitude first."""
+"""Distances on the earth, and distances along a line of points. Coordinates are WGS 84 degrees, latitude first."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ Point = tuple[float, float]
 """Latitude, longitude."""
 
 
-def distance_m(here: Point, there: Point) -> float:
+def distance_m(a: Point, b: Point) -> float:
     """Great-circle distance. Source: Sinnott, "Virtues of the Haversine", Sky & Telescope 68 (1984), p. 159."""
-    (lat_a, lon_a), (lat_b, lon_b) = here, there
-    a = sin(radians(lat_b - lat_a) / 2) ** 2
-    b = cos(radians(lat_a)) * cos(radians(lat_b)) * sin(radians(lon_b - lon_a) / 2) ** 2
-    return 2 * EARTH_RADIUS_M * asin(min(1.0, sqrt(a + b)))
+    (lat_a, lon_a), (lat_b, lon_b) = a, b
+    lat_part = sin(radians(lat_b - lat_a) / 2) ** 2
+    lon_part = cos(radians(lat_a)) * cos(radians(lat_b)) * sin(radians(lon_b - lon_a) / 2) ** 2
+    return 2 * EARTH_RADIUS_M * asin(min(1.0, sqrt(lat_part + lon_part)))
 
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """A flat map around a latitude, in metres: within a city its distances are right to a thousandth."""
+    """A flat projection around a latitude, in metres: within a city its distances are right to a thousandth."""
 
     latitude: float
 
@@ -33,21 +33,24 @@ class Plane:
         return (point[1] * METRES_PER_DEGREE * cos(radians(self.latitude)), point[0] * METRES_PER_DEGREE)
 
     def point(self, x: float, y: float) -> Point:
-        """The way back from metres to degrees."""
+        """Latitude and longitude of a place on the plane: the inverse of `xy`."""
         return (y / METRES_PER_DEGREE, x / (METRES_PER_DEGREE * cos(radians(self.latitude))))
 
 
 def cumulative_distances_m(points: Sequence[Point]) -> tuple[float, ...]:
-    """How far from its beginning each point of a line lies, metres: same length as `points`, rising from 0."""
+    """Distance of each point of a line from its beginning, metres: same length as `points`, rising from 0."""
     total, distances = 0.0, [0.0]
-    for here, there in pairwise(points):
-        total += distance_m(here, there)
+    for begin, end in pairwise(points):
+        total += distance_m(begin, end)
         distances.append(total)
     return tuple(distances)
 
 
 def point_at_distance(points: Sequence[Point], distances_m: Sequence[float], distance: float) -> Point:
-    """Where on the line one stands `distance` metres from its beginning; beyond an end, that end."""
+    """The point of a line at a distance from its beginning, metres; beyond an end, that end.
+
+    `distances_m`: those of its points (see `cumulative_distances_m`).
+    """
     if distance <= distances_m[0]:
         return points[0]
     if distance >= distances_m[-1]:
@@ -60,11 +63,11 @@ def point_at_distance(points: Sequence[Point], distances_m: Sequence[float], dis
 
 
 def nearest_on_segment(x: float, y: float, ax: float, ay: float, bx: float, by: float) -> tuple[float, float]:
-    """How a point on a plane lies to the segment from a to b.
+    """The place of the segment from a to b that is nearest to a point on a plane.
 
-    Returns the share of the segment (0 to 1) nearest to it, and the distance from there, metres.
+    Returns its share of the segment (0 to 1) from a, and its distance from the point, metres.
     """
     dx, dy = bx - ax, by - ay
-    length = dx * dx + dy * dy
-    share = min(1.0, max(0.0, ((x - ax) * dx + (y - ay) * dy) / length)) if length else 0.0
+    length2 = dx * dx + dy * dy
+    share = min(1.0, max(0.0, ((x - ax) * dx + (y - ay) * dy) / length2)) if length2 else 0.0
     return share, hypot(x - ax - share * dx, y - ay - share * dy)

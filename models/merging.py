@@ -1,4 +1,4 @@
-"""One network out of several feeds of a city, whose ids may clash: a rider sees one city, whoever runs the buses."""
+"""Merging of the GTFS feeds of one city into one network, though their ids may clash. Riders see one city."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
@@ -14,39 +14,40 @@ Renamer = Callable[[str], str]
 
 
 class TimeZonesDiffer(ValueError):
-    """Feeds of one city go by one clock."""
+    """The feeds of one city must share one time zone."""
 
 
 def merge_networks(networks: Sequence[Network]) -> Network:
-    """The networks as one, in the order given. Raises ZonesDiffer.
+    """The networks as one, in the order given. Raises TimeZonesDiffer.
 
-    The first feed keeps all its ids. A later one keeps those that mean nothing else yet; one that does gets the feed's
-    name before it (`feed:id`). Two stops of one id within 30 m of each other are one stop, two agencies of one id and
-    name are one agency. Links need nothing of this: their identity is their stops and way.
+    The first feed keeps all its ids. A later feed keeps an id unless an earlier one uses it for something else; then
+    the feed's name is put before it (`feed:id`). Two stops of one id within 30 m of each other are one stop, two
+    agencies of one id and name are one agency. Link ids need no change: they follow from stops and path.
     """
     return reduce(_merge_pair, networks)
 
 
-def _merge_pair(here: Network, there: Network) -> Network:
-    if here.zone.key != there.zone.key:
-        raise TimeZonesDiffer(f"{there.feed} goes by {there.zone.key}, and the others by {here.zone.key}")
-    other = _without_clashes(there, here)
-    patterns = tuple(replace(one, index=one.index + len(here.patterns)) for one in other.patterns)
-    trips = {name: replace(one, pattern=one.pattern + len(here.patterns)) for name, one in other.trips.items()}
+def _merge_pair(first: Network, second: Network) -> Network:
+    if first.zone.key != second.zone.key:
+        raise TimeZonesDiffer(f"time zone of {second.feed} is {second.zone.key}, that of the others {first.zone.key}")
+    other = _without_clashes(second, first)
+    offset = len(first.patterns)
+    patterns = tuple(replace(pattern, index=pattern.index + offset) for pattern in other.patterns)
+    trips = {trip_id: replace(trip, pattern=trip.pattern + offset) for trip_id, trip in other.trips.items()}
     return Network(
-        version=f"{here.version}+{there.version}",
-        zone=here.zone,
-        agencies={**other.agencies, **here.agencies},
-        stops={**other.stops, **here.stops},
-        routes={**here.routes, **other.routes},
-        patterns=here.patterns + patterns,
-        trips={**here.trips, **trips},
-        services={**here.services, **other.services},
+        version=f"{first.version}+{second.version}",
+        zone=first.zone,
+        agencies={**other.agencies, **first.agencies},
+        stops={**other.stops, **first.stops},
+        routes={**first.routes, **other.routes},
+        patterns=first.patterns + patterns,
+        trips={**first.trips, **trips},
+        services={**first.services, **other.services},
     )
 
 
 def _without_clashes(network: Network, taken: Network) -> Network:
-    """A network without a clash, but for stops and agencies that are the same."""
+    """The network with its clashing ids renamed; stops and agencies that are the same keep theirs."""
     agency = _renamer(network.feed, _clashes(network.agencies, taken.agencies, _same_agency))
     stop = _renamer(network.feed, _clashes(network.stops, taken.stops, _same_stop))
     route = _renamer(network.feed, taken.routes)
@@ -79,23 +80,23 @@ def _without_clashes(network: Network, taken: Network) -> Network:
     )
 
 
-def _rename_all(values: Mapping[str, Value], names: Renamer) -> dict[str, Value]:
-    return {names(name): replace(value, id=names(name)) for name, value in values.items()}  # type: ignore[type-var]
+def _rename_all(values: Mapping[str, Value], rename: Renamer) -> dict[str, Value]:
+    return {rename(key): replace(value, id=rename(key)) for key, value in values.items()}  # type: ignore[type-var]
 
 
 def _renamer(feed: str, clashes: Container[str]) -> Renamer:
-    return lambda name: f"{feed}:{name}" if name in clashes else name
+    return lambda key: f"{feed}:{key}" if key in clashes else key
 
 
 def _clashes(
-    ours: Mapping[str, Value], taken: Mapping[str, Value], same: Callable[[Value, Value], bool]
+    values: Mapping[str, Value], taken: Mapping[str, Value], same: Callable[[Value, Value], bool]
 ) -> frozenset[str]:
-    return frozenset(name for name, one in ours.items() if name in taken and not same(one, taken[name]))
+    return frozenset(key for key, value in values.items() if key in taken and not same(value, taken[key]))
 
 
-def _same_stop(here: Stop, there: Stop) -> bool:
-    return distance_m(here.point, there.point) <= SAME_STOP_M
+def _same_stop(stop: Stop, other: Stop) -> bool:
+    return distance_m(stop.point, other.point) <= SAME_STOP_M
 
 
-def _same_agency(here: Agency, there: Agency) -> bool:
-    return here.name == there.name
+def _same_agency(agency: Agency, other: Agency) -> bool:
+    return agency.name == other.name

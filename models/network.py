@@ -1,9 +1,9 @@
-"""The timetable as values: stops, routes, patterns, trips, and which journeys they make on which day.
+"""A GTFS timetable in memory: stops, routes, patterns, trips, services, and the journeys of each service date.
 
-A *pattern* is an ordered list of stops along one line on the ground; a *trip* runs along a pattern at its times on the
-days of a service; a *journey* is one trip on one service date, the thing a bus actually does. Times of a timetable are
-seconds after "noon less 12 h" of the service date in the agency's zone (GTFS), so that they pass 24:00 and survive a
-change of the clocks; instants are Unix seconds.
+A *pattern* is an ordered list of stops along one shape. A *trip* runs along a pattern at its times on the days of a
+service. A *journey* is one trip on one service date: what a bus actually does. Times of a timetable are seconds after
+"noon less 12 h" of the service date in the agency's zone (GTFS), so they may pass 24:00 and a change of the clocks does
+not move them. Instants are Unix seconds.
 """
 
 from bisect import bisect_left, bisect_right
@@ -22,12 +22,12 @@ Value = TypeVar("Value")
 DAY_S = 86_400
 HALF_DAY_S = 43_200
 MAX_CACHED_DAYS = 500
-"""Service dates whose services are kept at hand; whoever asks for more makes them be worked out again."""
+"""For how many service dates the running services are cached. Beyond that the cache is emptied."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agency:
-    """Who runs buses. Every agency of a network shares the network's time zone or names its own."""
+    """An operator of buses. `timezone`: empty where it is the network's."""
 
     id: str
     name: str
@@ -39,7 +39,7 @@ class Agency:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Where a rider waits. `code` is what is painted on the pole and typed into a telephone."""
+    """Where a rider waits. `code` is painted on the pole; riders type it into a telephone."""
 
     id: str
     code: str
@@ -52,7 +52,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A line as riders know it. `route_type` is GTFS route_type (3: bus); colours are six hex digits or empty."""
+    """A line as riders know it. `route_type`: as in GTFS (3: bus). Colours are six hex digits or empty."""
 
     id: str
     agency_id: str
@@ -67,7 +67,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A line on the ground. `surveyed` is False where it only joins the stops, since no shape was given."""
+    """The path of a pattern. `along_m`: distance of each point from the first, metres.
+
+    `surveyed` is False where the feed gives no shape and the path only joins the stops.
+    """
 
     id: str
     points: tuple[Point, ...]
@@ -76,17 +79,17 @@ class Shape:
 
     @property
     def length_m(self) -> float:
-        """From one end to the other."""
+        """From the first point to the last."""
         return self.along_m[-1]
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """An ordered list of stops along a shape. `index` is its place in `Network.patterns`.
+    """An ordered list of stops along a shape. `index`: its index in `Network.patterns`.
 
-    `stop_m`: how far along the shape each stop lies, metres, never falling; same length as `stop_ids`.
-    `link_ids`: for each stop but the last, the lasting identity of the link to the next one: it survives an import that
-    renames every trip and route (see `ingest.gtfs.feed`). Length one less than `stop_ids`.
+    `stop_m`: distance of each stop along the shape, metres, never falling; same length as `stop_ids`.
+    `link_ids`: for each stop but the last, the lasting identity of the link to the next one. It survives an import that
+    renames every trip and route (see `models.links`). Length one less than `stop_ids`.
     `pickup`, `drop_off`: GTFS pickup_type and drop_off_type for each stop, empty where all are 0.
     """
 
@@ -108,9 +111,9 @@ class Pattern:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """When a trip is at its stops, seconds after its start; the first departure is 0. Shared by trips that agree.
+    """Arrivals and departures of a trip, seconds after its start; the first departure is 0. Trips that agree share one.
 
-    `timepoint`: which of the times the timetable promises; the others are interpolated or approximate. Empty: all.
+    `timepoint`: which of the times the timetable promises. The others are interpolated or approximate. Empty: all are.
     """
 
     arrivals_s: tuple[int, ...]
@@ -120,7 +123,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Frequency:
-    """A trip that repeats from start to end. Unless `exact`, only the headway is promised, not the minute."""
+    """A trip that repeats from `start_s` to `end_s`. Unless `exact`, only the headway is promised, not exact times."""
 
     start_s: int
     end_s: int
@@ -130,9 +133,9 @@ class Frequency:
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """A trip of the timetable. `start_s` is its first departure, seconds after noon less 12 h of the service date.
+    """A trip of the timetable. `pattern`: its index. `start_s`: first departure, seconds after the day's zero.
 
-    `stop_sequences`: GTFS stop_sequence for each stop (feeds need not count 1, 2, 3); shared, empty for 1, 2, 3 ...
+    `stop_sequences`: GTFS stop_sequence for each stop, empty for 1, 2, 3 ... (feeds may count otherwise); shared.
     `frequencies`: empty for an ordinary trip.
     """
 
@@ -154,7 +157,7 @@ class Trip:
         return self.timing.arrivals_s[-1]
 
     def stop_sequence(self, position: int) -> int:
-        """The stop_sequence of a position in the pattern."""
+        """GTFS stop_sequence of a position in the pattern."""
         return self.stop_sequences[position] if self.stop_sequences else position + 1
 
 
@@ -164,7 +167,7 @@ Week = tuple[bool, bool, bool, bool, bool, bool, bool]
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """On which days trips run: weekdays (Monday first) between two dates, and the exceptions."""
+    """On which days trips run: weekdays (Monday first) between two dates, and exceptions."""
 
     id: str
     weekdays: Week
@@ -181,7 +184,7 @@ class Service:
 
     @property
     def boundary_dates(self) -> frozenset[date]:
-        """Days between the first and the last of which it runs; none where it never does."""
+        """Dates whose first and last bound the days on which it may run; none where it never does."""
         return self.added | {self.start, self.end} if any(self.weekdays) else self.added
 
 
@@ -189,7 +192,7 @@ class Service:
 class Journey:
     """One trip on one service date. `start_at` is its planned first departure, Unix seconds.
 
-    `start_s` differs from the trip's only for repeated trips (frequencies); then it tells them apart.
+    `start_s` differs from the trip's only for frequency-based trips, whose journeys it tells apart.
     """
 
     trip: Trip
@@ -200,7 +203,7 @@ class Journey:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What tells this journey from every other: trip, service date as YYYYMMDD, start."""
+        """Identity of the journey: trip, service date as YYYYMMDD, start."""
         return (self.trip.id, f"{self.service_date:%Y%m%d}", self.start_s)
 
     def arrival_at(self, position: int) -> float:
@@ -218,25 +221,25 @@ class Journey:
 
 
 def service_day_start(day: date, zone: ZoneInfo) -> float:
-    """GTFS's zero of a service date: noon less twelve hours, Unix seconds. On days of a clock change not midnight."""
+    """Zero of a service date (GTFS): noon less twelve hours, Unix seconds. Not midnight on days of a clock change."""
     return datetime.combine(day, time(12), tzinfo=zone).astimezone(UTC).timestamp() - HALF_DAY_S
 
 
 @dataclass(frozen=True, slots=True)
 class _Departures:
-    """Every start along a pattern, repeated ones too, in order: seconds after the zero of a day, and whose it is."""
+    """Every start along a pattern in order, repetitions of frequency-based trips too; `trips` has the trip of each."""
 
     starts_s: tuple[int, ...]
     trips: tuple[Trip, ...]
     longest_s: int
-    """Of its trips, from start to end."""
+    """The longest duration of its trips."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A timetable in force, with what is looked up often. Built once for each version and never changed.
+    """A timetable in force, with its lookups. Built once for each version and never changed.
 
-    `feed` names whose timetable it is where a city has several; empty where they are merged or it has one.
+    `feed`: name of the feed where a city has several; empty where it has one, or where they are merged.
     """
 
     version: str
@@ -252,11 +255,11 @@ class Network:
 
     @cached_property
     def trips_by_pattern(self) -> tuple[tuple[Trip, ...], ...]:
-        """For each pattern its trips, by their start."""
-        along: list[list[Trip]] = [[] for _ in self.patterns]
+        """For each pattern its trips, ordered by start."""
+        by_pattern: list[list[Trip]] = [[] for _ in self.patterns]
         for trip in self.trips.values():
-            along[trip.pattern].append(trip)
-        return tuple(tuple(sorted(trips, key=lambda trip: (trip.start_s, trip.id))) for trips in along)
+            by_pattern[trip.pattern].append(trip)
+        return tuple(tuple(sorted(trips, key=lambda trip: (trip.start_s, trip.id))) for trips in by_pattern)
 
     @cached_property
     def _departures(self) -> tuple[_Departures, ...]:
@@ -271,12 +274,12 @@ class Network:
 
     @cached_property
     def patterns_by_route(self) -> Mapping[str, tuple[int, ...]]:
-        """Patterns by route."""
+        """Indices of the patterns by route id."""
         return _grouped((pattern.route_id, pattern.index) for pattern in self.patterns)
 
     @cached_property
     def calls_by_stop(self) -> Mapping[str, tuple[tuple[int, int], ...]]:
-        """By stop, every (pattern, position) that calls there; a loop may call twice."""
+        """By stop id, every (pattern, position) that calls there; a loop may call twice."""
         return _grouped(
             (stop_id, (pattern.index, position))
             for pattern in self.patterns
@@ -285,14 +288,14 @@ class Network:
 
     @cached_property
     def trips_by_block(self) -> Mapping[str, tuple[Trip, ...]]:
-        """Trips by block, by their start; a block's trips may belong to different services."""
+        """Trips by block id, ordered by start; a block's trips may belong to different services."""
         ordered = sorted(self.trips.values(), key=lambda trip: (trip.start_s, trip.id))
         return _grouped((trip.block_id, trip) for trip in ordered if trip.block_id)
 
     @cached_property
     def last_arrival_s(self) -> int:
-        """How long after the zero of its service date the last trip ends: how many days back one has to look."""
-        return max((_last_s(trip) for trip in self.trips.values()), default=0)
+        """Latest end of any trip, seconds after the zero of its service date: how far back a search must begin."""
+        return max((_end_s(trip) for trip in self.trips.values()), default=0)
 
     @cached_property
     def service_span(self) -> tuple[date, date]:
@@ -301,7 +304,7 @@ class Network:
         return min(days), max(days)
 
     def service_day(self, day: date) -> tuple[float, frozenset[str]]:
-        """The zero of a service date, Unix seconds, and the services that run on it."""
+        """The zero of a service date, Unix seconds, and the ids of the services that run on it."""
         known = self._days.get(day)
         if known is None:
             if len(self._days) >= MAX_CACHED_DAYS:
@@ -321,30 +324,30 @@ class Network:
         trip = self.trips.get(trip_id)
         if trip is None:
             return None
-        begun = trip.start_s if start_s is None else start_s
-        zero, _ = self.service_day(service_date)
-        return Journey(trip, service_date, begun, zero + begun, bool(trip.frequencies))
+        start_s = trip.start_s if start_s is None else start_s
+        day_start, _ = self.service_day(service_date)
+        return Journey(trip, service_date, start_s, day_start + start_s, bool(trip.frequencies))
 
     def journeys_between(self, pattern: int, start: float, end: float) -> Iterator[Journey]:
-        """The journeys along a pattern planned to be on the road at any time from `start` to `end`, Unix seconds.
+        """Journeys along a pattern that are scheduled to run at any time from `start` to `end`, Unix seconds.
 
-        Those of one service date come by their start; the dates come in order.
+        They come in the order of their service dates, and of one date in the order of their starts.
         """
         departures = self._departures[pattern]
         starts = departures.starts_s
         if not starts:
             return
         for day in self._service_dates_between(start - starts[-1] - departures.longest_s, end):
-            zero, running = self.service_day(day)
-            first = bisect_left(starts, start - zero - departures.longest_s)
-            for at in range(first, bisect_right(starts, end - zero, first)):
-                trip = departures.trips[at]
-                begins = zero + starts[at]
-                if trip.service_id in running and begins + trip.duration_s >= start:
-                    yield Journey(trip, day, starts[at], begins, bool(trip.frequencies))
+            day_start, running = self.service_day(day)
+            first = bisect_left(starts, start - day_start - departures.longest_s)
+            for index in range(first, bisect_right(starts, end - day_start, first)):
+                trip = departures.trips[index]
+                start_at = day_start + starts[index]
+                if trip.service_id in running and start_at + trip.duration_s >= start:
+                    yield Journey(trip, day, starts[index], start_at, bool(trip.frequencies))
 
     def _service_dates_between(self, start: float, end: float) -> Iterator[date]:
-        """The dates whose zero may lie between two instants: before midnight where clocks go forward that day."""
+        """Dates whose zero may lie between two instants. It lies before midnight where clocks go forward that day."""
         day, last = (datetime.fromtimestamp(at, self.zone).date() for at in (start, end))
         while day <= last + timedelta(days=1):
             yield day
@@ -352,13 +355,14 @@ class Network:
 
 
 def start_times_s(trip: Trip) -> Iterable[int]:
-    """Every start of a trip in a day, seconds after its zero: one, unless it repeats."""
+    """Every start of a trip in a day, seconds after the day's zero: one, unless the trip is frequency-based."""
     if not trip.frequencies:
         return (trip.start_s,)
-    return (at for one in trip.frequencies for at in range(one.start_s, one.end_s, one.headway_s))
+    repeats = (range(frequency.start_s, frequency.end_s, frequency.headway_s) for frequency in trip.frequencies)
+    return (start_s for starts in repeats for start_s in starts)
 
 
-def _last_s(trip: Trip) -> int:
+def _end_s(trip: Trip) -> int:
     return max(start_times_s(trip), default=trip.start_s) + trip.duration_s
 
 

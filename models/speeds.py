@@ -1,7 +1,7 @@
-"""Statistics of vehicle speeds, from counts in bins of 5 km/h: small, mergeable, and enough for what streets are asked.
+"""Statistics of vehicle speeds from histograms with bins of 5 km/h: mean, percentiles, share over the limit.
 
-A bin holds speeds from its lower edge up to, but not at, the upper one; the last holds everything above. Whatever is
-read from bins supposes that vehicles spread evenly within each, which errs by less than a bin.
+Histograms are small and can be merged. A bin holds speeds from its lower edge up to, not including, the upper one; the
+last holds everything above. Figures suppose that vehicles spread evenly within a bin, so they err by less than a bin.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ Histogram = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class SpeedStatistics:
-    """What a street and hour are told by. Speeds in km/h, None without vehicles; `share_over` of the limit, 0 to 1."""
+    """Figures of one street and hour; None without vehicles. `share_over`: share of vehicles at or over the limit."""
 
     vehicles: int
     mean_kmh: float | None
@@ -27,7 +27,7 @@ class SpeedStatistics:
 
 
 def histogram(speeds_kmh: Iterable[float]) -> Histogram:
-    """Single vehicles as counts."""
+    """The histogram of single vehicles' speeds."""
     counts = [0] * BIN_COUNT
     for speed_kmh in speeds_kmh:
         counts[min(int(speed_kmh // BIN_WIDTH_KMH), BIN_COUNT - 1)] += 1
@@ -38,8 +38,8 @@ def merge_histograms(histograms: Iterable[Histogram]) -> Histogram:
     """The vehicles of several histograms in one."""
     counts = [0] * BIN_COUNT
     for counted in histograms:
-        for place, vehicles in enumerate(counted):
-            counts[place] += vehicles
+        for bin_index, vehicles in enumerate(counted):
+            counts[bin_index] += vehicles
     return tuple(counts)
 
 
@@ -48,7 +48,7 @@ def speed_statistics(counts: Histogram, limit_kmh: float) -> SpeedStatistics:
     vehicles = sum(counts)
     if not vehicles:
         return SpeedStatistics(0, None, None, None, limit_kmh, None)
-    middles = ((place + 0.5) * BIN_WIDTH_KMH * count for place, count in enumerate(counts))
+    middles = ((bin_index + 0.5) * BIN_WIDTH_KMH * count for bin_index, count in enumerate(counts))
     return SpeedStatistics(
         vehicles=vehicles,
         mean_kmh=sum(middles) / vehicles,
@@ -69,23 +69,26 @@ def percentile_kmh(counts: Histogram, share: float) -> float:
         raise ValueError("a percentile needs vehicles, and a share between 0 and 1")
     wanted = share * vehicles
     below = 0
-    for place, count in enumerate(counts):
+    for bin_index, count in enumerate(counts):
         if count and below + count >= wanted:
-            return BIN_WIDTH_KMH * (place + (wanted - below) / count)
+            return BIN_WIDTH_KMH * (bin_index + (wanted - below) / count)
         below += count
     raise AssertionError("the shares of a histogram add up to one")
 
 
 def vehicles_at_or_above(counts: Histogram, speed_kmh: float) -> float:
-    """Vehicles at or above a speed; of the bin that holds it, the share of its width above it."""
-    place, within = divmod(speed_kmh, BIN_WIDTH_KMH)
-    at = int(place)
-    inside = counts[at] * (1 - within / BIN_WIDTH_KMH) if at < len(counts) else 0.0
-    return sum(counts[at + 1 :]) + inside
+    """Number of vehicles at or above a speed; of the bin that holds it, the share above it."""
+    bin_number, within = divmod(speed_kmh, BIN_WIDTH_KMH)
+    bin_index = int(bin_number)
+    inside = counts[bin_index] * (1 - within / BIN_WIDTH_KMH) if bin_index < len(counts) else 0.0
+    return sum(counts[bin_index + 1 :]) + inside
 
 
-def rank_streets(streets: Mapping[str, SpeedStatistics], least_vehicles: int) -> list[str]:
-    """Streets with enough vehicles to speak of, the worst first: by share over the limit, then by P85 above it."""
-    spoken_of = [(name, of) for name, of in streets.items() if of.vehicles >= max(least_vehicles, 1)]
-    spoken_of.sort(key=lambda one: (-(one[1].share_over or 0.0), one[1].limit_kmh - (one[1].p85_kmh or 0.0), one[0]))
-    return [name for name, _ in spoken_of]
+def rank_streets(streets: Mapping[str, SpeedStatistics], min_vehicles: int) -> list[str]:
+    """Streets with at least this many vehicles, the worst first: by share over the limit, then by P85 above it."""
+    ranked = [name for name, figures in streets.items() if figures.vehicles >= max(min_vehicles, 1)]
+    return sorted(ranked, key=lambda name: (*_rank(streets[name]), name))
+
+
+def _rank(figures: SpeedStatistics) -> tuple[float, float]:
+    return (-(figures.share_over or 0.0), figures.limit_kmh - (figures.p85_kmh or 0.0))

@@ -1,4 +1,4 @@
-"""`vigia transit match`: what the matcher makes of recorded positions, one line a report."""
+"""`vigia transit match`: match recorded positions to trips and write one row for each report."""
 
 import argparse
 import csv
@@ -26,58 +26,58 @@ HELP = "Match recorded positions to the journeys of a timetable."
 COLUMNS = ("vehicle_id", "timestamp", "trip_id", "distance_m", "phase")
 _TRIP = ("trip_id", "block_id", "start_date", "start_s")
 _ROUTE = ("route_id", "direction_id", "line")
-CLAIMS = {
+HIDEABLE = {
     "trip": _TRIP,
     "route": (*_TRIP, *_ROUTE),
     "all": (*_TRIP, *_ROUTE, "sign", "in_service"),
 }
-"""What is hidden of what the vehicles claim: all that names it, directly or not."""
+"""Fields of a report that `--hide` removes: all that names the trip or route, directly or not."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Which timetable, which positions, and where to."""
+    """Timetables, positions and output."""
     parser.add_argument("--gtfs", type=Path, required=True, nargs="+", action="extend", metavar="FILE")
     parser.add_argument("--positions", type=Path, required=True, metavar="FILE", help="CSV, plain or gzip")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.csv", help="|".join(COLUMNS))
-    parser.add_argument("--hide", choices=CLAIMS, help="match as if the vehicles did not claim this")
+    parser.add_argument("--hide", choices=HIDEABLE, help="match as if the vehicles did not report this")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write a row for each report, in the file's order; print how many there were of each phase."""
+    """Write one row for each report, in the file's order; print the number of reports by phase."""
     try:
         network = merge_networks([replace(read_feed(path), feed=path.stem) for path in arguments.gtfs])
         reports = read_positions(arguments.positions, network.zone, by_time=False)
-        places = matched(network, [hidden(report, arguments.hide) for report in reports])
-        _write(arguments.out, reports, places)
-    except (BadTimetable, TimeZonesDiffer, RecordError, OSError) as trouble:
-        print(f"vigia: {trouble}", file=sys.stderr)
+        positions = matched(network, [hidden(report, arguments.hide) for report in reports])
+        _write(arguments.out, reports, positions)
+    except (BadTimetable, TimeZonesDiffer, RecordError, OSError) as error:
+        print(f"vigia: {error}", file=sys.stderr)
         return 2
-    phases = Counter(place.phase for place in places)
+    phases = Counter(position.phase for position in positions)
     print(f"{len(reports)} posiciones (positions): " + ", ".join(f"{n} {phase}" for phase, n in phases.most_common()))
     return 0
 
 
 def hidden(report: PositionReport, hide: str | None) -> PositionReport:
-    """A report as if the vehicle did not claim what CLAIMS lists."""
-    return structs.replace(report, **dict.fromkeys(CLAIMS[hide])) if hide else report
+    """The report without the fields that HIDEABLE lists under `hide`."""
+    return structs.replace(report, **dict.fromkeys(HIDEABLE[hide])) if hide else report
 
 
 def matched(network: Network, reports: Sequence[PositionReport]) -> list[MatchedPosition]:
-    """What is believed after each report, as the pipeline would: taken by their times, given in the reports' order."""
+    """The matched position after each report, in the order given; reports are matched in the order of their times."""
     matcher = Matcher(network)
-    beliefs: dict[str, VehicleState] = {}
-    places: dict[int, MatchedPosition] = {}
+    states: dict[str, VehicleState] = {}
+    positions: dict[int, MatchedPosition] = {}
     for number in sorted(range(len(reports)), key=lambda number: reports[number].at):
         report = reports[number]
-        belief = beliefs[report.vehicle] = matcher.match(beliefs.get(report.vehicle), report)
-        places[number] = belief.matched_position()
-    return [places[number] for number in range(len(reports))]
+        state = states[report.vehicle] = matcher.match(states.get(report.vehicle), report)
+        positions[number] = state.matched_position()
+    return [positions[number] for number in range(len(reports))]
 
 
-def _write(path: Path, reports: Sequence[PositionReport], places: Sequence[MatchedPosition]) -> None:
+def _write(path: Path, reports: Sequence[PositionReport], positions: Sequence[MatchedPosition]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(COLUMNS)
-        for report, place in zip(reports, places, strict=True):
-            distance_m = "" if place.pattern < 0 else f"{place.distance_m:.1f}"
-            rows.writerow((report.vehicle, f"{report.at:.10g}", place.trip_id, distance_m, place.phase))
+        for report, position in zip(reports, positions, strict=True):
+            distance_m = "" if position.pattern < 0 else f"{position.distance_m:.1f}"
+            rows.writerow((report.vehicle, f"{report.at:.10g}", position.trip_id, distance_m, position.phase))

@@ -13,7 +13,7 @@ from typing import Any
 from ingest.gtfs.feed import BadTimetable, read_feed
 from models.merging import TimeZonesDiffer, merge_networks
 from models.network import Network
-from services.commands.transit_match import CLAIMS, hidden
+from services.commands.transit_match import HIDEABLE, hidden
 from services.replay.recorded_series import RecordError
 from services.transit.accuracy.backtest import Backtest
 from services.transit.accuracy.observed_passages import ObservedPassages
@@ -47,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="score this service date of the stop events, learn from those before it; "
         "default: those not in the history, or the last one",
     )
-    parser.add_argument("--hide", choices=CLAIMS, help="follow as if the vehicles did not claim this")
+    parser.add_argument("--hide", choices=HIDEABLE, help="follow as if the vehicles did not claim this")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of words")
 
 

@@ -42,7 +42,7 @@ def test_the_last_bin_holds_all_above() -> None:
 def test_avenues_are_ranked_by_the_share_over_their_own_limit() -> None:
     slow, fast, few = (0,) * 8 + (90, 10), (0,) * 8 + (10, 90), (0,) * 20 + (3,)
     streets = {name: speed_statistics(counts, 45.0) for name, counts in (("slow", slow), ("fast", fast), ("few", few))}
-    assert rank_streets(streets, least_vehicles=30) == ["fast", "slow"]
+    assert rank_streets(streets, min_vehicles=30) == ["fast", "slow"]
 
 
 @given(speeds, speeds)

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from math import floor, hypot
 
-from models.geo import Plane
+from models.geo import Plane, nearest_on_segment
 from models.network import Network, Shape
 
 CELL_M = 150.0
@@ -72,7 +72,7 @@ class ShapeOnPlane:
         found: list[tuple[float, float]] = []
         latest = -2
         for index in segments:
-            share, offset_m = _nearest_on_segment(
+            share, offset_m = nearest_on_segment(
                 x, y, self.xs[index], self.ys[index], self.xs[index + 1], self.ys[index + 1]
             )
             if offset_m > limit_m:
@@ -127,13 +127,6 @@ class ShapeIndex:
         return {number: sorted(segments) for number, segments in found.items()}
 
 
-def _nearest_on_segment(x: float, y: float, ax: float, ay: float, bx: float, by: float) -> tuple[float, float]:
-    dx, dy = bx - ax, by - ay
-    square = dx * dx + dy * dy
-    share = min(1.0, max(0.0, ((x - ax) * dx + (y - ay) * dy) / square)) if square else 0.0
-    return share, hypot(x - ax - share * dx, y - ay - share * dy)
-
-
 def _kept_vertices(points: Sequence[XY]) -> list[int]:
     """Indices of the vertices to keep: each stretch as long as its inner vertices lie on its chord."""
     kept, last = [0], len(points) - 1
@@ -149,7 +142,7 @@ def _kept_vertices(points: Sequence[XY]) -> list[int]:
 
 def _is_straight(points: Sequence[XY], begin: int, end: int) -> bool:
     (ax, ay), (bx, by) = points[begin], points[end]
-    return all(_nearest_on_segment(x, y, ax, ay, bx, by)[1] <= SIMPLIFY_M for x, y in points[begin + 1 : end])
+    return all(nearest_on_segment(x, y, ax, ay, bx, by)[1] <= SIMPLIFY_M for x, y in points[begin + 1 : end])
 
 
 def _crossed_cells(shape: ShapeOnPlane) -> Iterator[tuple[Cell, int]]:

@@ -1,4 +1,4 @@
-"""What a tracker said, in whatever format it came: a position, and what it claims to be doing."""
+"""A vehicle position report, whatever its wire format: position, time, and what the vehicle reports of its trip."""
 
 from msgspec import Struct
 
@@ -6,10 +6,10 @@ from msgspec import Struct
 class PositionReport(Struct, frozen=True, gc=False):
     """One position of one vehicle.
 
-    `at` is the device's own time, Unix seconds. What the vehicle claims (trip, route, direction, block, start, line) is
-    evidence, not truth; None where it claims nothing. `direction_id` is GTFS's 0 or 1; `start_date` YYYYMMDD; `start_s`
+    `at` is the device's own time, Unix seconds. Trip, route, direction, block, start and line are evidence, not truth;
+    None where the vehicle does not report them. `direction_id` is GTFS's 0 or 1; `start_date` YYYYMMDD; `start_s`
     seconds after noon less 12 h of that date. `line` is what the driver's console or the sign shows. `bearing_deg` may
-    be 0 in feeds that never know it. `occupancy` 0 to 100. `in_service`: what its sign or console says, None where it
+    be 0 in feeds that never know it. `occupancy` 0 to 100. `in_service`: what the sign or console says, None where it
     says nothing.
     """
 

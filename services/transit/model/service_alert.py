@@ -1,4 +1,4 @@
-"""What is out of the ordinary on the lines, as riders are told: a service alert in the terms of GTFS-realtime."""
+"""Service alerts for riders, in the terms of GTFS-realtime."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class Cause(StrEnum):
-    """Why: GTFS-realtime's causes, in lower case."""
+    """Causes of GTFS-realtime, in lower case."""
 
     UNKNOWN_CAUSE = "unknown_cause"
     OTHER_CAUSE = "other_cause"
@@ -23,7 +23,7 @@ class Cause(StrEnum):
 
 
 class Effect(StrEnum):
-    """What it does to the service: GTFS-realtime's effects, in lower case."""
+    """Effects on the service, of GTFS-realtime, in lower case."""
 
     NO_SERVICE = "no_service"
     REDUCED_SERVICE = "reduced_service"
@@ -39,14 +39,14 @@ class Effect(StrEnum):
 
 
 class Translated(Struct, frozen=True):
-    """The same words for people in both languages."""
+    """One text in both languages; `en` may be empty."""
 
     es: str
     en: str = ""
 
 
 class InformedEntity(Struct, frozen=True, omit_defaults=True):
-    """Whom it concerns: all that is named must fit at once. `direction_id` needs a route."""
+    """Which part of the service it concerns: all fields that are set must fit at once. `direction_id` needs a route."""
 
     agency_id: str = ""
     route_id: str = ""
@@ -55,18 +55,18 @@ class InformedEntity(Struct, frozen=True, omit_defaults=True):
 
 
 class ActivePeriod(Struct, frozen=True, omit_defaults=True):
-    """A period, Unix seconds: from `start` up to but not at `end`; open where None."""
+    """A period, Unix seconds: from `start` up to, not including, `end`; open where None."""
 
     start: float | None = None
     end: float | None = None
 
     def contains(self, at: float) -> bool:
-        """Whether an instant lies in it."""
+        """Whether an instant lies in the period."""
         return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
 
 
 class ServiceAlert(Struct, frozen=True):
-    """A published service alert. Without periods it holds as long as it is published. `changed_at`: Unix seconds."""
+    """A published service alert. Without periods it is active while published. `changed_at`: Unix seconds."""
 
     id: str
     cause: Cause
@@ -79,5 +79,5 @@ class ServiceAlert(Struct, frozen=True):
     changed_at: float = 0.0
 
     def is_active(self, at: float) -> bool:
-        """Whether it holds at an instant."""
+        """Whether it is active at an instant."""
         return not self.periods or any(period.contains(at) for period in self.periods)

@@ -1,4 +1,4 @@
-"""Which stops lie near a point: a grid over the city."""
+"""Spatial index of stops: which stops lie near a point. A grid over the city."""
 
 from math import ceil
 
@@ -7,10 +7,11 @@ from models.network import Network, Stop
 
 CELL_M = 500.0
 MAX_RADIUS_M = 5_000.0
+"""The largest radius of a search: it bounds the number of cells visited."""
 
 
 class StopIndex:
-    """The stops of one network by cells of a grid. Stations and entrances, where nothing stops, are left out."""
+    """The stops of one network by cells of a grid. Stations and entrances are left out: no bus stops there."""
 
     def __init__(self, network: Network) -> None:
         stops = [stop for stop in network.stops.values() if stop.location_type == 0]
@@ -22,8 +23,8 @@ class StopIndex:
             self._cells.setdefault(self._cell(stop.point), []).append(stop)
 
     def stops_within(self, point: Point, radius_m: float) -> list[tuple[float, Stop]]:
-        """Stops with their distances, metres, the nearest first; `radius_m` up to FARTHEST_M."""
-        # Away from the middle of the city a degree is a little wider or narrower than the grid believes.
+        """Stops within a radius: (distance in metres, stop), the nearest first. `radius_m`: up to MAX_RADIUS_M."""
+        # Away from the middle of the city a degree is a little wider or narrower than on the plane.
         reach = ceil(min(radius_m, MAX_RADIUS_M) * 1.02 / CELL_M)
         column, row = self._cell(point)
         found = [
@@ -36,7 +37,7 @@ class StopIndex:
         return sorted(found, key=lambda pair: (pair[0], pair[1].id))
 
     def covers(self, point: Point, margin_m: float) -> bool:
-        """Whether a point lies in the box around all stops, widened on all sides."""
+        """Whether a point lies in the bounding box of all stops, widened by `margin_m` on all sides."""
         if self._box is None:
             return False
         x, y = self._plane.xy(point)
@@ -48,9 +49,9 @@ class StopIndex:
         return int(x // CELL_M), int(y // CELL_M)
 
 
-def _bounding_box(places: list[tuple[float, float]]) -> tuple[float, float, float, float] | None:
-    """West, south, east, north of all places; None of none."""
-    if not places:
+def _bounding_box(points: list[tuple[float, float]]) -> tuple[float, float, float, float] | None:
+    """West, south, east and north of all points; None without points."""
+    if not points:
         return None
-    xs, ys = [x for x, _ in places], [y for _, y in places]
+    xs, ys = [x for x, _ in points], [y for _, y in points]
     return min(xs), min(ys), max(xs), max(ys)
