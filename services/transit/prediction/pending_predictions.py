@@ -1,4 +1,4 @@
-"""Estimates that wait to come true: a few for each coming stop, held against when the bus passes."""
+"""Predictions of one vehicle that wait for the arrival: scored when the vehicle passes the stop."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,15 @@ from services.transit.prediction.arrival_times import PredictedTrip
 from services.transit.travel_times.prediction_intervals import KNOTS_S, PredictionIntervals
 
 Key = tuple[str, str, int]
+"""Key of a journey: trip, service date as YYYYMMDD, start."""
 
 
 class ScoredPrediction(Struct, frozen=True, gc=False):
-    """How one estimate came true. `error_s`: actual less median, positive where the bus came later than told.
+    """Error of one prediction. `error_s`: actual less median arrival, positive where the bus came later than predicted.
 
-    `horizon_s`: how far ahead the arrival really was; `predicted_horizon_s`: how far ahead it was told to be.
+    `arrived_at`: Unix seconds. `horizon_s`: time from the prediction to the actual arrival; `predicted_horizon_s`: to
+    the predicted arrival. `rider_error_s`: actual arrival less the rider's time. `inside_interval`: whether the bus
+    came between P10 and P90.
     """
 
     route_id: str
@@ -27,72 +30,73 @@ class ScoredPrediction(Struct, frozen=True, gc=False):
 
 
 class PendingPrediction(Struct, frozen=True, gc=False):
-    """An estimate as it was told, and the ride's arrival and spread behind it."""
+    """One published prediction for one stop, and the estimate and spread behind it. Instants are Unix seconds."""
 
     made_at: float
-    raw_arrival: float
+    estimate: float
     spread_s: float
     p10: float
     p50: float
     p90: float
-    rider: float
+    rider_time: float
 
 
 class PendingPredictions(Struct):
-    """One vehicle's, of the journey it makes now: for each coming stop one estimate a horizon, the farthest first.
+    """Pending predictions of one vehicle for its present journey: for each coming stop one a horizon, farthest first.
 
-    `nearest_knot`: the nearest horizon noted for a stop, an index into KNOTS_S.
+    `key`: of the journey. `by_position`: by index of the stop. `nearest_knot`: by index of the stop, the nearest
+    horizon that was recorded, as an index into KNOTS_S.
     """
 
     key: Key = ("", "", 0)
     by_position: dict[int, list[PendingPrediction]] = field(default_factory=dict)
     nearest_knot: dict[int, int] = field(default_factory=dict)
 
-    def add_predictions(self, prospect: PredictedTrip, now: float) -> None:
-        """Keep what is told of a stop when it first comes within a horizon: at most len(KNOTS_S) for each stop."""
-        coming, ride = prospect.prediction, prospect.estimates
-        if ride is None:
+    def add_predictions(self, predicted: PredictedTrip, now: float) -> None:
+        """Record the prediction of each stop that has come within a new horizon: at most len(KNOTS_S) for each stop."""
+        prediction, estimates = predicted.prediction, predicted.estimates
+        if estimates is None:
             return
-        key = (coming.trip_id, coming.service_date, coming.start_s)
+        key = (prediction.trip_id, prediction.service_date, prediction.start_s)
         if key != self.key:
             self.key, self.by_position, self.nearest_knot = key, {}, {}
         knot, last = -1, len(KNOTS_S) - 1
-        nearest = self.nearest_knot
-        for index, raw in enumerate(ride.arrivals):
-            while knot < last and raw - now >= KNOTS_S[knot + 1]:
+        nearest_knot = self.nearest_knot
+        for index, arrival in enumerate(estimates.arrivals):
+            while knot < last and arrival - now >= KNOTS_S[knot + 1]:
                 knot += 1
-            position = coming.first_position + index
-            if knot < 0 or position == 0 or knot >= nearest.get(position, len(KNOTS_S)):
+            position = prediction.first_position + index
+            if knot < 0 or position == 0 or knot >= nearest_knot.get(position, len(KNOTS_S)):
                 continue
-            nearest[position] = knot
+            nearest_knot[position] = knot
             self.by_position.setdefault(position, []).append(
                 PendingPrediction(
                     now,
-                    raw,
-                    ride.spreads_s[index],
-                    coming.p10[index],
-                    coming.p50[index],
-                    coming.p90[index],
-                    coming.rider_times[index],
+                    arrival,
+                    estimates.spreads_s[index],
+                    prediction.p10[index],
+                    prediction.p50[index],
+                    prediction.p90[index],
+                    prediction.rider_times[index],
                 )
             )
 
     def score_passage(
-        self, key: Key, crossing: StopPassage, route_id: str, spread: PredictionIntervals
+        self, key: Key, passage: StopPassage, route_id: str, intervals: PredictionIntervals
     ) -> Iterator[ScoredPrediction]:
-        """The bus passed a stop: what was told of it comes true, or not, and the spread learns from it."""
+        """Score the predictions for a stop that the vehicle has passed. `intervals` learns from each error."""
         if key != self.key:
             return
-        for sample in self.by_position.pop(crossing.position, ()):
-            if crossing.at <= sample.made_at:
+        for pending in self.by_position.pop(passage.position, ()):
+            if passage.at <= pending.made_at:
                 continue
-            spread.add_error(sample.raw_arrival - sample.made_at, (crossing.at - sample.raw_arrival) / sample.spread_s)
+            intervals.add_error(pending.estimate - pending.made_at, (passage.at - pending.estimate) / pending.spread_s)
             yield ScoredPrediction(
                 route_id=route_id,
-                arrived_at=crossing.at,
-                horizon_s=crossing.at - sample.made_at,
-                predicted_horizon_s=sample.p50 - sample.made_at,
-                error_s=crossing.at - sample.p50,
-                rider_error_s=crossing.at - sample.rider,
-                inside_interval=sample.p10 <= crossing.at <= sample.p90,
+                arrived_at=passage.at,
+                horizon_s=passage.at - pending.made_at,
+                predicted_horizon_s=pending.p50 - pending.made_at,
+                error_s=passage.at - pending.p50,
+                rider_error_s=passage.at - pending.rider_time,
+                inside_interval=pending.p10 <= passage.at <= pending.p90,
             )
