@@ -12,8 +12,10 @@ from random import Random
 from ingest.decode import decode
 from models.network import Network
 from models.reading import Message, Reading
-from services.transit.fleet.fleet import STARTED_KEPT_S, Fleet, LastStopReached, ReportResult
-from services.transit.fleet.fleet_updater import position_report_of
+from services.transit.fleet.assigned_trips import STARTED_KEPT_S
+from services.transit.fleet.fleet import Fleet, ReportResult
+from services.transit.fleet.readings import position_report_of
+from services.transit.fleet.stop_visits import LastStopReached
 from services.transit.model.prediction import Basis, TripPrediction, VehiclePrediction
 from services.transit.serving.snapshot import Expected, TransitSnapshot, empty, with_changes
 from services.transit.travel_times.link_times import TravelTimes

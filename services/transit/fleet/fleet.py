@@ -1,7 +1,7 @@
-"""The whole chain for many vehicles: a report comes in, a place, stops passed and estimates come out. All in memory.
+"""Follow the vehicles of a city: report history, matching, stop passages, travel times, predictions. In memory.
 
-Reports may come late and in any order. An older one is put where it belongs: what came after it is taken back,
-unlearnt, and gone through again.
+Reports may come late and in any order. An older report is inserted where it belongs: the reports after it are removed,
+what was learnt from them is removed too, and all are processed again in order.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,11 +10,13 @@ import msgspec
 from msgspec import Struct
 
 from models.network import Journey, Network, Pattern
+from services.transit.fleet.assigned_trips import AssignedTrips, StartedJourney
 from services.transit.fleet.report_history import ProcessedReport, ReportHistory, SavedState
+from services.transit.fleet.stop_visits import Key, LastStopReached, StopVisit, stop_visit
 from services.transit.matching.matcher import Matcher
 from services.transit.model.journey_search import JourneySearch
 from services.transit.model.position_report import PositionReport
-from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction, VehiclePrediction
+from services.transit.model.prediction import MatchedPosition, Phase, TripPrediction, VehiclePrediction
 from services.transit.model.stop_passages import (
     JourneyProgress,
     StopPassage,
@@ -33,56 +35,21 @@ from services.transit.prediction.arrival_times import (
     start_at_terminal,
 )
 from services.transit.prediction.pending_predictions import ScoredPrediction
-from services.transit.prediction.unassigned_trips import AGENCY_SILENT_S, TripAssignments, UnassignedTrips
+from services.transit.prediction.unassigned_trips import UnassignedTrips
 from services.transit.travel_times.link_history import LearnedDeparture, LearnedTraversal
 from services.transit.travel_times.link_times import TravelTimes
-from services.transit.travel_times.stalled_vehicles import is_expired
-
-__all__ = [
-    "SILENT_AFTER_S",
-    "STARTED_KEPT_S",
-    "STATE_KEPT_S",
-    "Fleet",
-    "LastStopReached",
-    "ReportResult",
-    "ReportedStop",
-    "ScoredPrediction",
-    "StopVisit",
-]
-
-Key = tuple[str, str, int]
-"""Of a journey: trip, service date as YYYYMMDD, start."""
 
 SILENT_AFTER_S = 600.0
-"""A vehicle not heard for longer makes no journey any more."""
+"""A vehicle not heard for longer than this makes no journey any more."""
 STATE_KEPT_S = 3_600.0
-"""After so long without a word nothing is kept of it."""
-STARTED_KEPT_S = 7_200.0
-"""For so long it is remembered that some vehicle was seen making a journey."""
+"""The state of a vehicle not heard for longer than this is deleted."""
 MAX_CACHED_JOURNEYS = 20_000
 
 
-class StopVisit(Struct, frozen=True, gc=False):
-    """A vehicle reached a stop of its journey. `left_at`: when it left, 0 where nobody saw. Instants are Unix seconds.
-
-    One that was told before and is told again with other times was corrected by a late report.
-    """
-
-    vehicle: str
-    trip_id: str
-    service_date: str
-    start_s: int
-    pattern: int
-    position: int
-    stop_id: str
-    arrived_at: float
-    left_at: float = 0.0
-
-
 class ReportedStop(Struct, frozen=True, gc=False):
-    """A vehicle says itself that it stands at a stop of its journey: doors, beacons or people saw it.
+    """A vehicle reports itself that it stands at a stop of its journey: by doors, beacons or people.
 
-    `arrived_at`, `left_at`: Unix seconds, 0 where not known (yet).
+    `position`: index of the stop in the pattern. `arrived_at`, `left_at`: Unix seconds, 0 where not known (yet).
     """
 
     vehicle: str
@@ -93,311 +60,265 @@ class ReportedStop(Struct, frozen=True, gc=False):
 
 
 class ReportResult(Struct, frozen=True, gc=False):
-    """What a report led to. `visits`: stops reached since, and those corrected; `scores`: estimates that came true."""
+    """Result of one report. `visits`: stops reached since the last one, and visits it corrects. `scores`: errors of
+    earlier predictions.
+    """
 
-    place: MatchedPosition
+    matched_position: MatchedPosition
     visits: tuple[StopVisit, ...]
     prediction: VehiclePrediction
     scores: tuple[ScoredPrediction, ...]
 
 
-class LastStopReached(Struct, frozen=True, gc=False):
-    """The last stop that was reached on a journey, by its position, when and by whom. `reached_at`: Unix seconds."""
-
-    key: Key
-    vehicle: str
-    position: int
-    reached_at: float
-
-
-class StartedJourney(Struct, frozen=True, gc=False):
-    """Which vehicle was last seen passing stops of a journey, when, and whether it passed the last one."""
-
-    vehicle: str
-    last_passage_at: float
-    ended: bool
-
-
 class Fleet:
-    """Every vehicle of a city on one timetable. Decides nothing by a clock: it is told what time it is."""
+    """Every vehicle of a city on one timetable. The time is an argument of each method; no clock is read."""
 
-    def __init__(self, network: Network, history: TravelTimes) -> None:
+    def __init__(self, network: Network, travel_times: TravelTimes) -> None:
         self.network = network
-        self.travel_times = history
+        self.travel_times = travel_times
         self._matcher = Matcher(network)
-        self._unassigned = UnassignedTrips(network, JourneySearch(network), history)
+        self._assigned = AssignedTrips(network)
+        self._unassigned = UnassignedTrips(network, JourneySearch(network), travel_times)
         self._histories: dict[str, ReportHistory] = {}
         self._journeys: dict[Key, Journey] = {}
-        self._route_heard_at: dict[str, float] = {}
-        self._agency_heard_at: dict[str, float] = {}
-        self._started: dict[Key, StartedJourney] = {}
 
     def follow_report(self, report: PositionReport, now: float) -> ReportResult:
-        """Follow a vehicle to where it says it is, or was: a late report is put where it belongs.
+        """Follow a vehicle to the position of a report; a late report corrects the past.
 
-        `now`: when it was received. One as old as another of the same vehicle, or older than all that is kept, only
-        repeats what is believed already.
+        `now`: when the report was received, Unix seconds. A report of the same time as another of the vehicle, or older
+        than all that are kept, changes nothing.
         """
-        trail = self._histories.setdefault(report.vehicle, ReportHistory())
-        visits, scores = self._insert_report(trail, report)
-        last = trail.latest_state()
-        assert last is not None  # a report was put, or another stood in its place
-        place = trail.place or last.state.matched_position()
-        pace = (
-            last.progress.past_slowness[1]
-            if last.progress is not None and last.progress.key == _journey_key(place)
+        history = self._histories.setdefault(report.vehicle, ReportHistory())
+        visits, scores = self._insert_report(history, report)
+        latest = history.latest_state()
+        assert latest is not None  # the report was inserted, or another of its time was there
+        matched = history.matched_position or latest.state.matched_position()
+        slowness = (
+            latest.progress.past_slowness[1]
+            if latest.progress is not None and latest.progress.key == _journey_key(matched)
             else 0.0
         )
-        prospects = predict_trips(self.network, place, self.travel_times, now, pace)
-        outlook = self._vehicle_prediction(trail, report.vehicle, place, prospects, now)
-        trail.prediction = msgspec.structs.replace(
-            outlook, speed_ms=report.speed_ms, bearing_deg=report.bearing_deg, occupancy=report.occupancy
+        trips = predict_trips(self.network, matched, self.travel_times, now, slowness)
+        prediction = self._vehicle_prediction(history, report.vehicle, matched, trips, now)
+        history.prediction = msgspec.structs.replace(
+            prediction, speed_ms=report.speed_ms, bearing_deg=report.bearing_deg, occupancy=report.occupancy
         )
-        return ReportResult(place, visits, trail.prediction, scores)
+        return ReportResult(matched, visits, history.prediction, scores)
 
-    def follow_stop(self, call: ReportedStop, now: float) -> ReportResult:
-        """Follow a vehicle that names its stops: nothing to match, nothing to interpolate, and its dwell is seen."""
-        trail = self._histories.setdefault(call.vehicle, ReportHistory())
-        journey, pattern = call.journey, self.network.patterns[call.journey.trip.pattern]
-        trail.reported_progress, scores = self._progress_at_stop(trail, call, pattern)
-        crossing = trail.reported_progress.last_passage
-        if crossing is None or crossing.position != call.position:
-            crossing = StopPassage(call.position, call.arrived_at)
-            start = start_at_terminal(journey, pattern, self.travel_times, call.arrived_at)
+    def follow_stop(self, stop: ReportedStop, now: float) -> ReportResult:
+        """Follow a vehicle that reports its stops: no matching, no interpolation, and its dwell is observed."""
+        history = self._histories.setdefault(stop.vehicle, ReportHistory())
+        journey, pattern = stop.journey, self.network.patterns[stop.journey.trip.pattern]
+        history.reported_progress, scores = self._progress_at_stop(history, stop, pattern)
+        passage = history.reported_progress.last_passage
+        if passage is None or passage.position != stop.position:
+            passage = StopPassage(stop.position, stop.arrived_at)
+            start = start_at_terminal(journey, pattern, self.travel_times, stop.arrived_at)
         else:
             start = msgspec.structs.replace(
-                start_at_stop(pattern, crossing, self.travel_times), pace=trail.reported_progress.past_slowness[1]
+                start_at_stop(pattern, passage, self.travel_times), slowness=history.reported_progress.past_slowness[1]
             )
-        place = _position_at_stop(self.network, journey, pattern, call.position, trail.reported_progress.at)
-        prospects = predict_trips_from(self.network, journey, start, self.travel_times, now)
-        trail.prediction = self._vehicle_prediction(trail, call.vehicle, place, prospects, now)
-        return ReportResult(place, (_stop_visit(call.vehicle, journey, pattern, crossing),), trail.prediction, scores)
+        matched = _position_at_stop(self.network, journey, pattern, stop.position, history.reported_progress.at)
+        trips = predict_trips_from(self.network, journey, start, self.travel_times, now)
+        history.prediction = self._vehicle_prediction(history, stop.vehicle, matched, trips, now)
+        return ReportResult(matched, (stop_visit(stop.vehicle, journey, pattern, passage),), history.prediction, scores)
 
     def unassigned_trips(self, now: float) -> tuple[TripPrediction, ...]:
-        """The journeys on the road or due soon that no vehicle makes: by the timetable and how it is usually kept, or
-        withdrawn once well past their departure where a bus would have been heard.
+        """Predictions of the journeys, on their way or due soon, that no vehicle makes.
+
+        A journey well past its departure is withdrawn if its bus would have been heard.
         """
         heard = {
-            vehicle: trail for vehicle, trail in self._histories.items() if now - trail.heard_at() <= SILENT_AFTER_S
+            vehicle: history.prediction
+            for vehicle, history in self._histories.items()
+            if now - history.heard_at() <= SILENT_AFTER_S
         }
-        told = {vehicle: trail.prediction for vehicle, trail in heard.items() if trail.prediction is not None}
-        vague = {vehicle for vehicle, outlook in told.items() if is_expired(outlook.matched_position, now)}
-        made = {
-            (one.trip_id, one.service_date, one.start_s)
-            for vehicle, outlook in told.items()
-            for one in outlook.trips
-            if vehicle not in vague or one.basis is Basis.NOT_COMING
-        }
-        gone: set[Key] = set()
-        underway: set[str] = set()
-        present = heard.keys() - vague
-        for key, one in self._started.items():
-            if one.ended:
-                gone.add(key)
-            elif one.vehicle not in present:
-                # Where its company was heard long after, it was this bus that fell silent; else all may have.
-                agency_id = self._agency_id_of(key)
-                if self._agency_heard_at.get(agency_id, 0.0) >= one.last_passage_at + AGENCY_SILENT_S:
-                    gone.add(key)
-                else:
-                    made.add(key)
-                    underway.add(agency_id)
-            elif key in made:
-                underway.add(self._agency_id_of(key))
-        return self._unassigned.predictions(
-            TripAssignments(made, gone, self._route_heard_at, self._agency_heard_at, underway), now
-        )
+        return self._unassigned.predictions(self._assigned.assignments(heard, now), now)
 
-    def _agency_id_of(self, key: Key) -> str:
-        pattern = self.network.patterns[self.network.trips[key[0]].pattern]
-        return self.network.routes[pattern.route_id].agency_id
-
-    # Keeping and forgetting
+    # State of vehicles
 
     def remove_stale(self, now: float) -> None:
-        """Let go of vehicles not heard for long, and of journeys long done."""
-        for vehicle in [name for name, trail in self._histories.items() if now - trail.heard_at() > STATE_KEPT_S]:
+        """Delete the state of vehicles not heard for STATE_KEPT_S, and of journeys long ended."""
+        for vehicle in [name for name, one in self._histories.items() if now - one.heard_at() > STATE_KEPT_S]:
             del self._histories[vehicle]
-        for key in [key for key, one in self._started.items() if now - one.last_passage_at > STARTED_KEPT_S]:
-            del self._started[key]
+        self._assigned.remove_stale(now)
 
     def reset_vehicle(self, vehicle: str) -> None:
-        """Begin anew with a vehicle at its next report, whatever was believed of it."""
+        """Delete the state of a vehicle. Its next report is the first."""
         self._histories.pop(vehicle, None)
 
     def is_followed(self, vehicle: str) -> bool:
-        """Whether anything is believed of a vehicle."""
+        """Whether there is a state of a vehicle."""
         return vehicle in self._histories
 
     def saved_state(self, vehicle: str) -> str:
-        """What following a vehicle goes on from after a restart, as JSON. Raises KeyError where it is not followed."""
-        last = self._histories[vehicle].latest_state()
-        if last is None:
+        """The state of a vehicle, as JSON for `restore_vehicle`. Raises KeyError if the vehicle is not followed."""
+        latest = self._histories[vehicle].latest_state()
+        if latest is None:
             raise KeyError(vehicle)
-        return msgspec.json.encode(SavedState(last.state, last.progress)).decode()
+        return msgspec.json.encode(SavedState(latest.state, latest.progress)).decode()
 
-    def restore_vehicle(self, vehicle: str, kept: str, outlook: VehiclePrediction) -> None:
-        """Go on from what `saved_state` said, and from what was told of the vehicle where that was by this timetable.
+    def restore_vehicle(self, vehicle: str, saved_state: str, prediction: VehiclePrediction) -> None:
+        """Continue from a saved state, and from the vehicle's last prediction if it was made by this timetable.
 
-        Raises msgspec.DecodeError or ValidationError where `saved_state` is something else.
+        Raises msgspec.DecodeError or ValidationError if `saved_state` is not one.
         """
-        trail = self._histories[vehicle] = ReportHistory(initial_state=msgspec.json.decode(kept, type=SavedState))
-        if outlook.version == self.network.version:
-            trail.prediction = outlook
-            self._set_heard_at(outlook.matched_position.pattern, outlook.matched_position.at)
+        history = ReportHistory(initial_state=msgspec.json.decode(saved_state, type=SavedState))
+        self._histories[vehicle] = history
+        if prediction.version == self.network.version:
+            history.prediction = prediction
+            self._assigned.set_heard_at(prediction.matched_position.pattern, prediction.matched_position.at)
 
-    def restore_trips(self, said: Iterable[TripPrediction], reached: Iterable[LastStopReached]) -> None:
-        """Go on from what was `said` of journeys nobody makes, and from the last stop `reached` on each of the others.
+    def restore_trips(self, published: Iterable[TripPrediction], last_stops: Iterable[LastStopReached]) -> None:
+        """Continue from the predictions published for journeys without a vehicle, and from the last stop of the others.
 
-        For a fleet of a new process, or of a new timetable: what was withdrawn stays so, and what was begun or ended is
-        not told anew.
+        For the fleet of a new process, or of a new timetable: a withdrawn journey stays withdrawn, and no journey that
+        has begun or ended is predicted without a vehicle.
         """
-        self._unassigned.restore(said)
-        for one in reached:
-            trip = self.network.trips.get(one.key[0])
-            if trip is not None:
-                pattern = self.network.patterns[trip.pattern]
-                self._started[one.key] = StartedJourney(
-                    one.vehicle, one.reached_at, one.position == len(pattern.stop_ids) - 1
-                )
-                self._set_heard_at(pattern.index, one.reached_at)
+        self._unassigned.restore(published)
+        self._assigned.restore(last_stops)
 
     # One report
 
     def _insert_report(
-        self, trail: ReportHistory, report: PositionReport
+        self, history: ReportHistory, report: PositionReport
     ) -> tuple[tuple[StopVisit, ...], tuple[ScoredPrediction, ...]]:
-        undone = trail.remove_after(report.at)
-        if undone is None:
+        """Process a report, and the reports after it again."""
+        removed = history.remove_after(report.at)
+        if removed is None:
             return (), ()
-        for step in reversed(undone):
-            for lesson in reversed(step.learned):
-                self.travel_times.remove_learned(lesson)
+        for processed in reversed(removed):
+            for learned in reversed(processed.learned):
+                self.travel_times.remove_learned(learned)
         visits: list[StopVisit] = []
         scores: list[ScoredPrediction] = []
-        for one in (report, *(step.report for step in undone)):
-            visits += self._process_report(trail, one, scores)
-        trail.remove_oldest()
+        for one in (report, *(processed.report for processed in removed)):
+            visits += self._process_report(history, one, scores)
+        history.remove_oldest()
         return tuple(visits), tuple(scores)
 
     def _process_report(
-        self, trail: ReportHistory, report: PositionReport, scores: list[ScoredPrediction]
+        self, history: ReportHistory, report: PositionReport, scores: list[ScoredPrediction]
     ) -> list[StopVisit]:
-        before = trail.latest_state()
-        belief = self._matcher.match(before.state if before else None, report)
-        place = trail.place = belief.matched_position()
-        journey = self._journey_at(place) if place.phase in (Phase.IN_PROGRESS, Phase.LAYOVER) else None
-        track = before.progress if before else None
-        if journey is None or place.at != report.at:
-            trail.processed.append(ProcessedReport(report, belief, track))
+        """Match a report, learn from the stops passed since the one before, and append it to the history.
+
+        Adds the errors of earlier predictions to `scores`.
+        """
+        before = history.latest_state()
+        state = self._matcher.match(before.state if before else None, report)
+        matched = history.matched_position = state.matched_position()
+        journey = self._journey_at(matched) if matched.phase in (Phase.IN_PROGRESS, Phase.LAYOVER) else None
+        progress = before.progress if before else None
+        if journey is None or matched.at != report.at:
+            history.processed.append(ProcessedReport(report, state, progress))
             return []
         pattern = self.network.patterns[journey.trip.pattern]
-        crossings: tuple[StopPassage, ...] = ()
-        lessons: tuple[LearnedTraversal | LearnedDeparture, ...] = ()
-        if track is None or track.key != journey.key:
-            track = start_progress(journey.key, pattern, place.at, place.distance_m)
+        passages: tuple[StopPassage, ...] = ()
+        learned: tuple[LearnedTraversal | LearnedDeparture, ...] = ()
+        if progress is None or progress.key != journey.key:
+            progress = start_progress(journey.key, pattern, matched.at, matched.distance_m)
         else:
-            reached, crossings = advance_progress(track, pattern, place.at, place.distance_m)
-            if crossings:
-                track, lessons = self._learn_passages(report.vehicle, journey, pattern, track, crossings)
-                ended = crossings[-1].position == len(pattern.stop_ids) - 1
-                self._started[journey.key] = StartedJourney(report.vehicle, report.at, ended)
-            track = msgspec.structs.replace(
-                track,
-                at=reached.at,
-                distance_m=reached.distance_m,
-                next_position=reached.next_position,
-                last_passage=reached.last_passage,
+            advanced, passages = advance_progress(progress, pattern, matched.at, matched.distance_m)
+            if passages:
+                progress, learned = self._learn_passages(report.vehicle, journey, pattern, progress, passages)
+                ended = passages[-1].position == len(pattern.stop_ids) - 1
+                self._assigned.started[journey.key] = StartedJourney(report.vehicle, report.at, ended)
+            progress = msgspec.structs.replace(
+                progress,
+                at=advanced.at,
+                distance_m=advanced.distance_m,
+                next_position=advanced.next_position,
+                last_passage=advanced.last_passage,
             )
-        trail.processed.append(ProcessedReport(report, belief, track, lessons))
-        for crossing in crossings:
-            scores += self._score_passage(trail, journey, pattern, crossing)
-        return [_stop_visit(report.vehicle, journey, pattern, crossing) for crossing in crossings]
+        history.processed.append(ProcessedReport(report, state, progress, learned))
+        for passage in passages:
+            scores += self._score_passage(history, journey, pattern, passage)
+        return [stop_visit(report.vehicle, journey, pattern, passage) for passage in passages]
 
     def _learn_passages(
-        self, vehicle: str, journey: Journey, pattern: Pattern, track: JourneyProgress, crossings: Iterable[StopPassage]
+        self,
+        vehicle: str,
+        journey: Journey,
+        pattern: Pattern,
+        progress: JourneyProgress,
+        passages: Iterable[StopPassage],
     ) -> tuple[JourneyProgress, tuple[LearnedTraversal | LearnedDeparture, ...]]:
-        """A link is learnt once its far end has been passed and the position beyond it has arrived."""
-        lessons: list[LearnedTraversal | LearnedDeparture] = []
-        previous, pace = track.last_passage, track.slowness
-        for crossing in crossings:
-            one = (
-                link_traversal(journey, pattern, vehicle, previous, crossing, track.past_slowness[0])
+        """Learn the travel times of the links between stops passed. The position beyond their far ends has arrived."""
+        learned: list[LearnedTraversal | LearnedDeparture] = []
+        previous, slowness = progress.last_passage, progress.slowness
+        for passage in passages:
+            traversal = (
+                link_traversal(journey, pattern, vehicle, previous, passage, progress.past_slowness[0])
                 if previous
                 else None
             )
-            if one is not None:
-                lesson = self.travel_times.add_traversal(one)
-                lessons.append(lesson)
-                track = add_traversal(track, lesson.expected_s, lesson.took_s)
-            if crossing.position == 0 and journey_has_exact_times(journey):
-                late_s = (crossing.left_at or crossing.at) - journey.start_at
-                lessons.append(self.travel_times.add_departure(pattern.link_ids[0], journey.start_s, late_s))
-            previous = crossing
-        return msgspec.structs.replace(track, past_slowness=(track.past_slowness[1], pace)), tuple(lessons)
+            if traversal is not None:
+                sample = self.travel_times.add_traversal(traversal)
+                learned.append(sample)
+                progress = add_traversal(progress, sample.expected_s, sample.took_s)
+            if passage.position == 0 and journey_has_exact_times(journey):
+                late_s = (passage.left_at or passage.at) - journey.start_at
+                learned.append(self.travel_times.add_departure(pattern.link_ids[0], journey.start_s, late_s))
+            previous = passage
+        return msgspec.structs.replace(progress, past_slowness=(progress.past_slowness[1], slowness)), tuple(learned)
 
     def _progress_at_stop(
-        self, trail: ReportHistory, call: ReportedStop, pattern: Pattern
+        self, history: ReportHistory, stop: ReportedStop, pattern: Pattern
     ) -> tuple[JourneyProgress, tuple[ScoredPrediction, ...]]:
-        """How far along a vehicle is by its own word. At its first stop only its departure counts."""
-        journey, position, track = call.journey, call.position, trail.reported_progress
-        along_m, latest = pattern.stop_m[position], max(call.arrived_at, call.left_at)
-        if track is None or track.key != journey.key:
-            track = JourneyProgress(journey.key, latest, along_m, position)
-        track = msgspec.structs.replace(track, at=latest, distance_m=along_m, next_position=position + 1)
-        if position == 0 and not call.left_at:
-            return track, ()
-        if track.last_passage is not None and track.last_passage.position == position:
-            return msgspec.structs.replace(
-                track, last_passage=StopPassage(position, track.last_passage.at, call.left_at)
-            ), ()
-        at = call.arrived_at if position and call.arrived_at else call.left_at
-        crossing = StopPassage(position, at, call.left_at)
-        track, _ = self._learn_passages(call.vehicle, journey, pattern, track, (crossing,))
-        scores = tuple(self._score_passage(trail, journey, pattern, crossing))
-        return msgspec.structs.replace(track, last_passage=crossing), scores
+        """Progress of a vehicle that reports a stop. At its first stop only its departure counts as a passage."""
+        journey, position, progress = stop.journey, stop.position, history.reported_progress
+        distance_m, latest = pattern.stop_m[position], max(stop.arrived_at, stop.left_at)
+        if progress is None or progress.key != journey.key:
+            progress = JourneyProgress(journey.key, latest, distance_m, position)
+        progress = msgspec.structs.replace(progress, at=latest, distance_m=distance_m, next_position=position + 1)
+        if position == 0 and not stop.left_at:
+            return progress, ()
+        last_passage = progress.last_passage
+        if last_passage is not None and last_passage.position == position:
+            passage = StopPassage(position, last_passage.at, stop.left_at)
+            return msgspec.structs.replace(progress, last_passage=passage), ()
+        at = stop.arrived_at if position and stop.arrived_at else stop.left_at
+        passage = StopPassage(position, at, stop.left_at)
+        progress, _ = self._learn_passages(stop.vehicle, journey, pattern, progress, (passage,))
+        scores = tuple(self._score_passage(history, journey, pattern, passage))
+        return msgspec.structs.replace(progress, last_passage=passage), scores
 
     def _vehicle_prediction(
         self,
-        trail: ReportHistory,
+        history: ReportHistory,
         vehicle: str,
-        place: MatchedPosition,
-        prospects: tuple[PredictedTrip, ...],
+        matched: MatchedPosition,
+        trips: tuple[PredictedTrip, ...],
         now: float,
     ) -> VehiclePrediction:
-        if prospects:
-            trail.pending_predictions.add_predictions(prospects[0], now)
-        self._set_heard_at(place.pattern, place.at)
-        return VehiclePrediction(vehicle, self.network.version, place, tuple(one.prediction for one in prospects))
-
-    def _set_heard_at(self, pattern: int, at: float) -> None:
-        if pattern >= 0:
-            route = self.network.routes[self.network.patterns[pattern].route_id]
-            self._route_heard_at[route.id] = max(at, self._route_heard_at.get(route.id, 0.0))
-            self._agency_heard_at[route.agency_id] = max(at, self._agency_heard_at.get(route.agency_id, 0.0))
+        """The prediction to be published. Its present trip is recorded, to be scored at each stop passed."""
+        if trips:
+            history.pending_predictions.add_predictions(trips[0], now)
+        self._assigned.set_heard_at(matched.pattern, matched.at)
+        return VehiclePrediction(vehicle, self.network.version, matched, tuple(trip.prediction for trip in trips))
 
     def _score_passage(
-        self, trail: ReportHistory, journey: Journey, pattern: Pattern, crossing: StopPassage
+        self, history: ReportHistory, journey: Journey, pattern: Pattern, passage: StopPassage
     ) -> Iterator[ScoredPrediction]:
-        return trail.pending_predictions.score_passage(
-            journey.key, crossing, pattern.route_id, self.travel_times.source_weights.intervals
+        return history.pending_predictions.score_passage(
+            journey.key, passage, pattern.route_id, self.travel_times.source_weights.intervals
         )
 
-    def _journey_at(self, place: MatchedPosition) -> Journey | None:
-        key = _journey_key(place)
-        known = self._journeys.get(key)
-        if known is None:
-            known = journey_of(self.network, place)
-            if known is None:
+    def _journey_at(self, matched: MatchedPosition) -> Journey | None:
+        key = _journey_key(matched)
+        journey = self._journeys.get(key)
+        if journey is None:
+            journey = journey_of(self.network, matched)
+            if journey is None:
                 return None
             if len(self._journeys) >= MAX_CACHED_JOURNEYS:
                 self._journeys.clear()
-            self._journeys[key] = known
-        return known
+            self._journeys[key] = journey
+        return journey
 
 
-def _journey_key(place: MatchedPosition) -> Key:
-    return (place.trip_id, place.service_date, place.start_s)
+def _journey_key(matched: MatchedPosition) -> Key:
+    return (matched.trip_id, matched.service_date, matched.start_s)
 
 
 def _position_at_stop(
@@ -405,22 +326,7 @@ def _position_at_stop(
 ) -> MatchedPosition:
     latitude, longitude = network.stops[pattern.stop_ids[position]].point
     trip_id, service_date, start_s = journey.key
-    along_m = pattern.stop_m[position]
+    distance_m = pattern.stop_m[position]
     return MatchedPosition(
-        Phase.IN_PROGRESS, at, latitude, longitude, trip_id, service_date, start_s, pattern.index, along_m, 1.0
-    )
-
-
-def _stop_visit(vehicle: str, journey: Journey, pattern: Pattern, crossing: StopPassage) -> StopVisit:
-    trip_id, service_date, start_s = journey.key
-    return StopVisit(
-        vehicle,
-        trip_id,
-        service_date,
-        start_s,
-        pattern.index,
-        crossing.position,
-        pattern.stop_ids[crossing.position],
-        crossing.at,
-        crossing.left_at,
+        Phase.IN_PROGRESS, at, latitude, longitude, trip_id, service_date, start_s, pattern.index, distance_m, 1.0
     )

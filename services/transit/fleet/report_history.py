@@ -1,4 +1,4 @@
-"""One vehicle's last reports, with what was believed and learnt after each: what a late report goes through again."""
+"""Recent reports of one vehicle, each with the state after it, so that a late report can be replayed in order."""
 
 from msgspec import Struct, field
 
@@ -10,19 +10,20 @@ from services.transit.prediction.pending_predictions import PendingPredictions
 from services.transit.travel_times.link_history import LearnedDeparture, LearnedTraversal
 
 MAX_REPORTS = 40
-"""How many reports of one vehicle, and for how long behind its newest."""
+"""How many reports of one vehicle are kept."""
 MAX_AGE_S = 2_700.0
+"""A report older than this, counted from the vehicle's newest one, is removed."""
 
 
 class SavedState(Struct, frozen=True, rename={"state": "belief", "progress": "track"}):
-    """What following one vehicle goes on from after a restart."""
+    """State of one vehicle, as stored in `vehicle_outlooks.belief`: following continues from it after a restart."""
 
     state: VehicleState
     progress: JourneyProgress | None = None
 
 
 class ProcessedReport(Struct, frozen=True):
-    """One report, and what was believed and learnt after it."""
+    """One report, the state after it, and what was learnt from it."""
 
     report: PositionReport
     state: VehicleState
@@ -31,26 +32,29 @@ class ProcessedReport(Struct, frozen=True):
 
 
 class ReportHistory(Struct):
-    """The steps, oldest first; what stood before them; what was told and waits to come true.
+    """Recent reports of one vehicle, and what was published for it. In memory only; `SavedState` is stored.
 
-    `place`: where the last step puts it, None before the first one. `reported_progress`: how far along it is by its
-    own word (see
-    `fleet.Call`), where it names its stops.
+    `initial_state`: before the oldest report kept. `processed`: reports, the oldest first. `matched_position`: of the
+    last report; None before the first one. `reported_progress`: progress of a vehicle that reports its stops (see
+    `fleet.ReportedStop`).
     """
 
     initial_state: SavedState | None = None
     processed: list[ProcessedReport] = field(default_factory=list)
     pending_predictions: PendingPredictions = field(default_factory=PendingPredictions)
     prediction: VehiclePrediction | None = None
-    place: MatchedPosition | None = None
+    matched_position: MatchedPosition | None = None
     reported_progress: JourneyProgress | None = None
 
     def latest_state(self) -> ProcessedReport | SavedState | None:
-        """What the next report goes on from; None before the first."""
+        """The state from which the next report is processed. None before the first report."""
         return self.processed[-1] if self.processed else self.initial_state
 
     def remove_after(self, at: float) -> list[ProcessedReport] | None:
-        """Take off the steps after an instant; None where it is already known, or older than all that is kept."""
+        """Remove and return the reports after an instant.
+
+        Returns None, and removes nothing, if a report of that instant is kept, or if all that is kept is newer than it.
+        """
         after = len(self.processed)
         while after and self.processed[after - 1].report.at > at:
             after -= 1
@@ -63,21 +67,21 @@ class ReportHistory(Struct):
         )
         if before is not None and before >= at:
             return None
-        undone = self.processed[after:]
+        removed = self.processed[after:]
         del self.processed[after:]
-        return undone
+        return removed
 
     def remove_oldest(self) -> None:
-        """Let go of the oldest steps: what falls out of memory is what the rest stands on."""
-        newest = self.processed[-1].report.at
-        fallen = max(0, len(self.processed) - MAX_REPORTS)
-        while newest - self.processed[fallen].report.at > MAX_AGE_S:
-            fallen += 1
-        if fallen:
-            self.initial_state = SavedState(self.processed[fallen - 1].state, self.processed[fallen - 1].progress)
-            del self.processed[:fallen]
+        """Remove reports beyond MAX_REPORTS and MAX_AGE_S. The state after the last of them becomes initial."""
+        newest_at = self.processed[-1].report.at
+        removed = max(0, len(self.processed) - MAX_REPORTS)
+        while newest_at - self.processed[removed].report.at > MAX_AGE_S:
+            removed += 1
+        if removed:
+            self.initial_state = SavedState(self.processed[removed - 1].state, self.processed[removed - 1].progress)
+            del self.processed[:removed]
 
     def heard_at(self) -> float:
-        """When the vehicle was last heard, by its own time."""
-        last = self.latest_state()
-        return max(last.state.at if last else 0.0, self.reported_progress.at if self.reported_progress else 0.0)
+        """When the vehicle was last heard, by its own clock, Unix seconds. 0 if never."""
+        latest = self.latest_state()
+        return max(latest.state.at if latest else 0.0, self.reported_progress.at if self.reported_progress else 0.0)

@@ -1,4 +1,7 @@
-"""What following buses leaves in the tables and goes on from: many rows a statement, each in its key's order."""
+"""Write the results of following buses to the tables, and read them after a start.
+
+Each statement writes many rows, sorted by key.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -11,8 +14,9 @@ from sqlalchemy import Connection
 from models.network import Network
 from models.rows import driver
 from services.transit.fleet.accuracy_counts import SUM_COLUMNS, count_by_key
-from services.transit.fleet.fleet import LastStopReached, ScoredPrediction, StopVisit
+from services.transit.fleet.stop_visits import Key, LastStopReached, StopVisit
 from services.transit.model.prediction import TripPrediction, VehiclePrediction
+from services.transit.prediction.pending_predictions import ScoredPrediction
 from services.transit.travel_times.link_history import LinkHistory
 from services.transit.travel_times.source_weights import SourceWeights
 
@@ -20,8 +24,7 @@ Stored = TypeVar("Stored", LinkHistory, SourceWeights, VehiclePrediction, TripPr
 
 Row = tuple[Any, ...]
 VISIT_KEY_COLUMNS = 5
-Key = tuple[str, str, int]
-"""Of a journey: trip, service date, start."""
+"""The first columns of a row of `stop_visits` are its key."""
 
 _ENCODER = msgspec.json.Encoder()
 _LINK_DECODER = msgspec.json.Decoder(LinkHistory)
@@ -71,87 +74,90 @@ ON CONFLICT (id) DO UPDATE SET trust = excluded.trust, changed_at = excluded.cha
 """
 
 
-def write_vehicle_predictions(transaction: Connection, outlooks: Iterable[tuple[VehiclePrediction, str]]) -> None:
-    """Each vehicle's outlook and what following it goes on from; never an older one over a newer."""
-    rows = [(one.vehicle, _utc(one.matched_position.at), _ENCODER.encode(one).decode(), kept) for one, kept in outlooks]
+def write_vehicle_predictions(transaction: Connection, predictions: Iterable[tuple[VehiclePrediction, str]]) -> None:
+    """Write each vehicle's prediction and saved state. An older one never replaces a newer one."""
+    rows = [
+        (prediction.vehicle, _utc(prediction.matched_position.at), _ENCODER.encode(prediction).decode(), saved_state)
+        for prediction, saved_state in predictions
+    ]
     _execute(transaction, _WRITE_VEHICLES, sorted(rows))
 
 
 def visit_row(network: Network, visit: StopVisit) -> Row | None:
-    """A stop visited, or visited at other times than was told before; its key is its first VISIT_KEY columns."""
+    """The row of a stop visit: its key is the first VISIT_KEY_COLUMNS. None if the network lacks the journey."""
     pattern = network.patterns[visit.pattern]
     journey = network.journey(visit.trip_id, date.fromisoformat(visit.service_date), visit.start_s)
     if journey is None:
         return None
     key = (visit.service_date, visit.trip_id, visit.start_s, visit.position, visit.vehicle)
-    line = (pattern.route_id, pattern.direction_id, visit.stop_id)
+    stop = (pattern.route_id, pattern.direction_id, visit.stop_id)
     left_at = _utc(visit.left_at) if visit.left_at else None
-    return (*key, *line, _utc(journey.arrival_at(visit.position)), _utc(visit.arrived_at), left_at)
+    return (*key, *stop, _utc(journey.arrival_at(visit.position)), _utc(visit.arrived_at), left_at)
 
 
 def write_visits(transaction: Connection, rows: Iterable[Row]) -> None:
-    """Rows of `visit_row`, no two of one key."""
+    """Write rows of `visit_row`. No two may have the same key. A visit already written gets the new times."""
     _execute(transaction, _WRITE_VISITS, sorted(rows, key=lambda row: row[:VISIT_KEY_COLUMNS]))
 
 
 def write_scores(transaction: Connection, scores: Iterable[ScoredPrediction], zone: ZoneInfo) -> None:
-    """Add how estimates came true to what is summed already, by the hours of the city's time."""
+    """Add the errors of scored predictions to their sums, by day and hour in the city's time zone."""
     _execute(transaction, _ADD_SCORES, count_by_key(scores, zone))
 
 
-def write_unassigned_trips(transaction: Connection, expected: Iterable[TripPrediction], until: datetime) -> None:
-    """What is said, until a moment, of journeys no vehicle makes."""
-    rows = [(*journey_key(one), until, _ENCODER.encode(one).decode()) for one in sorted(expected, key=journey_key)]
+def write_unassigned_trips(transaction: Connection, trips: Iterable[TripPrediction], until: datetime) -> None:
+    """Write predictions of trips without a vehicle, valid until an instant."""
+    rows = [(*journey_key(trip), until, _ENCODER.encode(trip).decode()) for trip in sorted(trips, key=journey_key)]
     _execute(transaction, _WRITE_UNASSIGNED, rows)
 
 
 def read_unassigned_trips(transaction: Connection, since: datetime) -> dict[Key, TripPrediction]:
-    """What is still said of journeys, or was at some moment since then."""
+    """Predictions of trips without a vehicle that were valid at any time after `since`."""
     with driver(transaction).cursor() as cursor:
         cursor.execute("SELECT coming FROM expected_journeys WHERE until > %s", [since])
-        said = (_decode_or_none(_TRIP_DECODER, coming) for (coming,) in cursor)
-        return {journey_key(one): one for one in said if one is not None}
+        trips = (_decode_or_none(_TRIP_DECODER, trip_json) for (trip_json,) in cursor)
+        return {journey_key(trip): trip for trip in trips if trip is not None}
 
 
 def write_travel_times(
-    transaction: Connection, links: Iterable[tuple[str, LinkHistory]], trust: SourceWeights, now: datetime
+    transaction: Connection, links: Iterable[tuple[str, LinkHistory]], source_weights: SourceWeights, now: datetime
 ) -> None:
-    """What links have taught, and how far each source of a time is trusted."""
+    """Write the history of links and the weights of the sources. Without links nothing is written."""
     rows = sorted((link_id, _ENCODER.encode(link).decode()) for link_id, link in links)
     if rows:
         with driver(transaction).cursor() as cursor:
             cursor.execute(_WRITE_LINKS, [now, *map(list, zip(*rows, strict=True))])
-            cursor.execute(_WRITE_WEIGHTS, [_ENCODER.encode(trust).decode(), now])
+            cursor.execute(_WRITE_WEIGHTS, [_ENCODER.encode(source_weights).decode(), now])
 
 
 def read_travel_times(transaction: Connection) -> tuple[list[tuple[str, LinkHistory]], SourceWeights | None]:
-    """The past of every link. What another version wrote and this one does not understand is learnt anew."""
+    """The history of every link, and the weights of the sources. What cannot be decoded is left out."""
     with driver(transaction).cursor() as cursor:
         cursor.execute("SELECT link_id, learnt FROM link_history")
         links = [
             (link_id, link)
-            for link_id, learnt in cursor
-            if (link := _decode_or_none(_LINK_DECODER, learnt)) is not None
+            for link_id, link_json in cursor
+            if (link := _decode_or_none(_LINK_DECODER, link_json)) is not None
         ]
         row = cursor.execute("SELECT trust FROM transit_trust").fetchone()
     return links, None if row is None else _decode_or_none(_WEIGHTS_DECODER, row[0])
 
 
 def read_vehicles(transaction: Connection, since: datetime) -> Iterator[tuple[VehiclePrediction, str]]:
-    """What was told of each vehicle heard since then, and what following it goes on from.
+    """The prediction and the saved state of each vehicle heard after `since`.
 
-    What another version wrote and this one does not understand is left out: the vehicle is begun anew.
+    A prediction that cannot be decoded is left out: that vehicle starts anew.
     """
     with driver(transaction).cursor() as cursor:
         cursor.execute("SELECT outlook, belief FROM vehicle_outlooks WHERE observed_at > %s ORDER BY vehicle", [since])
-        for told, belief in cursor:
-            outlook = _decode_or_none(_VEHICLE_DECODER, told)
-            if outlook is not None:
-                yield outlook, belief
+        for prediction_json, saved_state in cursor:
+            prediction = _decode_or_none(_VEHICLE_DECODER, prediction_json)
+            if prediction is not None:
+                yield prediction, saved_state
 
 
 def read_last_stops(transaction: Connection, since: datetime) -> list[LastStopReached]:
-    """The last stop that was reached since then on each journey."""
+    """The last stop reached on each journey after `since`."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(_READ_LAST_STOPS, [since])
         return [
@@ -160,9 +166,9 @@ def read_last_stops(transaction: Connection, since: datetime) -> list[LastStopRe
         ]
 
 
-def journey_key(one: TripPrediction) -> Key:
-    """The journey it speaks of."""
-    return (one.trip_id, one.service_date, one.start_s)
+def journey_key(trip: TripPrediction) -> Key:
+    """Key of the journey that is predicted."""
+    return (trip.trip_id, trip.service_date, trip.start_s)
 
 
 def _utc(at: float) -> datetime:
@@ -170,13 +176,15 @@ def _utc(at: float) -> datetime:
 
 
 def _execute(transaction: Connection, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Execute a statement with one array for each column."""
     if rows:
         with driver(transaction).cursor() as cursor:
             cursor.execute(statement.encode(), [list(column) for column in zip(*rows, strict=True)])
 
 
-def _decode_or_none(decoder: "msgspec.json.Decoder[Stored]", said: str) -> Stored | None:
+def _decode_or_none(decoder: "msgspec.json.Decoder[Stored]", stored_json: str) -> Stored | None:
+    """The value, or None where another version wrote what this version cannot decode."""
     try:
-        return decoder.decode(said)
+        return decoder.decode(stored_json)
     except msgspec.DecodeError:
         return None

@@ -20,8 +20,8 @@ from services.transit.fleet.accuracy_counts import (
     ErrorSums,
     count_by_key,
 )
-from services.transit.fleet.fleet import ScoredPrediction
 from services.transit.model.accuracy_metrics import MAX_HORIZON_S
+from services.transit.prediction.pending_predictions import ScoredPrediction
 
 ZONE = ZoneInfo("America/Argentina/Buenos_Aires")
 NOON = datetime(2026, 3, 2, 15, tzinfo=UTC).timestamp()
@@ -29,12 +29,12 @@ NOON = datetime(2026, 3, 2, 15, tzinfo=UTC).timestamp()
 scores = st.builds(
     ScoredPrediction,
     route_id=st.sampled_from(["307", "norte"]),
-    at=st.floats(NOON, NOON + 7200),
+    arrived_at=st.floats(NOON, NOON + 7200),
     horizon_s=st.floats(1, MAX_HORIZON_S),
-    told_s=st.floats(0, 2 * MAX_HORIZON_S),
+    predicted_horizon_s=st.floats(0, 2 * MAX_HORIZON_S),
     error_s=st.floats(-900, 900),
     rider_error_s=st.floats(-900, 900),
-    inside=st.booleans(),
+    inside_interval=st.booleans(),
 )
 
 

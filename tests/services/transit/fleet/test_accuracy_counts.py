@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.transit.fleet.accuracy_counts import ErrorSums, count_by_key
-from services.transit.fleet.fleet import ScoredPrediction
+from services.transit.prediction.pending_predictions import ScoredPrediction
 
 ZONE = ZoneInfo("America/Argentina/Buenos_Aires")
 LATE_EVENING = 1_772_506_800.0  # 2026-03-03 03:00 UTC, midnight in the city

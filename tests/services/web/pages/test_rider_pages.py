@@ -15,8 +15,8 @@ from models.tables.rider_reports import rider_reports
 from models.tables.service_alerts import service_alerts
 from models.tables.vehicles import estimate_scores
 from services.transit.fleet.accuracy_counts import count_by_key
-from services.transit.fleet.fleet import ScoredPrediction
 from services.transit.model.prediction import Basis
+from services.transit.prediction.pending_predictions import ScoredPrediction
 from services.transit.rider.gsm7 import septets
 from services.transit.serving.snapshot import marked_stale
 from services.web.pages.transit.rendering import HEAD_BYTES, MOST_BYTES
