@@ -1,1 +1,1 @@
-"""From bytes on the wire to rows: receiving, decoding, quality checks and storing."""
+"""How do bytes from the wire become rows? Receives, decodes, checks and stores. Imports only models."""

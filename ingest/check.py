@@ -1,4 +1,4 @@
-"""Between decoding and storing: each reading meets its device's memory, and the memory is moved by what was new."""
+"""Quality checks of a batch: flag each reading against the memory of its device, and update the memories."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,17 +15,17 @@ from models.kinds import KINDS_BY_NAME
 from models.reading import Flag, Reading
 
 MIN_RUN_READINGS = 4
-"""Readings on end from which a look at all of them together is cheaper than one at each."""
+"""Consecutive readings of one device from which checking them together is faster than one by one."""
 _NOT_CURRENT = int(Flag.LATE | Flag.FUTURE | Flag.RETAINED)
 
 
 @dataclass(slots=True)
 class CheckedBatch:
-    """A batch's readings, flagged, with what its devices' memories become.
+    """The readings of a batch with their flags, and the memories of its devices after them.
 
-    `gaps`: by device, holes in `seq`. `spikes`: earlier readings (device, kind, observed_at, seq) that a later one
-    shows to have been lone spikes. `clean`: every reading is the next one of a device's run with nothing against it, so
-    that what is remembered after them follows from their rows.
+    `gaps`: by device, numbers missing from `seq` and missing numbers that arrived. `spikes`: earlier readings (device,
+    kind, observed_at, seq) that a later reading shows to have been lone spikes. `clean`: no reading has a flag, and
+    each is the next one of its device's run. The memories can then be computed again from the rows.
     """
 
     readings: list[CheckedReading] = field(default_factory=list)
@@ -38,46 +38,46 @@ class CheckedBatch:
 def check_readings(
     devices: Mapping[DeviceKey, Device], memories: DeviceMemories, readings: Iterable[Reading]
 ) -> CheckedBatch:
-    """Flag readings in their order of arrival. What is later than all before it is surely new to the tables."""
+    """Flag readings in their order of arrival. A reading later than all before it is certainly not in the tables."""
     checked = CheckedBatch()
-    for sender, run in groupby(readings, device_key):
-        _check_run(checked, devices[sender], memories, list(run))
+    for key, run in groupby(readings, device_key):
+        _check_run(checked, devices[key], memories, list(run))
     return checked
 
 
 def _check_run(checked: CheckedBatch, device: Device, memories: DeviceMemories, run: Sequence[Reading]) -> None:
-    """Flag readings of one device that came one after the other, and move its memory."""
+    """Flag consecutive readings of one device, and update its memory."""
     before = checked.memories.get(device.id) or memories.get(device.id)
     measure_index = KINDS_BY_NAME[run[0].kind].measure_index
     if len(run) >= MIN_RUN_READINGS and _continues_sequence(before, run):
-        after = check_steady_run(device.limits, before.quality, run, measure_index)
-        if after is not None:
-            sequence = sequence_gaps.SequencePosition(before.sequence.boot, run[-1].seq)
-            checked.memories[device.id] = DeviceMemory(after, sequence, run[-1].observed_at, run[-1])
+        quality = check_steady_run(device.limits, before.quality, run, measure_index)
+        if quality is not None:
+            position = sequence_gaps.SequencePosition(before.sequence.boot, run[-1].seq)
+            checked.memories[device.id] = DeviceMemory(quality, position, run[-1].observed_at, run[-1])
             checked.readings += [CheckedReading(device.id, device.station, reading, is_newest=True) for reading in run]
             return
-    memory, sequence, newest_at, newest = before.quality, before.sequence, before.newest_at, before.newest
+    quality, position, newest_at, newest = before.quality, before.sequence, before.newest_at, before.newest
     for reading in run:
-        verdict = checks.check_reading(device.limits, memory, reading, measure_index)
-        memory, flagged, spike = verdict.memory, verdict.reading, verdict.spike
+        result = checks.check_reading(device.limits, quality, reading, measure_index)
+        quality, flagged, spike = result.memory, result.reading, result.spike
         flags, boot = int(flagged.flags), reading.boot or ""
-        is_next = flagged.observed_at > newest_at and not flags & _NOT_CURRENT
-        if flags or not is_next or newest is None or boot != sequence.boot:
+        is_newest = flagged.observed_at > newest_at and not flags & _NOT_CURRENT
+        if flags or not is_newest or newest is None or boot != position.boot:
             checked.clean = False
-        if is_next or (reading.seq > sequence.seq and boot == sequence.boot):
-            sequence, loss = next_position(sequence, flagged)  # late or not, it was received: not to be missed later
-            if loss is not None:
-                checked.gaps.append((device.id, loss))
-        if is_next:
+        if is_newest or (reading.seq > position.seq and boot == position.boot):
+            position, gap = next_position(position, flagged)  # a late reading counts too: its number is not missing
+            if gap is not None:
+                checked.gaps.append((device.id, gap))
+        if is_newest:
             newest_at, newest = flagged.observed_at, flagged
-        checked.readings.append(CheckedReading(device.id, device.station, flagged, is_newest=is_next))
+        checked.readings.append(CheckedReading(device.id, device.station, flagged, is_newest=is_newest))
         if spike is not None:
             checked.spikes.append((device.id, reading.kind, *spike))
-    checked.memories[device.id] = DeviceMemory(memory, sequence, newest_at, newest)
+    checked.memories[device.id] = DeviceMemory(quality, position, newest_at, newest)
 
 
 def _continues_sequence(before: DeviceMemory, run: Sequence[Reading]) -> bool:
-    """Whether the readings are newer than all before and counted on from the last one without a hole."""
+    """Whether the readings are newer than all before, and their numbers follow the last one without a gap."""
     boot, seq = before.sequence.boot, before.sequence.seq + 1
     return (
         before.newest is not None
@@ -87,9 +87,12 @@ def _continues_sequence(before: DeviceMemory, run: Sequence[Reading]) -> bool:
     )
 
 
-def filled_gaps(checked: CheckedBatch, fresh: Sequence[int]) -> list[tuple[int, FilledGap]]:
-    """Numbers of earlier gaps that came after all, among the readings that turned out new; of any run of the device."""
+def filled_gaps(checked: CheckedBatch, new: Sequence[int]) -> list[tuple[int, FilledGap]]:
+    """Missing numbers that have arrived, in any run of their device.
+
+    new: positions in `checked.readings` of the readings that were not in the tables before.
+    """
     if checked.clean:
         return []
-    late = (entry for entry in (checked.readings[position] for position in fresh) if not entry.is_newest)
+    late = (one for one in (checked.readings[position] for position in new) if not one.is_newest)
     return [(one.device_id, FilledGap(one.reading.boot or "", one.reading.seq)) for one in late if one.reading.seq >= 0]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ingest.decode import MAX_PAYLOAD_BYTES
-from ingest.formats.own import MAX_READINGS
+from ingest.formats.vigia_json import MAX_READINGS
 from models.kind import SensorKind
 from models.kinds import KINDS
 

@@ -1,7 +1,7 @@
-"""Vehicle positions in GTFS-realtime, one FeedMessage a message: `/gtfsrt/vp/{feed}/...`, as Digitransit has them.
+"""Decode GTFS-realtime vehicle positions, one FeedMessage per MQTT message: `/gtfsrt/vp/{feed}/...`, as Digitransit.
 
-What the topic repeats of the payload is believed only where the payload says nothing. Stop and stop sequence are not
-kept: where a bus is on its trip is found from its position, and feeds are known to leave them behind.
+Fields of the topic are used only where the payload has none. Stop and stop sequence are not kept: the matcher finds
+the place on the trip from the position, and feeds are known to update the stop late.
 """
 
 import json
@@ -11,9 +11,9 @@ from google.protobuf.message import DecodeError
 from google.transit.gtfs_realtime_pb2 import FeedEntity, FeedMessage, VehiclePosition
 from msgspec import structs
 
-from ingest.formats import own
-from ingest.formats.foreign import DATE, TIME_OF_DAY, device_name, integer_or_none, name_or_none, within_or_none
-from ingest.formats.own import Unreadable
+from ingest.formats import vigia_json
+from ingest.formats.foreign_fields import DATE, TIME_OF_DAY, device_name, integer_or_none, name_or_none, within_or_none
+from ingest.formats.vigia_json import Unreadable
 from ingest.topic import DeviceTopic
 from models.kinds.bus import BUS
 from models.reading import Flag, Message, Reading, Reason, Rejected
@@ -32,11 +32,11 @@ _OCCUPANCY = {
     VehiclePosition.FULL: 100,
     VehiclePosition.NOT_ACCEPTING_PASSENGERS: 100,
 }
-"""Percent, where the vehicle gives words alone."""
+"""Percent for each occupancy status, used where the vehicle gives no percentage."""
 
 
-def readings(message: Message, municipality: str) -> list[Reading | Rejected]:
-    """The positions of a message, each a reading or, alone, rejected. Raises Unreadable where it holds none."""
+def parse_message(message: Message, municipality: str) -> list[Reading | Rejected]:
+    """Parse the positions of a message. A bad position is rejected alone. Raises Unreadable if there is no position."""
     levels = message.topic.split("/")
     feed = parse_feed(message.payload)
     entities = [entity for entity in feed.entity if entity.HasField("vehicle")]
@@ -44,40 +44,42 @@ def readings(message: Message, municipality: str) -> list[Reading | Rejected]:
         raise Unreadable(
             Reason.SHAPE, f"{len(entities):,} vehicle positions; send 1 to {MAX_ENTITIES:,}, and name a feed"
         )
-    told = levels if len(entities) == 1 and len(levels) >= _LEVELS else [*levels[: _FEED + 1], *[""] * _LEVELS]
+    # Only the topic of a single vehicle describes that vehicle.
+    single = len(entities) == 1 and len(levels) >= _LEVELS
+    levels = levels if single else [*levels[: _FEED + 1], *[""] * _LEVELS]
     items: list[Reading | Rejected] = []
     for entity in entities:
         try:
-            items.append(_reading(message, municipality, told, entity.vehicle, feed.header.timestamp))
-        except Unreadable as fault:
-            alone = structs.replace(message, payload=single_entity_feed(feed, entity))
-            items.append(Rejected(alone if len(entities) > 1 else message, fault.reason, fault.detail))
+            items.append(_reading(message, municipality, levels, entity.vehicle, feed.header.timestamp))
+        except Unreadable as unreadable:
+            part = structs.replace(message, payload=single_entity_feed(feed, entity))
+            items.append(Rejected(part if len(entities) > 1 else message, unreadable.reason, unreadable.detail))
     return items
 
 
 def parse_feed(payload: bytes) -> FeedMessage:
-    """A feed out of its bytes. Raises Unreadable."""
+    """Parse the bytes of a FeedMessage. Raises Unreadable."""
     feed = FeedMessage()
     try:
         feed.ParseFromString(payload)
-    except (DecodeError, UnicodeDecodeError) as fault:
-        raise Unreadable(Reason.SYNTAX, f"not a FeedMessage of GTFS-realtime: {fault}") from None
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise Unreadable(Reason.SYNTAX, f"not a FeedMessage of GTFS-realtime: {error}") from None
     return feed
 
 
 def single_entity_feed(feed: FeedMessage, entity: FeedEntity) -> bytes:
-    """A feed of one entity, under the same header."""
+    """The bytes of a feed with one entity and the same header."""
     return bytes(FeedMessage(header=feed.header, entity=[entity]).SerializeToString())
 
 
 def vehicle_id(vehicle: VehiclePosition) -> str:
-    """What tells a vehicle from the others of its feed; empty where nothing does."""
+    """The id of a vehicle within its feed, else its label; empty if it has neither."""
     return _text(vehicle.vehicle.id) or _text(vehicle.vehicle.label)
 
 
-def _text(said: str | bytes) -> str:
-    """What is text: protobuf hands over as bytes what is not UTF-8."""
-    return said if isinstance(said, str) else ""
+def _text(value: str | bytes) -> str:
+    """The value if it is text. Protobuf returns bytes for a string that is not UTF-8."""
+    return value if isinstance(value, str) else ""
 
 
 def _reading(
@@ -96,12 +98,12 @@ def _reading(
         "sign": name_or_none(levels[_HEADSIGN]),
         "occupancy": _occupancy(vehicle),
     }
-    sender = _sender(municipality, levels[_FEED], name)
-    return own.reading(sender, message, json.dumps(fields).encode(), flags)
+    topic = _device_topic(municipality, levels[_FEED], name)
+    return vigia_json.parse_reading(topic, message, json.dumps(fields).encode(), flags)
 
 
 @lru_cache(maxsize=MAX_VEHICLES_REMEMBERED)
-def _sender(municipality: str, feed: str, vehicle: str) -> DeviceTopic:
+def _device_topic(municipality: str, feed: str, vehicle: str) -> DeviceTopic:
     return DeviceTopic(municipality, BUS, device_name(f"{feed}-{vehicle}"), status=False)
 
 

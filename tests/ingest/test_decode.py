@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ingest import topic as topics
 from ingest.decode import MAX_PAYLOAD_BYTES, DecodedItem, decode
-from ingest.formats.own import MAX_DETAIL_LENGTH, MAX_READINGS
+from ingest.formats.vigia_json import MAX_DETAIL_LENGTH, MAX_READINGS
 from models.reading import Flag, Message, Presence, Reading, Reason, Rejected
 
 NOW = datetime(2013, 4, 2, 19, 6, tzinfo=UTC)

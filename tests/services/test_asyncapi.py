@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ingest.decode import MAX_PAYLOAD_BYTES
-from ingest.formats.own import MAX_READINGS
+from ingest.formats.vigia_json import MAX_READINGS
 from models.kinds import KINDS
 from models.reading import Flag, Reason
 from services.__main__ import main

@@ -14,7 +14,7 @@ import httpx
 from google.transit.gtfs_realtime_pb2 import FeedEntity, FeedMessage
 
 from ingest.formats import gtfsrt
-from ingest.formats.own import Unreadable
+from ingest.formats.vigia_json import Unreadable
 
 log = logging.getLogger(__name__)
 

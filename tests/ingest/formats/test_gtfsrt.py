@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.decode import decode
-from ingest.formats.foreign import device_name
+from ingest.formats.foreign_fields import device_name
 from models.kinds.bus import BUS
 from models.reading import Flag, Message, Reading, Reason, Rejected
 

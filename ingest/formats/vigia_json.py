@@ -1,4 +1,4 @@
-"""Vigía's own JSON: one object a reading, an array of them, and a device's birth and last will."""
+"""Decode Vigía's own JSON: one object per reading, an array of them, and a device's birth and last will."""
 
 import json
 import re
@@ -33,11 +33,11 @@ _TIME_ADVICE = (
 _NO_FLAGS = Flag.NONE
 _SEPARATOR = re.compile(r"[ \t\r\n,]*")
 _SCANNER = json.JSONDecoder(parse_int=len, parse_float=len)
-"""Finds where a value ends; what it holds is not looked at, so numbers need not be made."""
+"""Finds where a value ends. Its content is not used, so numbers are not converted."""
 
 
 class Unreadable(Exception):
-    """These bytes are no reading. Never leaves `ingest.decode`, which makes it a `Rejected`."""
+    """The bytes are not a reading. `ingest.decode` catches this error and returns a `Rejected`."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
@@ -46,7 +46,7 @@ class Unreadable(Exception):
 
 
 class _Status(BaseModel):
-    """A birth or a last will."""
+    """The payload of a birth or a last will."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
 
@@ -55,20 +55,23 @@ class _Status(BaseModel):
     boot: BootId | None = None
 
 
-def reading(sender: DeviceTopic, message: Message, payload: bytes, flags: Flag = _NO_FLAGS) -> Reading:
-    """The reading of one JSON object: the message's payload, a part of it or another form of it. Raises Unreadable."""
+def parse_reading(topic: DeviceTopic, message: Message, payload: bytes, flags: Flag = _NO_FLAGS) -> Reading:
+    """Parse one JSON object as a reading. Raises Unreadable.
+
+    payload: the payload of the message, a part of it, or the JSON into which another format was converted.
+    """
     try:
-        return _reading(sender, message, sender.kind.parse_json(payload), flags)
+        return _build_reading(topic, message, topic.kind.parse_json(payload), flags)
     except ValidationError as error:
         raise _unreadable(error, payload) from None
 
 
-def readings(sender: DeviceTopic, message: Message) -> list[Reading]:
-    """All readings of an array of which every element is good; empty where one is not, or there are too many."""
+def parse_readings(topic: DeviceTopic, message: Message) -> list[Reading]:
+    """All readings of an array if every element is good; empty if one is bad or there are too many."""
     try:
-        payloads = _array_of(sender.kind).validate_json(message.payload)
+        payloads = _array_adapter(topic.kind).validate_json(message.payload)
         if len(payloads) <= MAX_READINGS:
-            return [_reading(sender, message, said, _NO_FLAGS) for said in payloads]
+            return [_build_reading(topic, message, payload, _NO_FLAGS) for payload in payloads]
     except (ValidationError, Unreadable):
         pass
     return []
@@ -85,22 +88,23 @@ def parse_array(payload: bytes) -> list[Any]:
     return elements
 
 
-def readings_one_by_one(sender: DeviceTopic, message: Message, count: int) -> list[Reading | Rejected]:
-    """Each of the `count` elements judged alone. The payload is known to be a JSON array."""
+def parse_readings_one_by_one(topic: DeviceTopic, message: Message, count: int) -> list[Reading | Rejected]:
+    """Parse each of the `count` elements separately. The payload must be a JSON array."""
     items: list[Reading | Rejected] = []
-    for place, element in enumerate(_array_elements(message.payload.decode(), count)):
+    for index, element in enumerate(_array_elements(message.payload.decode(), count)):
         try:
-            items.append(reading(sender, message, element))
+            items.append(parse_reading(topic, message, element))
         except Unreadable as unreadable:
-            detail = f"element {place}: {unreadable.detail}"[:MAX_DETAIL_LENGTH]
+            detail = f"element {index}: {unreadable.detail}"[:MAX_DETAIL_LENGTH]
             items.append(Rejected(structs.replace(message, payload=element), unreadable.reason, detail))
     return items
 
 
-def presence(sender: DeviceTopic, message: Message) -> Presence:
-    """A birth or a will: `online`, `offline`, or {"online": bool, "observed_at": ..., "boot": ...}. Raises Unreadable.
+def parse_presence(topic: DeviceTopic, message: Message) -> Presence:
+    """Parse a birth or a last will: `online`, `offline`, or {"online": bool, "observed_at": ..., "boot": ...}.
 
-    A will was written when the device connected, so that only the broker's delivery tells when it was lost.
+    A will is written when the device connects, so only the time of its delivery says when the connection was lost.
+    Raises Unreadable.
     """
     match message.payload.strip():
         case b"online" | b"offline" as word:
@@ -110,61 +114,61 @@ def presence(sender: DeviceTopic, message: Message) -> Presence:
                 status = _Status.model_validate_json(payload)
             except ValidationError as error:
                 raise _unreadable(error, payload) from None
-    when = message.received_at
+    since = message.received_at
     if status.online and status.observed_at is not None:
-        # Never later than it was heard: by a clock that is ahead, no will that follows would count as newer.
-        when = min(_instant(status.observed_at), message.received_at)
-    return Presence(sender.kind.name, sender.municipality, sender.device, status.online, when, status.boot)
+        # At most the time of receipt: with a device clock that runs ahead, no later will would count as newer.
+        since = min(_parse_time(status.observed_at), message.received_at)
+    return Presence(topic.kind.name, topic.municipality, topic.device, status.online, since, status.boot)
 
 
 @cache
-def _array_of(kind: SensorKind) -> TypeAdapter[list[Payload]]:
+def _array_adapter(kind: SensorKind) -> TypeAdapter[list[Payload]]:
     return TypeAdapter(list[kind.payload])  # type: ignore[name-defined]
 
 
-def _reading(sender: DeviceTopic, message: Message, said: Payload, flags: Flag) -> Reading:
+def _build_reading(topic: DeviceTopic, message: Message, payload: Payload, flags: Flag) -> Reading:
     return Reading(
-        sender.kind.name,
-        sender.municipality,
-        sender.device,
-        _instant(said.observed_at),
+        topic.kind.name,
+        topic.municipality,
+        topic.device,
+        _parse_time(payload.observed_at),
         message.received_at,
-        said.seq,
-        said.boot,
-        sender.kind.payload_values(said),
+        payload.seq,
+        payload.boot,
+        topic.kind.payload_values(payload),
         flags | Flag.RETAINED if message.retained else flags,
     )
 
 
-def _instant(said: str | float) -> datetime:
-    """The moment in UTC. Raises Unreadable outside the years a gauge can speak of."""
-    if isinstance(said, str):
+def _parse_time(value: str | float) -> datetime:
+    """An RFC 3339 text or Unix seconds as a time in UTC. Raises Unreadable outside EARLIEST_TIME to LATEST_TIME."""
+    if isinstance(value, str):
         try:
-            when = datetime.fromisoformat(said)
-        except ValueError as fault:
-            raise Unreadable(Reason.TIME, f"observed_at {said}: {fault}") from None
-        if not EARLIEST_TIME <= when < LATEST_TIME:
-            raise _bad_year(said)
-        return when if when.tzinfo is UTC else when.astimezone(UTC)
-    if _EARLIEST_S <= said < _LATEST_S:
-        return datetime.fromtimestamp(said, UTC)
-    if _EARLIEST_S <= said / 1000 < _LATEST_S:
-        raise Unreadable(Reason.TIME, f"observed_at {said:.0f} looks like milliseconds: send seconds, divide by 1,000")
-    raise _bad_year(said)
+            time = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise Unreadable(Reason.TIME, f"observed_at {value}: {error}") from None
+        if not EARLIEST_TIME <= time < LATEST_TIME:
+            raise _bad_year(value)
+        return time if time.tzinfo is UTC else time.astimezone(UTC)
+    if _EARLIEST_S <= value < _LATEST_S:
+        return datetime.fromtimestamp(value, UTC)
+    if _EARLIEST_S <= value / 1000 < _LATEST_S:
+        raise Unreadable(Reason.TIME, f"observed_at {value:.0f} looks like milliseconds: send seconds, divide by 1,000")
+    raise _bad_year(value)
 
 
-def _bad_year(said: str | float) -> Unreadable:
+def _bad_year(value: str | float) -> Unreadable:
     years = f"{EARLIEST_TIME.year} and {LATEST_TIME.year}"
-    return Unreadable(Reason.TIME, f"observed_at {said} is not between {years}: set the device's clock")
+    return Unreadable(Reason.TIME, f"observed_at {value} is not between {years}: set the device's clock")
 
 
-def shown(value: object) -> str:
-    """A value at fault as a detail may show it: short, and ASCII, whatever it was."""
+def short_repr(value: object) -> str:
+    """A bad value for an error text: ASCII, at most MAX_SHOWN_LENGTH characters."""
     return ascii(value)[:MAX_SHOWN_LENGTH]
 
 
 def _array_elements(text: str, count: int) -> Iterator[bytes]:
-    """The elements of a well-formed array, each byte for byte as it stands."""
+    """The elements of a well-formed array, each byte for byte."""
     end = text.index("[") + 1
     for _ in range(count):
         start = _SEPARATOR.match(text, end).end()  # type: ignore[union-attr]
@@ -173,22 +177,22 @@ def _array_elements(text: str, count: int) -> Iterator[bytes]:
 
 
 def _unreadable(error: ValidationError, payload: bytes) -> Unreadable:
-    """What the first fault is, and what to do about it."""
+    """The first error of the payload, with advice on how to correct it."""
     first = error.errors(include_url=False)[0]
-    place = first["loc"]
+    location = first["loc"]
     if first["type"] == "json_invalid":
         return _not_json(payload, str(first["ctx"]["error"]))
-    if not place:
-        return Unreadable(Reason.SHAPE, _shape(first))
-    if place[0] == "observed_at":
+    if not location:
+        return Unreadable(Reason.SHAPE, _shape_detail(first))
+    if location[0] == "observed_at":
         return Unreadable(Reason.TIME, _TIME_ADVICE)
-    got = "" if first["type"] == "missing" else f", got {shown(first['input'])}"
-    return Unreadable(Reason.FIELD, f"{'.'.join(map(str, place))}: {first['msg']}{got}")
+    got = "" if first["type"] == "missing" else f", got {short_repr(first['input'])}"
+    return Unreadable(Reason.FIELD, f"{'.'.join(map(str, location))}: {first['msg']}{got}")
 
 
-def _shape(fault: ErrorDetails) -> str:
+def _shape_detail(fault: ErrorDetails) -> str:
     if fault["type"] == "model_type":
-        return f"a reading is a JSON object, got {shown(fault['input'])}"
+        return f"a reading is a JSON object, got {short_repr(fault['input'])}"
     return fault["msg"].removeprefix("Value error, ")
 
 
