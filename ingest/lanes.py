@@ -1,4 +1,4 @@
-"""Which process keeps which messages: what a lane subscribes to, and which of what it hears are its own."""
+"""Lanes: which pipeline process subscribes to which topics, and which messages it stores."""
 
 from functools import lru_cache
 
@@ -12,26 +12,26 @@ COMMAND_SUFFIX = "/command"
 
 
 def lane_kinds(lane: Lane | None) -> list[str]:
-    """The kinds whose readings a lane keeps and whose silence it notices; all for a process that is every lane."""
+    """The kinds whose readings a lane stores and whose silence it detects. None means all lanes, and all kinds."""
     return [kind.name for kind in KINDS if lane in (None, kind.lane)]
 
 
 def lane_topics(lane: Lane | None, *, foreign: bool) -> tuple[str, ...]:
-    """What a lane subscribes to. The bulk lane hears everything, so that no topic is nobody's."""
+    """The topic filters of a lane. The bulk lane subscribes to everything, so that no topic is left out."""
     if lane is Lane.CRITICAL:
         return tuple(f"vigia/v1/+/{kind}/#" for kind in lane_kinds(lane))
     return (ALL_TOPICS, *(f"{prefix}#" for prefix in FOREIGN_FORMATS if foreign))
 
 
 def belongs_to_lane(lane: Lane | None, topic: str) -> bool:
-    """Whether a message on this topic is the lane's to keep."""
-    its = topic_lane(topic) if len(topic) <= MAX_TOPIC_LENGTH else Lane.BULK
-    return its is not None and lane in (None, its)
+    """Whether the lane must store a message on this topic."""
+    owner = topic_lane(topic) if len(topic) <= MAX_TOPIC_LENGTH else Lane.BULK
+    return owner is not None and lane in (None, owner)
 
 
 @lru_cache(maxsize=MAX_TOPICS_REMEMBERED)
 def topic_lane(topic: str) -> Lane | None:
-    """Whose a message is; what names no kind of ours is the bulk lane's to reject, and commands are nobody's."""
+    """The lane of a topic. The bulk lane rejects topics without a known kind; commands belong to no lane (None)."""
     if topic.startswith("/"):
         return Lane.BULK
     if topic.endswith(COMMAND_SUFFIX):

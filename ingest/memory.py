@@ -1,7 +1,8 @@
-"""What is remembered of each device: its newest reading, its quality memory, its place in `seq`.
+"""Device memories: the newest reading of each device, the state of its quality checks, and its position in `seq`.
 
-Kept at hand between batches, written when the pipeline says so and checked against the tables then: one process carries
-a device. What was remembered and not written is in the rows, from which it is made again (`ingest.store.kept_after`).
+The memories stay loaded between batches. The pipeline decides when to write them; the write checks the row version,
+since only one process may handle a device. Memories that were not written before a crash are computed again from the
+rows (`ingest.store.readings_after_memory`).
 """
 
 import logging
@@ -25,7 +26,7 @@ NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class NewestReading(msgspec.Struct, frozen=True, gc=False):
-    """The latest reading that counts as news, as the tables show it: never one from the future, late or retained."""
+    """The newest current reading of a device, as stored. Readings from the future, late or retained never count."""
 
     observed_at: datetime
     received_at: datetime
@@ -34,7 +35,7 @@ class NewestReading(msgspec.Struct, frozen=True, gc=False):
 
 
 class DeviceMemory(msgspec.Struct, frozen=True, gc=False):
-    """All of it. `newest` is None while nothing that counts as news ever came."""
+    """The memory of one device. `newest` is None until a current reading has arrived."""
 
     quality: QualityMemory | None = None
     sequence: sequence_gaps.SequencePosition = NO_POSITION
@@ -56,22 +57,22 @@ _ENCODE = msgspec.json.Encoder()
 
 
 class DeviceMemories:
-    """The memories of the devices met so far."""
+    """The loaded memories of devices, and those not yet written to the database."""
 
     def __init__(self) -> None:
-        """Remembers nobody yet."""
+        """Start without any memory."""
         self._loaded: dict[int, tuple[int, DeviceMemory]] = {}
         self.unwritten: dict[int, DeviceMemory] = {}
 
     def clear(self) -> None:
-        """Look everything up again: something was not as remembered."""
+        """Drop all memories, so that the next `load` reads them from the database."""
         self._loaded.clear()
         self.unwritten.clear()
 
     def load(self, transaction: Connection, device_ids: Iterable[int], *, lock: bool = False) -> Sequence[int]:
-        """Know these devices; only those not at hand cost a query. Returns which those were.
+        """Load the memories of these devices that are not loaded yet. Returns the ids of those.
 
-        lock: hold their rows until the transaction ends, in the order of their numbers, so that processes take turns.
+        lock: lock the rows until the end of the transaction, in the order of ids: processes wait for each other.
         """
         missing = sorted(set(device_ids) - self._loaded.keys())
         if not missing:
@@ -84,32 +85,33 @@ class DeviceMemories:
             cursor.execute(query + " FOR UPDATE" if lock else query, [missing])
             self._loaded.update((device_id, (0, EMPTY_MEMORY)) for device_id in missing)
             for device_id, version, memory, observed_at, received_at, latest, flags in cursor:
-                kept = _decoded(memory)
+                stored = _decoded(memory)
                 newest = NewestReading(observed_at, received_at, _LATEST.decode(latest), flags)
-                self._loaded[device_id] = version, DeviceMemory(kept.quality, kept.sequence, observed_at, newest)
+                self._loaded[device_id] = version, DeviceMemory(stored.quality, stored.sequence, observed_at, newest)
         return missing
 
     def are_loaded(self, device_ids: Iterable[int]) -> bool:
-        """Whether all of these are at hand."""
+        """Whether the memories of all these devices are loaded."""
         return self._loaded.keys() >= set(device_ids)
 
     def get(self, device_id: int) -> DeviceMemory:
-        """The memory of a device fetched before."""
+        """The memory of a device that was loaded before."""
         return self._loaded[device_id][1]
 
-    def write(self, transaction: Connection, moved: Mapping[int, DeviceMemory]) -> PendingWrite | None:
-        """Keep what moved, now or since the last time. `verify` what comes back: another process may have moved one.
+    def write(self, transaction: Connection, changed: Mapping[int, DeviceMemory]) -> PendingWrite | None:
+        """Write the changed memories and those still unwritten. Returns None if there is nothing to write.
 
-        A device of which nothing counts as news yet is not remembered.
+        The caller must check the row count of the result: another process may have changed a row. A device without a
+        current reading gets no row.
         """
         rows = [
             self._row(device_id, memory, memory.newest)
-            for device_id, memory in sorted((self.unwritten | dict(moved)).items())
+            for device_id, memory in sorted((self.unwritten | dict(changed)).items())
             if memory.newest is not None
         ]
         if not rows:
             return None
-        cursor = driver(transaction).cursor()  # not closed, which would forget how many rows it changed
+        cursor = driver(transaction).cursor()  # not closed: closing loses the row count
         cursor.execute(
             "INSERT INTO device_memories AS kept"
             " (device_id, version, memory, observed_at, received_at, latest, flags)"
@@ -122,18 +124,18 @@ class DeviceMemories:
         )
         return PendingWrite(cursor, len(rows))
 
-    def mark_written(self, moved: Mapping[int, DeviceMemory]) -> None:
-        """What was written is committed: remember it."""
-        for device_id, memory in (self.unwritten | dict(moved)).items():
+    def mark_written(self, changed: Mapping[int, DeviceMemory]) -> None:
+        """Use the written memories from now on. Call it after their transaction is committed."""
+        for device_id, memory in (self.unwritten | dict(changed)).items():
             if memory.newest is not None:
                 self._loaded[device_id] = self._loaded[device_id][0] + 1, memory
         self.unwritten.clear()
 
-    def keep_unwritten(self, moved: Mapping[int, DeviceMemory]) -> None:
-        """Remember what moved with rows that are committed, and write it with the next that is written."""
-        for device_id, memory in moved.items():
+    def keep_unwritten(self, changed: Mapping[int, DeviceMemory]) -> None:
+        """Use these memories from now on, and write them with the next `write`. Their readings are committed."""
+        for device_id, memory in changed.items():
             self._loaded[device_id] = self._loaded[device_id][0], memory
-        self.unwritten.update(moved)
+        self.unwritten.update(changed)
 
     def _row(self, device_id: int, memory: DeviceMemory, newest: Reading | NewestReading) -> tuple[object, ...]:
         if isinstance(newest, Reading):
@@ -152,7 +154,7 @@ class DeviceMemories:
 
 
 def _decoded(memory: str) -> _StoredMemory:
-    """Another version's memory is no reason to refuse a device: its checks then begin anew."""
+    """Decode a stored memory. If another version wrote it and it cannot be decoded, the checks start from nothing."""
     try:
         return _DECODE.decode(memory)
     except msgspec.DecodeError:
@@ -160,13 +162,13 @@ def _decoded(memory: str) -> _StoredMemory:
         return _StoredMemory(None, NO_POSITION)
 
 
-def store_sequence_gaps(transaction: Connection, losses: Sequence[tuple[int, Gap | FilledGap]], now: datetime) -> None:
-    """Write down holes in `seq`, and what filled earlier ones."""
-    if not losses:
+def store_sequence_gaps(transaction: Connection, gaps: Sequence[tuple[int, Gap | FilledGap]], now: datetime) -> None:
+    """Store the numbers missing from `seq`, and count those that arrived later."""
+    if not gaps:
         return
     with driver(transaction).cursor() as cursor:
-        for device_id, loss in losses:
-            match loss:
+        for device_id, gap in gaps:
+            match gap:
                 case Gap(boot, first, last):
                     cursor.execute(
                         "INSERT INTO sequence_gaps (device_id, boot, first_seq, last_seq, seen_at)"

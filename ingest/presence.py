@@ -1,4 +1,4 @@
-"""Births and last wills to the devices' rows: who is connected, since when."""
+"""Store births and last wills in the device rows: which devices are online, and since when."""
 
 from collections.abc import Iterable, Mapping
 
@@ -12,7 +12,7 @@ from models.rows import driver
 def store_presences(
     transaction: Connection, devices: Mapping[DeviceKey, Device], presences: Iterable[Presence]
 ) -> list[Presence]:
-    """Keep the newest word on each device. Returns those that changed something; older words change nothing."""
+    """Store the newest presence of each device. Returns those that changed a row; older ones change nothing."""
     changed = []
     with driver(transaction).cursor() as cursor:
         for presence in presences:

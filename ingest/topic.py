@@ -1,4 +1,4 @@
-"""Whose message it is: the topic taken apart."""
+"""Parse an MQTT topic into municipality, sensor kind and device."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MAX_TOPICS_REMEMBERED = 65_536
 _ID = "[a-z0-9-]{1,64}"
 _TOPIC = re.compile(rf"vigia/v1/({_ID})/({_ID})/({_ID})(/status)?")
 MAX_TOPIC_LENGTH = len("vigia/v1///") + 3 * 64 + len("/status")
-"""None of ours is longer; those that are would fill the memory that is kept for topics."""
+"""No valid topic is longer. Longer ones are not cached, since they would fill the cache."""
 _BAD_TOPIC = (
     "topic is not vigia/v1/{municipality}/{kind}/{device}, with or without /status; names are 1 to 64 of a-z, 0-9 and -"
 )
@@ -20,7 +20,7 @@ _BAD_TOPIC = (
 
 @dataclass(frozen=True, slots=True)
 class DeviceTopic:
-    """The device a message speaks for; `status` marks its births and last wills."""
+    """A parsed topic: the device of a message. `status`: the message is a birth or a last will."""
 
     municipality: str
     kind: SensorKind
@@ -29,7 +29,7 @@ class DeviceTopic:
 
 
 def parse_topic(topic: str) -> DeviceTopic | str:
-    """The device behind a topic, or a sentence saying why there is none."""
+    """The parsed topic, or a text that says why it is not valid."""
     return _BAD_TOPIC if len(topic) > MAX_TOPIC_LENGTH else _parse_topic(topic)
 
 

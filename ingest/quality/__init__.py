@@ -1,1 +1,1 @@
-"""What speaks against believing a reading, and what was lost between readings? Imports only models."""
+"""What speaks against trusting a reading, and which readings were lost? Checks of one device. Imports only models."""

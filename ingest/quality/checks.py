@@ -1,9 +1,9 @@
-"""Streaming checks of one device's readings: what stands against believing each, and what to remember for the next.
+"""Streaming quality checks of the readings of one device: time, range, spike, jump, drop-out, flat line, zero shift.
 
-Nothing here corrects a value. Water rises fast and falls slowly, and the checks lean on it: a sudden rise is only ever
-suspect, while a fall quicker than the stream's own late rises is a sensor out of the water. What counts as sudden
-widens with the steps the device was lately seen to take, so that a flashy stream teaches its own scale, and with the
-time since the last value.
+The checks add flags and never correct a value. Water rises fast and falls slowly. A sudden rise is therefore only
+suspect, while a fall faster than the recent rises of the stream means that the sensor is out of the water. The limit
+for a sudden change grows with the recent steps of the device, so that it adapts to a flashy stream, and with the time
+since the last value.
 """
 
 from datetime import datetime
@@ -18,24 +18,24 @@ BACKFILL_AFTER_S = 7 * 86_400.0
 MAX_CLOCK_SKEW_S = 60.0
 MAX_LAG_STEP_S = 5.0
 MAX_PAUSE_INTERVALS = 3.0
-"""A pause of more usual intervals than this ends a flat line, and leaves a spike without its other side."""
+"""A pause of more usual intervals than this ends a flat line. After it, a rise cannot be confirmed as a spike."""
 INTERVAL_GROWTH = 1.5
 ZERO_SHIFT_AFTER_S = 3600.0
-"""A fallen value that stays this long may be a gauge whose zero moved: it is shown to the rules again, as suspect."""
+"""If a low value stays this long after a fall, the zero of the gauge may have moved. The rules see it, as suspect."""
 ZERO_SHIFT_SUSPECT_S = 86_400.0
-"""For so long a moved zero stays suspect, and so cannot ease an alert."""
+"""How long values after a zero shift stay suspect, so that they cannot lower an alert."""
 SPIKE_REMAINDER = 1 / 3
-"""A rise of which no more than this is left one reading later was a spike."""
+"""A rise was a spike if less than this share of it is left one reading later."""
 FALL_ACCELERATION = 3.0
-"""Falling water may fall so many times faster than a reading before, when a flood wave's back passes."""
+"""Water may fall so many times faster than one reading before, when the falling limb of a flood wave passes."""
 FALL_PER_RISE = 1.25
-"""Water may fall within one reading by so much of its largest late step: a short pulse falls as it rose."""
+"""Water may fall within one reading by so many times its largest recent step: a short pulse falls as it rose."""
 MAX_STEP_DECAY = 0.97
-"""What each reading leaves of the largest late step: half is gone after 23."""
+"""Factor on the largest recent step at each reading: half of it is left after 23 readings."""
 FLAT_RUN_FACTOR = 3.0
-"""A flat line is so many times longer than the longest the device lately had."""
+"""A run of equal values is a flat line if it is so many times longer than the longest recent run of the device."""
 FLAT_RUN_DECAY = 0.02
-"""How fast the memory of a long flat line fades: an hour of it in fifty."""
+"""How fast the length of the longest recent run decays: one hour in fifty hours."""
 
 _SENTINEL = int(Flag.SENTINEL)
 _SENSOR_RANGE = int(Flag.SENSOR_RANGE)
@@ -55,7 +55,7 @@ _NO_VALUE = int(Flag.SENTINEL | Flag.SENSOR_RANGE)
 
 
 class PendingChange(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A sudden change nobody has confirmed yet: the reading that made it, and the value it showed."""
+    """A sudden change that is not confirmed yet: time and number of its reading, and the value."""
 
     observed_at: datetime
     seq: int
@@ -89,7 +89,10 @@ class QualityMemory(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class CheckResult(msgspec.Struct, frozen=True, gc=False):
-    """`spike` names the reading before this one, by time and `seq`, where this one shows that it was a lone spike."""
+    """The checked reading and the memory after it.
+
+    `spike`: time and `seq` of the reading before, if this reading shows that it was a lone spike.
+    """
 
     memory: QualityMemory | None
     reading: Reading
@@ -97,7 +100,7 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False):
 
 
 class _ValueCheck(msgspec.Struct, frozen=True, gc=False):
-    """What a value is against the believed one, and what is believed after it."""
+    """The flags of a value compared with the accepted one, and the value state after it."""
 
     flags: int
     accepted_value: float | None
@@ -108,10 +111,13 @@ class _ValueCheck(msgspec.Struct, frozen=True, gc=False):
 
 
 def check_reading(limits: Limits, memory: QualityMemory | None, reading: Reading, measure_index: int) -> CheckResult:
-    """Flag one reading in the order of arrival, beside the flags it brings; `limits` are in the measure's own unit.
+    """Add flags to one reading. Readings must come in the order of arrival.
 
-    Only a newer reading with a trusted time moves the memory: late, duplicate, future and retained ones leave it as it
-    is (None where nothing else ever came). A value None is no measurement of this measure, and nothing against it.
+    limits: in the unit of the measure. measure_index: position of the measure in `reading.values`; the value None
+    means that the reading has no such measurement, which is not a fault.
+
+    Only a newer reading with a trusted time changes the memory. Late, duplicate, future and retained readings leave it
+    as it is (None if no other reading has arrived).
     """
     lag_s = (reading.received_at - reading.observed_at).total_seconds()
     flags = int(reading.flags) | _time_flags(memory, reading.observed_at, lag_s)
@@ -121,12 +127,12 @@ def check_reading(limits: Limits, memory: QualityMemory | None, reading: Reading
         flags |= _range_flags(limits, measured)
     if flags & _NOT_CURRENT or (memory is not None and reading.observed_at == memory.observed_at):
         return CheckResult(memory, _flagged(reading, flags))
-    believable = None if flags & _NO_VALUE else measured
+    trusted_value = None if flags & _NO_VALUE else measured
     if memory is None:
         at = reading.observed_at
-        first = QualityMemory(at, reading.received_at, at, at, last_value=believable, accepted_value=believable)
+        first = QualityMemory(at, reading.received_at, at, at, last_value=trusted_value, accepted_value=trusted_value)
         return CheckResult(first, _flagged(reading, flags))
-    return _check_against_memory(limits, memory, reading, believable, flags)
+    return _check_against_memory(limits, memory, reading, trusted_value, flags)
 
 
 def _time_flags(memory: QualityMemory | None, observed_at: datetime, lag_s: float) -> int:
@@ -137,7 +143,7 @@ def _time_flags(memory: QualityMemory | None, observed_at: datetime, lag_s: floa
 
 
 def _range_flags(limits: Limits, value: float) -> int:
-    """What a value's own size tells."""
+    """The flags of a value outside the limits, independent of other readings."""
     if value in limits.sentinels:
         return _SENTINEL
     low, high = limits.sensor
@@ -151,28 +157,28 @@ def _range_flags(limits: Limits, value: float) -> int:
 def _check_against_memory(
     limits: Limits, memory: QualityMemory, reading: Reading, value: float | None, flags: int
 ) -> CheckResult:
-    """The reading against those before it, and the memory with it in."""
+    """Compare the reading with the memory, and compute the memory after it."""
     observed_at = reading.observed_at
     passed_s = (observed_at - memory.observed_at).total_seconds()
     measured_at = memory.measured_at
     since_s = passed_s if measured_at is memory.observed_at else (observed_at - measured_at).total_seconds()
     intervals = max(1.0, since_s / memory.interval_s) if memory.interval_s else 1.0
-    median_s = (
-        memory.lag_s if flags & _SERVER_TIME else updated_lag_s(memory.lag_s, memory.received_at, reading, passed_s)
-    )
-    course = _check_value(limits, memory, reading, value, intervals)
-    same = value is None or (value == memory.last_value and intervals <= MAX_PAUSE_INTERVALS)
-    flat_since = memory.flat_since if same else observed_at
+    lag_s = memory.lag_s if flags & _SERVER_TIME else updated_lag_s(memory.lag_s, memory.received_at, reading, passed_s)
+    check = _check_value(limits, memory, reading, value, intervals)
+    unchanged = value is None or (value == memory.last_value and intervals <= MAX_PAUSE_INTERVALS)
+    flat_since = memory.flat_since if unchanged else observed_at
     flat_s = (
-        memory.longest_flat_s if same else updated_flat_s(memory.flat_since, memory.observed_at, memory.longest_flat_s)
+        memory.longest_flat_s
+        if unchanged
+        else updated_flat_s(memory.flat_since, memory.observed_at, memory.longest_flat_s)
     )
-    shifted_at = observed_at if course.flags & _SHIFT else memory.shifted_at
-    flags |= course.flags
-    if abs(median_s) > MAX_CLOCK_SKEW_S:
+    shifted_at = observed_at if check.flags & _SHIFT else memory.shifted_at
+    flags |= check.flags
+    if abs(lag_s) > MAX_CLOCK_SKEW_S:
         flags |= _CLOCK_SKEW
     if shifted_at is not None and (observed_at - shifted_at).total_seconds() < ZERO_SHIFT_SUSPECT_S:
         flags |= _SHIFT
-    if same and _is_flat(limits, (observed_at - flat_since).total_seconds(), flat_s):
+    if unchanged and _is_flat(limits, (observed_at - flat_since).total_seconds(), flat_s):
         flags |= _FLAT
     after = QualityMemory(
         observed_at,
@@ -180,26 +186,26 @@ def _check_against_memory(
         memory.measured_at if value is None else observed_at,
         flat_since,
         min(passed_s, memory.interval_s * INTERVAL_GROWTH) if memory.interval_s else passed_s,
-        median_s,
+        lag_s,
         memory.last_value if value is None else value,
-        course.accepted_value,
-        course.last_step,
-        course.max_step,
-        course.pending,
+        check.accepted_value,
+        check.last_step,
+        check.max_step,
+        check.pending,
         flat_s,
         shifted_at,
     )
-    return CheckResult(after, _flagged(reading, flags), course.spike)
+    return CheckResult(after, _flagged(reading, flags), check.spike)
 
 
 def updated_lag_s(lag_s: float, received_at: datetime, reading: Reading, passed_s: float) -> float:
-    """The running median of lags with this reading's: it follows each by a bounded step, whatever its size.
+    """Update the running median of lags: it moves towards the lag of the reading by at most `MAX_LAG_STEP_S`.
 
-    received_at: when the reading before was, which was made `passed_s` earlier. Readings that come faster than they
-    were made had been waiting: they say nothing of the device's clock.
+    received_at: time of receipt of the reading before. passed_s: time between the two observations. Readings that
+    arrive faster than they were made had been queued, so their lag says nothing about the clock of the device.
     """
     if reading.received_at is received_at:
-        return lag_s  # of one message
+        return lag_s  # both came in one message
     if (reading.received_at - received_at).total_seconds() < passed_s / 2:
         return lag_s
     this_s = (reading.received_at - reading.observed_at).total_seconds()
@@ -209,50 +215,52 @@ def updated_lag_s(lag_s: float, received_at: datetime, reading: Reading, passed_
 def _check_value(
     limits: Limits, memory: QualityMemory, reading: Reading, value: float | None, intervals: float
 ) -> _ValueCheck:
-    """Whether the value goes on from the believed one, leaves it, or settles a doubt about an earlier one.
+    """Compare a value with the accepted one: it continues it, jumps away, or confirms or ends a pending change.
 
-    `intervals`: the time since the last value in usual intervals, at least 1; each allows as much change again.
+    intervals: time since the last value in usual intervals, at least 1. The allowed change is proportional to it.
     """
-    believed, swing, doubt = memory.accepted_value, memory.max_step * MAX_STEP_DECAY, memory.pending
+    accepted, max_step, pending = memory.accepted_value, memory.max_step * MAX_STEP_DECAY, memory.pending
     if value is None:
-        return _ValueCheck(0, believed, memory.last_step, memory.max_step, doubt)
-    if limits.jump is None or limits.spike is None or believed is None:
-        return _ValueCheck(0, value, 0.0, swing)
+        return _ValueCheck(0, accepted, memory.last_step, memory.max_step, pending)
+    if limits.jump is None or limits.spike is None or accepted is None:
+        return _ValueCheck(0, value, 0.0, max_step)
     step, spike = memory.last_step, None
-    if doubt is not None and doubt.value < believed:
-        if value < believed - intervals * _max_plausible_fall(limits.spike, step, swing):
-            return _check_low_value(reading, memory, value, swing, doubt)
-    elif doubt is not None and value - believed < (doubt.value - believed) * SPIKE_REMAINDER:
-        spike = (doubt.observed_at, doubt.seq) if intervals <= MAX_PAUSE_INTERVALS else None
-    elif doubt is not None:
-        step, swing, believed = doubt.value - believed, max(swing, doubt.value - believed), doubt.value
-    change = value - believed
-    if change > intervals * max(limits.jump, swing):
-        return _ValueCheck(_JUMP, believed, step, swing, PendingChange(reading.observed_at, reading.seq, value), spike)
-    if change < 0 and -change > intervals * _max_plausible_fall(limits.spike, step, swing):
+    if pending is not None and pending.value < accepted:
+        if value < accepted - intervals * _max_plausible_fall(limits.spike, step, max_step):
+            return _check_low_value(reading, memory, value, max_step, pending)
+    elif pending is not None and value - accepted < (pending.value - accepted) * SPIKE_REMAINDER:
+        spike = (pending.observed_at, pending.seq) if intervals <= MAX_PAUSE_INTERVALS else None
+    elif pending is not None:
+        step, max_step, accepted = pending.value - accepted, max(max_step, pending.value - accepted), pending.value
+    change = value - accepted
+    if change > intervals * max(limits.jump, max_step):
         return _ValueCheck(
-            _DROPOUT, believed, step, swing, PendingChange(reading.observed_at, reading.seq, value), spike
+            _JUMP, accepted, step, max_step, PendingChange(reading.observed_at, reading.seq, value), spike
+        )
+    if change < 0 and -change > intervals * _max_plausible_fall(limits.spike, step, max_step):
+        return _ValueCheck(
+            _DROPOUT, accepted, step, max_step, PendingChange(reading.observed_at, reading.seq, value), spike
         )
     step = change / intervals
-    return _ValueCheck(_JUMP if -step > limits.jump else 0, value, step, max(swing, abs(step)), None, spike)
+    return _ValueCheck(_JUMP if -step > limits.jump else 0, value, step, max(max_step, abs(step)), None, spike)
 
 
-def _max_plausible_fall(spike: float, step: float, swing: float) -> float:
-    """How far water may fall within one reading: little further than it lately rose, or some times the fall before."""
-    return max(spike, FALL_PER_RISE * swing, -FALL_ACCELERATION * step)
+def _max_plausible_fall(spike: float, step: float, max_step: float) -> float:
+    """The largest plausible fall of the water within one reading, from its recent steps and its last fall."""
+    return max(spike, FALL_PER_RISE * max_step, -FALL_ACCELERATION * step)
 
 
 def _check_low_value(
-    reading: Reading, memory: QualityMemory, value: float, swing: float, doubt: PendingChange
+    reading: Reading, memory: QualityMemory, value: float, max_step: float, pending: PendingChange
 ) -> _ValueCheck:
-    """Still low after a sudden fall: no level, until it has stayed so long that the gauge's zero may have moved."""
-    if (reading.observed_at - doubt.observed_at).total_seconds() < ZERO_SHIFT_AFTER_S:
-        return _ValueCheck(_DROPOUT, memory.accepted_value, memory.last_step, swing, doubt)
-    return _ValueCheck(_SHIFT, value, 0.0, swing)
+    """Check a value that is still low after a sudden fall: a drop-out or, after a long time, a shifted zero."""
+    if (reading.observed_at - pending.observed_at).total_seconds() < ZERO_SHIFT_AFTER_S:
+        return _ValueCheck(_DROPOUT, memory.accepted_value, memory.last_step, max_step, pending)
+    return _ValueCheck(_SHIFT, value, 0.0, max_step)
 
 
 def updated_flat_s(since: datetime, until: datetime, longest_s: float) -> float:
-    """The longest late flat line, with the one that ended now; every hour of it fades the memory of longer ones."""
+    """The longest recent run of equal values, with the run that ended now. A longer earlier run decays meanwhile."""
     if since is until:
         return longest_s
     run_s = (until - since).total_seconds()

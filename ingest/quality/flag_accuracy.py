@@ -1,9 +1,9 @@
-"""The quality checks held against a technician's corrections: which rows were bad, which were flagged. Pure.
+"""Accuracy of the quality flags, measured against a technician's corrections of a recorded series. Pure.
 
-A row is bad where the raw value is a sentinel, or where raw minus corrected departs more than 5 cm from its own local
-offset, the median of the 97 samples around it: corrections move a whole stretch, a fault moves a few rows. Flags and
-bad rows match within one sample. Only flags about the value count; those about time, a flat line or a moved zero say
-something else than "this row is wrong".
+A row is bad if the raw value is a sentinel, or if raw minus corrected differs by more than 5 cm from its local offset,
+the median of the 97 samples around it: corrections move a whole stretch, a fault moves a few rows. Flags and bad rows
+match within one sample. Only flags about the value count. Flags about time, a flat line or a shifted zero do not say
+that the row is wrong.
 """
 
 from bisect import bisect_left, insort
@@ -22,7 +22,7 @@ VALUE_FLAGS = Flag.SENTINEL | Flag.SENSOR_RANGE | Flag.SITE_RANGE | Flag.JUMP | 
 
 @dataclass(frozen=True, slots=True)
 class FlagAccuracy:
-    """How many of the bad rows were found, and how many good ones were flagged."""
+    """Counts of bad rows, of bad rows with a flag, and of flags on good rows."""
 
     bad_rows: int
     found_rows: int
@@ -30,23 +30,23 @@ class FlagAccuracy:
 
 
 def flags_of_series(kind: SensorKind, times: Sequence[datetime], values: Sequence[float]) -> list[Flag]:
-    """The flags of a recorded series, reading by reading as the pipeline meets them; times strictly rising."""
+    """The flags of a recorded series, result reading by reading as in the pipeline. Times must strictly increase."""
     memory: QualityMemory | None = None
     flags: list[Flag] = []
-    place = kind.measure_index
-    blank = [None] * len(kind.columns)
+    measure_index = kind.measure_index
+    empty = [None] * len(kind.columns)
     for row, (time, value) in enumerate(zip(times, values, strict=True)):
-        cells = (*blank[:place], value, *blank[place + 1 :])
-        checked = check_reading(kind.limits, memory, Reading(kind.name, "", "", time, time, row, None, cells), place)
-        memory = checked.memory
-        flags.append(checked.reading.flags)
-        if checked.spike is not None:
-            flags[checked.spike[1]] |= Flag.SPIKE
+        cells = (*empty[:measure_index], value, *empty[measure_index + 1 :])
+        result = check_reading(kind.limits, memory, Reading(kind.name, "", "", time, time, row, None, cells), measure_index)
+        memory = result.memory
+        flags.append(result.reading.flags)
+        if result.spike is not None:
+            flags[result.spike[1]] |= Flag.SPIKE
     return flags
 
 
 def bad_rows(raw: Sequence[float], corrected: Sequence[float | None], sentinels: Sequence[float]) -> list[bool]:
-    """Which rows the technician's corrections show to be wrong."""
+    """Whether each row is bad according to the technician's corrections."""
     offsets = [
         None if true is None or value in sentinels else value - true for value, true in zip(raw, corrected, strict=True)
     ]
@@ -57,7 +57,7 @@ def bad_rows(raw: Sequence[float], corrected: Sequence[float | None], sentinels:
 
 
 def flag_accuracy(flags: Sequence[Flag], bad: Sequence[bool]) -> FlagAccuracy:
-    """Bad rows with a flag about the value beside them, and such flags without a bad row beside them."""
+    """Count bad rows with a value flag within one sample, and value flags without a bad row within one sample."""
     flagged = [bool(flag & VALUE_FLAGS) for flag in flags]
     near_flag, near_bad = _with_neighbours(flagged), _with_neighbours(bad)
     return FlagAccuracy(
@@ -68,7 +68,7 @@ def flag_accuracy(flags: Sequence[Flag], bad: Sequence[bool]) -> FlagAccuracy:
 
 
 def _centred_medians(offsets: Sequence[float | None]) -> list[float | None]:
-    """The median of the window around each row, cut off at both ends, blanks left out; None where all are blank."""
+    """The median of the window around each row; shorter at both ends, without blanks; None if all are empty."""
     half = OFFSET_SAMPLES // 2
     window: list[float] = []
     medians: list[float | None] = []
@@ -90,5 +90,5 @@ def _median(ordered: Sequence[float]) -> float | None:
 
 
 def _with_neighbours(marks: Sequence[bool]) -> list[bool]:
-    """Each mark with its two neighbours."""
+    """Whether each mark or one of its two neighbours is set."""
     return [any(marks[max(row - 1, 0) : row + 2]) for row in range(len(marks))]

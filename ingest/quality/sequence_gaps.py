@@ -1,4 +1,4 @@
-"""Counting what a device sent and nobody received: holes in `seq` within one run of the device. Pure."""
+"""Detect lost readings: gaps in the sequence number `seq` within one run of a device. Pure."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from models.reading import Reading
 
 
 class SequencePosition(Struct, frozen=True, gc=False):
-    """The newest number seen of a device's present run."""
+    """The newest sequence number received in the present run of a device."""
 
     boot: str = ""
     seq: int = -1
@@ -16,7 +16,7 @@ class SequencePosition(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Numbers that did not come, both ends included."""
+    """Numbers that were not received, both ends included."""
 
     boot: str
     first_seq: int
@@ -25,16 +25,16 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class FilledGap:
-    """A number of an earlier gap that came after all."""
+    """A number of an earlier gap that was received later."""
 
     boot: str
     seq: int
 
 
 def next_position(sequence: SequencePosition, reading: Reading) -> tuple[SequencePosition, Gap | FilledGap | None]:
-    """What a fresh reading says about losses. Devices that count nothing (seq -1) have no gaps.
+    """The position after a new reading, and the gap that the reading shows or fills. Without numbers (seq -1): no gap.
 
-    A new `boot` starts a new count wherever it starts: what the device lost while it was off it never sent.
+    A new `boot` starts a new count at any number: a device sends nothing while it is off, so nothing was lost.
     """
     boot, seq = reading.boot or "", reading.seq
     if seq < 0:

@@ -1,7 +1,7 @@
-"""The quality checks over a run of readings that have nothing against them, in one go and at a fraction of the cost.
+"""Fast quality check of a whole run of readings that get no flag.
 
-Nearly all readings are such, and a device that had been away says many at once. What is not plainly calm is left to
-`ingest.quality.checks.check`, reading by reading; a test holds that both remember exactly the same.
+Nearly all readings get none, and a device that was offline sends many at once. A run that may get a flag is left to
+`ingest.quality.checks.check_reading`, reading by reading. A test checks that both compute exactly the same memory.
 """
 
 from collections.abc import Sequence
@@ -25,20 +25,20 @@ from models.reading import Reading
 def check_steady_run(
     limits: Limits, memory: QualityMemory | None, run: Sequence[Reading], measure_index: int
 ) -> QualityMemory | None:
-    """What is remembered after readings that `checks.check` would not flag; None where that is not plain."""
-    levels = [reading.values[measure_index] for reading in run]
+    """The memory after a run that `checks.check_reading` would not flag; None if some reading may get a flag."""
+    values = [reading.values[measure_index] for reading in run]
     if memory is None or not (
-        _nothing_pending(memory) and _unflagged(limits, memory, run) and _within_limits(limits, levels)
+        _nothing_pending(memory) and _unflagged(limits, memory, run) and _within_limits(limits, values)
     ):
         return None
-    most = min(limits.jump or 0.0, limits.spike or 0.0)
+    max_change = min(limits.jump or 0.0, limits.spike or 0.0)
     at, received_at, interval_s, lag_s = memory.observed_at, memory.received_at, memory.interval_s, memory.lag_s
-    value, step, swing = cast("float", memory.accepted_value), memory.last_step, memory.max_step
+    last_value, step, max_step = cast("float", memory.accepted_value), memory.last_step, memory.max_step
     flat_since, flat_s = memory.flat_since, memory.longest_flat_s
-    for reading, level in zip(run, cast("list[float]", levels), strict=True):
+    for reading, value in zip(run, cast("list[float]", values), strict=True):
         observed_at = reading.observed_at
-        passed_s, change = (observed_at - at).total_seconds(), level - value
-        if not (passed_s > 0.0 and -most <= change <= most):
+        passed_s, change = (observed_at - at).total_seconds(), value - last_value
+        if not (passed_s > 0.0 and -max_change <= change <= max_change):
             return None
         intervals = passed_s / interval_s if passed_s > interval_s > 0.0 else 1.0
         if change or intervals > MAX_PAUSE_INTERVALS:
@@ -50,17 +50,17 @@ def check_steady_run(
             received_at = reading.received_at
         if observed_at > received_at and (observed_at - received_at).total_seconds() > MAX_AHEAD_S:
             return None
-        step, swing = change / intervals, swing * MAX_STEP_DECAY
-        swing = max(swing, abs(step))
+        step, max_step = change / intervals, max_step * MAX_STEP_DECAY
+        max_step = max(max_step, abs(step))
         interval_s = min(passed_s, interval_s * INTERVAL_GROWTH) if interval_s else passed_s
-        at, value = observed_at, level
+        at, last_value = observed_at, value
     return QualityMemory(
-        at, received_at, at, flat_since, interval_s, lag_s, value, value, step, swing, None, flat_s, None
+        at, received_at, at, flat_since, interval_s, lag_s, last_value, last_value, step, max_step, None, flat_s, None
     )
 
 
 def _nothing_pending(memory: QualityMemory) -> bool:
-    """Whether the device's last value is the one believed, with nothing pending."""
+    """Whether the last value of the device is the accepted one, with no pending change, shift or clock error."""
     return (
         memory.accepted_value is not None
         and memory.accepted_value == memory.last_value
@@ -72,9 +72,9 @@ def _nothing_pending(memory: QualityMemory) -> bool:
 
 
 def _unflagged(limits: Limits, memory: QualityMemory, run: Sequence[Reading]) -> bool:
-    """Whether nothing was against the readings as they came, nor is by their times or the length of a flat line.
+    """Whether the readings came without flags, and get none for a backfill or a flat line.
 
-    They are taken to be in the order of both clocks.
+    The readings must be in the order of their observation and of their receipt.
     """
     first, last = run[0], run[-1]
     flat_s = (last.observed_at - memory.flat_since).total_seconds()
@@ -85,11 +85,11 @@ def _unflagged(limits: Limits, memory: QualityMemory, run: Sequence[Reading]) ->
     )
 
 
-def _within_limits(limits: Limits, levels: Sequence[object]) -> bool:
-    """Whether all are numbers that sensor and site can show, and none the device's word for "no value"."""
-    if not all([type(level) is float or type(level) is int for level in levels]):  # noqa: C419
+def _within_limits(limits: Limits, values: Sequence[object]) -> bool:
+    """Whether all values are numbers within the limits of sensor and site, and none is a sentinel."""
+    if not all([type(value) is float or type(value) is int for value in values]):  # noqa: C419
         return False
-    lowest, highest = min(cast("Sequence[float]", levels)), max(cast("Sequence[float]", levels))
+    lowest, highest = min(cast("Sequence[float]", values)), max(cast("Sequence[float]", values))
     for low, high in filter(None, (limits.sensor, limits.site)):
         if not low <= lowest <= highest <= high:
             return False

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
-from ingest.store import store_rejected
+from ingest.rejected import store_rejected
 from models.reading import Message, Reason, Rejected
 from services.pipeline.batch import Batch
 from services.runtime.bisect import bisect_failures

@@ -17,7 +17,8 @@ from ingest.check import CheckedBatch, check_readings, filled_gaps
 from ingest.memory import DeviceMemory, store_sequence_gaps
 from ingest.presence import store_presences
 from ingest.registry import Device, DeviceKey
-from ingest.store import CheckedReading, StoreResult, add_flag, readings_after_memory, store_rejected
+from ingest.rejected import store_rejected
+from ingest.store import CheckedReading, StoreResult, add_flag, readings_after_memory
 from models.reading import Flag, Presence
 from models.rows import driver
 from services.pipeline.batch import Batch, Decoded, LiveReadings, by_station, conflict_rejections, live_readings_of

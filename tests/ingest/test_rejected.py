@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-from ingest.store import MAX_REDELIVERY_AGE, store_rejected
+from ingest.rejected import MAX_REDELIVERY_AGE, store_rejected
 from models.reading import Message, Reason, Rejected
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

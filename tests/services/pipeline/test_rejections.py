@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from ingest.store import store_rejected
+from ingest.rejected import store_rejected
 from models.reading import Message, Reason, Rejected
 from services.__main__ import main
 from services.city.load import load

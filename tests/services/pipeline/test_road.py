@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from alerts.rules import dispatch
 from ingest.mqtt.receiver import Receiver
-from ingest.store import store_rejected
+from ingest.rejected import store_rejected
 from models.reading import Message, Reason, Rejected
 from models.rows import driver
 from services.city.load import load
