@@ -37,7 +37,9 @@ def flags_of_series(kind: SensorKind, times: Sequence[datetime], values: Sequenc
     empty = [None] * len(kind.columns)
     for row, (time, value) in enumerate(zip(times, values, strict=True)):
         cells = (*empty[:measure_index], value, *empty[measure_index + 1 :])
-        result = check_reading(kind.limits, memory, Reading(kind.name, "", "", time, time, row, None, cells), measure_index)
+        result = check_reading(
+            kind.limits, memory, Reading(kind.name, "", "", time, time, row, None, cells), measure_index
+        )
         memory = result.memory
         flags.append(result.reading.flags)
         if result.spike is not None:
