@@ -9,11 +9,11 @@ from gtfs_rt_validator.api import Inputs, Mode, PreparedFeed, Request, prepare_f
 from gtfs_rt_validator.rules.registry import severity_for
 from gtfs_rt_validator.runner.sources import Source
 
-from services.transit.serving.gtfs_realtime import Part, message
+from services.transit.serving.gtfs_realtime import FeedKind, feed_message
 from services.transit.serving.snapshot import TransitSnapshot
 
-ROLES = {"tu": Part.TRIP_UPDATES, "vp": Part.VEHICLE_POSITIONS, "sa": Part.ALERTS}
-Told = dict[Part, bytes]
+ROLES = {"tu": FeedKind.TRIP_UPDATES, "vp": FeedKind.VEHICLE_POSITIONS, "sa": FeedKind.ALERTS}
+Told = dict[FeedKind, bytes]
 
 
 def prepared(gtfs: Path) -> PreparedFeed:
@@ -23,7 +23,7 @@ def prepared(gtfs: Path) -> PreparedFeed:
 
 def told(view: TransitSnapshot, now: float) -> Told:
     """All three feeds of one moment, as they are served."""
-    return {part: message(view, part, now).SerializeToString() for part in Part}
+    return {part: feed_message(view, part, now).SerializeToString() for part in FeedKind}
 
 
 def errors(feed: PreparedFeed, moments: Sequence[tuple[float, Told]]) -> list[str]:

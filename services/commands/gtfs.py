@@ -17,7 +17,7 @@ from services.transit.timetable import versions
 
 NAME = "gtfs"
 HELP = "Import a timetable (GTFS zip or folder), list what was imported, export what is in force, or withdraw a feed."
-FEED = "city"
+DEFAULT_FEED = "city"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="do", metavar="import|list|export|withdraw", required=True)
     taking = verbs.add_parser("import", help="put a feed in force; all of it or, with its faults named, nothing")
     taking.add_argument("path", type=Path, help="GTFS zip or folder")
-    taking.add_argument("--feed", default=FEED, type=_name, help="whose timetable; it replaces the one of that name")
+    taking.add_argument(
+        "--feed", default=DEFAULT_FEED, type=_name, help="whose timetable; it replaces the one of that name"
+    )
     taking.add_argument("--now", action="store_true", help="even if it only begins later, and another is in force")
     verbs.add_parser("list", help="every version that is kept")
     giving = verbs.add_parser("export", help="write the network in force, all feeds as one")
@@ -53,34 +55,34 @@ def _import(path: Path, feed: str, *, at_once: bool) -> int:
     try:
         network = read_feed(path, findings, _progress)
     except BadTimetable as trouble:
-        _say(*findings.warnings, *trouble.refusals)
-        return _refuse(f"{path.name}: not imported; {len(trouble.refusals)} faults, {len(findings.warnings)} warnings")
-    _say(*findings.warnings)
+        _print_error(*findings.warnings, *trouble.refusals)
+        return _fail(f"{path.name}: not imported; {len(trouble.refusals)} faults, {len(findings.warnings)} warnings")
+    _print_error(*findings.warnings)
     today = now.astimezone(network.zone).date()
     with migrated_database(settings, "vigia-gtfs") as database, database.begin() as transaction:
-        if not at_once and (wait := _too_early(transaction, network, feed, today)):
-            return _refuse(wait)
+        if not at_once and (wait := _reason_to_wait(transaction, network, feed, today)):
+            return _fail(wait)
         try:
             stored = versions.store(transaction, network, feed, now)
         except TimeZonesDiffer as trouble:
-            return _refuse(str(trouble))
+            return _fail(str(trouble))
     print(_summary(network, stored, feed, len(findings.warnings)))
     if network.service_span[1] < today:
-        _say(f"its last day was {network.service_span[1]}: nothing of it runs any more")
+        _print_error(f"its last day was {network.service_span[1]}: nothing of it runs any more")
     return 0
 
 
-def _too_early(transaction: Connection, network: Network, feed: str, today: date) -> str:
+def _reason_to_wait(transaction: Connection, network: Network, feed: str, today: date) -> str:
     """Why to wait, if so: a feed published ahead of its first day would leave the city without a timetable."""
     first = network.service_span[0]
-    in_force = any(one.feed == feed and one.superseded_at is None for one in versions.imported(transaction))
+    in_force = any(one.feed == feed and one.superseded_at is None for one in versions.imported_versions(transaction))
     if not in_force or first <= today:
         return ""
     return f"it begins on {first}, and until then the one in force is needed: import it that day, or say --now"
 
 
-def _summary(network: Network, stored: versions.Stored, feed: str, warnings: int) -> str:
-    if not stored.fresh:
+def _summary(network: Network, stored: versions.StoreResult, feed: str, warnings: int) -> str:
+    if not stored.changed:
         return f"{feed}: this very timetable is in force already; nothing changed"
     calls = sum(len(network.patterns[trip.pattern].stop_ids) for trip in network.trips.values())
     first, last = network.service_span
@@ -94,7 +96,7 @@ def _summary(network: Network, stored: versions.Stored, feed: str, warnings: int
 
 def _list() -> int:
     with migrated_database(Settings(), "vigia-gtfs") as database, database.begin() as transaction:
-        for one in versions.imported(transaction):
+        for one in versions.imported_versions(transaction):
             until = f"until {one.superseded_at:%Y-%m-%dT%H:%M:%SZ}" if one.superseded_at else "in force"
             days = f"{one.first_day} to {one.last_day}"
             print(f"{one.feed}\t{one.id}\t{one.imported_at:%Y-%m-%dT%H:%M:%SZ}\t{until}\t{days}\t{one.trips} trips")
@@ -105,11 +107,11 @@ def _export(path: Path) -> int:
     with migrated_database(Settings(), "vigia-gtfs") as database, database.begin() as transaction:
         network = versions.load(transaction)
     if network is None:
-        return _refuse("no timetable is in force: vigia gtfs import FILE")
+        return _fail("no timetable is in force: vigia gtfs import FILE")
     try:
         write_feed(network, path)
     except OSError as trouble:
-        return _refuse(f"{path}: {trouble.strerror}")
+        return _fail(f"{path}: {trouble.strerror}")
     print(f"{path}: {len(network.routes)} routes, {len(network.stops)} stops, {len(network.trips)} trips")
     return 0
 
@@ -119,7 +121,7 @@ def _withdraw(feed: str) -> int:
     with migrated_database(settings, "vigia-gtfs") as database, database.begin() as transaction:
         gone = versions.withdraw(transaction, feed, configured_clock(settings)())
     if not gone:
-        return _refuse(f"{feed}: no feed of that name is in force")
+        return _fail(f"{feed}: no feed of that name is in force")
     print(f"{feed}: withdrawn")
     return 0
 
@@ -134,11 +136,11 @@ def _progress(file: str, rows: int) -> None:
     print(f"{file}: {rows} rows", file=sys.stderr, flush=True)
 
 
-def _say(*lines: str) -> None:
+def _print_error(*lines: str) -> None:
     for line in lines:
         print(printable(line), file=sys.stderr)
 
 
-def _refuse(words: str) -> int:
-    _say(f"vigia gtfs: {words}")
+def _fail(words: str) -> int:
+    _print_error(f"vigia gtfs: {words}")
     return 2

@@ -11,12 +11,12 @@ from ingest.mqtt.receiver import Tls
 from services.opening import mqtt_url
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.settings import Settings, SettingsError
-from services.transit.sources.poll import BadAnswer, Poller, Send, told
+from services.transit.sources.poll import BadAnswer, Poller, Send, error_text
 from services.transit.sources.relay import BrokerAway, relay
 
 NAME = "poll"
 HELP = "Ask an address for GTFS-realtime vehicle positions and publish what is new to the broker, until stopped."
-SHORTEST_S, LONGEST_S = 5.0, 600.0
+SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S = 5.0, 600.0
 MOST_REDIRECTS = 3
 _FEED = re.compile("[a-z0-9-]{1,32}")
 
@@ -36,8 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     url = arguments.url or (settings.poll_url.get_secret_value() if settings.poll_url else "")
     if urlsplit(url).scheme not in {"http", "https"} or not _FEED.fullmatch(arguments.feed):
         raise SettingsError("give an http or https URL, or VIGIA_POLL_URL; a feed's name is 1 to 32 of a-z, 0-9 and -")
-    if not SHORTEST_S <= arguments.every <= LONGEST_S:
-        raise SettingsError(f"--every: {SHORTEST_S:.0f} to {LONGEST_S:.0f} seconds")
+    if not SHORTEST_INTERVAL_S <= arguments.every <= LONGEST_INTERVAL_S:
+        raise SettingsError(f"--every: {SHORTEST_INTERVAL_S:.0f} to {LONGEST_INTERVAL_S:.0f} seconds")
     tls = Tls(settings.mqtt_ca_file, settings.mqtt_cert_file, settings.mqtt_key_file)
     with mqtt_url(settings) as broker, _client() as client:
         poller = Poller(client, url, arguments.feed)
@@ -46,9 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
             poller.run(send, arguments.every, stop)
             return 0
         try:
-            print(f"{poller.once(send)} new positions")
+            print(f"{poller.poll_once(send)} new positions")
         except (httpx.HTTPError, BadAnswer, BrokerAway) as trouble:
-            print(told(trouble))
+            print(error_text(trouble))
             return 1
     return 0
 

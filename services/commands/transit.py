@@ -6,14 +6,14 @@ from importlib import import_module
 NAME = "transit"
 HELP = "Measure matching and arrival estimates on recorded positions."
 
-WORKS = ("match", "score")
+SUBCOMMANDS = ("match", "score")
 """Each is a module `services.commands.transit_...`, like a command of its own."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What to measure, and with what."""
     works = parser.add_subparsers(dest="work", metavar="WORK", required=True)
-    for name in WORKS:
+    for name in SUBCOMMANDS:
         work = import_module(f"services.commands.transit_{name}")
         one = works.add_parser(work.NAME, help=work.HELP, description=work.HELP)
         work.arguments(one)

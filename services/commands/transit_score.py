@@ -18,7 +18,7 @@ from services.replay.recorded_series import RecordError
 from services.transit.accuracy.backtest import Backtest
 from services.transit.accuracy.observed_passages import ObservedPassages
 from services.transit.accuracy.recorded_positions import read_positions
-from services.transit.accuracy.recorded_stop_events import Made, read_stop_events
+from services.transit.accuracy.recorded_stop_events import RecordedJourney, read_stop_events
 from services.transit.accuracy.stop_event_replay import reported_stops
 from services.transit.fleet.fleet import Fleet
 from services.transit.model.position_report import PositionReport
@@ -55,40 +55,40 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the figures of the timetable, of the timetable with the present delay, and of ours."""
     try:
         network = merge_networks([replace(read_feed(path), feed=path.stem) for path in arguments.gtfs])
-        trial = _trial(network, arguments)
+        trial = _backtest(network, arguments)
     except (BadTimetable, TimeZonesDiffer, RecordError, OSError) as trouble:
         print(f"vigia: {trouble}", file=sys.stderr)
         return 2
-    report = {"positions": trial.result.positions, "hidden": arguments.hide} | trial.result.figures()
-    print(json.dumps(report) if arguments.json else _words(report))
+    report = {"positions": trial.result.inputs, "hidden": arguments.hide} | trial.result.figures()
+    print(json.dumps(report) if arguments.json else _table(report))
     return 0
 
 
-def _trial(network: Network, arguments: argparse.Namespace) -> Backtest:
+def _backtest(network: Network, arguments: argparse.Namespace) -> Backtest:
     if bool(arguments.positions) == bool(arguments.stop_events):
         raise RecordError("give either --positions or --stop-events")
     trial = Backtest(Fleet(network, TravelTimes()), process_time)
     if arguments.positions:
-        _play_positions(network, trial, arguments)
+        _replay_positions(network, trial, arguments)
     else:
-        _play_events(network, trial, arguments)
+        _replay_stop_events(network, trial, arguments)
     return trial
 
 
-def _play_positions(network: Network, trial: Backtest, arguments: argparse.Namespace) -> None:
+def _replay_positions(network: Network, trial: Backtest, arguments: argparse.Namespace) -> None:
     reports = _positions(network, arguments.positions)
     if not reports:
         raise RecordError("no positions to score")
     past = [one for one in _positions(network, arguments.history) if one.at < reports[0].at]
-    trial.learn(past, lambda report: hidden(report, arguments.hide))
-    trial.play(reports, ObservedPassages(network, reports), lambda report: hidden(report, arguments.hide))
+    trial.warm_up(past, lambda report: hidden(report, arguments.hide))
+    trial.score_positions(reports, ObservedPassages(network, reports), lambda report: hidden(report, arguments.hide))
 
 
 def _positions(network: Network, paths: Sequence[Path]) -> list[PositionReport]:
     return sorted((one for path in paths for one in read_positions(path, network.zone)), key=lambda one: one.at)
 
 
-def _play_events(network: Network, trial: Backtest, arguments: argparse.Namespace) -> None:
+def _replay_stop_events(network: Network, trial: Backtest, arguments: argparse.Namespace) -> None:
     given = [made for path in arguments.stop_events for made in read_stop_events(path)]
     if not given:
         raise RecordError("no stop events to score")
@@ -96,14 +96,14 @@ def _play_events(network: Network, trial: Backtest, arguments: argparse.Namespac
     first, last = _days(given, known, arguments.day)
     past = {(made.service_date, made.name): made for made in (*known, *given) if made.service_date < first}
     for call, _ in reported_stops(network, past.values(), scored=False):
-        trial.call(call, None)
+        trial.replay_stop_event(call, None)
     for call, ahead in reported_stops(
         network, (made for made in given if first <= made.service_date <= last), scored=True
     ):
-        trial.call(call, ahead)
+        trial.replay_stop_event(call, ahead)
 
 
-def _days(given: Sequence[Made], known: Sequence[Made], day: str | None) -> tuple[date, date]:
+def _days(given: Sequence[RecordedJourney], known: Sequence[RecordedJourney], day: str | None) -> tuple[date, date]:
     """The first and the last day to score: the one asked for; else those not in the history; else the last."""
     if day is not None:
         return _date(day), _date(day)
@@ -119,7 +119,7 @@ def _date(words: str) -> date:
         raise RecordError(f"--day {words}: not a date like 20250319") from None
 
 
-def _words(report: dict[str, Any]) -> str:
+def _table(report: dict[str, Any]) -> str:
     head = "método (method)        n     MAE    RMSE   sesgo (bias)  ETA %  0-3  3-6 6-10 10-15   MBTA %"
     lines = [head, *(_row(name, report[name]) for name in ("schedule", "schedule_delay", "ours", "ours_rider"))]
     ours = report["ours"]

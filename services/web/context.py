@@ -68,7 +68,7 @@ async def _now(request: Request) -> datetime:
 
 
 async def _transit_snapshot(request: Request) -> TransitSnapshot:
-    return context_of(request).snapshot_cache.view()
+    return context_of(request).snapshot_cache.snapshot()
 
 
 # Both end before the answer leaves: nobody is told "done" of what is not committed.

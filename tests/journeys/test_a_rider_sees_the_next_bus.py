@@ -19,7 +19,7 @@ from models.reading import Message
 from services.pipeline.road import Pipeline
 from services.runtime.settings import Settings
 from services.transit.fleet.fleet_updater import FleetUpdater
-from services.transit.rider.gsm7 import septets
+from services.transit.rider.gsm7 import septet_count
 from services.transit.timetable import versions
 from simulators.buses.bus import MissedStops, StopVisit
 from simulators.buses.operations import BusOperations
@@ -110,7 +110,7 @@ class City:
         answer = self.client.post("/api/v1/sms", json={"text": message})
         assert answer.status_code == 200, answer.text
         said = str(answer.json()["text"])
-        assert septets(said) <= 160
+        assert septet_count(said) <= 160
         return said
 
     def local(self, at: float) -> str:

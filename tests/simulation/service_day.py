@@ -17,7 +17,7 @@ from services.transit.fleet.fleet import Fleet, ReportResult
 from services.transit.fleet.readings import position_report_of
 from services.transit.fleet.stop_visits import LastStopReached
 from services.transit.model.prediction import Basis, TripPrediction, VehiclePrediction
-from services.transit.serving.snapshot import Expected, TransitSnapshot, empty, with_changes
+from services.transit.serving.snapshot import ExpectedJourney, TransitSnapshot, empty_snapshot, with_changes
 from services.transit.travel_times.link_times import TravelTimes
 from simulators.buses.bus import MissedStops, StopVisit
 from simulators.buses.operations import BusOperations
@@ -91,7 +91,7 @@ class Day:
         buses = BusOperations(self.network, self.seed, self.begins, self._streets, self.truth.log)
         self._trackers = Trackers(buses, self.seed, self.odds)
         self._fleet = Fleet(self.network, TravelTimes())
-        self._view: TransitSnapshot = empty(self.network)
+        self._view: TransitSnapshot = empty_snapshot(self.network)
         self._behind: dict[str, str] = {}
         random = Random(f"{self.seed}/restarts")
         hours = sorted(random.uniform(0, self.hours) for _ in range(RESTARTS))
@@ -167,12 +167,14 @@ class Day:
             self._restart(now)
         self._fleet.remove_stale(now)
         self._expected = self._fleet.unassigned_trips(now)
-        expected = [Expected(coming, now + HOLDS_S) for coming in self._expected]
+        expected = [ExpectedJourney(coming, now + HOLDS_S) for coming in self._expected]
         self._view = with_changes(self._view, fresh.values(), expected)
         fresh.clear()
         stuck = {one.bus.vehicle for one in self._trackers.trackers if now < one.stuck_until + TICK_S}
-        for key in self._view.dues:
-            due = self._view.due(key, now)
-            if due is not None and due.coming.basis is not Basis.NOT_COMING:
-                bus = self._behind[due.outlook.vehicle] if due.outlook else ""
-                self.told.append(Told(now, key, due.coming, bus, due.outlook, due.turn, bus in stuck))
+        for key in self._view.journey_predictions:
+            due = self._view.current_prediction(key, now)
+            if due is not None and due.prediction.basis is not Basis.NOT_COMING:
+                bus = self._behind[due.vehicle_prediction.vehicle] if due.vehicle_prediction else ""
+                self.told.append(
+                    Told(now, key, due.prediction, bus, due.vehicle_prediction, due.trips_ahead, bus in stuck)
+                )

@@ -6,13 +6,13 @@ from datetime import date
 from sqlalchemy import Connection, func, select
 
 from models.tables.vehicles import estimate_scores
-from services.transit.accuracy.statistics import Row
+from services.transit.accuracy.statistics import BinSums
 from services.transit.fleet.accuracy_counts import SUM_COLUMNS, ErrorSums, sums_of
 
 
 def sums_between(
     transaction: Connection, first: date, last: date, route_ids: Collection[str] | None = None
-) -> list[Row]:
+) -> list[BinSums]:
     """The sums from one day to another, both included, of all lines or of some."""
     scores = estimate_scores.c
     wanted = select(
@@ -21,4 +21,4 @@ def sums_between(
     if route_ids is not None:
         wanted = wanted.where(scores.route_id.in_(route_ids))
     rows = transaction.execute(wanted.group_by(scores.route_id, scores.eta_bin, scores.mbta_bin))
-    return [Row(row.route_id, row.eta_bin, row.mbta_bin, ErrorSums(*sums_of(row))) for row in rows]
+    return [BinSums(row.route_id, row.eta_bin, row.mbta_bin, ErrorSums(*sums_of(row))) for row in rows]

@@ -10,12 +10,12 @@ from sqlalchemy import Connection, func, insert, select
 from models.tables.rider_reports import LONGEST_COMMENT, rider_reports
 from services.runtime.problem import HttpProblem
 
-A_MINUTE = timedelta(minutes=1)
-MOST_A_MINUTE = 60
+MINUTE = timedelta(minutes=1)
+MOST_PER_MINUTE = 60
 """Of the whole city: more is no rider's doing."""
 
 
-class Code(StrEnum):
+class ReportCode(StrEnum):
     """What went wrong, in OneBusAway's words."""
 
     VEHICLE_NEVER_CAME = "vehicle_never_came"
@@ -43,7 +43,7 @@ class RiderReport:
 
     at: datetime
     source: str
-    code: Code
+    code: ReportCode
     stop_id: str | None = None
     route_id: str | None = None
     trip_id: str | None = None
@@ -53,21 +53,21 @@ class RiderReport:
     comment: str = ""
 
 
-def keep(transaction: Connection, report: RiderReport) -> None:
+def store_report(transaction: Connection, report: RiderReport) -> None:
     """Keep a report. Raises TooManyReports."""
     minute = report.at.replace(second=0, microsecond=0)
-    recent = select(func.count()).select_from(rider_reports).where(rider_reports.c.at > minute - A_MINUTE)
-    if transaction.execute(recent).scalar_one() >= MOST_A_MINUTE:
+    recent = select(func.count()).select_from(rider_reports).where(rider_reports.c.at > minute - MINUTE)
+    if transaction.execute(recent).scalar_one() >= MOST_PER_MINUTE:
         raise TooManyReports
     row = asdict(report) | {"at": minute, "comment": report.comment.replace("\0", "")[:LONGEST_COMMENT]}
     transaction.execute(insert(rider_reports).values(row))
 
 
-def never_came(connection: Connection, start: datetime, end: datetime) -> Mapping[str, int]:
+def count_never_came(connection: Connection, start: datetime, end: datetime) -> Mapping[str, int]:
     """How many riders said that a bus never came, by line, from `start` up to but not at `end`."""
     rows = connection.execute(
         select(rider_reports.c.route_id, func.count())
-        .where(rider_reports.c.code == Code.VEHICLE_NEVER_CAME)
+        .where(rider_reports.c.code == ReportCode.VEHICLE_NEVER_CAME)
         .where(rider_reports.c.at >= start, rider_reports.c.at < end, rider_reports.c.route_id.is_not(None))
         .group_by(rider_reports.c.route_id)
     )

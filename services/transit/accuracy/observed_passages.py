@@ -15,30 +15,30 @@ from models.geo import Plane, nearest_on_segment
 from models.network import DAY_S, Journey, Network, Pattern
 from services.transit.model.position_report import PositionReport
 
-OFFSET_M, UNSURVEYED_OFFSET_M = 60.0, 250.0
+MOST_OFFSET_M, MOST_UNSURVEYED_OFFSET_M = 60.0, 250.0
 """Positions further from the line count as unseen; more is allowed where the line only joins the stops."""
-BACK_M, FASTEST_MS, AHEAD_M = 60.0, 30.0, 100.0
-LEAST_GAP_S, GAPS = 150.0, 1.75
+MOST_BACK_M, FASTEST_MS, AHEAD_TOLERANCE_M = 60.0, 30.0, 100.0
+LEAST_GAP_S, MOST_GAPS = 150.0, 1.75
 """A passing counts only between two positions no further apart in time than this, or so many usual gaps."""
 
 
 @dataclass(slots=True)
-class Run:
-    """One vehicle on one journey: `times` and distances of its positions, `passings` by position of the pattern."""
+class ObservedJourney:
+    """One vehicle on one journey: `times` and distances of its positions; `passages` by position of the pattern."""
 
     journey: Journey
     pattern: Pattern
     times: list[float] = field(default_factory=list)
     along_m: list[float] = field(default_factory=list)
-    passings: list[float | None] = field(default_factory=list)
+    passages: list[float | None] = field(default_factory=list)
 
-    def at(self, time: float) -> float | None:
+    def distance_at(self, time: float) -> float | None:
         """How far along it was at one of its times, metres; None at any other."""
         index = bisect_left(self.times, time)
         return self.along_m[index] if index < len(self.times) and self.times[index] == time else None
 
 
-RunKey = tuple[str, str, str, int]
+ObservedJourneyKey = tuple[str, str, str, int]
 """Vehicle, trip, service date, start."""
 
 
@@ -47,39 +47,39 @@ class ObservedPassages:
 
     def __init__(self, network: Network, reports: Iterable[PositionReport]) -> None:
         self._network = network
-        self._lines: dict[str, _Line] = {}
-        self.runs: dict[RunKey, Run] = {}
+        self._shapes: dict[str, _ProjectedShape] = {}
+        self.journeys: dict[ObservedJourneyKey, ObservedJourney] = {}
         for report in reports:
-            self._add(report)
-        self.gap_s = max(LEAST_GAP_S, GAPS * _usual_gap_s(self.runs.values()))
-        for run in self.runs.values():
-            run.passings = list(passings(run, self.gap_s))
+            self._add_report(report)
+        self.gap_s = max(LEAST_GAP_S, MOST_GAPS * _median_gap_s(self.journeys.values()))
+        for run in self.journeys.values():
+            run.passages = list(passage_times(run, self.gap_s))
 
-    def run(self, report: PositionReport) -> Run | None:
+    def journey_of(self, report: PositionReport) -> ObservedJourney | None:
         """The run a report belongs to."""
-        journey = _journey(self._network, report)
-        return self.runs.get(_key(report, journey)) if journey is not None else None
+        journey = _reported_journey(self._network, report)
+        return self.journeys.get(_observed_journey_key(report, journey)) if journey is not None else None
 
-    def _add(self, report: PositionReport) -> None:
-        journey = _journey(self._network, report)
+    def _add_report(self, report: PositionReport) -> None:
+        journey = _reported_journey(self._network, report)
         if journey is None:
             return
         pattern = self._network.patterns[journey.trip.pattern]
-        run = self.runs.setdefault(_key(report, journey), Run(journey, pattern))
+        run = self.journeys.setdefault(_observed_journey_key(report, journey), ObservedJourney(journey, pattern))
         if run.times and report.at <= run.times[-1]:
             return
-        line = self._lines.setdefault(pattern.shape.id, _Line(pattern))
+        line = self._shapes.setdefault(pattern.shape.id, _ProjectedShape(pattern))
         low_m, high_m = 0.0, float("inf")
         if run.times:
-            low_m = run.along_m[-1] - BACK_M
-            high_m = run.along_m[-1] + FASTEST_MS * (report.at - run.times[-1]) + AHEAD_M
+            low_m = run.along_m[-1] - MOST_BACK_M
+            high_m = run.along_m[-1] + FASTEST_MS * (report.at - run.times[-1]) + AHEAD_TOLERANCE_M
         along_m, offset_m = line.nearest(report.latitude, report.longitude, low_m, high_m)
-        if offset_m <= (OFFSET_M if pattern.shape.surveyed else UNSURVEYED_OFFSET_M):
+        if offset_m <= (MOST_OFFSET_M if pattern.shape.surveyed else MOST_UNSURVEYED_OFFSET_M):
             run.times.append(report.at)
             run.along_m.append(max(along_m, run.along_m[-1] if run.along_m else 0.0))
 
 
-def passings(run: Run, gap_s: float) -> Iterator[float | None]:
+def passage_times(run: ObservedJourney, gap_s: float) -> Iterator[float | None]:
     """For each stop when it was passed; None where it was not, or not seen closely enough."""
     for stop_m in run.pattern.stop_m:
         after = bisect_left(run.along_m, stop_m)
@@ -90,7 +90,7 @@ def passings(run: Run, gap_s: float) -> Iterator[float | None]:
         yield run.times[after - 1] + (run.times[after] - run.times[after - 1]) * (stop_m - begin_m) / (end_m - begin_m)
 
 
-class _Line:
+class _ProjectedShape:
     """A shape on a plane."""
 
     def __init__(self, pattern: Pattern) -> None:
@@ -112,7 +112,7 @@ class _Line:
         return best
 
 
-def _journey(network: Network, report: PositionReport) -> Journey | None:
+def _reported_journey(network: Network, report: PositionReport) -> Journey | None:
     """The journey of the claimed trip on the date that lies nearest; None where a repeated trip does not say which."""
     trip = network.trips.get(report.trip_id or "")
     if trip is None or (trip.frequencies and report.start_s is None):
@@ -124,10 +124,10 @@ def _journey(network: Network, report: PositionReport) -> Journey | None:
     return network.journey(trip.id, today + timedelta(days=days), start_s)
 
 
-def _key(report: PositionReport, journey: Journey) -> RunKey:
+def _observed_journey_key(report: PositionReport, journey: Journey) -> ObservedJourneyKey:
     return (report.vehicle, *journey.key)
 
 
-def _usual_gap_s(runs: Iterable[Run]) -> float:
+def _median_gap_s(runs: Iterable[ObservedJourney]) -> float:
     gaps = [there - here for run in runs for here, there in pairwise(run.times)]
     return median(gaps) if gaps else 0.0

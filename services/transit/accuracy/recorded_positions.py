@@ -14,11 +14,11 @@ from services.transit.model.position_report import PositionReport
 
 MOST_BYTES = 2_000_000_000
 MOST_ROWS = 20_000_000
-WITHOUT_LINE = 3
+SHORTEST_LINE_SIGN = 3
 """A sign code of fewer digits than this names no line: the bus says it is not in service. Code 0 says nothing."""
 
 Row = Mapping[str, str | None]
-NEEDED = ({"vehicle_id", "timestamp", "lat", "lon"}, {"vid", "timestamp", "lat", "lon"})
+REQUIRED_COLUMNS = ({"vehicle_id", "timestamp", "lat", "lon"}, {"vid", "timestamp", "lat", "lon"})
 
 
 def read_positions(path: Path, zone: ZoneInfo, *, by_time: bool = True) -> list[PositionReport]:
@@ -30,9 +30,9 @@ def read_positions(path: Path, zone: ZoneInfo, *, by_time: bool = True) -> list[
     time of `zone`, YYYY-MM-DD HH:MM:SS. Rows without a position are left out. Raises BadRecord with the line.
     """
     try:
-        with _text(path) as text:
+        with _open_text(path) as text:
             rows = csv.DictReader(line for line in text if line.strip())
-            if not any(needed <= set(rows.fieldnames or ()) for needed in NEEDED):
+            if not any(needed <= set(rows.fieldnames or ()) for needed in REQUIRED_COLUMNS):
                 raise RecordError(f"{path.name}: needs vehicle_id (or vid), timestamp, lat, lon")
             reports = list(_reports(rows, path.name, zone))
     except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
@@ -40,7 +40,7 @@ def read_positions(path: Path, zone: ZoneInfo, *, by_time: bool = True) -> list[
     return sorted(reports, key=lambda report: report.at) if by_time else reports
 
 
-def _text(path: Path) -> io.TextIOBase:
+def _open_text(path: Path) -> io.TextIOBase:
     if not path.is_file() or path.stat().st_size > MOST_BYTES:
         raise RecordError(f"{path.name}: no file, or one too large")
     if path.suffix == ".gz":
@@ -71,39 +71,39 @@ def _report(row: Row, zone: ZoneInfo) -> PositionReport | None:
     direction = row.get("direction_id")
     return PositionReport(
         vehicle=vehicle,
-        at=_at(row["timestamp"] or "", zone),
-        latitude=_within(row["lat"], 90.0),
-        longitude=_within(row["lon"], 180.0),
+        at=_timestamp(row["timestamp"] or "", zone),
+        latitude=_coordinate(row["lat"], 90.0),
+        longitude=_coordinate(row["lon"], 180.0),
         trip_id=row.get("trip_id") or None,
         route_id=row.get("route_id") or None,
         direction_id=int(direction) if direction else None,
         block_id=row.get("block_id") or None,
         line=line if line.strip("0") else None,
-        speed_ms=_known(row.get("speed_ms")),
-        bearing_deg=_known(row.get("bearing")),
+        speed_ms=_optional_number(row.get("speed_ms")),
+        bearing_deg=_optional_number(row.get("bearing")),
         sign=sign,
-        in_service=False if sign and sign != "0" and len(sign) < WITHOUT_LINE else None,
+        in_service=False if sign and sign != "0" and len(sign) < SHORTEST_LINE_SIGN else None,
     )
 
 
-def _at(words: str, zone: ZoneInfo) -> float:
+def _timestamp(words: str, zone: ZoneInfo) -> float:
     if words[4:5] != "-":
-        return _finite(words)
+        return _finite_number(words)
     return datetime.fromisoformat(words[:19].strip()).replace(tzinfo=zone).astimezone(UTC).timestamp()
 
 
-def _within(words: str, limit: float) -> float:
-    value = _finite(words)
+def _coordinate(words: str, limit: float) -> float:
+    value = _finite_number(words)
     if abs(value) > limit:
         raise ValueError(f"{words} is no coordinate")
     return value
 
 
-def _known(words: str | None) -> float | None:
-    return _finite(words) if words else None
+def _optional_number(words: str | None) -> float | None:
+    return _finite_number(words) if words else None
 
 
-def _finite(words: str) -> float:
+def _finite_number(words: str) -> float:
     value = float(words)
     if not isfinite(value):
         raise ValueError(f"{words} is no number")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from services.replay.recorded_series import RecordError
 
-NEEDED = {"trip_id", "start_date", "stop_sequence", "stop_id", "arrival_time", "departure_time"}
+REQUIRED_COLUMNS = {"trip_id", "start_date", "stop_sequence", "stop_id", "arrival_time", "departure_time"}
 MOST_BYTES = 2_000_000_000
 MOST_ROWS = 20_000_000
 
@@ -28,7 +28,7 @@ class StopEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class RecordedJourney:
     """A journey as it was made: its events by their sequence. `name` tells it from the others of its day."""
 
     name: str
@@ -37,7 +37,7 @@ class Made:
     events: tuple[StopEvent, ...]
 
 
-def read_stop_events(path: Path) -> list[Made]:
+def read_stop_events(path: Path) -> list[RecordedJourney]:
     """The journeys of a CSV file, plain or gzip, by date and name.
 
     Columns: `trip_id,start_date,stop_sequence,stop_id,arrival_time,departure_time` and, where there, `journey_id`,
@@ -50,16 +50,18 @@ def read_stop_events(path: Path) -> list[Made]:
             made.setdefault(key, []).append((int(row["stop_sequence"]), _event(row)))
         except (ValueError, AttributeError) as error:
             raise RecordError(f"{path.name}:{number}: {error}") from error
-    return [_made(path, *key, sorted(events, key=lambda pair: pair[0])) for key, events in sorted(made.items())]
+    return [
+        _recorded_journey(path, *key, sorted(events, key=lambda pair: pair[0])) for key, events in sorted(made.items())
+    ]
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Row]]:
     if not path.is_file() or path.stat().st_size > MOST_BYTES:
         raise RecordError(f"{path.name}: no file, or one too large")
     try:
-        with _text(path) as text:
+        with _open_text(path) as text:
             rows = csv.DictReader(text)
-            if missing := NEEDED - set(rows.fieldnames or ()):
+            if missing := REQUIRED_COLUMNS - set(rows.fieldnames or ()):
                 raise RecordError(f"{path.name}:1: no column {', '.join(sorted(missing))}")
             for number, row in enumerate(rows, 2):
                 if number > MOST_ROWS:
@@ -69,7 +71,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Row]]:
         raise RecordError(f"{path.name}: {error}") from error
 
 
-def _text(path: Path) -> TextIOBase:
+def _open_text(path: Path) -> TextIOBase:
     if path.suffix == ".gz":
         return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
@@ -77,10 +79,10 @@ def _text(path: Path) -> TextIOBase:
 
 def _event(row: Row) -> StopEvent:
     observed = (row.get("observed") or "true").strip().lower() in ("true", "1", "t", "yes")
-    return StopEvent(row["stop_id"], _instant(row["arrival_time"]), _instant(row["departure_time"]), observed)
+    return StopEvent(row["stop_id"], _timestamp(row["arrival_time"]), _timestamp(row["departure_time"]), observed)
 
 
-def _instant(words: str) -> float | None:
+def _timestamp(words: str) -> float | None:
     words = words.strip()
     if not words:
         return None
@@ -92,9 +94,11 @@ def _instant(words: str) -> float | None:
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
-def _made(path: Path, day: str, name: str, trip_id: str, events: list[tuple[int, StopEvent]]) -> Made:
+def _recorded_journey(
+    path: Path, day: str, name: str, trip_id: str, events: list[tuple[int, StopEvent]]
+) -> RecordedJourney:
     try:
         service_date = date.fromisoformat(day)
     except ValueError as error:
         raise RecordError(f"{path.name}: start_date {day!r}: {error}") from error
-    return Made(name, trip_id, service_date, tuple(event for _, event in events))
+    return RecordedJourney(name, trip_id, service_date, tuple(event for _, event in events))

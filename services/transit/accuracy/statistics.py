@@ -14,13 +14,13 @@ from services.transit.fleet.accuracy_counts import ETA_LIMITS_S, MBTA_LIMITS_S, 
 HORIZONS_MIN = ((0, 3), (3, 6), (6, 10), (10, 15), (15, 30))
 """Of the benchmark's bins, by how far ahead the bus really was; the last has no limits of its own."""
 MBTA_HORIZONS_MIN = ((0, 3), (3, 6), (6, 12), (12, 30))
-FEWEST = 20
+LEAST_ESTIMATES = 20
 """Below so many estimates a share says nothing."""
 ALL_LINES = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BinSums:
     """The sums of one line in one bin of each benchmark."""
 
     route_id: str
@@ -30,7 +30,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class ErrorStatistics:
     """How good n estimates were. Errors are actual less told, seconds: positive where the bus came later.
 
     `coverage`: share of arrivals from P10 to P90, both included; it should be 0.8. Shares are 0 to 1; None where the
@@ -48,7 +48,7 @@ class Figures:
     rider_accuracy: float | None
 
     @classmethod
-    def of(cls, sums: ErrorSums, eta: float | None, rider: float | None) -> Self:
+    def from_sums(cls, sums: ErrorSums, eta: float | None, rider: float | None) -> Self:
         """From sums of at least one estimate."""
         n = sums.n
         return cls(
@@ -65,57 +65,60 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Accuracy:
+class LineStatistics:
     """How good one line's estimates were, all together and by horizon; a horizon without estimates is None.
 
     `overall.eta_accuracy` is the plain mean of the benchmark's four bins, None unless each has an estimate. `mbta`: the
     share accurate by the MBTA's definition in each of its bins.
     """
 
-    overall: Figures
-    by_horizon: tuple[Figures | None, ...]
+    overall: ErrorStatistics
+    by_horizon: tuple[ErrorStatistics | None, ...]
     mbta: tuple[float | None, ...]
 
 
-def by_line(rows: Iterable[Row]) -> dict[str, Accuracy]:
+def accuracy_by_line(rows: Iterable[BinSums]) -> dict[str, LineStatistics]:
     """The accuracy of every line there are sums of, and of all of them under ALL_LINES."""
-    lines: dict[str, list[Row]] = {}
+    lines: dict[str, list[BinSums]] = {}
     for row in rows:
         if row.sums.n:
             lines.setdefault(row.route_id, []).append(row)
             lines.setdefault(ALL_LINES, []).append(row)
-    return {route_id: _accuracy(found) for route_id, found in lines.items()}
+    return {route_id: _line_statistics(found) for route_id, found in lines.items()}
 
 
-def _accuracy(rows: list[Row]) -> Accuracy:
-    eta, mbta = _grouped((row.eta_bin, row.sums) for row in rows), _grouped((row.mbta_bin, row.sums) for row in rows)
-    bins = [_bin(eta.get(bin_), bin_) for bin_ in range(len(HORIZONS_MIN))]
+def _line_statistics(rows: list[BinSums]) -> LineStatistics:
+    eta, mbta = (
+        _sums_by_bin((row.eta_bin, row.sums) for row in rows),
+        _sums_by_bin((row.mbta_bin, row.sums) for row in rows),
+    )
+    bins = [_bin_statistics(eta.get(bin_), bin_) for bin_ in range(len(HORIZONS_MIN))]
     judged = [figures for figures in bins[: len(ETA_LIMITS_S)] if figures is not None]
     whole = len(judged) == len(ETA_LIMITS_S)
-    overall = Figures.of(
-        _added(row.sums for row in rows),
+    overall = ErrorStatistics.from_sums(
+        _total(row.sums for row in rows),
         sum(figures.eta_accuracy or 0.0 for figures in judged) / len(judged) if whole else None,
         sum(figures.rider_accuracy or 0.0 for figures in judged) / len(judged) if whole else None,
     )
     shares = (mbta.get(bin_) for bin_ in range(len(MBTA_LIMITS_S)))
-    return Accuracy(overall, tuple(bins), tuple(sums.mbta_accurate / sums.n if sums else None for sums in shares))
+    return LineStatistics(overall, tuple(bins), tuple(sums.mbta_accurate / sums.n if sums else None for sums in shares))
 
 
-def _bin(sums: ErrorSums | None, bin_: int) -> Figures | None:
+def _bin_statistics(sums: ErrorSums | None, bin_: int) -> ErrorStatistics | None:
     if sums is None:
         return None
     judged = bin_ < len(ETA_LIMITS_S)
     eta = sums.eta_accurate / sums.n if judged else None
-    return Figures.of(sums, eta, sums.rider_accurate / sums.n if judged else None)
+    return ErrorStatistics.from_sums(sums, eta, sums.rider_accurate / sums.n if judged else None)
 
 
-def _grouped(pairs: Iterable[tuple[int, ErrorSums]]) -> Mapping[int, ErrorSums]:
+def _sums_by_bin(pairs: Iterable[tuple[int, ErrorSums]]) -> Mapping[int, ErrorSums]:
     groups: dict[int, list[ErrorSums]] = {}
     for bin_, sums in pairs:
         groups.setdefault(bin_, []).append(sums)
-    return {bin_: _added(found) for bin_, found in groups.items()}
+    return {bin_: _total(found) for bin_, found in groups.items()}
 
 
-def _added(several: Iterable[ErrorSums]) -> ErrorSums:
+def _total(several: Iterable[ErrorSums]) -> ErrorSums:
     columns = zip(*map(sums_of, several), strict=True)
     return ErrorSums(*(sum(column) for column in columns))

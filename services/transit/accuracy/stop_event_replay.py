@@ -4,55 +4,59 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 from models.network import Journey, Network, Pattern, Trip
-from services.transit.accuracy.backtest import Ahead
-from services.transit.accuracy.recorded_stop_events import Made, StopEvent
+from services.transit.accuracy.backtest import UpcomingArrivals
+from services.transit.accuracy.recorded_stop_events import RecordedJourney, StopEvent
 from services.transit.fleet.fleet import ReportedStop
 from services.transit.model.accuracy_metrics import MAX_HORIZON_S
 
 HALF_DAY_S = 43_200.0
 
 
-def reported_stops(network: Network, journeys: Iterable[Made], scored: bool) -> list[tuple[ReportedStop, Ahead | None]]:
+def reported_stops(
+    network: Network, journeys: Iterable[RecordedJourney], scored: bool
+) -> list[tuple[ReportedStop, UpcomingArrivals | None]]:
     """Every observed arrival and departure, by time; with each arrival, if `scored`, the later ones it is held to."""
-    found = [one for made in journeys for one in _calls(network, made, scored)]
+    found = [one for made in journeys for one in _journey_stops(network, made, scored)]
     return sorted(found, key=lambda pair: (max(pair[0].arrived_at, pair[0].left_at), pair[0].position))
 
 
-def _calls(network: Network, made: Made, scored: bool) -> Iterator[tuple[ReportedStop, Ahead | None]]:
-    journey = journey_of(network, made)
+def _journey_stops(
+    network: Network, made: RecordedJourney, scored: bool
+) -> Iterator[tuple[ReportedStop, UpcomingArrivals | None]]:
+    journey = match_journey(network, made)
     if journey is None:
         return
     pattern = network.patterns[journey.trip.pattern]
-    first = _find(pattern.stop_ids, [event.stop_id for event in made.events])
+    first = _sublist_start(pattern.stop_ids, [event.stop_id for event in made.events])
     assert first is not None  # journey_of has found it there
     vehicle = f"{made.service_date:%Y%m%d} {made.name}"
     for position, event in enumerate(made.events, first):
         if not event.observed:
             continue
         if event.arrived_at is not None:
-            ahead = _ahead(journey, pattern, first, position, made.events) if scored else None
+            ahead = _upcoming_arrivals(journey, pattern, first, position, made.events) if scored else None
             yield ReportedStop(vehicle, journey, position, event.arrived_at), ahead
         if event.left_at is not None and event.left_at > (event.arrived_at or 0.0):
             yield ReportedStop(vehicle, journey, position, event.arrived_at or 0.0, event.left_at), None
 
 
-def journey_of(network: Network, made: Made) -> Journey | None:
+def match_journey(network: Network, made: RecordedJourney) -> Journey | None:
     """The timetable's journey with this trip id or, where ids do not join, the nearest in time of those that call at
     the same stops on such a day of the week; None where there is none.
     """
     stop_ids = [event.stop_id for event in made.events]
     trip = network.trips.get(made.trip_id)
-    if trip is not None and _find(network.patterns[trip.pattern].stop_ids, stop_ids) is not None:
+    if trip is not None and _sublist_start(network.patterns[trip.pattern].stop_ids, stop_ids) is not None:
         return network.journey(trip.id, made.service_date)
     zero, _ = network.service_day(made.service_date)
     best: tuple[float, Trip] | None = None
     for pattern in network.patterns:
-        first = _find(pattern.stop_ids, stop_ids)
+        first = _sublist_start(pattern.stop_ids, stop_ids)
         if first is None:
             continue
-        at = _first_seen(made.events, first)
+        at = _first_time(made.events, first)
         for candidate in network.trips_by_pattern[pattern.index] if at is not None else ():
-            if at is None or candidate.frequencies or not _such_a_day(network, candidate, made.service_date):
+            if at is None or candidate.frequencies or not _runs_on_weekday(network, candidate, made.service_date):
                 continue
             position, seen_at = at
             longer = len(pattern.stop_ids) - len(stop_ids)
@@ -62,11 +66,11 @@ def journey_of(network: Network, made: Made) -> Journey | None:
     return network.journey(best[1].id, made.service_date) if best is not None else None
 
 
-def _such_a_day(network: Network, trip: Trip, day: date) -> bool:
+def _runs_on_weekday(network: Network, trip: Trip, day: date) -> bool:
     return network.services[trip.service_id].weekdays[day.weekday()]
 
 
-def _first_seen(events: Sequence[StopEvent], first: int) -> tuple[int, float] | None:
+def _first_time(events: Sequence[StopEvent], first: int) -> tuple[int, float] | None:
     for position, event in enumerate(events, first):
         at = event.arrived_at if event.arrived_at is not None else event.left_at
         if at is not None:
@@ -74,7 +78,7 @@ def _first_seen(events: Sequence[StopEvent], first: int) -> tuple[int, float] | 
     return None
 
 
-def _find(stop_ids: Sequence[str], wanted: Sequence[str]) -> int | None:
+def _sublist_start(stop_ids: Sequence[str], wanted: Sequence[str]) -> int | None:
     """Where one list of stops lies in another."""
     for first in range(len(stop_ids) - len(wanted) + 1):
         if list(stop_ids[first : first + len(wanted)]) == wanted:
@@ -82,7 +86,9 @@ def _find(stop_ids: Sequence[str], wanted: Sequence[str]) -> int | None:
     return None
 
 
-def _ahead(journey: Journey, pattern: Pattern, first: int, here: int, events: Sequence[StopEvent]) -> Ahead | None:
+def _upcoming_arrivals(
+    journey: Journey, pattern: Pattern, first: int, here: int, events: Sequence[StopEvent]
+) -> UpcomingArrivals | None:
     at = events[here - first].arrived_at
     assert at is not None
     arrivals = tuple(
@@ -93,4 +99,4 @@ def _ahead(journey: Journey, pattern: Pattern, first: int, here: int, events: Se
         and event.arrived_at is not None
         and 0.0 < event.arrived_at - at <= MAX_HORIZON_S
     )
-    return Ahead(journey, pattern, at - journey.arrival_at(here), arrivals) if arrivals else None
+    return UpcomingArrivals(journey, pattern, at - journey.arrival_at(here), arrivals) if arrivals else None

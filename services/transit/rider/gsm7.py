@@ -16,9 +16,9 @@ ALPHABET = (
     "¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 """In the order of the table, without its escape (1B)."""
-_PLAIN = frozenset(ALPHABET) - set("\n\r")
+_ALLOWED = frozenset(ALPHABET) - set("\n\r")
 
-_INSTEAD = {
+_REPLACEMENTS = {
     "–": "-",
     "—": "-",
     "‑": "-",
@@ -47,28 +47,32 @@ _INSTEAD = {
     "\\": "/",
 }
 _UNKNOWN = "?"
-_COMBINING = "M"
-_INVISIBLE = ("C", "Z")
+_COMBINING_CATEGORY = "M"
+_INVISIBLE_CATEGORIES = ("C", "Z")
 
 
-def plain(text: str) -> str:
+def to_gsm7(text: str) -> str:
     """The text in single septets: ñ, é, ü, ¿ and ¡ stay, á becomes a, line breaks a space, what has no letter `?`."""
-    told = "".join(_told(character) for character in unicodedata.normalize("NFC", text))
+    told = "".join(_to_alphabet(character) for character in unicodedata.normalize("NFC", text))
     return " ".join(told.split())
 
 
-def _told(character: str) -> str:
-    if character in _PLAIN:
+def _to_alphabet(character: str) -> str:
+    if character in _ALLOWED:
         return character
-    if character in _INSTEAD:
-        return _INSTEAD[character]
-    letters = [part for part in unicodedata.normalize("NFKD", character) if unicodedata.category(part)[0] != _COMBINING]
-    if any(part not in _PLAIN for part in letters):
-        return " " if unicodedata.category(character)[0] in _INVISIBLE else _UNKNOWN
+    if character in _REPLACEMENTS:
+        return _REPLACEMENTS[character]
+    letters = [
+        part
+        for part in unicodedata.normalize("NFKD", character)
+        if unicodedata.category(part)[0] != _COMBINING_CATEGORY
+    ]
+    if any(part not in _ALLOWED for part in letters):
+        return " " if unicodedata.category(character)[0] in _INVISIBLE_CATEGORIES else _UNKNOWN
     return "".join(letters)
 
 
-def septets(text: str) -> int:
+def septet_count(text: str) -> int:
     """How many septets a text costs. Raises ValueError where it is not in the alphabet."""
     foreign = set(text) - set(ALPHABET)
     if foreign:

@@ -10,31 +10,41 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from services.transit.model.prediction import Basis
-from services.transit.rider.gsm7 import MOST_SEPTETS, plain
-from services.transit.rider.wording import Around, Arriving, Every, LineHere, Minutes, Planned, Service, Told, Wait
+from services.transit.rider.displayed_time import (
+    ArrivingNow,
+    DisplayedArrival,
+    DisplayedTime,
+    Headway,
+    LineAtStop,
+    MinuteInterval,
+    RoughTime,
+    ScheduledTime,
+    ServiceState,
+)
+from services.transit.rider.gsm7 import MOST_SEPTETS, to_gsm7
 
 LONGEST_TEXT = 480
 """Three messages: nobody needs more to name a stop."""
-MOST_TOKENS = 12
+MOST_WORDS = 12
 MOST_STOPS = 6
-MOST_COMING = 3
+MOST_ARRIVALS = 3
 LONGEST_NAME = 14
 LONGEST_CODE = 16
 LONGEST_NOTICE = 60
 NO_DATA = "s/datos"
 
-Clock = Callable[[float], str]
+FormatTime = Callable[[float], str]
 """Unix seconds to hour and minute in the city."""
-_HELP = frozenset({"AYUDA", "HELP", "INFO", "HOLA"})
-_JOINING = frozenset({"Y", "E", "ESQUINA", "ENTRE"})
-_FILLERS = frozenset(
+_HELP_WORDS = frozenset({"AYUDA", "HELP", "INFO", "HOLA"})
+_CORNER_WORDS = frozenset({"Y", "E", "ESQUINA", "ENTRE"})
+_IGNORED_WORDS = frozenset(
     """PARADA LINEA MICRO COLECTIVO BONDI CUANDO VIENE LLEGA PASA A DE DEL EL EN LA LAS LOS POR PARA CALLE AV AVENIDA
     ESQUINA Y E ENTRE VIGIA""".split()  # noqa: SIM905 - words, read as words
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TextQuery:
     """The words of a rider's text that may name something, in capitals without accents, in order. None: help.
 
     `corner`: it joins two of them as the streets of a corner are joined, "7 y 50".
@@ -44,56 +54,58 @@ class Asked:
     corner: bool = False
 
 
-def read(text: str) -> Asked:
+def parse_query(text: str) -> TextQuery:
     """What a text asks, whatever its case, accents, spaces and courtesies. Total: garbage has words too, or none."""
     bare = unicodedata.normalize("NFKD", text[:LONGEST_TEXT]).upper()
     words = re.findall(r"[A-Z0-9]+", "".join(c for c in bare if not unicodedata.combining(c)))
-    told = tuple(word for word in words if word not in _FILLERS | _HELP)[:MOST_TOKENS]
-    return Asked(told, corner=not _JOINING.isdisjoint(words))
+    told = tuple(word for word in words if word not in _IGNORED_WORDS | _HELP_WORDS)[:MOST_WORDS]
+    return TextQuery(told, corner=not _CORNER_WORDS.isdisjoint(words))
 
 
-def stop_answer(code: str, now: float, lines: Sequence[LineHere], clock: Clock, notice: str = "") -> str:
+def stop_answer(code: str, now: float, lines: Sequence[LineAtStop], clock: FormatTime, notice: str = "") -> str:
     """All lines of a stop, those that come first before the others; those that do not fit are counted."""
     ordered = sorted(lines, key=lambda line: line.soonest_at)
-    parts = [f"{_name(line.name)}:{_brief(line, clock)}" for line in ordered]
-    head = f"{_code(code)} {clock(now)}"
-    return _fit(head, parts or ["sin lineas"], notice)
+    parts = [f"{_line_label(line.name)}:{_line_summary(line, clock)}" for line in ordered]
+    head = f"{_stop_label(code)} {clock(now)}"
+    return _fit_message(head, parts or ["sin lineas"], notice)
 
 
-def line_answer(code: str, now: float, line: LineHere, clock: Clock, notice: str = "") -> str:
+def line_answer(code: str, now: float, line: LineAtStop, clock: FormatTime, notice: str = "") -> str:
     """One line of a stop in more words: what does not come, and up to three that do."""
-    name = _name(line.name)
-    missing = [f"{name} de {clock(told.planned_at)} no viene;" for told in line.withdrawn[:1]]
-    coming = [_told(told, clock) for told in line.coming[:MOST_COMING]]
+    name = _line_label(line.name)
+    missing = [f"{name} de {clock(told.scheduled_at)} no viene;" for told in line.withdrawn[:1]]
+    coming = [_arrival_text(told, clock) for told in line.arrivals[:MOST_ARRIVALS]]
     if coming:
         lead = "prox" if missing else f"{name}:"
-        said = [*missing, lead, *_status(line), coming[0], *(f"y {one}" for one in coming[1:])]
-    elif missing and line.next_at is not None:
-        said = [*missing, f"prox {clock(line.next_at)}(hor)"]
+        said = [*missing, lead, *_service_note(line), coming[0], *(f"y {one}" for one in coming[1:])]
+    elif missing and line.next_departure_at is not None:
+        said = [*missing, f"prox {clock(line.next_departure_at)}(hor)"]
     else:
-        said = [*missing, f"{name}: {_nothing(line, clock)}"]
-    return _fit(f"{_code(code)} {clock(now)}", said, notice)
+        said = [*missing, f"{name}: {_no_arrival_text(line, clock)}"]
+    return _fit_message(f"{_stop_label(code)} {clock(now)}", said, notice)
 
 
 def no_such_stop(asked: str, example: str) -> str:
     """The code is nobody's."""
-    return _fit(f"No hay parada {_code(asked)}.", [_how(example)])
+    return _fit_message(f"No hay parada {_stop_label(asked)}.", [_usage(example)])
 
 
 def not_served(code: str, asked: str, lines: Sequence[str]) -> str:
     """The line does not call at the stop, which these do."""
-    return _fit(f"{_code(asked)} no para en {_code(code)}. Paran:", [_name(name) for name in lines])
+    return _fit_message(
+        f"{_stop_label(asked)} no para en {_stop_label(code)}. Paran:", [_line_label(name) for name in lines]
+    )
 
 
 def which_stop(corner: str, stops: Sequence[tuple[str, str]]) -> str:
     """Several stops (code, name) stand where the rider is."""
-    named = [f"{_code(code)} {_cut(name, LONGEST_NOTICE)};" for code, name in stops[:MOST_STOPS]]
-    return _fit("Hay varias, mande el codigo:", named or [_code(corner)])
+    named = [f"{_stop_label(code)} {_truncate(name, LONGEST_NOTICE)};" for code, name in stops[:MOST_STOPS]]
+    return _fit_message("Hay varias, mande el codigo:", named or [_stop_label(corner)])
 
 
 def help_text(example: str) -> str:
     """What to send."""
-    return _fit("Vigia:", [_how(example)])
+    return _fit_message("Vigia:", [_usage(example)])
 
 
 def no_timetable() -> str:
@@ -101,85 +113,89 @@ def no_timetable() -> str:
     return "Vigia: no hay datos de micros por ahora. Pruebe mas tarde."
 
 
-def _how(example: str) -> str:
-    return f"Mande el codigo del poste o la esquina y, si quiere, la linea. Ej: {_cut(example, LONGEST_NOTICE)}"
+def _usage(example: str) -> str:
+    return f"Mande el codigo del poste o la esquina y, si quiere, la linea. Ej: {_truncate(example, LONGEST_NOTICE)}"
 
 
-def _brief(line: LineHere, clock: Clock) -> str:
-    first = next((told for told in line.coming if told.wait is not None), None)
+def _line_summary(line: LineAtStop, clock: FormatTime) -> str:
+    first = next((told for told in line.arrivals if told.time is not None), None)
     if first is None:
-        return _nothing(line, clock)
-    return f"{NO_DATA},{_told(first, clock)}" if line.service is Service.NO_DATA else _told(first, clock)
+        return _no_arrival_text(line, clock)
+    return (
+        f"{NO_DATA},{_arrival_text(first, clock)}"
+        if line.service is ServiceState.NO_DATA
+        else _arrival_text(first, clock)
+    )
 
 
-def _status(line: LineHere) -> list[str]:
+def _service_note(line: LineAtStop) -> list[str]:
     match line.service:
-        case Service.NO_BUS:
+        case ServiceState.NO_BUS:
             return ["ningun coche en camino;"]
-        case Service.NO_DATA:
+        case ServiceState.NO_DATA:
             return [f"{NO_DATA} de la empresa;"]
-        case Service.RUNNING | Service.NOT_NOW:
+        case ServiceState.RUNNING | ServiceState.NOT_NOW:
             return []
         case _:
             assert_never(line.service)
 
 
-def _nothing(line: LineHere, clock: Clock) -> str:
+def _no_arrival_text(line: LineAtStop, clock: FormatTime) -> str:
     """No time to tell: why, and when the next one is planned."""
-    silent = next((told.heard_at for told in line.coming if told.heard_at is not None), None)
-    following = f", prox {clock(line.next_at)}(hor)" if line.next_at is not None else ""
+    silent = next((told.last_report_at for told in line.arrivals if told.last_report_at is not None), None)
+    following = f", prox {clock(line.next_departure_at)}(hor)" if line.next_departure_at is not None else ""
     match line.service:
         case _ if silent is not None:
             return f"sin señal desde {clock(silent)}{following}"
-        case Service.NO_DATA:
+        case ServiceState.NO_DATA:
             return NO_DATA
-        case Service.NOT_NOW:
+        case ServiceState.NOT_NOW:
             return f"no circula{following}"
-        case Service.NO_BUS | Service.RUNNING:
+        case ServiceState.NO_BUS | ServiceState.RUNNING:
             return f"{'no viene' if line.withdrawn else 'ninguno en camino'}{following}"
         case _:
             assert_never(line.service)
 
 
-def _told(told: Told, clock: Clock) -> str:
+def _arrival_text(told: DisplayedArrival, clock: FormatTime) -> str:
     """One that comes: its time, and a word where no bus reports it."""
-    if told.wait is None:
-        return f"sin señal desde {clock(told.heard_at)}" if told.heard_at is not None else NO_DATA
-    return _time(told.wait, clock) + _why(told, clock) + ("(adapt)" if told.step_free else "")
+    if told.time is None:
+        return f"sin señal desde {clock(told.last_report_at)}" if told.last_report_at is not None else NO_DATA
+    return _time_text(told.time, clock) + _basis_note(told, clock) + ("(adapt)" if told.step_free else "")
 
 
-def _time(wait: Wait, clock: Clock) -> str:
+def _time_text(wait: DisplayedTime, clock: FormatTime) -> str:
     match wait:
-        case Arriving():
+        case ArrivingNow():
             return "llegando"
-        case Minutes(low, high):
+        case MinuteInterval(low, high):
             return f"{low}-{high}min" if low < high else f"{high}min"
-        case Around(at):
+        case RoughTime(at):
             return f"aprox {clock(at)}"
-        case Planned(at):
+        case ScheduledTime(at):
             return clock(at)
-        case Every(minutes):
+        case Headway(minutes):
             return f"cada {minutes}min"
         case _:
             assert_never(wait)
 
 
-def _why(told: Told, clock: Clock) -> str:
+def _basis_note(told: DisplayedArrival, clock: FormatTime) -> str:
     match told.basis:
         case Basis.LIVE | Basis.RECENT | Basis.NOT_COMING:
             return ""
         case Basis.SCHEDULE:
             return "(hor)"
         case Basis.NOT_REPORTING:
-            return f"(sin señal {clock(told.heard_at)})" if told.heard_at is not None else "(sin señal)"
+            return f"(sin señal {clock(told.last_report_at)})" if told.last_report_at is not None else "(sin señal)"
         case _:
             assert_never(told.basis)
 
 
-def _fit(head: str, parts: Sequence[str], notice: str = "") -> str:
+def _fit_message(head: str, parts: Sequence[str], notice: str = "") -> str:
     """As many whole parts as one message holds, the number of those left out, then a notice where there is room."""
-    text, left = plain(head), len(parts)
-    for part in map(plain, parts):
+    text, left = to_gsm7(head), len(parts)
+    for part in map(to_gsm7, parts):
         more = f" +{left - 1}" if left > 1 else ""
         if len(text) + 1 + len(part) + len(more) > MOST_SEPTETS:
             break
@@ -187,18 +203,18 @@ def _fit(head: str, parts: Sequence[str], notice: str = "") -> str:
     if left:
         text = f"{text} +{left}"
     elif notice:
-        text = _cut(f"{text}. AVISO: {plain(notice)}", MOST_SEPTETS)
-    return _cut(text, MOST_SEPTETS)
+        text = _truncate(f"{text}. AVISO: {to_gsm7(notice)}", MOST_SEPTETS)
+    return _truncate(text, MOST_SEPTETS)
 
 
-def _name(line: str) -> str:
-    return _cut(line, LONGEST_NAME)
+def _line_label(line: str) -> str:
+    return _truncate(line, LONGEST_NAME)
 
 
-def _code(code: str) -> str:
-    return _cut(code, LONGEST_CODE)
+def _stop_label(code: str) -> str:
+    return _truncate(code, LONGEST_CODE)
 
 
-def _cut(text: str, longest: int) -> str:
-    told = plain(text)
+def _truncate(text: str, longest: int) -> str:
+    told = to_gsm7(text)
     return told if len(told) <= longest else told[: longest - 1].rstrip() + "."

@@ -7,7 +7,7 @@ from functools import cached_property
 from google.protobuf.json_format import MessageToJson
 from google.transit import gtfs_realtime_pb2 as gtfs_rt
 
-from services.transit.serving.gtfs_realtime import Part, message
+from services.transit.serving.gtfs_realtime import FeedKind, feed_message
 from services.transit.serving.snapshot import TransitSnapshot
 
 FRESH_S = 5.0
@@ -32,10 +32,10 @@ class FeedCache:
     """The feeds of one application; safe between threads, which wait for one another rather than make it twice."""
 
     def __init__(self) -> None:
-        self._kept: dict[Part, EncodedFeed] = {}
+        self._kept: dict[FeedKind, EncodedFeed] = {}
         self._making = threading.Lock()
 
-    def feed(self, part: Part, view: TransitSnapshot, now: float) -> EncodedFeed:
+    def feed(self, part: FeedKind, snapshot: TransitSnapshot, now: float) -> EncodedFeed:
         """The feed, at most FRESH_S old. Its time never goes back, nor stands still while its content moves."""
         with self._making:
             kept = self._kept.get(part)
@@ -43,5 +43,7 @@ class FeedCache:
                 return kept
             # A whole second later at least, since that is all the header can tell.
             at = now if kept is None else max(now, kept.at + 1)
-            self._kept[part] = made = EncodedFeed(at, message(view, part, at).SerializeToString(deterministic=True))
+            self._kept[part] = made = EncodedFeed(
+                at, feed_message(snapshot, part, at).SerializeToString(deterministic=True)
+            )
             return made

@@ -16,7 +16,7 @@ NOT_COMING = {
 }
 
 
-def why(basis: Basis, reason: str = "", buses: int = 0, headway_s: int | None = None) -> Translated:
+def basis_text(basis: Basis, reason: str = "", buses: int = 0, headway_s: int | None = None) -> Translated:
     """The words for a basis; `reason` and `buses` as in `estimate.Coming`, `headway_s` as in `board.Arrival`."""
     match basis:
         case Basis.LIVE:

@@ -43,16 +43,18 @@ def draft(transaction: Connection, alert: Draft, *, operator: str, now: datetime
 def publish(transaction: Connection, alert_id: int, *, version: int, operator: str, now: datetime) -> None:
     """Tell riders a draft as it was at `version`. Raises NoSuchServiceAlert, ServiceAlertMoved."""
     values = {"state": "published", "published_at": now, "published_by": operator}
-    _move(transaction, alert_id, version, frozenset({"draft"}), values)
+    _change_state(transaction, alert_id, version, frozenset({"draft"}), values)
 
 
 def end(transaction: Connection, alert_id: int, *, version: int, operator: str, now: datetime) -> None:
     """Tell riders no more what was published, or drop a draft. Raises NoSuchServiceAlert, ServiceAlertMoved."""
     values = {"state": "ended", "ended_at": now, "ended_by": operator}
-    _move(transaction, alert_id, version, frozenset({"draft", "published"}), values)
+    _change_state(transaction, alert_id, version, frozenset({"draft", "published"}), values)
 
 
-def _move(transaction: Connection, alert_id: int, version: int, states: frozenset[str], values: dict[str, Any]) -> None:
+def _change_state(
+    transaction: Connection, alert_id: int, version: int, states: frozenset[str], values: dict[str, Any]
+) -> None:
     moved = transaction.execute(
         update(service_alerts)
         .where(service_alerts.c.id == alert_id, service_alerts.c.version == version)

@@ -15,10 +15,10 @@ from services.transit.model.stop_index import StopIndex
 
 State = Literal["draft", "published", "ended"]
 MOST_IN_FORCE = 500
-MOST_STOPS = 50
-FLOODED_M = 600.0
+MOST_FLOOD_STOPS = 50
+FLOOD_RADIUS_M = 600.0
 """How far from a stream's gauge at naranja or above a stop is said to be concerned."""
-LEAST_NAR = NAR.NARANJA
+LEAST_FLOOD_NAR = NAR.NARANJA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +74,18 @@ def list_alerts(connection: Connection, *, state: State, after: int | None, limi
     wanted = select(service_alerts).where(service_alerts.c.state == state)
     if after is not None:
         wanted = wanted.where(service_alerts.c.id < after)
-    return [_kept(row) for row in connection.execute(wanted.order_by(service_alerts.c.id.desc()).limit(limit))]
+    return [
+        _operator_alert(row) for row in connection.execute(wanted.order_by(service_alerts.c.id.desc()).limit(limit))
+    ]
 
 
-def one_alert(connection: Connection, alert_id: int) -> KeptAlert | None:
+def get_alert(connection: Connection, alert_id: int) -> KeptAlert | None:
     """One service alert; None where there is none of that number."""
     row = connection.execute(select(service_alerts).where(service_alerts.c.id == alert_id)).one_or_none()
-    return None if row is None else _kept(row)
+    return None if row is None else _operator_alert(row)
 
 
-def in_force(connection: Connection, near: StopIndex) -> tuple[ServiceAlert, ...]:
+def alerts_in_force(connection: Connection, near: StopIndex) -> tuple[ServiceAlert, ...]:
     """What riders are told now: what operators published, then where a stream stands at naranja or above."""
     published = (
         select(service_alerts)
@@ -91,10 +93,10 @@ def in_force(connection: Connection, near: StopIndex) -> tuple[ServiceAlert, ...
         .order_by(service_alerts.c.id.desc())
         .limit(MOST_IN_FORCE)
     )
-    return (*map(_told, connection.execute(published)), *_floods(connection, near))
+    return (*map(_published_alert, connection.execute(published)), *_flood_alerts(connection, near))
 
 
-def _floods(connection: Connection, near: StopIndex) -> list[ServiceAlert]:
+def _flood_alerts(connection: Connection, near: StopIndex) -> list[ServiceAlert]:
     """A service alert for every stream gauge at naranja or above with stops nearby."""
     rows = connection.execute(
         text(
@@ -102,13 +104,13 @@ def _floods(connection: Connection, near: StopIndex) -> list[ServiceAlert]:
             " JOIN stations p ON p.id = a.subject AND p.active AND p.kind = 'river'"
             " WHERE a.state = 'firing' AND a.nar >= :least ORDER BY a.nar DESC, a.id LIMIT 50"
         ),
-        {"least": int(LEAST_NAR)},
+        {"least": int(LEAST_FLOOD_NAR)},
     )
-    return [alert for row in rows if (alert := _flood(row, near)) is not None]
+    return [alert for row in rows if (alert := _flood_alert(row, near)) is not None]
 
 
-def _flood(row: Row[Any], near: StopIndex) -> ServiceAlert | None:
-    stops = near.stops_within((row.latitude, row.longitude), FLOODED_M)[:MOST_STOPS]
+def _flood_alert(row: Row[Any], near: StopIndex) -> ServiceAlert | None:
+    stops = near.stops_within((row.latitude, row.longitude), FLOOD_RADIUS_M)[:MOST_FLOOD_STOPS]
     if not stops:
         return None
     colour = NAR(row.nar)
@@ -126,7 +128,7 @@ def _flood(row: Row[Any], near: StopIndex) -> ServiceAlert | None:
     )
 
 
-def _told(row: Row[Any]) -> ServiceAlert:
+def _published_alert(row: Row[Any]) -> ServiceAlert:
     return ServiceAlert(
         f"{row.id}",
         Cause(row.cause),
@@ -140,12 +142,12 @@ def _told(row: Row[Any]) -> ServiceAlert:
     )
 
 
-def _kept(row: Row[Any]) -> KeptAlert:
+def _operator_alert(row: Row[Any]) -> KeptAlert:
     fixed = row._mapping
     informed = msgspec.convert(row.informed, tuple[InformedEntity, ...])
     periods = msgspec.convert(row.periods, tuple[ActivePeriod, ...])
     return KeptAlert(
-        **{name: fixed[name] for name in _SAME},
+        **{name: fixed[name] for name in _COPIED_COLUMNS},
         cause=Cause(row.cause),
         effect=Effect(row.effect),
         header=InBothLanguages(**row.header),
@@ -154,11 +156,11 @@ def _kept(row: Row[Any]) -> KeptAlert:
             Concerned(agency=one.agency_id, line=one.route_id, stop=one.stop_id, direction=_direction(one.direction_id))
             for one in informed
         ],
-        periods=[Period(start=_moment(one.start), end=_moment(one.end)) for one in periods],
+        periods=[Period(start=_datetime_of(one.start), end=_datetime_of(one.end)) for one in periods],
     )
 
 
-_SAME = (
+_COPIED_COLUMNS = (
     "id",
     "version",
     "state",
@@ -172,7 +174,7 @@ _SAME = (
 )
 
 
-def _moment(at: float | None) -> datetime | None:
+def _datetime_of(at: float | None) -> datetime | None:
     return None if at is None else datetime.fromtimestamp(at, UTC)
 
 

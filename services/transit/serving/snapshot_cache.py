@@ -15,21 +15,21 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from models.network import Network
 from services.runtime.clock import Clock
 from services.runtime.problem import HttpProblem
-from services.transit.serving.changed_predictions import changes
-from services.transit.serving.service_alert_queries import in_force
-from services.transit.serving.snapshot import TransitSnapshot, empty, marked_stale, with_changes
+from services.transit.serving.changed_predictions import read_changes
+from services.transit.serving.service_alert_queries import alerts_in_force
+from services.transit.serving.snapshot import TransitSnapshot, empty_snapshot, marked_stale, with_changes
 from services.transit.timetable import versions
 
 log = logging.getLogger(__name__)
 
 REFRESH_S = 1.0
-BLIND_S = 10.0
+STALE_AFTER_S = 10.0
 """A copy that could not be refreshed for longer says that it is old."""
-FIRST_S = 10.0
+FIRST_COPY_WAIT_S = 10.0
 """How long a server that starts waits for its first copy before it answers without one."""
 NO_NETWORK = Network("", ZoneInfo("UTC"), {}, {}, {}, (), {}, {})
 
-_ONE_MOMENT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+_CONSISTENT_READ = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
 
 class NotReadYet(HttpProblem):
@@ -59,7 +59,7 @@ class SnapshotCache:
         """For how long it has not been refreshed, seconds; infinite before the first time."""
         return time.monotonic() - self._read
 
-    def view(self) -> TransitSnapshot:
+    def snapshot(self) -> TransitSnapshot:
         """What is known, at most REFRESH_S and a reading old, else `blind`. Raises NotReadYet."""
         if self._view is None:
             raise NotReadYet
@@ -67,8 +67,8 @@ class SnapshotCache:
 
     def refresh(self) -> None:
         """Read what changed; what the database raises is raised."""
-        with self._refreshing, self._engine.connect().execution_options(**_ONE_MOMENT) as connection:
-            self._view = self._next(connection)
+        with self._refreshing, self._engine.connect().execution_options(**_CONSISTENT_READ) as connection:
+            self._view = self._next_snapshot(connection)
             self._read = time.monotonic()
 
     @contextmanager
@@ -77,7 +77,7 @@ class SnapshotCache:
         first = threading.Event()
         thread = threading.Thread(target=self._run, args=(first,), name="mirror", daemon=True)
         thread.start()
-        first.wait(FIRST_S)
+        first.wait(FIRST_COPY_WAIT_S)
         try:
             yield
         finally:
@@ -90,7 +90,7 @@ class SnapshotCache:
                 try:
                     self.refresh()
                 except (DBAPIError, NoConnectionFree) as trouble:
-                    self._go_without(trouble)
+                    self._mark_stale(trouble)
                 first.set()
                 self._stop.wait(REFRESH_S)
         finally:
@@ -98,22 +98,26 @@ class SnapshotCache:
             if not self._stop.is_set() and self._view is not None:  # a bug: it is loud, and what is told is old
                 self._view = marked_stale(self._view)
 
-    def _go_without(self, trouble: Exception) -> None:
-        view = self._view
-        if view is not None and not view.blind and self.age_s > BLIND_S:
+    def _mark_stale(self, trouble: Exception) -> None:
+        snapshot = self._view
+        if snapshot is not None and not snapshot.stale and self.age_s > STALE_AFTER_S:
             log.warning("the copy of the buses grows old", extra={"action": "mirror", "trouble": str(trouble)})
-            self._view = marked_stale(view)
+            self._view = marked_stale(snapshot)
 
-    def _next(self, connection: Connection) -> TransitSnapshot:
+    def _next_snapshot(self, connection: Connection) -> TransitSnapshot:
         before, since = self._view, self._snapshot
         version = versions.current_version(connection)
         if before is None or before.network.version != (version or ""):
             network = versions.load(connection) or NO_NETWORK
-            before, since = empty(network, number=before.number if before else 0), None
-        new, alerts = changes(connection, since), in_force(connection, before.near)
-        self._snapshot = new.snapshot
-        if new.unread:
-            log.warning("some buses are told of in unknown words", extra={"action": "mirror", "rows": new.unread})
-        if since is not None and not (new.outlooks or new.expected or before.blind) and alerts == before.alerts:
+            before, since = empty_snapshot(network, number=before.revision if before else 0), None
+        new, alerts = read_changes(connection, since), alerts_in_force(connection, before.stop_index)
+        self._snapshot = new.pg_snapshot
+        if new.undecodable:
+            log.warning("some buses are told of in unknown words", extra={"action": "mirror", "rows": new.undecodable})
+        if (
+            since is not None
+            and not (new.vehicle_predictions or new.expected_journeys or before.stale)
+            and alerts == before.alerts
+        ):
             return before
-        return with_changes(before, new.outlooks, new.expected, alerts, self._clock().timestamp())
+        return with_changes(before, new.vehicle_predictions, new.expected_journeys, alerts, self._clock().timestamp())

@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 
 LARGEST_BYTES = 16 << 20
 """Of one answer; a region with 5,500 vehicles takes 0.6 MB."""
-FETCH_S = 30.0
+FETCH_TIMEOUT_S = 30.0
 """For one answer, however slowly it drips in."""
-PHASE_S = 10.0
+PHASE_TIMEOUT_S = 10.0
 MOST_VEHICLES = 50_000
 LONGEST_BACKOFF_S = 600.0
 
@@ -41,24 +41,26 @@ class Poller:
     client: httpx.Client
     url: str
     feed: str
-    _conditions: dict[str, str] = field(default_factory=dict)
-    _seen: dict[str, bytes] = field(default_factory=dict)
+    _cache_headers: dict[str, str] = field(default_factory=dict)
+    _last_sent: dict[str, bytes] = field(default_factory=dict)
 
     def run(self, send: Send, every_s: float, stop: threading.Event) -> None:
         """Ask every so often until told to stop; ever less often while the address or the broker fails."""
         failures = 0
         while not stop.is_set():
             try:
-                sent = self.once(send)
+                sent = self.poll_once(send)
             except (httpx.HTTPError, BadAnswer, OSError) as trouble:
                 failures += 1
-                log.warning("no positions", extra={"action": "poll", "failures": failures, "trouble": told(trouble)})
+                log.warning(
+                    "no positions", extra={"action": "poll", "failures": failures, "trouble": error_text(trouble)}
+                )
             else:
                 failures = 0
                 log.info("asked for positions", extra={"action": "poll", "sent": sent})
             stop.wait(min(LONGEST_BACKOFF_S, every_s * 2 ** min(failures, 16)))
 
-    def once(self, send: Send) -> int:
+    def poll_once(self, send: Send) -> int:
         """Ask once and hand on what is new; how much that was. Raises BadAnswer, httpx.HTTPError, or what `send` does.
 
         What could not be handed on is new again the next time.
@@ -67,20 +69,22 @@ class Poller:
         if answer is None:
             return 0
         body, conditions = answer
-        feed = _understood(body)
-        fresh = {name: (mark, entity) for name, mark, entity in _marked(feed) if self._seen.get(name) != mark}
+        feed = _parse_feed(body)
+        fresh = {
+            name: (mark, entity) for name, mark, entity in _vehicle_entities(feed) if self._last_sent.get(name) != mark
+        }
         topic = f"{gtfsrt.PREFIX}{self.feed}/"
         sent = send([(topic, gtfsrt.single_entity_feed(feed, entity)) for _, entity in fresh.values()])
-        self._seen = {**self._seen, **{name: mark for name, (mark, _) in fresh.items()}}
-        while len(self._seen) > MOST_VEHICLES:
-            del self._seen[next(iter(self._seen))]
-        self._conditions = conditions
+        self._last_sent = {**self._last_sent, **{name: mark for name, (mark, _) in fresh.items()}}
+        while len(self._last_sent) > MOST_VEHICLES:
+            del self._last_sent[next(iter(self._last_sent))]
+        self._cache_headers = conditions
         return sent
 
     def _fetch(self) -> tuple[bytes, dict[str, str]] | None:
         """The body and how to ask for a newer one; None where there is none."""
-        deadline_s, body = monotonic() + FETCH_S, bytearray()
-        with self.client.stream("GET", self.url, headers=self._conditions, timeout=PHASE_S) as answer:
+        deadline_s, body = monotonic() + FETCH_TIMEOUT_S, bytearray()
+        with self.client.stream("GET", self.url, headers=self._cache_headers, timeout=PHASE_TIMEOUT_S) as answer:
             if answer.status_code == httpx.codes.NOT_MODIFIED:
                 return None
             if answer.status_code != httpx.codes.OK:
@@ -88,19 +92,19 @@ class Poller:
             for part in answer.iter_bytes():
                 body += part
                 if len(body) > LARGEST_BYTES or monotonic() > deadline_s:
-                    raise BadAnswer(f"more than {LARGEST_BYTES:,} bytes, or more than {FETCH_S:.0f} s")
+                    raise BadAnswer(f"more than {LARGEST_BYTES:,} bytes, or more than {FETCH_TIMEOUT_S:.0f} s")
             told = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
             return bytes(body), {ask: answer.headers[said] for ask, said in told.items() if said in answer.headers}
 
 
-def _understood(body: bytes) -> FeedMessage:
+def _parse_feed(body: bytes) -> FeedMessage:
     try:
         return gtfsrt.parse_feed(body)
     except Unreadable as fault:
         raise BadAnswer(fault.detail) from None
 
 
-def _marked(feed: FeedMessage) -> Iterator[tuple[str, bytes, FeedEntity]]:
+def _vehicle_entities(feed: FeedMessage) -> Iterator[tuple[str, bytes, FeedEntity]]:
     """The vehicles by name, with what tells whether one says anything new."""
     for entity in feed.entity:
         if entity.HasField("vehicle"):
@@ -110,6 +114,6 @@ def _marked(feed: FeedMessage) -> Iterator[tuple[str, bytes, FeedEntity]]:
             yield gtfsrt.vehicle_id(entity.vehicle) or entity.id, mark, entity
 
 
-def told(trouble: Exception) -> str:
+def error_text(trouble: Exception) -> str:
     """An error without the address, which may hold a key."""
     return str(trouble) if isinstance(trouble, BadAnswer) else type(trouble).__name__

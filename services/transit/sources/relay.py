@@ -16,7 +16,7 @@ from ingest.mqtt.receiver import BrokerAddress, Tls
 
 IN_FLIGHT = 100
 KEEPALIVE_S = 60
-WAIT_S = 15.0
+ACKNOWLEDGE_TIMEOUT_S = 15.0
 
 
 class BrokerAway(ConnectionError):
@@ -51,7 +51,7 @@ def relay(url: str, client_id: str, tls: Tls) -> Iterator["Relay"]:
         raise BrokerAway(f"no broker at {address.host}: {error}") from error
     client.loop_start()
     try:
-        if not welcome.wait(WAIT_S) or refusals:
+        if not welcome.wait(ACKNOWLEDGE_TIMEOUT_S) or refusals:
             raise BrokerAway(f"the broker did not welcome us: {refusals[0] if refusals else 'no answer'}")
         yield Relay(client)
     finally:
@@ -70,11 +70,11 @@ class Relay:
         """Publish at QoS 1 and wait until all is acknowledged; returns how many. Raises BrokerAway."""
         waiting, sent = iter(messages), 0
         while some := list(islice(waiting, IN_FLIGHT)):
-            deadline_s = monotonic() + WAIT_S
+            deadline_s = monotonic() + ACKNOWLEDGE_TIMEOUT_S
             handed = [self._client.publish(topic, payload, qos=1) for topic, payload in some]
             for one in handed:
                 one.wait_for_publish(max(0.0, deadline_s - monotonic()))
                 if not one.is_published():
-                    raise BrokerAway(f"a message was not acknowledged for {WAIT_S:.0f} s")
+                    raise BrokerAway(f"a message was not acknowledged for {ACKNOWLEDGE_TIMEOUT_S:.0f} s")
             sent += len(handed)
         return sent

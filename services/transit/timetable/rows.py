@@ -22,9 +22,9 @@ Row = Sequence[Any]
 def write_rows(cursor: Cursor, version: int, network: Network) -> None:
     """Write a network under a version that has no rows yet."""
     trips = network.trips.values()
-    shapes = _numbered(pattern.shape for pattern in network.patterns)
-    timings = _numbered(trip.timing for trip in trips)
-    sequences = _numbered(trip.stop_sequences for trip in trips if trip.stop_sequences)
+    shapes = _number_distinct(pattern.shape for pattern in network.patterns)
+    timings = _number_distinct(trip.timing for trip in trips)
+    sequences = _number_distinct(trip.stop_sequences for trip in trips if trip.stop_sequences)
     written: tuple[tuple[Table, Iterable[Row]], ...] = (
         (tables.timetable_agencies, map(astuple, network.agencies.values())),
         (tables.timetable_stops, map(_stop_row, network.stops.values())),
@@ -41,7 +41,7 @@ def write_rows(cursor: Cursor, version: int, network: Network) -> None:
         (tables.timetable_frequencies, ((trip.id, *astuple(one)) for trip in trips for one in trip.frequencies)),
     )
     for table, rows in written:
-        _copy(cursor, table, version, rows)
+        _copy_rows(cursor, table, version, rows)
 
 
 def read_rows(cursor: Cursor, version: int, zone: ZoneInfo, feed: str) -> Network:
@@ -154,7 +154,7 @@ def _trip_row(trip: Trip, timing: int, sequence: int | None) -> Row:
     return (trip.id, trip.pattern, trip.service_id, trip.start_s, timing, sequence, *said)
 
 
-def _numbered(values: Iterable[Value]) -> dict[Value, int]:
+def _number_distinct(values: Iterable[Value]) -> dict[Value, int]:
     """Each value once, with its number."""
     numbers: dict[Value, int] = {}
     for value in values:
@@ -162,7 +162,7 @@ def _numbered(values: Iterable[Value]) -> dict[Value, int]:
     return numbers
 
 
-def _copy(cursor: Cursor, table: Table, version: int, rows: Iterable[Row]) -> None:
+def _copy_rows(cursor: Cursor, table: Table, version: int, rows: Iterable[Row]) -> None:
     with cursor.copy(SQL("COPY {} FROM STDIN").format(Identifier(table.name))) as copy:
         for row in rows:
             copy.write_row((version, *row))

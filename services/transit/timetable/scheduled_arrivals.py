@@ -9,17 +9,17 @@ from models.network import Journey, Network, Pattern, start_times_s
 
 QUARTER_S = 900
 MOST_QUARTERS = 20_000
-MOST_RUNS = 20_000
+MOST_PATTERN_DAYS = 20_000
 """Patterns by days: a large city's for several days."""
 
-Key = tuple[str, str, int]
+JourneyKey = tuple[str, str, int]
 """What tells a journey from every other: trip, service date as YYYYMMDD, start. See `models.network.Journey.key`."""
 
 
 class ScheduledCall(Struct, frozen=True, gc=False):
     """A journey at one position of its pattern, as planned. Instants are Unix seconds."""
 
-    key: Key
+    key: JourneyKey
     journey: Journey
     pattern: Pattern
     position: int
@@ -27,7 +27,7 @@ class ScheduledCall(Struct, frozen=True, gc=False):
     departure: float
 
     @property
-    def at(self) -> float:
+    def scheduled_at(self) -> float:
         """When riders there should mind: the arrival, at the first stop the departure."""
         return self.departure if self.position == 0 else self.arrival
 
@@ -38,10 +38,10 @@ class ScheduledArrivals:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._quarters: dict[tuple[str, int], tuple[ScheduledCall, ...]] = {}
-        self._runs: dict[tuple[int, date], tuple[list[float], list[Journey]]] = {}
-        self._reaches: dict[int, tuple[tuple[int, int], ...]] = {}
+        self._pattern_days: dict[tuple[int, date], tuple[list[float], list[Journey]]] = {}
+        self._elapsed_by_pattern: dict[int, tuple[tuple[int, int], ...]] = {}
 
-    def journey(self, key: Key) -> Journey | None:
+    def journey(self, key: JourneyKey) -> Journey | None:
         """The journey of a key, whether or not its service runs that day; None where the timetable has no such trip."""
         trip_id, day, start_s = key
         trip = self._network.trips.get(trip_id)
@@ -55,39 +55,44 @@ class ScheduledArrivals:
     def calls(self, stop_id: str, start: float, end: float) -> list[ScheduledCall]:
         """The calls at a stop planned from `start` to `end`, Unix seconds, by time within each quarter of an hour."""
         quarters = range(int(start // QUARTER_S), int(end // QUARTER_S) + 1)
-        return [call for quarter in quarters for call in self._quarter(stop_id, quarter) if start <= call.at <= end]
+        return [
+            call
+            for quarter in quarters
+            for call in self._quarter(stop_id, quarter)
+            if start <= call.scheduled_at <= end
+        ]
 
     def _quarter(self, stop_id: str, quarter: int) -> tuple[ScheduledCall, ...]:
         known = self._quarters.get((stop_id, quarter))
         if known is None:
             if len(self._quarters) >= MOST_QUARTERS:
                 self._quarters.clear()
-            known = self._quarters[stop_id, quarter] = self._found(stop_id, quarter * QUARTER_S)
+            known = self._quarters[stop_id, quarter] = self._compute_quarter(stop_id, quarter * QUARTER_S)
         return known
 
-    def _found(self, stop_id: str, start: float) -> tuple[ScheduledCall, ...]:
+    def _compute_quarter(self, stop_id: str, start: float) -> tuple[ScheduledCall, ...]:
         days = tuple(self._network.service_dates_around(start))
         found = [
             call
             for pattern, position in self._network.calls_by_stop.get(stop_id, ())
             for day in days
-            for call in self._along(self._network.patterns[pattern], position, day, start)
+            for call in self._pattern_calls(self._network.patterns[pattern], position, day, start)
         ]
-        return tuple(sorted(found, key=lambda call: (call.at, call.key)))
+        return tuple(sorted(found, key=lambda call: (call.scheduled_at, call.key)))
 
-    def _along(self, pattern: Pattern, position: int, day: date, start: float) -> list[ScheduledCall]:
-        begins, journeys = self._run(pattern.index, day)
-        least, most = self._reach(pattern)[position]
+    def _pattern_calls(self, pattern: Pattern, position: int, day: date, start: float) -> list[ScheduledCall]:
+        begins, journeys = self._journeys_on(pattern.index, day)
+        least, most = self._elapsed_ranges(pattern)[position]
         first, end = bisect_left(begins, start - most), bisect_left(begins, start + QUARTER_S - least)
-        calls = (call_of(journey, pattern, position) for journey in journeys[first:end])
-        return [call for call in calls if start <= call.at < start + QUARTER_S]
+        calls = (scheduled_call(journey, pattern, position) for journey in journeys[first:end])
+        return [call for call in calls if start <= call.scheduled_at < start + QUARTER_S]
 
-    def _run(self, pattern: int, day: date) -> tuple[list[float], list[Journey]]:
+    def _journeys_on(self, pattern: int, day: date) -> tuple[list[float], list[Journey]]:
         """Every journey along a pattern on a service date, by its start."""
-        known = self._runs.get((pattern, day))
+        known = self._pattern_days.get((pattern, day))
         if known is None:
-            if len(self._runs) >= MOST_RUNS:
-                self._runs.clear()
+            if len(self._pattern_days) >= MOST_PATTERN_DAYS:
+                self._pattern_days.clear()
             zero, running = self._network.service_day(day)
             journeys = [
                 Journey(trip, day, start_s, zero + start_s, bool(trip.frequencies))
@@ -96,15 +101,15 @@ class ScheduledArrivals:
                 for start_s in start_times_s(trip)
             ]
             journeys.sort(key=lambda journey: journey.start_at)
-            known = self._runs[pattern, day] = ([journey.start_at for journey in journeys], journeys)
+            known = self._pattern_days[pattern, day] = ([journey.start_at for journey in journeys], journeys)
         return known
 
-    def _reach(self, pattern: Pattern) -> tuple[tuple[int, int], ...]:
+    def _elapsed_ranges(self, pattern: Pattern) -> tuple[tuple[int, int], ...]:
         """For each position, the least and the most time a trip takes to get there, seconds."""
-        known = self._reaches.get(pattern.index)
+        known = self._elapsed_by_pattern.get(pattern.index)
         if known is None:
             timings = {id(trip.timing): trip.timing for trip in self._network.trips_by_pattern[pattern.index]}.values()
-            known = self._reaches[pattern.index] = (
+            known = self._elapsed_by_pattern[pattern.index] = (
                 tuple(
                     (
                         min(min(timing.arrivals_s[at], timing.departures_s[at]) for timing in timings),
@@ -118,7 +123,7 @@ class ScheduledArrivals:
         return known
 
 
-def call_of(journey: Journey, pattern: Pattern, position: int) -> ScheduledCall:
+def scheduled_call(journey: Journey, pattern: Pattern, position: int) -> ScheduledCall:
     """One call of a journey as planned."""
     arrival, departure = journey.arrival_at(position), journey.departure_at(position)
     return ScheduledCall(journey.key, journey, pattern, position, arrival, departure)

@@ -15,7 +15,7 @@ from services.transit.timetable.rows import read_rows, write_rows
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportedVersion:
     """One version of a feed. `superseded_at` is None while it is in force."""
 
     id: int
@@ -29,16 +29,16 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoreResult:
     """What an import came to: the feed's network in force, and how many of its links were known before."""
 
     network: Network
-    fresh: bool
+    changed: bool
     links: int
     links_known: int
 
 
-def store(transaction: Connection, network: Network, feed: str, now: datetime) -> Stored:
+def store(transaction: Connection, network: Network, feed: str, now: datetime) -> StoreResult:
     """Put a network in force as the newest version of a feed, in the caller's transaction.
 
     Its links are named as the known ones they are, so that their history goes on. The version before stays for those
@@ -49,7 +49,7 @@ def store(transaction: Connection, network: Network, feed: str, now: datetime) -
         cursor.execute("SELECT feed, zone, digest FROM timetable_versions WHERE superseded_at IS NULL ORDER BY feed")
         for other, zone, digest in cursor.fetchall():
             if (other, digest) == (feed, network.version):
-                return Stored(network, fresh=False, links=0, links_known=0)
+                return StoreResult(network, changed=False, links=0, links_known=0)
             if other != feed and zone != network.zone.key:
                 raise TimeZonesDiffer(f"{feed} goes by {network.zone.key}, and {other}, in force too, by {zone}")
         known = _known_links(transaction)
@@ -68,10 +68,10 @@ def store(transaction: Connection, network: Network, feed: str, now: datetime) -
         write_rows(cursor, row[0], named)
         named = replace(named, version=str(row[0]))
     links = links_of(named)
-    _remember(transaction, links, now)
-    _tell_everybody(transaction)
+    _store_links(transaction, links, now)
+    _bump_configuration(transaction)
     names = {link.id for link in known}
-    return Stored(named, fresh=True, links=len(links), links_known=sum(link.id in names for link in links))
+    return StoreResult(named, changed=True, links=len(links), links_known=sum(link.id in names for link in links))
 
 
 def withdraw(transaction: Connection, feed: str, now: datetime) -> bool:
@@ -82,7 +82,7 @@ def withdraw(transaction: Connection, feed: str, now: datetime) -> bool:
         )
         gone = cursor.rowcount > 0
     if gone:
-        _tell_everybody(transaction)
+        _bump_configuration(transaction)
     return gone
 
 
@@ -103,12 +103,12 @@ def load(connection: Connection) -> Network | None:
 
 def load_version(connection: Connection, version: str) -> Network | None:
     """The network that was in force under a name that `current_version` gave; None where it is kept no longer."""
-    networks = [_one(connection, int(part)) for part in version.split("+")]
+    networks = [_load_one(connection, int(part)) for part in version.split("+")]
     kept = [network for network in networks if network is not None]
     return merge_networks(kept) if len(kept) == len(networks) else None
 
 
-def imported(connection: Connection) -> list[Imported]:
+def imported_versions(connection: Connection) -> list[ImportedVersion]:
     """Every version that is kept, by feed, the newest first."""
     with driver(connection).cursor() as cursor:
         cursor.execute(
@@ -116,10 +116,10 @@ def imported(connection: Connection) -> list[Imported]:
             " (SELECT count(*) FROM timetable_trips WHERE version = v.id)"
             " FROM timetable_versions v ORDER BY feed, id DESC"
         )
-        return [Imported(*row) for row in cursor.fetchall()]
+        return [ImportedVersion(*row) for row in cursor.fetchall()]
 
 
-def _one(connection: Connection, version: int) -> Network | None:
+def _load_one(connection: Connection, version: int) -> Network | None:
     with driver(connection).cursor() as cursor:
         cursor.execute("SELECT feed, zone FROM timetable_versions WHERE id = %s", [version])
         row = cursor.fetchone()
@@ -141,13 +141,13 @@ def _known_links(connection: Connection) -> list[Link]:
         ]
 
 
-def _remember(transaction: Connection, links: Sequence[Link], now: datetime) -> None:
+def _store_links(transaction: Connection, links: Sequence[Link], now: datetime) -> None:
     """Keep every link as it lies now: whoever comes next is compared with the newest."""
     columns = (
         [link.id for link in links],
         [link.from_stop for link in links],
         [link.to_stop for link in links],
-        *([place[axis] for place in places] for places in _places(links) for axis in (0, 1)),
+        *([place[axis] for place in places] for places in _link_points(links) for axis in (0, 1)),
         [link.length_m for link in links],
     )
     with driver(transaction).cursor() as cursor:
@@ -162,11 +162,11 @@ def _remember(transaction: Connection, links: Sequence[Link], now: datetime) -> 
         )
 
 
-def _places(links: Sequence[Link]) -> tuple[list[tuple[float, float]], ...]:
+def _link_points(links: Sequence[Link]) -> tuple[list[tuple[float, float]], ...]:
     return [link.start for link in links], [link.middle for link in links], [link.end for link in links]
 
 
-def _tell_everybody(transaction: Connection) -> None:
+def _bump_configuration(transaction: Connection) -> None:
     """Let every process look at the configuration again."""
     with driver(transaction).cursor() as cursor:
         cursor.execute("UPDATE configuration SET version = version + 1")

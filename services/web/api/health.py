@@ -11,7 +11,7 @@ from models.migrations import current
 from services.queries.city import health as queries
 from services.queries.city.health import KindFlow, Process
 from services.runtime.problem import HttpProblem
-from services.transit.serving.snapshot_cache import BLIND_S
+from services.transit.serving.snapshot_cache import STALE_AFTER_S
 from services.web.access import PUBLIC
 from services.web.context import DatabaseSnapshot, Now, context_of
 
@@ -85,7 +85,7 @@ def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHeal
     dead = [one.process for one in processes if one.age_s > silent_s]
     carried = any(one.process.startswith(PIPELINE_PREFIX) and one.process not in dead for one in processes)
     hearing = all(one.status.get("connected", True) for one in processes)
-    seeing = context.snapshot_cache.age_s <= BLIND_S
+    seeing = context.snapshot_cache.age_s <= STALE_AFTER_S
     whole = not dead and hearing and context.event_feed.connected and seeing
     state = FlowState.DOWN if not carried else FlowState.OK if whole else FlowState.DEGRADED
     return SystemHealth(

@@ -14,8 +14,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from services.runtime.problem import HttpProblem
 from services.web.context import Context, context_of
 from services.web.oba.elements.schema import Faults, Refused
-from services.web.oba.requests import BadParameter, Indexes, NoSuchResource
-from services.web.oba.responses import VERSION, describe, encoded
+from services.web.oba.requests import BadParameter, IndexCache, NoSuchResource
+from services.web.oba.responses import VERSION, describe_responses, json_response
 from services.web.oba.routers import agencies, arrivals, problem_reports, schedules, stops, trips
 
 log = logging.getLogger(__name__)
@@ -25,8 +25,8 @@ ROUTERS = (arrivals, stops, trips, agencies, schedules, problem_reports)
 """The most asked first: routes are tried in order."""
 NOT_FOUND = str(NoSuchResource())
 MOST_FAULTS = 20
-LEAST_PACKED_BYTES = 2_000
-PACKED_HOW = 3
+LEAST_GZIP_BYTES = 2_000
+GZIP_LEVEL = 3
 """An answer full of references shrinks to an eighth even so: telephones wait for the network, not for us."""
 DESCRIPTION = """The OneBusAway REST API, version 2, on Vigía's estimates. / La API de OneBusAway sobre Vigía.
 
@@ -38,7 +38,7 @@ def create_oba(context: Context) -> FastAPI:
     """The application, to be mounted at PREFIX of the one whose parts it shares."""
     app = FastAPI(title="Vigía: OneBusAway", version="2", description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.context = context
-    app.state.indexes = Indexes()
+    app.state.indexes = IndexCache()
     for one in ROUTERS:
         app.include_router(one.router)
     app.add_exception_handler(HttpProblem, _refused)
@@ -47,15 +47,15 @@ def create_oba(context: Context) -> FastAPI:
     app.add_exception_handler(OperationalError, _database_away)
     app.add_exception_handler(NoConnectionFree, _database_away)
     app.add_exception_handler(Exception, _bug)
-    app.add_middleware(GZipMiddleware, minimum_size=LEAST_PACKED_BYTES, compresslevel=PACKED_HOW)
-    describe(app, (one.router for one in ROUTERS))
+    app.add_middleware(GZipMiddleware, minimum_size=LEAST_GZIP_BYTES, compresslevel=GZIP_LEVEL)
+    describe_responses(app, (one.router for one in ROUTERS))
     return app
 
 
 def _refused(request: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, HttpProblem)
     faults = Faults(field_errors={refusal.name: [refusal.fault]}) if isinstance(refusal, BadParameter) else None
-    response = _refusal(request, refusal.status, str(refusal), faults)
+    response = _error_response(request, refusal.status, str(refusal), faults)
     if refusal.retry_after_s is not None:
         response.headers["Retry-After"] = str(refusal.retry_after_s)
     return response
@@ -64,31 +64,31 @@ def _refused(request: Request, refusal: Exception) -> Response:
 def _malformed(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if any(fault["loc"][0] == "path" for fault in error.errors()):
-        return _refusal(request, HTTPStatus.NOT_FOUND, NOT_FOUND)
+        return _error_response(request, HTTPStatus.NOT_FOUND, NOT_FOUND)
     faults: dict[str, list[str]] = {}
     for fault in error.errors()[:MOST_FAULTS]:
         faults.setdefault(str(fault["loc"][-1]), []).append(fault["msg"])
     text = "; ".join(f"{name}: {', '.join(what)}" for name, what in faults.items())
-    return _refusal(request, HTTPStatus.BAD_REQUEST, text, Faults(field_errors=faults))
+    return _error_response(request, HTTPStatus.BAD_REQUEST, text, Faults(field_errors=faults))
 
 
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     text = NOT_FOUND if error.status_code == HTTPStatus.NOT_FOUND else str(error.detail).lower()
-    return _refusal(request, error.status_code, text)
+    return _error_response(request, error.status_code, text)
 
 
 def _database_away(request: Request, error: Exception) -> Response:
     log.warning("the database did not answer", extra={"action": "serve", "trouble": str(error.__cause__ or error)})
-    return _refusal(request, HTTPStatus.SERVICE_UNAVAILABLE, "the database does not answer in time")
+    return _error_response(request, HTTPStatus.SERVICE_UNAVAILABLE, "the database does not answer in time")
 
 
 def _bug(request: Request, _error: Exception) -> Response:
     # The server logs the traceback; the client learns nothing of our insides.
-    return _refusal(request, HTTPStatus.INTERNAL_SERVER_ERROR, "something failed on our side; it was logged")
+    return _error_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, "something failed on our side; it was logged")
 
 
-def _refusal(request: Request, status: int, text: str, faults: Faults | None = None) -> Response:
+def _error_response(request: Request, status: int, text: str, faults: Faults | None = None) -> Response:
     now_s = context_of(request).clock().timestamp()
     told = Refused(code=status, current_time=round(now_s * 1000), text=text, version=VERSION, data=faults)
-    return encoded(told, status)
+    return json_response(told, status)

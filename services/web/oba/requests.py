@@ -14,18 +14,18 @@ from services.transit.serving.snapshot import TransitSnapshot
 from services.web.context import Context, context_of
 from services.web.oba.elements import schema as oba
 from services.web.oba.elements.index import Box, Index, box_around
-from services.web.oba.elements.references import Referred
+from services.web.oba.elements.references import ReferenceCollector
 from services.web.oba.responses import answer
 
 LONGEST_ID = 200
 LONGEST_TEXT = 100
-USUAL_RADIUS_M = 500.0
-FARTHEST_M = 50_000.0
-USUAL_LIST = 100
-MOST_LIST = 250
+DEFAULT_RADIUS_M = 500.0
+MOST_RADIUS_M = 50_000.0
+DEFAULT_COUNT = 100
+MOST_COUNT = 250
 HALF_DAY = timedelta(hours=12)
-MOST_AWAY = timedelta(days=400)
-TOO_FAR = "more than 400 days from now"
+MOST_FROM_NOW = timedelta(days=400)
+TOO_FAR_FROM_NOW = "more than 400 days from now"
 
 
 class NoSuchResource(NotFound):
@@ -40,13 +40,13 @@ class BadParameter(HttpProblem):
         self.name, self.fault = name, fault
 
 
-class Indexes:
+class IndexCache:
     """The index of the network in force; made anew when the network changes."""
 
     def __init__(self) -> None:
         self._last: Index | None = None
 
-    def of(self, network: Network) -> Index:
+    def index_of(self, network: Network) -> Index:
         """Its index. Two threads may both make it: either will do."""
         last = self._last
         if last is None or last.network is not network:
@@ -54,40 +54,40 @@ class Indexes:
         return last
 
 
-class Asking:
+class ObaRequest:
     """One request's view of the city. `now_s`: Unix seconds."""
 
     def __init__(self, request: Request) -> None:
-        self._indexes: Indexes = request.app.state.indexes
+        self._indexes: IndexCache = request.app.state.indexes
         self._whole = request.query_params.get("includeReferences") != "false"
         self.context: Context = context_of(request)
         self.now = self.context.clock()
         self.now_s = self.now.timestamp()
 
     @cached_property
-    def view(self) -> TransitSnapshot:
+    def snapshot(self) -> TransitSnapshot:
         """What is known of the buses."""
-        return self.context.snapshot_cache.view()
+        return self.context.snapshot_cache.snapshot()
 
     @cached_property
     def index(self) -> Index:
         """The timetable by names and places."""
-        return self._indexes.of(self.view.network)
+        return self._indexes.index_of(self.snapshot.network)
 
     @cached_property
-    def referred(self) -> Referred:
+    def collector(self) -> ReferenceCollector:
         """Gathers what the answer refers to."""
-        return Referred(self.index)
+        return ReferenceCollector(self.index)
 
     def references(self) -> oba.References:
         """What was gathered; nothing where the client does not want it."""
-        return self.referred.references() if self._whole else Referred(self.index).references()
+        return self.collector.references() if self._whole else ReferenceCollector(self.index).references()
 
-    def entry(self, element: oba.Element) -> oba.Answer[oba.Entry[oba.Element]]:
+    def entry_answer(self, element: oba.Element) -> oba.Answer[oba.Entry[oba.Element]]:
         """An answer of one element."""
         return answer(oba.Entry(entry=element, references=self.references()), self.now_s)
 
-    def listing(
+    def list_answer(
         self, elements: list[oba.Element], *, limit_exceeded: bool = False, out_of_range: bool = False
     ) -> oba.Answer[oba.Listing[oba.Element]]:
         """An answer of a list."""
@@ -100,12 +100,12 @@ class Asking:
         return answer(told, self.now_s)
 
 
-async def _asking(request: Request) -> Asking:
+async def _current_request(request: Request) -> ObaRequest:
     # A coroutine that waits for nothing: a plain function would cost a turn in a thread.
-    return Asking(request)
+    return ObaRequest(request)
 
 
-Asked = Annotated[Asking, Depends(_asking)]
+CurrentRequest = Annotated[ObaRequest, Depends(_current_request)]
 Id = Annotated[str, Path(max_length=LONGEST_ID, examples=["muni_LP1912"])]
 Text = Annotated[str | None, Query(max_length=LONGEST_TEXT)]
 Latitude = Annotated[float, Query(ge=-90, le=90, allow_inf_nan=False, description="Degrees, WGS 84")]
@@ -113,7 +113,7 @@ Longitude = Annotated[float, Query(ge=-180, le=180, allow_inf_nan=False, descrip
 Extent = Annotated[float | None, Query(ge=0, le=360, allow_inf_nan=False, description="Height or width, degrees")]
 Radius = Annotated[float | None, Query(ge=0, allow_inf_nan=False, description="Metres; 500 unless said")]
 Count = Annotated[int | None, Query(alias="maxCount", ge=1, le=10_000, description="At most that many")]
-Time = Annotated[
+TimeParameter = Annotated[
     str | None,
     Query(max_length=40, description="Another moment than now: Unix milliseconds, or RFC 3339", alias="time"),
 ]
@@ -139,14 +139,14 @@ async def _area(
     if lat_span is not None and lon_span is not None:
         high, wide = lat_span / 2, lon_span / 2
         return Area(Box(lat - high, lon - wide, lat + high, lon + wide), (lat, lon), None)
-    radius_m = min(radius or USUAL_RADIUS_M, FARTHEST_M)
+    radius_m = min(radius or DEFAULT_RADIUS_M, MOST_RADIUS_M)
     return Area(box_around((lat, lon), radius_m), (lat, lon), radius_m)
 
 
-Where = Annotated[Area, Depends(_area)]
+SearchArea = Annotated[Area, Depends(_area)]
 
 
-def instant(text: str | None, now_s: float, name: str = "time") -> float:
+def requested_time(text: str | None, now_s: float, name: str = "time") -> float:
     """The moment asked for, now unless said, Unix seconds: written as Unix milliseconds or RFC 3339.
 
     Raises BadParameter where it cannot be read or is more than MOST_AWAY from now: each day looked at is remembered.
@@ -154,45 +154,45 @@ def instant(text: str | None, now_s: float, name: str = "time") -> float:
     if text is None or not text.strip():
         return now_s
     try:
-        at = float(text) / 1000 if text.strip().lstrip("-").isdecimal() else _written(text)
+        at = float(text) / 1000 if text.strip().lstrip("-").isdecimal() else _parse_rfc3339(text)
     except (ValueError, OverflowError) as error:
         raise BadParameter(name, "neither Unix milliseconds nor RFC 3339") from error
-    if not abs(at - now_s) <= MOST_AWAY.total_seconds():
-        raise BadParameter(name, TOO_FAR)
+    if not abs(at - now_s) <= MOST_FROM_NOW.total_seconds():
+        raise BadParameter(name, TOO_FAR_FROM_NOW)
     return at
 
 
-def _written(text: str) -> float:
+def _parse_rfc3339(text: str) -> float:
     # A "+" of an offset that was not escaped arrives as a space.
     at = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
-def day_of(text: str | None, network: Network, now: datetime) -> date:
+def requested_day(text: str | None, network: Network, now: datetime) -> date:
     """The date asked for, today unless said: YYYY-MM-DD, or any moment of it in Unix milliseconds.
 
-    Raises BadParameter as `instant` does.
+    Raises BadParameter as `requested_time` does.
     """
     today = now.astimezone(network.zone).date()
     if text is None or not text.strip():
         return today
     if text.strip().lstrip("-").isdecimal():
-        return service_day(text, network, now.timestamp())
+        return parse_service_day(text, network, now.timestamp())
     try:
         day = date.fromisoformat(text.strip())
     except ValueError as error:
         raise BadParameter("date", "not YYYY-MM-DD") from error
-    if abs(day - today) > MOST_AWAY:
-        raise BadParameter("date", TOO_FAR)
+    if abs(day - today) > MOST_FROM_NOW:
+        raise BadParameter("date", TOO_FAR_FROM_NOW)
     return day
 
 
-def service_day(text: str, network: Network, now_s: float) -> date:
+def parse_service_day(text: str, network: Network, now_s: float) -> date:
     """The service date whose midnight is meant, whether or not the clocks change that day. Raises BadParameter."""
-    at = datetime.fromtimestamp(instant(text, now_s, "serviceDate"), UTC)
+    at = datetime.fromtimestamp(requested_time(text, now_s, "serviceDate"), UTC)
     return (at + HALF_DAY).astimezone(network.zone).date()
 
 
-def limited(asked: int | None) -> int:
+def element_limit(asked: int | None) -> int:
     """How many elements a list may have."""
-    return min(asked or USUAL_LIST, MOST_LIST)
+    return min(asked or DEFAULT_COUNT, MOST_COUNT)

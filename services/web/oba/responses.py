@@ -12,14 +12,14 @@ from msgspec import Struct, json
 from services.web.oba.elements import schema as oba
 
 VERSION = 2
-OPEN = {
+CORS_HEADERS = {
     # Nothing here is private, and pages of other sites may show their riders' arrivals.
     "Access-Control-Allow-Origin": "*",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
 
 Parameters = ParamSpec("Parameters")
-Told = TypeVar("Told", bound=Struct)
+Body = TypeVar("Body", bound=Struct)
 
 _ENCODER = json.Encoder()
 
@@ -29,18 +29,18 @@ def answer(data: oba.Data, now_s: float) -> oba.Answer[oba.Data]:
     return oba.Answer(code=200, current_time=round(now_s * 1000), text="OK", version=VERSION, data=data)
 
 
-def encoded(told: Struct, status: int = 200) -> Response:
+def json_response(told: Struct, status: int = 200) -> Response:
     """A response. Encoded as it is: checking each field again would cost more than finding it."""
-    return Response(_ENCODER.encode(told), status, headers=OPEN, media_type="application/json")
+    return Response(_ENCODER.encode(told), status, headers=CORS_HEADERS, media_type="application/json")
 
 
-def where(router: APIRouter, path: str) -> Callable[[Callable[Parameters, Told]], Callable[Parameters, Told]]:
+def oba_endpoint(router: APIRouter, path: str) -> Callable[[Callable[Parameters, Body]], Callable[Parameters, Body]]:
     """Declares an endpoint under /api/where. What it returns is its answer, and its return type the description."""
 
-    def declared(endpoint: Callable[Parameters, Told]) -> Callable[Parameters, Told]:
+    def declared(endpoint: Callable[Parameters, Body]) -> Callable[Parameters, Body]:
         @wraps(endpoint)
         def answering(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Response:
-            return encoded(endpoint(*args, **kwargs))
+            return json_response(endpoint(*args, **kwargs))
 
         router.add_api_route(path, answering, methods=["GET"], response_model=None)
         return endpoint
@@ -48,7 +48,7 @@ def where(router: APIRouter, path: str) -> Callable[[Callable[Parameters, Told]]
     return declared
 
 
-def describe(app: FastAPI, routers: Iterable[APIRouter]) -> None:
+def describe_responses(app: FastAPI, routers: Iterable[APIRouter]) -> None:
     """Make the application's OpenAPI description say what each endpoint of these routers answers."""
     told = {
         route.path_format: get_type_hints(route.endpoint)["return"]
@@ -60,13 +60,13 @@ def describe(app: FastAPI, routers: Iterable[APIRouter]) -> None:
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _with_answers(plain(), told)
+            app.openapi_schema = _with_response_schemas(plain(), told)
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]
 
 
-def _with_answers(openapi: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+def _with_response_schemas(openapi: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
     types = (*told.values(), oba.Refused)
     schemas, components = json.schema_components(types, ref_template="#/components/schemas/{name}")
     openapi["components"] = {"schemas": components}

@@ -7,14 +7,21 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from services.queries.transit.accuracy import sums_between
-from services.transit.accuracy.statistics import ALL_LINES, HORIZONS_MIN, MBTA_HORIZONS_MIN, Accuracy, Figures, by_line
+from services.transit.accuracy.statistics import (
+    ALL_LINES,
+    HORIZONS_MIN,
+    MBTA_HORIZONS_MIN,
+    ErrorStatistics,
+    LineStatistics,
+    accuracy_by_line,
+)
 from services.web.access import PUBLIC
 from services.web.api.parameters import EARLIEST, LATEST
 from services.web.api.periods import BadPeriod
 from services.web.api.transit.arrivals import LineFilter
 from services.web.context import CurrentTransitSnapshot, DatabaseSnapshot, Now
 
-USUAL_DAYS = 7
+DEFAULT_DAYS = 7
 LONGEST_DAYS = 400
 MOST_LINES = 5_000
 
@@ -88,27 +95,27 @@ class TransitAccuracy(BaseModel):
 
 @router.get("/accuracy")
 def accuracy(
-    view: CurrentTransitSnapshot,
-    snapshot: DatabaseSnapshot,
+    snapshot: CurrentTransitSnapshot,
+    connection: DatabaseSnapshot,
     now: Now,
     start: FromDay = None,
     end: ToDay = None,
     line: LineFilter = None,
 ) -> TransitAccuracy:
     """Every estimate shown is scored when its bus passes: errors, benchmark and coverage, together and unshifted."""
-    last = end or now.astimezone(view.network.zone).date()
-    first = start or last - timedelta(days=USUAL_DAYS - 1)
+    last = end or now.astimezone(snapshot.network.zone).date()
+    first = start or last - timedelta(days=DEFAULT_DAYS - 1)
     if not timedelta() <= last - first < timedelta(days=LONGEST_DAYS):
         raise BadPeriod(
             f"De `from` a `to`, hasta {LONGEST_DAYS} días. / From `from` to `to`, up to {LONGEST_DAYS} days."
         )
-    found = by_line(sums_between(snapshot, first, last, None if line is None else (line,)))
-    named = {route.id: route.short_name or route.long_name for route in view.network.routes.values()}
+    found = accuracy_by_line(sums_between(connection, first, last, None if line is None else (line,)))
+    named = {route.id: route.short_name or route.long_name for route in snapshot.network.routes.values()}
     told = [_line(route_id, named.get(route_id, route_id), one) for route_id, one in sorted(found.items())]
     return TransitAccuracy(first=first, last=last, lines=told[:MOST_LINES])
 
 
-def _line(route_id: str, name: str, found: Accuracy) -> LineAccuracy:
+def _line(route_id: str, name: str, found: LineStatistics) -> LineAccuracy:
     return LineAccuracy(
         line_id=None if route_id == ALL_LINES else route_id,
         line=name,
@@ -124,7 +131,7 @@ def _line(route_id: str, name: str, found: Accuracy) -> LineAccuracy:
     )
 
 
-def _errors(figures: Figures) -> Errors:
+def _errors(figures: ErrorStatistics) -> Errors:
     return Errors(
         n=figures.n,
         mae_s=figures.mae_s,

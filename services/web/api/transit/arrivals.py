@@ -18,19 +18,19 @@ from pydantic import Field
 from services.runtime.problem import NotFound
 from services.transit.model.prediction import Basis
 from services.transit.serving import departure_board
-from services.transit.serving.departure_board import MOST_ARRIVALS, Empty
+from services.transit.serving.departure_board import MOST_ARRIVALS, NoBusReason
 from services.transit.serving.service_alert_queries import InBothLanguages
 from services.transit.serving.snapshot import Health, TransitSnapshot
 from services.web.access import PUBLIC
-from services.web.api.transit.schemas import Coming, Notice, coming, notices, reason
+from services.web.api.transit.schemas import Coming, Notice, arrival_document, basis_texts, notices
 from services.web.context import CurrentTransitSnapshot, Now, context_of
 from services.web.http.etags import CACHE_BRIEFLY
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
 LONGEST_ID = 200
-BEFORE_S, AFTER_S, MOST_SHOWN = 300, 2_100, 100
+DEFAULT_BEFORE_S, DEFAULT_AFTER_S, DEFAULT_LIMIT = 300, 2_100, 100
 MOST_CALLS = 500
-FRESH = {"Cache-Control": CACHE_BRIEFLY}
+CACHE_HEADERS = {"Cache-Control": CACHE_BRIEFLY}
 
 StopId = Annotated[str, Path(max_length=LONGEST_ID, pattern=NO_CONTROLS, examples=["LP1912"])]
 TripId = Annotated[str, Path(max_length=LONGEST_ID, pattern=NO_CONTROLS, examples=["307-0640"])]
@@ -39,7 +39,7 @@ LineFilter = Annotated[
 ]
 
 
-class PlainRoute(APIRoute):
+class UncheckedRoute(APIRoute):
     """A route that answers without ceremony where nothing but the stop is asked, as screens do: half the cost.
 
     Without a query there is nothing to validate or refuse but the stop itself. Whoever asks for more gets the same
@@ -55,12 +55,12 @@ class PlainRoute(APIRoute):
             if stop_id is None or request.scope["query_string"]:
                 return await usual(request)
             context = context_of(request)
-            return _answer(_stop_arrivals(context.snapshot_cache.view(), context.clock(), stop_id))
+            return _json_response(_stop_arrivals(context.snapshot_cache.snapshot(), context.clock(), stop_id))
 
         return handle
 
 
-router = APIRouter(prefix="/transit", tags=["transit"], dependencies=[PUBLIC], route_class=PlainRoute)
+router = APIRouter(prefix="/transit", tags=["transit"], dependencies=[PUBLIC], route_class=UncheckedRoute)
 
 
 class NoSuchStop(NotFound):
@@ -78,7 +78,7 @@ class StopArrivals:
     at: datetime
     stop: Annotated[str, Field(examples=["LP1912"])]
     name: Annotated[str, Field(examples=["7 y 50"])]
-    empty: Annotated[Empty | None, Field(description="Why no bus can be told of; null where one is")]
+    empty: Annotated[NoBusReason | None, Field(description="Why no bus can be told of; null where one is")]
     data: Annotated[Health, Field(description="Whether the buses are heard")]
     arrivals: Annotated[list[Coming], Field(max_length=MOST_ARRIVALS)]
     alerts: Annotated[list[Notice], Field(max_length=500)]
@@ -103,21 +103,21 @@ class TripProgress:
 
 @router.get("/stops/{stop_id}/arrivals", responses={200: {"model": StopArrivals}}, response_class=Response)
 async def arrivals(
-    view: CurrentTransitSnapshot,
+    snapshot: CurrentTransitSnapshot,
     now: Now,
     stop_id: StopId,
     line: LineFilter = None,
-    before_s: Annotated[int, Query(ge=0, le=3_600, description="From so long ago")] = BEFORE_S,
-    after_s: Annotated[int, Query(ge=0, le=14_400, description="Until so far ahead")] = AFTER_S,
-    limit: Annotated[int, Query(ge=1, le=MOST_ARRIVALS, description="Most arrivals in the answer")] = MOST_SHOWN,
+    before_s: Annotated[int, Query(ge=0, le=3_600, description="From so long ago")] = DEFAULT_BEFORE_S,
+    after_s: Annotated[int, Query(ge=0, le=14_400, description="Until so far ahead")] = DEFAULT_AFTER_S,
+    limit: Annotated[int, Query(ge=1, le=MOST_ARRIVALS, description="Most arrivals in the answer")] = DEFAULT_LIMIT,
 ) -> Response:
     """What comes to a stop on all its lines: interval, rider's time, on what ground, and why there is nothing."""
-    return _answer(_stop_arrivals(view, now, stop_id, line, before_s, after_s, limit))
+    return _json_response(_stop_arrivals(snapshot, now, stop_id, line, before_s, after_s, limit))
 
 
 @router.get("/trips/{trip_id}", responses={200: {"model": TripProgress}}, response_class=Response)
 async def trip(
-    view: CurrentTransitSnapshot,
+    snapshot: CurrentTransitSnapshot,
     now: Now,
     trip_id: TripId,
     service_date: Annotated[
@@ -128,12 +128,12 @@ async def trip(
     ] = None,
 ) -> Response:
     """How far a trip is and when it reaches each of its stops."""
-    key = _key(view, now, trip_id, service_date, start_s)
-    progress = departure_board.trip_progress(view, key, now.timestamp())
+    key = _journey_key(snapshot, now, trip_id, service_date, start_s)
+    progress = departure_board.journey_progress(snapshot, key, now.timestamp())
     if progress is None:
         raise NoSuchTrip
     status = progress.status
-    return _answer(
+    return _json_response(
         TripProgress(
             at=now,
             trip=trip_id,
@@ -141,67 +141,67 @@ async def trip(
             start_s=key[2],
             line_id=status.pattern.route_id,
             basis=status.basis,
-            why=reason(status.basis, status.reason, status.buses),
-            vehicle=status.outlook.vehicle if status.outlook else None,
-            under_way=status.present,
+            why=basis_texts(status.basis, status.reason, status.recent_buses),
+            vehicle=status.vehicle_prediction.vehicle if status.vehicle_prediction else None,
+            under_way=status.under_way,
             delay_s=status.delay_s,
-            calls=[coming(view, call) for call in progress.calls[:MOST_CALLS]],
+            calls=[arrival_document(snapshot, call) for call in progress.calls[:MOST_CALLS]],
         )
     )
 
 
 def _stop_arrivals(
-    view: TransitSnapshot,
+    snapshot: TransitSnapshot,
     now: datetime,
     stop_id: str,
     line: str | None = None,
-    before_s: float = BEFORE_S,
-    after_s: float = AFTER_S,
-    limit: int = MOST_SHOWN,
+    before_s: float = DEFAULT_BEFORE_S,
+    after_s: float = DEFAULT_AFTER_S,
+    limit: int = DEFAULT_LIMIT,
 ) -> StopArrivals:
-    stop = view.network.stops.get(stop_id)
+    stop = snapshot.network.stops.get(stop_id)
     if stop is None:
         raise NoSuchStop
     instant = now.timestamp()
-    found = departure_board.arrivals(view, stop_id, instant, before_s, after_s)
+    found = departure_board.arrivals(snapshot, stop_id, instant, before_s, after_s)
     if line is not None:
         found = [one for one in found if one.pattern.route_id == line]
-    routes = departure_board.routes_at(view, stop_id)
+    routes = departure_board.routes_at(snapshot, stop_id)
     return StopArrivals(
         at=now,
         stop=stop_id,
         name=stop.name,
-        empty=departure_board.why_empty(view, stop_id, found, instant, line or ""),
-        data=_health(view, instant, {route.agency_id for route in routes}),
-        arrivals=[coming(view, one) for one in found[:limit]],
-        alerts=notices(view, instant, stop_id, [route.id for route in routes]),
+        empty=departure_board.no_bus_reason(snapshot, stop_id, found, instant, line or ""),
+        data=_health(snapshot, instant, {route.agency_id for route in routes}),
+        arrivals=[arrival_document(snapshot, one) for one in found[:limit]],
+        alerts=notices(snapshot, instant, stop_id, [route.id for route in routes]),
     )
 
 
-def _key(
-    view: TransitSnapshot, now: datetime, trip_id: str, service_date: str | None, start_s: int | None
+def _journey_key(
+    snapshot: TransitSnapshot, now: datetime, trip_id: str, service_date: str | None, start_s: int | None
 ) -> tuple[str, str, int]:
     """Which journey of a trip is meant: the one spoken of now, where nothing more is said. Raises NoSuchTrip."""
-    found = view.network.trips.get(trip_id)
+    found = snapshot.network.trips.get(trip_id)
     if found is None:
         raise NoSuchTrip
     spoken_of = [
         key
-        for key in view.along.get(found.pattern, ())
+        for key in snapshot.journeys_by_pattern.get(found.pattern, ())
         if key[0] == trip_id and service_date in (None, key[1]) and start_s in (None, key[2])
-        if view.due(key, now.timestamp()) is not None
+        if snapshot.current_prediction(key, now.timestamp()) is not None
     ]
     if spoken_of:
         return min(spoken_of)
-    today = f"{now.astimezone(view.network.zone):%Y%m%d}"
+    today = f"{now.astimezone(snapshot.network.zone):%Y%m%d}"
     return (trip_id, service_date or today, found.start_s if start_s is None else start_s)
 
 
-def _answer(body: StopArrivals | TripProgress) -> Response:
-    return Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), media_type="application/json", headers=FRESH)
+def _json_response(body: StopArrivals | TripProgress) -> Response:
+    return Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), media_type="application/json", headers=CACHE_HEADERS)
 
 
-def _health(view: TransitSnapshot, now: float, agency_ids: set[str]) -> Health:
+def _health(snapshot: TransitSnapshot, now: float, agency_ids: set[str]) -> Health:
     """The best of the agencies': one that is heard is enough to speak of buses."""
-    states = {view.health(now, agency_id) for agency_id in agency_ids} or {view.health(now)}
-    return next(state for state in (Health.BLIND, Health.LIVE, Health.SILENT) if state in states)
+    states = {snapshot.health(now, agency_id) for agency_id in agency_ids} or {snapshot.health(now)}
+    return next(state for state in (Health.STALE, Health.LIVE, Health.SILENT) if state in states)

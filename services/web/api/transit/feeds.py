@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 
 from services.runtime.problem import NotFound
 from services.transit.serving.feed_cache import EncodedFeed
-from services.transit.serving.gtfs_realtime import Part
+from services.transit.serving.gtfs_realtime import FeedKind
 from services.web.access import PUBLIC
 from services.web.context import CurrentTransitSnapshot, Now, context_of
 from services.web.http.etags import CACHE_BRIEFLY
@@ -25,27 +25,29 @@ class NoSuchAgency(NotFound):
 
 
 @router.get("/gtfs-rt/{part}.pb")
-def protobuf(request: Request, view: CurrentTransitSnapshot, now: Now, part: Part) -> Response:
+def protobuf(request: Request, snapshot: CurrentTransitSnapshot, now: Now, part: FeedKind) -> Response:
     """One of the feeds, as every GTFS-realtime client reads it."""
-    made = context_of(request).feed_cache.feed(part, view, now.timestamp())
-    return _answer(made, made.protobuf, PROTOBUF)
+    made = context_of(request).feed_cache.feed(part, snapshot, now.timestamp())
+    return _feed_response(made, made.protobuf, PROTOBUF)
 
 
 @router.get("/gtfs-rt/{part}.json")
-def json(request: Request, view: CurrentTransitSnapshot, now: Now, part: Part) -> Response:
+def json(request: Request, snapshot: CurrentTransitSnapshot, now: Now, part: FeedKind) -> Response:
     """The same for people and scripts, in the names of the specification."""
-    made = context_of(request).feed_cache.feed(part, view, now.timestamp())
-    return _answer(made, made.json, "application/json")
+    made = context_of(request).feed_cache.feed(part, snapshot, now.timestamp())
+    return _feed_response(made, made.json, "application/json")
 
 
 @router.get("/api/gtfs_realtime/{part}-for-agency/{agency_id}.pb")
-def for_agency(request: Request, view: CurrentTransitSnapshot, now: Now, part: Part, agency_id: AgencyId) -> Response:
+def for_agency(
+    request: Request, snapshot: CurrentTransitSnapshot, now: Now, part: FeedKind, agency_id: AgencyId
+) -> Response:
     """The address OneBusAway serves it at: the whole city's, whichever of its agencies is named."""
-    if agency_id not in view.network.agencies:
+    if agency_id not in snapshot.network.agencies:
         raise NoSuchAgency
-    return protobuf(request, view, now, part)
+    return protobuf(request, snapshot, now, part)
 
 
-def _answer(made: EncodedFeed, body: bytes, media_type: str) -> Response:
+def _feed_response(made: EncodedFeed, body: bytes, media_type: str) -> Response:
     headers = {"Cache-Control": CACHE_BRIEFLY, "Last-Modified": formatdate(made.at, usegmt=True)}
     return Response(body, media_type=media_type, headers=headers)

@@ -16,7 +16,7 @@ from services.transit.model.prediction import Basis
 from services.transit.model.service_alert import Translated
 from services.transit.serving import departure_board
 from services.transit.serving.departure_board import Arrival, Estimate
-from services.transit.serving.reasons import why
+from services.transit.serving.reasons import basis_text
 from services.transit.serving.service_alert_queries import InBothLanguages
 from services.transit.serving.snapshot import TransitSnapshot
 
@@ -75,24 +75,24 @@ class Notice:
     url: Annotated[str, Field(examples=["https://www.laplata.gob.ar/"])]
 
 
-def notices(view: TransitSnapshot, now: float, stop_id: str, route_ids: list[str]) -> list[Notice]:
+def notices(snapshot: TransitSnapshot, now: float, stop_id: str, route_ids: list[str]) -> list[Notice]:
     """The service alerts in force that concern a stop and its lines."""
     return [
         Notice(
             id=one.id,
             cause=one.cause,
             effect=one.effect,
-            header=both(one.header),
-            description=both(one.description),
+            header=in_both_languages(one.header),
+            description=in_both_languages(one.description),
             url=one.url,
         )
-        for one in departure_board.alerts_for(view, now, stop_id=stop_id, route_ids=route_ids)
+        for one in departure_board.alerts_for(snapshot, now, stop_id=stop_id, route_ids=route_ids)
     ]
 
 
-def coming(view: TransitSnapshot, one: Arrival) -> Coming:
+def arrival_document(snapshot: TransitSnapshot, one: Arrival) -> Coming:
     """One arrival as it is written."""
-    network, pattern, outlook = view.network, one.pattern, one.outlook
+    network, pattern, vehicle_prediction = snapshot.network, one.pattern, one.vehicle_prediction
     route, trip = network.routes[pattern.route_id], one.journey.trip
     trip_id, service_date, start_s = one.key
     return {
@@ -104,46 +104,46 @@ def coming(view: TransitSnapshot, one: Arrival) -> Coming:
         "start_s": start_s,
         "stop": one.stop_id,
         "stop_sequence": trip.stop_sequence(one.position),
-        "scheduled_arrival": moment(one.scheduled_arrival),
-        "scheduled_departure": moment(one.scheduled_departure),
+        "scheduled_arrival": datetime_of(one.scheduled_arrival),
+        "scheduled_departure": datetime_of(one.scheduled_departure),
         "estimate": None if one.estimate is None else _estimated(one.estimate),
         "basis": one.basis,
-        "why": reason(one.basis, one.reason, one.buses, one.headway_s),
-        "buses": one.buses,
+        "why": basis_texts(one.basis, one.reason, one.recent_buses, one.headway_s),
+        "buses": one.recent_buses,
         "withdrawn": one.withdrawn,
         "passed": one.passed,
-        "ends_here": one.ends,
-        "boards": one.boards,
-        "vehicle": outlook.vehicle if outlook else None,
+        "ends_here": one.terminates,
+        "boards": one.allows_boarding,
+        "vehicle": vehicle_prediction.vehicle if vehicle_prediction else None,
         "stops_away": one.stops_away,
         "distance_away_m": None if one.distance_away_m is None else round(one.distance_away_m),
-        "last_report_at": moment(outlook.matched_position.at) if outlook else None,
+        "last_report_at": datetime_of(vehicle_prediction.matched_position.at) if vehicle_prediction else None,
         "headway_s": one.headway_s,
-        "occupancy_percent": outlook.occupancy if outlook else None,
+        "occupancy_percent": vehicle_prediction.occupancy if vehicle_prediction else None,
     }
 
 
 def _estimated(estimate: Estimate) -> Estimated:
     return {
-        "earliest": moment(estimate.p10),
-        "expected": moment(estimate.p50),
-        "latest": moment(estimate.p90),
-        "be_there_at": moment(estimate.rider),
-        "leaves": moment(estimate.leaves),
+        "earliest": datetime_of(estimate.p10),
+        "expected": datetime_of(estimate.p50),
+        "latest": datetime_of(estimate.p90),
+        "be_there_at": datetime_of(estimate.rider_time),
+        "leaves": datetime_of(estimate.departs_at),
     }
 
 
 @lru_cache(maxsize=1_024)
-def reason(basis: Basis, reason: str, buses: int, headway_s: int | None = None) -> InBothLanguages:
+def basis_texts(basis: Basis, reason: str, buses: int, headway_s: int | None = None) -> InBothLanguages:
     """Why it is told as it is, in both languages."""
-    return both(why(basis, reason, buses, headway_s))
+    return in_both_languages(basis_text(basis, reason, buses, headway_s))
 
 
-def both(words: Translated) -> InBothLanguages:
+def in_both_languages(words: Translated) -> InBothLanguages:
     """Words in both languages; Spanish where there is no English."""
     return InBothLanguages(es=words.es, en=words.en or words.es)
 
 
-def moment(at: float) -> datetime:
+def datetime_of(at: float) -> datetime:
     """Unix seconds as a time, whole seconds."""
     return datetime.fromtimestamp(int(at), UTC)

@@ -102,24 +102,24 @@ class Seen(BaseModel):
 @router.get("/service-alerts", dependencies=[PUBLIC])
 def service_alerts(
     request: Request,
-    snapshot: DatabaseSnapshot,
+    connection: DatabaseSnapshot,
     paged: Paged,
     state: Annotated[State, Query(description="draft: for operators")] = "published",
 ) -> Page[KeptAlert]:
     """What riders are told, the newest first; drafts for operators only."""
-    if state == "draft" and current_operator(request, snapshot) is None:
+    if state == "draft" and current_operator(request, connection) is None:
         raise NotAnOperator
-    rows = queries.list_alerts(snapshot, state=state, after=paged.cursor_number, limit=paged.fetch_limit)
+    rows = queries.list_alerts(connection, state=state, after=paged.cursor_number, limit=paged.fetch_limit)
     return paged.page(rows, lambda one: one.id)
 
 
 @router.get("/service-alerts/{alert_id}", dependencies=[PUBLIC])
-def service_alert(request: Request, snapshot: DatabaseSnapshot, alert_id: Number) -> KeptAlert:
+def service_alert(request: Request, connection: DatabaseSnapshot, alert_id: Number) -> KeptAlert:
     """One service alert; a draft for operators only."""
-    found = queries.one_alert(snapshot, alert_id)
+    found = queries.get_alert(connection, alert_id)
     if found is None:
         raise service_alert_actions.NoSuchServiceAlert
-    if found.state == "draft" and current_operator(request, snapshot) is None:
+    if found.state == "draft" and current_operator(request, connection) is None:
         raise NotAnOperator
     return found
 
@@ -127,41 +127,41 @@ def service_alert(request: Request, snapshot: DatabaseSnapshot, alert_id: Number
 @router.post("/service-alerts")
 def draft(transaction: Transaction, operator: Operator, now: Now, alert: NewServiceAlert) -> KeptAlert:
     """Write down a service alert that nobody is told yet."""
-    return _kept(transaction, service_alert_actions.draft(transaction, _drafted(alert), operator=operator, now=now))
+    return _reread(transaction, service_alert_actions.draft(transaction, _draft_of(alert), operator=operator, now=now))
 
 
 @router.post("/service-alerts/{alert_id}/publish")
 def publish(transaction: Transaction, operator: Operator, now: Now, alert_id: Number, seen: Seen) -> KeptAlert:
     """Tell riders and their apps a draft. 409 where it is none any more, or changed since it was seen."""
     service_alert_actions.publish(transaction, alert_id, version=seen.version, operator=operator, now=now)
-    return _kept(transaction, alert_id)
+    return _reread(transaction, alert_id)
 
 
 @router.post("/service-alerts/{alert_id}/end")
 def end(transaction: Transaction, operator: Operator, now: Now, alert_id: Number, seen: Seen) -> KeptAlert:
     """Tell it no more, or drop a draft. 409 where it ended earlier, or changed since it was seen."""
     service_alert_actions.end(transaction, alert_id, version=seen.version, operator=operator, now=now)
-    return _kept(transaction, alert_id)
+    return _reread(transaction, alert_id)
 
 
-def _kept(transaction: Transaction, alert_id: int) -> KeptAlert:
-    found = queries.one_alert(transaction, alert_id)
+def _reread(transaction: Transaction, alert_id: int) -> KeptAlert:
+    found = queries.get_alert(transaction, alert_id)
     if found is None:
         raise service_alert_actions.NoSuchServiceAlert
     return found
 
 
-def _drafted(alert: NewServiceAlert) -> service_alert_actions.Draft:
+def _draft_of(alert: NewServiceAlert) -> service_alert_actions.Draft:
     return service_alert_actions.Draft(
         alert.cause,
         alert.effect,
         Translated(alert.header.es, alert.header.en),
         Translated(alert.description.es, alert.description.en),
         tuple(InformedEntity(one.agency, one.line, one.stop, one.direction) for one in alert.concerns),
-        tuple(ActivePeriod(_instant(one.start), _instant(one.end)) for one in alert.periods),
+        tuple(ActivePeriod(_unix_seconds(one.start), _unix_seconds(one.end)) for one in alert.periods),
         alert.url,
     )
 
 
-def _instant(at: datetime | None) -> float | None:
+def _unix_seconds(at: datetime | None) -> float | None:
     return None if at is None else at.timestamp()

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from services.transit.rider.gsm7 import MOST_SEPTETS, septets
+from services.transit.rider.gsm7 import MOST_SEPTETS, septet_count
 from services.transit.rider.sms import LONGEST_TEXT
 from services.transit.rider.text_answers import answer
 from services.web.access import PUBLIC
@@ -35,7 +35,7 @@ class TextAnswer(BaseModel):
 
 
 @router.post("/sms")
-def sms(view: CurrentTransitSnapshot, now: Now, message: TextMessage) -> TextAnswer:
+def sms(snapshot: CurrentTransitSnapshot, now: Now, message: TextMessage) -> TextAnswer:
     """Answer a rider's text message. Whatever it says there is an answer; what is no question gets help."""
-    text = answer(view, message.text, now.timestamp())
-    return TextAnswer(text=text, septets=septets(text))
+    text = answer(snapshot, message.text, now.timestamp())
+    return TextAnswer(text=text, septets=septet_count(text))

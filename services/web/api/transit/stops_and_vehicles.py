@@ -15,7 +15,7 @@ from services.runtime.problem import HttpProblem, NotFound
 from services.transit.model.prediction import Phase
 from services.transit.model.stop_index import MAX_RADIUS_M
 from services.transit.serving import departure_board
-from services.transit.serving.departure_board import Line, Seen
+from services.transit.serving.departure_board import LineSummary, TrackedVehicle
 from services.transit.serving.snapshot import Health, TransitSnapshot
 from services.web.access import PUBLIC
 from services.web.api.paging import Page, Paged
@@ -150,7 +150,7 @@ class Vehicles(BaseModel):
 
 @router.get("/stops", dependencies=[WITH_ETAG])
 def stops(
-    view: CurrentTransitSnapshot,
+    snapshot: CurrentTransitSnapshot,
     paged: Paged,
     lat: Latitude = None,
     lon: Longitude = None,
@@ -160,46 +160,50 @@ def stops(
     if (lat is None) != (lon is None):
         raise HalfAPoint
     if lat is None or lon is None:
-        every = sorted((one for one in view.network.stops.values() if one.location_type == 0), key=lambda one: one.id)
-        return paged.page([_stop(view, one) for one in _behind(paged, every)], lambda one: one.id)
-    found = departure_board.stops_near(view, (lat, lon), radius_m, MOST_NEAR)
-    return Page(items=[_stop(view, stop, round(distance)) for distance, stop in found], next=None)
+        every = sorted(
+            (one for one in snapshot.network.stops.values() if one.location_type == 0), key=lambda one: one.id
+        )
+        return paged.page([_stop(snapshot, one) for one in _page_of(paged, every)], lambda one: one.id)
+    found = departure_board.stops_near(snapshot, (lat, lon), radius_m, MOST_NEAR)
+    return Page(items=[_stop(snapshot, stop, round(distance)) for distance, stop in found], next=None)
 
 
 @router.get("/stops/{stop_id}", dependencies=[WITH_ETAG])
-def stop(view: CurrentTransitSnapshot, now: Now, stop_id: StopId) -> StopWithAlerts:
+def stop(snapshot: CurrentTransitSnapshot, now: Now, stop_id: StopId) -> StopWithAlerts:
     """One stop with its lines and its service alerts in force."""
-    found = view.network.stops.get(stop_id)
+    found = snapshot.network.stops.get(stop_id)
     if found is None:
         raise NoSuchStop
-    told = _stop(view, found)
-    return StopWithAlerts(stop=told, alerts=notices(view, now.timestamp(), stop_id, [line.id for line in told.lines]))
+    told = _stop(snapshot, found)
+    return StopWithAlerts(
+        stop=told, alerts=notices(snapshot, now.timestamp(), stop_id, [line.id for line in told.lines])
+    )
 
 
 @router.get("/lines")
-def lines(view: CurrentTransitSnapshot, now: Now, paged: Paged) -> Page[BusLine]:
+def lines(snapshot: CurrentTransitSnapshot, now: Now, paged: Paged) -> Page[BusLine]:
     """Lines by id, with how many of their buses are heard."""
-    every = sorted((_line(one) for one in departure_board.lines(view, now.timestamp())), key=lambda one: one.id)
-    return paged.page(_behind(paged, every), lambda one: one.id)
+    every = sorted((_line(one) for one in departure_board.lines(snapshot, now.timestamp())), key=lambda one: one.id)
+    return paged.page(_page_of(paged, every), lambda one: one.id)
 
 
 @router.get("/lines/{line_id}", dependencies=[WITH_ETAG])
-def line(view: CurrentTransitSnapshot, now: Now, line_id: StopId) -> LineDetail:
+def line(snapshot: CurrentTransitSnapshot, now: Now, line_id: StopId) -> LineDetail:
     """One line: the ways it runs with their stops and shapes, and its service alerts in force."""
-    found = departure_board.line(view, line_id, now.timestamp())
+    found = departure_board.line(snapshot, line_id, now.timestamp())
     if found is None:
         raise NoSuchLine
     return LineDetail(
         line=_line(found),
-        courses=[_course(view, pattern) for pattern in found.patterns],
-        alerts=notices(view, now.timestamp(), "", [line_id]),
+        courses=[_course(snapshot, pattern) for pattern in found.patterns],
+        alerts=notices(snapshot, now.timestamp(), "", [line_id]),
     )
 
 
 @router.get("/vehicles.geojson", responses={200: {"model": Vehicles}}, response_class=Response)
-def vehicles(view: CurrentTransitSnapshot, now: Now, line: LineFilter = None) -> Response:
+def vehicles(snapshot: CurrentTransitSnapshot, now: Now, line: LineFilter = None) -> Response:
     """Every vehicle heard in the last ten minutes, for maps (RFC 7946)."""
-    seen = departure_board.vehicles(view, now.timestamp(), line or "")[:MOST_VEHICLES]
+    seen = departure_board.vehicles(snapshot, now.timestamp(), line or "")[:MOST_VEHICLES]
     body = {"type": "FeatureCollection", "features": [_feature(one) for one in seen]}
     return Response(
         orjson.dumps(body, option=orjson.OPT_UTC_Z),
@@ -208,13 +212,13 @@ def vehicles(view: CurrentTransitSnapshot, now: Now, line: LineFilter = None) ->
     )
 
 
-def _behind(paged: Paged, every: Sequence[Named]) -> Sequence[Named]:
+def _page_of(paged: Paged, every: Sequence[Named]) -> Sequence[Named]:
     """What of all, ordered by id, a page needs: those behind the cursor, and one more to see whether any follow."""
     first = 0 if paged.cursor is None else bisect_right(every, paged.cursor, key=lambda one: one.id)
     return every[first : first + paged.fetch_limit]
 
 
-def _stop(view: TransitSnapshot, one: Stop, distance_m: float | None = None) -> BusStop:
+def _stop(snapshot: TransitSnapshot, one: Stop, distance_m: float | None = None) -> BusStop:
     return BusStop(
         id=one.id,
         code=one.code,
@@ -222,16 +226,16 @@ def _stop(view: TransitSnapshot, one: Stop, distance_m: float | None = None) -> 
         latitude=one.point[0],
         longitude=one.point[1],
         wheelchair=one.wheelchair,
-        lines=[_named(route) for route in departure_board.routes_at(view, one.id)],
+        lines=[_line_name(route) for route in departure_board.routes_at(snapshot, one.id)],
         distance_m=distance_m,
     )
 
 
-def _named(route: Route) -> LineName:
+def _line_name(route: Route) -> LineName:
     return LineName(id=route.id, name=route.short_name or route.long_name, color=route.color)
 
 
-def _line(one: Line) -> BusLine:
+def _line(one: LineSummary) -> BusLine:
     return BusLine(
         id=one.route.id,
         name=one.route.short_name or one.route.long_name,
@@ -244,23 +248,23 @@ def _line(one: Line) -> BusLine:
     )
 
 
-def _course(view: TransitSnapshot, pattern: Pattern) -> Course:
-    trips = view.network.trips_by_pattern[pattern.index]
+def _course(snapshot: TransitSnapshot, pattern: Pattern) -> Course:
+    trips = snapshot.network.trips_by_pattern[pattern.index]
     headsign = trips[0].headsign if trips else ""
     return Course(
         direction=0 if pattern.direction_id == 0 else 1 if pattern.direction_id == 1 else None,
-        headsign=headsign or view.network.stops[pattern.stop_ids[-1]].name,
+        headsign=headsign or snapshot.network.stops[pattern.stop_ids[-1]].name,
         stops=list(pattern.stop_ids),
         surveyed=pattern.shape.surveyed,
         shape=[(longitude, latitude) for latitude, longitude in pattern.shape.points],
     )
 
 
-def _feature(one: Seen) -> dict[str, Any]:
-    place, outlook = one.outlook.matched_position, one.outlook
+def _feature(one: TrackedVehicle) -> dict[str, Any]:
+    place, vehicle_prediction = one.prediction.matched_position, one.prediction
     return {
         "type": "Feature",
-        "id": outlook.vehicle,
+        "id": vehicle_prediction.vehicle,
         "geometry": {"type": "Point", "coordinates": (place.longitude, place.latitude)},
         "properties": {
             "observed_at": datetime.fromtimestamp(int(place.at), UTC),
@@ -272,8 +276,8 @@ def _feature(one: Seen) -> dict[str, Any]:
             "trip": one.journey.trip.id if one.journey else None,
             "headsign": one.journey.trip.headsign if one.journey else None,
             "probability": round(place.probability, 3),
-            "speed_ms": outlook.speed_ms,
-            "bearing_deg": outlook.bearing_deg,
-            "occupancy_percent": outlook.occupancy,
+            "speed_ms": vehicle_prediction.speed_ms,
+            "bearing_deg": vehicle_prediction.bearing_deg,
+            "occupancy_percent": vehicle_prediction.occupancy,
         },
     }

@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from models.geo import METRES_PER_DEGREE, Point, distance_m
 from models.network import Journey, Network, Shape, Stop, Trip
-from services.web.oba.elements.headings import compass, leaving
+from services.web.oba.elements.headings import compass_point, departure_displacement
 
 Value = TypeVar("Value")
 
-NAMELESS = "1"
+DEFAULT_AGENCY_ID = "1"
 """The id of an agency that GTFS allows to have none."""
 
 
@@ -31,11 +31,11 @@ class Box:
         """Its middle."""
         return ((self.south + self.north) / 2, (self.west + self.east) / 2)
 
-    def holds(self, point: Point) -> bool:
+    def contains(self, point: Point) -> bool:
         """Whether a point lies in it."""
         return self.south <= point[0] <= self.north and self.west <= point[1] <= self.east
 
-    def meets(self, other: "Box") -> bool:
+    def intersects(self, other: "Box") -> bool:
         """Whether they share a point."""
         return (
             self.south <= other.north
@@ -69,7 +69,7 @@ class Index:
 
     def agency_id(self, agency_id: str) -> str:
         """An agency's id."""
-        return agency_id or NAMELESS
+        return agency_id or DEFAULT_AGENCY_ID
 
     def route_id(self, route_id: str) -> str:
         """A route's id."""
@@ -81,25 +81,25 @@ class Index:
 
     def trip_id(self, trip: Trip) -> str:
         """A trip's id."""
-        return self.of_trip(trip, trip.id)
+        return self.trip_entity_id(trip, trip.id)
 
-    def of_trip(self, trip: Trip, name: str) -> str:
+    def trip_entity_id(self, trip: Trip, name: str) -> str:
         """The id of what belongs to a trip: its service, block or shape; empty where the trip has none."""
         return self._prefixes[trip.pattern] + name if name else ""
 
     def vehicle_id(self, vehicle: str, trip: Trip | None) -> str:
         """A vehicle's id: its trip's agency stands before it, else the first."""
-        return self.of_trip(trip, vehicle) if trip is not None else f"{self.first_agency}_{vehicle}"
+        return self.trip_entity_id(trip, vehicle) if trip is not None else f"{self.default_agency}_{vehicle}"
 
     def situation_id(self, alert_id: str) -> str:
         """A service alert's id: the city gives them, whichever agencies they concern."""
-        return f"{self.first_agency}_{alert_id}"
+        return f"{self.default_agency}_{alert_id}"
 
     def agency_of_stop(self, stop_id: str) -> str:
         """The agency whose name a stop bears."""
-        routes = self.routes_at.get(stop_id)
+        routes = self.routes_by_stop.get(stop_id)
         if not routes:
-            return self.first_agency
+            return self.default_agency
         return self.agency_id(self.network.routes[routes[0]].agency_id)
 
     @cached_property
@@ -113,42 +113,42 @@ class Index:
         return {stop_id: f"{self.agency_of_stop(stop_id)}_{stop_id}" for stop_id in self.network.stops}
 
     @cached_property
-    def first_agency(self) -> str:
+    def default_agency(self) -> str:
         """The agency of what belongs to none."""
         return self.agency_id(next(iter(self.network.agencies), ""))
 
     # --- ids as they come in
 
-    def agency(self, asked: str) -> str | None:
+    def find_agency(self, asked: str) -> str | None:
         """The agency asked for."""
         return next((one for one in self.network.agencies if self.agency_id(one) == asked), None)
 
-    def stop(self, asked: str) -> Stop | None:
+    def find_stop(self, asked: str) -> Stop | None:
         """The stop asked for."""
-        return self._found(asked, self.network.stops)
+        return self._find(asked, self.network.stops)
 
-    def trip(self, asked: str) -> Trip | None:
+    def find_trip(self, asked: str) -> Trip | None:
         """The trip asked for."""
-        return self._found(asked, self.network.trips)
+        return self._find(asked, self.network.trips)
 
-    def route(self, asked: str) -> str | None:
+    def find_route(self, asked: str) -> str | None:
         """The id, within the network, of the route asked for."""
-        found = self._found(asked, self.network.routes)
+        found = self._find(asked, self.network.routes)
         return found.id if found is not None else None
 
-    def shape(self, asked: str) -> Shape | None:
+    def find_shape(self, asked: str) -> Shape | None:
         """The shape asked for."""
-        return self._found(asked, self._shapes)
+        return self._find(asked, self._shapes)
 
-    def names(self, asked: str) -> Iterator[str]:
+    def bare_ids(self, asked: str) -> Iterator[str]:
         """What an id may mean without its agency: agencies' ids may hold underscores too."""
         for agency_id in self.network.agencies:
             prefix = f"{self.agency_id(agency_id)}_"
             if asked.startswith(prefix):
                 yield asked.removeprefix(prefix)
 
-    def _found(self, asked: str, among: Mapping[str, Value]) -> Value | None:
-        return next((among[name] for name in self.names(asked) if name in among), None)
+    def _find(self, asked: str, among: Mapping[str, Value]) -> Value | None:
+        return next((among[name] for name in self.bare_ids(asked) if name in among), None)
 
     @cached_property
     def _shapes(self) -> Mapping[str, Shape]:
@@ -162,19 +162,19 @@ class Index:
 
     def block_sequence(self, journey: Journey) -> int:
         """Which of its block's trips of that day it is, from 0; 0 without a block."""
-        trips = self._block(journey)
+        trips = self._block_trips(journey)
         return trips.index(journey.trip.id) if journey.trip.id in trips else 0
 
     def block_neighbours(self, journey: Journey) -> tuple[Trip | None, Trip | None]:
         """The trips of its block before and after it that day."""
-        trips = self._block(journey)
+        trips = self._block_trips(journey)
         if journey.trip.id not in trips:
             return None, None
         at = trips.index(journey.trip.id)
         known = self.network.trips
         return (known[trips[at - 1]] if at else None, known[trips[at + 1]] if at + 1 < len(trips) else None)
 
-    def _block(self, journey: Journey) -> list[str]:
+    def _block_trips(self, journey: Journey) -> list[str]:
         if not journey.trip.block_id:
             return []
         _, running = self.network.service_day(journey.service_date)
@@ -184,7 +184,7 @@ class Index:
     # --- what stands where
 
     @cached_property
-    def routes_at(self) -> Mapping[str, tuple[str, ...]]:
+    def routes_by_stop(self) -> Mapping[str, tuple[str, ...]]:
         """By stop, the routes that call there; by station, those of its stops."""
         found: dict[str, dict[str, None]] = {}
         for pattern in self.network.patterns:
@@ -194,7 +194,7 @@ class Index:
         return {stop_id: tuple(routes) for stop_id, routes in found.items()}
 
     @cached_property
-    def stops_of(self) -> Mapping[str, tuple[Stop, ...]]:
+    def stops_by_agency(self) -> Mapping[str, tuple[Stop, ...]]:
         """By agency, as its id goes out, the stops that bear its name, in the network's order."""
         found: dict[str, list[Stop]] = {self.agency_id(one): [] for one in self.network.agencies}
         for stop in self.network.stops.values():
@@ -202,19 +202,19 @@ class Index:
         return {agency_id: tuple(stops) for agency_id, stops in found.items()}
 
     @cached_property
-    def coverage(self) -> Mapping[str, Box]:
+    def coverage_by_agency(self) -> Mapping[str, Box]:
         """By agency, as its id goes out, where the stops of its lines lie; agencies without stops are left out."""
         points: dict[str, list[Point]] = {}
         for pattern in self.network.patterns:
             agency_id = self.agency_id(self.network.routes[pattern.route_id].agency_id)
             points.setdefault(agency_id, []).extend(self.network.stops[one].point for one in pattern.stop_ids)
-        return {agency_id: _box(found) for agency_id, found in points.items()}
+        return {agency_id: _bounding_box(found) for agency_id, found in points.items()}
 
     def covers(self, box: Box) -> bool:
         """Whether any agency runs in a part of the map."""
-        return any(box.meets(covered) for covered in self.coverage.values())
+        return any(box.intersects(covered) for covered in self.coverage_by_agency.values())
 
-    def stops_in(self, box: Box, centre: Point, radius_m: float | None = None) -> list[tuple[float, Stop]]:
+    def stops_within(self, box: Box, centre: Point, radius_m: float | None = None) -> list[tuple[float, Stop]]:
         """Stops in a box, or in a circle that it holds, with their distance from `centre`, m, the nearest first.
 
         Only where buses stop: no entrances, no stations.
@@ -228,16 +228,18 @@ class Index:
         within = [pair for pair in found if radius_m is None or pair[0] <= radius_m]
         return sorted(within, key=lambda pair: (pair[0], pair[1].id))
 
-    def direction(self, stop_id: str) -> str:
+    def departure_direction(self, stop_id: str) -> str:
         """Whither buses leave a stop: N, NE, ... NW; empty where nothing leaves or the lines disagree."""
         known = self._directions.get(stop_id)
         if known is None:
             calls = self.network.calls_by_stop.get(stop_id, ())
-            known = compass(leaving(self.network.patterns[pattern], position) for pattern, position in calls)
+            known = compass_point(
+                departure_displacement(self.network.patterns[pattern], position) for pattern, position in calls
+            )
             self._directions[stop_id] = known
         return known
 
 
-def _box(points: Sequence[Point]) -> Box:
+def _bounding_box(points: Sequence[Point]) -> Box:
     latitudes, longitudes = [point[0] for point in points], [point[1] for point in points]
     return Box(min(latitudes), min(longitudes), max(latitudes), max(longitudes))

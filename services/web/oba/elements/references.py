@@ -6,14 +6,14 @@ from models.network import Stop, Trip
 from services.transit.model.service_alert import ServiceAlert
 from services.web.oba.elements import schema as oba
 from services.web.oba.elements.index import Index
-from services.web.oba.elements.situations import situation
-from services.web.oba.elements.trip_status import Underway
+from services.web.oba.elements.situations import situation_element
+from services.web.oba.elements.trip_status import ActiveTrip
 
 WHEELCHAIR = ("UNKNOWN", "ACCESSIBLE", "NOT_ACCESSIBLE")
 """By GTFS wheelchair_boarding."""
 
 
-def agency(index: Index, agency_id: str) -> oba.Agency:
+def agency_element(index: Index, agency_id: str) -> oba.Agency:
     """An agency of the network, by its id there."""
     one = index.network.agencies[agency_id]
     return oba.Agency(
@@ -30,7 +30,7 @@ def agency(index: Index, agency_id: str) -> oba.Agency:
     )
 
 
-def route(index: Index, route_id: str) -> oba.Route:
+def route_element(index: Index, route_id: str) -> oba.Route:
     """A route of the network, by its id there."""
     one = index.network.routes[route_id]
     return oba.Route(
@@ -47,16 +47,16 @@ def route(index: Index, route_id: str) -> oba.Route:
     )
 
 
-def stop(index: Index, one: Stop) -> oba.Stop:
+def stop_element(index: Index, one: Stop) -> oba.Stop:
     """A stop of the network."""
-    routes = [index.route_id(route_id) for route_id in index.routes_at.get(one.id, ())]
+    routes = [index.route_id(route_id) for route_id in index.routes_by_stop.get(one.id, ())]
     return oba.Stop(
         id=index.stop_id(one.id),
         code=one.code,
         name=one.name,
         lat=one.point[0],
         lon=one.point[1],
-        direction=index.direction(one.id),
+        direction=index.departure_direction(one.id),
         location_type=one.location_type,
         parent=index.stop_id(one.parent) if one.parent in index.network.stops else "",
         route_ids=routes,
@@ -65,15 +65,15 @@ def stop(index: Index, one: Stop) -> oba.Stop:
     )
 
 
-def trip(index: Index, one: Trip) -> oba.Trip:
+def trip_element(index: Index, one: Trip) -> oba.Trip:
     """A trip of the network."""
     pattern = index.network.patterns[one.pattern]
     return oba.Trip(
         id=index.trip_id(one),
         route_id=index.route_id(pattern.route_id),
-        service_id=index.of_trip(one, one.service_id),
-        shape_id=index.of_trip(one, pattern.shape.id),
-        block_id=index.of_trip(one, one.block_id),
+        service_id=index.trip_entity_id(one, one.service_id),
+        shape_id=index.trip_entity_id(one, pattern.shape.id),
+        block_id=index.trip_entity_id(one, one.block_id),
         direction_id="" if pattern.direction_id is None else str(pattern.direction_id),
         trip_headsign=one.headsign,
         trip_short_name=one.short_name,
@@ -83,7 +83,7 @@ def trip(index: Index, one: Trip) -> oba.Trip:
     )
 
 
-class Referred:
+class ReferenceCollector:
     """Gathers what an answer names. A stop brings its routes and its station, a trip its route, a route its agency."""
 
     def __init__(self, index: Index) -> None:
@@ -94,43 +94,43 @@ class Referred:
         self._trips: dict[str, Trip] = {}
         self._alerts: dict[str, ServiceAlert] = {}
 
-    def agency(self, agency_id: str) -> None:
+    def add_agency(self, agency_id: str) -> None:
         """An agency, by its id in the network."""
         self._agencies[agency_id] = None
 
-    def route(self, route_id: str) -> None:
+    def add_route(self, route_id: str) -> None:
         """A route, by its id in the network."""
         if route_id not in self._routes:
             self._routes[route_id] = None
-            self.agency(self._index.network.routes[route_id].agency_id)
+            self.add_agency(self._index.network.routes[route_id].agency_id)
 
-    def stop(self, stop_id: str) -> None:
+    def add_stop(self, stop_id: str) -> None:
         """A stop, by its id in the network."""
         found = self._index.network.stops.get(stop_id)
         if found is None or stop_id in self._stops:
             return
         self._stops[stop_id] = None
-        self.stop_context(found)
+        self.add_stop_references(found)
 
-    def stop_context(self, one: Stop) -> None:
+    def add_stop_references(self, one: Stop) -> None:
         """What a stop names, where the answer tells the stop itself."""
-        self.stop(one.parent)
-        for route_id in self._index.routes_at.get(one.id, ()):
-            self.route(route_id)
+        self.add_stop(one.parent)
+        for route_id in self._index.routes_by_stop.get(one.id, ()):
+            self.add_route(route_id)
 
-    def trip(self, one: Trip) -> None:
+    def add_trip(self, one: Trip) -> None:
         """A trip."""
         self._trips[one.id] = one
-        self.route(self._index.network.patterns[one.pattern].route_id)
+        self.add_route(self._index.network.patterns[one.pattern].route_id)
 
-    def underway(self, there: Underway, *, trips: bool = True) -> None:
+    def add_active_trip(self, there: ActiveTrip, *, trips: bool = True) -> None:
         """Where a bus is: the trip it makes, the stop it is nearest to and the next."""
         if trips:
-            self.trip(there.active.journey.trip)
-        self.stop(there.active.pattern.stop_ids[there.nearest])
-        self.stop(there.active.pattern.stop_ids[there.next])
+            self.add_trip(there.status.journey.trip)
+        self.add_stop(there.status.pattern.stop_ids[there.nearest_position])
+        self.add_stop(there.status.pattern.stop_ids[there.next_position])
 
-    def alerts(self, alerts: Iterable[ServiceAlert]) -> list[str]:
+    def add_alerts(self, alerts: Iterable[ServiceAlert]) -> list[str]:
         """Service alerts; the ids of their situations."""
         told = list(alerts)
         self._alerts.update((one.id, one) for one in told)
@@ -140,10 +140,10 @@ class Referred:
         """All of it."""
         index = self._index
         return oba.References(
-            agencies=[agency(index, one) for one in self._agencies],
-            routes=[route(index, one) for one in self._routes],
-            situations=[situation(index, one) for one in self._alerts.values()],
-            stops=[stop(index, index.network.stops[one]) for one in self._stops],
+            agencies=[agency_element(index, one) for one in self._agencies],
+            routes=[route_element(index, one) for one in self._routes],
+            situations=[situation_element(index, one) for one in self._alerts.values()],
+            stops=[stop_element(index, index.network.stops[one]) for one in self._stops],
             stop_times=list(stop_times),
-            trips=[trip(index, one) for one in self._trips.values()],
+            trips=[trip_element(index, one) for one in self._trips.values()],
         )

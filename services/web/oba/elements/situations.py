@@ -15,7 +15,7 @@ SEVERITY = {
 """What is not here is "normal"."""
 
 
-def situation(index: Index, alert: ServiceAlert) -> oba.Situation:
+def situation_element(index: Index, alert: ServiceAlert) -> oba.Situation:
     """A service alert, in Spanish: the contract has room for one language."""
     windows = [_window(period) for period in alert.periods]
     nowhere = oba.Path(length=0, levels="", points="")

@@ -6,13 +6,13 @@ from fastapi import APIRouter
 
 from models.network import Trip, start_times_s
 from services.web.oba.elements import schema as oba
-from services.web.oba.elements.arrival import arrives, departs
+from services.web.oba.elements.arrival import allows_alighting, allows_boarding
 from services.web.oba.elements.index import Index
 from services.web.oba.elements.schema import Shaped
 from services.web.oba.elements.trip_status import ms
-from services.web.oba.requests import Asked, Asking, Day, Id, day_of
-from services.web.oba.responses import where
-from services.web.oba.routers.stops import in_order, route_of, stop_of
+from services.web.oba.requests import CurrentRequest, Day, Id, ObaRequest, requested_day
+from services.web.oba.responses import oba_endpoint
+from services.web.oba.routers.stops import merge_stop_order, require_route, require_stop
 
 router = APIRouter()
 
@@ -104,30 +104,30 @@ class RouteSchedule(Shaped, frozen=True):
     stop_trip_groupings: list[StopTripGrouping]
 
 
-@where(router, "/schedule-for-stop/{stop_id:path}.json")
-def schedule_for_stop(asked: Asked, stop_id: Id, date: Day = None) -> oba.Answer[oba.Entry[StopSchedule]]:
+@oba_endpoint(router, "/schedule-for-stop/{stop_id:path}.json")
+def schedule_for_stop(asked: CurrentRequest, stop_id: Id, date: Day = None) -> oba.Answer[oba.Entry[StopSchedule]]:
     """All calls at a stop on one day, by line and destination."""
-    stop, network = stop_of(asked, stop_id), asked.index.network
-    day = day_of(date, network, asked.now)
+    stop, network = require_stop(asked, stop_id), asked.index.network
+    day = requested_day(date, network, asked.now)
     zero, running = network.service_day(day)
-    asked.referred.stop(stop.id)
+    asked.collector.add_stop(stop.id)
     lines: dict[str, dict[str, list[tuple[Trip, int]]]] = {}
     for index, position in network.calls_by_stop.get(stop.id, ()):
         pattern = network.patterns[index]
         for trip in network.trips_by_pattern[index]:
             if trip.service_id in running:
                 lines.setdefault(pattern.route_id, {}).setdefault(trip.headsign, []).append((trip, position))
-                asked.referred.trip(trip)
+                asked.collector.add_trip(trip)
     told = [
         StopRouteSchedule(
             route_id=asked.index.route_id(route_id),
             stop_route_direction_schedules=[
-                _towards(asked.index, headsign, calls, zero) for headsign, calls in sorted(signs.items())
+                _direction_schedule(asked.index, headsign, calls, zero) for headsign, calls in sorted(signs.items())
             ],
         )
         for route_id, signs in lines.items()
     ]
-    return asked.entry(
+    return asked.entry_answer(
         StopSchedule(
             stop_id=asked.index.stop_id(stop.id),
             date=ms(zero),
@@ -138,57 +138,63 @@ def schedule_for_stop(asked: Asked, stop_id: Id, date: Day = None) -> oba.Answer
     )
 
 
-@where(router, "/schedule-for-route/{route_id:path}.json")
-def schedule_for_route(asked: Asked, route_id: Id, date: Day = None) -> oba.Answer[oba.Entry[RouteSchedule]]:
+@oba_endpoint(router, "/schedule-for-route/{route_id:path}.json")
+def schedule_for_route(asked: CurrentRequest, route_id: Id, date: Day = None) -> oba.Answer[oba.Entry[RouteSchedule]]:
     """All trips of a line on one day, by direction."""
-    route, network = route_of(asked, route_id), asked.index.network
-    zero, running = network.service_day(day_of(date, network, asked.now))
-    asked.referred.route(route.id)
+    route, network = require_route(asked, route_id), asked.index.network
+    zero, running = network.service_day(requested_day(date, network, asked.now))
+    asked.collector.add_route(route.id)
     directions: dict[str, list[Trip]] = {}
     for index in network.patterns_by_route.get(route.id, ()):
         for trip in network.trips_by_pattern[index]:
             if trip.service_id in running:
                 directions.setdefault(str(network.patterns[index].direction_id or 0), []).append(trip)
     trips = [trip for one in directions.values() for trip in one]
-    return asked.entry(
+    return asked.entry_answer(
         RouteSchedule(
             route_id=asked.index.route_id(route.id),
             schedule_date=ms(zero),
-            service_ids=_once(asked.index.of_trip(trip, trip.service_id) for trip in trips),
-            stop_trip_groupings=[_grouping(asked, name, directions[name]) for name in sorted(directions)],
+            service_ids=_distinct(asked.index.trip_entity_id(trip, trip.service_id) for trip in trips),
+            stop_trip_groupings=[_trip_grouping(asked, name, directions[name]) for name in sorted(directions)],
         )
     )
 
 
-def _towards(index: Index, headsign: str, calls: list[tuple[Trip, int]], zero: float) -> StopRouteDirectionSchedule:
-    times = [_at_stop(index, trip, position, start_s, zero) for trip, position in calls for start_s in promised_s(trip)]
+def _direction_schedule(
+    index: Index, headsign: str, calls: list[tuple[Trip, int]], zero: float
+) -> StopRouteDirectionSchedule:
+    times = [
+        _stop_time(index, trip, position, start_s, zero) for trip, position in calls for start_s in exact_starts_s(trip)
+    ]
     return StopRouteDirectionSchedule(
         trip_headsign=headsign,
         schedule_stop_times=sorted(times, key=lambda one: (one.departure_time, one.trip_id)),
-        schedule_frequencies=[one for trip, position in calls for one in _repeats(index, trip, position, zero)],
+        schedule_frequencies=[
+            one for trip, position in calls for one in _stop_frequencies(index, trip, position, zero)
+        ],
     )
 
 
-def _at_stop(index: Index, trip: Trip, position: int, start_s: int, zero: float) -> ScheduleStopTime:
+def _stop_time(index: Index, trip: Trip, position: int, start_s: int, zero: float) -> ScheduleStopTime:
     pattern, begins = index.network.patterns[trip.pattern], zero + start_s
     return ScheduleStopTime(
         trip_id=index.trip_id(trip),
-        service_id=index.of_trip(trip, trip.service_id),
+        service_id=index.trip_entity_id(trip, trip.service_id),
         arrival_time=ms(begins + trip.timing.arrivals_s[position]),
         departure_time=ms(begins + trip.timing.departures_s[position]),
-        arrival_enabled=arrives(position, pattern.drop_off),
-        departure_enabled=departs(position, pattern.pickup, len(pattern.stop_ids)),
+        arrival_enabled=allows_alighting(position, pattern.drop_off),
+        departure_enabled=allows_boarding(position, pattern.pickup, len(pattern.stop_ids)),
         stop_headsign="",
     )
 
 
-def _repeats(index: Index, trip: Trip, position: int, zero: float) -> Iterator[ScheduleFrequency]:
+def _stop_frequencies(index: Index, trip: Trip, position: int, zero: float) -> Iterator[ScheduleFrequency]:
     after = zero + trip.timing.departures_s[position]
     for one in trip.frequencies:
         if not one.exact:
             yield ScheduleFrequency(
                 trip_id=index.trip_id(trip),
-                service_id=index.of_trip(trip, trip.service_id),
+                service_id=index.trip_entity_id(trip, trip.service_id),
                 service_date=ms(zero),
                 start_time=ms(after + one.start_s),
                 end_time=ms(after + one.end_s),
@@ -196,49 +202,50 @@ def _repeats(index: Index, trip: Trip, position: int, zero: float) -> Iterator[S
             )
 
 
-def _grouping(asked: Asking, direction: str, trips: list[Trip]) -> StopTripGrouping:
+def _trip_grouping(asked: ObaRequest, direction: str, trips: list[Trip]) -> StopTripGrouping:
     index = asked.index
     patterns = {trip.pattern: index.network.patterns[trip.pattern] for trip in trips}
-    order = in_order(pattern.stop_ids for pattern in patterns.values())
+    order = merge_stop_order(pattern.stop_ids for pattern in patterns.values())
     for stop_id in order:
-        asked.referred.stop(stop_id)
+        asked.collector.add_stop(stop_id)
     for trip in trips:
-        asked.referred.trip(trip)
+        asked.collector.add_trip(trip)
     runs = sorted((start_s, trip.id, trip) for trip in trips for start_s in start_times_s(trip))
     return StopTripGrouping(
         direction_id=direction,
         stop_ids=[index.stop_id(stop_id) for stop_id in order],
-        trip_headsigns=_once(trip.headsign for trip in trips),
-        trip_ids=_once(index.trip_id(trip) for _, _, trip in runs),
+        trip_headsigns=_distinct(trip.headsign for trip in trips),
+        trip_ids=_distinct(index.trip_id(trip) for _, _, trip in runs),
         trips_with_stop_times=[
-            TripCalls(trip_id=index.trip_id(trip), stop_times=_calls(index, trip, start_s)) for start_s, _, trip in runs
+            TripCalls(trip_id=index.trip_id(trip), stop_times=_trip_calls(index, trip, start_s))
+            for start_s, _, trip in runs
         ],
     )
 
 
-def _calls(index: Index, trip: Trip, start_s: int) -> list[TripCall]:
+def _trip_calls(index: Index, trip: Trip, start_s: int) -> list[TripCall]:
     pattern = index.network.patterns[trip.pattern]
     return [
         TripCall(
             trip_id=index.trip_id(trip),
-            service_id=index.of_trip(trip, trip.service_id),
+            service_id=index.trip_entity_id(trip, trip.service_id),
             stop_id=index.stop_id(stop_id),
             arrival_time=start_s + trip.timing.arrivals_s[position],
             departure_time=start_s + trip.timing.departures_s[position],
-            arrival_enabled=arrives(position, pattern.drop_off),
-            departure_enabled=departs(position, pattern.pickup, len(pattern.stop_ids)),
+            arrival_enabled=allows_alighting(position, pattern.drop_off),
+            departure_enabled=allows_boarding(position, pattern.pickup, len(pattern.stop_ids)),
             stop_headsign="",
         )
         for position, stop_id in enumerate(pattern.stop_ids)
     ]
 
 
-def promised_s(trip: Trip) -> Iterable[int]:
+def exact_starts_s(trip: Trip) -> Iterable[int]:
     """The starts of a trip that the timetable promises to the minute, seconds after the zero of the day."""
     if not trip.frequencies:
         return (trip.start_s,)
     return (at for one in trip.frequencies if one.exact for at in range(one.start_s, one.end_s, one.headway_s))
 
 
-def _once(names: Iterable[str]) -> list[str]:
+def _distinct(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names))

@@ -14,116 +14,131 @@ from services.web.oba.elements import references
 from services.web.oba.elements import schema as oba
 from services.web.oba.elements.index import Index
 from services.web.oba.elements.polyline import encode
-from services.web.oba.requests import MOST_LIST, Area, Asked, Asking, Count, Id, NoSuchResource, Text, Where, limited
-from services.web.oba.responses import where
+from services.web.oba.requests import (
+    MOST_COUNT,
+    Area,
+    Count,
+    CurrentRequest,
+    Id,
+    NoSuchResource,
+    ObaRequest,
+    SearchArea,
+    Text,
+    element_limit,
+)
+from services.web.oba.responses import oba_endpoint
 
-USUAL_FOUND = 20
+DEFAULT_SEARCH_COUNT = 20
 
 router = APIRouter()
 
-Sought = Annotated[str, Query(alias="input", max_length=100, description="Words of a name, or a code")]
+SearchText = Annotated[str, Query(alias="input", max_length=100, description="Words of a name, or a code")]
 
 
-@where(router, "/stops-for-location.json")
+@oba_endpoint(router, "/stops-for-location.json")
 def stops_for_location(
-    asked: Asked, area: Where, query: Text = None, count: Count = None
+    asked: CurrentRequest, area: SearchArea, query: Text = None, count: Count = None
 ) -> oba.Answer[oba.Listing[oba.Stop]]:
     """The stops around a place, the nearest first; with `query`, those of that code or name."""
-    limit = limited(count)
-    found = [stop for _, stop in asked.index.stops_in(area.box, area.centre, area.radius_m) if _means(stop, query)]
-    return _stops(asked, found[:limit], exceeded=len(found) > limit, outside=not asked.index.covers(area.box))
+    limit = element_limit(count)
+    found = [
+        stop for _, stop in asked.index.stops_within(area.box, area.centre, area.radius_m) if _stop_matches(stop, query)
+    ]
+    return _stop_listing(asked, found[:limit], exceeded=len(found) > limit, outside=not asked.index.covers(area.box))
 
 
-@where(router, "/routes-for-location.json")
+@oba_endpoint(router, "/routes-for-location.json")
 def routes_for_location(
-    asked: Asked, area: Where, query: Text = None, count: Count = None
+    asked: CurrentRequest, area: SearchArea, query: Text = None, count: Count = None
 ) -> oba.Answer[oba.Listing[oba.Route]]:
     """The lines that call at stops around a place, those of the nearest stop first; with `query`, of that name."""
-    limit = limited(count)
-    found = [route for route in _routes_in(asked.index, area) if _is_called(route, query)]
-    return _routes(asked, found[:limit], exceeded=len(found) > limit, outside=not asked.index.covers(area.box))
+    limit = element_limit(count)
+    found = [route for route in _routes_in(asked.index, area) if _route_matches(route, query)]
+    return _route_listing(asked, found[:limit], exceeded=len(found) > limit, outside=not asked.index.covers(area.box))
 
 
-@where(router, "/search/stop.json")
-def search_stop(asked: Asked, words: Sought, count: Count = None) -> oba.Answer[oba.Listing[oba.Stop]]:
+@oba_endpoint(router, "/search/stop.json")
+def search_stop(asked: CurrentRequest, words: SearchText, count: Count = None) -> oba.Answer[oba.Listing[oba.Stop]]:
     """Stops by the code on the pole or by their corner, the likeliest first."""
-    limit = min(count or USUAL_FOUND, MOST_LIST)
+    limit = min(count or DEFAULT_SEARCH_COUNT, MOST_COUNT)
     found = search_stops(asked.index.network, words)
-    return _stops(asked, found[:limit], exceeded=len(found) > limit, outside=False)
+    return _stop_listing(asked, found[:limit], exceeded=len(found) > limit, outside=False)
 
 
-@where(router, "/search/route.json")
-def search_route(asked: Asked, words: Sought, count: Count = None) -> oba.Answer[oba.Listing[oba.Route]]:
+@oba_endpoint(router, "/search/route.json")
+def search_route(asked: CurrentRequest, words: SearchText, count: Count = None) -> oba.Answer[oba.Listing[oba.Route]]:
     """Lines by their number or by words of their name."""
-    limit = min(count or USUAL_FOUND, MOST_LIST)
-    found = [line.route for line in departure_board.lines(asked.view, asked.now_s) if _is_called(line.route, words)]
-    return _routes(asked, found[:limit], exceeded=len(found) > limit, outside=False)
+    limit = min(count or DEFAULT_SEARCH_COUNT, MOST_COUNT)
+    found = [
+        line.route for line in departure_board.lines(asked.snapshot, asked.now_s) if _route_matches(line.route, words)
+    ]
+    return _route_listing(asked, found[:limit], exceeded=len(found) > limit, outside=False)
 
 
-@where(router, "/stop/{stop_id:path}.json")
-def stop(asked: Asked, stop_id: Id) -> oba.Answer[oba.Entry[oba.Stop]]:
+@oba_endpoint(router, "/stop/{stop_id:path}.json")
+def stop(asked: CurrentRequest, stop_id: Id) -> oba.Answer[oba.Entry[oba.Stop]]:
     """One stop."""
-    found = stop_of(asked, stop_id)
-    asked.referred.stop_context(found)
-    return asked.entry(references.stop(asked.index, found))
+    found = require_stop(asked, stop_id)
+    asked.collector.add_stop_references(found)
+    return asked.entry_answer(references.stop_element(asked.index, found))
 
 
-@where(router, "/route/{route_id:path}.json")
-def route(asked: Asked, route_id: Id) -> oba.Answer[oba.Entry[oba.Route]]:
+@oba_endpoint(router, "/route/{route_id:path}.json")
+def route(asked: CurrentRequest, route_id: Id) -> oba.Answer[oba.Entry[oba.Route]]:
     """One line."""
-    found = route_of(asked, route_id)
-    asked.referred.agency(found.agency_id)
-    return asked.entry(references.route(asked.index, found.id))
+    found = require_route(asked, route_id)
+    asked.collector.add_agency(found.agency_id)
+    return asked.entry_answer(references.route_element(asked.index, found.id))
 
 
-@where(router, "/shape/{shape_id:path}.json")
-def shape(asked: Asked, shape_id: Id) -> oba.Answer[oba.Entry[oba.Path]]:
+@oba_endpoint(router, "/shape/{shape_id:path}.json")
+def shape(asked: CurrentRequest, shape_id: Id) -> oba.Answer[oba.Entry[oba.Path]]:
     """A line on the ground."""
-    found = asked.index.shape(shape_id)
+    found = asked.index.find_shape(shape_id)
     if found is None:
         raise NoSuchResource
-    return asked.entry(path(found.points))
+    return asked.entry_answer(polyline_element(found.points))
 
 
-@where(router, "/stops-for-route/{route_id:path}.json")
+@oba_endpoint(router, "/stops-for-route/{route_id:path}.json")
 def stops_for_route(
-    asked: Asked,
+    asked: CurrentRequest,
     route_id: Id,
     polylines: Annotated[bool, Query(alias="includePolylines", description="With the ways")] = True,
 ) -> oba.Answer[oba.Entry[oba.StopsForRoute]]:
     """The stops of a line by direction, in the order buses come to them, and its ways."""
-    found = route_of(asked, route_id)
+    found = require_route(asked, route_id)
     network = asked.index.network
     patterns = [network.patterns[index] for index in network.patterns_by_route.get(found.id, ())]
-    asked.referred.route(found.id)
-    for stop_id in in_order(pattern.stop_ids for pattern in patterns):
-        asked.referred.stop(stop_id)
-    return asked.entry(_stops_for_route(asked.index, found, patterns, polylines=polylines))
+    asked.collector.add_route(found.id)
+    for stop_id in merge_stop_order(pattern.stop_ids for pattern in patterns):
+        asked.collector.add_stop(stop_id)
+    return asked.entry_answer(_stops_for_route(asked.index, found, patterns, polylines=polylines))
 
 
-def stop_of(asked: Asking, stop_id: str) -> Stop:
+def require_stop(asked: ObaRequest, stop_id: str) -> Stop:
     """The stop asked for. Raises NoSuchResource."""
-    found = asked.index.stop(stop_id)
+    found = asked.index.find_stop(stop_id)
     if found is None:
         raise NoSuchResource
     return found
 
 
-def route_of(asked: Asking, route_id: str) -> Route:
+def require_route(asked: ObaRequest, route_id: str) -> Route:
     """The line asked for. Raises NoSuchResource."""
-    found = asked.index.route(route_id)
+    found = asked.index.find_route(route_id)
     if found is None:
         raise NoSuchResource
     return asked.index.network.routes[found]
 
 
-def path(points: Iterable[Point]) -> oba.Path:
+def polyline_element(points: Iterable[Point]) -> oba.Path:
     """Points as a polyline."""
     kept = tuple(points)
     return oba.Path(length=len(kept), levels="", points=encode(kept))
 
 
-def in_order(lists: Iterable[tuple[str, ...]]) -> list[str]:
+def merge_stop_order(lists: Iterable[tuple[str, ...]]) -> list[str]:
     """All stops of several patterns, each once: the longest pattern's, and the others' behind the stop they follow."""
     order: list[str] = []
     for stop_ids in sorted(lists, key=len, reverse=True):
@@ -137,7 +152,7 @@ def in_order(lists: Iterable[tuple[str, ...]]) -> list[str]:
     return order
 
 
-def ways(shapes: Iterable[Shape]) -> Iterator[oba.Path]:
+def distinct_polylines(shapes: Iterable[Shape]) -> Iterator[oba.Path]:
     """The shapes as lines, each stretch drawn once: what a shape shares with those before it is left out."""
     drawn: set[tuple[Point, Point]] = set()
     for shape in shapes:
@@ -145,22 +160,22 @@ def ways(shapes: Iterable[Shape]) -> Iterator[oba.Path]:
         for here, there in pairwise(shape.points):
             if (here, there) in drawn:
                 if stretch:
-                    yield path(stretch)
+                    yield polyline_element(stretch)
                 stretch = []
                 continue
             drawn.add((here, there))
             stretch = [*stretch, there] if stretch else [here, there]
         if stretch:
-            yield path(stretch)
+            yield polyline_element(stretch)
 
 
 def _stops_for_route(index: Index, route: Route, patterns: list[Pattern], *, polylines: bool) -> oba.StopsForRoute:
     directions: dict[str, list[Pattern]] = {}
     for pattern in patterns:
         directions.setdefault(str(pattern.direction_id or 0), []).append(pattern)
-    groups = [_group(index, name, directions[name], polylines=polylines) for name in sorted(directions)]
-    stop_ids = [index.stop_id(one) for one in in_order(pattern.stop_ids for pattern in patterns)]
-    lines = list(ways(_shapes(patterns))) if polylines else []
+    groups = [_stop_group(index, name, directions[name], polylines=polylines) for name in sorted(directions)]
+    stop_ids = [index.stop_id(one) for one in merge_stop_order(pattern.stop_ids for pattern in patterns)]
+    lines = list(distinct_polylines(_distinct_shapes(patterns))) if polylines else []
     whole = oba.StopGrouping(
         type="direction",
         ordered=True,
@@ -175,36 +190,36 @@ def _stops_for_route(index: Index, route: Route, patterns: list[Pattern], *, pol
     )
 
 
-def _group(index: Index, direction: str, patterns: list[Pattern], *, polylines: bool) -> oba.StopGroup:
-    name = _destination(index.network, patterns)
+def _stop_group(index: Index, direction: str, patterns: list[Pattern], *, polylines: bool) -> oba.StopGroup:
+    name = _headsign(index.network, patterns)
     return oba.StopGroup(
         id=direction,
         name=oba.Name(name=name, names=[name], type="destination"),
-        polylines=list(ways(_shapes(patterns))) if polylines else [],
-        stop_ids=[index.stop_id(one) for one in in_order(pattern.stop_ids for pattern in patterns)],
+        polylines=list(distinct_polylines(_distinct_shapes(patterns))) if polylines else [],
+        stop_ids=[index.stop_id(one) for one in merge_stop_order(pattern.stop_ids for pattern in patterns)],
         sub_groups=[],
     )
 
 
-def _destination(network: Network, patterns: list[Pattern]) -> str:
+def _headsign(network: Network, patterns: list[Pattern]) -> str:
     """Where most trips say they go, else the last stop."""
     signs = [trip.headsign for pattern in patterns for trip in network.trips_by_pattern[pattern.index] if trip.headsign]
     return max(sorted(set(signs)), key=signs.count) if signs else network.stops[patterns[0].stop_ids[-1]].name
 
 
-def _shapes(patterns: list[Pattern]) -> list[Shape]:
+def _distinct_shapes(patterns: list[Pattern]) -> list[Shape]:
     """Their shapes, each once, the longest first."""
     return sorted({one.shape.id: one.shape for one in patterns}.values(), key=lambda one: -one.length_m)
 
 
 def _routes_in(index: Index, area: Area) -> list[Route]:
     found: dict[str, None] = {}
-    for _, stop in index.stops_in(area.box, area.centre, area.radius_m):
-        found.update(dict.fromkeys(index.routes_at.get(stop.id, ())))
+    for _, stop in index.stops_within(area.box, area.centre, area.radius_m):
+        found.update(dict.fromkeys(index.routes_by_stop.get(stop.id, ())))
     return [index.network.routes[route_id] for route_id in found]
 
 
-def _means(stop: Stop, query: str | None) -> bool:
+def _stop_matches(stop: Stop, query: str | None) -> bool:
     """Whether a stop has that code, or a name with all those words."""
     if not query or not query.strip():
         return True
@@ -214,7 +229,7 @@ def _means(stop: Stop, query: str | None) -> bool:
     )
 
 
-def _is_called(route: Route, query: str | None) -> bool:
+def _route_matches(route: Route, query: str | None) -> bool:
     """Whether a line has that number, or a name with all those words."""
     if not query or not query.strip():
         return True
@@ -224,15 +239,19 @@ def _is_called(route: Route, query: str | None) -> bool:
     )
 
 
-def _stops(asked: Asking, found: list[Stop], *, exceeded: bool, outside: bool) -> oba.Answer[oba.Listing[oba.Stop]]:
+def _stop_listing(
+    asked: ObaRequest, found: list[Stop], *, exceeded: bool, outside: bool
+) -> oba.Answer[oba.Listing[oba.Stop]]:
     for one in found:
-        asked.referred.stop_context(one)
-    told = [references.stop(asked.index, one) for one in found]
-    return asked.listing(told, limit_exceeded=exceeded, out_of_range=outside)
+        asked.collector.add_stop_references(one)
+    told = [references.stop_element(asked.index, one) for one in found]
+    return asked.list_answer(told, limit_exceeded=exceeded, out_of_range=outside)
 
 
-def _routes(asked: Asking, found: list[Route], *, exceeded: bool, outside: bool) -> oba.Answer[oba.Listing[oba.Route]]:
+def _route_listing(
+    asked: ObaRequest, found: list[Route], *, exceeded: bool, outside: bool
+) -> oba.Answer[oba.Listing[oba.Route]]:
     for one in found:
-        asked.referred.agency(one.agency_id)
-    told = [references.route(asked.index, one.id) for one in found]
-    return asked.listing(told, limit_exceeded=exceeded, out_of_range=outside)
+        asked.collector.add_agency(one.agency_id)
+    told = [references.route_element(asked.index, one.id) for one in found]
+    return asked.list_answer(told, limit_exceeded=exceeded, out_of_range=outside)

@@ -13,27 +13,27 @@ from models.geo import distance_m
 from models.network import Network, Stop
 from services.queries.city.city import city_level
 from services.transit.model.stop_search import public_code
-from services.transit.rider.stop_arrivals import destinations_at, line_name, lines_at, names_at
-from services.transit.rider.wording import LineHere, Told
+from services.transit.rider.displayed_time import DisplayedArrival, LineAtStop
+from services.transit.rider.stop_arrivals import destinations_at, line_name, lines_at, routes_by_line_name
 from services.transit.serving import departure_board as boards
 from services.web.context import context_of
 from services.web.pages.language import Words
 from services.web.pages.transit import phrases
-from services.web.pages.transit.accuracy_page import sentence
-from services.web.pages.transit.phrases import LONGEST_LINE, Notice, be_there_at, block, cut, notice
-from services.web.pages.transit.rendering import Ride
+from services.web.pages.transit.accuracy_page import accuracy_sentence
+from services.web.pages.transit.phrases import LONGEST_LINE, Notice, line_block, notice, shown_be_there_at, truncated
+from services.web.pages.transit.rendering import RiderRequest
 
 MOST_NOTICES = 3
 LONGEST_HEADER, LONGEST_NOTICE = 80, 200
 LONGEST_NAME = 60
-MOST_OTHERS = 16
+MOST_OTHER_LINES = 16
 MOST_PLACES = 3
 MOST_SIGN_ROWS = 7
 MOST_SIGN_NOTICES = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class FoundStop:
     """A stop among those found."""
 
     code: str
@@ -43,19 +43,20 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
-    """A stop's lines as they stand, or one of them.
+class StopBoard:
+    """The departure board of a stop: all its lines, or one of them.
 
-    `kept`: how well the estimates of lines were kept, in a sentence. `asked`: a line that does not call there.
+    `accuracy_text`: from names of lines to a sentence on their accuracy. `unserved_line`: a requested line that does
+    not call at the stop.
     """
 
     stop: Stop
-    lines: tuple[LineHere, ...]
+    lines: tuple[LineAtStop, ...]
     notices: tuple[Notice, ...]
-    names: tuple[str, ...]
-    kept: Callable[[Sequence[str]], str]
-    one: bool = False
-    asked: str = ""
+    line_names: tuple[str, ...]
+    accuracy_text: Callable[[Sequence[str]], str]
+    single_line: bool = False
+    unserved_line: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,14 @@ class SignRow:
     more: str
 
 
-def address(stop: Stop) -> str:
+def stop_address(stop: Stop) -> str:
     """Where a stop's page is."""
     return f"/p/{quote(public_code(stop), safe='')}"
 
 
-def query(ride: Ride, line: str) -> str:
+def line_query(ride: RiderRequest, line: str) -> str:
     """What follows the address of one line's page: the line, and the language that was asked for."""
-    said = ({"linea": line} if line else {}) | ({"idioma": ride.asked} if ride.asked else {})
+    said = ({"linea": line} if line else {}) | ({"idioma": ride.requested_language} if ride.requested_language else {})
     return f"?{urlencode(said)}" if said else ""
 
 
@@ -85,67 +86,72 @@ def is_line(network: Network, name: str) -> bool:
     return any(line_name(route).casefold() == wanted for route in network.routes.values())
 
 
-def heading(stop: Stop) -> dict[str, object]:
+def heading_values(stop: Stop) -> dict[str, object]:
     """What every page of a stop begins with."""
-    return {"code": public_code(stop), "name": cut(stop.name, LONGEST_NAME), "here": address(stop)}
+    return {"code": public_code(stop), "name": truncated(stop.name, LONGEST_NAME), "here": stop_address(stop)}
 
 
-def listed(ride: Ride, stop: Stop) -> Listed:
+def found_stop(ride: RiderRequest, stop: Stop) -> FoundStop:
     """A stop with the lines that call there, and where they go."""
-    network = ride.view.network
-    lines, places = ", ".join(names_at(network, stop.id)), ", ".join(destinations_at(network, stop.id)[:MOST_PLACES])
-    return Listed(public_code(stop), stop.name, cut(lines, LONGEST_NAME), places)
+    network = ride.snapshot.network
+    lines, places = (
+        ", ".join(routes_by_line_name(network, stop.id)),
+        ", ".join(destinations_at(network, stop.id)[:MOST_PLACES]),
+    )
+    return FoundStop(public_code(stop), stop.name, truncated(lines, LONGEST_NAME), places)
 
 
-def seen(ride: Ride, stop: Stop, line: str) -> Board:
+def stop_board(ride: RiderRequest, stop: Stop, line: str) -> StopBoard:
     """A stop's board; of one line, where it is named."""
     now = ride.now.timestamp()
-    lines = lines_at(ride.view, stop.id, now)
+    lines = lines_at(ride.snapshot, stop.id, now)
     names = tuple(one.name for one in lines)
     city, kept = _from_database(ride, stop)
     notices = (*city, *notices_at(ride, stop))
     if not line:
-        return Board(stop, tuple(lines), notices, names, kept)
+        return StopBoard(stop, tuple(lines), notices, names, kept)
     mine = tuple(one for one in lines if one.name.casefold() == line.casefold())
-    return Board(stop, mine, notices, names, kept, one=True, asked="" if mine else line)
+    return StopBoard(stop, mine, notices, names, kept, single_line=True, unserved_line="" if mine else line)
 
 
-def values(ride: Ride, board: Board, most: int, *, told: bool, most_lines: int | None = None) -> dict[str, object]:
+def board_values(
+    ride: RiderRequest, board: StopBoard, most: int, *, told: bool, most_lines: int | None = None
+) -> dict[str, object]:
     """A board in words: at most so many buses a line, its accuracy or not, and so many lines; the others are named."""
     words, now = ride.words, ride.now.timestamp()
     shown, left = board.lines[:most_lines], board.lines[len(board.lines[:most_lines]) :]
-    blocks = [block(words, line, now, most) for line in shown]
-    others = board.names if board.asked else tuple(line.name for line in left)
-    others_said = words("rider.lines_here") if board.asked else words("rider.more_lines", n=len(left))
-    return heading(board.stop) | {
-        "blind": ride.view.blind,
+    blocks = [line_block(words, line, now, most) for line in shown]
+    others = board.line_names if board.unserved_line else tuple(line.name for line in left)
+    others_said = words("rider.lines_here") if board.unserved_line else words("rider.more_lines", n=len(left))
+    return heading_values(board.stop) | {
+        "blind": ride.snapshot.stale,
         "notices": board.notices,
-        "refused": refused(ride, board) if board.asked else "",
+        "not_served_text": not_served_text(ride, board) if board.unserved_line else "",
         "lines": blocks,
-        "others": [name for name in others if len(name) <= LONGEST_LINE][:MOST_OTHERS],
+        "others": [name for name in others if len(name) <= LONGEST_LINE][:MOST_OTHER_LINES],
         "others_said": others_said,
-        "also": f"&idioma={ride.asked}" if ride.asked else "",
-        "one_line": board.one,
-        "of_line": query(ride, board.lines[0].name if board.one and board.lines else ""),
-        "safe": _tells_when(board),
-        "kept": board.kept([line.name for line in shown]) if told else "",
+        "also": f"&idioma={ride.requested_language}" if ride.requested_language else "",
+        "one_line": board.single_line,
+        "of_line": line_query(ride, board.lines[0].name if board.single_line and board.lines else ""),
+        "safe": _has_be_there_time(board),
+        "kept": board.accuracy_text([line.name for line in shown]) if told else "",
     }
 
 
-def sign(ride: Ride, stop: Stop, wanted: Sequence[str]) -> dict[str, object]:
+def sign_values(ride: RiderRequest, stop: Stop, wanted: Sequence[str]) -> dict[str, object]:
     """A board for a sign: bus by bus, the first first; a line with none has a row that says why."""
     now = ride.now.timestamp()
     named = {name.casefold() for name in wanted}
-    lines = [one for one in lines_at(ride.view, stop.id, now) if not named or one.name.casefold() in named]
+    lines = [one for one in lines_at(ride.snapshot, stop.id, now) if not named or one.name.casefold() in named]
     rows = sorted((pair for line in lines for pair in _sign_rows(ride.words, line, now)), key=lambda pair: pair[0])
     notices = (*_from_database(ride, stop)[0], *notices_at(ride, stop))[:MOST_SIGN_NOTICES]
-    room = MOST_SIGN_ROWS - len(notices) - ride.view.blind
-    return {"blind": ride.view.blind, "notices": notices, "rows": [row for _, row in rows[:room]]}
+    room = MOST_SIGN_ROWS - len(notices) - ride.snapshot.stale
+    return {"blind": ride.snapshot.stale, "notices": notices, "rows": [row for _, row in rows[:room]]}
 
 
-def refused(ride: Ride, board: Board) -> str:
+def not_served_text(ride: RiderRequest, board: StopBoard) -> str:
     """Why a line is not on the board: it does not call there, and where it does; or there is none of that name."""
-    network, words, asked = ride.view.network, ride.words, board.asked
+    network, words, asked = ride.snapshot.network, ride.words, board.unserved_line
     ids = {route.id for route in network.routes.values() if line_name(route).casefold() == asked.casefold()}
     if not ids:
         return words("rider.no_such_line", line=asked)
@@ -157,36 +163,40 @@ def refused(ride: Ride, board: Board) -> str:
         return said
     metres = round(distance_m(nearest.point, board.stop.point), -1)
     where = words(
-        "rider.nearest", code=public_code(nearest), name=cut(nearest.name, LONGEST_NAME), m=words.number(metres)
+        "rider.nearest", code=public_code(nearest), name=truncated(nearest.name, LONGEST_NAME), m=words.number(metres)
     )
     return f"{said} {where}"
 
 
-def notices_at(ride: Ride, stop: Stop) -> list[Notice]:
+def notices_at(ride: RiderRequest, stop: Stop) -> list[Notice]:
     """The service alerts in force, as far as a small page has room."""
-    now, view = ride.now.timestamp(), ride.view
-    routes = [route.id for group in names_at(view.network, stop.id).values() for route in group]
-    alerts = boards.alerts_for(view, now, stop_id=stop.id, route_ids=routes)[:MOST_NOTICES]
+    now, snapshot = ride.now.timestamp(), ride.snapshot
+    routes = [route.id for group in routes_by_line_name(snapshot.network, stop.id).values() for route in group]
+    alerts = boards.alerts_for(snapshot, now, stop_id=stop.id, route_ids=routes)[:MOST_NOTICES]
     told = (notice(ride.words, alert, now) for alert in alerts)
-    return [Notice(cut(one.header, LONGEST_HEADER), cut(one.text, LONGEST_NOTICE), one.when) for one in told]
+    return [
+        Notice(truncated(one.header, LONGEST_HEADER), truncated(one.text, LONGEST_NOTICE), one.when) for one in told
+    ]
 
 
-def _from_database(ride: Ride, stop: Stop) -> tuple[list[Notice], Callable[[Sequence[str]], str]]:
+def _from_database(ride: RiderRequest, stop: Stop) -> tuple[list[Notice], Callable[[Sequence[str]], str]]:
     """What no memory holds: the city's attention level, and how well each line's estimates were kept."""
-    if ride.view.blind:
-        return [], _nothing
+    if ride.snapshot.stale:
+        return [], _no_sentence
     try:
         with context_of(ride.request).engine.connect() as connection:
-            return _city(ride, connection), sentence(ride, connection, names_at(ride.view.network, stop.id))
+            return _city_notices(ride, connection), accuracy_sentence(
+                ride, connection, routes_by_line_name(ride.snapshot.network, stop.id)
+            )
     except (DBAPIError, NoConnectionFree):
-        return [], _nothing  # the board is told from memory all the same
+        return [], _no_sentence  # the board is told from memory all the same
 
 
-def _nothing(_names: Sequence[str]) -> str:
+def _no_sentence(_names: Sequence[str]) -> str:
     return ""
 
 
-def _city(ride: Ride, connection: Connection) -> list[Notice]:
+def _city_notices(ride: RiderRequest, connection: Connection) -> list[Notice]:
     """The attention level proposed for the city, where it is not the lowest."""
     nar, since = city_level(connection)
     if nar is NAR.VERDE:
@@ -196,11 +206,11 @@ def _city(ride: Ride, connection: Connection) -> list[Notice]:
     return [Notice(header, "", words("rider.since", at=words.moment(since, ride.now)) if since else "")]
 
 
-def _sign_rows(words: Words, line: LineHere, now: float) -> list[tuple[float, SignRow]]:
+def _sign_rows(words: Words, line: LineAtStop, now: float) -> list[tuple[float, SignRow]]:
     rows = [
-        (_when(told), SignRow(cut(line.name, LONGEST_LINE), row.destination, row.time, row.more))
-        for told in line.coming
-        for row in (phrases.row(words, told),)
+        (_sort_time(told), SignRow(truncated(line.name, LONGEST_LINE), row.destination, row.time, row.more))
+        for told in line.arrivals
+        for row in (phrases.arrival_row(words, told),)
     ]
     said = " ".join(phrases.remarks(words, line, now))
     if said and rows:
@@ -211,13 +221,13 @@ def _sign_rows(words: Words, line: LineHere, now: float) -> list[tuple[float, Si
     return rows
 
 
-def _when(told: Told) -> float:
-    return told.planned_at if told.be_there_at is None else told.be_there_at
+def _sort_time(told: DisplayedArrival) -> float:
+    return told.scheduled_at if told.be_there_at is None else told.be_there_at
 
 
-def _tells_when(board: Board) -> bool:
+def _has_be_there_time(board: StopBoard) -> bool:
     """Whether any bus has a time to be there by, which is then explained."""
-    return any(be_there_at(told) is not None for line in board.lines for told in line.coming)
+    return any(shown_be_there_at(told) is not None for line in board.lines for told in line.arrivals)
 
 
 def _stops_of(network: Network, route_ids: set[str]) -> list[Stop]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert
 
 from models.tables.vehicles import estimate_scores
 from services.queries.transit.accuracy import sums_between
-from services.transit.accuracy.statistics import ALL_LINES, Row, by_line
+from services.transit.accuracy.statistics import ALL_LINES, BinSums, accuracy_by_line
 from services.transit.fleet.accuracy_counts import (
     ETA_ENDS_S,
     ETA_LIMITS_S,
@@ -38,17 +38,17 @@ scores = st.builds(
 )
 
 
-def rows_of(found: list[ScoredPrediction]) -> list[Row]:
+def rows_of(found: list[ScoredPrediction]) -> list[BinSums]:
     """The sums as the database has them."""
     return [
-        Row(str(route), int(str(eta)), int(str(mbta)), ErrorSums(*sums))  # type: ignore[arg-type]
+        BinSums(str(route), int(str(eta)), int(str(mbta)), ErrorSums(*sums))  # type: ignore[arg-type]
         for _, _, route, eta, mbta, *sums in count_by_key(found, ZONE)
     ]
 
 
 @given(st.lists(scores, min_size=1, max_size=60))
 def test_the_figures_are_those_of_the_estimates(found: list[ScoredPrediction]) -> None:
-    for route_id, accuracy in by_line(rows_of(found)).items():
+    for route_id, accuracy in accuracy_by_line(rows_of(found)).items():
         mine = [one for one in found if route_id in (ALL_LINES, one.route_id)]
         overall = accuracy.overall
         assert overall.n == len(mine) == sum(figures.n for figures in accuracy.by_horizon if figures)
@@ -69,11 +69,11 @@ def test_the_benchmark_is_the_plain_mean_of_its_four_bins() -> None:
     found = [
         ScoredPrediction("307", NOON, at, at, error, error, True) for at, several in errors.items() for error in several
     ]
-    line = by_line(rows_of(found))["307"]
+    line = accuracy_by_line(rows_of(found))["307"]
     assert line.overall.eta_accuracy == pytest.approx((0.75 + 1 + 0.5 + 1) / 4)
     assert line.by_horizon[4] is not None
     assert line.by_horizon[4].eta_accuracy is None
-    assert by_line(rows_of(found[:4]))["307"].overall.eta_accuracy is None
+    assert accuracy_by_line(rows_of(found[:4]))["307"].overall.eta_accuracy is None
 
 
 def test_days_and_lines_are_added_up_from_the_table(transaction: Connection) -> None:
@@ -87,8 +87,8 @@ def test_days_and_lines_are_added_up_from_the_table(transaction: Connection) -> 
     today = datetime.fromtimestamp(NOON, ZONE).date()
     transaction.execute(insert(estimate_scores), rows)
     transaction.execute(insert(estimate_scores), [row | {"hour": 23} for row in rows])
-    accuracy = by_line(sums_between(transaction, today, today))
+    accuracy = accuracy_by_line(sums_between(transaction, today, today))
     assert {route: line.overall.n for route, line in accuracy.items()} == {"307": 4, "norte": 4, ALL_LINES: 8}
     assert (accuracy["307"].overall.mae_s, accuracy["307"].overall.bias_s) == (20, -10)
-    assert set(by_line(sums_between(transaction, today, today, ["307"]))) == {"307", ALL_LINES}
+    assert set(accuracy_by_line(sums_between(transaction, today, today, ["307"]))) == {"307", ALL_LINES}
     assert sums_between(transaction, today.replace(day=1), today.replace(day=1)) == []

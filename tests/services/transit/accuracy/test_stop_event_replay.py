@@ -7,7 +7,7 @@ import pytest
 from services.replay.recorded_series import RecordError
 from services.transit.accuracy.backtest import Backtest
 from services.transit.accuracy.recorded_stop_events import read_stop_events
-from services.transit.accuracy.stop_event_replay import journey_of, reported_stops
+from services.transit.accuracy.stop_event_replay import match_journey, reported_stops
 from services.transit.fleet.fleet import Fleet
 from services.transit.travel_times.link_times import TravelTimes
 from tests.transit_city import MONDAY, OUT, network
@@ -46,7 +46,7 @@ def test_times_without_a_zone_are_utc_and_rows_are_put_in_order(tmp_path: Path) 
 
 def test_a_trip_unknown_to_the_timetable_is_the_nearest_with_its_stops_on_such_a_day(tmp_path: Path) -> None:
     made = read_stop_events(file(tmp_path, *tram("0600", late_s=200), *tram("0640", "10-0700")))
-    found = {one.trip_id: journey_of(CITY, one) for one in made}
+    found = {one.trip_id: match_journey(CITY, one) for one in made}
     assert {name: journey.trip.id if journey else None for name, journey in found.items()} == {
         "foreign": "10-0600",
         "10-0700": "10-0700",
@@ -57,7 +57,7 @@ def test_stops_no_line_has_are_nobodys(tmp_path: Path) -> None:
     made = read_stop_events(
         file(tmp_path, "x,20260302,1,T4,,2026-03-02T09:00:00", "x,20260302,2,L2,,2026-03-02T09:05:00")
     )
-    assert journey_of(CITY, made[0]) is None
+    assert match_journey(CITY, made[0]) is None
     assert reported_stops(CITY, made, scored=True) == []
 
 
@@ -73,7 +73,7 @@ def test_a_day_of_slow_vehicles_is_learnt_from(tmp_path: Path) -> None:
     rows = [row for start in starts for row in tram(start, start, each_s=110)]
     trial = Backtest(Fleet(CITY, TravelTimes()), lambda: 0.0)
     for call, ahead in reported_stops(CITY, read_stop_events(file(tmp_path, *rows)), scored=True):
-        trial.call(call, ahead)
+        trial.replay_stop_event(call, ahead)
     figures = trial.result.figures()
     assert figures["ours"]["n"] == figures["schedule"]["n"] == 10 * len(starts)  # type: ignore[index]
     assert figures["ours"]["mae_s"] < 0.4 * figures["schedule_delay"]["mae_s"]  # type: ignore[index]

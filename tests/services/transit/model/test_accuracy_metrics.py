@@ -61,24 +61,24 @@ def buses(*starts: str, slow: float = 1.0, every_s: int = 30) -> list[PositionRe
 def test_truth_is_where_the_straight_line_between_two_positions_crosses_a_stop() -> None:
     reports = buses("0600")
     truth = ObservedPassages(CITY, reports)
-    run = truth.run(reports[5])
+    run = truth.journey_of(reports[5])
     assert run is not None
     assert truth.gap_s == 150.0
     first = reports[0].at + 30
-    assert [round(at - first) for at in run.passings[1:5] if at is not None] == [75, 150, 225, 300]
+    assert [round(at - first) for at in run.passages[1:5] if at is not None] == [75, 150, 225, 300]
 
 
 def test_truth_leaves_out_what_was_not_seen_closely_enough() -> None:
     reports = buses("0600")
     truth = ObservedPassages(CITY, [*reports[:3], *reports[10:]])
-    assert truth.run(reports[0]).passings[1] is None  # type: ignore[union-attr]
+    assert truth.journey_of(reports[0]).passages[1] is None  # type: ignore[union-attr]
 
 
 def test_with_slow_buses_ahead_ours_beats_the_timetable_with_the_present_delay() -> None:
     starts = ["0600", "0620", "0640", "0700", "0720", "0740", "0800", "0820"]
     reports = buses(*starts, slow=1.5)
     trial = Backtest(Fleet(CITY, TravelTimes()), lambda: 0.0)
-    trial.play(reports, ObservedPassages(CITY, reports), lambda report: report)
+    trial.score_positions(reports, ObservedPassages(CITY, reports), lambda report: report)
     figures = trial.result.figures()
     assert figures["ours"]["n"] == figures["schedule"]["n"] > 100  # type: ignore[index]
     assert figures["ours"]["mae_s"] < 0.8 * figures["schedule_delay"]["mae_s"]  # type: ignore[index]
@@ -88,9 +88,11 @@ def test_what_comes_later_changes_no_estimate() -> None:
     reports = buses("0600", "0620", "0640", slow=1.3)
     whole, half = Backtest(Fleet(CITY, TravelTimes()), lambda: 0.0), Backtest(Fleet(CITY, TravelTimes()), lambda: 0.0)
     truth = ObservedPassages(CITY, reports)
-    whole.play(reports, truth, lambda report: report)
-    half.play(reports[: len(reports) // 2], truth, lambda report: report)
-    assert list(whole.result.ours.errors_s)[: len(half.result.ours.errors_s)] == list(half.result.ours.errors_s)
+    whole.score_positions(reports, truth, lambda report: report)
+    half.score_positions(reports[: len(reports) // 2], truth, lambda report: report)
+    assert list(whole.result.predicted.errors_s)[: len(half.result.predicted.errors_s)] == list(
+        half.result.predicted.errors_s
+    )
 
 
 def score(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, dict[str, float]]:

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.transit.rider.gsm7 import MOST_SEPTETS, septets
+from services.transit.rider.gsm7 import MOST_SEPTETS, septet_count
 from services.transit.rider.text_answers import answer
-from services.transit.serving.snapshot import empty, with_changes
-from tests.services.transit.serving.test_departure_board import NETWORK, SEVEN, coming, outlook
+from services.transit.serving.snapshot import empty_snapshot, with_changes
+from tests.services.transit.serving.test_departure_board import NETWORK, SEVEN, coming, vehicle_prediction
 
 NOW = SEVEN - 120
-VIEW = with_changes(empty(NETWORK), [outlook("7", NOW, coming("10-0700", late_s=60))])
+VIEW = with_changes(empty_snapshot(NETWORK), [vehicle_prediction("7", NOW, coming("10-0700", late_s=60))])
 T3 = "LP3 06:58 10: 5-7min y 07:12(hor) y 07:22(hor)"
 
 
@@ -43,9 +43,9 @@ def test_a_corner_is_one_stop_or_says_which_there_are() -> None:
     assert answer(VIEW, "parada t3 10", NOW).startswith("No hay parada")
     names = {"T3": "7 y 50", "R3": "7 y 50", "T4": "7 y 51"}
     stops = {key: replace(stop, name=names.get(key, stop.name)) for key, stop in NETWORK.stops.items()}
-    view = replace(VIEW, network=replace(NETWORK, stops=stops))
-    assert answer(view, "7 y 51 10", NOW).startswith("LP4 06:58 10:")
-    assert answer(view, "7 y 50", NOW) == "Hay varias, mande el codigo: LP10 a Centro; LP3 a Norte;"
+    snapshot = replace(VIEW, network=replace(NETWORK, stops=stops))
+    assert answer(snapshot, "7 y 51 10", NOW).startswith("LP4 06:58 10:")
+    assert answer(snapshot, "7 y 50", NOW) == "Hay varias, mande el codigo: LP10 a Centro; LP3 a Norte;"
 
 
 def test_what_is_no_question_gets_help_with_a_stop_that_there_is() -> None:
@@ -64,4 +64,4 @@ words = st.sampled_from(["LP3", "lp1", "10", "20", "307", "7", "y", "50", "parad
 
 @given(st.text(max_size=600) | st.lists(words).map(" ".join))
 def test_whatever_is_written_is_answered_in_one_message(text: str) -> None:
-    assert 0 < septets(answer(VIEW, text, NOW)) <= MOST_SEPTETS
+    assert 0 < septet_count(answer(VIEW, text, NOW)) <= MOST_SEPTETS

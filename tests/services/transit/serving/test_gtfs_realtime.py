@@ -23,14 +23,14 @@ from services.transit.model.position_report import PositionReport
 from services.transit.model.prediction import Basis, Phase
 from services.transit.model.service_alert import ActivePeriod, Cause, Effect, InformedEntity, ServiceAlert, Translated
 from services.transit.serving.feed_cache import FRESH_S, FeedCache
-from services.transit.serving.gtfs_realtime import Part, message
-from services.transit.serving.snapshot import Expected, TransitSnapshot, empty, with_changes
+from services.transit.serving.gtfs_realtime import FeedKind, feed_message
+from services.transit.serving.snapshot import ExpectedJourney, TransitSnapshot, empty_snapshot, with_changes
 from services.transit.travel_times.link_times import TravelTimes
 from simulators.buses.operations import BusOperations
 from simulators.buses.street_speeds import StreetConditions
 from simulators.lines import schematic_network as la_plata
 from tests.architecture.repository import ROOT
-from tests.services.web.api.transit_town import SEVEN, coming, outlook
+from tests.services.web.api.transit_town import SEVEN, coming, vehicle_prediction
 from tests.transit_city import MONDAY, network
 from tests.transit_validity import Told, errors, prepared, told
 
@@ -58,21 +58,21 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> PreparedFeed:
 
 def busy() -> TransitSnapshot:
     """A view with something of everything: a bus, the next trip of its block, a loop by headway, what does not come."""
-    lost = outlook(CITY, "lost", SEVEN - 20, coming(CITY, "10b-0640", first=3, basis=Basis.NOT_COMING))
+    lost = vehicle_prediction(CITY, "lost", SEVEN - 20, coming(CITY, "10b-0640", first=3, basis=Basis.NOT_COMING))
     place = msgspec.structs.replace(lost.matched_position, phase=Phase.OFF_ROUTE, latitude=-34.93)
     return with_changes(
-        empty(CITY),
+        empty_snapshot(CITY),
         [
-            outlook(CITY, "ahead", SEVEN + 30, coming(CITY, "10-0700", late_s=90), coming(CITY, "10b-0740")),
-            outlook(CITY, "loop", SEVEN - 10, coming(CITY, "20", first=1, start_s=7 * 3600), along_m=100),
-            outlook(
+            vehicle_prediction(CITY, "ahead", SEVEN + 30, coming(CITY, "10-0700", late_s=90), coming(CITY, "10b-0740")),
+            vehicle_prediction(CITY, "loop", SEVEN - 10, coming(CITY, "20", first=1, start_s=7 * 3600), along_m=100),
+            vehicle_prediction(
                 CITY, "twin", SEVEN - 15, coming(CITY, "20", first=1, start_s=7 * 3600 - 600, late_s=420), along_m=200
             ),
             msgspec.structs.replace(lost, matched_position=place),
         ],
         [
-            Expected(coming(CITY, "10-0720", basis=Basis.SCHEDULE), SEVEN + 60),
-            Expected(coming(CITY, "10s-0650", basis=Basis.NOT_COMING, reason="no_vehicle"), SEVEN + 60),
+            ExpectedJourney(coming(CITY, "10-0720", basis=Basis.SCHEDULE), SEVEN + 60),
+            ExpectedJourney(coming(CITY, "10s-0650", basis=Basis.NOT_COMING, reason="no_vehicle"), SEVEN + 60),
         ],
         (
             ServiceAlert(
@@ -92,21 +92,21 @@ def busy() -> TransitSnapshot:
     )
 
 
-def by_trip(view: TransitSnapshot, now: float = SEVEN) -> dict[tuple[str, str], gtfs_rt.TripUpdate]:
+def by_trip(snapshot: TransitSnapshot, now: float = SEVEN) -> dict[tuple[str, str], gtfs_rt.TripUpdate]:
     """The trip updates by trip and start time."""
-    updates = [entity.trip_update for entity in message(view, Part.TRIP_UPDATES, now).entity]
+    updates = [entity.trip_update for entity in feed_message(snapshot, FeedKind.TRIP_UPDATES, now).entity]
     return {(one.trip.trip_id, one.trip.start_time): one for one in updates}
 
 
 def test_the_validator_finds_no_error_in_a_town_with_something_of_everything(town: PreparedFeed) -> None:
-    view = busy()
-    assert errors(town, [(SEVEN + after, told(view, SEVEN + after)) for after in (0.0, 15.0, 60.0, 400.0)]) == []
+    snapshot = busy()
+    assert errors(town, [(SEVEN + after, told(snapshot, SEVEN + after)) for after in (0.0, 15.0, 60.0, 400.0)]) == []
 
 
 def test_the_validator_does_find_what_is_wrong(town: PreparedFeed) -> None:
-    feed = message(busy(), Part.TRIP_UPDATES, SEVEN)
+    feed = feed_message(busy(), FeedKind.TRIP_UPDATES, SEVEN)
     feed.entity[0].trip_update.trip.trip_id = "no such trip"
-    wrong = {**told(busy(), SEVEN), Part.TRIP_UPDATES: feed.SerializeToString()}
+    wrong = {**told(busy(), SEVEN), FeedKind.TRIP_UPDATES: feed.SerializeToString()}
     assert any(one.startswith("E003") for one in errors(town, [(SEVEN, wrong)]))
 
 
@@ -141,7 +141,7 @@ def test_what_does_not_come_is_cancelled_and_of_who_left_the_route_nothing_is_kn
 
 
 def test_positions_are_of_vehicles_and_tell_only_surely_known_trips() -> None:
-    entities = message(busy(), Part.VEHICLE_POSITIONS, SEVEN).entity
+    entities = feed_message(busy(), FeedKind.VEHICLE_POSITIONS, SEVEN).entity
     vehicles = {entity.vehicle.vehicle.id: entity.vehicle for entity in entities}
     assert {name: one.trip.trip_id for name, one in vehicles.items()} == {
         "ahead": "10-0700",
@@ -156,34 +156,36 @@ def test_positions_are_of_vehicles_and_tell_only_surely_known_trips() -> None:
 
 def test_a_silent_vehicle_leaves_the_feeds() -> None:
     later = SEVEN + 700
-    assert not message(busy(), Part.VEHICLE_POSITIONS, later).entity
+    assert not feed_message(busy(), FeedKind.VEHICLE_POSITIONS, later).entity
     assert ("10-0700", "") not in by_trip(busy(), later)
 
 
 def test_a_trip_that_should_have_ended_is_told_no_more() -> None:
-    view = with_changes(empty(CITY), [outlook(CITY, "7", SEVEN, coming(CITY, "10-0700", first=4))])
+    snapshot = with_changes(
+        empty_snapshot(CITY), [vehicle_prediction(CITY, "7", SEVEN, coming(CITY, "10-0700", first=4))]
+    )
     ends = CITY.journey("10-0700", MONDAY).end_at  # type: ignore[union-attr]
-    assert ("10-0700", "") in by_trip(view, ends - 1)
-    assert ("10-0700", "") not in by_trip(view, ends + 1)
+    assert ("10-0700", "") in by_trip(snapshot, ends - 1)
+    assert ("10-0700", "") not in by_trip(snapshot, ends + 1)
 
 
 def test_an_alert_is_told_in_both_languages_until_it_ends() -> None:
-    (entity,) = message(busy(), Part.ALERTS, SEVEN).entity
+    (entity,) = feed_message(busy(), FeedKind.ALERTS, SEVEN).entity
     assert [(one.language, one.text) for one in entity.alert.header_text.translation] == [
         ("es", "Calle 7 cortada"),
         ("en", "Street 7 closed"),
     ]
     assert [(one.route_id, one.direction_id) for one in entity.alert.informed_entity] == [("10", 1)]
-    assert not message(busy(), Part.ALERTS, SEVEN + 3600).entity
+    assert not feed_message(busy(), FeedKind.ALERTS, SEVEN + 3600).entity
 
 
 def test_feeds_are_made_once_and_their_time_never_stands_still() -> None:
-    published, view = FeedCache(), busy()
-    first = published.feed(Part.TRIP_UPDATES, view, SEVEN)
-    assert published.feed(Part.TRIP_UPDATES, view, SEVEN + FRESH_S - 0.1) is first
-    second = published.feed(Part.TRIP_UPDATES, view, SEVEN - 30)
+    published, snapshot = FeedCache(), busy()
+    first = published.feed(FeedKind.TRIP_UPDATES, snapshot, SEVEN)
+    assert published.feed(FeedKind.TRIP_UPDATES, snapshot, SEVEN + FRESH_S - 0.1) is first
+    second = published.feed(FeedKind.TRIP_UPDATES, snapshot, SEVEN - 30)
     assert second.at == SEVEN + 1, "a clock set back does not set the feed back"
-    assert published.feed(Part.ALERTS, view, SEVEN).at == SEVEN
+    assert published.feed(FeedKind.ALERTS, snapshot, SEVEN).at == SEVEN
 
 
 @dataclass
@@ -191,20 +193,20 @@ class Followed:
     """A fleet followed through its reports, and the view of it as a mirror would have it."""
 
     fleet: Fleet
-    view: TransitSnapshot
+    snapshot: TransitSnapshot
     moments: list[tuple[float, Told]] = field(default_factory=list)
 
     def take(self, report: PositionReport) -> None:
-        self.view = with_changes(self.view, [self.fleet.follow_report(report, report.at).prediction])
+        self.snapshot = with_changes(self.snapshot, [self.fleet.follow_report(report, report.at).prediction])
 
     def tell(self, now: float) -> None:
-        expected = [Expected(one, now + EVERY_S) for one in self.fleet.unassigned_trips(now)]
-        self.view = with_changes(self.view, expected=expected)
-        self.moments.append((now, told(self.view, now)))
+        expected = [ExpectedJourney(one, now + EVERY_S) for one in self.fleet.unassigned_trips(now)]
+        self.snapshot = with_changes(self.snapshot, expected=expected)
+        self.moments.append((now, told(self.snapshot, now)))
 
 
 def following(city: Network) -> Followed:
-    return Followed(Fleet(city, TravelTimes()), empty(city))
+    return Followed(Fleet(city, TravelTimes()), empty_snapshot(city))
 
 
 def test_the_validator_finds_no_error_in_the_demo_city(tmp_path: Path) -> None:
@@ -225,7 +227,7 @@ def test_the_validator_finds_no_error_in_the_demo_city(tmp_path: Path) -> None:
             )
         if step % 4 == 0:
             city.tell(now)
-    last = gtfs_rt.FeedMessage.FromString(city.moments[-1][1][Part.TRIP_UPDATES])
+    last = gtfs_rt.FeedMessage.FromString(city.moments[-1][1][FeedKind.TRIP_UPDATES])
     assert sum(entity.trip_update.HasField("vehicle") for entity in last.entity) >= 5
     assert errors(prepared(tmp_path / "gtfs.zip"), city.moments) == []
 
@@ -279,7 +281,7 @@ def test_the_validator_finds_no_error_in_a_recorded_city(tmp_path: Path) -> None
             tell_at += WMATA_EVERY_S
         city.take(report)
     assert len(city.moments) == WMATA_TOLD_S / WMATA_EVERY_S
-    feeds = [gtfs_rt.FeedMessage.FromString(parts[Part.TRIP_UPDATES]) for _, parts in city.moments]
+    feeds = [gtfs_rt.FeedMessage.FromString(parts[FeedKind.TRIP_UPDATES]) for _, parts in city.moments]
     assert all(sum(entity.trip_update.HasField("vehicle") for entity in feed.entity) >= 10 for feed in feeds)
     assert all(here.header.timestamp < there.header.timestamp for here, there in pairwise(feeds))
     assert errors(prepared(tmp_path / "gtfs.zip"), city.moments) == []

@@ -14,11 +14,11 @@ from sqlalchemy.exc import OperationalError
 from services.runtime.database import open_database
 from services.transit.model.prediction import Basis, TripPrediction, VehiclePrediction
 from services.transit.serving import snapshot_cache as module
-from services.transit.serving.changed_predictions import changes
+from services.transit.serving.changed_predictions import read_changes
 from services.transit.serving.snapshot import Health
 from services.transit.serving.snapshot_cache import NotReadYet, SnapshotCache
 from services.transit.timetable.versions import store
-from tests.services.web.api.transit_town import SEVEN, coming, moment, outlook
+from tests.services.web.api.transit_town import SEVEN, coming, moment, vehicle_prediction
 from tests.transit_city import network
 
 WAIT_S = 10.0
@@ -73,51 +73,54 @@ def eventually(holds: Callable[[], bool]) -> bool:
 def test_before_the_first_copy_it_says_so_and_without_a_timetable_nothing_stops_anywhere(database: Engine) -> None:
     copy = SnapshotCache(database, lambda: moment(SEVEN))
     with pytest.raises(NotReadYet):
-        copy.view()
+        copy.snapshot()
     copy.refresh()
-    assert not copy.view().network.stops
+    assert not copy.snapshot().network.stops
 
 
 def test_what_changes_is_read_and_what_does_not_makes_no_new_view(database: Engine) -> None:
     copy = imported(database)
-    city = copy.view().network
+    city = copy.snapshot().network
     with database.begin() as transaction:
-        hear(transaction, outlook(city, "7", SEVEN, coming(city, "10-0700")))
+        hear(transaction, vehicle_prediction(city, "7", SEVEN, coming(city, "10-0700")))
         expect(transaction, coming(city, "10-0720", basis=Basis.NOT_COMING), SEVEN + 60)
     copy.refresh()
-    first = copy.view()
-    assert (set(first.outlooks), set(first.dues)) == ({"7"}, {TEN, ("10-0720", "20260302", 26400)})
+    first = copy.snapshot()
+    assert (set(first.vehicle_predictions), set(first.journey_predictions)) == (
+        {"7"},
+        {TEN, ("10-0720", "20260302", 26400)},
+    )
     copy.refresh()
-    assert copy.view() is first
+    assert copy.snapshot() is first
     with database.begin() as transaction:
-        hear(transaction, outlook(city, "7", SEVEN + 30, coming(city, "10-0700", first=1)))
+        hear(transaction, vehicle_prediction(city, "7", SEVEN + 30, coming(city, "10-0700", first=1)))
     copy.refresh()
-    assert copy.view().outlooks["7"].matched_position.at == SEVEN + 30
-    assert first.outlooks["7"].matched_position.at == SEVEN, "a view never changes"
+    assert copy.snapshot().vehicle_predictions["7"].matched_position.at == SEVEN + 30
+    assert first.vehicle_predictions["7"].matched_position.at == SEVEN, "a view never changes"
 
 
 def test_what_is_committed_late_is_not_missed_nor_is_anything_read_twice(database: Engine) -> None:
     copy = imported(database)
-    city = copy.view().network
+    city = copy.snapshot().network
     with database.connect() as slow:
-        hear(slow, outlook(city, "slow", SEVEN, coming(city, "10-0700")))
+        hear(slow, vehicle_prediction(city, "slow", SEVEN, coming(city, "10-0700")))
         with database.begin() as quick:
-            hear(quick, outlook(city, "quick", SEVEN, coming(city, "10-0720")))
+            hear(quick, vehicle_prediction(city, "quick", SEVEN, coming(city, "10-0720")))
         copy.refresh()
-        assert set(copy.view().outlooks) == {"quick"}
-        before = copy.view()
+        assert set(copy.snapshot().vehicle_predictions) == {"quick"}
+        before = copy.snapshot()
         copy.refresh()
-        assert copy.view() is before, "an older transaction that still runs makes nothing be read again"
+        assert copy.snapshot() is before, "an older transaction that still runs makes nothing be read again"
         slow.commit()
     copy.refresh()
-    assert set(copy.view().outlooks) == {"quick", "slow"}
+    assert set(copy.snapshot().vehicle_predictions) == {"quick", "slow"}
 
 
 def test_what_another_version_wrote_is_left_out_and_costs_nothing_else(database: Engine) -> None:
     copy = imported(database)
-    city = copy.view().network
+    city = copy.snapshot().network
     with database.begin() as transaction:
-        hear(transaction, outlook(city, "known", SEVEN, coming(city, "10-0700")))
+        hear(transaction, vehicle_prediction(city, "known", SEVEN, coming(city, "10-0700")))
         transaction.execute(
             text(
                 "INSERT INTO vehicle_outlooks (vehicle, observed_at, outlook, belief)"
@@ -126,29 +129,29 @@ def test_what_another_version_wrote_is_left_out_and_costs_nothing_else(database:
             )
         )
     copy.refresh()
-    assert set(copy.view().outlooks) == {"known"}
+    assert set(copy.snapshot().vehicle_predictions) == {"known"}
 
 
 def test_what_was_heard_in_a_time_to_come_silences_nobody(database: Engine) -> None:
     copy = imported(database)
-    city = copy.view().network
+    city = copy.snapshot().network
     with database.begin() as transaction:
-        hear(transaction, outlook(city, "tomorrow", SEVEN + 86_400, coming(city, "10-0720")))
-        hear(transaction, outlook(city, "now", SEVEN, coming(city, "10-0700")))
+        hear(transaction, vehicle_prediction(city, "tomorrow", SEVEN + 86_400, coming(city, "10-0720")))
+        hear(transaction, vehicle_prediction(city, "now", SEVEN, coming(city, "10-0700")))
     copy.refresh()
-    assert set(copy.view().outlooks) == {"now"}
-    assert copy.view().heard[""] == SEVEN
+    assert set(copy.snapshot().vehicle_predictions) == {"now"}
+    assert copy.snapshot().last_report_at[""] == SEVEN
 
 
 def test_changes_are_found_by_the_index(database: Engine) -> None:
-    city = imported(database).view().network
+    city = imported(database).snapshot().network
     with database.begin() as transaction:
         for number in range(2_000):
-            hear(transaction, outlook(city, str(number), SEVEN, coming(city, "10-0700")))
+            hear(transaction, vehicle_prediction(city, str(number), SEVEN, coming(city, "10-0700")))
     with database.begin() as transaction:
         transaction.execute(text("ANALYZE vehicle_outlooks"))
     with database.connect() as connection:
-        since = changes(connection, None).snapshot
+        since = read_changes(connection, None).pg_snapshot
         plan = connection.execute(
             text(
                 "EXPLAIN SELECT outlook FROM vehicle_outlooks"
@@ -162,31 +165,33 @@ def test_changes_are_found_by_the_index(database: Engine) -> None:
 
 def test_another_timetable_is_taken_whole_with_all_that_is_known_on_it(database: Engine) -> None:
     copy = imported(database)
-    before = copy.view()
+    before = copy.snapshot()
     with database.begin() as transaction:
-        hear(transaction, outlook(before.network, "7", SEVEN, coming(before.network, "10-0700")))
+        hear(transaction, vehicle_prediction(before.network, "7", SEVEN, coming(before.network, "10-0700")))
         store(transaction, network("newer"), "town", moment(SEVEN + 60))
     copy.refresh()
-    after = copy.view()
+    after = copy.snapshot()
     assert after.network.version != before.network.version
-    assert after.number > before.number
-    assert (set(after.outlooks), set(after.dues)) == ({"7"}, set()), "its patterns were the old timetable's"
+    assert after.revision > before.revision
+    assert (set(after.vehicle_predictions), set(after.journey_predictions)) == ({"7"}, set()), (
+        "its patterns were the old timetable's"
+    )
 
 
 def test_it_keeps_itself_fresh(database: Engine) -> None:
     copy = imported(database)
-    city = copy.view().network
+    city = copy.snapshot().network
     with copy.running():
         with database.begin() as transaction:
-            hear(transaction, outlook(city, "7", SEVEN, coming(city, "10-0700")))
-        assert eventually(lambda: "7" in copy.view().outlooks)
+            hear(transaction, vehicle_prediction(city, "7", SEVEN, coming(city, "10-0700")))
+        assert eventually(lambda: "7" in copy.snapshot().vehicle_predictions)
         assert copy.age_s < WAIT_S
 
 
 def test_without_its_database_it_goes_on_says_that_it_is_blind_and_sees_again(
     migrated_url: str, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BLIND_S", 0.2)
+    monkeypatch.setattr(module, "STALE_AFTER_S", 0.2)
     monkeypatch.setattr(module, "REFRESH_S", 0.05)
     engine = open_database(migrated_url, name="mirror", pool_size=1)
     copy = imported(engine)
@@ -196,9 +201,9 @@ def test_without_its_database_it_goes_on_says_that_it_is_blind_and_sees_again(
         server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name._obj[0]])
         with pytest.raises(OperationalError):
             copy.refresh()
-        assert eventually(lambda: copy.view().blind)
-        assert copy.view().health(SEVEN) is Health.BLIND
-        assert copy.view().network.stops
+        assert eventually(lambda: copy.snapshot().stale)
+        assert copy.snapshot().health(SEVEN) is Health.STALE
+        assert copy.snapshot().network.stops
         server.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
-        assert eventually(lambda: not copy.view().blind)
+        assert eventually(lambda: not copy.snapshot().stale)
     engine.dispose()

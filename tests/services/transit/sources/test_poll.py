@@ -106,9 +106,9 @@ def test_what_a_vendor_answers_becomes_rows_by_the_one_road(
     broker.receive(1, 1.0)
     vendor.body = feed(wall_clock(), bus1=-34.92, bus2=-34.93)
     with relay(mqtt_url, "test-vendor", Tls()) as wire:
-        assert poller.once(wire.publish) == 2
+        assert poller.poll_once(wire.publish) == 2
         vendor.body = feed(wall_clock())  # a feed with nothing in it
-        assert poller.once(wire.publish) == 0
+        assert poller.poll_once(wire.publish) == 0
     deadline_s = monotonic() + WAIT_S
     while pipeline.state.counts.readings < 2 and monotonic() < deadline_s:
         messages = broker.receive(10, 0.2)
@@ -128,15 +128,15 @@ def test_what_a_vendor_answers_becomes_rows_by_the_one_road(
 def test_only_what_is_new_is_handed_on(vendor: Vendor, poller: Poller) -> None:
     send, now = Sent(), wall_clock()
     vendor.body = feed(now, bus1=-34.92, bus2=-34.93)
-    assert [poller.once(send), poller.once(send)] == [2, 0]
+    assert [poller.poll_once(send), poller.poll_once(send)] == [2, 0]
     vendor.body = feed(now, bus1=-34.92, bus2=-34.94)
-    assert poller.once(send) == 1
+    assert poller.poll_once(send) == 1
     assert {topic for topic, _ in send.messages} == {"/gtfsrt/vp/amba/"}
 
 
 def test_an_answer_that_has_not_changed_is_not_sent_again(vendor: Vendor, poller: Poller) -> None:
     vendor.tag, vendor.body = '"one"', feed(wall_clock(), bus1=-34.92)
-    assert [poller.once(Sent()), poller.once(Sent())] == [1, 0]
+    assert [poller.poll_once(Sent()), poller.poll_once(Sent())] == [1, 0]
     assert vendor.asked == [None, '"one"']
 
 
@@ -144,23 +144,23 @@ def test_what_the_broker_did_not_take_is_new_again(vendor: Vendor, poller: Polle
     send = Sent()
     vendor.tag, vendor.body, send.away = '"one"', feed(wall_clock(), bus1=-34.92), True
     with pytest.raises(BrokerAway):
-        poller.once(send)
+        poller.poll_once(send)
     send.away = False
-    assert poller.once(send) == 1
+    assert poller.poll_once(send) == 1
 
 
 @pytest.mark.parametrize(("status", "body"), [(503, b""), (200, b"<html>log in</html>"), (404, b"gone")])
 def test_an_answer_that_is_no_feed_is_told(vendor: Vendor, poller: Poller, status: int, body: bytes) -> None:
     vendor.status, vendor.body = status, body
     with pytest.raises(BadAnswer):
-        poller.once(Sent())
+        poller.poll_once(Sent())
 
 
 def test_an_answer_without_end_is_cut(vendor: Vendor, poller: Poller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poll, "LARGEST_BYTES", 1_000)
     vendor.body = b"x" * 100_000
     with pytest.raises(BadAnswer, match="1,000"):
-        poller.once(Sent())
+        poller.poll_once(Sent())
 
 
 def test_it_asks_ever_less_often_while_nobody_answers_and_tells_no_key(

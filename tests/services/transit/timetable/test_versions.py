@@ -14,7 +14,7 @@ from models.links import links_of, with_link_ids
 from models.merging import TimeZonesDiffer
 from models.network import Network
 from services.__main__ import main
-from services.transit.timetable.versions import current_version, imported, load, load_version, store, withdraw
+from services.transit.timetable.versions import current_version, imported_versions, load, load_version, store, withdraw
 from services.upkeep.retention import delete_expired
 from tests import transit_city
 
@@ -57,7 +57,7 @@ def test_what_is_stored_is_read_back_equal(transaction: Connection) -> None:
 def test_the_same_content_again_changes_nothing(transaction: Connection) -> None:
     first = store(transaction, city(), "city", NOW)
     again = store(transaction, city(), "city", NOW + timedelta(days=1))
-    assert not again.fresh
+    assert not again.changed
     assert current_version(transaction) == first.network.version
 
 
@@ -71,7 +71,10 @@ def test_an_import_takes_the_place_of_the_one_before_which_can_still_be_read(tra
     assert second.links_known == second.links
     assert [pattern.link_ids for pattern in loaded.patterns] == [pattern.link_ids for pattern in first.patterns]
     assert nameless(load_version(transaction, first.version)) == nameless(first)
-    assert [(one.superseded_at is None, one.trips) for one in imported(transaction)] == [(True, 192), (False, 192)]
+    assert [(one.superseded_at is None, one.trips) for one in imported_versions(transaction)] == [
+        (True, 192),
+        (False, 192),
+    ]
 
 
 def test_links_are_remembered_through_a_version_without_them(transaction: Connection) -> None:
@@ -129,7 +132,7 @@ def test_an_old_version_goes_once_its_journeys_are_over_and_its_links_stay(datab
     assert delete_expired(database, NOW + timedelta(days=9))["timetable_versions"] == 1
     with database.begin() as transaction:
         assert load_version(transaction, first.version) is None
-        assert [one.superseded_at for one in imported(transaction)] == [None]
+        assert [one.superseded_at for one in imported_versions(transaction)] == [None]
         assert transaction.execute(text("SELECT count(DISTINCT version) FROM timetable_trips")).scalar() == 1
         assert transaction.execute(text("SELECT count(*) FROM timetable_links")).scalar() == len(links_of(first))
 

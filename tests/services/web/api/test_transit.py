@@ -12,11 +12,11 @@ from sqlalchemy import Engine, text
 from services.transit.model.prediction import Basis
 from services.transit.model.service_alert import Cause
 from services.transit.model.stop_index import StopIndex
-from services.transit.serving.service_alert_queries import in_force
+from services.transit.serving.service_alert_queries import alerts_in_force
 from services.web.api.transit.arrivals import StopArrivals, TripProgress
 from services.web.api.transit.stops_and_vehicles import Vehicles
 from tests.services.web.api.conftest import RIVER, City
-from tests.services.web.api.transit_town import SEVEN, Town, coming, moment, outlook, town_on
+from tests.services.web.api.transit_town import SEVEN, Town, coming, moment, town_on, vehicle_prediction
 from tests.transit_city import network
 
 CLOSED = {
@@ -88,8 +88,8 @@ def test_a_stop_and_a_line_are_told_whole_or_are_not_there(town: Town) -> None:
 
 
 def test_a_bus_that_reports_is_on_the_board_with_its_interval_and_its_ground(town: Town) -> None:
-    late = coming(town.network, "10-0700", first=1, late_s=120, basis=Basis.RECENT, buses=3)
-    town.hear(outlook(town.network, "1207", SEVEN, late, along_m=100))
+    late = coming(town.network, "10-0700", first=1, late_s=120, basis=Basis.RECENT, recent_buses=3)
+    town.hear(vehicle_prediction(town.network, "1207", SEVEN, late, along_m=100))
     answer = town.get("/stops/T3/arrivals")
     exactly(StopArrivals, answer)
     bus = by_trip(answer)["10-0700"]
@@ -136,7 +136,9 @@ def test_arrivals_are_bounded_filtered_and_kept_for_seconds(town: Town) -> None:
 
 def test_how_far_a_trip_is(town: Town) -> None:
     town.clock.now = moment(SEVEN + 200)
-    town.hear(outlook(town.network, "1207", SEVEN + 200, coming(town.network, "10-0700", first=2, late_s=60)))
+    town.hear(
+        vehicle_prediction(town.network, "1207", SEVEN + 200, coming(town.network, "10-0700", first=2, late_s=60))
+    )
     answer = town.get("/trips/10-0700")
     exactly(TripProgress, answer)
     assert (answer["vehicle"], answer["delay_s"], answer["under_way"]) == ("1207", 60, True)
@@ -146,7 +148,7 @@ def test_how_far_a_trip_is(town: Town) -> None:
 
 
 def test_vehicles_are_on_the_map_for_ten_minutes(town: Town) -> None:
-    town.hear(outlook(town.network, "1207", SEVEN, coming(town.network, "10-0700"), along_m=100))
+    town.hear(vehicle_prediction(town.network, "1207", SEVEN, coming(town.network, "10-0700"), along_m=100))
     answer = town.get("/vehicles.geojson")
     Vehicles.model_validate(answer)
     one = answer["features"][0]
@@ -205,8 +207,8 @@ def test_a_flooded_stream_is_told_at_the_stops_beside_it(city: City) -> None:
     plain = network()
     beside = replace(plain, stops={**plain.stops, "beside": replace(plain.stops["T1"], id="beside", point=here)})
     with city.database.connect() as connection:
-        alerts = in_force(connection, StopIndex(beside))
-        assert in_force(connection, StopIndex(plain)) == ()
+        alerts = alerts_in_force(connection, StopIndex(beside))
+        assert alerts_in_force(connection, StopIndex(plain)) == ()
     assert [(one.cause, [whom.stop_id for whom in one.informed]) for one in alerts] == [(Cause.WEATHER, ["beside"])]
     assert gauge["name"] in alerts[0].header.es
 

@@ -45,7 +45,7 @@ class Town:
     @property
     def network(self) -> Network:
         """As it was stored and read back."""
-        return self.snapshot_cache.view().network
+        return self.snapshot_cache.snapshot().network
 
     @property
     def operator(self) -> dict[str, str]:
@@ -58,7 +58,7 @@ class Town:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    def hear(self, outlook: VehiclePrediction) -> None:
+    def hear(self, vehicle_prediction: VehiclePrediction) -> None:
         """Write what is believed of a vehicle, and let the server read it."""
         with self.database.begin() as transaction:
             transaction.execute(
@@ -69,9 +69,9 @@ class Town:
                     " changed_in = pg_current_xact_id()"
                 ),
                 {
-                    "vehicle": outlook.vehicle,
-                    "observed_at": moment(outlook.matched_position.at),
-                    "outlook": msgspec.json.encode(outlook).decode(),
+                    "vehicle": vehicle_prediction.vehicle,
+                    "observed_at": moment(vehicle_prediction.matched_position.at),
+                    "outlook": msgspec.json.encode(vehicle_prediction).decode(),
                 },
             )
         self.snapshot_cache.refresh()
@@ -106,7 +106,7 @@ def coming(
     basis: Basis = Basis.LIVE,
     day: date = MONDAY,
     start_s: int | None = None,
-    buses: int = 0,
+    recent_buses: int = 0,
     reason: str = "",
 ) -> TripPrediction:
     """A journey that keeps its times, but for being late by so much from its position `first` on."""
@@ -127,12 +127,12 @@ def coming(
         tuple(at - 20 for at in p50),
         tuple(journey.departure_at(at) + late_s for at in positions),
         basis,
-        buses,
+        recent_buses,
         reason,
     )
 
 
-def outlook(
+def vehicle_prediction(
     city: Network, vehicle: str, at: float, *journeys: TripPrediction, along_m: float = 0.0
 ) -> VehiclePrediction:
     """A vehicle on the first of these journeys, so far along its shape, heard at that instant."""

@@ -8,7 +8,7 @@ from onebusaway import OnebusawaySDK
 from models.network import Network
 from services.transit.model.prediction import Basis, TripPrediction, VehiclePrediction
 from tests.databases import open_copy
-from tests.services.web.api.transit_town import SEVEN, Town, coming, outlook, town_on
+from tests.services.web.api.transit_town import SEVEN, Town, coming, town_on, vehicle_prediction
 from tests.transit_city import SHORT
 
 DAY_MS = int((SEVEN - 7 * 3600) * 1000)
@@ -25,12 +25,12 @@ def buses(city: Network) -> tuple[VehiclePrediction, ...]:
     """`late`, followed by its block's trip back; `recent` near its second stop; `silent`, for seven minutes."""
     back = coming(city, "10b-0720", late_s=90)
     late = coming(city, "10-0640", first=4, late_s=1_020)
-    recent = coming(city, "10s-0650", first=1, late_s=500, basis=Basis.RECENT, buses=3)
+    recent = coming(city, "10s-0650", first=1, late_s=500, basis=Basis.RECENT, recent_buses=3)
     silent = coming(city, "20", first=2, late_s=200, start_s=6 * 3600 + 5 * 600)
     return (
-        outlook(city, "late", SEVEN - 10, late, back, along_m=1_300),
-        outlook(city, "recent", SEVEN - 40, recent, along_m=390),
-        outlook(city, "silent", SEVEN - 420, silent, along_m=500),
+        vehicle_prediction(city, "late", SEVEN - 10, late, back, along_m=1_300),
+        vehicle_prediction(city, "recent", SEVEN - 40, recent, along_m=390),
+        vehicle_prediction(city, "silent", SEVEN - 420, silent, along_m=500),
     )
 
 

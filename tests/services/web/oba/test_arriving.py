@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from models.geo import point_at_distance
 from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction, VehiclePrediction
 from services.transit.serving import departure_board
-from services.transit.serving.snapshot import Expected, TransitSnapshot, empty, with_changes
-from services.web.oba.elements.arrival import Telling
+from services.transit.serving.snapshot import ExpectedJourney, TransitSnapshot, empty_snapshot, with_changes
+from services.web.oba.elements.arrival import ArrivalBuilder
 from services.web.oba.elements.index import Index
-from services.web.oba.elements.references import Referred
+from services.web.oba.elements.references import ReferenceCollector
 from tests.services.web.api.transit_town import SEVEN, coming
 from tests.transit_city import network
 
@@ -30,15 +30,15 @@ def journeys(draw: st.DrawFn, *, bases: tuple[Basis, ...] = tuple(Basis)) -> Tri
     start_s = 6 * 3600 + 600 * draw(st.integers(0, 9)) if trip_id == "20" else None
     last = len(CITY.patterns[CITY.trips[trip_id].pattern].stop_ids) - 1
     late_s, first = draw(st.integers(-300, 3_600)), draw(st.integers(0, last))
-    basis, buses = draw(st.sampled_from(bases)), draw(st.integers(0, 3))
-    told = coming(CITY, trip_id, first=first, late_s=late_s, basis=basis, start_s=start_s, buses=buses)
+    basis, recent_buses = draw(st.sampled_from(bases)), draw(st.integers(0, 3))
+    told = coming(CITY, trip_id, first=first, late_s=late_s, basis=basis, start_s=start_s, recent_buses=recent_buses)
     if basis is Basis.NOT_COMING and draw(st.booleans()):
         return msgspec.structs.replace(told, p10=(), p50=(), p90=(), rider_times=(), departures=())
     return told
 
 
 @st.composite
-def outlooks(draw: st.DrawFn) -> VehiclePrediction:
+def vehicle_predictions(draw: st.DrawFn) -> VehiclePrediction:
     """A vehicle on one of its journeys, on none, or on one that is not among those it is told to make."""
     made = tuple(draw(st.lists(journeys(), max_size=3)))
     place = draw(st.sampled_from([*made, None])) or draw(st.sampled_from([None, draw(journeys())]))
@@ -66,18 +66,18 @@ def outlooks(draw: st.DrawFn) -> VehiclePrediction:
 @st.composite
 def views(draw: st.DrawFn) -> TransitSnapshot:
     """A city with some of all that."""
-    expected = [Expected(one, SEVEN + 60) for one in draw(st.lists(journeys(bases=GONE), max_size=3))]
-    return with_changes(empty(CITY), draw(st.lists(outlooks(), max_size=4)), expected)
+    expected = [ExpectedJourney(one, SEVEN + 60) for one in draw(st.lists(journeys(bases=GONE), max_size=3))]
+    return with_changes(empty_snapshot(CITY), draw(st.lists(vehicle_predictions(), max_size=4)), expected)
 
 
 @settings(max_examples=150, deadline=None)
-@given(view=views(), stop_id=st.sampled_from(sorted(CITY.stops)))
-def test_every_arrival_is_told_without_contradiction(view: TransitSnapshot, stop_id: str) -> None:
-    referred = Referred(INDEX)
-    telling = Telling(INDEX, view, referred, SEVEN)
-    found = departure_board.arrivals(view, stop_id, SEVEN, 300, 3_600)
+@given(snapshot=views(), stop_id=st.sampled_from(sorted(CITY.stops)))
+def test_every_arrival_is_told_without_contradiction(snapshot: TransitSnapshot, stop_id: str) -> None:
+    referred = ReferenceCollector(INDEX)
+    telling = ArrivalBuilder(INDEX, snapshot, referred, SEVEN)
+    found = departure_board.arrivals(snapshot, stop_id, SEVEN, 300, 3_600)
     for one in found:
-        told = msgspec.to_builtins(telling.arrival(one))
+        told = msgspec.to_builtins(telling.build(one))
         status = told["tripStatus"]
         assert told["predicted"] == status["predicted"] == (told["predictedArrivalTime"] > 0)
         assert told["vehicleId"] == status["vehicleId"] == (f"muni_{one.vehicle}" if one.vehicle else "")
@@ -114,9 +114,9 @@ def test_a_bus_that_waits_for_its_trip_stands_at_its_first_stop() -> None:
         ),
         (out, back),
     )
-    for outlook, trip, left in ((waiting, "muni_10b-0720", 2), (arriving, "muni_10-0640", 3)):
-        view = with_changes(empty(CITY), [outlook])
-        (one,) = (one for one in departure_board.arrivals(view, "R4", SEVEN, 0, 3_600) if one.vehicle)
-        told = Telling(INDEX, view, Referred(INDEX), SEVEN).arrival(one)
+    for vehicle_prediction, trip, left in ((waiting, "muni_10b-0720", 2), (arriving, "muni_10-0640", 3)):
+        snapshot = with_changes(empty_snapshot(CITY), [vehicle_prediction])
+        (one,) = (one for one in departure_board.arrivals(snapshot, "R4", SEVEN, 0, 3_600) if one.vehicle)
+        told = ArrivalBuilder(INDEX, snapshot, ReferenceCollector(INDEX), SEVEN).build(one)
         assert (told.trip_status.active_trip_id, told.number_of_stops_away) == (trip, left)
-        assert told.trip_status.schedule_deviation == (60 if outlook is waiting else 0)
+        assert told.trip_status.schedule_deviation == (60 if vehicle_prediction is waiting else 0)

@@ -9,7 +9,14 @@ from onebusaway import RateLimitError
 from sqlalchemy import Engine, text
 
 from models.tables.rider_reports import rider_reports
-from services.queries.transit.rider_reports import MOST_A_MINUTE, Code, RiderReport, TooManyReports, keep, never_came
+from services.queries.transit.rider_reports import (
+    MOST_PER_MINUTE,
+    ReportCode,
+    RiderReport,
+    TooManyReports,
+    count_never_came,
+    store_report,
+)
 from services.upkeep.data_register import register_page
 from services.upkeep.retention import RIDER_REPORTS_KEPT
 from services.web.context import MAX_REPORTS_PER_MINUTE
@@ -84,14 +91,14 @@ def test_one_address_may_not_report_without_end(town: Town) -> None:
 
 def test_the_city_takes_so_many_a_minute_and_counts_the_buses_that_did_not_pass(database: Engine) -> None:
     at = moment(SEVEN)
-    missed = RiderReport(at=at, source="page", code=Code.VEHICLE_NEVER_CAME, stop_id="T3", route_id="10")
+    missed = RiderReport(at=at, source="page", code=ReportCode.VEHICLE_NEVER_CAME, stop_id="T3", route_id="10")
     with database.begin() as transaction:
-        for _ in range(MOST_A_MINUTE):
-            keep(transaction, missed)
+        for _ in range(MOST_PER_MINUTE):
+            store_report(transaction, missed)
         with pytest.raises(TooManyReports):
-            keep(transaction, missed)
-        assert never_came(transaction, at, at + timedelta(minutes=1)) == {"10": MOST_A_MINUTE}
-        assert never_came(transaction, at - timedelta(minutes=1), at) == {}
+            store_report(transaction, missed)
+        assert count_never_came(transaction, at, at + timedelta(minutes=1)) == {"10": MOST_PER_MINUTE}
+        assert count_never_came(transaction, at - timedelta(minutes=1), at) == {}
 
 
 def test_the_data_register_names_all_that_is_kept() -> None:

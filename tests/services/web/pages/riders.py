@@ -64,11 +64,11 @@ class Town:
         coming = expectation(self.network, journey, heard_at, late_s, **more)
         claim = (*journey.key, journey.trip.pattern)
         place = MatchedPosition(Phase.IN_PROGRESS, heard_at, -34.92, -57.95, *claim, 0.0, 0.9)
-        outlook = VehiclePrediction(vehicle, self.network.version, place, (coming,))
+        vehicle_prediction = VehiclePrediction(vehicle, self.network.version, place, (coming,))
         row = {
             "vehicle": vehicle,
             "observed_at": datetime.fromtimestamp(heard_at, UTC),
-            "outlook": msgspec.json.encode(outlook).decode(),
+            "outlook": msgspec.json.encode(vehicle_prediction).decode(),
             "belief": "{}",
         }
         with self.engine.begin() as transaction:
@@ -126,4 +126,4 @@ def town(engine: Engine) -> Iterator[Town]:
     app = create_app(Settings(), engine, lambda: clock[0])
     with Site(app) as site:
         app.state.context.snapshot_cache.refresh()
-        yield Town(engine, app, site, app.state.context.snapshot_cache.view().network, clock)
+        yield Town(engine, app, site, app.state.context.snapshot_cache.snapshot().network, clock)

@@ -17,9 +17,9 @@ from models.tables.vehicles import estimate_scores
 from services.transit.fleet.accuracy_counts import count_by_key
 from services.transit.model.prediction import Basis
 from services.transit.prediction.pending_predictions import ScoredPrediction
-from services.transit.rider.gsm7 import septets
+from services.transit.rider.gsm7 import septet_count
 from services.transit.serving.snapshot import marked_stale
-from services.web.pages.transit.rendering import HEAD_BYTES, MOST_BYTES
+from services.web.pages.transit.rendering import MOST_BYTES, MOST_HEAD_BYTES
 from simulators import lines
 from tests.databases import open_copy
 from tests.services.web.pages.city import attend, load_seed
@@ -131,7 +131,7 @@ def test_a_busy_stop_fits_with_every_line(city: Town) -> None:
         response = city.site.get(f"/p/{BUSIEST}?idioma={language}")
         page = read(response.text)
         assert size(response) < MOST_BYTES
-        assert size(response) - len(response.content) <= HEAD_BYTES
+        assert size(response) - len(response.content) <= MOST_HEAD_BYTES
         assert len(page.all("h2")) == 11
         assert len(page.all("li")) >= 22
 
@@ -247,7 +247,7 @@ def test_the_text_of_a_stop_is_one_message(city: Town) -> None:
     response = city.site.get(f"/p/{BUSIEST}.txt")
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
     assert response.text.startswith(f"{BUSIEST} 14:32 ")
-    assert septets(response.text) <= 160
+    assert septet_count(response.text) <= 160
     assert re.search(r"\d+-\d+min", response.text)
     missing = city.site.get("/p/LP9999.txt")
     assert missing.status_code == 404
@@ -271,7 +271,7 @@ def test_a_gateway_may_ask_by_the_api(city: Town) -> None:
         answer = city.site.send("/api/v1/sms", {"text": text})
         assert answer.status_code == 200
         said = answer.json()
-        assert said["septets"] == septets(said["text"]) <= 160
+        assert said["septets"] == septet_count(said["text"]) <= 160
         assert said["text"] == city.site.get(f"/sms?texto={text}").text
     assert city.site.send("/api/v1/sms", {"text": "x" * 481}).status_code == 422
 
