@@ -48,28 +48,28 @@ class SnapshotCache:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         """Nothing is read until `running` or `refresh`. `engine`: with a statement timeout, closed by the caller."""
         self._engine, self._clock = engine, clock
-        self._view: TransitSnapshot | None = None
-        self._snapshot: str | None = None
-        self._read = float("-inf")
+        self._snapshot: TransitSnapshot | None = None
+        self._pg_snapshot: str | None = None
+        self._read_at_s = float("-inf")
         self._refreshing = threading.Lock()
         self._stop = threading.Event()
 
     @property
     def age_s(self) -> float:
         """For how long it has not been refreshed, seconds; infinite before the first time."""
-        return time.monotonic() - self._read
+        return time.monotonic() - self._read_at_s
 
     def snapshot(self) -> TransitSnapshot:
         """What is known, at most REFRESH_S and a reading old, else `blind`. Raises NotReadYet."""
-        if self._view is None:
+        if self._snapshot is None:
             raise NotReadYet
-        return self._view
+        return self._snapshot
 
     def refresh(self) -> None:
         """Read what changed; what the database raises is raised."""
         with self._refreshing, self._engine.connect().execution_options(**_CONSISTENT_READ) as connection:
-            self._view = self._next_snapshot(connection)
-            self._read = time.monotonic()
+            self._snapshot = self._next_snapshot(connection)
+            self._read_at_s = time.monotonic()
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -95,23 +95,23 @@ class SnapshotCache:
                 self._stop.wait(REFRESH_S)
         finally:
             first.set()
-            if not self._stop.is_set() and self._view is not None:  # a bug: it is loud, and what is told is old
-                self._view = marked_stale(self._view)
+            if not self._stop.is_set() and self._snapshot is not None:  # a bug: it is loud, and what is told is old
+                self._snapshot = marked_stale(self._snapshot)
 
     def _mark_stale(self, trouble: Exception) -> None:
-        snapshot = self._view
+        snapshot = self._snapshot
         if snapshot is not None and not snapshot.stale and self.age_s > STALE_AFTER_S:
             log.warning("the copy of the buses grows old", extra={"action": "mirror", "trouble": str(trouble)})
-            self._view = marked_stale(snapshot)
+            self._snapshot = marked_stale(snapshot)
 
     def _next_snapshot(self, connection: Connection) -> TransitSnapshot:
-        before, since = self._view, self._snapshot
+        before, since = self._snapshot, self._pg_snapshot
         version = versions.current_version(connection)
         if before is None or before.network.version != (version or ""):
             network = versions.load(connection) or NO_NETWORK
             before, since = empty_snapshot(network, number=before.revision if before else 0), None
         new, alerts = read_changes(connection, since), alerts_in_force(connection, before.stop_index)
-        self._snapshot = new.pg_snapshot
+        self._pg_snapshot = new.pg_snapshot
         if new.undecodable:
             log.warning("some buses are told of in unknown words", extra={"action": "mirror", "rows": new.undecodable})
         if (

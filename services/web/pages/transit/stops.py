@@ -126,7 +126,7 @@ def board_values(
     return heading_values(board.stop) | {
         "blind": ride.snapshot.stale,
         "notices": board.notices,
-        "not_served_text": not_served_text(ride, board) if board.unserved_line else "",
+        "refused": not_served_text(ride, board) if board.unserved_line else "",
         "lines": blocks,
         "others": [name for name in others if len(name) <= LONGEST_LINE][:MOST_OTHER_LINES],
         "others_said": others_said,

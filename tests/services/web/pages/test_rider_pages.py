@@ -218,7 +218,7 @@ def test_with_the_database_away_the_board_is_told_from_memory(city: Town) -> Non
         finally:
             connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true'.encode())
     snapshot_cache = city.app.state.context.snapshot_cache
-    snapshot_cache._view = marked_stale(snapshot_cache.view())
+    snapshot_cache._snapshot = marked_stale(snapshot_cache.snapshot())
     assert "No podemos leer los datos de los micros" in city.site.page(f"/p/{STOP}").text
     assert "No podemos leer" in city.site.page(f"/cartel/{STOP}").text
 
