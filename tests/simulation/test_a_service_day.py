@@ -1,11 +1,9 @@
 """A seeded service day of three lines, followed by the pure chain: nothing stays told for ever, nothing is a ghost.
 
 Trackers die, come back in late batches, say things twice and out of order, bear each other's names, are replaced; buses
-break down, skip journeys, go round water. `VIGIA_TEST_SEED` repeats a day, `VIGIA_TEST_WHOLE_CITY` runs every line.
+break down, skip journeys, go round water. `make proof` runs every line of the city.
 """
 
-import os
-import random
 from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterator
@@ -15,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from models.network import Network
 from services.transit.model.prediction import Basis, Phase
 from simulators.buses.trackers import FaultRates
 from simulators.lines import schematic_network
@@ -45,14 +44,17 @@ class Hit(NamedTuple):
     inside: bool
 
 
-@pytest.fixture(scope="module")
-def seed() -> int:
-    return int(os.environ.get("VIGIA_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 1_000_000)
+pytestmark = [pytest.mark.seeds(1, 2, 3), pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
 def day(seed: int) -> Day:
-    lines = schematic_network() if os.environ.get("VIGIA_TEST_WHOLE_CITY") else schematic_network(SOME)
+    """The day of three lines."""
+    return followed(schematic_network(SOME), seed)
+
+
+def followed(lines: Network, seed: int) -> Day:
+    """A whole day of these lines."""
     day = Day(lines, seed, ODDS, DAWN, HOURS)
     try:
         day.run()
@@ -62,8 +64,25 @@ def day(seed: int) -> Day:
     return day
 
 
-@pytest.mark.timeout(3600 if os.environ.get("VIGIA_TEST_WHOLE_CITY") else 600)
 def test_what_is_told_ends_no_bus_is_a_ghost_and_most_comes_true(day: Day, seed: int) -> None:
+    assert_most_comes_true(day, seed)
+
+
+def test_journeys_that_no_bus_makes_are_taken_back(day: Day, seed: int) -> None:
+    assert_taken_back(day, seed)
+
+
+@pytest.mark.proof
+@pytest.mark.seeds(1)
+@pytest.mark.timeout(3600)
+def test_the_same_holds_for_every_line_of_the_city(seed: int) -> None:
+    day = followed(schematic_network(), seed)
+    assert_most_comes_true(day, seed)
+    assert_taken_back(day, seed)
+
+
+def assert_most_comes_true(day: Day, seed: int) -> None:
+    """What is told ends, no bus is a ghost, and most arrivals come as told."""
     assert day.reports > 20_000
     lingering = [one for one in lasting(day) if one[0] > one[1]]
     assert not lingering, f"seed {seed}: told long after it was to be over: {lingering[:5]}"
@@ -153,7 +172,7 @@ def hits(day: Day) -> Iterator[Hit]:
                 yield Hit(came_at - told.at, came_at - p50, inside)
 
 
-def test_journeys_that_no_bus_makes_are_taken_back(day: Day, seed: int) -> None:
+def assert_taken_back(day: Day, seed: int) -> None:
     """Of the journeys left out, none is told ten minutes after it was to begin, but by a bus that does come."""
     told_late = []
     for one in day.told:

@@ -1,9 +1,9 @@
 """`kill -9` of pipeline, PostgreSQL and (where it persists) the broker, twenty times at random under load.
 
 What was acknowledged is kept exactly once, no alert is lost or raised twice, and in the end the town is as if nothing
-had died. A failing run prints its seed: `VIGIA_TEST_SEED=SEED pytest tests/simulation/test_kills.py` has the same parts
-killed in the same order again. The embedded broker keeps its sessions in memory and is spared; a Mosquitto of 2.1 takes
-its turn at dying where `VIGIA_TEST_MOSQUITTO` names the program and `VIGIA_TEST_MOSQUITTO_SQLITE` its plug-in.
+had died. One seed kills the same parts in the same order again; the moment of each death still depends on the machine.
+The embedded broker keeps its sessions in memory and is spared; a Mosquitto of 2.1 takes its turn at dying where
+`VIGIA_TEST_MOSQUITTO` names the program and `VIGIA_TEST_MOSQUITTO_SQLITE` its plug-in.
 """
 
 import json
@@ -49,7 +49,7 @@ GARBAGE_EVERY = 7
 ENOUGH = 2 * FLOOD_FROM * DEVICES
 """Things said, for every gauge to be in flood."""
 LONGEST_LIFE_S = 0.4
-SETTLE_S = 30.0
+SETTLE_S = 60.0
 BATCH = 500
 
 READINGS = """SELECT d.code, r.seq, r.observed_at, r.level_m
@@ -70,11 +70,11 @@ def said(number: int) -> Said:
     return reading(ordinal, 2.5 if ordinal // DEVICES >= FLOOD_FROM else 0.4)
 
 
-@pytest.mark.timeout(240)
-def test_twenty_kills_lose_nothing_and_double_nothing() -> None:
-    seed = int(os.environ.get("VIGIA_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 1_000_000)
+@pytest.mark.seeds(1, 2)
+@pytest.mark.timeout(400)
+def test_twenty_kills_lose_nothing_and_double_nothing(seed: int) -> None:
     persists = bool(MOSQUITTO and SQLITE)
-    print(f"seed {seed}; the broker dies too: {persists}")
+    print(f"the broker dies too: {persists}")
     with (
         workplace() as folder,
         embedded_postgres(folder) as postgres,

@@ -1,13 +1,13 @@
-"""Ten times what the pipeline can carry, for as long as it takes: its memory stays flat and nothing is lost.
+"""More messages than the pipeline can carry: they wait with the broker, its memory stays flat and nothing is lost.
 
-The flood stays below what the embedded broker holds; beyond that a broker drops, whoever reads it.
+The pipeline is paused while the first half is published, so that a backlog exists on any machine. All of it stays below
+what the embedded broker holds; beyond that a broker drops, whoever reads it.
 """
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
@@ -30,17 +30,13 @@ def test_a_flood_of_messages_waits_with_the_broker_and_not_in_memory(migrated_ur
         here.await_that(lambda: here.accounted() == WARM, DRAIN_S)
         warm_mb = here.carrier.rss_mb
         with memory_watched(here) as seen_mb:
-            began_s = monotonic()
-            flood(broker.url, range(WARM, WARM + FLOOD))
-            published_s = monotonic() - began_s
-            behind = WARM + FLOOD - here.accounted()
+            here.carrier.pause()
+            flood(broker.url, range(WARM, WARM + FLOOD // 2))
+            assert here.accounted() == WARM
+            here.carrier.resume()
+            flood(broker.url, range(WARM + FLOOD // 2, WARM + FLOOD))
             here.await_that(lambda: here.accounted() >= WARM + FLOOD, DRAIN_S)
-            carried_s = monotonic() - began_s
-        print(
-            f"published {FLOOD / published_s:,.0f}/s, carried {FLOOD / carried_s:,.0f}/s, {behind:,} behind; "
-            f"warm {warm_mb:.0f} MB, most {max(seen_mb):.0f} MB"
-        )
-        assert behind > FLOOD / 2, "no flood: the pipeline kept up"
+        print(f"warm {warm_mb:.0f} MB, most {max(seen_mb):.0f} MB")
         assert max(seen_mb) < warm_mb + MORE_MB
         assert here.rows("SELECT count(DISTINCT (device_id, seq)), count(*) FROM river_readings") == [
             (WARM + FLOOD, WARM + FLOOD)

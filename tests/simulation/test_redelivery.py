@@ -15,7 +15,7 @@ from simulators.bulk_publisher import BulkPublisher
 from tests.simulation.town import Said, prepare, reading
 
 SAID = 60
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 def test_what_was_kept_and_not_acknowledged_is_kept_once(database: Engine, migrated_url: str, tmp_path: Path) -> None:

@@ -34,12 +34,13 @@ from simulators.bulk_publisher import BulkPublisher
 DEVICES = 25
 BEGAN_AT = datetime.fromtimestamp(int(wall_clock().timestamp()) - 7_200, UTC)
 """When the gauges' readings begin: long enough ago that none comes to lie in the future."""
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
+"""Longer than any step takes on a busy machine. Only a fault waits this long."""
 POLL_S = 0.05
 WINDOW = 200
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 1 << 30
-STOP_S = 15.0
+STOP_S = 60.0
 MOSQUITTO = os.environ.get("VIGIA_TEST_MOSQUITTO")
 SQLITE = os.environ.get("VIGIA_TEST_MOSQUITTO_SQLITE")
 
@@ -165,6 +166,14 @@ class Carrier:
         process = self.process
         process.kill()
         process.wait(PATIENCE_S)
+
+    def pause(self) -> None:
+        """Let it do nothing until `resume`, as if it were infinitely slow."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """End it as an operator would; it must obey, and leave without an error."""
