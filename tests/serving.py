@@ -1,7 +1,6 @@
 """An application served for real: on a free port of the loopback, by the server Vigía ships."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,8 +8,7 @@ from fastapi import FastAPI
 
 from services.runtime.settings import Settings
 from services.web.server import LiveStreamServer, server_config
-
-START_S = 10.0
+from tests.waiting import LIMIT_S, wait_until
 
 
 @contextmanager
@@ -20,13 +18,11 @@ def listening(app: FastAPI, settings: Settings) -> Iterator[str]:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        deadline = time.monotonic() + START_S
-        while not server.started and thread.is_alive() and time.monotonic() < deadline:
-            time.sleep(0.005)
+        wait_until(lambda: server.started or not thread.is_alive())
         assert server.started
         port = server.servers[0].sockets[0].getsockname()[1]
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join(START_S)
+        thread.join(LIMIT_S)
     assert not thread.is_alive()

@@ -30,8 +30,8 @@ PASSWORDS = {
     "buses": "fleet-secret",
 }
 ROLES = ("vigia_owner", "vigia_runtime")
-START_S = 10.0
-STOP_S = 5.0
+START_S = 60.0
+STOP_S = 60.0
 
 
 @dataclass(slots=True)

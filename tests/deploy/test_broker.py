@@ -20,7 +20,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from ingest.mqtt.receiver import Receiver
 from tests.deploy.conftest import DEPLOYED, PASSWORDS, Mosquitto, program
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 NOTHING_COMES_S = 0.5
 NOT_AUTHORIZED = 0x87
 BAD_CREDENTIALS = 0x86

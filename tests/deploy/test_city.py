@@ -17,8 +17,8 @@ from tests.deploy.conftest import PASSWORDS, Mosquitto, free_port
 from tests.deploy.test_broker import Client
 from tests.deploy.test_compose import OURS
 
-COMES_S = 30.0
-STOPS_S = 10.0
+COMES_S = 60.0
+STOPS_S = 60.0
 READING = b'{"observed_at": %.3f, "boot": "b1", "seq": 1, "level_m": 0.42}'
 
 

@@ -40,7 +40,7 @@ LEAVES = (12, 42)
 """When the bus that stays in its depot should have left: the first journey of its day's work."""
 SEED = 1
 BATCH_S = 15
-COMES_S = 10.0
+COMES_S = 60.0
 """How long the pages' copy of what is known may lag behind on a busy machine, in our time."""
 
 

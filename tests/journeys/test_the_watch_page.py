@@ -23,7 +23,7 @@ from tests.services.web.pages.browser import CHROMIUM, Browser, browser
 from tests.services.web.pages.site import Site
 from tests.serving import listening
 
-START_S = 10.0
+START_S = 60.0
 PHONE, DESK = (360, 740), (1440, 1000)
 SKIP_TIME = "const real = performance.now.bind(performance); window.skipMs = 0; performance.now = () => real() + skipMs"
 """So that half a minute of silence need not be waited for."""

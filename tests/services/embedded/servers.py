@@ -5,6 +5,8 @@ from time import monotonic, sleep
 import psutil
 import psycopg
 
+from tests.waiting import LIMIT_S
+
 
 def insert_number(url: str, number: int) -> None:
     with psycopg.connect(url) as connection:
@@ -16,7 +18,7 @@ def has_number(url: str, number: int) -> bool:
         return connection.execute("SELECT count(*) FROM numbers WHERE number = %s", [number]).fetchone() == (1,)
 
 
-def has_ended(pid: int, wait_s: float = 5.0) -> bool:
+def has_ended(pid: int, wait_s: float = LIMIT_S) -> bool:
     deadline = monotonic() + wait_s
     while psutil.pid_exists(pid) and monotonic() < deadline:
         sleep(0.02)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ingest.mqtt.receiver import Receiver
 from services.embedded.mqtt_broker import embedded_broker
+from tests.waiting import LIMIT_S
 
 
 def test_a_killed_broker_restarts_at_the_same_address(tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_the_broker_understands_both_versions(tmp_path: Path) -> None:
     with embedded_broker(tmp_path, 0) as server:
         for url in (server.url, server.url_3_1_1):
             receiver = Receiver(url, client_id="both", filters=["#"], now=lambda: datetime(2013, 4, 2, tzinfo=UTC))
-            deadline = monotonic() + 5
+            deadline = monotonic() + LIMIT_S
             while not receiver.connected and monotonic() < deadline:
                 receiver.receive(1, 0.1)
             assert receiver.connected

@@ -10,7 +10,7 @@ import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 
 import httpx
 import psycopg
@@ -29,6 +29,7 @@ from services.runtime.database import open_database
 from services.runtime.process import start_logging
 from services.runtime.retry import error_summary, retry_while_unavailable
 from services.runtime.settings import Settings, SettingsError
+from tests.waiting import LIMIT_S
 
 ROOT = Path(__file__).parents[3]
 START = datetime(2013, 4, 2, 18, 30, tzinfo=UTC)
@@ -37,7 +38,7 @@ START = datetime(2013, 4, 2, 18, 30, tzinfo=UTC)
 def test_a_faster_clock_goes_on_from_its_start_at_its_pace() -> None:
     real = wall_clock() - timedelta(seconds=10)
     now = FasterClock(START, 60, real)()
-    assert timedelta(minutes=10) <= now - START < timedelta(minutes=12)
+    assert timedelta(minutes=10) <= now - START <= 60 * (wall_clock() - real)
 
 
 def test_several_processes_share_one_simulated_time() -> None:
@@ -114,9 +115,8 @@ def test_a_database_that_is_away_is_raised_or_waited_for_as_asked(monkeypatch: p
         pass
     stop = threading.Event()
     threading.Timer(0.5, stop.set).start()
-    began_s = monotonic()
     with migrated_database(Settings(), "test", stop=stop):
-        assert 0.4 < monotonic() - began_s < 10
+        assert stop.is_set()
 
 
 def test_only_a_lost_database_is_outlasted() -> None:
@@ -149,9 +149,9 @@ def test_an_error_is_told_in_bounds_and_can_be_kept() -> None:
 
 
 def test_a_task_is_due_at_once_and_then_once_a_period() -> None:
-    every = PeriodicTimer(0.2)
+    every = PeriodicTimer(3_600)
     assert (every.due(), every.due()) == (True, False)
-    sleep(0.25)
+    every.postpone(0.0)
     assert (every.due(), every.due()) == (True, False)
 
 
@@ -194,7 +194,7 @@ def test_a_process_told_to_stop_ends_by_itself(number: signal.Signals) -> None:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(number)
         assert process.stdout.readline() == "ended\n"
-        assert process.wait(5) == 0
+        assert process.wait(LIMIT_S) == 0
 
 
 def test_whoever_was_not_asked_for_long_knows_it_and_can_wait() -> None:
@@ -202,7 +202,7 @@ def test_whoever_was_not_asked_for_long_knows_it_and_can_wait() -> None:
     assert every.overdue_s > 1e9
     assert every.due()
     sleep(0.1)
-    assert 0.08 < every.overdue_s < 60
+    assert 0.08 < every.overdue_s < LIMIT_S
     every.postpone(60)
     assert not every.due()
 

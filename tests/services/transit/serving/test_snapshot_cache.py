@@ -1,8 +1,5 @@
 """The copy of what is known of the buses: exact however many write, fresh by itself, and honest about its age."""
 
-import time
-from collections.abc import Callable
-
 import msgspec
 import psycopg
 import pytest
@@ -20,8 +17,8 @@ from services.transit.serving.snapshot_cache import NotReadYet, SnapshotCache
 from services.transit.timetable.versions import store
 from tests.services.web.api.transit_town import SEVEN, coming, moment, vehicle_prediction
 from tests.transit_city import network
+from tests.waiting import LIMIT_S, wait_until
 
-WAIT_S = 10.0
 TEN = ("10-0700", "20260302", 25200)
 
 
@@ -60,14 +57,6 @@ def imported(database: Engine, name: str = "town") -> SnapshotCache:
     copy = SnapshotCache(database, lambda: moment(SEVEN))
     copy.refresh()
     return copy
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Whether it comes to hold within WAIT_S."""
-    deadline = time.monotonic() + WAIT_S
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return holds()
 
 
 def test_before_the_first_copy_it_says_so_and_without_a_timetable_nothing_stops_anywhere(database: Engine) -> None:
@@ -184,8 +173,8 @@ def test_it_keeps_itself_fresh(database: Engine) -> None:
     with copy.running():
         with database.begin() as transaction:
             hear(transaction, vehicle_prediction(city, "7", SEVEN, coming(city, "10-0700")))
-        assert eventually(lambda: "7" in copy.snapshot().vehicle_predictions)
-        assert copy.age_s < WAIT_S
+        wait_until(lambda: "7" in copy.snapshot().vehicle_predictions)
+        assert copy.age_s < LIMIT_S
 
 
 def test_without_its_database_it_goes_on_says_that_it_is_blind_and_sees_again(
@@ -201,9 +190,9 @@ def test_without_its_database_it_goes_on_says_that_it_is_blind_and_sees_again(
         server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name._obj[0]])
         with pytest.raises(OperationalError):
             copy.refresh()
-        assert eventually(lambda: copy.snapshot().stale)
+        wait_until(lambda: copy.snapshot().stale)
         assert copy.snapshot().health(SEVEN) is Health.STALE
         assert copy.snapshot().network.stops
         server.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
-        assert eventually(lambda: not copy.snapshot().stale)
+        wait_until(lambda: not copy.snapshot().stale)
     engine.dispose()

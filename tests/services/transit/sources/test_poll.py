@@ -19,8 +19,7 @@ from services.runtime.clock import wall_clock
 from services.transit.sources import poll
 from services.transit.sources.poll import BadAnswer, Poller
 from services.transit.sources.relay import BrokerAway, relay
-
-WAIT_S = 15.0
+from tests.waiting import LIMIT_S, wait_until
 
 
 @dataclass(slots=True)
@@ -103,13 +102,14 @@ def test_what_a_vendor_answers_becomes_rows_by_the_one_road(
 ) -> None:
     pipeline = Pipeline(database, wall_clock, None, foreign="laplata")
     broker = Receiver(mqtt_url, client_id="test-poll", filters=pipeline.topics, now=wall_clock)
-    broker.receive(1, 1.0)
+    wait_until(lambda: broker.receive(1, 0.2) or broker.connected)
+    broker.receive(1, 0.2)
     vendor.body = feed(wall_clock(), bus1=-34.92, bus2=-34.93)
     with relay(mqtt_url, "test-vendor", Tls()) as wire:
         assert poller.poll_once(wire.publish) == 2
         vendor.body = feed(wall_clock())  # a feed with nothing in it
         assert poller.poll_once(wire.publish) == 0
-    deadline_s = monotonic() + WAIT_S
+    deadline_s = monotonic() + LIMIT_S
     while pipeline.state.counts.readings < 2 and monotonic() < deadline_s:
         messages = broker.receive(10, 0.2)
         pipeline.process_messages(messages)
@@ -163,19 +163,29 @@ def test_an_answer_without_end_is_cut(vendor: Vendor, poller: Poller, monkeypatc
         poller.poll_once(Sent())
 
 
+class Pauses(threading.Event):
+    """Ends each pause at once, and stops the poller at the fourth."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits_s: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits_s.append(timeout)
+        if len(self.waits_s) == 4:
+            self.set()
+        return self.is_set()
+
+
 def test_it_asks_ever_less_often_while_nobody_answers_and_tells_no_key(
     vendor: Vendor, caplog: pytest.LogCaptureFixture
 ) -> None:
     vendor.status = 500
-    stop = threading.Event()
+    pauses = Pauses()
     with httpx.Client() as client:
-        poller = Poller(client, f"{vendor.url}?client_secret=hush", "amba")
-        thread = threading.Thread(target=poller.run, args=(Sent(), 0.2, stop))
-        thread.start()
-        stop.wait(2.0)
-        stop.set()
-        thread.join(WAIT_S)
-    assert 2 <= len(vendor.asked) <= 4  # after 0.4, 0.8, 1.6 s rather than every 0.2
+        Poller(client, f"{vendor.url}?client_secret=hush", "amba").run(Sent(), 0.2, pauses)
+    assert pauses.waits_s == [0.4, 0.8, 1.6, 3.2]
+    assert len(vendor.asked) == 4
     assert "hush" not in caplog.text
 
 

@@ -14,6 +14,7 @@ import pytest
 from services.__main__ import parser
 from tests.architecture.repository import ROOT
 from tests.deploy.conftest import free_port
+from tests.waiting import LIMIT_S
 
 STOP_S = 5.0
 
@@ -46,14 +47,22 @@ def vigia_token(database_url: str, name: str) -> subprocess.CompletedProcess[str
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-def said_and_over(process: subprocess.Popen[str], number: int) -> list[str]:
+def said_and_over(process: subprocess.Popen[str], number: int, stop_s: float = LIMIT_S) -> list[str]:
     """The tokens it said once told to stop, which it does in time and with success."""
-    begun = time.monotonic()
     process.send_signal(number)
-    words = process.communicate(timeout=STOP_S)[1].split()
-    print(f"stopped in {time.monotonic() - begun:.2f} s")
+    words = process.communicate(timeout=stop_s)[1].split()
     assert process.returncode == 0
     return [word for word in words if word.startswith("vigia_")]
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_server_stops_within_five_seconds_though_a_screen_is_watching(
+    migrated_url: str, number: signal.Signals
+) -> None:
+    with vigia_api(migrated_url) as (process, client), client.stream("GET", "/api/v1/live") as watching:
+        assert next(watching.iter_lines()).startswith("retry: ")
+        said_and_over(process, number, STOP_S)
 
 
 def test_the_first_token_is_shown_once_and_the_server_stops_though_a_screen_is_watching(migrated_url: str) -> None:

@@ -1,7 +1,6 @@
 """What every route must hold: a declared access, bounds on every list and parameter, errors as problems."""
 
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +22,7 @@ from services.web.pages.router import router as pages
 from services.web.problems import MEDIA_TYPE
 from tests.services.web.api.conftest import NOON, RIVER, City
 from tests.transit_city import network
+from tests.waiting import wait_until
 
 FREE = {"schema_version", "age_s"}
 
@@ -133,9 +133,7 @@ def test_every_field_that_goes_out_has_an_example_or_needs_none(openapi: dict[st
 
 def until_there(city: City, path: str) -> None:
     """Wait for the server to see what was just written."""
-    deadline = time.monotonic() + 10
-    while city.client.get(f"{API_PREFIX}{path}").status_code == 404 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: city.client.get(f"{API_PREFIX}{path}").status_code != 404)
 
 
 def test_every_answer_fits_its_description(city: City) -> None:

@@ -13,7 +13,7 @@ from time import monotonic, sleep
 from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-WAIT_S = 20.0
+WAIT_S = 60.0
 POLL_S = 0.1
 READ_BYTES = 1 << 20
 A4_INCHES = (8.27, 11.69)
