@@ -1,4 +1,4 @@
-"""What follows from many stations together: the colour of basins and municipalities, and outages of a whole class."""
+"""Area levels: the colour of basins and municipalities from their stations, and outages of a kind of station."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -12,35 +12,37 @@ from models.rows import driver
 from models.rule import Rainfall, Rule, Silence, Stage
 
 OUTAGE = "outage"
-OUTAGE_LEAST = 3
-"""Fewer silent stations than this are so many single faults."""
+OUTAGE_MIN_STATIONS = 3
+"""Fewer silent stations than this are single faults, not an outage."""
 OUTAGE_SHARE = 0.2
-OUTAGE_OVER_SHARE = 0.1
+"""An outage begins when this share of the stations of a class is silent."""
+OUTAGE_END_SHARE = 0.1
+"""An outage ends when less than this share, or fewer than `OUTAGE_MIN_STATIONS`, is silent."""
 
 StationClass = tuple[str, str]
 """Municipality and kind."""
 
 
 def update_area_levels(
-    transaction: Connection, book: Rulebook, moved: Iterable[Rule], now: datetime
+    transaction: Connection, book: Rulebook, changed: Iterable[Rule], now: datetime
 ) -> set[StationClass]:
-    """Bring basins, municipalities and outages up to date after these rules moved.
+    """Update the levels of basins, municipalities and outages after the states of these rules changed.
 
-    Returns the classes in outage: one alert speaks for all their silent stations.
+    Returns the station classes in outage. One outage alert covers all silent stations of a class.
     """
-    moved = list(moved)
-    water = {book.stations[rule.subject] for rule in moved if isinstance(rule.judgement, Stage | Rainfall)}
-    for basin in sorted({place.basin for place in water if place.basin is not None}):
+    changed = list(changed)
+    flood_stations = {book.stations[rule.subject] for rule in changed if isinstance(rule.judgement, Stage | Rainfall)}
+    for basin in sorted({station.basin for station in flood_stations if station.basin is not None}):
         _update_basin(transaction, book, basin, now)
-    for municipality in sorted({place.municipality for place in water}):
+    for municipality in sorted({station.municipality for station in flood_stations}):
         _update_municipality(transaction, book, municipality, now)
-    silent = {book.stations[rule.subject] for rule in moved if isinstance(rule.judgement, Silence)}
-    classes = sorted({(place.municipality, place.kind) for place in silent})
-    return {one for one in classes if _update_outage(transaction, book, one, now)}
+    silence_stations = {book.stations[rule.subject] for rule in changed if isinstance(rule.judgement, Silence)}
+    classes = sorted({(station.municipality, station.kind) for station in silence_stations})
+    return {station_class for station_class in classes if _update_outage(transaction, book, station_class, now)}
 
 
 def recheck_area_levels(transaction: Connection, book: Rulebook, now: datetime) -> None:
-    """Look again at every area and class above verde: stations may have gone that gave them their colour."""
+    """Recompute every area and class above verde, because the stations that raised it may have been removed."""
     with driver(transaction).cursor() as cursor:
         cursor.execute("SELECT subject FROM attention WHERE nar > 0 ORDER BY subject")
         raised = [str(subject).split(":") for (subject,) in cursor]
@@ -55,19 +57,19 @@ def recheck_area_levels(transaction: Connection, book: Rulebook, now: datetime) 
 
 
 def _update_basin(transaction: Connection, book: Rulebook, basin: str, now: datetime) -> None:
-    stations = [place.id for place in book.stations.values() if place.basin == basin]
+    stations = [station.id for station in book.stations.values() if station.basin == basin]
     _update_from_worst_station(transaction, f"basin:{basin}", stations, now)
 
 
 def _update_municipality(transaction: Connection, book: Rulebook, municipality: str, now: datetime) -> None:
-    stations = [place.id for place in book.stations.values() if place.municipality == municipality]
+    stations = [station.id for station in book.stations.values() if station.municipality == municipality]
     _update_from_worst_station(transaction, f"municipality:{municipality}", stations, now)
 
 
 def _update_from_worst_station(transaction: Connection, subject: str, stations: list[str], now: datetime) -> None:
-    """The colour of an area is that of its worst station: a proposal to the authority that sets the official one.
+    """Set the colour of an area to that of its worst station. It is a proposal: the authority sets the official level.
 
-    One lone value colours its station and alerts the watch; the area waits until something else speaks for it too.
+    A single value colours its station and alerts the watch. The colour of an area needs a confirmed colour.
     """
     with driver(transaction).cursor() as cursor:
         cursor.execute(
@@ -79,9 +81,8 @@ def _update_from_worst_station(transaction: Connection, subject: str, stations: 
         colours = {station: nar for station, nar in cursor if nar > NAR.VERDE}
     before, after = _current_level(transaction, subject), NAR(max(colours.values(), default=0))
     if after != before:
-        transition_log.log_area_level(
-            transaction, subject, before, after, {"cause": Cause.WORST, "stations": colours}, now
-        )
+        evidence = {"cause": Cause.WORST, "stations": colours}
+        transition_log.log_area_level(transaction, subject, before, after, evidence, now)
 
 
 def _current_level(transaction: Connection, subject: str) -> NAR:
@@ -90,10 +91,15 @@ def _current_level(transaction: Connection, subject: str) -> NAR:
     return NAR(row[0]) if row else NAR.VERDE
 
 
-def _update_outage(transaction: Connection, book: Rulebook, one: StationClass, now: datetime) -> bool:
-    """Whether so many of a class are silent that the network, not the sensors, is the likely cause."""
-    municipality, kind = one
-    stations = [place.id for place in book.stations.values() if (place.municipality, place.kind) == one]
+def _update_outage(transaction: Connection, book: Rulebook, station_class: StationClass, now: datetime) -> bool:
+    """Update the outage of a class; returns whether it is in outage.
+
+    So many silent stations point to the network, not to single sensors.
+    """
+    municipality, kind = station_class
+    stations = [
+        station.id for station in book.stations.values() if (station.municipality, station.kind) == station_class
+    ]
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM subject_states WHERE subject = ANY(%s) AND (colours -> 'silence')::int > 0",
@@ -102,21 +108,26 @@ def _update_outage(transaction: Connection, book: Rulebook, one: StationClass, n
         silent = int(cursor.fetchall()[0][0])
     subject = f"outage:{municipality}:{kind}"
     before = _current_level(transaction, subject)
-    share = OUTAGE_OVER_SHARE if before else OUTAGE_SHARE
-    after = NAR.NARANJA if silent >= OUTAGE_LEAST and silent >= share * len(stations) else NAR.VERDE
+    share = OUTAGE_END_SHARE if before else OUTAGE_SHARE
+    after = NAR.NARANJA if silent >= OUTAGE_MIN_STATIONS and silent >= share * len(stations) else NAR.VERDE
     if after != before:
-        evidence = {"silent": silent, "stations": len(stations), "share": share, "least": OUTAGE_LEAST}
+        evidence = {"silent": silent, "stations": len(stations), "share": share, "least": OUTAGE_MIN_STATIONS}
         transition_log.log_area_level(transaction, subject, before, after, evidence, now)
-        _log_outage(transaction, one, before, after, evidence, now)
+        _log_outage(transaction, station_class, before, after, evidence, now)
     return after > NAR.VERDE
 
 
 def _log_outage(
-    transaction: Connection, one: StationClass, before: NAR, after: NAR, evidence: Mapping[str, object], now: datetime
+    transaction: Connection,
+    station_class: StationClass,
+    before: NAR,
+    after: NAR,
+    evidence: Mapping[str, object],
+    now: datetime,
 ) -> None:
-    municipality, kind = one
-    place = Station(f"municipality:{municipality}", kind, municipality, None, municipality)
-    moved = Transition(
+    municipality, kind = station_class
+    station = Station(f"municipality:{municipality}", kind, municipality, None, municipality)
+    transition = Transition(
         before=before,
         after=after,
         change=Change.RAISED if after else Change.CLEARED,
@@ -126,4 +137,4 @@ def _log_outage(
         evidence=evidence,
     )
     origin = transition_log.Origin(f"{municipality}/{kind}/{OUTAGE}", 1, OUTAGE)
-    transition_log.log_transition(transaction, place, origin, moved, tell=True)
+    transition_log.log_transition(transaction, station, origin, transition, notify=True)

@@ -1,6 +1,6 @@
-"""Readings and the clock move the rules' states; what moved becomes transitions, alerts and notices.
+"""Alert engine: evaluates rules on new readings and on the clock, and writes states, transitions, alerts and notices.
 
-Deciding is pure; keeping happens in the caller's transaction, with the rows of the readings themselves.
+Evaluation is pure. Writing happens in the caller's transaction, together with the rows of the readings.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,26 +22,26 @@ from models.rows import PendingWrite, driver
 from models.rule import NO_CONTEXT, UNTRAINED, Judgement, Rainfall, Rule, RuleContext, Silence, Stage
 
 TICK_AFTER = timedelta(seconds=30)
-"""A subject judged more recently needs no tick, unless it holds a colour."""
-LONG_RUN = 4
-"""Readings of a station from which a look at all of them together is cheaper than one at each."""
-MOST_TICKED = 5_000
-"""Subjects ticked in one transaction, the longest unjudged first."""
+"""A subject evaluated more recently than this needs no tick, unless it holds a colour above verde."""
+MIN_STEADY_RUN = 4
+"""Readings of one station from which it is cheaper to check them together than to judge each one."""
+MAX_TICKED = 5_000
+"""Subjects ticked in one transaction. Those not evaluated for longest come first."""
 
 
 @dataclass(slots=True)
 class Evaluation:
-    """What came of judging: the states that moved, by subject, and the transitions in their order."""
+    """The result of evaluating rules: new states by subject, and transitions in order."""
 
     states: dict[str, StatesByRule] = field(default_factory=dict)
     transitions: list[tuple[Rule, Transition]] = field(default_factory=list)
     confirmed_changes: list[Rule] = field(default_factory=list)
-    """Rules whose proven colour moved, with a transition or without."""
+    """Rules whose confirmed colour changed, with or without a transition."""
     all_verde: bool = True
-    """Nothing judged holds a colour, so that the states after it follow from the readings alone."""
+    """True where no evaluated state holds a colour. Then the new states follow from the readings alone."""
 
     def add(self, other: "Evaluation") -> None:
-        """Both, as if judged at once."""
+        """Merge another evaluation into this one."""
         self.states |= other.states
         self.transitions += other.transitions
         self.confirmed_changes += other.confirmed_changes
@@ -49,104 +49,109 @@ class Evaluation:
 
 
 def required_subjects(book: Rulebook, stations: Iterable[str]) -> set[str]:
-    """The subjects whose states judging these stations needs: themselves and the neighbours their rules look at."""
+    """The subjects whose states are needed to evaluate these stations: the stations and their rules' neighbours."""
     stations = set(stations)
     return stations.union(*(book.neighbours[station] for station in stations & book.neighbours.keys()))
 
 
-def evaluate(book: Rulebook, states: RuleStates, arrived: Mapping[str, Sequence[Reading]], now: datetime) -> Evaluation:
-    """Judge the fresh readings of each station, in their order of arrival. Pure; the states must have been fetched.
+def evaluate(
+    book: Rulebook, states: RuleStates, new_readings: Mapping[str, Sequence[Reading]], now: datetime
+) -> Evaluation:
+    """Evaluate the rules of each station on its new readings, in order of arrival. Pure.
 
-    Streams come last: they look at what the rain gauges beside them just said.
+    The states of `required_subjects` must be loaded. Streams are evaluated last, so that their rules see the rain
+    gauges' new states.
     """
-    judged = Evaluation()
-    context = _ContextReader(book, states, judged)
-    for station in sorted(arrived, key=book.streams.__contains__):
-        known, readings = states.states_of(station), arrived[station]
-        moved: StatesByRule = {}
-        calm = steady_run(readings) if len(readings) >= LONG_RUN else None
+    evaluation = Evaluation()
+    contexts = _ContextReader(book, states, evaluation)
+    for station in sorted(new_readings, key=book.streams.__contains__):
+        before, readings = states.states_of(station), new_readings[station]
+        after: StatesByRule = {}
+        run = steady_run(readings) if len(readings) >= MIN_STEADY_RUN else None
         for rule in book.rules[station]:
-            before = state = known[rule.id]
-            beside = context.context_of(rule) if isinstance(rule.judgement, Stage) else NO_CONTEXT
-            if calm is not None and (after := dispatch.skip_steady_run(rule, state, calm, beside)) is not None:
-                moved[rule.id] = after
+            state = before[rule.id]
+            context = contexts.context_of(rule) if isinstance(rule.judgement, Stage) else NO_CONTEXT
+            if run is not None and (skipped := dispatch.skip_steady_run(rule, state, run, context)) is not None:
+                after[rule.id] = skipped
                 continue
-            judge = dispatch.judge_for(rule, state, beside)
+            judge = dispatch.judge_for(rule, state, context)
             for reading in readings:
                 state, transition = judge(state, reading)
                 if transition is not None:
-                    judged.transitions.append((rule, replace(transition, decided_at=now)))
-            moved[rule.id] = state
-            if state.nar or before.nar:
-                judged.all_verde = False
-                if dispatch.confirmed_nar(state) != dispatch.confirmed_nar(before):
-                    judged.confirmed_changes.append(rule)
-        judged.states[station] = moved
-    return judged
+                    evaluation.transitions.append((rule, replace(transition, decided_at=now)))
+            after[rule.id] = state
+            if state.nar or before[rule.id].nar:
+                evaluation.all_verde = False
+                if dispatch.confirmed_nar(state) != dispatch.confirmed_nar(before[rule.id]):
+                    evaluation.confirmed_changes.append(rule)
+        evaluation.states[station] = after
+    return evaluation
 
 
 def due_subjects(transaction: Connection, book: Rulebook, kinds: Sequence[str], now: datetime) -> list[str]:
-    """Subjects of these kinds that time alone may move: not judged lately, or holding a colour."""
+    """Subjects of these kinds that need a tick: not evaluated for `TICK_AFTER`, or holding a colour above verde."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "SELECT s.subject FROM subject_states s JOIN stations p ON p.id = s.subject"
             " WHERE p.active AND p.kind = ANY(%s)"
             " AND (s.judged_at < %s OR jsonb_path_exists(s.colours, '$.* ? (@ > 0)')) ORDER BY s.judged_at LIMIT %s",
-            [list(kinds), now - TICK_AFTER, MOST_TICKED],
+            [list(kinds), now - TICK_AFTER, MAX_TICKED],
         )
         return [row[0] for row in cursor if row[0] in book.rules]
 
 
 def tick(book: Rulebook, states: RuleStates, subjects: Iterable[str], now: datetime) -> Evaluation:
-    """Let time pass for these subjects: silence, holds and recessions. Pure, like `evaluate`."""
-    judged = Evaluation()
-    context = _ContextReader(book, states, judged)
-    for station in subjects:
-        before = states.states_of(station)
-        moved: StatesByRule = {}
-        for rule in book.rules[station]:
-            moved[rule.id], transition = dispatch.tick(rule, before[rule.id], now, context.context_of(rule))
+    """Evaluate what time alone changes for these subjects: silence, holds and recessions. Pure, like `evaluate`."""
+    evaluation = Evaluation()
+    contexts = _ContextReader(book, states, evaluation)
+    for subject in subjects:
+        before = states.states_of(subject)
+        after: StatesByRule = {}
+        for rule in book.rules[subject]:
+            after[rule.id], transition = dispatch.tick(rule, before[rule.id], now, contexts.context_of(rule))
             if transition is not None:
-                judged.transitions.append((rule, transition))
-            if dispatch.confirmed_nar(moved[rule.id]) != dispatch.confirmed_nar(before[rule.id]):
-                judged.confirmed_changes.append(rule)
-        if moved != before:
-            judged.states[station] = moved
-    return judged
+                evaluation.transitions.append((rule, transition))
+            if dispatch.confirmed_nar(after[rule.id]) != dispatch.confirmed_nar(before[rule.id]):
+                evaluation.confirmed_changes.append(rule)
+        if after != before:
+            evaluation.states[subject] = after
+    return evaluation
 
 
 def store_evaluation(
-    transaction: Connection, book: Rulebook, states: RuleStates, judged: Evaluation, now: datetime
+    transaction: Connection, book: Rulebook, states: RuleStates, evaluation: Evaluation, now: datetime
 ) -> PendingWrite | None:
-    """Write the moved states and everything that follows from the transitions, in the caller's transaction.
+    """Write the changed states and the consequences of the transitions, in the caller's transaction.
 
-    `verify` what comes back: another process may have judged the same subjects. Once committed, `states.mark_written`.
+    Call `check_row_count` on the result: another process may have evaluated the same subjects. After the commit, call
+    `states.mark_written`.
     """
-    written = states.write(transaction, book, judged.states, now)
-    if judged.transitions or judged.confirmed_changes:
-        _log_transitions(transaction, book, judged, now)
+    written = states.write(transaction, book, evaluation.states, now)
+    if evaluation.transitions or evaluation.confirmed_changes:
+        _log_transitions(transaction, book, evaluation, now)
     return written
 
 
-def _log_transitions(transaction: Connection, book: Rulebook, judged: Evaluation, now: datetime) -> None:
-    outages = update_area_levels(
-        transaction, book, [*judged.confirmed_changes, *(rule for rule, _ in judged.transitions)], now
-    )
-    for rule, transition in judged.transitions:
-        place = book.stations[rule.subject]
-        # A sensor that died above a threshold is told of even in an outage: it may be the flood that took it.
-        spoken_for = (
+def _log_transitions(transaction: Connection, book: Rulebook, evaluation: Evaluation, now: datetime) -> None:
+    changed = [*evaluation.confirmed_changes, *(rule for rule, _ in evaluation.transitions)]
+    outages = update_area_levels(transaction, book, changed, now)
+    for rule, transition in evaluation.transitions:
+        station = book.stations[rule.subject]
+        # A sensor lost above a threshold is notified even in an outage: the flood may have taken it.
+        covered_by_outage = (
             isinstance(rule.judgement, Silence)
-            and (place.municipality, place.kind) in outages
+            and (station.municipality, station.kind) in outages
             and transition.after < NAR.ROJO
         )
-        transition_log.log_transition(
-            transaction, place, transition_log.origin_of(rule), transition, tell=not spoken_for
-        )
+        origin = transition_log.origin_of(rule)
+        transition_log.log_transition(transaction, station, origin, transition, notify=not covered_by_outage)
 
 
 def report_fault(transaction: Connection, book: Rulebook, station: str, trouble: str, now: datetime) -> None:
-    """A rule failed on this station: its readings are kept, and a person is told that nobody judges them."""
+    """Open an alert that a rule failed on this station, so that a person knows its readings are stored but not judged.
+
+    trouble: what failed. Does nothing while such an alert is open.
+    """
     origin = transition_log.Origin(f"{station}/evaluator", 1, "evaluator")
     if transition_log.has_open_alert(transaction, origin, station):
         return
@@ -159,17 +164,17 @@ def report_fault(transaction: Connection, book: Rulebook, station: str, trouble:
         decided_at=now,
         evidence={"trouble": trouble},
     )
-    transition_log.log_transition(transaction, book.stations[station], origin, fault, tell=True)
+    transition_log.log_transition(transaction, book.stations[station], origin, fault, notify=True)
 
 
 class _ContextReader:
-    """What the neighbours of a rule's subject say: as just judged, or as they were."""
+    """Builds the context of rules from the neighbours' states: the new ones where evaluated already, else the old."""
 
-    def __init__(self, book: Rulebook, states: RuleStates, judged: Evaluation) -> None:
-        self._book, self._states, self._judged = book, states, judged
+    def __init__(self, book: Rulebook, states: RuleStates, evaluation: Evaluation) -> None:
+        self._book, self._states, self._evaluation = book, states, evaluation
 
     def context_of(self, rule: Rule) -> RuleContext:
-        """The surroundings a rule looks at; nothing for those that look only at their own sensor."""
+        """The context of a rule; `NO_CONTEXT` for rules that depend only on their own sensor."""
         match rule.judgement:
             case Stage(upstream=(), rain=()):
                 exceedance = exceedance_model(self._book, rule.subject)
@@ -188,13 +193,14 @@ class _ContextReader:
 
     def _states_by_judgement(self, stations: Iterable[str], judgement: type[Judgement]) -> Iterator[State]:
         for station in stations:
-            states = self._judged.states.get(station)
+            new_states = self._evaluation.states.get(station)
             for rule in self._book.rules.get(station, ()):
                 if isinstance(rule.judgement, judgement):
-                    yield (states or self._states.states_of(station))[rule.id]
+                    yield (new_states or self._states.states_of(station))[rule.id]
 
     def _worst_nar(self, stations: Iterable[str], judgement: type[Judgement]) -> NAR:
-        return max((state.nar for state in self._states_by_judgement(stations, judgement)), default=NAR.VERDE)
+        states = self._states_by_judgement(stations, judgement)
+        return max((state.nar for state in states), default=NAR.VERDE)
 
     def _rain_15_min_mm(self, stations: Iterable[str]) -> float | None:
         return max(map(dispatch.rain_15_min_mm, self._states_by_judgement(stations, Rainfall)), default=None)

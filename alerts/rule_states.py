@@ -1,4 +1,4 @@
-"""What the rules remember of each subject: kept at hand between batches, checked against the tables when written."""
+"""Cache of rule states by subject, kept between batches and checked against the stored versions when written."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,72 +20,72 @@ _ENCODE = msgspec.json.Encoder()
 log = logging.getLogger(__name__)
 _DECODERS: dict[type[State], msgspec.json.Decoder[State]] = {}
 
-MOST_RULES = 65_536
-"""Rules whose key is remembered."""
+MAX_CACHED_KEYS = 65_536
+"""Rules whose storage key is cached."""
 
 StatesByRule = dict[str, State]
-"""A subject's states by the id of their rule."""
+"""The states of one subject by rule id."""
 
 
-class _Colour(msgspec.Struct):
-    """What every version's states have."""
+class _ColourOnly(msgspec.Struct):
+    """The field that the states of every version have."""
 
     nar: NAR = NAR.VERDE
 
 
-_COLOUR = msgspec.json.Decoder(_Colour)
+_COLOUR = msgspec.json.Decoder(_ColourOnly)
 
 
 class RuleStates:
-    """The states of subjects met so far. One process judges a subject; should another have, writing raises."""
+    """The states of the subjects loaded so far. Only one process may evaluate a subject; else a write is refused."""
 
     def __init__(self) -> None:
-        """Remembers nobody yet."""
-        self._known: dict[str, tuple[int, StatesByRule]] = {}
+        """Start with an empty cache."""
+        self._loaded: dict[str, tuple[int, StatesByRule]] = {}
         self.unwritten: dict[str, StatesByRule] = {}
         self._book_version: int | None = None
 
     def clear(self) -> None:
-        """Look everything up again: something was not as remembered."""
-        self._known.clear()
+        """Empty the cache, so that all states are read again."""
+        self._loaded.clear()
         self.unwritten.clear()
 
     def load(self, transaction: Connection, book: Rulebook, subjects: Iterable[str], *, lock: bool = False) -> None:
-        """Know the states of these subjects; only those not at hand cost a query.
+        """Load the states of these subjects; only those not in the cache are queried.
 
-        lock: hold their rows until the transaction ends, in the order of their names, so that processes take turns.
+        lock: lock their rows until the transaction ends, in the order of their names, which avoids deadlocks.
         """
         if book.version != self._book_version:
             self.clear()
             self._book_version = book.version
-        missing = sorted(set(subjects) - self._known.keys())
+        missing = sorted(set(subjects) - self._loaded.keys())
         if not missing:
             return
         query = "SELECT subject, version, states FROM subject_states WHERE subject = ANY(%b) ORDER BY subject"
         with driver(transaction).cursor(binary=True) as cursor:
             cursor.execute(query + " FOR UPDATE" if lock else query, [missing])
-            kept = {subject: (version, states) for subject, version, states in cursor}
+            stored = {subject: (version, states) for subject, version, states in cursor}
         for subject in missing:
-            version, states = kept.get(subject, (0, None))
-            self._known[subject] = version, _states(book, subject, states)
+            version, states = stored.get(subject, (0, None))
+            self._loaded[subject] = version, _decode_states(book, subject, states)
 
     def are_loaded(self, subjects: Iterable[str]) -> bool:
-        """Whether the states of all of these are at hand."""
-        return self._known.keys() >= set(subjects)
+        """Whether the states of all these subjects are in the cache."""
+        return self._loaded.keys() >= set(subjects)
 
     def states_of(self, subject: str) -> StatesByRule:
-        """The states of a subject fetched before. Not to be changed."""
-        return self._known[subject][1]
+        """The states of a loaded subject. The caller must not change them."""
+        return self._loaded[subject][1]
 
     def write(
-        self, transaction: Connection, book: Rulebook, moved: Mapping[str, StatesByRule], now: datetime
+        self, transaction: Connection, book: Rulebook, changed: Mapping[str, StatesByRule], now: datetime
     ) -> PendingWrite | None:
-        """Keep what moved, now or since the last time. `verify` what comes back: another process may have moved one."""
-        moved = self.unwritten | dict(moved)
-        if not moved:
+        """Write the changed states and those kept unwritten before; None if there are none. Check the row count."""
+        changed = self.unwritten | dict(changed)
+        if not changed:
             return None
-        subjects = sorted(moved)
-        cursor = driver(transaction).cursor()  # not closed, which would forget how many rows it changed
+        subjects = sorted(changed)
+        cursor = driver(transaction).cursor()  # not closed, because a closed cursor loses its row count
         cursor.execute(
             "INSERT INTO subject_states AS kept (subject, version, states, colours, judged_at)"
             " SELECT *, %b FROM unnest(%b::text[], %b::int8[], %b::text[], %b::jsonb[])"
@@ -94,40 +94,40 @@ class RuleStates:
             [
                 now,
                 subjects,
-                [self._known[subject][0] + 1 for subject in subjects],
+                [self._loaded[subject][0] + 1 for subject in subjects],
                 [
-                    _encoded(
+                    _to_json(
                         {
-                            _key(rule.id, JUDGEMENT_NAMES[type(rule.judgement)]): moved[subject][rule.id]
+                            _key(rule.id, JUDGEMENT_NAMES[type(rule.judgement)]): changed[subject][rule.id]
                             for rule in book.rules[subject]
                         }
                     )
                     for subject in subjects
                 ],
-                [_colours_row(tuple(_colours(book, subject, moved[subject]))) for subject in subjects],
+                [_colours_row(tuple(_colours(book, subject, changed[subject]))) for subject in subjects],
             ],
         )
         return PendingWrite(cursor, len(subjects))
 
-    def mark_written(self, moved: Mapping[str, StatesByRule]) -> None:
-        """What was written is committed: remember it."""
-        for subject, states in (self.unwritten | dict(moved)).items():
-            self._known[subject] = self._known[subject][0] + 1, states
+    def mark_written(self, changed: Mapping[str, StatesByRule]) -> None:
+        """Update the cache after the commit of a write."""
+        for subject, states in (self.unwritten | dict(changed)).items():
+            self._loaded[subject] = self._loaded[subject][0] + 1, states
         self.unwritten.clear()
 
-    def keep_unwritten(self, moved: Mapping[str, StatesByRule]) -> None:
-        """Remember what moved with rows that are committed, and write it with the next that is written."""
-        for subject, states in moved.items():
-            self._known[subject] = self._known[subject][0], states
-        self.unwritten.update(moved)
+    def keep_unwritten(self, changed: Mapping[str, StatesByRule]) -> None:
+        """Update the cache now and write these states with the next write. Their readings are committed already."""
+        for subject, states in changed.items():
+            self._loaded[subject] = self._loaded[subject][0], states
+        self.unwritten.update(changed)
 
 
-def _encoded(value: object) -> str:
+def _to_json(value: object) -> str:
     return _ENCODE.encode(value).decode()
 
 
 def _colours(book: Rulebook, subject: str, states: StatesByRule) -> Iterator[tuple[str, int]]:
-    """By judgement; for a stream also the colour that more than one lone value speaks for."""
+    """The colour by judgement name; where it differs, also the confirmed colour as `<judgement>_proven`."""
     for rule in book.rules[subject]:
         name, state = JUDGEMENT_NAMES[type(rule.judgement)], states[rule.id]
         yield name, int(state.nar)
@@ -137,34 +137,36 @@ def _colours(book: Rulebook, subject: str, states: StatesByRule) -> Iterator[tup
 
 @lru_cache
 def _colours_row(colours: tuple[tuple[str, int], ...]) -> str:
-    """Nearly always the same few: everything verde."""
-    return _encoded(dict(colours))
+    """JSON of the colours; cached, because nearly all rows are the same few: everything verde."""
+    return _to_json(dict(colours))
 
 
-def _states(book: Rulebook, subject: str, kept: str | None) -> StatesByRule:
-    """The state of each of the subject's rules; a new rule, or one of another sort than before, starts fresh."""
-    raw = _RAW.decode(kept) if kept else {}
+def _decode_states(book: Rulebook, subject: str, stored: str | None) -> StatesByRule:
+    """The state of each rule of the subject. A new rule, or one of another judgement type, gets an initial state."""
+    raw = _RAW.decode(stored) if stored else {}
     states: StatesByRule = {}
     for rule in book.rules.get(subject, ()):
-        kept_state = raw.get(_key(rule.id, JUDGEMENT_NAMES[type(rule.judgement)]))
-        states[rule.id] = dispatch.initial_state(rule.judgement) if kept_state is None else _decoded(rule, kept_state)
+        stored_state = raw.get(_key(rule.id, JUDGEMENT_NAMES[type(rule.judgement)]))
+        states[rule.id] = (
+            dispatch.initial_state(rule.judgement) if stored_state is None else _decode_state(rule, stored_state)
+        )
     return states
 
 
-def _decoded(rule: Rule, kept: msgspec.Raw) -> State:
+def _decode_state(rule: Rule, stored: msgspec.Raw) -> State:
     state_type = dispatch.state_type(rule.judgement)
     decoder = _DECODERS.get(state_type)
     if decoder is None:
         decoder = _DECODERS[state_type] = msgspec.json.Decoder(state_type)
     try:
-        return decoder.decode(kept)
+        return decoder.decode(stored)
     except msgspec.DecodeError:
-        # Written by another version. A station nobody judges would be worse than one that remembers its colour alone.
-        log.exception("a kept state is not understood", extra={"action": "remember", "rule": rule.id})
-        return state_type(nar=_COLOUR.decode(kept).nar)
+        # Written by another version. Keep only the colour: otherwise nothing would judge the station.
+        log.exception("cannot decode a stored rule state", extra={"action": "remember", "rule": rule.id})
+        return state_type(nar=_COLOUR.decode(stored).nar)
 
 
-@lru_cache(maxsize=MOST_RULES)
+@lru_cache(maxsize=MAX_CACHED_KEYS)
 def _key(rule_id: str, judgement: str) -> str:
-    """Under what a rule's state is kept: a rule that became one of another sort finds nothing and starts fresh."""
+    """The storage key of a rule's state. A rule whose judgement type changes finds no state and starts anew."""
     return f"{rule_id}:{judgement}"

@@ -1,4 +1,4 @@
-"""The rules in force and the places they speak of, read from the tables as one value."""
+"""Rulebook: the active rules, their stations and the exceedance models, read from the tables as one value."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ JUDGEMENT_NAMES: dict[type[Judgement], str] = {judgement: name for name, judgeme
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """What the alerts need to know of a station."""
+    """What alerts need of a station. An outage's alert names its municipality in the same form."""
 
     id: str
     kind: str
@@ -45,64 +45,67 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """Everything `alerts.engine` judges by. `version` is the configuration's."""
+    """The configuration that `alerts.engine` evaluates. `version`: the configuration version."""
 
     version: int
     stations: Mapping[str, Station]
     rules: Mapping[str, tuple[Rule, ...]]
     """By subject."""
     exceedance_models: Mapping[str, ExceedanceModel]
-    """By station, from its own past."""
+    """By station, fitted to its own past."""
     neighbours: Mapping[str, frozenset[str]]
-    """By subject, the stations its rules look at besides itself; only subjects that have any."""
+    """By subject, the other stations that its rules need; only subjects that have any."""
     streams: frozenset[str]
-    """The subjects with a rule on their water level."""
+    """The subjects with a stage rule."""
 
 
 def configuration_version(transaction: Connection) -> int:
-    """Rises whenever stations, rules or models change; 0 before anything was loaded."""
+    """A number that rises with every change of stations, rules or models; 0 before the first load."""
     with driver(transaction).cursor() as cursor:
         row = cursor.execute("SELECT version FROM configuration").fetchone()
     return int(row[0]) if row else 0
 
 
 def read(transaction: Connection) -> Rulebook:
-    """The active rules of the active stations. Raises msgspec.ValidationError on a judgement that is none of ours."""
+    """Read the active rules of the active stations. Raises msgspec.ValidationError on a malformed judgement."""
     with driver(transaction).cursor() as cursor:
         cursor.execute("SELECT id, kind, municipality_id, basin_id, name FROM stations WHERE active")
-        places = {row[0]: Station(*row) for row in cursor}
+        stations = {row[0]: Station(*row) for row in cursor}
         cursor.execute("SELECT id, version, kind, subject, judgement FROM rules WHERE active ORDER BY id")
         rules: defaultdict[str, list[Rule]] = defaultdict(list)
         for rule_id, version, kind, subject, judgement in cursor:
-            if subject in places:
+            if subject in stations:
                 rules[subject].append(Rule(rule_id, version, kind, subject, judgement_from_row(judgement)))
         cursor.execute("SELECT station_id, model -> 'outlook' FROM forecast_models WHERE model ? 'outlook'")
-        outlooks = {row[0]: msgspec.convert(row[1], ExceedanceModel) for row in cursor}
+        exceedance_models = {row[0]: msgspec.convert(row[1], ExceedanceModel) for row in cursor}
     stages = [
-        (rule.subject, rule.judgement) for of in rules.values() for rule in of if isinstance(rule.judgement, Stage)
+        (rule.subject, rule.judgement)
+        for subject_rules in rules.values()
+        for rule in subject_rules
+        if isinstance(rule.judgement, Stage)
     ]
-    beside = {subject: frozenset((*stage.upstream, *stage.rain)) for subject, stage in stages}
+    neighbours = {subject: frozenset((*stage.upstream, *stage.rain)) for subject, stage in stages}
     return Rulebook(
         configuration_version(transaction),
-        places,
+        stations,
         {subject: tuple(subject_rules) for subject, subject_rules in rules.items()},
-        outlooks,
-        {subject: neighbours for subject, neighbours in beside.items() if neighbours},
-        frozenset(beside),
+        exceedance_models,
+        {subject: others for subject, others in neighbours.items() if others},
+        frozenset(neighbours),
     )
 
 
-def judgement_from_row(kept: Mapping[str, object]) -> Judgement:
-    """A judgement as the tables keep it: its fields, and its name under `judgement`."""
-    fields = dict(kept)
+def judgement_from_row(row: Mapping[str, object]) -> Judgement:
+    """Decode a stored judgement: its fields, and its type's name under `judgement`."""
+    fields = dict(row)
     return msgspec.convert(fields, JUDGEMENTS[str(fields.pop("judgement"))])
 
 
 def judgement_row(judgement: Judgement) -> dict[str, object]:
-    """The other way round: what the tables keep of a judgement."""
+    """Encode a judgement for storage; the inverse of `judgement_from_row`."""
     return {"judgement": JUDGEMENT_NAMES[type(judgement)], **msgspec.to_builtins(judgement)}
 
 
 def exceedance_model(book: Rulebook, station: str) -> ExceedanceModel:
-    """What the station's own past says of its rises; nothing for a new one."""
+    """The station's exceedance model; `UNTRAINED` for a new station."""
     return book.exceedance_models.get(station, UNTRAINED)

@@ -1,4 +1,4 @@
-"""What a transition leaves behind, in the caller's transaction: its row, the alert it moves, notices and an event."""
+"""Writes a transition and its consequences in the caller's transaction: transition row, alert, notices, live event."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,12 +14,12 @@ from models.rule import Rule
 
 CONSOLE = "console"
 WATCH = "guardia"
-"""The recipient on the console channel: whoever has the watch."""
+"""The recipient on the console channel: the person on watch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The rule a transition came from, as its row names it."""
+    """The rule that a transition comes from, as stored with the transition."""
 
     rule_id: str
     rule_version: int
@@ -27,16 +27,18 @@ class Origin:
 
 
 def origin_of(rule: Rule) -> Origin:
-    """How a rule signs its transitions."""
+    """The origin of a rule's transitions."""
     return Origin(rule.id, rule.version, JUDGEMENT_NAMES[type(rule.judgement)])
 
 
-def log_transition(transaction: Connection, place: Station, origin: Origin, moved: Transition, *, tell: bool) -> None:
-    """Keep one transition and everything that follows from it. `tell` False: an outage already speaks for it."""
-    alert_id = _upsert_alert(transaction, place, origin, moved)
-    transition_id = _insert_transition(transaction, place, origin, moved, alert_id)
-    if alert_id is not None and tell:
-        _insert_notices(transaction, place, origin, moved, alert_id, transition_id)
+def log_transition(
+    transaction: Connection, station: Station, origin: Origin, transition: Transition, *, notify: bool
+) -> None:
+    """Write one transition and its consequences. notify: False where an outage alert already covers it."""
+    alert_id = _upsert_alert(transaction, station, origin, transition)
+    transition_id = _insert_transition(transaction, station, origin, transition, alert_id)
+    if alert_id is not None and notify:
+        _insert_notices(transaction, station, origin, transition, alert_id, transition_id)
     announce(
         transaction,
         "transition",
@@ -45,33 +47,33 @@ def log_transition(transaction: Connection, place: Station, origin: Origin, move
             "alert_id": alert_id,
             "rule_id": origin.rule_id,
             "judgement": origin.judgement,
-            "subject": place.id,
-            "before": int(moved.before),
-            "after": int(moved.after),
-            "change": moved.change,
-            "cause": moved.cause,
-            "confirmed": moved.confirmed,
-            "observed_at": moved.observed_at,
-            "decided_at": moved.decided_at,
-            "evidence": dict(moved.evidence),
+            "subject": station.id,
+            "before": int(transition.before),
+            "after": int(transition.after),
+            "change": transition.change,
+            "cause": transition.cause,
+            "confirmed": transition.confirmed,
+            "observed_at": transition.observed_at,
+            "decided_at": transition.decided_at,
+            "evidence": dict(transition.evidence),
         },
-        moved.decided_at,
+        transition.decided_at,
     )
 
 
 def has_open_alert(transaction: Connection, origin: Origin, subject: str) -> bool:
-    """Whether this rule has an alert on this subject that nobody closed yet."""
+    """Whether this rule has an alert on this subject that is not closed."""
     with driver(transaction).cursor() as cursor:
-        found = cursor.execute(
+        rows = cursor.execute(
             "SELECT 1 FROM alerts WHERE rule_id = %s AND subject = %s AND state <> 'closed'", [origin.rule_id, subject]
         )
-        return found.fetchone() is not None
+        return rows.fetchone() is not None
 
 
 def log_area_level(
     transaction: Connection, subject: str, before: NAR, after: NAR, evidence: object, now: datetime
 ) -> None:
-    """Keep the colour of a basin or a municipality, which follows its stations and raises no alert of its own."""
+    """Write the colour of a basin, a municipality or an outage, and announce it. It raises no alert of its own."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "INSERT INTO attention (subject, nar, since, evidence) VALUES (%s, %s, %s, %s::jsonb)"
@@ -87,12 +89,12 @@ def _json(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
-def _upsert_alert(transaction: Connection, place: Station, origin: Origin, moved: Transition) -> int | None:
-    """The alert this transition opens or moves. None where it clears what nobody had open any more."""
-    if moved.after == NAR.VERDE:
-        return _clear_alert(transaction, place, origin, moved)
+def _upsert_alert(transaction: Connection, station: Station, origin: Origin, transition: Transition) -> int | None:
+    """Open or update the alert of this transition; returns its id. None where there is no open alert to clear."""
+    if transition.after == NAR.VERDE:
+        return _clear_alert(transaction, station, origin, transition)
     with driver(transaction).cursor() as cursor:
-        # A colour above the one that was acknowledged needs a person again.
+        # A higher colour than the acknowledged one must be acknowledged again.
         row = cursor.execute(
             "INSERT INTO alerts (rule_id, rule_version, subject, kind, judgement, state, nar, highest_nar, cause,"
             " confirmed, observed_at, opened_at, changed_at, evidence)"
@@ -110,44 +112,44 @@ def _upsert_alert(transaction: Connection, place: Station, origin: Origin, moved
             {
                 "rule_id": origin.rule_id,
                 "rule_version": origin.rule_version,
-                "subject": place.id,
-                "kind": place.kind,
+                "subject": station.id,
+                "kind": station.kind,
                 "judgement": origin.judgement,
-                "nar": int(moved.after),
-                "cause": moved.cause,
-                "confirmed": moved.confirmed,
-                "observed_at": moved.observed_at,
-                "now": moved.decided_at,
-                "evidence": _json(dict(moved.evidence)),
+                "nar": int(transition.after),
+                "cause": transition.cause,
+                "confirmed": transition.confirmed,
+                "observed_at": transition.observed_at,
+                "now": transition.decided_at,
+                "evidence": _json(dict(transition.evidence)),
             },
         ).fetchone()
     return None if row is None else int(row[0])
 
 
-def _clear_alert(transaction: Connection, place: Station, origin: Origin, moved: Transition) -> int | None:
-    """A cleared alert closes by itself only if a person had seen it and it never was rojo; else it waits for one."""
-    is_over = "acknowledged_at IS NOT NULL AND highest_nar < %(rojo)s"
+def _clear_alert(transaction: Connection, station: Station, origin: Origin, transition: Transition) -> int | None:
+    """Clear the open alert. It closes only if it was acknowledged and never rojo; else a person must close it."""
+    closes = "acknowledged_at IS NOT NULL AND highest_nar < %(rojo)s"
     with driver(transaction).cursor() as cursor:
         row = cursor.execute(
             "UPDATE alerts SET nar = 0, cause = %(cause)s, observed_at = %(observed_at)s, changed_at = %(now)s,"
             " cleared_at = %(now)s, version = version + 1,"
-            f" state = CASE WHEN {is_over} THEN 'closed' ELSE 'cleared' END,"
-            f" closed_at = CASE WHEN {is_over} THEN %(now)s END, closed_by = CASE WHEN {is_over} THEN 'rule' END"
+            f" state = CASE WHEN {closes} THEN 'closed' ELSE 'cleared' END,"
+            f" closed_at = CASE WHEN {closes} THEN %(now)s END, closed_by = CASE WHEN {closes} THEN 'rule' END"
             " WHERE rule_id = %(rule_id)s AND subject = %(subject)s AND state <> 'closed' RETURNING id",
             {
-                "cause": moved.cause,
-                "observed_at": moved.observed_at,
-                "now": moved.decided_at,
+                "cause": transition.cause,
+                "observed_at": transition.observed_at,
+                "now": transition.decided_at,
                 "rojo": int(NAR.ROJO),
                 "rule_id": origin.rule_id,
-                "subject": place.id,
+                "subject": station.id,
             },
         ).fetchone()
     return None if row is None else int(row[0])
 
 
 def _insert_transition(
-    transaction: Connection, place: Station, origin: Origin, moved: Transition, alert_id: int | None
+    transaction: Connection, station: Station, origin: Origin, transition: Transition, alert_id: int | None
 ) -> int:
     with driver(transaction).cursor() as cursor:
         cursor.execute(
@@ -159,36 +161,36 @@ def _insert_transition(
                 alert_id,
                 origin.rule_id,
                 origin.rule_version,
-                place.id,
-                int(moved.before),
-                int(moved.after),
-                moved.change,
-                moved.cause,
-                moved.confirmed,
-                moved.observed_at,
-                moved.decided_at,
-                _json(dict(moved.evidence)),
+                station.id,
+                int(transition.before),
+                int(transition.after),
+                transition.change,
+                transition.cause,
+                transition.confirmed,
+                transition.observed_at,
+                transition.decided_at,
+                _json(dict(transition.evidence)),
             ],
         )
         return int(cursor.fetchall()[0][0])
 
 
 def _insert_notices(
-    transaction: Connection, place: Station, origin: Origin, moved: Transition, alert_id: int, transition_id: int
+    transaction: Connection, station: Station, origin: Origin, transition: Transition, alert_id: int, transition_id: int
 ) -> None:
-    """One notice to the watch and one to each contact who wants to hear of this colour."""
+    """Insert one notice to the watch and one to each contact whose minimum colour is reached."""
     body = {
         "alert_id": alert_id,
-        "station": place.id,
-        "name": place.name,
+        "station": station.id,
+        "name": station.name,
         "judgement": origin.judgement,
-        "before": int(moved.before),
-        "after": int(moved.after),
-        "change": moved.change,
-        "cause": moved.cause,
-        "confirmed": moved.confirmed,
-        "observed_at": moved.observed_at,
-        "evidence": dict(moved.evidence),
+        "before": int(transition.before),
+        "after": int(transition.after),
+        "change": transition.change,
+        "cause": transition.cause,
+        "confirmed": transition.confirmed,
+        "observed_at": transition.observed_at,
+        "evidence": dict(transition.evidence),
     }
     with driver(transaction).cursor() as cursor:
         cursor.execute(
@@ -201,11 +203,11 @@ def _insert_notices(
             {
                 "alert": alert_id,
                 "transition": transition_id,
-                "priority": NAR.ROJO - moved.after,
+                "priority": NAR.ROJO - transition.after,
                 "body": _json(body),
-                "now": moved.decided_at,
+                "now": transition.decided_at,
                 "console": CONSOLE,
                 "watch": WATCH,
-                "colour": int(max(moved.before, moved.after)),
+                "colour": int(max(transition.before, transition.after)),
             },
         )

@@ -1,4 +1,4 @@
-"""What a person does about an alert: acknowledge, comment, close. Rows and events in the caller's transaction."""
+"""Actions of an operator on an alert: acknowledge, comment, close. Rows and events in the caller's transaction."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from alerts.delivery.live_events import announce
 from models.tables.alerts import alert_actions, alerts
 from services.runtime.problem import HttpProblem, NotFound
 
-LONGEST_NOTE = 2_000
+MAX_NOTE_CHARS = 2_000
 
 
 class NoSuchAlert(NotFound):
@@ -48,50 +48,52 @@ class AlertStillHeld(HttpProblem):
 def acknowledge(
     transaction: Connection, alert_id: int, *, operator: str, note: str, version: int, now: datetime
 ) -> int:
-    """Take charge of an alert as it was at `version`; returns its new version.
+    """Acknowledge an alert at `version`; returns its new version.
 
-    Raises NoSuchAlert, AlertAlreadyClosed, AlertAlreadyAcknowledged, and AlertChanged where it moved on: nobody
-    acknowledges a colour they have not seen.
+    Raises NoSuchAlert, AlertAlreadyClosed, AlertAlreadyAcknowledged, and AlertChanged where the version is not the
+    current one: an operator must not acknowledge a colour that they have not seen.
     """
     changed = transaction.execute(
-        _seen(alert_id, version)
+        _update_unchanged(alert_id, version)
         .where(alerts.c.acknowledged_at.is_(None))
         .values(acknowledged_at=now, acknowledged_by=operator, version=alerts.c.version + 1)
     ).one_or_none()
     if changed is None:
-        taken = _open_alert(transaction, alert_id).acknowledged_at is not None
-        raise AlertAlreadyAcknowledged if taken else AlertChanged
-    _write_down(transaction, changed, "acknowledge", operator, note, now)
+        acknowledged = _require_open(transaction, alert_id).acknowledged_at is not None
+        raise AlertAlreadyAcknowledged if acknowledged else AlertChanged
+    _log_action(transaction, changed, "acknowledge", operator, note, now)
     return int(changed.version)
 
 
 def close(transaction: Connection, alert_id: int, *, operator: str, note: str, version: int, now: datetime) -> int:
-    """End an alert whose rule let go of it; returns its new version.
+    """Close an alert that no active rule holds; returns its new version.
 
-    Raises NoSuchAlert, AlertAlreadyClosed, AlertChanged, and AlertStillHeld while a rule in force holds a
-    colour: closing would hide a danger that is still there.
+    Raises NoSuchAlert, AlertAlreadyClosed, AlertChanged, and AlertStillHeld while an active rule holds a colour,
+    because closing would hide a danger that still exists.
     """
-    if _still_held(transaction, alert_id):
+    if _is_held_by_rule(transaction, alert_id):
         raise AlertStillHeld
     changed = transaction.execute(
-        _seen(alert_id, version).values(state="closed", closed_at=now, closed_by=operator, version=alerts.c.version + 1)
+        _update_unchanged(alert_id, version).values(
+            state="closed", closed_at=now, closed_by=operator, version=alerts.c.version + 1
+        )
     ).one_or_none()
     if changed is None:
-        _open_alert(transaction, alert_id)
+        _require_open(transaction, alert_id)
         raise AlertChanged
-    _write_down(transaction, changed, "close", operator, note, now)
+    _log_action(transaction, changed, "close", operator, note, now)
     return int(changed.version)
 
 
 def comment(transaction: Connection, alert_id: int, *, operator: str, note: str, now: datetime) -> None:
-    """Write a note beside an alert, open or closed. Raises NoSuchAlert."""
+    """Add a note to an alert, open or closed. Raises NoSuchAlert."""
     alert = transaction.execute(select(alerts).where(alerts.c.id == alert_id)).one_or_none()
     if alert is None:
         raise NoSuchAlert
-    _write_down(transaction, alert, "comment", operator, note, now)
+    _log_action(transaction, alert, "comment", operator, note, now)
 
 
-def _seen(alert_id: int, version: int) -> ReturningUpdate[Any]:
+def _update_unchanged(alert_id: int, version: int) -> ReturningUpdate[Any]:
     return (
         update(alerts)
         .where(alerts.c.id == alert_id, alerts.c.version == version, alerts.c.state != "closed")
@@ -99,17 +101,17 @@ def _seen(alert_id: int, version: int) -> ReturningUpdate[Any]:
     )
 
 
-def _still_held(transaction: Connection, alert_id: int) -> bool:
-    held = text(
+def _is_held_by_rule(transaction: Connection, alert_id: int) -> bool:
+    query = text(
         "SELECT 1 FROM alerts a JOIN stations p ON p.id = a.subject AND p.active"
         " JOIN subject_states s ON s.subject = p.id JOIN rules r ON r.id = a.rule_id AND r.active"
         " WHERE a.id = :alert AND a.state = 'firing' AND (s.colours ->> a.judgement)::int > 0"
     )
-    return transaction.execute(held, {"alert": alert_id}).first() is not None
+    return transaction.execute(query, {"alert": alert_id}).first() is not None
 
 
-def _open_alert(transaction: Connection, alert_id: int) -> Row[Any]:
-    """The alert as it stands, for saying why it could not be changed. Raises NoSuchAlert, AlertAlreadyClosed."""
+def _require_open(transaction: Connection, alert_id: int) -> Row[Any]:
+    """The current row of an open alert. Raises NoSuchAlert, AlertAlreadyClosed."""
     alert = transaction.execute(select(alerts).where(alerts.c.id == alert_id)).one_or_none()
     if alert is None:
         raise NoSuchAlert
@@ -118,8 +120,8 @@ def _open_alert(transaction: Connection, alert_id: int) -> Row[Any]:
     return alert
 
 
-def _write_down(transaction: Connection, alert: Row[Any], action: str, operator: str, note: str, now: datetime) -> None:
-    if "\0" in note:  # PostgreSQL's text has no place for it
+def _log_action(transaction: Connection, alert: Row[Any], action: str, operator: str, note: str, now: datetime) -> None:
+    if "\0" in note:  # PostgreSQL cannot store NUL in text
         raise UnwritableNote
     transaction.execute(
         insert(alert_actions).values(alert_id=alert.id, at=now, actor=operator, action=action, note=note)

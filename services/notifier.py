@@ -1,6 +1,6 @@
-"""Drains the notices: claims what is due, tells it to its channel outside any transaction, writes down what came of it.
+"""Notifier process: claims due notices, delivers them outside any transaction, and stores the outcome.
 
-Delivery is at least once: a notifier killed between telling and writing tells again, under the same key.
+Delivery is at least once: a notifier killed between delivery and storing delivers again, under the same key.
 """
 
 import logging
@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from sqlalchemy import Connection, Engine
 
-from alerts.delivery.channels import WEBHOOK, Outcome, Refused, Retry, Sent, post, retry_wait_s
+from alerts.delivery.channels import WEBHOOK, Outcome, Refused, Retry, Sent, post_webhook, retry_wait_s
 from alerts.delivery.live_events import announce
 from alerts.transition_log import CONSOLE
 from models.rows import driver
@@ -24,22 +24,24 @@ from services.runtime.retry import retry_while_unavailable
 
 log = logging.getLogger(__name__)
 
-CLAIM = 10
-"""Few, so that what comes up while a channel hangs does not wait long, and that a lease outlasts them all hanging."""
+MAX_CLAIMED = 10
+"""Notices claimed at once. Few, so that new notices do not wait long behind a hanging channel, and so that a lease
+outlasts the timeouts of all of them.
+"""
 LEASE = timedelta(minutes=5)
-IDLE_S = 0.5
+IDLE_WAIT_S = 0.5
 HEARTBEAT_S = 1.0
 JITTER = 0.2
 NAME = "notifier"
-WANTED = "webhook"
-"""What the contact of the setting VIGIA_WEBHOOK_URL is called; other contacts are nobody's to change here."""
-TRIES_ONCE_CLOSED = 10
-"""How often a notice of an alert that is closed by now is tried in all; of an open one, without end."""
+WEBHOOK_CONTACT = "webhook"
+"""Name of the contact made from the setting VIGIA_WEBHOOK_URL. Other contacts are not changed here."""
+MAX_ATTEMPTS_IF_CLOSED = 10
+"""Delivery attempts for a notice whose alert is closed. While the alert is open, there is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
-    """A notice this process may tell until its lease ends."""
+class ClaimedNotice:
+    """A notice that this process may deliver until its lease ends."""
 
     id: int
     channel: str
@@ -49,10 +51,10 @@ class Claimed:
     body: dict[str, Any]
 
 
-def claim(transaction: Connection, now: datetime) -> list[Claimed]:
-    """Lease the most urgent notices that are due and that nobody else is telling, in the order to tell them.
+def claim(transaction: Connection, now: datetime) -> list[ClaimedNotice]:
+    """Lease the most urgent due notices that no other process has leased, in the order of delivery.
 
-    The console's come first: they cost nothing, and a channel that hangs must not delay the watch.
+    Console notices come first: they are fast, and a hanging channel must not delay the watch.
     """
     with driver(transaction).cursor() as cursor:
         cursor.execute(
@@ -61,13 +63,13 @@ def claim(transaction: Connection, now: datetime) -> list[Claimed]:
             " AND (leased_until IS NULL OR leased_until < %s) ORDER BY channel <> %s, priority, id LIMIT %s"
             " FOR UPDATE SKIP LOCKED)"
             " RETURNING channel <> %s, priority, id, channel, recipient, dedup_key, attempts, body",
-            [now + LEASE, now, now, CONSOLE, CLAIM, CONSOLE],
+            [now + LEASE, now, now, CONSOLE, MAX_CLAIMED, CONSOLE],
         )
-        return [Claimed(*row[2:]) for row in sorted(cursor, key=lambda row: row[:3])]
+        return [ClaimedNotice(*row[2:]) for row in sorted(cursor, key=lambda row: row[:3])]
 
 
-def settle(transaction: Connection, notice: Claimed, outcome: Outcome, now: datetime) -> None:
-    """Write down what came of telling a notice."""
+def record_outcome(transaction: Connection, notice: ClaimedNotice, outcome: Outcome, now: datetime) -> None:
+    """Store the outcome of a delivery attempt."""
     with driver(transaction).cursor() as cursor:
         match outcome:
             case Sent():
@@ -84,30 +86,30 @@ def settle(transaction: Connection, notice: Claimed, outcome: Outcome, now: date
                     {
                         "at": now + timedelta(seconds=wait_s),
                         "trouble": trouble,
-                        "tries": TRIES_ONCE_CLOSED,
+                        "tries": MAX_ATTEMPTS_IF_CLOSED,
                         "id": notice.id,
                     },
                 )
 
 
-def want_webhook(transaction: Connection, url: str | None) -> None:
-    """Have every alert told to this webhook from now on, and no more to one that was wanted before."""
+def set_webhook(transaction: Connection, url: str | None) -> None:
+    """Set the webhook contact, which gets every notice, in place of the previous one; None removes it."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "DELETE FROM contacts WHERE name = %s AND channel = %s AND address IS DISTINCT FROM %s",
-            [WANTED, WEBHOOK, url],
+            [WEBHOOK_CONTACT, WEBHOOK, url],
         )
         if url is not None:
             cursor.execute(
                 "INSERT INTO contacts (name, channel, address, least_nar) VALUES (%s, %s, %s, 0)"
                 " ON CONFLICT (channel, address) DO NOTHING",
-                [WANTED, WEBHOOK, url],
+                [WEBHOOK_CONTACT, WEBHOOK, url],
             )
 
 
 @dataclass(slots=True)
 class Notifier:
-    """The process that tells. Several may run: each notice is leased to one."""
+    """The delivery process. Several may run: each notice is leased to one of them."""
 
     database: Engine
     clock: Clock
@@ -115,41 +117,41 @@ class Notifier:
     sent: int = 0
 
     def run(self, stop: threading.Event) -> None:
-        """Drain until told to stop, outlasting a lost database."""
+        """Deliver notices until `stop` is set; wait while the database is unavailable."""
         started_at, heartbeat = self.clock(), PeriodicTimer(HEARTBEAT_S)
         while not stop.is_set():
-            told = self.sent
+            sent_before = self.sent
             if not retry_while_unavailable(self.drain, stop):
                 return
             if heartbeat.due():
                 retry_while_unavailable(
                     partial(write_heartbeat, self.database, NAME, started_at, self.clock(), {"sent": self.sent}), stop
                 )
-            if told == self.sent:
-                stop.wait(IDLE_S)
+            if sent_before == self.sent:
+                stop.wait(IDLE_WAIT_S)
 
     def drain(self) -> int:
-        """Tell what is due. Returns how many notices were claimed."""
+        """Deliver due notices once. Returns the number of notices claimed."""
         with self.database.begin() as transaction:
             claimed = claim(transaction, self.clock())
         for notice in claimed:
-            outcome = self._tell(notice)
+            outcome = self._deliver(notice)
             with self.database.begin() as transaction:
-                settle(transaction, notice, outcome, self.clock())
+                record_outcome(transaction, notice, outcome, self.clock())
             self.sent += isinstance(outcome, Sent)
             if not isinstance(outcome, Sent):
                 trouble = {"action": "tell", "notice": notice.id, "trouble": outcome.trouble}
                 log.warning("a notice did not get through", extra=trouble)
         return len(claimed)
 
-    def _tell(self, notice: Claimed) -> Outcome:
+    def _deliver(self, notice: ClaimedNotice) -> Outcome:
         match notice.channel:
             case channel if channel == CONSOLE:
-                # Its event is what the watch page shows and sounds; page and reader of the stream see it once.
+                # The watch page shows and sounds this event. Each reader of the live stream gets it once.
                 with self.database.begin() as transaction:
                     announce(transaction, "notice", {"id": notice.id, **notice.body}, self.clock())
                 return Sent()
             case channel if channel == WEBHOOK:
-                return post(self.client, notice.recipient, notice.dedup_key, notice.body)
+                return post_webhook(self.client, notice.recipient, notice.dedup_key, notice.body)
             case unknown:
                 return Refused(f"no channel {unknown!r} here")

@@ -1,4 +1,4 @@
-"""The live stream's writing end: what happened, kept in the same transaction and announced when it commits."""
+"""Writes events for the live stream in the caller's transaction and notifies readers at commit (LISTEN/NOTIFY)."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ CHANNEL = "vigia_events"
 
 
 def announce(transaction: Connection, event: str, data: object, at: datetime) -> None:
-    """Keep one event for the live stream and wake its readers at commit. `data`: anything JSON can say."""
+    """Store one event and notify the readers at commit. data: any value that JSON can represent."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "WITH told AS (INSERT INTO events (at, event, data) VALUES (%s, %s, %s::json) RETURNING id)"

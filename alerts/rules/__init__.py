@@ -1,5 +1,5 @@
-"""Does this reading, or the passing of time, change the colour that a rule holds?
+"""When does a reading, or time alone, change the colour of a subject? One module per judgement type of `models.rule`.
 
-One module for each judgement of `models.rule`: the state it keeps of its subject, and what changes it. Imports
-alerts.forecast and models.
+Each module holds the state of its judgement and the pure functions on it; `dispatch` selects the module of a rule.
+Imports only models and alerts.forecast.exceedance.
 """

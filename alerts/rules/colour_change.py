@@ -1,4 +1,4 @@
-"""From one colour to another: the transition that says so, for judgements whose evidence needs no second sample."""
+"""Builds the transition between two colours, for judgements whose evidence needs no confirmation."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ def colour_change(
     *,
     confirmed: bool = True,
 ) -> Transition:
-    """The transition between two different colours."""
+    """The transition from colour `before` to a different colour `after`."""
     if after > before:
         change = Change.ESCALATED if before else Change.RAISED
     else:

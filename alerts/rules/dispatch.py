@@ -1,7 +1,4 @@
-"""Which judgement looks at a reading, and which at the clock. Pure: the same stories give the same transitions.
-
-Each judgement stands in its own module with the state it keeps; here is only the road to it.
-"""
+"""Dispatch of readings and ticks to the judgement of a rule. Pure: the same input gives the same transitions."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -34,15 +31,15 @@ State = StageState | RainfallState | SilenceState | FaultState | ExtremeSpeedSta
 
 
 Judge = Callable[..., tuple[State, Transition | None]]
-"""Takes a state and one new reading: the state after it, and what changed for people, if anything."""
+"""Takes a state and one new reading; returns the new state and the transition, if there is one."""
 
 
 SkipSteadyRun = Callable[..., State | None]
-"""Takes a state and a calm run: the state after it where nothing changes for people, None where each must be judged."""
+"""Takes a state and a steady run; returns the new state, or None where each reading must be judged."""
 
 
 class _Handlers(NamedTuple):
-    """What belongs to a sort of judgement: the state it keeps, what judges, whether that looks at the surroundings."""
+    """What belongs to a judgement type: its state type, its functions, and whether they need the rule context."""
 
     state_type: type[State]
     judge: Judge
@@ -54,11 +51,11 @@ _HANDLERS: dict[type[Judgement], _Handlers] = {}
 
 
 def _handlers(judgement: Judgement) -> _Handlers:
-    """Looked up for every rule of every batch, so it is matched once."""
-    known = _HANDLERS.get(type(judgement))
-    if known is None:
-        known = _HANDLERS[type(judgement)] = _handlers_for(judgement)
-    return known
+    """The handlers of a judgement. Cached by type, because every rule of every batch needs them."""
+    handlers = _HANDLERS.get(type(judgement))
+    if handlers is None:
+        handlers = _HANDLERS[type(judgement)] = _handlers_for(judgement)
+    return handlers
 
 
 def _handlers_for(judgement: Judgement) -> _Handlers:
@@ -79,42 +76,42 @@ def _handlers_for(judgement: Judgement) -> _Handlers:
 
 
 def state_type(judgement: Judgement) -> type[State]:
-    """The class that keeps this judgement's state: what stored JSON is read back into."""
+    """The state type of a judgement, into which stored JSON is decoded."""
     return _handlers(judgement).state_type
 
 
 def initial_state(judgement: Judgement) -> State:
-    """The state of a subject nobody has looked at yet."""
+    """The state of a subject before its first reading."""
     return state_type(judgement)()
 
 
 def judge(
     rule: Rule, state: State, reading: Reading, context: RuleContext = NO_CONTEXT
 ) -> tuple[State, Transition | None]:
-    """Take one new reading into account. Raises TypeError where the state is another judgement's."""
+    """Judge one new reading. Raises TypeError where the state belongs to another judgement type."""
     return judge_for(rule, state, context)(state, reading)
 
 
 def judge_for(rule: Rule, state: State, context: RuleContext = NO_CONTEXT) -> Judge:
-    """What judges a run of readings by this rule, from this state on. Raises TypeError where the state is another's."""
-    sort = _handlers(rule.judgement)
-    if type(state) is not sort.state_type:
+    """The function that judges readings by this rule. Raises TypeError where the state is of another judgement type."""
+    handlers = _handlers(rule.judgement)
+    if type(state) is not handlers.state_type:
         raise _mismatch(rule, state)
-    if sort.needs_context:
-        return partial(sort.judge, rule.judgement, context=context)
-    return partial(sort.judge, rule.judgement)
+    if handlers.needs_context:
+        return partial(handlers.judge, rule.judgement, context=context)
+    return partial(handlers.judge, rule.judgement)
 
 
 def skip_steady_run(rule: Rule, state: State, run: SteadyRun, context: RuleContext = NO_CONTEXT) -> State | None:
-    """The state after a calm run that changes nothing for people; None where each reading must be judged."""
-    sort = _handlers(rule.judgement)
-    if sort.skip_steady_run is None or type(state) is not sort.state_type:
+    """The state after a steady run that causes no transition; None where each reading must be judged."""
+    handlers = _handlers(rule.judgement)
+    if handlers.skip_steady_run is None or type(state) is not handlers.state_type:
         return None
-    return sort.skip_steady_run(rule.judgement, state, run, *((context,) if sort.needs_context else ()))
+    return handlers.skip_steady_run(rule.judgement, state, run, *((context,) if handlers.needs_context else ()))
 
 
 def tick(rule: Rule, state: State, now: datetime, context: RuleContext = NO_CONTEXT) -> tuple[State, Transition | None]:
-    """Take the passing of time into account, where no reading came. Raises TypeError like `judge`."""
+    """Apply the passage of time without a reading. Raises TypeError like `judge`."""
     match rule.judgement, state:
         case Stage() as judgement, StageState():
             return stage.tick(judgement, state, now, context)
@@ -125,17 +122,17 @@ def tick(rule: Rule, state: State, now: datetime, context: RuleContext = NO_CONT
         case SpeedTrend() as judgement, SpeedTrendState():
             return speed.tick_trend(judgement, state, now)
         case (Rainfall(), RainfallState()) | (Fault(), FaultState()):
-            return state, None  # only reports ease rain, and only readings mend a sensor
+            return state, None  # only new readings ease rain or end a fault
     raise _mismatch(rule, state)
 
 
 def confirmed_nar(state: State) -> NAR:
-    """The colour that more than one lone value speaks for: what an area may be coloured by."""
+    """The colour that more than a single value supports. Only this colour counts for an area."""
     return state.confirmed_nar if isinstance(state, StageState) else state.nar
 
 
 def rain_15_min_mm(state: State) -> float:
-    """The last 15 minutes' rain, mm, that a rain gauge's state holds; none where the state is another judgement's."""
+    """The last 15 minutes' rain in a rain gauge's state, mm; 0 for states of other judgements."""
     return rainfall.rain_15_min_mm(state) if isinstance(state, RainfallState) else 0.0
 
 

@@ -1,4 +1,4 @@
-"""A sensor in doubt: several readings in a row that cannot be believed, until enough good ones follow."""
+"""Sensor fault: raised by several untrusted readings in a row, cleared by enough trusted ones."""
 
 from msgspec import Struct
 
@@ -9,13 +9,13 @@ from models.kinds import KINDS_BY_NAME
 from models.reading import UNTRUSTED, Flag, Reading
 from models.rule import Fault
 
-_NO_NEWS = int(Flag.LATE | Flag.BACKFILL | Flag.RETAINED)
+_IGNORED = int(Flag.LATE | Flag.BACKFILL | Flag.RETAINED)
 _VERDE = NAR.VERDE
-_IN_DOUBT = int(UNTRUSTED | Flag.FUTURE | Flag.CLOCK_SKEW)
+_SUSPICIOUS = int(UNTRUSTED | Flag.FUTURE | Flag.CLOCK_SKEW)
 
 
 class FaultState(Struct, frozen=True, gc=False):
-    """How many readings in a row spoke against the sensor, or for it."""
+    """`bad`, `good`: number of consecutive untrusted or trusted readings, up to the rule's limits."""
 
     nar: NAR = NAR.VERDE
     bad: int = 0
@@ -23,11 +23,11 @@ class FaultState(Struct, frozen=True, gc=False):
 
 
 def judge(rule: Fault, state: FaultState, reading: Reading) -> tuple[FaultState, Transition | None]:
-    """Count one reading. A rise that is merely fast and a steady value say nothing against a sensor; nor does time."""
+    """Count one reading. A fast rise or a constant value does not count against a sensor, and neither does time."""
     flags = int(reading.flags)
-    if flags & _NO_NEWS:
+    if flags & _IGNORED:
         return state, None
-    if flags & _IN_DOUBT:
+    if flags & _SUSPICIOUS:
         bad = min(state.bad + 1, rule.in_a_row)
         after = FaultState(NAR.AMARILLO if state.nar or bad >= rule.in_a_row else NAR.VERDE, bad, 0)
     else:
@@ -43,7 +43,7 @@ def judge(rule: Fault, state: FaultState, reading: Reading) -> tuple[FaultState,
 
 
 def skip_steady_run(rule: Fault, state: FaultState, run: SteadyRun) -> FaultState | None:
-    """The state after readings with nothing against them, where no fault stands: as by `judge` one by one."""
+    """The state after a steady run, the same as by `judge` one by one; None while a fault is raised."""
     if state.nar or state.good >= rule.clear_after:
         return None if state.nar else state
     return FaultState(_VERDE, 0, min(state.good + len(run.values), rule.clear_after))

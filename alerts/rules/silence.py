@@ -1,4 +1,4 @@
-"""A sensor that says nothing: raised by the clock, graver above high water, over with the first news."""
+"""Silent sensor: raised by the clock, raised higher while its stream is high, cleared by the next reading."""
 
 from datetime import UTC, datetime
 
@@ -10,21 +10,21 @@ from models.alert import NAR, Cause, Transition
 from models.reading import Flag, Reading
 from models.rule import NO_CONTEXT, RuleContext, Silence
 
-_NO_NEWS = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED)
+_IGNORED = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED)
 _VERDE = NAR.VERDE
-PERIODS = 3
+MISSED_PERIODS = 3
 
 
 class SilenceState(Struct, frozen=True, gc=False):
-    """When the sensor was last heard, seconds since 1970-01-01 UTC by our clock; 0 before anybody waited."""
+    """`heard_s`: when the last reading was received, seconds since 1970-01-01 UTC; 0 before the first tick."""
 
     nar: NAR = NAR.VERDE
     heard_s: float = 0.0
 
 
 def judge(rule: Silence, state: SilenceState, reading: Reading) -> tuple[SilenceState, Transition | None]:
-    """Any reading that is news ends the silence, whatever its value: the sensor lives."""
-    if int(reading.flags) & _NO_NEWS:
+    """Any current reading ends the silence, whatever its value."""
+    if int(reading.flags) & _IGNORED:
         return state, None
     heard_s = max(state.heard_s, reading.received_at.timestamp())
     after = SilenceState(_VERDE, heard_s)
@@ -35,16 +35,16 @@ def judge(rule: Silence, state: SilenceState, reading: Reading) -> tuple[Silence
 
 
 def skip_steady_run(_: Silence, state: SilenceState, run: SteadyRun) -> SilenceState | None:
-    """The state after readings that found no silence: as by `judge` one by one."""
+    """The state after a steady run, the same as by `judge` one by one; None while silence is raised."""
     return None if state.nar else SilenceState(_VERDE, max(state.heard_s, run.heard_s))
 
 
 def tick(
     rule: Silence, state: SilenceState, now: datetime, context: RuleContext = NO_CONTEXT
 ) -> tuple[SilenceState, Transition | None]:
-    """Time passes: too long without a word raises, and rising water beside a silent sensor raises further.
+    """Raise when the sensor has been silent for too long, and raise higher while the level at its station is high.
 
-    Nothing here eases. A sensor never heard is waited for from the first tick on.
+    A tick never eases. For a sensor without any reading, the silence counts from the first tick.
     """
     if not state.heard_s:
         return structs.replace(state, heard_s=now.timestamp()), None
@@ -64,5 +64,5 @@ def tick(
 
 
 def limit_s(rule: Silence) -> int:
-    """The longest pause that is still nothing unusual."""
-    return max(PERIODS * rule.period_s, rule.least_s)
+    """The longest pause that is not a silence, s."""
+    return max(MISSED_PERIODS * rule.period_s, rule.least_s)

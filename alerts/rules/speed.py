@@ -1,4 +1,4 @@
-"""Speeds on a street: a vehicle far over the limit right now, and a share over it that grows from week to week."""
+"""Speed rules of a street: single vehicles far over the limit, and a growing share of vehicles over the limit."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,46 +14,46 @@ from models.reading import UNTRUSTED, Flag, Reading
 from models.rule import ExtremeSpeed, SpeedTrend
 from models.speeds import BIN_WIDTH_KMH
 
-MOST_REMEMBERED = 32
-MOST_DAYS = 35
-EASED_AT = 0.5
-"""A colour of the trend is held while this share of its growth is still there."""
+MAX_FAST_VEHICLES = 32
+MAX_DAYS = 35
+EASE_RATIO = 0.5
+"""A colour of the trend is held while at least this share of its growth remains."""
 
-_NO_NEWS = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED | UNTRUSTED)
+_IGNORED = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED | UNTRUSTED)
 
-Vehicles = tuple[float, int]
-"""A speed, km/h, and how many vehicles had at least that."""
-Fast = tuple[float, float, int]
-"""When, seconds since 1970-01-01 UTC; how far over the limit, km/h; how many vehicles."""
-Day = tuple[int, int, int]
-"""A local day, as `date.toordinal`; the vehicles of it, and those over the limit."""
+SpeedCount = tuple[float, int]
+"""A speed, km/h, and the number of vehicles with at least that speed."""
+FastVehicles = tuple[float, float, int]
+"""Time, seconds since 1970-01-01 UTC; speed over the limit, km/h; number of vehicles."""
+DayCount = tuple[int, int, int]
+"""A local day, as `date.toordinal`; its number of vehicles, and the number over the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExtremeSpeedState:
-    """The vehicles within the window that were fast enough for a colour, newest last."""
+    """`fast`: the vehicles in the window that were fast enough for a colour, newest last."""
 
     nar: NAR = NAR.VERDE
-    fast: tuple[Fast, ...] = ()
+    fast: tuple[FastVehicles, ...] = ()
 
 
 def judge_extreme(
     rule: ExtremeSpeed, state: ExtremeSpeedState, reading: Reading
 ) -> tuple[ExtremeSpeedState, Transition | None]:
-    """Raise at once for what one vehicle, or several together, call for."""
-    if int(reading.flags) & _NO_NEWS:
+    """Raise at once to the colour that one vehicle, or several together, reach."""
+    if int(reading.flags) & _IGNORED:
         return state, None
     limit_kmh = limit_kmh_at(rule, reading.observed_at)
     at_s = reading.observed_at.timestamp()
-    found = [
+    fast_now = [
         (at_s, speed_kmh - limit_kmh, count)
-        for speed_kmh, count in _vehicles(reading)
+        for speed_kmh, count in _speed_counts(reading)
         if speed_kmh - limit_kmh >= rule.over_limit_kmh[0]
     ]
-    if not found:
+    if not fast_now:
         return state, None
-    fast = _recent(rule, (*state.fast, *found), at_s)
-    called = _called(rule, fast)
+    fast = _in_window(rule, (*state.fast, *fast_now), at_s)
+    called = _called_nar(rule, fast)
     after = ExtremeSpeedState(max(called, state.nar), fast)
     if after.nar == state.nar:
         return after, None
@@ -72,11 +72,11 @@ def judge_extreme(
 def tick_extreme(
     rule: ExtremeSpeed, state: ExtremeSpeedState, now: datetime
 ) -> tuple[ExtremeSpeedState, Transition | None]:
-    """The danger is over when a window has passed without it; a silent radar has its own alert."""
+    """Ease when the fast vehicles have left the window. A silent radar has its own alert."""
     if not state.fast:
         return state, None
-    fast = _recent(rule, state.fast, now.timestamp())
-    nar = min(state.nar, _called(rule, fast))
+    fast = _in_window(rule, state.fast, now.timestamp())
+    nar = min(state.nar, _called_nar(rule, fast))
     after = ExtremeSpeedState(nar, fast)
     if nar == state.nar:
         return after, None
@@ -85,22 +85,22 @@ def tick_extreme(
 
 @dataclass(frozen=True, slots=True)
 class SpeedTrendState:
-    """`days`: whole days with traffic, oldest first. `today`: the local day being counted, None before any vehicle."""
+    """`days`: complete days with traffic, oldest first. `today`: the local day in progress, None before any vehicle."""
 
     nar: NAR = NAR.VERDE
-    days: tuple[Day, ...] = ()
-    today: Day | None = None
+    days: tuple[DayCount, ...] = ()
+    today: DayCount | None = None
 
 
 def judge_trend(
     rule: SpeedTrend, state: SpeedTrendState, reading: Reading
 ) -> tuple[SpeedTrendState, Transition | None]:
-    """Count the reading's vehicles; the first of a new day judges the days before it."""
-    if int(reading.flags) & _NO_NEWS:
+    """Count the reading's vehicles. The first reading of a new day judges the complete days before it."""
+    if int(reading.flags) & _IGNORED:
         return state, None
     limit_kmh = limit_kmh_at(rule, reading.observed_at)
     vehicles = over = 0
-    for speed_kmh, count in _vehicles(reading):
+    for speed_kmh, count in _speed_counts(reading):
         vehicles += count
         over += count if speed_kmh > limit_kmh else 0
     if not vehicles:
@@ -108,14 +108,14 @@ def judge_trend(
     day = _local(rule.zone, reading.observed_at).toordinal()
     if state.today is not None and day < state.today[0]:
         return state, None
-    state, transition = _day_over(rule, state, day, reading.observed_at, reading.received_at)
+    state, transition = _end_day(rule, state, day, reading.observed_at, reading.received_at)
     _, before, before_over = state.today or (day, 0, 0)
     return replace(state, today=(day, before + vehicles, before_over + over)), transition
 
 
 def tick_trend(rule: SpeedTrend, state: SpeedTrendState, now: datetime) -> tuple[SpeedTrendState, Transition | None]:
-    """A day without a vehicle after it ends all the same."""
-    return _day_over(rule, state, _local(rule.zone, now).toordinal(), now, now)
+    """End the day also where no vehicle follows it."""
+    return _end_day(rule, state, _local(rule.zone, now).toordinal(), now, now)
 
 
 def limit_kmh_at(rule: ExtremeSpeed | SpeedTrend, at: datetime) -> float:
@@ -132,8 +132,8 @@ def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def _vehicles(reading: Reading) -> Iterator[Vehicles]:
-    """One vehicle, or the bins of a count; a binned vehicle has at least the lower edge of its bin."""
+def _speed_counts(reading: Reading) -> Iterator[SpeedCount]:
+    """The reading's vehicles: a single one, or those of the bins, with the lower edge of the bin as their speed."""
     columns = KINDS_BY_NAME[reading.kind].columns
     speed_kmh = reading.values[columns.index("speed_kmh")]
     if isinstance(speed_kmh, float):
@@ -143,12 +143,12 @@ def _vehicles(reading: Reading) -> Iterator[Vehicles]:
         yield from ((place * float(BIN_WIDTH_KMH), count) for place, count in enumerate(counts) if count)
 
 
-def _recent(rule: ExtremeSpeed, fast: tuple[Fast, ...], at_s: float) -> tuple[Fast, ...]:
-    return tuple(one for one in fast if one[0] > at_s - rule.window_s)[-MOST_REMEMBERED:]
+def _in_window(rule: ExtremeSpeed, fast: tuple[FastVehicles, ...], at_s: float) -> tuple[FastVehicles, ...]:
+    return tuple(vehicles for vehicles in fast if vehicles[0] > at_s - rule.window_s)[-MAX_FAST_VEHICLES:]
 
 
-def _called(rule: ExtremeSpeed, fast: tuple[Fast, ...]) -> NAR:
-    """The colour of the fastest; several of a colour call for the next."""
+def _called_nar(rule: ExtremeSpeed, fast: tuple[FastVehicles, ...]) -> NAR:
+    """The colour of the fastest vehicle. `several` vehicles that reach a colour call for the next one."""
     nar = NAR.VERDE
     for colour, over_kmh in zip((NAR.AMARILLO, NAR.NARANJA, NAR.ROJO), rule.over_limit_kmh, strict=True):
         vehicles = sum(count for _, over, count in fast if over >= over_kmh)
@@ -157,7 +157,7 @@ def _called(rule: ExtremeSpeed, fast: tuple[Fast, ...]) -> NAR:
     return nar
 
 
-def _evidence(rule: ExtremeSpeed, fast: tuple[Fast, ...]) -> dict[str, object]:
+def _evidence(rule: ExtremeSpeed, fast: tuple[FastVehicles, ...]) -> dict[str, object]:
     return {
         "over_limit_kmh": list(rule.over_limit_kmh),
         "several": rule.several,
@@ -167,37 +167,37 @@ def _evidence(rule: ExtremeSpeed, fast: tuple[Fast, ...]) -> dict[str, object]:
     }
 
 
-def _day_over(
+def _end_day(
     rule: SpeedTrend, state: SpeedTrendState, day: int, observed_at: datetime, decided_at: datetime
 ) -> tuple[SpeedTrendState, Transition | None]:
-    """If `day` is a new one: the day that ended among the whole ones, and what they say now."""
+    """If `day` is a new day: add the ended day to the complete ones and judge them."""
     if state.today is None or day <= state.today[0]:
         return state, None
-    span = min(rule.recent_days + rule.before_days, MOST_DAYS)
-    days = tuple(one for one in (*state.days, state.today) if one[0] >= day - span)
-    nar, evidence = _trend(rule, state.nar, days, day - rule.recent_days)
+    span = min(rule.recent_days + rule.before_days, MAX_DAYS)
+    days = tuple(count for count in (*state.days, state.today) if count[0] >= day - span)
+    nar, evidence = _trend_nar(rule, state.nar, days, day - rule.recent_days)
     after = SpeedTrendState(nar, days)
     if nar == state.nar:
         return after, None
     return after, colour_change(state.nar, nar, Cause.TREND, observed_at, decided_at, evidence)
 
 
-def _trend(rule: SpeedTrend, held: NAR, days: tuple[Day, ...], since: int) -> tuple[NAR, dict[str, object]]:
-    """The colour of the growth between the days before `since` and those from it on; as held where too few passed.
+def _trend_nar(rule: SpeedTrend, held: NAR, days: tuple[DayCount, ...], since: int) -> tuple[NAR, dict[str, object]]:
+    """The colour of the growth of the share from the days before `since` to the days from then on, with the evidence.
 
-    Source of the test: two proportions with a pooled variance. Vehicles in a queue are not independent and make it
-    too sure, which is why the growth itself must reach a colour too.
+    With too few vehicles the colour stays `held`. The test compares two proportions with a pooled variance. Vehicles in
+    a queue are not independent, which makes the test too sure, so the growth itself must reach a threshold too.
     """
     recent, recent_over = _sums(day for day in days if day[0] >= since)
     before, before_over = _sums(day for day in days if day[0] < since)
     if min(recent, before) < rule.least_vehicles:
         return held, {}
-    grew = recent_over / recent - before_over / before
-    pooled = (recent_over + before_over) / (recent + before)
-    deviation = sqrt(pooled * (1 - pooled) * (1 / recent + 1 / before))
-    z_score = grew / deviation if deviation else 0.0
-    reached = NAR(sum(grew >= points for points in rule.grew_points)) if z_score >= rule.z_score else NAR.VERDE
-    still = NAR(sum(grew >= points * EASED_AT for points in rule.grew_points))
+    growth = recent_over / recent - before_over / before
+    pooled_share = (recent_over + before_over) / (recent + before)
+    deviation = sqrt(pooled_share * (1 - pooled_share) * (1 / recent + 1 / before))
+    z_score = growth / deviation if deviation else 0.0
+    reached = NAR(sum(growth >= points for points in rule.grew_points)) if z_score >= rule.z_score else NAR.VERDE
+    remaining = NAR(sum(growth >= points * EASE_RATIO for points in rule.grew_points))
     evidence: dict[str, object] = {
         "share_recent": round(recent_over / recent, 4),
         "share_before": round(before_over / before, 4),
@@ -206,13 +206,13 @@ def _trend(rule: SpeedTrend, held: NAR, days: tuple[Day, ...], since: int) -> tu
         "z_score": round(z_score, 1),
         "grew_points": list(rule.grew_points),
     }
-    return max(reached, min(held, still)), evidence
+    return max(reached, min(held, remaining)), evidence
 
 
-def _sums(days: Iterator[Day]) -> tuple[int, int]:
-    """Vehicles, and those over the limit."""
+def _sums(days: Iterator[DayCount]) -> tuple[int, int]:
+    """The total number of vehicles, and of those over the limit."""
     vehicles = over = 0
-    for _, passed, faster in days:
-        vehicles += passed
-        over += faster
+    for _, day_vehicles, day_over in days:
+        vehicles += day_vehicles
+        over += day_over
     return vehicles, over

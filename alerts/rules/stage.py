@@ -1,4 +1,4 @@
-"""The level of a stream: raised at once by level, rise, rain or an upstream station, eased only by fresh low water."""
+"""Stream level rule: raised at once by level, rise, rain or an upstream station; eased only by new low levels."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,23 +14,24 @@ from models.kinds import KINDS_BY_NAME
 from models.reading import UNTRUSTED, Flag, Reading
 from models.rule import NO_CONTEXT, UNTRAINED, RuleContext, Stage
 
-_NO_NEWS = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED | UNTRUSTED)
-_IN_DOUBT = int(Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.SHIFT)
+_IGNORED = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED | UNTRUSTED)
+_SUSPICIOUS = int(Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.SHIFT)
 _NUMBER = (float, int)
 _VERDE = NAR.VERDE
 _COLOURS = (NAR.AMARILLO, NAR.NARANJA, NAR.ROJO)
-_LEAST_GAP_S = 900
+_MIN_GAP_S = 900
 _SAMPLES_PER_WINDOW = 60
-_NEVER = 2.0
-_MOST_MARGIN = 0.25
-"""The share of a threshold that the clear margin may take: the water in a street never falls below its floor."""
+_IMPOSSIBLE = 2.0
+"""A probability that is never reached."""
+_MAX_MARGIN_SHARE = 0.25
+"""The clear margin is at most this share of a threshold, because the water in a street never falls below its floor."""
 
 Since = tuple[float | None, float | None, float | None]
 _NOT_LOW: Since = (None, None, None)
 
 
 class StageState(Struct, frozen=True, gc=False, rename={"confirmed_nar": "proven", "sample_nars": "seen"}):
-    """What the rule remembers of one stream. Times are seconds since 1970-01-01 UTC.
+    """The state of the rule for one stream. Times are seconds since 1970-01-01 UTC.
 
     `confirmed_nar`: the highest colour confirmed by a second sample, a sure margin, rain or another station.
     `samples`: trusted (time, level in m) pairs of the last rise window. `sample_nars`: the colour that each of the last
@@ -48,7 +49,7 @@ class StageState(Struct, frozen=True, gc=False, rename={"confirmed_nar": "proven
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """The colour that something calls for, how much of it is backed, and why."""
+    """A colour that some evidence calls for, the part of it that is confirmed, and the cause."""
 
     nar: NAR
     confirmed_nar: NAR
@@ -56,8 +57,8 @@ class _Call:
 
 
 @dataclass(frozen=True, slots=True)
-class _Moment:
-    """When a move happens, and what it rests on."""
+class _Decision:
+    """The times and the evidence of a transition."""
 
     observed_at: datetime
     decided_at: datetime
@@ -67,163 +68,173 @@ class _Moment:
 def judge(
     rule: Stage, state: StageState, reading: Reading, context: RuleContext = NO_CONTEXT
 ) -> tuple[StageState, Transition | None]:
-    """Take one reading into account. What is no news, or no measurement, changes nothing at all."""
+    """Judge one reading. A late, repeated or untrusted reading, or one without a value, changes nothing."""
     flags = int(reading.flags)
     level_m = _level_m(reading, flags)
     at_s = reading.observed_at.timestamp()
     if level_m is None or at_s <= state.head_s:
         return state, None
-    if at_s - state.head_s > _LEAST_GAP_S and at_s - state.head_s > 3 * rule.period_s:
+    if at_s - state.head_s > _MIN_GAP_S and at_s - state.head_s > 3 * rule.period_s:
         state = _after_gap(state)
-    trusted = not flags & _IN_DOUBT
-    samples = _window(rule, state.samples, [(at_s, level_m)]) if trusted else state.samples
+    trusted = not flags & _SUSPICIOUS
+    samples = _add_samples(rule, state.samples, [(at_s, level_m)]) if trusted else state.samples
     risen_m = level_m - samples[0][1] if samples else 0.0
-    by_water = _by_water(rule, context, level_m, risen_m)
-    if not (by_water or state.nar or context.rain_nar or context.upstream_nar):
+    sample_nar = _sample_nar(rule, context, level_m, risen_m)
+    if not (sample_nar or state.nar or context.rain_nar or context.upstream_nar):
         return StageState(head_s=at_s, samples=samples), None
     state = structs.replace(
-        state, head_s=at_s, samples=samples, sample_nars=(*state.sample_nars, by_water)[1 - 2 * rule.confirm_samples :]
+        state,
+        head_s=at_s,
+        samples=samples,
+        sample_nars=(*state.sample_nars, sample_nar)[1 - 2 * rule.confirm_samples :],
     )
-    call = _strongest(context, _called_by_water(rule, state, context, level_m, trusted=trusted))
+    call = _highest_call(context, _level_call(rule, state, context, level_m, trusted=trusted))
     if trusted:
         state = structs.replace(state, low_since_s=_low_since(rule, state.low_since_s, at_s, level_m, call.nar))
     after = _raised(state, call)
     cause = call.cause
-    if after.nar == state.nar and _low_for_the_hold(rule, state, at_s):
+    if after.nar == state.nar and _low_for_hold_time(rule, state, at_s):
         after, cause = _eased(after), Cause.RECESSION
     evidence = _evidence(rule, context, level_m, risen_m) | {"flags": flags}
-    return after, _transition(state, after, cause, _Moment(reading.observed_at, reading.received_at, evidence))
+    return after, _transition(state, after, cause, _Decision(reading.observed_at, reading.received_at, evidence))
 
 
 def skip_steady_run(
     rule: Stage, state: StageState, run: SteadyRun, context: RuleContext = NO_CONTEXT
 ) -> StageState | None:
-    """The state after levels none of which calls for anything: as by `judge` one by one. None where that is not plain.
+    """The state after a steady run whose levels call for no colour, the same as by `judge` one by one.
 
-    The rise that any of them is in is at most from the lowest to the highest.
+    None where that is not certain. The rise at any level of the run is at most from the lowest level to the highest.
     """
     if state.nar or context.rain_nar or context.upstream_nar:
         return None
-    if not (state.head_s < run.times_s[0] and run.times_s[-1] - state.head_s <= _LEAST_GAP_S):
+    if not (state.head_s < run.times_s[0] and run.times_s[-1] - state.head_s <= _MIN_GAP_S):
         return None
     highest_m = max(run.values)
     lowest_m = min([*run.values, *(level_m for _, level_m in state.samples)])
-    if highest_m + max(1.0, _farthest(rule)) * (highest_m - lowest_m) >= rule.thresholds_m[0]:
+    if highest_m + max(1.0, _max_missing_ratio(rule)) * (highest_m - lowest_m) >= rule.thresholds_m[0]:
         return None
-    fresh = zip(run.times_s, run.values, strict=True)
-    return StageState(head_s=run.times_s[-1], samples=_window(rule, state.samples, fresh))
+    new_samples = zip(run.times_s, run.values, strict=True)
+    return StageState(head_s=run.times_s[-1], samples=_add_samples(rule, state.samples, new_samples))
 
 
 def tick(
     rule: Stage, state: StageState, now: datetime, context: RuleContext = NO_CONTEXT
 ) -> tuple[StageState, Transition | None]:
-    """Let rain and upstream stations raise, or back, while the sensor itself says nothing. Silence never eases."""
+    """Let rain and upstream stations raise or confirm a colour while the sensor is silent. Silence never eases."""
     if context.rain_nar == context.upstream_nar == NAR.VERDE and context.rain_15_min_mm is None:
         return state, None
     last = state.sample_nars[-1] if state.sample_nars else NAR.VERDE
-    call = _strongest(context, _Call(last, _backed(rule, state.sample_nars, context), Cause.LEVEL))
+    call = _highest_call(context, _Call(last, _confirmed_nar(rule, state.sample_nars, context), Cause.LEVEL))
     after = _raised(state, call)
     level_m = state.samples[-1][1] if state.samples else None
-    return after, _transition(state, after, call.cause, _Moment(now, now, _evidence(rule, context, level_m, None)))
+    return after, _transition(state, after, call.cause, _Decision(now, now, _evidence(rule, context, level_m, None)))
 
 
 def _level_m(reading: Reading, flags: int) -> float | None:
-    """The level, or None where the reading is no news or no measurement."""
-    if flags & _NO_NEWS:
+    """The level, m; None where the reading is ignored or has no finite value."""
+    if flags & _IGNORED:
         return None
     level_m = reading.values[KINDS_BY_NAME[reading.kind].measure_index]
     return float(level_m) if isinstance(level_m, _NUMBER) and isfinite(level_m) else None
 
 
 def _after_gap(state: StageState) -> StageState:
-    """Forget rise, backing and low water across a gap: nobody saw what happened there. The colour stays."""
+    """Reset samples, confirmation and low times after a gap, because nothing was measured there. The colour stays."""
     return structs.replace(state, samples=(), sample_nars=(), low_since_s=_NOT_LOW)
 
 
-def _window(
-    rule: Stage, samples: Sequence[tuple[float, float]], fresh: Iterable[tuple[float, float]]
+def _add_samples(
+    rule: Stage, samples: Sequence[tuple[float, float]], new_samples: Iterable[tuple[float, float]]
 ) -> tuple[tuple[float, float], ...]:
-    """The samples with the fresh ones, from the youngest that is one rise window old (or the oldest there is)."""
-    reach_s, apart_s = rule.rise_window_s - rule.period_s / 2, rule.rise_window_s / _SAMPLES_PER_WINDOW
+    """The samples with the new ones, from the newest that is one rise window old (or from the oldest there is)."""
+    window_s, min_distance_s = rule.rise_window_s - rule.period_s / 2, rule.rise_window_s / _SAMPLES_PER_WINDOW
     kept, start = list(samples), 0
-    for sample in fresh:
+    for sample in new_samples:
         at_s = sample[0]
-        while start + 1 < len(kept) and kept[start + 1][0] <= at_s - reach_s:
+        while start + 1 < len(kept) and kept[start + 1][0] <= at_s - window_s:
             start += 1
-        if len(kept) - start > 1 and at_s - kept[-2][0] < apart_s:
-            kept[-1] = sample  # a device faster than the window needs: the youngest stands for its neighbours
+        if len(kept) - start > 1 and at_s - kept[-2][0] < min_distance_s:
+            kept[-1] = sample  # the device reports more often than needed: keep the newest of close samples
         else:
             kept.append(sample)
     return tuple(kept[start:])
 
 
-def _by_water(rule: Stage, context: RuleContext, level_m: float, risen_m: float) -> NAR:
-    """The colour this one sample calls for: reached, or likely to be reached by the rise it is in."""
+def _sample_nar(rule: Stage, context: RuleContext, level_m: float, risen_m: float) -> NAR:
+    """The colour that one sample calls for: a threshold reached, or likely enough to be reached by the current rise."""
     if risen_m < rule.rise_min_m:
         if level_m < rule.thresholds_m[0]:
             return _VERDE
         return NAR(sum(level_m >= threshold_m for threshold_m in rule.thresholds_m))
-    if level_m + max(1.0, _farthest(rule)) * risen_m < rule.thresholds_m[0]:
-        return NAR.VERDE  # none of them is within reach
-    chances = _chances(rule, context, level_m, risen_m)
+    if level_m + max(1.0, _max_missing_ratio(rule)) * risen_m < rule.thresholds_m[0]:
+        return NAR.VERDE  # no threshold is within reach
+    probabilities = _probabilities(rule, context, level_m, risen_m)
     likely_enough = [
-        likely >= _enough(rule, context, (threshold_m - level_m) / risen_m)
-        for threshold_m, likely in zip(rule.thresholds_m, chances, strict=True)
+        probability >= _required_probability(rule, context, (threshold_m - level_m) / risen_m)
+        for threshold_m, probability in zip(rule.thresholds_m, probabilities, strict=True)
     ]
     return NAR(sum(likely_enough))
 
 
-def _enough(rule: Stage, context: RuleContext, far: float) -> float:
-    """The chance it takes where `far` times what was risen is missing: more the farther ahead, and never too far."""
-    if far <= 1:
+def _required_probability(rule: Stage, context: RuleContext, missing_ratio: float) -> float:
+    """The probability required to raise where `missing_ratio` times the rise so far is missing.
+
+    Beyond the straight line the trigger of the exceedance model applies too; beyond the maximum ratio, never.
+    """
+    if missing_ratio <= 1:
         return rule.raise_chance
-    if far <= _farthest(rule):
+    if missing_ratio <= _max_missing_ratio(rule):
         return max(rule.raise_chance, context.exceedance.least_chance)
-    return _NEVER
+    return _IMPOSSIBLE
 
 
-def _farthest(rule: Stage) -> float:
-    """How many times the rise so far may still be missing for a threshold to count as within reach."""
+def _max_missing_ratio(rule: Stage) -> float:
+    """A threshold is within reach while at most this many times the rise so far is missing."""
     return max(rule.look_ahead_s, rule.period_s) / max(rule.rise_window_s, rule.period_s)
 
 
-def _chances(rule: Stage, context: RuleContext, level_m: float, risen_m: float) -> list[float]:
-    """Per colour, the probability that this rise reaches it."""
+def _probabilities(rule: Stage, context: RuleContext, level_m: float, risen_m: float) -> list[float]:
+    """Per colour, the probability that this rise reaches its threshold."""
     return [
         exceedance_probability(context.exceedance, level_m=level_m, risen_m=risen_m, threshold_m=threshold_m)
         for threshold_m in rule.thresholds_m
     ]
 
 
-def _called_by_water(rule: Stage, state: StageState, context: RuleContext, level_m: float, *, trusted: bool) -> _Call:
-    """What the water calls for, with how much of it is backed: far above a threshold one trusted sample is enough."""
+def _level_call(rule: Stage, state: StageState, context: RuleContext, level_m: float, *, trusted: bool) -> _Call:
+    """The call of the level. One trusted sample confirms a colour if it is `sure_margin_m` above the threshold."""
     nar = state.sample_nars[-1]
     reached = sum(level_m >= threshold_m for threshold_m in rule.thresholds_m)
     sure = NAR(sum(level_m >= threshold_m + rule.sure_margin_m for threshold_m in rule.thresholds_m) if trusted else 0)
-    likely = Cause.RISE if context.exceedance is UNTRAINED else Cause.FORECAST
-    return _Call(nar, max(sure, _backed(rule, state.sample_nars, context)), Cause.LEVEL if reached >= nar else likely)
+    rise_cause = Cause.RISE if context.exceedance is UNTRAINED else Cause.FORECAST
+    return _Call(
+        nar, max(sure, _confirmed_nar(rule, state.sample_nars, context)), Cause.LEVEL if reached >= nar else rise_cause
+    )
 
 
-def _backed(rule: Stage, seen: tuple[NAR, ...], context: RuleContext) -> NAR:
-    """What so many of the last samples agree on (two in a row, the median of three), or what rain or others back."""
-    beside = context.rain_nar or context.upstream_nar or (context.rain_15_min_mm or 0.0) >= rule.rain_backs_mm
-    if seen and beside:
-        return max(seen)
-    return sorted(seen)[-rule.confirm_samples] if len(seen) >= rule.confirm_samples else NAR.VERDE
+def _confirmed_nar(rule: Stage, sample_nars: tuple[NAR, ...], context: RuleContext) -> NAR:
+    """The colour confirmed by `confirm_samples` of the last samples (two in a row, the median of three), by rain or by
+    another station.
+    """
+    confirmed_nearby = context.rain_nar or context.upstream_nar or (context.rain_15_min_mm or 0.0) >= rule.rain_backs_mm
+    if sample_nars and confirmed_nearby:
+        return max(sample_nars)
+    return sorted(sample_nars)[-rule.confirm_samples] if len(sample_nars) >= rule.confirm_samples else NAR.VERDE
 
 
-def _strongest(context: RuleContext, water: _Call) -> _Call:
-    """The highest call; an upstream station warns the operator of one colour below its own and proves nothing."""
+def _highest_call(context: RuleContext, level: _Call) -> _Call:
+    """The highest call. An upstream station calls for one colour below its own, and confirms nothing."""
     rain = _Call(context.rain_nar, context.rain_nar, Cause.RAIN)
     upstream = _Call(NAR(max(context.upstream_nar - 1, 0)), NAR.VERDE, Cause.UPSTREAM)
-    first = max((water, rain, upstream), key=lambda call: call.nar)
-    return replace(first, confirmed_nar=max(water.confirmed_nar, rain.confirmed_nar))
+    highest = max((level, rain, upstream), key=lambda call: call.nar)
+    return replace(highest, confirmed_nar=max(level.confirmed_nar, rain.confirmed_nar))
 
 
 def _low_since(rule: Stage, since: Since, at_s: float, level_m: float, called: NAR) -> Since:
-    """Per colour, since when the level lies the clear margin below it while nothing calls for it; None where not."""
+    """Per colour, the time since which the level is the clear margin below its threshold and nothing calls for it."""
     low = [
-        level_m < threshold_m - min(rule.clear_margin_m, _MOST_MARGIN * abs(threshold_m)) and called < colour
+        level_m < threshold_m - min(rule.clear_margin_m, _MAX_MARGIN_SHARE * abs(threshold_m)) and called < colour
         for threshold_m, colour in zip(rule.thresholds_m, _COLOURS, strict=True)
     ]
     first, second, third = (
@@ -233,7 +244,7 @@ def _low_since(rule: Stage, since: Since, at_s: float, level_m: float, called: N
 
 
 def _raised(state: StageState, call: _Call) -> StageState:
-    """Up at once to what is called for, backed yet or not; what was backed stays so while the colour stands."""
+    """Raise at once to the call's colour, confirmed or not. A confirmed colour stays confirmed while it is held."""
     nar = max(state.nar, call.nar)
     since = state.low_since_s if nar == state.nar else _NOT_LOW
     return structs.replace(
@@ -241,7 +252,7 @@ def _raised(state: StageState, call: _Call) -> StageState:
     )
 
 
-def _low_for_the_hold(rule: Stage, state: StageState, at_s: float) -> bool:
+def _low_for_hold_time(rule: Stage, state: StageState, at_s: float) -> bool:
     since_s = state.low_since_s[state.nar - 1] if state.nar else None
     return since_s is not None and at_s - since_s >= rule.clear_hold_s
 
@@ -252,8 +263,8 @@ def _eased(state: StageState) -> StageState:
     return structs.replace(state, nar=nar, confirmed_nar=min(state.confirmed_nar, nar))
 
 
-def _transition(before: StageState, after: StageState, cause: Cause, moment: _Moment) -> Transition | None:
-    """What changed for people, if anything did."""
+def _transition(before: StageState, after: StageState, cause: Cause, decision: _Decision) -> Transition | None:
+    """The transition between two states; None where colour and confirmation stay the same."""
     change = _change(before, after)
     if change is None:
         return None
@@ -262,10 +273,10 @@ def _transition(before: StageState, after: StageState, cause: Cause, moment: _Mo
         after=after.nar,
         change=change,
         cause=cause,
-        observed_at=moment.observed_at,
-        decided_at=moment.decided_at,
+        observed_at=decision.observed_at,
+        decided_at=decision.decided_at,
         confirmed=after.confirmed_nar >= after.nar,
-        evidence={**moment.evidence, "proven": int(after.confirmed_nar)},
+        evidence={**decision.evidence, "proven": int(after.confirmed_nar)},
     )
 
 
@@ -278,18 +289,18 @@ def _change(before: StageState, after: StageState) -> Change | None:
 
 
 def _evidence(rule: Stage, context: RuleContext, level_m: float | None, risen_m: float | None) -> dict[str, object]:
-    """Values and limits as they stood, in plain JSON types."""
-    found: dict[str, object] = {"level_m": level_m, "thresholds_m": list(rule.thresholds_m)}
+    """Values and limits at the time of the decision, in JSON types."""
+    evidence: dict[str, object] = {"level_m": level_m, "thresholds_m": list(rule.thresholds_m)}
     if risen_m is not None:
-        found |= {"risen_m": round(risen_m, 4), "rise_window_s": rule.rise_window_s}
+        evidence |= {"risen_m": round(risen_m, 4), "rise_window_s": rule.rise_window_s}
     if level_m is not None and risen_m is not None and risen_m >= rule.rise_min_m:
-        found |= {
-            "chances": [round(likely, 3) for likely in _chances(rule, context, level_m, risen_m)],
+        evidence |= {
+            "chances": [round(probability, 3) for probability in _probabilities(rule, context, level_m, risen_m)],
             "raise_chance": rule.raise_chance,
             "least_chance": context.exceedance.least_chance,
         }
     if context.rain_nar or context.rain_15_min_mm is not None:
-        found |= {"rain": int(context.rain_nar), "rain_15_min_mm": context.rain_15_min_mm}
+        evidence |= {"rain": int(context.rain_nar), "rain_15_min_mm": context.rain_15_min_mm}
     if context.upstream_nar:
-        found["upstream"] = int(context.upstream_nar)
-    return found
+        evidence["upstream"] = int(context.upstream_nar)
+    return evidence

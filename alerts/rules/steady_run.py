@@ -1,4 +1,4 @@
-"""A run of readings with nothing against any of them: what a judgement that stands at verde may pass over at once."""
+"""Steady run: consecutive readings without flags, which a judgement at verde may process in one step."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -9,7 +9,7 @@ from models.reading import Reading
 
 
 class SteadyRun(NamedTuple):
-    """`times_s` rise, `values` are finite measures of the same readings; `heard_s`: when the last was received."""
+    """`times_s`: ascending. `values`: finite measures of the same readings. `heard_s`: time of the last receipt."""
 
     times_s: Sequence[float]
     values: Sequence[float]
@@ -17,12 +17,12 @@ class SteadyRun(NamedTuple):
 
 
 def steady_run(readings: Sequence[Reading]) -> SteadyRun | None:
-    """One station's readings as such a run; None where anything is against one, or they are not in order."""
+    """One station's readings as a steady run; None where any has a flag, has no finite value or is out of order."""
     index = KINDS_BY_NAME[readings[0].kind].measure_index
     times_s = [reading.observed_at.timestamp() for reading in readings]
     values = [value for value in (reading.values[index] for reading in readings) if type(value) is float]
     if (
-        any([reading.flags for reading in readings])  # noqa: C419 - a list is quicker than asking one by one
+        any([reading.flags for reading in readings])  # noqa: C419 - a list is faster than a generator
         or len(values) < len(times_s)
         or times_s != sorted(set(times_s))
         or not isfinite(sum(values))

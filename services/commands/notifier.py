@@ -5,7 +5,7 @@ import argparse
 import httpx
 from sqlalchemy import Engine
 
-from services.notifier import Notifier, want_webhook
+from services.notifier import Notifier, set_webhook
 from services.opening import configured_clock, migrated_database
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.retry import retry_while_unavailable
@@ -35,4 +35,4 @@ def run(_arguments: argparse.Namespace) -> int:
 
 def _register_webhook(database: Engine, url: str | None) -> None:
     with database.begin() as transaction:
-        want_webhook(transaction, url)
+        set_webhook(transaction, url)

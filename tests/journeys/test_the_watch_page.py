@@ -69,7 +69,7 @@ def rise(night: Engine, station: str, nar: NAR, level_m: float, *, confirmed: bo
     moved = Transition(NAR.VERDE, nar, Change.RAISED, Cause.LEVEL, city.NOW, city.NOW, confirmed, evidence)
     with night.begin() as transaction:
         city.hold(transaction, station, "stage", nar)
-        log_transition(transaction, place, Origin(f"{station}.stage", 1, "stage"), moved, tell=True)
+        log_transition(transaction, place, Origin(f"{station}.stage", 1, "stage"), moved, notify=True)
 
 
 def measure(night: Engine, station: str, level_m: float) -> None:

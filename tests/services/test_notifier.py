@@ -17,7 +17,7 @@ from alerts.delivery.channels import retry_wait_s
 from alerts.rulebook import Station
 from models.alert import NAR, Cause, Change, Transition
 from services.embedded.child_process import free_port
-from services.notifier import CLAIM, LEASE, TRIES_ONCE_CLOSED, Notifier, claim, want_webhook
+from services.notifier import LEASE, MAX_ATTEMPTS_IF_CLOSED, MAX_CLAIMED, Notifier, claim, set_webhook
 from tests.alerts.town import NOON
 
 
@@ -89,10 +89,10 @@ def raise_alert(database: Engine, station: str = "head", nar: NAR = NAR.NARANJA,
     moved = Transition(NAR.VERDE, nar, Change.RAISED, Cause.LEVEL, NOON, NOON, True, {"level_m": 1.7})
     with database.begin() as transaction:
         if url is not None:
-            want_webhook(transaction, url)
+            set_webhook(transaction, url)
         place = Station(station, "river", "azul", None, station)
         transition_log.log_transition(
-            transaction, place, transition_log.Origin(f"{station}.stage", 1, "stage"), moved, tell=True
+            transaction, place, transition_log.Origin(f"{station}.stage", 1, "stage"), moved, notify=True
         )
 
 
@@ -149,12 +149,12 @@ def test_nobody_gives_up_while_nobody_answers(database: Engine, notifier: Notifi
 def test_who_refuses_today_is_told_again_for_as_long_as_the_alert_is_open(
     database: Engine, notifier: Notifier, receiver: Receiver, clock: Clock, status: int
 ) -> None:
-    receiver.answers = [status] * (TRIES_ONCE_CLOSED + 3)
+    receiver.answers = [status] * (MAX_ATTEMPTS_IF_CLOSED + 3)
     raise_alert(database, url=receiver.url)
-    for _ in range(TRIES_ONCE_CLOSED + 1):
+    for _ in range(MAX_ATTEMPTS_IF_CLOSED + 1):
         notifier.drain()
         clock.now += LEASE * 2
-    assert len(receiver.heard) == TRIES_ONCE_CLOSED + 1
+    assert len(receiver.heard) == MAX_ATTEMPTS_IF_CLOSED + 1
     assert rows(database, "SELECT refused, left(trouble, 3) FROM notices WHERE channel = 'webhook'") == [
         (None, str(status))
     ]
@@ -163,7 +163,7 @@ def test_who_refuses_today_is_told_again_for_as_long_as_the_alert_is_open(
     for _ in range(3):
         notifier.drain()
         clock.now += LEASE * 2
-    assert len(receiver.heard) == TRIES_ONCE_CLOSED + 2
+    assert len(receiver.heard) == MAX_ATTEMPTS_IF_CLOSED + 2
     ((refused,),) = rows(database, "SELECT refused FROM notices WHERE channel = 'webhook'")
     assert refused.startswith(str(status))
 
@@ -185,30 +185,33 @@ def test_a_webhook_that_is_no_longer_wanted_hears_no_more(database: Engine) -> N
     addresses = "SELECT address FROM contacts ORDER BY address"
     for url in ("http://127.0.0.1/leaked", "http://127.0.0.1/new"):
         with database.begin() as transaction:
-            want_webhook(transaction, url)
+            set_webhook(transaction, url)
     assert rows(database, addresses) == [("http://127.0.0.1/new",)]
     with database.begin() as transaction:
-        want_webhook(transaction, None)
+        set_webhook(transaction, None)
     assert rows(database, addresses) == []
 
 
 def test_the_gravest_is_told_first(database: Engine, notifier: Notifier, receiver: Receiver) -> None:
     with database.begin() as transaction:
-        want_webhook(transaction, receiver.url)
-    for number in range(CLAIM):
+        set_webhook(transaction, receiver.url)
+    for number in range(MAX_CLAIMED):
         raise_alert(database, f"small-{number}", NAR.AMARILLO)
     raise_alert(database, "grave", NAR.ROJO)
     while notifier.drain():
         pass
-    assert [body["station"] for _, body in receiver.heard] == ["grave", *(f"small-{number}" for number in range(CLAIM))]
+    assert [body["station"] for _, body in receiver.heard] == [
+        "grave",
+        *(f"small-{number}" for number in range(MAX_CLAIMED)),
+    ]
 
 
 def test_a_slow_webhook_does_not_delay_the_watch(database: Engine, receiver: Receiver) -> None:
-    for number in range(CLAIM):
+    for number in range(MAX_CLAIMED):
         raise_alert(database, f"station-{number}", url=receiver.url)
     with database.begin() as transaction:
         claimed = claim(transaction, NOON)
-    assert [notice.channel for notice in claimed] == ["console"] * CLAIM
+    assert [notice.channel for notice in claimed] == ["console"] * MAX_CLAIMED
 
 
 def test_what_one_is_telling_no_other_tells_until_the_lease_ends(database: Engine, clock: Clock) -> None:
@@ -226,7 +229,7 @@ def test_two_notifiers_never_tell_twice(
     database: Engine, clock: Clock, client: httpx.Client, receiver: Receiver
 ) -> None:
     with database.begin() as transaction:
-        want_webhook(transaction, receiver.url)
+        set_webhook(transaction, receiver.url)
     for number in range(40):
         raise_alert(database, f"station-{number}")
     notifiers = [Notifier(database, clock, client) for _ in range(2)]

@@ -24,7 +24,7 @@ class Note(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    note: str = Field(min_length=1, max_length=actions.LONGEST_NOTE, pattern=r"\S", examples=["Cuadrilla en camino."])
+    note: str = Field(min_length=1, max_length=actions.MAX_NOTE_CHARS, pattern=r"\S", examples=["Cuadrilla en camino."])
 
 
 class AlertAction(BaseModel):
@@ -33,7 +33,7 @@ class AlertAction(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     version: int = Field(ge=1, le=2**31 - 1, description="The alert's version when it was seen", examples=[3])
-    note: str = Field(default="", max_length=actions.LONGEST_NOTE, examples=["Cuadrilla en camino."])
+    note: str = Field(default="", max_length=actions.MAX_NOTE_CHARS, examples=["Cuadrilla en camino."])
 
 
 def _alert_filter(

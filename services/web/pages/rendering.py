@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 
 from models.alert import NAR
-from services.actions import LONGEST_NOTE
+from services.actions import MAX_NOTE_CHARS
 from services.queries.alerts.alert_history import MAX_ALERTS
 from services.queries.city.city import DEFAULT_CITY, CurrentCity, current_city
 from services.runtime.problem import HttpProblem
@@ -47,7 +47,7 @@ ENVIRONMENT = Environment(
 ENVIRONMENT.globals |= {
     "NAR": NAR,
     "MAX_ALERTS": MAX_ALERTS,
-    "MAX_NOTE_CHARS": LONGEST_NOTE,
+    "MAX_NOTE_CHARS": MAX_NOTE_CHARS,
     "MAX_TOKEN_CHARS": MAX_TOKEN_CHARS,
     "static_version": static_files.VERSION,
     "refresh_s": REFRESH_S,

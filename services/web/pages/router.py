@@ -42,7 +42,7 @@ Parts = Annotated[list[str], Query(alias="parte", max_length=MAX_PARTS)]
 Hours = Annotated[Literal["6", "24", "168", "720"], Query(alias="horas")]
 StationId = Annotated[str, Path(max_length=200, pattern=NO_NUL)]
 AlertId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-Note = Annotated[str, Form(max_length=actions.LONGEST_NOTE, pattern=NO_NUL)]
+Note = Annotated[str, Form(max_length=actions.MAX_NOTE_CHARS, pattern=NO_NUL)]
 Version = Annotated[int, Form(ge=0, le=2**31 - 1)]
 
 

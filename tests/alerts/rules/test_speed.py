@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.rules.speed import (
-    MOST_DAYS,
-    MOST_REMEMBERED,
+    MAX_DAYS,
+    MAX_FAST_VEHICLES,
     ExtremeSpeedState,
     SpeedTrendState,
     judge_extreme,
@@ -104,7 +104,7 @@ def test_old_and_impossible_speeds_change_nothing(flag: Flag) -> None:
 @given(st.lists(st.tuples(st.integers(0, 300), st.floats(0, 250)), max_size=80))
 def test_memory_is_bounded_and_goes_through_json(vehicles: list[tuple[int, float]]) -> None:
     state, moves = extreme(*(passed(minute, speed) for minute, speed in sorted(vehicles)))
-    assert len(state.fast) <= MOST_REMEMBERED
+    assert len(state.fast) <= MAX_FAST_VEHICLES
     assert [move.after for move in moves] == sorted(move.after for move in moves)
     assert msgspec.json.decode(msgspec.json.encode(state), type=ExtremeSpeedState) == state
 
@@ -160,5 +160,5 @@ def test_no_more_than_five_weeks_are_remembered(counted_days: list[tuple[int, in
     for passed_days, slow, fast in counted_days:
         day += passed_days
         state, _ = judge_trend(TREND, state, counted(day, week(slow, fast)))
-    assert len(state.days) <= MOST_DAYS
+    assert len(state.days) <= MAX_DAYS
     assert msgspec.json.decode(msgspec.json.encode(state), type=SpeedTrendState) == state

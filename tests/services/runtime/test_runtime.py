@@ -19,7 +19,7 @@ import sqlalchemy.exc
 from pydantic import ValidationError
 from sqlalchemy import text
 
-from alerts.delivery.channels import post
+from alerts.delivery.channels import post_webhook
 from models.migrations import current
 from services.demo import lock_demo_folder, publish_clock
 from services.embedded.child_process import free_port
@@ -225,7 +225,7 @@ def test_a_webhooks_address_is_never_logged(capsys: pytest.CaptureFixture[str]) 
     try:
         start_logging(Settings(log_level="DEBUG"))
         with httpx.Client() as client:
-            post(client, f"http://127.0.0.1:{free_port(0)}/hooks/hunter2", "key", {})
+            post_webhook(client, f"http://127.0.0.1:{free_port(0)}/hooks/hunter2", "key", {})
         logging.getLogger("services").info("and yet it logs")
     finally:
         root.handlers, root.level = handlers, level
