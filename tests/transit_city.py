@@ -1,18 +1,18 @@
-"""A small city with buses, for every test of transit: a trunk with a short turn, both ways, a loop, a block, a night.
+"""A small invented timetable for the tests of transit: two directions, a short turn, a loop, blocks, a night trip.
 
-Metres east and north of its centre; nothing in it is drawn from a real timetable:
+Places are metres east and north of the centre:
 
     N6
     |        line 10 runs T1 T2 T3 T4 N5 N6, some trips only T1 to T4, and back R6 R5 R4 R3 R2 R1 across the street;
-    N5       line 20 goes round T1 L2 L3 T2 T1, by headway
+    N5       line 20 runs the loop T1 L2 L3 T2 T1, frequency-based
     |
     T1--T2--T3--T4
     |   |
     L2--L3
 
 Trips of line 10 start every 20 minutes from 6:00 (`10-0600`), those of the short turn ten minutes after (`10s-0610`),
-those back 40 minutes after (`10b-0640`): a block carries a trip out and the next one back, all day. `10-2430` leaves
-at half past midnight of the next day. At weekends and on 2026-02-16, a holiday, every third trip runs (`w10-0600`).
+those back 40 minutes after (`10b-0640`). A block is a trip out and the next one back, all day. `10-2430` departs at
+half past midnight of the next day. At weekends and on 2026-02-16, a holiday, every third trip runs (`w10-0600`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ MONDAY = date(2026, 3, 2)
 """A working day."""
 SUNDAY = date(2026, 3, 1)
 HOLIDAY = date(2026, 2, 16)
-"""A Monday with the trips of a Sunday."""
+"""A Monday on which the trips of a Sunday run."""
 
 OUT, SHORT, BACK, LOOP = range(4)
 """Indices of the patterns."""
@@ -74,7 +74,10 @@ def network(version: str = "test") -> Network:
         version=version,
         zone=ZONE,
         agencies={"muni": Agency("muni", "Municipalidad", "https://example.org", ZONE.key, "es")},
-        stops={name: Stop(name, f"LP{number}", f"Parada {name}", at(*place)) for number, (name, place) in _numbered()},
+        stops={
+            name: Stop(name, f"LP{number}", f"Parada {name}", at(*place))
+            for number, (name, place) in _numbered_places()
+        },
         routes={
             "10": Route("10", "muni", "10", "Troncal", color="1144AA", text_color="FFFFFF"),
             "20": Route("20", "muni", "20", "Circular"),
@@ -85,7 +88,7 @@ def network(version: str = "test") -> Network:
     )
 
 
-def _numbered() -> Iterator[tuple[int, tuple[str, tuple[int, int]]]]:
+def _numbered_places() -> Iterator[tuple[int, tuple[str, tuple[int, int]]]]:
     return enumerate(_PLACES.items(), 1)
 
 
@@ -96,16 +99,16 @@ def _pattern(index: int, route_id: str, direction_id: int | None, stops: Sequenc
     return Pattern(index, route_id, direction_id, tuple(stops), shape.along_m, shape, links)
 
 
-def _timing(pattern: Pattern, dwell_s: int = 15, layby: int = 3) -> Timing:
-    """Steady driving; at the fourth stop, a promised time, the bus stands for a while."""
+def _timing(pattern: Pattern, dwell_s: int = 15, waits_at: int = 3) -> Timing:
+    """Constant speed; at the fourth stop, a timepoint, the bus waits `dwell_s`."""
     places = [_PLACES[stop] for stop in pattern.stop_ids]
     arrivals, departures, clock = [0], [0], 0
     for position, (here, there) in enumerate(pairwise(places), 1):
         clock += round(hypot(there[0] - here[0], there[1] - here[1]) / _SPEED_MS)
         arrivals.append(clock)
-        clock += dwell_s if position == layby and position + 1 < len(places) else 0
+        clock += dwell_s if position == waits_at and position + 1 < len(places) else 0
         departures.append(clock)
-    promised = tuple(position in {0, layby, len(places) - 1} for position in range(len(places)))
+    promised = tuple(position in {0, waits_at, len(places) - 1} for position in range(len(places)))
     return Timing(tuple(arrivals), tuple(departures), promised)
 
 
@@ -115,7 +118,7 @@ def _trips(patterns: Sequence[Pattern]) -> Iterator[Trip]:
     for pattern, prefix, after_s, headsign in lines:
         for number, start_s in enumerate(range(6 * 3600 + after_s, 22 * 3600, 1200)):
             block = "" if pattern == SHORT else f"block-{number % 6}"
-            clock = _clock(start_s)
+            clock = _hhmm(start_s)
             yield Trip(f"{prefix}-{clock}", pattern, "weekday", start_s, timings[pattern], headsign, block_id=block)
             if number % 3 == 0:
                 yield Trip(f"w{prefix}-{clock}", pattern, "weekend", start_s, timings[pattern], headsign)
@@ -124,7 +127,7 @@ def _trips(patterns: Sequence[Pattern]) -> Iterator[Trip]:
     yield Trip("20", LOOP, "daily", 6 * 3600, timings[LOOP], "Circular", frequencies=headways)
 
 
-def _clock(start_s: int) -> str:
+def _hhmm(start_s: int) -> str:
     return f"{start_s // 3600:02}{start_s // 60 % 60:02}"
 
 

@@ -1,4 +1,4 @@
-"""What an independent validator finds wrong with our GTFS-realtime: rules of its own, on the timetable's own files."""
+"""Validation of published GTFS-realtime feeds by an independent validator, on the timetable's own files."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,24 +13,24 @@ from services.transit.serving.gtfs_realtime import FeedKind, feed_message
 from services.transit.serving.snapshot import TransitSnapshot
 
 ROLES = {"tu": FeedKind.TRIP_UPDATES, "vp": FeedKind.VEHICLE_POSITIONS, "sa": FeedKind.ALERTS}
-Told = dict[FeedKind, bytes]
+FeedsOfMoment = dict[FeedKind, bytes]
 
 
-def prepared(gtfs: Path) -> PreparedFeed:
-    """A timetable read once, for many validations."""
+def prepared_timetable(gtfs: Path) -> PreparedFeed:
+    """A timetable prepared once for many validations."""
     return prepare_feed(gtfs, mode=Mode.MODERN)
 
 
-def told(view: TransitSnapshot, now: float) -> Told:
-    """All three feeds of one moment, as they are served."""
-    return {part: feed_message(view, part, now).SerializeToString() for part in FeedKind}
+def feeds_of_moment(snapshot: TransitSnapshot, now: float) -> FeedsOfMoment:
+    """All three feeds of one moment, as they are published."""
+    return {kind: feed_message(snapshot, kind, now).SerializeToString() for kind in FeedKind}
 
 
-def errors(feed: PreparedFeed, moments: Sequence[tuple[float, Told]]) -> list[str]:
-    """Every finding of severity error in the feeds of successive moments: the rule, and what it says of what."""
+def validation_errors(feed: PreparedFeed, moments: Sequence[tuple[float, FeedsOfMoment]]) -> list[str]:
+    """Findings of severity error in the feeds of successive moments: rule and text."""
     cycles = tuple(
-        tuple(Source(f"{role}@{at:.0f}", role, fetch=partial(parts.__getitem__, part)) for role, part in ROLES.items())
-        for at, parts in moments
+        tuple(Source(f"{role}@{at:.0f}", role, fetch=partial(feeds.__getitem__, kind)) for role, kind in ROLES.items())
+        for at, feeds in moments
     )
     end = datetime.fromtimestamp(moments[-1][0], UTC)
     run = validate(Request(Mode.MODERN, feed, Inputs(cycles, False), at=end)).run

@@ -1,4 +1,4 @@
-"""Recorded buses meet the matcher: the journeys they were on are found, and what they were doing is told apart."""
+"""The matcher on recorded buses: accuracy of route, direction and trip, and of what the buses were doing."""
 
 import csv
 import gzip
@@ -30,7 +30,7 @@ def washington() -> Network:
 
 
 def _shares(network: Network, out: Path, hide: str) -> Counter[str]:
-    """Of the reports from the third of each vehicle on, how many of each thousand are right."""
+    """How many of a thousand reports are right, by what is compared. The first two of each vehicle are left out."""
     positions = WMATA / "positions.csv.gz"
     words = ["--gtfs", str(WMATA / "gtfs.zip"), "--positions", str(positions), "--out", str(out), "--hide", hide]
     assert main(["transit", "match", *words]) == 0
@@ -57,19 +57,19 @@ def _right(network: Network, was: Row, is_: Row) -> list[str]:
     return [name for name, holds in (("route", route), ("direction", direction), ("trip", trip)) if holds]
 
 
-def test_with_trips_hidden_line_direction_and_trip_are_found(washington: Network, tmp_path: Path) -> None:
+def test_with_trips_hidden_route_direction_and_trip_are_found(washington: Network, tmp_path: Path) -> None:
     right = _shares(washington, tmp_path / "matched.csv", "trip")
     assert right["direction"] >= 950
     assert right["trip"] >= 900
 
 
-def test_with_lines_hidden_too_the_line_is_found(washington: Network, tmp_path: Path) -> None:
+def test_with_routes_hidden_too_the_route_is_found(washington: Network, tmp_path: Path) -> None:
     assert _shares(washington, tmp_path / "matched.csv", "route")["route"] >= 800
 
 
 @pytest.mark.timeout(600)  # eleven timetables are read
 @pytest.mark.skipif(not NYC.exists(), reason="the labelled traces are not here")
-def test_what_buses_were_doing_is_told_apart() -> None:
+def test_what_buses_were_doing_is_recognised() -> None:
     feeds = [replace(read_feed(path), feed=path.stem) for path in sorted((NYC / "gtfs").glob("*.zip"))]
     network = merge_networks(feeds)
     checked, right, going, going_right = 0, 0, 0, 0
@@ -87,7 +87,7 @@ def test_what_buses_were_doing_is_told_apart() -> None:
 
 
 def _labels(path: Path) -> list[str]:
-    """What a person wrote beside each position; empty where nothing was, or only another matcher's guess."""
+    """The label a person gave each position; empty where there is none, or only another matcher's guess."""
     with path.open(newline=None) as file:
         return [row.get("actual_phase") or "" for row in csv.DictReader(line for line in file if line.strip())]
 

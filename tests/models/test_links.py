@@ -1,4 +1,4 @@
-"""What was learnt of a street outlives the names of those who run buses through it."""
+"""Link ids survive imports that rename trips, routes and stops."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,8 +55,8 @@ def through(pattern: Pattern, stops: dict[str, Stop]) -> Pattern:
     return replace(pattern, shape=shape, stop_m=shape.along_m, link_ids=())
 
 
-def names(network: Network) -> list[tuple[str, ...]]:
-    """The identities of all links by pattern, whatever the order of patterns."""
+def link_ids(network: Network) -> list[tuple[str, ...]]:
+    """The ids of all links by pattern, whatever the order of patterns."""
     return sorted(pattern.link_ids for pattern in network.patterns)
 
 
@@ -66,44 +66,44 @@ def test_patterns_that_share_a_street_share_its_links() -> None:
     assert len(set(every)) == len(links_of(CITY)) == len(every) - 3
 
 
-def test_a_loop_and_the_trunk_that_it_crosses_are_different_ways() -> None:
+def test_a_loop_and_the_trunk_that_it_crosses_have_different_links() -> None:
     loop = CITY.patterns[LOOP]
     assert set(loop.link_ids).isdisjoint(CITY.patterns[OUT].link_ids)
     assert len(set(loop.link_ids)) == 4
 
 
-def test_links_keep_their_names_when_trips_and_routes_lose_theirs_and_nothing_is_remembered() -> None:
-    assert names(with_link_ids(renamed(CITY, str))) == names(CITY)
+def test_links_keep_their_ids_when_trips_and_routes_are_renamed_even_without_known_links() -> None:
+    assert link_ids(with_link_ids(renamed(CITY, str))) == link_ids(CITY)
 
 
-def test_links_keep_their_names_when_even_the_stops_are_renamed() -> None:
+def test_links_keep_their_ids_when_even_the_stops_are_renamed() -> None:
     after = renamed(CITY, lambda name: f"LP-{name}")
-    assert names(with_link_ids(after, links_of(CITY))) == names(CITY)
-    assert names(with_link_ids(after)) != names(CITY)
+    assert link_ids(with_link_ids(after, links_of(CITY))) == link_ids(CITY)
+    assert link_ids(with_link_ids(after)) != link_ids(CITY)
 
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(metres := st.floats(-2.5, 2.5), metres), min_size=len(CITY.stops), max_size=len(CITY.stops)))
-def test_links_keep_their_names_when_stops_are_surveyed_anew(errors: list[tuple[float, float]]) -> None:
+def test_links_keep_their_ids_when_stops_are_surveyed_anew(errors: list[tuple[float, float]]) -> None:
     shifts = dict(zip(CITY.stops, errors, strict=True))  # less than half a street, whose sides are different links
     after = renamed(moved(CITY, shifts.__getitem__), lambda name: f"x{name}")
-    assert names(with_link_ids(after, links_of(CITY))) == names(CITY)
+    assert link_ids(with_link_ids(after, links_of(CITY))) == link_ids(CITY)
 
 
-def test_a_name_that_now_stands_elsewhere_is_another_place() -> None:
+def test_a_stop_id_at_another_place_makes_another_link() -> None:
     after = moved(CITY, lambda name: (0, 0) if name != "N6" else (900, 900))
     was, now = CITY.patterns[OUT].link_ids, with_link_ids(after, links_of(CITY)).patterns[OUT].link_ids
     assert now[:-1] == was[:-1]
     assert now[-1] != was[-1]
 
 
-def test_stops_that_swap_their_names_do_not_swap_their_streets() -> None:
+def test_stops_that_swap_their_ids_do_not_swap_their_links() -> None:
     swap = {"T2": "T3", "T3": "T2"}
     after = renamed(CITY, lambda name: swap.get(name, name))
-    assert names(with_link_ids(after, links_of(CITY))) == names(CITY)
+    assert link_ids(with_link_ids(after, links_of(CITY))) == link_ids(CITY)
 
 
-def test_a_detour_between_the_same_stops_is_another_way() -> None:
+def test_a_detour_between_the_same_stops_is_another_link() -> None:
     plain = CITY.patterns[OUT]
     first, second = (CITY.stops[name].point for name in plain.stop_ids[:2])
     corner = transit_city.at(200, 400)
@@ -113,11 +113,11 @@ def test_a_detour_between_the_same_stops_is_another_way() -> None:
     network = with_link_ids(replace(CITY, patterns=(*CITY.patterns, detour)), links_of(CITY))
     assert network.patterns[4].link_ids[0] != plain.link_ids[0]
     assert network.patterns[4].link_ids[1:] == plain.link_ids[1:]
-    assert names(replace(network, patterns=network.patterns[:4])) == names(CITY)
+    assert link_ids(replace(network, patterns=network.patterns[:4])) == link_ids(CITY)
 
 
-def test_importing_the_same_again_and_again_changes_no_name() -> None:
+def test_importing_the_same_again_and_again_changes_no_id() -> None:
     after = CITY
     for number in range(4):
         after = with_link_ids(renamed(after, lambda name, number=number: f"{number}{name}"), links_of(after))  # type: ignore[misc]
-    assert names(after) == names(CITY)
+    assert link_ids(after) == link_ids(CITY)

@@ -1,4 +1,4 @@
-"""Journeys of a timetable: by headway, past midnight, on holidays, when clocks change; two feeds in one city."""
+"""Journeys of a timetable: frequency-based, past midnight, on holidays, at clock changes; merging of feeds."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,13 +23,13 @@ def at(day: date, hours: float) -> float:
     return service_day_start(day, ZONE) + hours * 3600
 
 
-def on_the_road(pattern: int, start: float, end: float) -> set[tuple[str, str, int]]:
-    """The journeys between two instants, by their keys."""
+def running_between(pattern: int, start: float, end: float) -> set[tuple[str, str, int]]:
+    """Keys of the journeys that run between two instants."""
     return {journey.key for journey in CITY.journeys_between(pattern, start, end)}
 
 
 def every_journey(network: Network, pattern: int, days: Iterator[date]) -> Iterator[Journey]:
-    """All journeys along a pattern on some days, the long way round."""
+    """All journeys along a pattern on some days, found without the search."""
     for day in days:
         for trip in network.trips_by_pattern[pattern]:
             if network.services[trip.service_id].runs_on(day):
@@ -42,28 +42,28 @@ def every_journey(network: Network, pattern: int, days: Iterator[date]) -> Itera
 def test_a_trip_is_on_the_road_from_its_first_departure_to_its_last_arrival() -> None:
     begins, lasts_s = at(MONDAY, 8), CITY.trips["10-0800"].duration_s
     key = ("10-0800", "20260302", 8 * 3600)
-    assert on_the_road(OUT, begins - 60, begins) == {key}
-    assert on_the_road(OUT, begins + lasts_s, begins + lasts_s + 60) == {key}
-    assert on_the_road(OUT, begins - 60, begins - 1) == set()
-    assert on_the_road(OUT, begins + lasts_s + 1, begins + lasts_s + 60) == set()
+    assert running_between(OUT, begins - 60, begins) == {key}
+    assert running_between(OUT, begins + lasts_s, begins + lasts_s + 60) == {key}
+    assert running_between(OUT, begins - 60, begins - 1) == set()
+    assert running_between(OUT, begins + lasts_s + 1, begins + lasts_s + 60) == set()
 
 
 def test_a_trip_past_midnight_belongs_to_the_day_before() -> None:
-    assert on_the_road(OUT, at(MONDAY, 0.5), at(MONDAY, 0.6)) == {("10-2430", "20260301", 88_200)}
+    assert running_between(OUT, at(MONDAY, 0.5), at(MONDAY, 0.6)) == {("10-2430", "20260301", 88_200)}
 
 
 def test_a_holiday_has_the_trips_of_a_sunday() -> None:
     for day in (HOLIDAY, SUNDAY):
-        assert {key[0] for key in on_the_road(BACK, at(day, 6), at(day, 9))} == {
+        assert {key[0] for key in running_between(BACK, at(day, 6), at(day, 9))} == {
             "w10b-0640",
             "w10b-0740",
             "w10b-0840",
         }
-    assert len(on_the_road(BACK, at(MONDAY, 6), at(MONDAY, 9))) == 8
+    assert len(running_between(BACK, at(MONDAY, 6), at(MONDAY, 9))) == 8
 
 
-def test_a_trip_by_headway_makes_many_journeys_told_apart_by_their_start() -> None:
-    found = [key[2] for key in sorted(on_the_road(LOOP, at(MONDAY, 8.8), at(MONDAY, 9.2)))]
+def test_a_frequency_based_trip_makes_many_journeys_that_differ_by_start() -> None:
+    found = [key[2] for key in sorted(running_between(LOOP, at(MONDAY, 8.8), at(MONDAY, 9.2)))]
     assert found == [31_800, 32_400]
     assert all(journey.frequency_based for journey in CITY.journeys_between(LOOP, at(MONDAY, 8), at(MONDAY, 9)))
 
@@ -74,10 +74,10 @@ def test_a_trip_by_headway_makes_many_journeys_told_apart_by_their_start() -> No
     st.floats(-30 * 3600, 80 * 3600),
     st.floats(0, 60 * 3600),
 )
-def test_searching_finds_what_trying_every_journey_finds(pattern: int, from_s: float, for_s: float) -> None:
+def test_the_search_finds_the_same_as_trying_every_journey(pattern: int, from_s: float, for_s: float) -> None:
     start = service_day_start(MONDAY, ZONE) + from_s
     days = (MONDAY + timedelta(days=number) for number in range(-5, 9))
-    assert on_the_road(pattern, start, start + for_s) == {
+    assert running_between(pattern, start, start + for_s) == {
         journey.key
         for journey in every_journey(CITY, pattern, days)
         if journey.start_at <= start + for_s and journey.end_at >= start
@@ -96,14 +96,14 @@ def test_on_the_day_the_clocks_change_no_journey_is_lost_or_found_twice(changes:
             assert found.count(journey.key) == 1
 
 
-def test_a_journey_without_a_departure_is_searched_in_vain() -> None:
+def test_a_trip_without_a_departure_has_no_journey() -> None:
     idle = replace(CITY.trips["20"], frequencies=(Frequency(100, 100, 60, exact=True),))
     network = replace(CITY, trips={"20": idle})
     assert list(network.journeys_between(LOOP, at(MONDAY, 0), at(MONDAY, 24))) == []
     assert list(network.journeys_between(OUT, at(MONDAY, 0), at(MONDAY, 24))) == []
 
 
-def test_the_days_remembered_are_bounded_and_forgetting_changes_nothing() -> None:
+def test_the_cached_days_are_bounded_and_emptying_the_cache_changes_nothing() -> None:
     city = transit_city.network()
     first = city.service_day(MONDAY)
     for number in range(2000):
@@ -112,7 +112,7 @@ def test_the_days_remembered_are_bounded_and_forgetting_changes_nothing() -> Non
     assert city.service_day(MONDAY) == first
 
 
-def test_two_feeds_that_clash_keep_apart_what_differs_and_share_what_is_the_same() -> None:
+def test_merging_renames_clashing_ids_and_shares_what_is_the_same() -> None:
     here, there = CITY, replace(transit_city.network("other"), feed="norte")
     stops = dict(there.stops) | {"L2": replace(there.stops["L2"], point=transit_city.at(5000, 5000))}
     both = merge_networks([here, replace(there, stops=stops)])
@@ -132,12 +132,12 @@ def test_two_feeds_that_clash_keep_apart_what_differs_and_share_what_is_the_same
     }
 
 
-def test_feeds_without_a_clash_keep_every_id() -> None:
+def test_merging_without_a_clash_keeps_every_id() -> None:
     other = Network("o", ZONE, {}, {}, {}, (), {}, {}, "norte")
     assert merge_networks([CITY, other]).trips == CITY.trips
     assert merge_networks([CITY]) is CITY
 
 
-def test_feeds_of_one_city_go_by_one_clock() -> None:
+def test_merging_feeds_of_different_time_zones_is_refused() -> None:
     with pytest.raises(TimeZonesDiffer, match="America/New_York"):
         merge_networks([CITY, replace(CITY, zone=NEW_YORK, feed="norte")])

@@ -1,4 +1,4 @@
-"""Street statistics from counts in bins."""
+"""Street speed statistics from histograms."""
 
 import pytest
 from hypothesis import given
@@ -18,7 +18,7 @@ from models.speeds import (
 speeds = st.lists(st.floats(0, 259), min_size=1, max_size=200)
 
 
-def test_a_street_is_told_by_a_few_figures() -> None:
+def test_the_figures_of_a_street() -> None:
     counts = (0,) * 8 + (50, 30, 15, 5)  # 40-45, 45-50, 50-55, 55-60 km/h
     found = speed_statistics(counts, limit_kmh=50.0)
     assert found.vehicles == 100
@@ -28,7 +28,7 @@ def test_a_street_is_told_by_a_few_figures() -> None:
     assert found.share_over == pytest.approx(0.20)
 
 
-def test_nobody_passing_is_no_speed() -> None:
+def test_without_vehicles_there_is_no_speed() -> None:
     assert speed_statistics((0, 0), 40.0) == SpeedStatistics(0, None, None, None, 40.0, None)
     with pytest.raises(ValueError, match="needs vehicles"):
         percentile_kmh((), 0.85)
@@ -39,14 +39,14 @@ def test_the_last_bin_holds_all_above() -> None:
     assert len(histogram([])) == BIN_COUNT
 
 
-def test_avenues_are_ranked_by_the_share_over_their_own_limit() -> None:
+def test_streets_are_ranked_by_the_share_over_their_own_limit() -> None:
     slow, fast, few = (0,) * 8 + (90, 10), (0,) * 8 + (10, 90), (0,) * 20 + (3,)
     streets = {name: speed_statistics(counts, 45.0) for name, counts in (("slow", slow), ("fast", fast), ("few", few))}
     assert rank_streets(streets, min_vehicles=30) == ["fast", "slow"]
 
 
 @given(speeds, speeds)
-def test_hours_add_up_to_a_day(morning: list[float], evening: list[float]) -> None:
+def test_merged_hours_equal_the_day(morning: list[float], evening: list[float]) -> None:
     assert merge_histograms([histogram(morning), histogram(evening)]) == histogram([*morning, *evening])
 
 

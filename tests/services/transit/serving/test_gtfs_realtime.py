@@ -32,7 +32,7 @@ from simulators.lines import schematic_network as la_plata
 from tests.architecture.repository import ROOT
 from tests.services.web.api.transit_town import SEVEN, coming, vehicle_prediction
 from tests.transit_city import MONDAY, network
-from tests.transit_validity import Told, errors, prepared, told
+from tests.transit_validity import FeedsOfMoment, feeds_of_moment, prepared_timetable, validation_errors
 
 WMATA = ROOT.parent / "shared" / "data" / "transit" / "wmata"
 WMATA_START = 1771264800.0
@@ -53,7 +53,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> PreparedFeed:
     """The small city's timetable as the validator reads it."""
     path = tmp_path_factory.mktemp("town") / "gtfs.zip"
     write_feed(ONLY_LOOSE, path)
-    return prepared(path)
+    return prepared_timetable(path)
 
 
 def busy() -> TransitSnapshot:
@@ -100,14 +100,19 @@ def by_trip(snapshot: TransitSnapshot, now: float = SEVEN) -> dict[tuple[str, st
 
 def test_the_validator_finds_no_error_in_a_town_with_something_of_everything(town: PreparedFeed) -> None:
     snapshot = busy()
-    assert errors(town, [(SEVEN + after, told(snapshot, SEVEN + after)) for after in (0.0, 15.0, 60.0, 400.0)]) == []
+    assert (
+        validation_errors(
+            town, [(SEVEN + after, feeds_of_moment(snapshot, SEVEN + after)) for after in (0.0, 15.0, 60.0, 400.0)]
+        )
+        == []
+    )
 
 
 def test_the_validator_does_find_what_is_wrong(town: PreparedFeed) -> None:
     feed = feed_message(busy(), FeedKind.TRIP_UPDATES, SEVEN)
     feed.entity[0].trip_update.trip.trip_id = "no such trip"
-    wrong = {**told(busy(), SEVEN), FeedKind.TRIP_UPDATES: feed.SerializeToString()}
-    assert any(one.startswith("E003") for one in errors(town, [(SEVEN, wrong)]))
+    wrong = {**feeds_of_moment(busy(), SEVEN), FeedKind.TRIP_UPDATES: feed.SerializeToString()}
+    assert any(one.startswith("E003") for one in validation_errors(town, [(SEVEN, wrong)]))
 
 
 def test_a_bus_is_told_with_time_delay_and_uncertainty_and_its_next_trip_without_it() -> None:
@@ -194,7 +199,7 @@ class Followed:
 
     fleet: Fleet
     snapshot: TransitSnapshot
-    moments: list[tuple[float, Told]] = field(default_factory=list)
+    moments: list[tuple[float, FeedsOfMoment]] = field(default_factory=list)
 
     def take(self, report: PositionReport) -> None:
         self.snapshot = with_changes(self.snapshot, [self.fleet.follow_report(report, report.at).prediction])
@@ -202,7 +207,7 @@ class Followed:
     def tell(self, now: float) -> None:
         expected = [ExpectedJourney(one, now + EVERY_S) for one in self.fleet.unassigned_trips(now)]
         self.snapshot = with_changes(self.snapshot, expected=expected)
-        self.moments.append((now, told(self.snapshot, now)))
+        self.moments.append((now, feeds_of_moment(self.snapshot, now)))
 
 
 def following(city: Network) -> Followed:
@@ -229,7 +234,7 @@ def test_the_validator_finds_no_error_in_the_demo_city(tmp_path: Path) -> None:
             city.tell(now)
     last = gtfs_rt.FeedMessage.FromString(city.moments[-1][1][FeedKind.TRIP_UPDATES])
     assert sum(entity.trip_update.HasField("vehicle") for entity in last.entity) >= 5
-    assert errors(prepared(tmp_path / "gtfs.zip"), city.moments) == []
+    assert validation_errors(prepared_timetable(tmp_path / "gtfs.zip"), city.moments) == []
 
 
 def rows(name: str) -> list[dict[str, str]]:
@@ -284,4 +289,4 @@ def test_the_validator_finds_no_error_in_a_recorded_city(tmp_path: Path) -> None
     feeds = [gtfs_rt.FeedMessage.FromString(parts[FeedKind.TRIP_UPDATES]) for _, parts in city.moments]
     assert all(sum(entity.trip_update.HasField("vehicle") for entity in feed.entity) >= 10 for feed in feeds)
     assert all(here.header.timestamp < there.header.timestamp for here, there in pairwise(feeds))
-    assert errors(prepared(tmp_path / "gtfs.zip"), city.moments) == []
+    assert validation_errors(prepared_timetable(tmp_path / "gtfs.zip"), city.moments) == []
