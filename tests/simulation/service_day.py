@@ -173,8 +173,6 @@ class Day:
         stuck = {one.bus.vehicle for one in self._trackers.trackers if now < one.stuck_until + TICK_S}
         for key in self._view.journey_predictions:
             due = self._view.current_prediction(key, now)
-            if due is not None and due.prediction.basis is not Basis.NOT_COMING:
-                bus = self._behind[due.vehicle_prediction.vehicle] if due.vehicle_prediction else ""
-                self.told.append(
-                    Told(now, key, due.prediction, bus, due.vehicle_prediction, due.trips_ahead, bus in stuck)
-                )
+            if due is not None and due.trip.basis is not Basis.NOT_COMING:
+                bus = self._behind[due.vehicle.vehicle] if due.vehicle else ""
+                self.told.append(Told(now, key, due.trip, bus, due.vehicle, due.trips_ahead, bus in stuck))

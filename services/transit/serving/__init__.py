@@ -1,4 +1,4 @@
-"""What is true now, for every client?
+"""What is known now, for every client?
 
-Imports model, timetable and travel_times; reads the fleet only through the tables.
+Imports services.transit.model, timetable and travel_times. Reads the fleet's predictions through the tables only.
 """

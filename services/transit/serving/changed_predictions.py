@@ -1,4 +1,4 @@
-"""What the pipelines wrote of buses since somebody last looked, exact however many write at once."""
+"""Query of the predictions written since the last read. Exact, however many processes write at the same time."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 from services.transit.model.prediction import TripPrediction, VehiclePrediction
 from services.transit.serving.snapshot import ExpectedJourney
 
-# Numbers of transactions are given before they commit: above the last number seen would skip what commits late. What
-# the last snapshot did not see is exact, and what it calls its oldest running transaction lets the index find it.
+# A transaction gets its number before it commits, so reading above the last number seen would skip late commits. What
+# was not visible in the last snapshot is exact; the oldest transaction then running (xmin) lets the index find it.
 _CHANGED = " WHERE changed_in >= pg_snapshot_xmin({s}) AND NOT pg_visible_in_snapshot(changed_in, {s})".format(
     s="CAST(:since AS pg_snapshot)"
 )
@@ -25,9 +25,9 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Outlooks and expectations written since a snapshot, and the snapshot to go on from.
+    """Predictions written since a PostgreSQL snapshot, and the snapshot to continue from.
 
-    `undecodable`: how many rows another version of this software wrote in words this one does not know.
+    `undecodable`: number of rows that another version of this software wrote with values unknown to this one.
     """
 
     pg_snapshot: str
@@ -37,22 +37,22 @@ class Changes:
 
 
 def read_changes(connection: Connection, since: str | None) -> Changes:
-    """What changed since the snapshot `since`; everything there is, where it is None.
+    """The predictions written since the PostgreSQL snapshot `since`, or all where it is None.
 
-    `connection`: in a transaction that sees one moment (REPEATABLE READ).
+    `connection`: in a REPEATABLE READ transaction, so that all is read as of one moment.
     """
-    snapshot = connection.execute(text("SELECT pg_current_snapshot()::text")).scalar_one()
+    pg_snapshot = connection.execute(text("SELECT pg_current_snapshot()::text")).scalar_one()
     where, parameters = ("", {}) if since is None else (_CHANGED, {"since": since})
     vehicle_predictions = connection.execute(text(_VEHICLE_PREDICTIONS + where), parameters).scalars().all()
-    expected = connection.execute(text(_EXPECTED_JOURNEYS + where), parameters).all()
-    read = [one for row in vehicle_predictions if (one := _decode(_vehicle_decoder, row)) is not None]
-    awaited = [
-        ExpectedJourney(journey_prediction, row.until)
-        for row in expected
-        if (journey_prediction := _decode(_trip_decoder, row.coming)) is not None
+    expected_rows = connection.execute(text(_EXPECTED_JOURNEYS + where), parameters).all()
+    vehicles = [one for row in vehicle_predictions if (one := _decode(_vehicle_decoder, row)) is not None]
+    journeys = [
+        ExpectedJourney(predicted, row.until)
+        for row in expected_rows
+        if (predicted := _decode(_trip_decoder, row.coming)) is not None
     ]
-    unread = len(vehicle_predictions) + len(expected) - len(read) - len(awaited)
-    return Changes(str(snapshot), tuple(read), tuple(awaited), unread)
+    undecodable = len(vehicle_predictions) + len(expected_rows) - len(vehicles) - len(journeys)
+    return Changes(str(pg_snapshot), tuple(vehicles), tuple(journeys), undecodable)
 
 
 def _decode(decoder: msgspec.json.Decoder[Value], written: str) -> Value | None:

@@ -1,7 +1,8 @@
-"""What riders and their apps are told: the arrivals of a stop, a trip's progress, lines, vehicles, stops near.
+"""Arrivals at a stop, progress of a journey, lines, vehicles and nearby stops, read from a snapshot. Pure.
 
-Every interface answers from here, so that none contradicts another. An arrival is told on the best ground there is: the
-bus that makes the journey, else what is expected of a journey that no bus makes yet, else the bare timetable.
+Every interface for riders and apps answers from this module, so that none contradicts another. An arrival is taken
+from the best source there is: the vehicle that makes the journey, else the prediction for a journey without a vehicle,
+else the timetable.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,7 +28,7 @@ NO_PICKUP = 1
 
 
 class Estimate(Struct, frozen=True, gc=False):
-    """When the bus reaches a stop: quantiles, the rider's time, and when it leaves. See `estimate.TripPrediction`."""
+    """When the bus reaches a stop: quantiles, the early-safe time, and the departure. See `TripPrediction`."""
 
     p10: float
     p50: float
@@ -63,24 +64,24 @@ class Arrival(Struct, frozen=True, gc=False):
 
     @property
     def stop_id(self) -> str:
-        """Where it is."""
+        """The stop."""
         return self.pattern.stop_ids[self.position]
 
     @property
     def expected_at(self) -> float:
-        """When to expect it: the median arrival, else the planned one; at the first stop, the departure."""
+        """The median arrival, else the scheduled one; at the first stop, the departure."""
         if self.position == 0:
             return self.scheduled_departure if self.estimate is None else self.estimate.departs_at
         return self.scheduled_arrival if self.estimate is None else self.estimate.p50
 
     @property
     def withdrawn(self) -> bool:
-        """Whether it surely does not come: to be told as that, never as a bus."""
+        """Whether the journey surely does not come. It must be shown as that, never as a bus."""
         return self.basis is Basis.NOT_COMING
 
     @property
     def terminates(self) -> bool:
-        """Whether the trip ends here: it arrives and does not leave."""
+        """Whether the trip ends here."""
         return self.position == len(self.pattern.stop_ids) - 1
 
     @property
@@ -90,12 +91,12 @@ class Arrival(Struct, frozen=True, gc=False):
 
     @property
     def vehicle(self) -> str:
-        """The vehicle that makes it; empty where none is known."""
+        """The vehicle that makes the journey; empty where none is known."""
         return self.vehicle_prediction.vehicle if self.vehicle_prediction else ""
 
     @property
     def last_report_at(self) -> float | None:
-        """When that vehicle was last heard."""
+        """When that vehicle last reported."""
         return self.vehicle_prediction.matched_position.at if self.vehicle_prediction else None
 
 
@@ -115,14 +116,14 @@ class JourneyStatus(Struct, frozen=True, gc=False):
 
 
 class JourneyProgress(Struct, frozen=True, gc=False):
-    """A journey with all its calls, by position."""
+    """A journey with all its calls, ordered by position."""
 
     status: JourneyStatus
     calls: tuple[Arrival, ...]
 
 
 class TrackedVehicle(Struct, frozen=True, gc=False):
-    """A vehicle as it was last heard, with the journey it is believed to make."""
+    """A vehicle as it last reported, with the journey it is matched to."""
 
     prediction: VehiclePrediction
     age_s: float
@@ -132,7 +133,7 @@ class TrackedVehicle(Struct, frozen=True, gc=False):
 
 
 class LineSummary(Struct, frozen=True, gc=False):
-    """A line with the patterns it runs along and how many vehicles are heard on it."""
+    """A line with its patterns and the number of vehicles that report on it."""
 
     route: Route
     agency: Agency | None
@@ -142,24 +143,26 @@ class LineSummary(Struct, frozen=True, gc=False):
 
 
 class NoBusReason(StrEnum):
-    """Why no bus can be told of at a stop."""
+    """Why the arrivals of a stop hold no bus."""
+
+    __qualname__ = "Empty"  # the name of its schema in the published OpenAPI document
 
     NOT_SERVED = "not_served"
-    """That line, or any line, does not call there."""
+    """The line, or any line, does not call at the stop."""
     NOT_SCHEDULED = "not_scheduled"
-    """Nothing is planned in the time asked for."""
+    """Nothing is scheduled in the requested period."""
     NO_BUS = "no_bus"
-    """Something is planned, but no bus is on its way."""
+    """Journeys are scheduled, but no bus is on its way."""
     NO_DATA = "no_data"
-    """The buses are not heard at all: what is told is the timetable."""
+    """No bus reports at all: only the timetable is known."""
 
 
 def arrivals(
     snapshot: TransitSnapshot, stop_id: str, now: float, before_s: float = BEFORE_S, after_s: float = AFTER_S
 ) -> list[Arrival]:
-    """What comes to a stop from `before_s` ago until `after_s` ahead, seconds, by the time it is expected.
+    """The arrivals at a stop from `before_s` ago to `after_s` ahead, seconds, ordered by expected time.
 
-    Each visit of a journey to the stop appears once; what has passed already does not. At most MOST_ARRIVALS.
+    Each visit of a journey to the stop is one entry; visits already passed are left out. At most MOST_ARRIVALS.
     """
     start, end = now - before_s, now + min(after_s, LONGEST_AFTER_S)
     found = list(_predicted_arrivals(snapshot, stop_id, now, start, end))
@@ -171,7 +174,7 @@ def arrivals(
 def no_bus_reason(
     snapshot: TransitSnapshot, stop_id: str, found: Iterable[Arrival], now: float, route_id: str = ""
 ) -> NoBusReason | None:
-    """Why a stop's arrivals, of one line where it is named, tell of no bus; None where they do tell of one."""
+    """Why the arrivals of a stop, or of one of its lines, hold no bus; None where one of them does."""
     routes = routes_at(snapshot, stop_id)
     if not any(route_id in ("", route.id) for route in routes):
         return NoBusReason.NOT_SERVED
@@ -184,62 +187,62 @@ def no_bus_reason(
 
 
 def journey_status(snapshot: TransitSnapshot, key: JourneyKey, now: float) -> JourneyStatus | None:
-    """What is known of a journey; None where the timetable has none of that key."""
-    journey_prediction = snapshot.current_prediction(key, now)
-    journey = journey_prediction.journey if journey_prediction else snapshot.schedule.journey(key)
+    """What is known of a journey; None where the timetable has no journey with that key."""
+    predicted = snapshot.current_prediction(key, now)
+    journey = predicted.journey if predicted else snapshot.schedule.journey(key)
     if journey is None:
         return None
     pattern = snapshot.network.patterns[journey.trip.pattern]
-    if journey_prediction is None:
+    if predicted is None:
         return JourneyStatus(key, journey, pattern, Basis.SCHEDULE)
-    coming = journey_prediction.prediction
+    prediction = predicted.trip
     return JourneyStatus(
         key,
         journey,
         pattern,
-        coming.basis,
-        reason=coming.reason,
-        recent_buses=coming.recent_buses,
-        vehicle_prediction=journey_prediction.vehicle_prediction,
-        under_way=journey_prediction.vehicle_prediction is not None and journey_prediction.trips_ahead == 0,
-        next_position=coming.first_position if coming.p50 else None,
-        delay_s=_delay_s(journey, coming),
+        prediction.basis,
+        reason=prediction.reason,
+        recent_buses=prediction.recent_buses,
+        vehicle_prediction=predicted.vehicle,
+        under_way=predicted.vehicle is not None and predicted.trips_ahead == 0,
+        next_position=prediction.first_position if prediction.p50 else None,
+        delay_s=_delay_s(journey, prediction),
     )
 
 
 def journey_progress(snapshot: TransitSnapshot, key: JourneyKey, now: float) -> JourneyProgress | None:
-    """A journey's calls, passed ones too; None where the timetable has none of that key."""
+    """All calls of a journey, passed ones too; None where the timetable has no journey with that key."""
     status = journey_status(snapshot, key, now)
     if status is None:
         return None
-    journey_prediction, pattern = snapshot.current_prediction(key, now), status.pattern
+    predicted, pattern = snapshot.current_prediction(key, now), status.pattern
     positions = range(len(pattern.stop_ids))
-    if journey_prediction is None:
+    if predicted is None:
         return JourneyProgress(
             status, tuple(_scheduled_arrival(scheduled_call(status.journey, pattern, at)) for at in positions)
         )
-    return JourneyProgress(status, tuple(_predicted_arrival(journey_prediction, pattern, at) for at in positions))
+    return JourneyProgress(status, tuple(_predicted_arrival(predicted, pattern, at) for at in positions))
 
 
 def vehicles(snapshot: TransitSnapshot, now: float, route_id: str = "") -> list[TrackedVehicle]:
-    """The vehicles heard within GONE_S, of one line where it is named, by their names."""
-    seen = (
+    """The vehicles that reported within HIDDEN_AFTER_S, of all lines or of one, ordered by name."""
+    tracked = (
         _tracked_vehicle(snapshot, vehicle_prediction, now)
         for vehicle_prediction in snapshot.vehicle_predictions.values()
         if now - vehicle_prediction.matched_position.at <= HIDDEN_AFTER_S
     )
-    wanted = (one for one in seen if not route_id or (one.route is not None and one.route.id == route_id))
+    wanted = (one for one in tracked if not route_id or (one.route is not None and one.route.id == route_id))
     return sorted(wanted, key=lambda one: one.prediction.vehicle)
 
 
 def vehicle(snapshot: TransitSnapshot, name: str, now: float) -> TrackedVehicle | None:
-    """One vehicle as it was last heard, however long ago; None where it is not known."""
+    """One vehicle as it last reported, however long ago; None where it is not known."""
     vehicle_prediction = snapshot.vehicle_predictions.get(name)
     return None if vehicle_prediction is None else _tracked_vehicle(snapshot, vehicle_prediction, now)
 
 
 def lines(snapshot: TransitSnapshot, now: float) -> list[LineSummary]:
-    """Every line, as people count: 7 before 10, and Norte after both."""
+    """All lines in natural order of their names: 7 before 10, and Norte after both."""
     counts: dict[str, int] = {}
     for one in vehicles(snapshot, now):
         if one.route is not None:
@@ -249,18 +252,18 @@ def lines(snapshot: TransitSnapshot, now: float) -> list[LineSummary]:
 
 
 def line(snapshot: TransitSnapshot, route_id: str, now: float) -> LineSummary | None:
-    """One line; None where there is none of that id."""
+    """One line; None where there is none with that id."""
     route = snapshot.network.routes.get(route_id)
     return None if route is None else _line_summary(snapshot, route, len(vehicles(snapshot, now, route_id)), now)
 
 
 def stops_near(snapshot: TransitSnapshot, point: Point, radius_m: float, limit: int) -> list[tuple[float, Stop]]:
-    """The nearest stops with their distances, metres; `radius_m` up to `near.MAX_RADIUS_M`."""
+    """The nearest stops with their distances, metres, within `radius_m`, at most MAX_RADIUS_M."""
     return snapshot.stop_index.stops_within(point, min(radius_m, MAX_RADIUS_M))[:limit]
 
 
 def routes_at(snapshot: TransitSnapshot, stop_id: str) -> list[Route]:
-    """The lines that call at a stop, as people count."""
+    """The lines that call at a stop, in natural order of their names."""
     ids = {snapshot.network.patterns[index].route_id for index, _ in snapshot.network.calls_by_stop.get(stop_id, ())}
     return sorted((snapshot.network.routes[route_id] for route_id in ids), key=_natural_order)
 
@@ -268,20 +271,20 @@ def routes_at(snapshot: TransitSnapshot, stop_id: str) -> list[Route]:
 def alerts_for(
     snapshot: TransitSnapshot, now: float, *, stop_id: str = "", route_ids: Iterable[str] = ()
 ) -> list[ServiceAlert]:
-    """The service alerts in force that concern a stop or lines, the newest first."""
-    routes = frozenset(route_ids)
+    """The active service alerts that concern a stop or lines, the newest first."""
+    wanted_routes = frozenset(route_ids)
     agencies = {
-        snapshot.network.routes[route_id].agency_id for route_id in routes if route_id in snapshot.network.routes
+        snapshot.network.routes[route_id].agency_id for route_id in wanted_routes if route_id in snapshot.network.routes
     }
     return [
         alert
         for alert in snapshot.alerts
-        if alert.is_active(now) and any(_concerns(one, stop_id, routes, agencies) for one in alert.informed)
+        if alert.is_active(now) and any(_concerns(one, stop_id, wanted_routes, agencies) for one in alert.informed)
     ]
 
 
 def headway_s(journey: Journey) -> int | None:
-    """The headway of a journey of which only that is promised, seconds; None of one with planned times."""
+    """The headway, seconds, of a journey that promises only a headway; None where its times are scheduled."""
     for one in journey.trip.frequencies:
         if not one.exact and one.start_s <= journey.start_s < one.end_s:
             return one.headway_s
@@ -299,30 +302,30 @@ def _concerns(informed: InformedEntity, stop_id: str, route_ids: frozenset[str],
 def _predicted_arrivals(
     snapshot: TransitSnapshot, stop_id: str, now: float, start: float, end: float
 ) -> Iterator[Arrival]:
-    """What buses, or what is expected in their absence, say of a stop between two instants."""
+    """The arrivals at a stop between two instants that have a prediction."""
     for index, position in snapshot.network.calls_by_stop.get(stop_id, ()):
         pattern = snapshot.network.patterns[index]
-        for journey_prediction in snapshot.predictions_along(index, now):
-            arrives, leaves = _expected_times(journey_prediction, position)
-            if arrives <= end and leaves >= start:
-                yield _predicted_arrival(journey_prediction, pattern, position)
+        for predicted in snapshot.predictions_along(index, now):
+            arrives_at, departs_at = _expected_times(predicted, position)
+            if arrives_at <= end and departs_at >= start:
+                yield _predicted_arrival(predicted, pattern, position)
 
 
 def _scheduled_arrivals(
     snapshot: TransitSnapshot, stop_id: str, now: float, start: float, end: float
 ) -> Iterator[Arrival]:
-    """What only the timetable says of a stop; of a headway service one entry, the next."""
-    told: set[tuple[str, int, int]] = set()
+    """The arrivals known from the timetable only; of a headway-only trip one entry, the next."""
+    seen: set[tuple[str, int, int]] = set()
     for call in snapshot.schedule.calls(stop_id, start, end):
         if snapshot.current_prediction(call.key, now) is not None:
             continue
-        every_s = headway_s(call.journey)
-        if every_s is not None:
-            same = (call.journey.trip.id, call.position, every_s)
-            if call.scheduled_at < now or same in told:
+        journey_headway_s = headway_s(call.journey)
+        if journey_headway_s is not None:
+            entry = (call.journey.trip.id, call.position, journey_headway_s)
+            if call.scheduled_at < now or entry in seen:
                 continue
-            told.add(same)
-        yield _scheduled_arrival(call, every_s)
+            seen.add(entry)
+        yield _scheduled_arrival(call, journey_headway_s)
 
 
 def _scheduled_arrival(call: ScheduledCall, headway_s: int | None = None) -> Arrival:
@@ -338,72 +341,82 @@ def _scheduled_arrival(call: ScheduledCall, headway_s: int | None = None) -> Arr
     )
 
 
-def _predicted_arrival(journey_prediction: JourneyPrediction, pattern: Pattern, position: int) -> Arrival:
-    coming, journey = journey_prediction.prediction, journey_prediction.journey
-    passed = position < coming.first_position
-    stops_away, distance_m = (None, None) if passed else _distance_away(journey_prediction, pattern, position)
+def _predicted_arrival(predicted: JourneyPrediction, pattern: Pattern, position: int) -> Arrival:
+    prediction, journey = predicted.trip, predicted.journey
+    passed = position < prediction.first_position
+    stops_away, distance_m = (None, None) if passed else _distance_away(predicted, pattern, position)
     return Arrival(
-        journey_prediction.key,
+        predicted.key,
         journey,
         pattern,
         position,
         journey.arrival_at(position),
         journey.departure_at(position),
-        coming.basis,
-        estimate=_estimate_at(coming, position),
-        reason=coming.reason,
-        recent_buses=coming.recent_buses,
-        vehicle_prediction=journey_prediction.vehicle_prediction,
+        prediction.basis,
+        estimate=_estimate_at(prediction, position),
+        reason=prediction.reason,
+        recent_buses=prediction.recent_buses,
+        vehicle_prediction=predicted.vehicle,
         stops_away=stops_away,
         distance_away_m=distance_m,
         passed=passed,
     )
 
 
-def _estimate_at(coming: TripPrediction, position: int) -> Estimate | None:
-    at = position - coming.first_position
-    if coming.basis is Basis.NOT_COMING or not 0 <= at < len(coming.p50):
+def _estimate_at(prediction: TripPrediction, position: int) -> Estimate | None:
+    offset = position - prediction.first_position
+    if prediction.basis is Basis.NOT_COMING or not 0 <= offset < len(prediction.p50):
         return None
-    return Estimate(coming.p10[at], coming.p50[at], coming.p90[at], coming.rider_times[at], coming.departures[at])
+    return Estimate(
+        prediction.p10[offset],
+        prediction.p50[offset],
+        prediction.p90[offset],
+        prediction.rider_times[offset],
+        prediction.departures[offset],
+    )
 
 
-def _distance_away(
-    journey_prediction: JourneyPrediction, pattern: Pattern, position: int
-) -> tuple[int | None, float | None]:
-    """Stops and metres between the vehicle and a stop of the journey it makes now; None of later ones."""
+def _distance_away(predicted: JourneyPrediction, pattern: Pattern, position: int) -> tuple[int | None, float | None]:
+    """Stops and metres from the vehicle to a stop of its present journey; None for later journeys."""
     if (
-        journey_prediction.vehicle_prediction is None
-        or journey_prediction.trips_ahead
-        or journey_prediction.vehicle_prediction.matched_position.trip_id != journey_prediction.prediction.trip_id
+        predicted.vehicle is None
+        or predicted.trips_ahead
+        or predicted.vehicle.matched_position.trip_id != predicted.trip.trip_id
     ):
         return None, None
-    distance_m = pattern.stop_m[position] - journey_prediction.vehicle_prediction.matched_position.distance_m
-    return position - journey_prediction.prediction.first_position, max(0.0, distance_m)
+    distance_m = pattern.stop_m[position] - predicted.vehicle.matched_position.distance_m
+    return position - predicted.trip.first_position, max(0.0, distance_m)
 
 
-def _expected_times(journey_prediction: JourneyPrediction, position: int) -> tuple[float, float]:
-    """When it is at a position: as estimated, else as planned; never, where it has passed already."""
-    coming, at = journey_prediction.prediction, position - journey_prediction.prediction.first_position
-    if at < 0:
+def _expected_times(predicted: JourneyPrediction, position: int) -> tuple[float, float]:
+    """Predicted arrival and departure, else the scheduled ones; (inf, -inf) where the position was passed."""
+    prediction, offset = predicted.trip, position - predicted.trip.first_position
+    if offset < 0:
         return inf, -inf
-    if coming.basis is Basis.NOT_COMING or at >= len(coming.p50):
-        return journey_prediction.journey.arrival_at(position), journey_prediction.journey.departure_at(position)
-    return (coming.p50[at] if position else coming.departures[at]), coming.departures[at]
+    if prediction.basis is Basis.NOT_COMING or offset >= len(prediction.p50):
+        return predicted.journey.arrival_at(position), predicted.journey.departure_at(position)
+    return (prediction.p50[offset] if position else prediction.departures[offset]), prediction.departures[offset]
 
 
-def _delay_s(journey: Journey, coming: TripPrediction) -> float | None:
-    if not coming.p50 or coming.basis is Basis.NOT_COMING:
+def _delay_s(journey: Journey, prediction: TripPrediction) -> float | None:
+    if not prediction.p50 or prediction.basis is Basis.NOT_COMING:
         return None
-    if coming.first_position == 0:
-        return coming.departures[0] - journey.departure_at(0)
-    return coming.p50[0] - journey.arrival_at(coming.first_position)
+    if prediction.first_position == 0:
+        return prediction.departures[0] - journey.departure_at(0)
+    return prediction.p50[0] - journey.arrival_at(prediction.first_position)
 
 
 def _tracked_vehicle(snapshot: TransitSnapshot, vehicle_prediction: VehiclePrediction, now: float) -> TrackedVehicle:
     age_s = max(0.0, now - vehicle_prediction.matched_position.at)
-    place, network = vehicle_prediction.matched_position, snapshot.network
-    known = vehicle_prediction.version == network.version and place.trip_id and place.phase is not Phase.OFF_ROUTE
-    journey = snapshot.schedule.journey((place.trip_id, place.service_date, place.start_s)) if known else None
+    position, network = vehicle_prediction.matched_position, snapshot.network
+    is_on_journey = (
+        vehicle_prediction.version == network.version and position.trip_id and position.phase is not Phase.OFF_ROUTE
+    )
+    journey = (
+        snapshot.schedule.journey((position.trip_id, position.service_date, position.start_s))
+        if is_on_journey
+        else None
+    )
     route = network.routes[network.patterns[journey.trip.pattern].route_id] if journey else None
     return TrackedVehicle(vehicle_prediction, age_s, age_s > SILENT_AFTER_S, journey, route)
 

@@ -1,4 +1,4 @@
-"""Why an arrival is told as it is, in words for people: one sentence in each language."""
+"""Texts for the basis of an arrival: one sentence in Spanish and in English."""
 
 from typing import assert_never
 
@@ -17,7 +17,7 @@ NOT_COMING = {
 
 
 def basis_text(basis: Basis, reason: str = "", buses: int = 0, headway_s: int | None = None) -> Translated:
-    """The words for a basis; `reason` and `buses` as in `estimate.Coming`, `headway_s` as in `board.Arrival`."""
+    """The text for a basis. `reason` and `buses` as in `TripPrediction`; `headway_s` as in `Arrival`."""
     match basis:
         case Basis.LIVE:
             return Translated("En vivo: este micro informa dónde está", "Live: this bus says where it is")

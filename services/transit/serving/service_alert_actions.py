@@ -1,4 +1,4 @@
-"""What an operator does about a service alert: draft, publish, end. Rows in the caller's transaction."""
+"""An operator's actions on service alerts: draft, publish, end. Writes in the caller's transaction."""
 
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ class ServiceAlertMoved(HttpProblem):
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """What is to be told."""
+    """The content of a service alert."""
 
     cause: Cause
     effect: Effect
@@ -34,20 +34,22 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 def draft(transaction: Connection, alert: Draft, *, operator: str, now: datetime) -> int:
-    """Write down a service alert that nobody is told yet; returns its number."""
+    """Insert a service alert as a draft, not yet published; returns its number."""
     values = msgspec.to_builtins(alert)
-    made = insert(service_alerts).values(**values, created_at=now, created_by=operator).returning(service_alerts.c.id)
-    return int(transaction.execute(made).scalar_one())
+    statement = (
+        insert(service_alerts).values(**values, created_at=now, created_by=operator).returning(service_alerts.c.id)
+    )
+    return int(transaction.execute(statement).scalar_one())
 
 
 def publish(transaction: Connection, alert_id: int, *, version: int, operator: str, now: datetime) -> None:
-    """Tell riders a draft as it was at `version`. Raises NoSuchServiceAlert, ServiceAlertMoved."""
+    """Publish a draft as it was at `version`. Raises NoSuchServiceAlert, ServiceAlertMoved."""
     values = {"state": "published", "published_at": now, "published_by": operator}
     _change_state(transaction, alert_id, version, frozenset({"draft"}), values)
 
 
 def end(transaction: Connection, alert_id: int, *, version: int, operator: str, now: datetime) -> None:
-    """Tell riders no more what was published, or drop a draft. Raises NoSuchServiceAlert, ServiceAlertMoved."""
+    """End a published service alert, or drop a draft. Raises NoSuchServiceAlert, ServiceAlertMoved."""
     values = {"state": "ended", "ended_at": now, "ended_by": operator}
     _change_state(transaction, alert_id, version, frozenset({"draft", "published"}), values)
 
@@ -55,13 +57,13 @@ def end(transaction: Connection, alert_id: int, *, version: int, operator: str, 
 def _change_state(
     transaction: Connection, alert_id: int, version: int, states: frozenset[str], values: dict[str, Any]
 ) -> None:
-    moved = transaction.execute(
+    updated = transaction.execute(
         update(service_alerts)
         .where(service_alerts.c.id == alert_id, service_alerts.c.version == version)
         .where(service_alerts.c.state.in_(states))
         .values(version=service_alerts.c.version + 1, **values)
     )
-    if moved.rowcount:
+    if updated.rowcount:
         return
-    known = transaction.execute(select(service_alerts.c.id).where(service_alerts.c.id == alert_id)).first()
-    raise NoSuchServiceAlert if known is None else ServiceAlertMoved
+    existing = transaction.execute(select(service_alerts.c.id).where(service_alerts.c.id == alert_id)).first()
+    raise NoSuchServiceAlert if existing is None else ServiceAlertMoved

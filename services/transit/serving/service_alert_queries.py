@@ -1,4 +1,4 @@
-"""Service alerts: those in force for whoever tells riders, and all of them for whoever runs them."""
+"""Queries of service alerts: those in force for riders, and all of them for operators."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,13 +17,13 @@ State = Literal["draft", "published", "ended"]
 MOST_IN_FORCE = 500
 MOST_FLOOD_STOPS = 50
 FLOOD_RADIUS_M = 600.0
-"""How far from a stream's gauge at naranja or above a stop is said to be concerned."""
+"""A stop within this distance of a stream gauge at naranja or above gets a flood alert."""
 LEAST_FLOOD_NAR = NAR.NARANJA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InBothLanguages:
-    """The same words in Spanish and in English."""
+    """The same text in Spanish and in English."""
 
     es: Annotated[str, Field(examples=["Calle 7 cortada entre 47 y 50"])]
     en: Annotated[str, Field(examples=["Street 7 closed between 47 and 50"])]
@@ -31,7 +31,7 @@ class InBothLanguages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concerned:
-    """Whom it concerns: all that is named must fit at once."""
+    """What the alert concerns. All fields that are given must match."""
 
     agency: Annotated[str, Field(description="Empty: any", examples=["union-platense"])] = ""
     line: Annotated[str, Field(description="A line's id; empty: any", examples=["307"])] = ""
@@ -49,7 +49,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptAlert:
-    """A service alert as it stands."""
+    """A service alert as stored."""
 
     id: Annotated[int, Field(examples=[3])]
     version: Annotated[int, Field(description="To be sent back with an action", examples=[2])]
@@ -70,13 +70,11 @@ class KeptAlert:
 
 
 def list_alerts(connection: Connection, *, state: State, after: int | None, limit: int) -> list[KeptAlert]:
-    """Service alerts in a state, the newest first; `after`: the number to go on below."""
-    wanted = select(service_alerts).where(service_alerts.c.state == state)
+    """Service alerts in a state, the newest first, with numbers below `after` where it is given."""
+    query = select(service_alerts).where(service_alerts.c.state == state)
     if after is not None:
-        wanted = wanted.where(service_alerts.c.id < after)
-    return [
-        _operator_alert(row) for row in connection.execute(wanted.order_by(service_alerts.c.id.desc()).limit(limit))
-    ]
+        query = query.where(service_alerts.c.id < after)
+    return [_operator_alert(row) for row in connection.execute(query.order_by(service_alerts.c.id.desc()).limit(limit))]
 
 
 def get_alert(connection: Connection, alert_id: int) -> KeptAlert | None:
@@ -86,7 +84,7 @@ def get_alert(connection: Connection, alert_id: int) -> KeptAlert | None:
 
 
 def alerts_in_force(connection: Connection, near: StopIndex) -> tuple[ServiceAlert, ...]:
-    """What riders are told now: what operators published, then where a stream stands at naranja or above."""
+    """The alerts shown to riders now: those operators published, then one for each flooding stream gauge near stops."""
     published = (
         select(service_alerts)
         .where(service_alerts.c.state == "published")
@@ -97,7 +95,7 @@ def alerts_in_force(connection: Connection, near: StopIndex) -> tuple[ServiceAle
 
 
 def _flood_alerts(connection: Connection, near: StopIndex) -> list[ServiceAlert]:
-    """A service alert for every stream gauge at naranja or above with stops nearby."""
+    """A service alert for each stream gauge at naranja or above that has stops nearby."""
     rows = connection.execute(
         text(
             "SELECT a.id, a.nar, a.opened_at, p.name, p.latitude, p.longitude FROM alerts a"
@@ -143,11 +141,11 @@ def _published_alert(row: Row[Any]) -> ServiceAlert:
 
 
 def _operator_alert(row: Row[Any]) -> KeptAlert:
-    fixed = row._mapping
+    columns = row._mapping
     informed = msgspec.convert(row.informed, tuple[InformedEntity, ...])
     periods = msgspec.convert(row.periods, tuple[ActivePeriod, ...])
     return KeptAlert(
-        **{name: fixed[name] for name in _COPIED_COLUMNS},
+        **{name: columns[name] for name in _COPIED_COLUMNS},
         cause=Cause(row.cause),
         effect=Effect(row.effect),
         header=InBothLanguages(**row.header),

@@ -1,4 +1,4 @@
-"""A process's copy of what is known of the buses, so that a rider's question reads memory and never the database."""
+"""A process's snapshot of the buses, refreshed from the database by a thread, so that requests read only memory."""
 
 import logging
 import threading
@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 
 REFRESH_S = 1.0
 STALE_AFTER_S = 10.0
-"""A copy that could not be refreshed for longer says that it is old."""
+"""A snapshot that could not be refreshed for longer is marked stale."""
 FIRST_COPY_WAIT_S = 10.0
-"""How long a server that starts waits for its first copy before it answers without one."""
+"""How long a starting server waits for its first snapshot before it serves requests without one."""
 NO_NETWORK = Network("", ZoneInfo("UTC"), {}, {}, {}, (), {}, {})
 
 _CONSISTENT_READ = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -40,13 +40,13 @@ class NotReadYet(HttpProblem):
 
 
 class SnapshotCache:
-    """The view of the city's buses, refreshed by a thread of its own; any number of threads read it.
+    """The newest snapshot of the buses, refreshed by its own thread. Any number of threads may read it.
 
-    Where no timetable is in force the view is of a network without stops.
+    Without a timetable in force, the snapshot is of a network without stops.
     """
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
-        """Nothing is read until `running` or `refresh`. `engine`: with a statement timeout, closed by the caller."""
+        """Nothing is read before `running` or `refresh`. `engine`: with a statement timeout; the caller closes it."""
         self._engine, self._clock = engine, clock
         self._snapshot: TransitSnapshot | None = None
         self._pg_snapshot: str | None = None
@@ -56,68 +56,72 @@ class SnapshotCache:
 
     @property
     def age_s(self) -> float:
-        """For how long it has not been refreshed, seconds; infinite before the first time."""
+        """Seconds since the last refresh; infinite before the first one."""
         return time.monotonic() - self._read_at_s
 
     def snapshot(self) -> TransitSnapshot:
-        """What is known, at most REFRESH_S and a reading old, else `blind`. Raises NotReadYet."""
+        """The newest snapshot, older than REFRESH_S and one read only if marked stale. Raises NotReadYet."""
         if self._snapshot is None:
             raise NotReadYet
         return self._snapshot
 
     def refresh(self) -> None:
-        """Read what changed; what the database raises is raised."""
+        """Read what changed. Raises what the database raises."""
         with self._refreshing, self._engine.connect().execution_options(**_CONSISTENT_READ) as connection:
             self._snapshot = self._next_snapshot(connection)
             self._read_at_s = time.monotonic()
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Keep it fresh for as long as this is entered, from the first copy on where that can be had soon."""
-        first = threading.Event()
-        thread = threading.Thread(target=self._run, args=(first,), name="mirror", daemon=True)
+        """Refresh in a thread until the block is left. Enters after the first snapshot or FIRST_COPY_WAIT_S."""
+        first_done = threading.Event()
+        thread = threading.Thread(target=self._run, args=(first_done,), name="mirror", daemon=True)
         thread.start()
-        first.wait(FIRST_COPY_WAIT_S)
+        first_done.wait(FIRST_COPY_WAIT_S)
         try:
             yield
         finally:
             self._stop.set()
             thread.join()
 
-    def _run(self, first: threading.Event) -> None:
+    def _run(self, first_done: threading.Event) -> None:
         try:
             while not self._stop.is_set():
                 try:
                     self.refresh()
                 except (DBAPIError, NoConnectionFree) as trouble:
                     self._mark_stale(trouble)
-                first.set()
+                first_done.set()
                 self._stop.wait(REFRESH_S)
         finally:
-            first.set()
-            if not self._stop.is_set() and self._snapshot is not None:  # a bug: it is loud, and what is told is old
+            first_done.set()
+            if not self._stop.is_set() and self._snapshot is not None:  # a bug: the exception propagates
                 self._snapshot = marked_stale(self._snapshot)
 
     def _mark_stale(self, trouble: Exception) -> None:
         snapshot = self._snapshot
         if snapshot is not None and not snapshot.stale and self.age_s > STALE_AFTER_S:
-            log.warning("the copy of the buses grows old", extra={"action": "mirror", "trouble": str(trouble)})
+            log.warning("the snapshot of the buses is stale", extra={"action": "mirror", "trouble": str(trouble)})
             self._snapshot = marked_stale(snapshot)
 
     def _next_snapshot(self, connection: Connection) -> TransitSnapshot:
-        before, since = self._snapshot, self._pg_snapshot
+        previous, since = self._snapshot, self._pg_snapshot
         version = versions.current_version(connection)
-        if before is None or before.network.version != (version or ""):
+        if previous is None or previous.network.version != (version or ""):
             network = versions.load(connection) or NO_NETWORK
-            before, since = empty_snapshot(network, number=before.revision if before else 0), None
-        new, alerts = read_changes(connection, since), alerts_in_force(connection, before.stop_index)
-        self._pg_snapshot = new.pg_snapshot
-        if new.undecodable:
-            log.warning("some buses are told of in unknown words", extra={"action": "mirror", "rows": new.undecodable})
+            previous, since = empty_snapshot(network, revision=previous.revision if previous else 0), None
+        changes, alerts = read_changes(connection, since), alerts_in_force(connection, previous.stop_index)
+        self._pg_snapshot = changes.pg_snapshot
+        if changes.undecodable:
+            log.warning(
+                "some predictions could not be decoded", extra={"action": "mirror", "rows": changes.undecodable}
+            )
         if (
             since is not None
-            and not (new.vehicle_predictions or new.expected_journeys or before.stale)
-            and alerts == before.alerts
+            and not (changes.vehicle_predictions or changes.expected_journeys or previous.stale)
+            and alerts == previous.alerts
         ):
-            return before
-        return with_changes(before, new.vehicle_predictions, new.expected_journeys, alerts, self._clock().timestamp())
+            return previous
+        return with_changes(
+            previous, changes.vehicle_predictions, changes.expected_journeys, alerts, self._clock().timestamp()
+        )

@@ -189,9 +189,9 @@ def active_journeys(asked: ObaRequest, pattern: int, now: float) -> Iterator[Jou
     """The journeys along a pattern that are on the road: by their buses, else by the timetable; no withdrawn one."""
     keys = {journey.key for journey in asked.index.network.journeys_between(pattern, now, now)}
     keys |= {
-        journey_prediction.key
-        for journey_prediction in asked.snapshot.predictions_along(pattern, now)
-        if journey_prediction.vehicle_prediction is not None and not journey_prediction.trips_ahead
+        predicted.key
+        for predicted in asked.snapshot.predictions_along(pattern, now)
+        if predicted.vehicle is not None and not predicted.trips_ahead
     }
     for key in sorted(keys):
         status = departure_board.journey_status(asked.snapshot, key, now)
@@ -271,9 +271,9 @@ def _journeys_on(asked: ObaRequest, trip: Trip, day: date) -> Iterator[Journey]:
 
 def _distance_from_now(asked: ObaRequest, journey: Journey, now: float) -> tuple[bool, float]:
     """How far a journey is from now: made by a bus or not, then seconds before its start or after its end."""
-    journey_prediction = asked.snapshot.current_prediction(journey.key, now)
+    predicted = asked.snapshot.current_prediction(journey.key, now)
     return (
-        journey_prediction is None or journey_prediction.vehicle_prediction is None,
+        predicted is None or predicted.vehicle is None,
         max(journey.start_at - now, now - journey.end_at, 0.0),
     )
 

@@ -154,8 +154,8 @@ def test_where_two_vehicles_claim_a_journey_the_surer_one_makes_it_until_it_fall
         ],
     )
     key: JourneyKey = ("10-0700", "20260302", 25200)
-    assert snapshot.current_prediction(key, SEVEN).vehicle_prediction.vehicle == "sure"  # type: ignore[union-attr]
-    assert snapshot.current_prediction(key, SEVEN + HIDDEN_AFTER_S + 1).vehicle_prediction.vehicle == "unsure"  # type: ignore[union-attr]
+    assert snapshot.current_prediction(key, SEVEN).vehicle.vehicle == "sure"  # type: ignore[union-attr]
+    assert snapshot.current_prediction(key, SEVEN + HIDDEN_AFTER_S + 1).vehicle.vehicle == "unsure"  # type: ignore[union-attr]
 
 
 def test_a_vehicle_that_changes_its_journey_leaves_nothing_behind() -> None:
