@@ -1,4 +1,4 @@
-"""Buses followed in the pipeline's transaction: what a rider is told stands in a row as soon as the position does."""
+"""Buses followed in the pipeline's transaction: a prediction is committed together with its position."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ TOPIC = "vigia/v1/laplata/bus/{}"
 
 @dataclass
 class Street:
-    """A pipeline on a database where the small city's timetable is in force, at a time of the test's own."""
+    """A pipeline on a database with the small city's timetable in force. The test sets the time."""
 
     database: Engine
     network: Network
@@ -45,7 +45,7 @@ class Street:
         self.restart()
 
     def restart(self, foreign: str | None = None) -> None:
-        """Another process goes on."""
+        """Continue with a new pipeline, as after a restart of the process."""
         self.pipeline = Pipeline(self.database, lambda: self.now, None, foreign=foreign, fleet=FleetUpdater())
 
     def journey(self, trip_id: str) -> Journey:
@@ -54,22 +54,22 @@ class Street:
         return found
 
     def say(self, at: float, *messages: tuple[str, dict[str, object]]) -> None:
-        """Positions of vehicles, heard a second after."""
+        """Receive positions of vehicles, one second after they were measured."""
         self.now = datetime.fromtimestamp(at + 1, UTC)
         self.pipeline.process_messages(
             [
-                Message(TOPIC.format(name), json.dumps({"observed_at": at} | said).encode(), self.now)
-                for name, said in messages
+                Message(TOPIC.format(name), json.dumps({"observed_at": at} | fields).encode(), self.now)
+                for name, fields in messages
             ]
         )
 
-    def drive(self, journey: Journey, name: str, start_s: int, end_s: int, late_s: int = 0, **claims: object) -> None:
-        """Report every PERIOD_S of a bus that keeps to its plan, from and to so long after its planned start."""
+    def drive(self, journey: Journey, name: str, start_s: int, end_s: int, late_s: int = 0, **reported: object) -> None:
+        """Receive positions of a bus that is `late_s` late, one every PERIOD_S, from `start_s` to `end_s` after its start."""
         for since_s in range(start_s, end_s, PERIOD_S):
-            self.say(journey.start_at + since_s, (name, self.place(journey, since_s - late_s) | claims))
+            self.say(journey.start_at + since_s, (name, self.place(journey, since_s - late_s) | reported))
 
     def place(self, journey: Journey, since_s: float) -> dict[str, object]:
-        """Where a bus on time is so long after its start."""
+        """Position of a bus on time, `since_s` after its start."""
         pattern = self.network.patterns[journey.trip.pattern]
         lat, lon = point_at_distance(
             pattern.shape.points, pattern.shape.along_m, _metres(journey, pattern.stop_m, since_s)
@@ -80,9 +80,9 @@ class Street:
         with self.database.connect() as connection:
             return [tuple(row) for row in connection.execute(text(query))]
 
-    def outlook(self, name: str) -> VehiclePrediction:
-        ((said,),) = self.rows(f"SELECT outlook FROM vehicle_outlooks WHERE vehicle = 'laplata.{name}'")
-        return msgspec.json.decode(str(said), type=VehiclePrediction)
+    def prediction(self, name: str) -> VehiclePrediction:
+        ((prediction_json,),) = self.rows(f"SELECT outlook FROM vehicle_outlooks WHERE vehicle = 'laplata.{name}'")
+        return msgspec.json.decode(str(prediction_json), type=VehiclePrediction)
 
 
 def _metres(journey: Journey, stop_m: Sequence[float], since_s: float) -> float:
@@ -100,29 +100,29 @@ def street(database: Engine) -> Iterator[Street]:
     with database.begin() as transaction:
         transaction.execute(text("INSERT INTO configuration (version, city) VALUES (1, '{}')"))
         stored = versions.store(transaction, transit_city.network(), "test", datetime(2026, 3, 1, tzinfo=UTC))
-    here = Street(database, stored.network, datetime(2026, 3, 2, 10, tzinfo=UTC))
-    yield here
-    here.pipeline.close()
+    street = Street(database, stored.network, datetime(2026, 3, 2, 10, tzinfo=UTC))
+    yield street
+    street.pipeline.close()
 
 
-def test_a_bus_on_its_way_has_an_outlook_for_each_coming_stop(street: Street) -> None:
+def test_a_bus_on_its_way_has_a_prediction_for_each_coming_stop(street: Street) -> None:
     journey = street.journey("10-0720")
     street.drive(journey, "one", 0, 240, trip_id="10-0720", start_date="20260302", occupancy=40)
-    outlook = street.outlook("one")
-    assert outlook.version == street.network.version
-    assert (outlook.matched_position.phase, outlook.matched_position.trip_id, outlook.occupancy) == (
+    prediction = street.prediction("one")
+    assert prediction.version == street.network.version
+    assert (prediction.matched_position.phase, prediction.matched_position.trip_id, prediction.occupancy) == (
         Phase.IN_PROGRESS,
         "10-0720",
         40,
     )
-    coming = outlook.trips[0]
-    assert coming.first_position == 3
-    assert [round(at - journey.start_at) for at in coming.p50] == pytest.approx([225, 315, 390], abs=60)
+    trip = prediction.trips[0]
+    assert trip.first_position == 3
+    assert [round(at - journey.start_at) for at in trip.p50] == pytest.approx([225, 315, 390], abs=60)
     ((observed_at,),) = street.rows("SELECT observed_at FROM vehicle_outlooks")
-    assert observed_at.timestamp() == outlook.matched_position.at
+    assert observed_at.timestamp() == prediction.matched_position.at
 
 
-def test_stops_that_were_passed_are_visits_and_estimates_that_came_true_are_scored(street: Street) -> None:
+def test_stops_passed_are_written_as_visits_and_predictions_are_scored(street: Street) -> None:
     street.drive(street.journey("10-0720"), "one", 0, 480, trip_id="10-0720")
     visits = street.rows(
         "SELECT stop_id, route_id, extract(epoch FROM arrived_at - planned_at)::float8 FROM stop_visits"
@@ -138,24 +138,24 @@ def test_stops_that_were_passed_are_visits_and_estimates_that_came_true_are_scor
     assert day == "2026-03-02"
 
 
-def test_what_links_taught_is_kept_with_the_tick_and_a_restart_goes_on_from_it(street: Street) -> None:
+def test_travel_times_are_written_at_the_tick_and_restored_after_a_restart(street: Street) -> None:
     journey = street.journey("10-0720")
     street.drive(journey, "one", 0, 240, trip_id="10-0720")
     street.pipeline.tick_buses()
-    learnt = street.rows("SELECT link_id FROM link_history ORDER BY 1")
-    assert len(learnt) >= 2
+    learned = street.rows("SELECT link_id FROM link_history ORDER BY 1")
+    assert len(learned) >= 2
     street.restart()
     street.drive(journey, "one", 240, 300)
-    outlook = street.outlook("one")
-    assert outlook.matched_position.trip_id == "10-0720"  # which it no longer claims
+    prediction = street.prediction("one")
+    assert prediction.matched_position.trip_id == "10-0720"  # which the bus no longer reports
     assert street.rows("SELECT count(*) FROM stop_visits") == [(4,)]
     assert street.pipeline.state.fleet is not None
     assert street.pipeline.state.fleet._fleet is not None
-    assert len(street.pipeline.state.fleet._fleet.travel_times.links) >= len(learnt)
+    assert len(street.pipeline.state.fleet._fleet.travel_times.links) >= len(learned)
 
 
-def test_a_late_batch_repairs_what_was_believed(street: Street) -> None:
-    """Held at its second stop for five minutes, out of coverage; then where it had been comes all at once."""
+def test_a_late_batch_corrects_the_visits(street: Street) -> None:
+    """The bus waits at its second stop for five minutes, without coverage. Then its positions arrive all at once."""
     journey = street.journey("10-0720")
 
     def held(since_s: int) -> dict[str, object]:
@@ -180,29 +180,29 @@ def test_the_same_positions_twice_change_nothing(street: Street) -> None:
     assert street.pipeline.state.counts.duplicates == 8
 
 
-def test_a_journey_no_vehicle_makes_is_told_and_taken_back_once_one_does(street: Street) -> None:
+def test_a_trip_without_a_vehicle_is_published_and_ended_once_it_has_one(street: Street) -> None:
     journey = street.journey("10-0720")
     street.now = datetime.fromtimestamp(journey.start_at - 120, UTC)
     street.pipeline.tick_buses()
-    expected = "SELECT coming FROM expected_journeys WHERE trip_id = '10-0720' AND until > '{}'"
-    ((said,),) = street.rows(expected.format(street.now))
-    coming = msgspec.json.decode(str(said), type=TripPrediction)
-    assert coming.basis is Basis.SCHEDULE
+    unassigned = "SELECT coming FROM expected_journeys WHERE trip_id = '10-0720' AND until > '{}'"
+    ((trip_json,),) = street.rows(unassigned.format(street.now))
+    trip = msgspec.json.decode(str(trip_json), type=TripPrediction)
+    assert trip.basis is Basis.SCHEDULE
     street.drive(journey, "one", 0, 120, trip_id="10-0720")
     street.pipeline.tick_buses()
-    assert street.rows(expected.format(street.now)) == []
+    assert street.rows(unassigned.format(street.now)) == []
 
 
 def withdrawn(street: Street) -> dict[str, str]:
-    """What stands in the tables of journeys that surely do not come: the reason, by trip."""
+    """Reasons of the withdrawn trips in the table, by trip."""
     rows = street.rows(f"SELECT trip_id, coming FROM expected_journeys WHERE until > '{street.now}'")
-    told = {trip_id: msgspec.json.decode(str(coming), type=TripPrediction) for trip_id, coming in rows}
-    return {trip_id: one.reason for trip_id, one in told.items() if one.basis is Basis.NOT_COMING}
+    trips = {trip_id: msgspec.json.decode(str(coming), type=TripPrediction) for trip_id, coming in rows}
+    return {trip_id: one.reason for trip_id, one in trips.items() if one.basis is Basis.NOT_COMING}
 
 
 @pytest.mark.parametrize("change", ["another process", "another timetable"])
-def test_neither_a_restart_nor_another_timetable_brings_a_withdrawn_bus_back(street: Street, change: str) -> None:
-    """The only bus of the evening ends its trip ahead of time and is switched off; the next ones are never made."""
+def test_a_withdrawn_trip_stays_withdrawn_after_a_restart_or_another_timetable(street: Street, change: str) -> None:
+    """The only bus of the evening ends its trip early and is switched off. The next trips have no vehicle."""
     journey = street.journey("10-0720")
 
     def change_and_tick() -> None:
@@ -219,17 +219,17 @@ def test_neither_a_restart_nor_another_timetable_brings_a_withdrawn_bus_back(str
     assert withdrawn(street) == {"10-0720": "silent"}
     change_and_tick()
     assert withdrawn(street) == {"10-0720": "silent"}
-    line_heard_s = 1_800
-    street.now = datetime.fromtimestamp(journey.start_at + 330 + line_heard_s - 45, UTC)
+    route_heard_s = 1_800
+    street.now = datetime.fromtimestamp(journey.start_at + 330 + route_heard_s - 45, UTC)
     street.pipeline.tick_buses()
     none_came = {"10-0740": "no_vehicle", "10b-0740": "no_vehicle"}
     assert withdrawn(street) == none_came
     street.now += timedelta(seconds=45)
     change_and_tick()
-    assert withdrawn(street) == none_came, "though nothing of the line was heard for half an hour"
+    assert withdrawn(street) == none_came, "although nothing of the route was heard for half an hour"
 
 
-def test_what_holds_already_is_not_written_again(street: Street) -> None:
+def test_an_unchanged_prediction_is_not_written_again(street: Street) -> None:
     street.pipeline.tick_buses()
     count = "SELECT count(*), count(DISTINCT changed_in::text) FROM expected_journeys"
     ((journeys, _),) = street.rows(count)
@@ -241,15 +241,15 @@ def test_what_holds_already_is_not_written_again(street: Street) -> None:
     assert rewritten < journeys / 2
 
 
-def test_a_vehicle_gone_silent_comes_nowhere(street: Street) -> None:
+def test_the_prediction_of_a_silent_vehicle_is_cleared(street: Street) -> None:
     street.drive(street.journey("10-0720"), "one", 0, 120, trip_id="10-0720")
-    assert street.outlook("one").trips
+    assert street.prediction("one").trips
     street.now += timedelta(minutes=11)
     street.pipeline.tick_buses()
-    assert street.outlook("one").trips == ()
+    assert street.prediction("one").trips == ()
 
 
-def test_another_timetable_loses_no_vehicle(street: Street) -> None:
+def test_a_change_of_timetable_loses_no_vehicle(street: Street) -> None:
     journey = street.journey("10-0720")
     street.drive(journey, "one", 0, 150, trip_id="10-0720")
     street.say(street.now.timestamp(), ("two", street.place(journey, 30)))
@@ -260,20 +260,22 @@ def test_another_timetable_loses_no_vehicle(street: Street) -> None:
     street.now += timedelta(seconds=20)
     street.pipeline.tick_buses()
     street.drive(street.journey("10-0720"), "one", 180, 240)
-    assert street.outlook("one").version == stored.network.version
-    assert street.outlook("two").version == stored.network.version
+    assert street.prediction("one").version == stored.network.version
+    assert street.prediction("two").version == stored.network.version
     assert ("T3",) in street.rows("SELECT stop_id FROM stop_visits WHERE vehicle = 'laplata.one'")
 
 
-def test_a_bug_costs_the_vehicle_it_stands_in_and_no_reading(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_following_affects_one_vehicle_and_no_reading(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
     take: Callable[[Fleet, PositionReport, float], ReportResult] = Fleet.follow_report
 
-    def stumbling(fleet: Fleet, report: PositionReport, now: float) -> ReportResult:
+    def failing_report(fleet: Fleet, report: PositionReport, now: float) -> ReportResult:
         if report.vehicle == "laplata.odd":
             raise ZeroDivisionError
         return take(fleet, report, now)
 
-    monkeypatch.setattr(Fleet, "follow_report", stumbling)
+    monkeypatch.setattr(Fleet, "follow_report", failing_report)
     journey = street.journey("10-0720")
     for since_s in (0, 30, 60):
         place = street.place(journey, since_s)
@@ -284,17 +286,17 @@ def test_a_bug_costs_the_vehicle_it_stands_in_and_no_reading(street: Street, mon
     assert street.pipeline.state.fleet.status.bus_faults == 3
 
 
-def test_a_vehicle_that_was_dropped_and_falls_silent_holds_up_nobody(
+def test_a_vehicle_that_was_reset_and_falls_silent_affects_no_other(
     street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journey = street.journey("10-0720")
     street.drive(journey, "one", 0, 120, trip_id="10-0720")
 
-    def stumbling(*_: object) -> ReportResult:
+    def failing_report(*_: object) -> ReportResult:
         raise ZeroDivisionError
 
     with monkeypatch.context() as broken:
-        broken.setattr(Fleet, "follow_report", stumbling)
+        broken.setattr(Fleet, "follow_report", failing_report)
         street.drive(journey, "one", 120, 150)
     street.now += timedelta(minutes=11)
     street.pipeline.tick_buses()
@@ -303,7 +305,9 @@ def test_a_vehicle_that_was_dropped_and_falls_silent_holds_up_nobody(
     assert street.rows(f"SELECT count(*) > 0 FROM expected_journeys WHERE until > '{street.now}'") == [(True,)]
 
 
-def test_a_bug_in_writing_costs_no_reading_and_is_made_up_for(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_writing_loses_no_reading_and_the_rows_are_written_later(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
     journey = street.journey("10-0720")
 
     def failing(*_: object) -> None:
@@ -318,7 +322,7 @@ def test_a_bug_in_writing_costs_no_reading_and_is_made_up_for(street: Street, mo
     assert street.rows("SELECT count(*) FROM stop_visits") == [(3,)]
 
 
-def test_positions_without_a_fix_or_from_the_future_move_nobody(street: Street) -> None:
+def test_positions_without_a_fix_or_from_the_future_are_stored_but_not_followed(street: Street) -> None:
     journey = street.journey("10-0720")
     at = street.now.timestamp()
     street.say(at, ("nowhere", {"trip_id": "10-0720"}), ("null", {"lat": 0.0, "lon": 0.0}))
@@ -328,7 +332,7 @@ def test_positions_without_a_fix_or_from_the_future_move_nobody(street: Street) 
     assert street.rows("SELECT count(*) FROM bus_readings") == [(3,)]
 
 
-def test_buses_of_any_format_published_to_the_broker_are_followed(street: Street, mqtt_url: str) -> None:
+def test_buses_of_every_format_published_to_the_broker_are_followed(street: Street, mqtt_url: str) -> None:
     ours, hfp, gtfsrt = (street.journey(name) for name in ("10-0720", "10b-0720", "10s-0710"))
     street.restart(foreign="laplata")
     broker = Receiver(mqtt_url, client_id="test-any", filters=street.pipeline.topics, now=lambda: street.now)
@@ -351,7 +355,7 @@ def test_buses_of_any_format_published_to_the_broker_are_followed(street: Street
                 broker.acknowledge(taken)
     broker.close()
     assert street.pipeline.state.counts.readings == 21
-    places = {name: street.outlook(name).matched_position for name in ("one", "0022-00817", "muni-t7")}
+    places = {name: street.prediction(name).matched_position for name in ("one", "0022-00817", "muni-t7")}
     made = {"one": "10-0720", "0022-00817": "10b-0720", "muni-t7": "10s-0710"}
     assert {name: place.trip_id for name, place in places.items()} == made
     assert {place.phase for place in places.values()} == {Phase.IN_PROGRESS}
@@ -361,37 +365,37 @@ HFP_TOPIC = "/hfp/v2/journey/ongoing/vp/bus/0022/00817"
 
 
 def hfp_event(at: int, place: dict[str, object]) -> bytes:
-    said = {"tsi": at, "lat": place["lat"], "long": place["lon"], "route": "10", "dir": "2", "oday": "2026-03-02"}
-    return json.dumps({"VP": said | {"start": "07:20", "dl": 0, "desi": "10"}}).encode()
+    event = {"tsi": at, "lat": place["lat"], "long": place["lon"], "route": "10", "dir": "2", "oday": "2026-03-02"}
+    return json.dumps({"VP": event | {"start": "07:20", "dl": 0, "desi": "10"}}).encode()
 
 
 def gtfsrt_feed(at: int, place: dict[str, object]) -> bytes:
     feed = FeedMessage()
     feed.header.gtfs_realtime_version = "2.0"
     position = {"latitude": place["lat"], "longitude": place["lon"]}
-    said = VehiclePosition(vehicle={"id": "t7"}, trip={"trip_id": "10s-0710"}, position=position, timestamp=at)
-    feed.entity.add(id="1", vehicle=said)
+    vehicle = VehiclePosition(vehicle={"id": "t7"}, trip={"trip_id": "10s-0710"}, position=position, timestamp=at)
+    feed.entity.add(id="1", vehicle=vehicle)
     return bytes(feed.SerializeToString())
 
 
-def test_what_was_told_goes_first_then_the_visits_and_last_what_was_learnt(street: Street) -> None:
+def test_predictions_are_deleted_first_then_visits_and_last_travel_times(street: Street) -> None:
     street.drive(street.journey("10-0720"), "one", 0, 240, trip_id="10-0720")
     street.pipeline.tick_buses()
     left = {}
     for days in (1, 3, 31, 731):
         delete_expired(street.database, street.now + timedelta(days=days))
         left[days] = {table for table in TRANSIT if street.rows(f"SELECT 1 FROM {table} LIMIT 1")}
-    assert left == {1: TRANSIT, 3: TRANSIT - TOLD, 31: TRANSIT - TOLD - {"stop_visits"}, 731: set()}
+    assert left == {1: TRANSIT, 3: TRANSIT - PREDICTIONS, 31: TRANSIT - PREDICTIONS - {"stop_visits"}, 731: set()}
 
 
-TOLD = {"vehicle_outlooks", "expected_journeys"}
-TRANSIT = TOLD | {"stop_visits", "link_history", "estimate_scores"}
+PREDICTIONS = {"vehicle_outlooks", "expected_journeys"}
+TRANSIT = PREDICTIONS | {"stop_visits", "link_history", "estimate_scores"}
 
 
-def test_without_a_timetable_positions_are_kept_and_nobody_is_followed(database: Engine) -> None:
-    here = Street(database, transit_city.network(), datetime(2026, 3, 2, 10, tzinfo=UTC))
-    here.say(here.now.timestamp(), ("one", {"lat": -34.92, "lon": -57.95}))
-    here.pipeline.tick_buses()
-    assert here.rows("SELECT count(*) FROM bus_readings") == [(1,)]
-    assert here.rows("SELECT count(*) FROM vehicle_outlooks") == [(0,)]
-    here.pipeline.close()
+def test_without_a_timetable_positions_are_stored_and_no_bus_is_followed(database: Engine) -> None:
+    street = Street(database, transit_city.network(), datetime(2026, 3, 2, 10, tzinfo=UTC))
+    street.say(street.now.timestamp(), ("one", {"lat": -34.92, "lon": -57.95}))
+    street.pipeline.tick_buses()
+    assert street.rows("SELECT count(*) FROM bus_readings") == [(1,)]
+    assert street.rows("SELECT count(*) FROM vehicle_outlooks") == [(0,)]
+    street.pipeline.close()
