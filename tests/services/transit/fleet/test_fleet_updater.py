@@ -64,7 +64,7 @@ class Street:
         )
 
     def drive(self, journey: Journey, name: str, start_s: int, end_s: int, late_s: int = 0, **reported: object) -> None:
-        """Receive positions of a bus that is `late_s` late, one every PERIOD_S, from `start_s` to `end_s` after its start."""
+        """Receive positions of a bus `late_s` late, one every PERIOD_S, from `start_s` to `end_s` after its start."""
         for since_s in range(start_s, end_s, PERIOD_S):
             self.say(journey.start_at + since_s, (name, self.place(journey, since_s - late_s) | reported))
 
