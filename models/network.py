@@ -305,13 +305,13 @@ class Network:
 
     def service_day(self, day: date) -> tuple[float, frozenset[str]]:
         """The zero of a service date, Unix seconds, and the ids of the services that run on it."""
-        known = self._days.get(day)
-        if known is None:
+        cached = self._days.get(day)
+        if cached is None:
             if len(self._days) >= MAX_CACHED_DAYS:
                 self._days.clear()
             running = frozenset(service.id for service in self.services.values() if service.runs_on(day))
-            known = self._days[day] = (service_day_start(day, self.zone), running)
-        return known
+            cached = self._days[day] = (service_day_start(day, self.zone), running)
+        return cached
 
     def service_dates_around(self, at: float) -> Iterator[date]:
         """The service dates whose trips may run at an instant, oldest first."""

@@ -42,6 +42,7 @@ MAX_JUMP_MS, MAX_JUMP_M = 40.0, 200.0
 MAX_SILENCE_S = 2_400.0
 """After this long without a report the vehicle's state begins anew."""
 MAX_ANCHORS = 5
+"""How many of the last anchors are kept."""
 STARTUP_S, STARTUP_ANCHORS = 600.0, 3
 """While a state is this young and has so few anchors, each anchor begins it anew: only movement shows directions."""
 SEARCH_AGAIN_PROBABILITY = 0.3

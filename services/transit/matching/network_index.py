@@ -85,16 +85,16 @@ class NetworkIndex:
 
     def next_patterns(self, pattern: int) -> tuple[int, ...]:
         """Indices of the patterns that begin within TERMINAL_RADIUS_M of the end of this one."""
-        known = self._next_patterns.get(pattern)
-        if known is None:
+        cached = self._next_patterns.get(pattern)
+        if cached is None:
             x, y = self.last_stops[pattern]
             near = (
                 index
                 for index, (first_x, first_y) in enumerate(self.first_stops)
                 if hypot(first_x - x, first_y - y) <= TERMINAL_RADIUS_M
             )
-            known = self._next_patterns[pattern] = tuple(near)
-        return known
+            cached = self._next_patterns[pattern] = tuple(near)
+        return cached
 
     def report_weight(self, hypothesis: Hypothesis, reported: ReportedTrip) -> float:
         """Log-weight of what the vehicle reports, for a hypothesis."""

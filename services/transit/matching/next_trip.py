@@ -58,11 +58,11 @@ def start_next_trips(
 
 def _merge_hypothesis(by_key: dict[HypothesisKey, Hypothesis], added: Hypothesis) -> None:
     """Add a hypothesis. Likelihoods of the same journey add up, as long as it has not begun."""
-    known = by_key.get(added.key)
-    if known is None:
+    existing = by_key.get(added.key)
+    if existing is None:
         by_key[added.key] = added
-    elif known.stage is Stage.WAITING:
-        by_key[added.key] = replace(known, weight=log_sum([known.weight, added.weight]))
+    elif existing.stage is Stage.WAITING:
+        by_key[added.key] = replace(existing, weight=log_sum([existing.weight, added.weight]))
 
 
 def _has_arrived(index: NetworkIndex, hypothesis: Hypothesis, observation: Observation) -> bool:

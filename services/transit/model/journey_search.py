@@ -91,16 +91,16 @@ class JourneySearch:
 
     def _starts_on(self, pattern: int, day: date) -> tuple[list[int], list[Start]]:
         """The start times of a pattern on a day, and the same with their trips; both in order."""
-        known = self._starts.get((pattern, day))
-        if known is None:
+        cached = self._starts.get((pattern, day))
+        if cached is None:
             if len(self._starts) >= MAX_CACHED_DAYS * max(1, len(self._network.patterns)):
                 self._starts.clear()
             _, running = self._network.service_day(day)
             trips = (trip for trip in self._network.trips_by_pattern[pattern] if trip.service_id in running)
             pairs = ((start_s, trip) for trip in trips for start_s in start_times_s(trip))
             starts = sorted(pairs, key=lambda start: start[0])
-            known = self._starts[pattern, day] = ([start_s for start_s, _ in starts], starts)
-        return known
+            cached = self._starts[pattern, day] = ([start_s for start_s, _ in starts], starts)
+        return cached
 
 
 def has_exact_times(trip: Trip, start_s: int) -> bool:
