@@ -1,1 +1,1 @@
-"""How do messages arrive from the broker? Imports only models."""
+"""How do messages arrive from the broker? An MQTT subscriber of our own. Imports only models."""

@@ -1,4 +1,4 @@
-"""The bytes of MQTT 5 and 3.1.1 that a receiver needs: a few packets to write, and a stream of packets to read.
+"""MQTT 5 and 3.1.1 packets of a subscriber: encode the packets it sends, and parse the stream it receives.
 
 Source: OASIS, MQTT Version 5.0 (2019) and MQTT Version 3.1.1 Plus Errata 01 (2015).
 """
@@ -14,7 +14,7 @@ from models.reading import Message
 PINGREQ_PACKET = b"\xc0\x00"
 DISCONNECT_PACKET = b"\xe0\x00"
 SERIAL_STEP = 1 << 16
-"""A delivery's serial number is a running count times this, plus the packet identifier."""
+"""The serial number of a delivery is a running count times this, plus the packet identifier."""
 
 _PUBLISH, _QOS_1_MASK, _QOS_2, _RETAIN, _DUPLICATE = 3, 0x06, 0x04, 0x01, 0x08
 _QOS_1_GRANTED = 0x01
@@ -23,7 +23,7 @@ _MAX_LENGTH_BYTES = 4
 
 
 class ProtocolError(Exception):
-    """The broker sent what MQTT does not allow, or refused us."""
+    """The broker sent bytes that MQTT does not allow, or refused the connection or a subscription."""
 
 
 class MqttVersion(IntEnum):
@@ -34,7 +34,7 @@ class MqttVersion(IntEnum):
 
 
 class PacketType(IntEnum):
-    """The control packets a receiver meets besides PUBLISH."""
+    """The packet types a subscriber receives besides PUBLISH."""
 
     CONNACK = 2
     SUBACK = 9
@@ -44,7 +44,7 @@ class PacketType(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectRequest:
-    """What CONNECT says: who we are and how the session is kept. A clean start is never asked for."""
+    """The content of CONNECT: client, login and session. It never asks for a clean start."""
 
     client_id: str
     keepalive_s: int
@@ -54,7 +54,7 @@ class ConnectRequest:
     password: str | None
 
     def packet(self, version: MqttVersion) -> bytes:
-        """The CONNECT packet. No topic aliases are offered, nor a largest packet: the broker would drop in silence."""
+        """Encode CONNECT. Without topic aliases; without a maximum packet size, since a broker drops larger ones."""
         flags = (0x80 if self.username is not None else 0) | (0x40 if self.password is not None else 0)
         properties = pack(">BIBH", 0x11, self.session_expiry_s, 0x21, self.receive_maximum)
         body = _text("MQTT") + pack(">BBH", version, flags, self.keepalive_s)
@@ -65,7 +65,7 @@ class ConnectRequest:
 
 
 def subscribe_packet(version: MqttVersion, filters: tuple[str, ...]) -> bytes:
-    """SUBSCRIBE at QoS 1; in MQTT 5 kept messages are sent only where the subscription is new."""
+    """Encode SUBSCRIBE at QoS 1. In MQTT 5, retained messages are sent only for a new subscription."""
     options = b"\x11" if version is MqttVersion.MQTT_5 else b"\x01"
     body = b"\x00\x01" + (b"\x00" if version is MqttVersion.MQTT_5 else b"")
     body += b"".join(_text(topic_filter) + options for topic_filter in filters)
@@ -73,21 +73,21 @@ def subscribe_packet(version: MqttVersion, filters: tuple[str, ...]) -> bytes:
 
 
 def puback_packets(serials: list[int]) -> bytes:
-    """One PUBACK for each serial, in their order; four bytes each, alike in both versions."""
+    """Encode one PUBACK of four bytes for each serial number, in their order. Equal in both versions."""
     words = [0x4002] * (2 * len(serials))
     words[1::2] = [serial & 0xFFFF for serial in serials]
     return pack(f">{len(words)}H", *words)
 
 
 def connack_reason(version: MqttVersion, body: bytes) -> int:
-    """The reason code of a CONNACK: 0 is welcome. An MQTT 3.1.1 broker answers MQTT 5 with 1."""
+    """The reason code of a CONNACK; 0 means accepted. An MQTT 3.1.1 broker answers MQTT 5 with 1."""
     if len(body) < (3 if version is MqttVersion.MQTT_5 and body[1:2] == b"\x00" else 2):
         raise ProtocolError("CONNACK is too short")
     return body[1]
 
 
 def suback_failures(version: MqttVersion, body: bytes) -> list[int]:
-    """The reason codes of a SUBACK other than "QoS 1 granted": with less, a lost connection would lose messages."""
+    """The reason codes of a SUBACK other than "QoS 1 granted". At QoS 0 a lost connection would lose messages."""
     start = 2
     if version is MqttVersion.MQTT_5:
         size, start = _read_length(body, 2)
@@ -96,43 +96,43 @@ def suback_failures(version: MqttVersion, body: bytes) -> list[int]:
 
 
 class PacketStream:
-    """Bytes of one connection in, messages and control packets out.
+    """Parser of the byte stream of one connection: bytes in, messages and control packets out.
 
-    A packet longer than `largest_bytes` comes out as a message cut to that length, never as an error: refused, it
-    would come again for ever. What it holds is bounded by the read size and `largest_bytes`.
+    A packet longer than `largest_bytes` becomes a message cut to that length and not an error: the broker would send
+    a refused packet again without end. The buffer is limited by the read size and `largest_bytes`.
     """
 
-    def __init__(self, version: MqttVersion, generation: int, largest_bytes: int, repeats: int = 0) -> None:
-        """`repeats`: in a session that goes on, so many of the first messages may be ones not acknowledged before."""
+    def __init__(self, version: MqttVersion, generation: int, largest_bytes: int, max_repeats: int = 0) -> None:
+        """`max_repeats`: how many of the first messages of a resumed session may be redeliveries."""
         self.version = version
         self.controls: list[tuple[int, bytes]] = []
         self.unacknowledged: deque[int] = deque()
         self._largest = largest_bytes
         self._generation = generation
         self._serial = 0
-        self._max_repeats = repeats
+        self._max_repeats = max_repeats
         self._repeats_until = 0
         self._buffer = b""
         self._position = 0
         self._received_at = datetime.min.replace(tzinfo=UTC)
 
     def add_bytes(self, data: bytes, received_at: datetime) -> None:
-        """Add what one read brought. All messages that end in it are stamped `received_at`."""
-        rest = self._buffer[self._position :]
+        """Add the bytes of one read. All messages that end in them get the time `received_at`."""
+        unread = self._buffer[self._position :]
         self._position = max(0, self._position - len(self._buffer))
-        self._buffer = rest + data
+        self._buffer = unread + data
         self._received_at = received_at
 
     def read_messages(self, limit: int) -> list[Message]:  # noqa: C901 - one loop without calls: this is the hot path
-        """Up to `limit` whole messages; the control packets met on the way go to `controls`.
+        """Parse up to `limit` complete messages. Control packets between them are added to `controls`.
 
-        Raises ProtocolError where the bytes are not MQTT.
+        Raises ProtocolError if the bytes are not MQTT.
         """
         buffer, position, end = self._buffer, self._position, len(self._buffer)
         generation, received_at, serial = self._generation, self._received_at, self._serial
         largest, properties_follow = self._largest, self.version is MqttVersion.MQTT_5
         repeats_until = self._repeats_until
-        note = self.unacknowledged.append
+        add_unacknowledged = self.unacknowledged.append
         messages: list[Message] = []
         while len(messages) < limit and end - position >= 2:
             head, size, start = buffer[position], buffer[position + 1], position + 2
@@ -149,7 +149,7 @@ class PacketStream:
                 self.controls.append((head >> 4, body))
                 if head >> 4 == PacketType.CONNACK and body.startswith(
                     _SESSION_PRESENT
-                ):  # its messages may follow at once
+                ):  # messages may follow in the same read
                     self._repeats_until = repeats_until = (self._max_repeats + 1) * SERIAL_STEP
                 continue
             topic_at = start + 2
@@ -161,7 +161,7 @@ class PacketStream:
                     raise ProtocolError("PUBLISH with a QoS that was not subscribed, or cut short")
                 serial += SERIAL_STEP
                 delivery = serial | buffer[at] << 8 | buffer[at + 1]
-                note(delivery)
+                add_unacknowledged(delivery)
                 at += 2
             if properties_follow and at < stop:
                 length = buffer[at]
@@ -199,7 +199,7 @@ def _length(value: int) -> bytes:
 
 
 def _read_length(buffer: bytes, at: int) -> tuple[int, int]:
-    """A variable byte integer and where it ends; (0, 0) while some of it is missing."""
+    """A variable byte integer and the position after it; (0, 0) if it is incomplete."""
     value = 0
     for index in range(_MAX_LENGTH_BYTES):
         if at + index >= len(buffer):

@@ -48,19 +48,20 @@ STABLE_AFTER_S = 10.0
 SESSION_EXPIRY_S = 7 * 86_400
 READ_BYTES = 1 << 16
 BURST_MESSAGES = 16
-WINDOW_RECEIVES = 50
-"""Takes for which the broker's window is believed to be what it last seemed."""
+"""With so many messages at once, the broker is sending as fast as it may."""
 BURST_WAIT_S = 0.002
-"""Where so many came at once, the broker is sending as fast as it may: a fuller batch is worth this short wait."""
+"""How long to wait for more messages in a burst, for a fuller batch."""
+WINDOW_RECEIVES = 50
+"""Calls of `receive` after which the inflight window of the broker is estimated again."""
 MAX_SILENT_REFUSALS = 2
-"""How often a broker may hang up on CONNECT without a word before the other version is tried."""
+"""How often a broker may close the connection after CONNECT without an answer before the other version is tried."""
 _VERSION_REFUSALS = frozenset({0x01, 0x84})
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Files in PEM for `mqtts`: the authority that signed the broker's certificate, and ours with its key."""
+    """PEM files for `mqtts`: the authority that signed the certificate of the broker, and our certificate and key."""
 
     authority: Path | None = None
     certificate: Path | None = None
@@ -69,7 +70,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Where the broker is, read from `mqtt://user:password@host:port` or `mqtts://`; IPv6 hosts stand in brackets."""
+    """The address of a broker: `mqtt://user:password@host:port` or `mqtts://`. IPv6 hosts are in brackets."""
 
     host: str
     port: int
@@ -79,7 +80,7 @@ class BrokerAddress:
 
     @classmethod
     def parse(cls, url: str) -> "BrokerAddress":
-        """Raises ValueError where the URL is neither mqtt nor mqtts, or has no host."""
+        """Parse a URL. Raises ValueError if it is neither mqtt nor mqtts, or has no host."""
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
             raise ValueError("a broker's address reads mqtt://host:port or mqtts://host:port")
@@ -89,11 +90,11 @@ class BrokerAddress:
 
 
 class Receiver:
-    """One subscriber with a fixed client id, whose session outlives its connections and its process.
+    """MQTT subscriber with a fixed client id. Its session survives its connections and its process.
 
-    Never holds more than `receive_maximum` unacknowledged messages, whatever window the broker believes in: beyond
-    it the socket is not read. A payload that makes a packet longer than `largest_bytes` is cut there. One client id
-    belongs to one process: two take the connection from each other in turns.
+    It holds at most `receive_maximum` unacknowledged messages, whatever window the broker uses: beyond that it does not
+    read the socket. A packet longer than `largest_bytes` is cut there. Only one process may use a client id: the broker
+    disconnects the older of two connections.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class Receiver:
         largest_bytes: int = 1 << 16,
         tls: Tls | None = None,
     ) -> None:
-        """Open nothing yet: `receive` connects, and keeps trying. Raises ValueError on a bad address or bound."""
+        """Configure only: `receive` connects, and tries again after failures. Raises ValueError on a bad argument."""
         if not (filters and client_id and 0 < receive_maximum <= 0xFFFF and largest_bytes > 0):
             raise ValueError("a client id, topic filters and a receive maximum of 1 to 65535 are needed")
         self._address = BrokerAddress.parse(url)
@@ -139,39 +140,39 @@ class Receiver:
 
     @property
     def connected(self) -> bool:
-        """Whether the broker has welcomed the present connection."""
+        """Whether the broker has accepted the present connection."""
         return self._connected
 
     @property
     def session_present(self) -> bool | None:
-        """What the last welcome said: False after the first connection of all means that the broker lost its memory."""
+        """Session flag of the last CONNACK. False after the first connection: the broker has lost the session."""
         return self._session_present
 
     @property
     def generation(self) -> int:
-        """The number of the present connection attempt; acknowledgements of earlier ones are ignored."""
+        """The number of the present connection attempt. Acknowledgements of earlier attempts are ignored."""
         return self._generation
 
     @property
     def unacknowledged(self) -> int:
-        """Messages taken and not yet acknowledged to the broker."""
+        """Number of messages received and not yet acknowledged to the broker."""
         return len(self._stream.unacknowledged)
 
     @property
     def inflight_window(self) -> int:
-        """How many messages the broker seems to send before it waits for acknowledgements; 0 while that is unknown."""
+        """Estimate of how many messages the broker sends before it waits for acknowledgements; 0 while unknown."""
         return self._inflight_window
 
     @property
     def reconnects(self) -> int:
-        """How often the broker has welcomed us again."""
+        """How often the broker has accepted a connection after the first one."""
         return max(0, self._connections - 1)
 
     def receive(self, limit: int, wait_s: float) -> list[Message]:
-        """What has arrived, at most `limit` messages; waits up to `wait_s` for the first.
+        """Receive at most `limit` messages; waits up to `wait_s` for the first.
 
-        Empty when nothing came, when the broker is away, or when `receive_maximum` messages wait to be acknowledged.
-        Opening a connection may take `CONNECT_TIMEOUT_S` longer. Never raises for the network or for the broker.
+        Empty if nothing arrived, if the broker is unreachable, or if `receive_maximum` messages are unacknowledged.
+        Opening a connection may take `CONNECT_TIMEOUT_S` longer. Never raises for errors of the network or the broker.
         """
         deadline_s = monotonic() + wait_s
         try:
@@ -181,18 +182,18 @@ class Receiver:
             return []
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
-        """Tell the broker that these are kept. In arrival order: one that is not yet due waits for its elders.
+        """Acknowledge stored messages to the broker, in arrival order: a message waits until all before it are stored.
 
-        Those of an earlier connection are ignored, since their identifiers may name other messages by now; the broker
-        sends them again. A message may be acknowledged twice without harm.
+        Messages of an earlier connection are ignored: their packet identifiers may now belong to other messages, and
+        the broker sends them again. A message may be acknowledged twice.
         """
-        unacknowledged, finished, generation = self._stream.unacknowledged, self._acknowledged, self._generation
+        unacknowledged, acknowledged, generation = self._stream.unacknowledged, self._acknowledged, self._generation
         if not unacknowledged or self._socket is None:
             return
         oldest = unacknowledged[0]
         serials = [message.delivery[1] for message in messages if message.delivery[0] == generation]
-        finished.update(serial for serial in serials if serial >= oldest)
-        due = _pop_acknowledged(unacknowledged, finished)
+        acknowledged.update(serial for serial in serials if serial >= oldest)
+        due = _pop_acknowledged(unacknowledged, acknowledged)
         if due:
             try:
                 self._send(puback_packets(due))
@@ -206,7 +207,7 @@ class Receiver:
                 self._send(DISCONNECT_PACKET)
                 _shut_down(self._socket)
             except OSError as error:
-                log.debug("the broker was gone before the goodbye: %s", error, extra={"action": "close"})
+                log.debug("the connection was lost before DISCONNECT: %s", error, extra={"action": "close"})
         self._close()
 
     def _receive_batch(self, limit: int, deadline_s: float) -> list[Message]:
@@ -214,38 +215,39 @@ class Receiver:
         self._ping_when_due()
         self._receives = (self._receives + 1) % WINDOW_RECEIVES
         if not self._receives:
-            self._inflight_window = 0  # what was taken for all it sends may have been all there was
+            self._inflight_window = 0  # estimate again: the broker may have had no more messages then
         while (room := min(limit - len(messages), self._receive_maximum - self.unacknowledged)) > 0:
-            fresh = self._stream.read_messages(room)
-            messages += fresh
+            new = self._stream.read_messages(room)
+            messages += new
             self._handle_controls()
-            if len(fresh) == room:
+            if len(new) == room:
                 return messages
-            patience_s = self._wait_until_s(len(messages), deadline_s)
-            if not self._read_once(patience_s):
-                if messages and patience_s:  # waited, and nothing more came: this is all it sends
+            wait_until_s = self._wait_until_s(len(messages), deadline_s)
+            if not self._read_once(wait_until_s):
+                if messages and wait_until_s:  # nothing more came: this is all the broker sends
                     self._inflight_window = max(self._inflight_window, self.unacknowledged)
                 return messages
         sleep(max(0.0, deadline_s - monotonic()))
         return messages
 
-    def _wait_until_s(self, gathered: int, deadline_s: float) -> float:
-        """Until when to wait for more: for the first, as told; not at all for a few; in a rush, for what is coming.
+    def _wait_until_s(self, received: int, deadline_s: float) -> float:
+        """Until when to wait for more messages, in monotonic time; 0 for not at all.
 
-        A broker sends no more than its window before acknowledgements: where that is reached, nothing is coming.
+        Without any message, wait until the deadline. In a burst, wait shortly for the next read. With few messages, or
+        once the inflight window is full, do not wait: the broker sends no more before acknowledgements.
         """
-        if not gathered:
+        if not received:
             return deadline_s
-        if gathered < BURST_MESSAGES or self.unacknowledged >= self._inflight_window > 0:
+        if received < BURST_MESSAGES or self.unacknowledged >= self._inflight_window > 0:
             return 0.0
         return monotonic() + BURST_WAIT_S
 
     def _read_once(self, deadline_s: float) -> bool:
-        """Read once; False when nothing came in time. Raises OSError when the connection is lost or silent."""
-        wire = self._connected_socket()
+        """Read once. False if nothing arrived in time. Raises OSError if the connection is lost or silent."""
+        connection = self._connected_socket()
         while True:
             try:
-                data = wire.recv(READ_BYTES)
+                data = connection.recv(READ_BYTES)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 pass
             else:
@@ -269,12 +271,12 @@ class Receiver:
                 self._awaiting_answer_since_s = self._sent_at_s
 
     def _send(self, data: bytes) -> None:
-        wire = self._connected_socket()
-        wire.settimeout(SEND_TIMEOUT_S)
+        connection = self._connected_socket()
+        connection.settimeout(SEND_TIMEOUT_S)
         try:
-            wire.sendall(data)
+            connection.sendall(data)
         finally:
-            wire.settimeout(0.0)
+            connection.settimeout(0.0)
         self._sent_at_s = monotonic()
 
     def _connected_socket(self) -> socket.socket:
@@ -283,7 +285,7 @@ class Receiver:
         return self._socket
 
     def _handle_controls(self) -> None:
-        """Act on the control packets that came between messages."""
+        """Handle the control packets received between messages."""
         for kind, body in self._stream.controls:
             match kind:
                 case PacketType.CONNACK:
@@ -318,7 +320,7 @@ class Receiver:
         self._send(subscribe_packet(self._version, self._filters))
 
     def _open(self, deadline_s: float) -> bool:
-        """Have a socket on which CONNECT was sent. False when it is too early to try again."""
+        """Open a socket and send CONNECT, if there is none. False if it is too early to try again."""
         if self._socket is not None:
             return True
         if (pause_s := self._retry_at_s - monotonic()) > 0:
@@ -327,7 +329,7 @@ class Receiver:
                 return False
         self._generation += 1
         self._version = self._choose_version()
-        self._stream = PacketStream(self._version, self._generation, self._largest, repeats=self._receive_maximum)
+        self._stream = PacketStream(self._version, self._generation, self._largest, max_repeats=self._receive_maximum)
         self._acknowledged.clear()
         self._opened_at_s = monotonic()
         self._socket = self._open_socket()
@@ -338,27 +340,27 @@ class Receiver:
         return True
 
     def _open_socket(self) -> socket.socket:
-        plain = socket.create_connection((self._address.host, self._address.port), timeout=CONNECT_TIMEOUT_S)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        raw_socket = socket.create_connection((self._address.host, self._address.port), timeout=CONNECT_TIMEOUT_S)
+        raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not self._address.encrypted:
-            return plain
+            return raw_socket
         try:
             context = ssl.create_default_context(cafile=self._tls.authority)
             if self._tls.certificate:
                 context.load_cert_chain(self._tls.certificate, self._tls.key)
-            return context.wrap_socket(plain, server_hostname=self._address.host)
+            return context.wrap_socket(raw_socket, server_hostname=self._address.host)
         except OSError:
-            plain.close()
+            raw_socket.close()
             raise
 
     def _choose_version(self) -> MqttVersion:
-        """MQTT 5, unless the broker refused it or has hung up on it more than once."""
+        """MQTT 5, unless the broker refused it or closed the connection more than once."""
         if self._only_version:
             return self._only_version
         return MqttVersion.MQTT_3_1_1 if self._silent_refusals // MAX_SILENT_REFUSALS % 2 else MqttVersion.MQTT_5
 
     def _drop_connection(self, error: Exception) -> None:
-        """Drop the connection and set when to try again: soon at first, later each time, never all clients at once."""
+        """Close the connection and set the time of the next attempt: exponential backoff with random jitter."""
         if self._socket is not None and not self._connected and isinstance(error, OSError):
             self._silent_refusals += 1
         stable = self._connected and monotonic() - self._opened_at_s > STABLE_AFTER_S
@@ -381,20 +383,20 @@ class Receiver:
         self._acknowledged.clear()
 
 
-def _shut_down(wire: socket.socket) -> None:
-    """Read to the end: closed with bytes unread, the system resets, and our last acknowledgements may be dropped."""
-    wire.settimeout(CLOSE_TIMEOUT_S)
-    wire.shutdown(socket.SHUT_WR)
+def _shut_down(connection: socket.socket) -> None:
+    """Read to the end before closing. Unread bytes would cause a reset, and our last acknowledgements could be lost."""
+    connection.settimeout(CLOSE_TIMEOUT_S)
+    connection.shutdown(socket.SHUT_WR)
     deadline_s = monotonic() + CLOSE_TIMEOUT_S
-    while wire.recv(READ_BYTES) and monotonic() < deadline_s:
+    while connection.recv(READ_BYTES) and monotonic() < deadline_s:
         pass
 
 
-def _pop_acknowledged(unacknowledged: deque[int], finished: set[int]) -> list[int]:
-    """Take from the head of the queue all that is finished."""
+def _pop_acknowledged(unacknowledged: deque[int], acknowledged: set[int]) -> list[int]:
+    """Remove the acknowledged serial numbers from the head of the queue, and return them."""
     due: list[int] = []
-    while unacknowledged and unacknowledged[0] in finished:
+    while unacknowledged and unacknowledged[0] in acknowledged:
         serial = unacknowledged.popleft()
-        finished.remove(serial)
+        acknowledged.remove(serial)
         due.append(serial)
     return due

@@ -123,7 +123,7 @@ CONNACK = {present: b"\x20\x03" + bytes([present]) + b"\x00\x00" for present in 
 def test_the_first_messages_of_a_session_that_goes_on_may_be_repetitions_even_in_one_read_with_the_welcome(
     cut: int,
 ) -> None:
-    stream = PacketStream(MqttVersion.MQTT_5, 1, LARGEST, repeats=2)
+    stream = PacketStream(MqttVersion.MQTT_5, 1, LARGEST, max_repeats=2)
     data = CONNACK[1] + b"".join(publication(b"t", b"1", identifier=number) for number in (1, 2, 3))
     stream.add_bytes(data[:cut], NOW)
     messages = stream.read_messages(10)
@@ -133,7 +133,7 @@ def test_the_first_messages_of_a_session_that_goes_on_may_be_repetitions_even_in
 
 
 def test_in_a_new_session_only_the_broker_can_say_that_a_message_is_a_repetition() -> None:
-    stream = PacketStream(MqttVersion.MQTT_5, 1, LARGEST, repeats=2)
+    stream = PacketStream(MqttVersion.MQTT_5, 1, LARGEST, max_repeats=2)
     stream.add_bytes(
         CONNACK[0] + publication(b"t", b"1", identifier=1) + publication(b"t", b"1", identifier=2, head=8), NOW
     )
