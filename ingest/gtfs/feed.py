@@ -1,4 +1,4 @@
-"""GTFS Schedule, as it is published in the wild, to a `Network` and back."""
+"""Read a GTFS Schedule feed into a `Network`, tolerant of what real feeds contain, and write it back."""
 
 from pathlib import Path
 
@@ -17,40 +17,39 @@ __all__ = ["BadTimetable", "Findings", "read_feed", "write_feed"]
 
 
 def read_feed(path: Path, findings: Findings | None = None, progress: Progress = lambda _file, _rows: None) -> Network:
-    """A feed, zip or folder, as a network; its version is a hash of its content.
+    """Read a feed, a zip or a folder, as a network. The version of the network is a hash of the content.
 
-    Raises BadTimetable, with a line for each fault, where the feed cannot be used. What is odd but usable is told to
-    `findings`. Links are named by their stops and their way: importing with a memory of earlier ones is
-    `models.links.with_link_ids`.
+    Raises BadTimetable, with one line per fault, if the feed cannot be used. Warnings are added to `findings`. Links
+    are named by their stops and their course; `models.links.with_link_ids` also takes over the ids of earlier links.
     """
-    found = Findings() if findings is None else findings
-    feed = FeedFiles(path, found, progress)
+    findings = Findings() if findings is None else findings
+    feed = FeedFiles(path, findings, progress)
     try:
-        return with_link_ids(_read_network(feed, found))
-    except BadTimetable as trouble:
-        others = [line for line in trouble.refusals if line not in found.refusals]
-        raise BadTimetable([*found.refusals, *others]) from trouble
+        return with_link_ids(_read_network(feed, findings))
+    except BadTimetable as error:
+        others = [line for line in error.refusals if line not in findings.refusals]
+        raise BadTimetable([*findings.refusals, *others]) from error
     finally:
         feed.close()
 
 
-def _read_network(feed: FeedFiles, found: Findings) -> Network:
-    agencies, zone = read_agencies(feed, found)
-    stops = read_stops(feed, found)
-    routes = read_routes(feed, found, agencies)
-    services = read_services(feed, found)
-    plans = read_trips(feed, found, routes, services)
-    repeats = read_frequencies(feed, found, plans)
-    rows = read_stop_times(feed, found, plans, stops)
-    shapes = read_shapes(feed, found, {plan.shape_id for plan in plans.values()} - {""})
-    found.raise_if_refused()
-    weaver = TripBuilder(found, stops, shapes, repeats)
+def _read_network(feed: FeedFiles, findings: Findings) -> Network:
+    agencies, zone = read_agencies(feed, findings)
+    stops = read_stops(feed, findings)
+    routes = read_routes(feed, findings, agencies)
+    services = read_services(feed, findings)
+    trip_rows = read_trips(feed, findings, routes, services)
+    frequencies = read_frequencies(feed, findings, trip_rows)
+    stop_times = read_stop_times(feed, findings, trip_rows, stops)
+    shapes = read_shapes(feed, findings, {row.shape_id for row in trip_rows.values()} - {""})
+    findings.raise_if_refused()
+    builder = TripBuilder(findings, stops, shapes, frequencies)
     trips: dict[str, Trip] = {}
-    for plan in plans.values():
-        trip = weaver.build_trip(plan, rows.pop(plan.id))
+    for row in trip_rows.values():
+        trip = builder.build_trip(row, stop_times.pop(row.id))
         if trip is not None:
             trips[trip.id] = trip
-    found.raise_if_refused()
+    findings.raise_if_refused()
     if not trips:
         raise BadTimetable(["stop_times.txt: no trip is left that calls at two stops and runs on some day"])
-    return Network(feed.digest()[:16], zone, agencies, stops, routes, tuple(weaver.patterns), trips, services)
+    return Network(feed.digest()[:16], zone, agencies, stops, routes, tuple(builder.patterns), trips, services)

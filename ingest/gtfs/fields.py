@@ -1,4 +1,4 @@
-"""What a field of GTFS may say. Each parser takes stripped text and raises ValueError with what it expected."""
+"""Parsers of GTFS fields. Each takes stripped text, and raises ValueError with the expected form."""
 
 import math
 import re
@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 
 MAX_ID_LENGTH = 255
 MAX_HOURS = 168
-"""Times of a trip end within a week of its service date."""
+"""Limit of hours in a time: a trip ends within a week of its service date."""
 BLANK, UNREADABLE = -1, -2
 
 _TIME = re.compile(r"([0-9]{1,3}):([0-5][0-9]):([0-5][0-9])")
@@ -24,16 +24,16 @@ _COLOR = re.compile(r"#?([0-9A-Fa-f]{6})")
 def parse_or_refuse(
     findings: Findings, where: str, column: str, text: str, parse: Callable[[str], Value], otherwise: Value
 ) -> Value:
-    """What a field says; what it cannot say is refused, and stands as `otherwise` so that reading goes on."""
+    """Parse a field. A bad value is refused in `findings`, and `otherwise` is returned so that reading continues."""
     try:
         return parse(text)
-    except ValueError as trouble:
-        findings.refuse(where, f'{column} "{text[:60]}": {trouble}')
+    except ValueError as error:
+        findings.refuse(where, f'{column} "{text[:60]}": {error}')
         return otherwise
 
 
 def is_usable_id(findings: Findings, where: str, column: str, name: str, taken: Container[str]) -> bool:
-    """Whether an id can be used: there, not too long and not taken. If not, it is refused."""
+    """Whether an id can be used: not empty, not too long and not taken. If not, it is refused in `findings`."""
     if name and len(name) <= MAX_ID_LENGTH and name not in taken:
         return True
     expected = f"an id of 1 to {MAX_ID_LENGTH} characters" if name not in taken else "an id that no row before has"
@@ -42,7 +42,7 @@ def is_usable_id(findings: Findings, where: str, column: str, name: str, taken: 
 
 
 def parse_time_s(text: str) -> int:
-    """Seconds after noon less 12 h: H:MM:SS or HH:MM:SS, past 24:00:00 for what runs after midnight."""
+    """Seconds after noon minus 12 h, from H:MM:SS or HH:MM:SS; past 24:00:00 for times after midnight."""
     match = _TIME.fullmatch(text)
     if match is None or (hours := int(match[1])) >= MAX_HOURS:
         raise ValueError("expected a time as H:MM:SS, such as 25:10:00 for 1:10 after midnight")
@@ -60,13 +60,13 @@ def parse_date(text: str) -> date:
 
 
 def without_decimals(text: str) -> str:
-    """A whole number without the decimals that tables with gaps in them get: 1.0 is 1. Other text as it is."""
+    """An integer without decimals: 1.0 becomes 1, as programs write integer columns with gaps. Other text unchanged."""
     match = _INTEGER.fullmatch(text)
     return match[1] if match else text
 
 
 def parse_integer(text: str) -> int:
-    """A whole number from 0."""
+    """An integer from 0."""
     match = _INTEGER.fullmatch(text)
     if match is None:
         raise ValueError("expected a whole number")
@@ -93,7 +93,7 @@ parse_longitude = degrees_parser(180)
 
 
 def parse_weekday(text: str) -> bool:
-    """1 where the service runs on that weekday, 0 where it does not."""
+    """1 if the service runs on that weekday, 0 if not."""
     if without_decimals(text) not in {"0", "1"}:
         raise ValueError("expected 0 or 1")
     return without_decimals(text) == "1"
@@ -103,12 +103,12 @@ def parse_timezone(text: str) -> ZoneInfo:
     """A time zone of the IANA database."""
     try:
         return ZoneInfo(text)
-    except (ValueError, OSError, KeyError) as trouble:
-        raise ValueError("expected a time zone of the IANA list, such as America/Argentina/Buenos_Aires") from trouble
+    except (ValueError, OSError, KeyError) as error:
+        raise ValueError("expected a time zone of the IANA list, such as America/Argentina/Buenos_Aires") from error
 
 
 def parse_color(findings: Findings, where: str, text: str) -> str:
-    """Six hex digits in capitals, or nothing: a wrong colour stops no bus."""
+    """Six hex digits in upper case; empty for a bad colour, which is only a warning."""
     if not text:
         return ""
     match = _COLOR.fullmatch(text)
@@ -119,7 +119,7 @@ def parse_color(findings: Findings, where: str, text: str) -> str:
 
 
 class TimeCache(dict[str, int]):
-    """`parse_time_s` of many texts of which few differ; BLANK and UNREADABLE instead of raising."""
+    """Cache of `parse_time_s` for texts that repeat often. BLANK or UNREADABLE instead of an error."""
 
     def __missing__(self, text: str) -> int:
         try:
@@ -131,7 +131,7 @@ class TimeCache(dict[str, int]):
 
 
 class IntegerCache(dict[str, int]):
-    """`parse_integer` of many texts of which few differ; BLANK and UNREADABLE instead of raising."""
+    """Cache of `parse_integer` for texts that repeat often. BLANK or UNREADABLE instead of an error."""
 
     def __missing__(self, text: str) -> int:
         try:
@@ -143,7 +143,7 @@ class IntegerCache(dict[str, int]):
 
 
 class CodeCache(dict[str, int]):
-    """Codes of one digit, such as pickup_type; one that GTFS does not have says as little as none."""
+    """Cache of one-digit codes, such as pickup_type. A code that is not one digit counts as 0."""
 
     def __missing__(self, text: str) -> int:
         value = self[text] = int(without_decimals(text)) if re.fullmatch("[0-9]", without_decimals(text)) else 0

@@ -1,7 +1,7 @@
-"""The files of a GTFS feed, from a zip or a folder, as rows with their line numbers: bounded, whatever was published.
+"""Read the files of a GTFS feed, from a zip or a folder, as rows with line numbers. All sizes are limited.
 
-In the wild there are zips with an inner folder, byte order marks, lines that end in CR alone, quotes, stray spaces,
-unknown columns and text that is not UTF-8. All of that is read; what cannot be is a refusal that says where.
+Real feeds contain zips with an inner folder, byte order marks, lines that end in CR alone, quotes, extra spaces,
+unknown columns and text that is not UTF-8. All of that is read. What cannot be read is refused with its place.
 """
 
 import codecs
@@ -33,20 +33,20 @@ FILES = (
     "shapes.txt",
     "frequencies.txt",
 )
-"""The files that are read; whatever else a feed holds is left alone."""
+"""The files that are read. All other files of a feed are ignored."""
 
 MAX_UNPACKED_BYTES = 1 << 30
-"""Of all files together, once unpacked: a great city's timetable has a quarter of it."""
+"""Limit of all files together, unpacked: the timetable of a large city has a quarter of it."""
 MAX_ROWS = 6_000_000
-"""Of one file."""
+"""Limit of rows in one file."""
 MAX_MEMBERS = 10_000
 MAX_LINE_LENGTH = 100_000
-"""Characters; csv's own limit of a field is a little above."""
+"""Limit in characters. The limit of the csv module for one field is a little higher."""
 CHUNK_BYTES = 1 << 20
 PROGRESS_ROWS = 100_000
 
 Progress = Callable[[str, int], None]
-"""Told a file's name and how many rows of it are read, now and then and at its end."""
+"""Called with the name of a file and the number of rows read so far, at intervals and at its end."""
 
 _READ_ERRORS = (
     zipfile.BadZipFile,
@@ -54,18 +54,18 @@ _READ_ERRORS = (
     lzma.LZMAError,
     EOFError,
     OSError,
-    RuntimeError,  # zipfile: a password is asked for
-    NotImplementedError,  # zipfile: a compression it does not know
-    ValueError,  # text that is no text
+    RuntimeError,  # zipfile: the file needs a password
+    NotImplementedError,  # zipfile: an unknown compression
+    ValueError,  # the text cannot be decoded
     csv.Error,
 )
 
 
 class FeedFiles:
-    """An open feed. `rows` reads one file; a file that is not there has none."""
+    """An open feed. `rows` reads one file; a missing file has no rows."""
 
     def __init__(self, path: Path, findings: Findings, progress: Progress) -> None:
-        """Find the files. Raises BadTimetable where there is no feed, or one too large."""
+        """Find the files. Raises BadTimetable if there is no feed or it is too large."""
         self._findings, self._progress = findings, progress
         with _errors_as_bad_timetable(path.name):
             self._archive = None if path.is_dir() else zipfile.ZipFile(path)
@@ -77,12 +77,12 @@ class FeedFiles:
             raise BadTimetable([f"{name}: this file is missing; a GTFS feed must have it" for name in missing])
 
     def close(self) -> None:
-        """Let go of the zip."""
+        """Close the zip."""
         if self._archive is not None:
             self._archive.close()
 
     def digest(self) -> str:
-        """What tells this feed's content from every other: a hash over the files that are read."""
+        """Hash of the files that are read, which identifies the content of the feed."""
         total = sha256()
         for name in FILES:
             if name in self._members:
@@ -97,9 +97,9 @@ class FeedFiles:
         return name in self._members
 
     def rows(self, name: str, *columns: str, needed: Sequence[str] = ()) -> Iterator[tuple[int, tuple[str, ...]]]:
-        """Line number and fields of each row, in the order of `columns`; a column the file has not is empty.
+        """Line number and fields of each row, in the order of `columns`. A column missing in the file is empty.
 
-        Raises BadTimetable where a needed column is missing, or the file is damaged or too long.
+        Raises BadTimetable if a needed column is missing, or the file is damaged or too long.
         """
         if name not in self._members:
             return
@@ -115,7 +115,7 @@ class FeedFiles:
         self, name: str, reader: "Reader", header: list[str], columns: Sequence[str]
     ) -> Iterator[tuple[int, tuple[str, ...]]]:
         width, count = len(header), 0
-        # One empty field beyond the row stands for every column the file has not.
+        # One empty field after the row is the value of every column missing in the file.
         pick = itemgetter(*(header.index(column) if column in header else width for column in columns))
         for row in reader:
             if len(row) != width:
@@ -136,31 +136,31 @@ class FeedFiles:
         self._progress(name, count)
 
     def _find_members(self, path: Path) -> dict[str, str]:
-        """By name of file, where it stands. Of several folders inside, the one with most of the files."""
+        """The path of each file by its name. If a zip has several folders, the one with most of the files is used."""
         if self._archive is None:
             sizes = {str(file): file.stat().st_size for file in path.iterdir() if file.is_file()}
         else:
             members = self._archive.infolist()
             if len(members) > MAX_MEMBERS:
                 raise BadTimetable([f"{path.name}: {len(members)} files inside; this is no GTFS feed"])
-            # Not by `is_dir`, which fails on an empty name.
+            # Not with `is_dir`, which fails on an empty name.
             sizes = {member.filename: member.file_size for member in members if not member.filename.endswith("/")}
         folders: dict[str, dict[str, str]] = {}
-        for place in sizes:
-            inside = PurePosixPath(place.replace("\\", "/"))
+        for path_inside in sizes:
+            inside = PurePosixPath(path_inside.replace("\\", "/"))
             if inside.name.lower() in FILES:
-                folders.setdefault(str(inside.parent), {})[inside.name.lower()] = place
-        found = max(folders.values(), key=len, default={})
-        if sum(sizes[place] for place in found.values()) > MAX_UNPACKED_BYTES:
+                folders.setdefault(str(inside.parent), {})[inside.name.lower()] = path_inside
+        members_by_name = max(folders.values(), key=len, default={})
+        if sum(sizes[path_inside] for path_inside in members_by_name.values()) > MAX_UNPACKED_BYTES:
             raise BadTimetable([f"{path.name}: unpacks to more than {MAX_UNPACKED_BYTES >> 20} MiB; is this one city?"])
-        return found
+        return members_by_name
 
     def _open_member(self, name: str) -> IO[bytes]:
-        place = self._members[name]
-        return Path(place).open("rb") if self._archive is None else self._archive.open(place)
+        path = self._members[name]
+        return Path(path).open("rb") if self._archive is None else self._archive.open(path)
 
     def _encoding(self, name: str) -> str:
-        """GTFS is UTF-8, with or without a mark; what is not is taken for Windows' western alphabet, and said."""
+        """UTF-8, with or without a byte order mark, or UTF-16. Other text is read as Windows-1252, with a warning."""
         decoder = codecs.getincrementaldecoder("utf-8")()
         with self._open_member(name) as file:
             try:
@@ -177,14 +177,14 @@ class FeedFiles:
 
 
 def _lines(name: str, file: IO[bytes], encoding: str) -> Iterator[str]:
-    """Lines with their ends, be those LF, CR LF or CR; never more than a chunk and a line in memory."""
+    """Lines with their ends: LF, CR LF or CR. At most one chunk and one line are in memory."""
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     rest, size = "", 0
     while chunk := file.read(CHUNK_BYTES):
         size += len(chunk)
         if size > MAX_UNPACKED_BYTES:
             raise BadTimetable([f"{name}: unpacks to more than {MAX_UNPACKED_BYTES >> 20} MiB"])
-        # The last line is kept back even where it ends in CR: its LF may stand at the head of the next chunk.
+        # The last line is kept back even if it ends in CR: its LF may be the first character of the next chunk.
         text = decoder.decode(chunk)
         if "\0" in text:
             raise BadTimetable([f"{name}: holds zero bytes; this is no text"])
@@ -198,10 +198,10 @@ def _lines(name: str, file: IO[bytes], encoding: str) -> Iterator[str]:
 
 @contextmanager
 def _errors_as_bad_timetable(name: str) -> Iterator[None]:
-    """What is broken in the bytes becomes a sentence."""
+    """Turn errors of reading into BadTimetable with a sentence."""
     try:
         yield
-    except FileNotFoundError as trouble:
-        raise BadTimetable([f"{name}: there is no such file or folder"]) from trouble
-    except _READ_ERRORS as trouble:
-        raise BadTimetable([f"{name}: cannot be read ({trouble}); is it a GTFS zip, whole?"]) from trouble
+    except FileNotFoundError as error:
+        raise BadTimetable([f"{name}: there is no such file or folder"]) from error
+    except _READ_ERRORS as error:
+        raise BadTimetable([f"{name}: cannot be read ({error}); is it a GTFS zip, whole?"]) from error

@@ -23,7 +23,7 @@ ADDED, REMOVED = "1", "2"
 
 @dataclass
 class _ServiceRows:
-    """A service while it is read."""
+    """The rows of one service, collected while the files are read."""
 
     week: Week = NO_WEEKDAYS
     start: date | None = None
@@ -31,7 +31,7 @@ class _ServiceRows:
     exceptions: dict[date, str] = field(default_factory=dict)
 
     def service(self, name: str) -> Service:
-        """As a value; without a calendar's dates, it spans its exceptions."""
+        """The rows as a value. Without start and end in calendar.txt, the service spans its exceptions."""
         added = frozenset(at for at, kind in self.exceptions.items() if kind == ADDED)
         removed = frozenset(at for at, kind in self.exceptions.items() if kind == REMOVED)
         start = self.start or min(self.exceptions, default=EPOCH)
@@ -40,12 +40,12 @@ class _ServiceRows:
 
 
 def read_services(feed: FeedFiles, findings: Findings) -> dict[str, Service]:
-    """The days of every service, from calendar.txt, calendar_dates.txt or both."""
-    found: dict[str, _ServiceRows] = {}
+    """The days of each service, from calendar.txt, calendar_dates.txt or both."""
+    services: dict[str, _ServiceRows] = {}
     columns = ("service_id", *WEEKDAYS, "start_date", "end_date")
     for line, (name, *week, first, last) in feed.rows("calendar.txt", *columns, needed=columns):
         where = f"calendar.txt:{line}"
-        if not is_usable_id(findings, where, "service_id", name, found):
+        if not is_usable_id(findings, where, "service_id", name, services):
             continue
         days = [
             parse_or_refuse(findings, where, column, text, parse_weekday, otherwise=False)
@@ -55,19 +55,19 @@ def read_services(feed: FeedFiles, findings: Findings) -> dict[str, Service]:
         end = parse_or_refuse(findings, where, "end_date", last, parse_date, EPOCH)
         if end < start:
             findings.refuse(where, f"end_date {last} lies before start_date {first}")
-        found[name] = _ServiceRows(cast("Week", tuple(days)), start, end)
-    _read_exceptions(feed, findings, found)
-    return {name: days.service(name) for name, days in found.items()}
+        services[name] = _ServiceRows(cast("Week", tuple(days)), start, end)
+    _read_exceptions(feed, findings, services)
+    return {name: days.service(name) for name, days in services.items()}
 
 
-def _read_exceptions(feed: FeedFiles, findings: Findings, found: dict[str, _ServiceRows]) -> None:
+def _read_exceptions(feed: FeedFiles, findings: Findings, services: dict[str, _ServiceRows]) -> None:
     columns = ("service_id", "date", "exception_type")
     for line, (name, at, kind) in feed.rows("calendar_dates.txt", *columns, needed=columns):
         where = f"calendar_dates.txt:{line}"
         if without_decimals(kind) not in {ADDED, REMOVED}:
             findings.refuse(where, f'exception_type "{kind}": expected 1 (runs) or 2 (does not run)')
-        if name not in found and not is_usable_id(findings, where, "service_id", name, found):
+        if name not in services and not is_usable_id(findings, where, "service_id", name, services):
             continue
-        found.setdefault(name, _ServiceRows()).exceptions[
+        services.setdefault(name, _ServiceRows()).exceptions[
             parse_or_refuse(findings, where, "date", at, parse_date, EPOCH)
         ] = without_decimals(kind)

@@ -16,7 +16,7 @@ from models.geo import Point, cumulative_distances_m
 from models.network import Shape, Stop
 
 ShapeRow = tuple[int, int, float, float, str]
-"""A row of shapes.txt: sequence, line, latitude, longitude, distance given."""
+"""A row of shapes.txt: sequence, line number, latitude, longitude, given distance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ def read_shapes(feed: FeedFiles, findings: Findings, wanted: set[str]) -> dict[s
         number = numbers[order]
         try:
             point = (number, line, parse_latitude(latitude), parse_longitude(longitude), given)
-        except ValueError as trouble:
-            findings.refuse(f"shapes.txt:{line}", f'shape_pt_lat "{latitude}", shape_pt_lon "{longitude}": {trouble}')
+        except ValueError as error:
+            findings.refuse(f"shapes.txt:{line}", f'shape_pt_lat "{latitude}", shape_pt_lon "{longitude}": {error}')
             continue
         if number < 0:
             findings.refuse(f"shapes.txt:{line}", f'shape_pt_sequence "{order}": expected a whole number')
@@ -54,8 +54,8 @@ def read_shapes(feed: FeedFiles, findings: Findings, wanted: set[str]) -> dict[s
 
 
 def _without_repeats(rows: list[ShapeRow]) -> list[ShapeRow]:
-    """Without the points that only repeat the one before."""
-    return rows[:1] + [there for here, there in pairwise(rows) if here[2:4] != there[2:4]]
+    """The rows without points that repeat the point before."""
+    return rows[:1] + [after for before, after in pairwise(rows) if before[2:4] != after[2:4]]
 
 
 def _feed_shape(name: str, rows: list[ShapeRow]) -> FeedShape:
@@ -66,17 +66,17 @@ def _feed_shape(name: str, rows: list[ShapeRow]) -> FeedShape:
 
 
 def increasing_distances(texts: list[str]) -> tuple[float, ...]:
-    """shape_dist_traveled as numbers, in whatever unit; empty unless all are there and they rise."""
+    """shape_dist_traveled as numbers, in any unit; empty unless all are present and they increase."""
     try:
         values = tuple(float(text) for text in texts)
     except ValueError:
         return ()
-    rising = all(here <= there for here, there in pairwise(values)) and values[0] < values[-1]
+    rising = all(before <= after for before, after in pairwise(values)) and values[0] < values[-1]
     return values if rising and all(map(math.isfinite, values)) else ()
 
 
 def straight_shape(stops: list[Stop]) -> Shape:
-    """A line that only joins the stops, where no shape was given: named by them, so that it keeps its name."""
+    """A shape of straight lines between the stops, for trips without one. Its id is a hash of the stop ids."""
     points: tuple[Point, ...] = tuple(stop.point for stop in stops)
     name = blake2b("\n".join(stop.id for stop in stops).encode(), digest_size=8).hexdigest()
     return Shape(f"stops-{name}", points, cumulative_distances_m(points), surveyed=False)

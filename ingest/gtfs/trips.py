@@ -1,4 +1,4 @@
-"""A feed's trips: which stops they call at and when, shared as patterns and timings."""
+"""Read the trips of a GTFS feed, and build them with shared patterns and timings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,11 +26,11 @@ from ingest.gtfs.stop_times import Times, build_timing, relative_to_start
 from models.network import Frequency, Pattern, Route, Service, Shape, Stop, Timing, Trip
 
 WARN_OFFSET_M = 100.0
-"""A stop farther than this from its trip's shape is worth a word ..."""
+"""A stop farther than this from the shape of its trip causes a warning."""
 MAX_MEDIAN_OFFSET_M = 250.0
-"""... and where half of a trip's stops are farther than this, the shape is not its own."""
+"""If half of the stops of a trip are farther than this from the shape, the shape is not used."""
 MAX_REPEATS = 5000
-"""Of one trip by headway in a day."""
+"""Limit of departures of one frequency-based trip in a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +50,19 @@ class TripRow:
 
 
 StopTimeRow = tuple[int, int, int, int, str, int, int, str, str]
-"""A row of stop_times.txt: sequence, line, arrival, departure, stop, pickup, drop off, timepoint, distance given."""
+"""A row of stop_times.txt: sequence, line number, arrival, departure, stop, pickup, drop-off, timepoint, distance."""
 
 
 def read_trips(
     feed: FeedFiles, findings: Findings, routes: Mapping[str, Route], services: Mapping[str, Service]
 ) -> dict[str, TripRow]:
-    """The trips whose route there is and whose service runs some day."""
+    """The rows of trips.txt whose route exists and whose service runs on some day."""
     found: dict[str, TripRow] = {}
     codes = CodeCache()
     names = ("trip_id", "route_id", "service_id", "direction_id", "shape_id")
-    asked = (*names, "trip_headsign", "trip_short_name", "block_id", "wheelchair_accessible")
-    for line, (name, route, service, direction, shape, sign, short, block, chair) in feed.rows(
-        "trips.txt", *asked, needed=names[:3]
+    columns = (*names, "trip_headsign", "trip_short_name", "block_id", "wheelchair_accessible")
+    for line, (name, route, service, direction, shape, headsign, short, block, wheelchair) in feed.rows(
+        "trips.txt", *columns, needed=names[:3]
     ):
         where = f"trips.txt:{line}"
         if not is_usable_id(findings, where, "trip_id", name, found):
@@ -72,22 +72,24 @@ def read_trips(
         elif service not in services or not services[service].boundary_dates:
             findings.warn("a trip whose service runs on no day is left out", where)
         else:
-            way = int(without_decimals(direction)) if without_decimals(direction) in {"0", "1"} else None
-            found[name] = TripRow(line, name, route, service, way, shape, sign, short, block, codes[chair])
+            direction_id = int(without_decimals(direction)) if without_decimals(direction) in {"0", "1"} else None
+            found[name] = TripRow(
+                line, name, route, service, direction_id, shape, headsign, short, block, codes[wheelchair]
+            )
     return found
 
 
 def read_stop_times(
     feed: FeedFiles, findings: Findings, trips: Mapping[str, TripRow], stops: Mapping[str, Stop]
 ) -> dict[str, list[StopTimeRow]]:
-    """Each trip's rows of stop_times.txt, in their order."""
+    """The rows of stop_times.txt of each trip, in their order."""
     found: dict[str, list[StopTimeRow]] = {name: [] for name in trips}
     clocks, numbers, codes = TimeCache(), IntegerCache(), CodeCache()
     same = {name: name for name in stops}
     needed = ("trip_id", "arrival_time", "departure_time", "stop_id", "stop_sequence")
-    asked = (*needed, "pickup_type", "drop_off_type", "timepoint", "shape_dist_traveled")
-    for line, (trip, arrival, departure, stop, sequence, pickup, drop, promised, given) in feed.rows(
-        "stop_times.txt", *asked, needed=needed
+    columns = (*needed, "pickup_type", "drop_off_type", "timepoint", "shape_dist_traveled")
+    for line, (trip, arrival, departure, stop, sequence, pickup, drop, timepoint, given) in feed.rows(
+        "stop_times.txt", *columns, needed=needed
     ):
         rows, at = found.get(trip), same.get(stop)
         call = (numbers[sequence], line, clocks[arrival], clocks[departure], at or "", codes[pickup], codes[drop])
@@ -98,7 +100,7 @@ def read_stop_times(
         elif at is None or UNREADABLE in call or call[0] == BLANK:
             _refuse_row(findings, f"stop_times.txt:{line}", call, (stop, sequence, arrival, departure))
         else:
-            rows.append((*call, promised, given))
+            rows.append((*call, timepoint, given))
     for rows in found.values():
         rows.sort()
     return found
@@ -107,7 +109,7 @@ def read_stop_times(
 def _refuse_row(
     findings: Findings, where: str, call: tuple[int, int, int, int, str, int, int], texts: tuple[str, ...]
 ) -> None:
-    """Say what of a row cannot be."""
+    """Refuse a row of stop_times.txt, with each bad field."""
     stop, sequence, arrival, departure = texts
     if not call[4]:
         findings.refuse(where, f'stop_id "{stop[:60]}": no such stop with a place in stops.txt')
@@ -121,7 +123,7 @@ def _refuse_row(
 def read_frequencies(
     feed: FeedFiles, findings: Findings, trips: Mapping[str, TripRow]
 ) -> dict[str, tuple[Frequency, ...]]:
-    """The headways of trips that repeat."""
+    """The headways of frequency-based trips."""
     found: dict[str, list[Frequency]] = {}
     needed = ("trip_id", "start_time", "end_time", "headway_secs")
     for line, (name, start, end, headway, exact) in feed.rows("frequencies.txt", *needed, "exact_times", needed=needed):
@@ -137,17 +139,17 @@ def read_frequencies(
                 where, f"every {headway} s from {start} to {end}: expected 1 to {MAX_REPEATS} departures, in order"
             )
             continue
-        some = found.setdefault(name, [])
-        if any(start_s < one.end_s and one.start_s < end_s for one in some):
+        existing = found.setdefault(name, [])
+        if any(start_s < one.end_s and one.start_s < end_s for one in existing):
             findings.refuse(where, f"from {start} to {end}: expected a time that no other headway of the trip covers")
             continue
-        some.append(Frequency(start_s, end_s, headway_s, without_decimals(exact) == "1"))
-    return {name: tuple(sorted(some, key=lambda one: one.start_s)) for name, some in found.items()}
+        existing.append(Frequency(start_s, end_s, headway_s, without_decimals(exact) == "1"))
+    return {name: tuple(sorted(rows, key=lambda row: row.start_s)) for name, rows in found.items()}
 
 
 @dataclass
 class TripBuilder:
-    """Makes trips out of rows, sharing whatever two of them have in common."""
+    """Builds trips from rows. Equal patterns, timings and sequences are shared between trips."""
 
     findings: Findings
     stops: Mapping[str, Stop]
@@ -159,37 +161,39 @@ class TripBuilder:
     _timings: dict[object, Timing] = field(default_factory=dict)
     _sequences: dict[tuple[int, ...], tuple[int, ...]] = field(default_factory=dict)
 
-    def build_trip(self, plan: TripRow, rows: Sequence[StopTimeRow]) -> Trip | None:
-        """One trip with its pattern; None where it cannot run."""
+    def build_trip(self, row: TripRow, rows: Sequence[StopTimeRow]) -> Trip | None:
+        """Build one trip and its pattern; None if the trip cannot run."""
         if len(rows) < 2:
-            self.findings.warn("a trip with fewer than two stops is left out", f"trips.txt:{plan.line}")
+            self.findings.warn("a trip with fewer than two stops is left out", f"trips.txt:{row.line}")
             return None
-        sequences, lines, arrivals, departures, stop_ids, pickup, drop_off, promised, given = zip(*rows, strict=True)
+        sequences, lines, arrivals, departures, stop_ids, pickup, drop_off, timepoint, given = zip(*rows, strict=True)
         if not self._has_unique_sequence(sequences, lines) or not self._has_end_times(rows):
             return None
-        pattern = self._shared_pattern(plan, stop_ids, (_empty_if_zero(pickup), _empty_if_zero(drop_off)), given)
+        pattern = self._shared_pattern(row, stop_ids, (_empty_if_zero(pickup), _empty_if_zero(drop_off)), given)
         start_s = arrivals[0] if departures[0] == BLANK else departures[0]
         timing = self._shared_timing(
-            pattern, lines[0], relative_to_start(start_s, arrivals), relative_to_start(start_s, departures), promised
+            pattern, lines[0], relative_to_start(start_s, arrivals), relative_to_start(start_s, departures), timepoint
         )
         return Trip(
-            plan.id,
+            row.id,
             pattern.index,
-            plan.service_id,
+            row.service_id,
             start_s,
             timing,
-            plan.headsign,
-            plan.short_name,
-            plan.block_id,
+            row.headsign,
+            row.short_name,
+            row.block_id,
             self._shared_sequence(sequences),
-            self.frequencies.get(plan.id, ()),
-            plan.wheelchair,
+            self.frequencies.get(row.id, ()),
+            row.wheelchair,
         )
 
     def _has_unique_sequence(self, sequences: tuple[int, ...], lines: tuple[int, ...]) -> bool:
         if len(set(sequences)) == len(sequences):
             return True
-        line = next(line for (here, there), line in zip(pairwise(sequences), lines[1:], strict=True) if here == there)
+        line = next(
+            line for (before, after), line in zip(pairwise(sequences), lines[1:], strict=True) if before == after
+        )
         self.findings.refuse(
             f"stop_times.txt:{line}", "stop_sequence stands twice in one trip: each stop needs its own"
         )
@@ -210,51 +214,51 @@ class TripBuilder:
 
     def _shared_pattern(
         self,
-        plan: TripRow,
+        row: TripRow,
         stop_ids: tuple[str, ...],
         kinds: tuple[tuple[int, ...], tuple[int, ...]],
         given: Sequence[str],
     ) -> Pattern:
-        key = (plan.route_id, plan.direction_id, plan.shape_id, stop_ids, kinds)
+        key = (row.route_id, row.direction_id, row.shape_id, stop_ids, kinds)
         index = self._pattern_index.get(key)
         if index is None:
-            where = (plan.shape_id, stop_ids)
+            where = (row.shape_id, stop_ids)
             if where not in self._placed_stops:
-                self._placed_stops[where] = self._place_stops(plan, stop_ids, given)
+                self._placed_stops[where] = self._place_stops(row, stop_ids, given)
             shape, stop_m = self._placed_stops[where]
             index = self._pattern_index[key] = len(self.patterns)
-            self.patterns.append(Pattern(index, plan.route_id, plan.direction_id, stop_ids, stop_m, shape, (), *kinds))
+            self.patterns.append(Pattern(index, row.route_id, row.direction_id, stop_ids, stop_m, shape, (), *kinds))
         return self.patterns[index]
 
     def _place_stops(
-        self, plan: TripRow, stop_ids: tuple[str, ...], given: Sequence[str]
+        self, row: TripRow, stop_ids: tuple[str, ...], given: Sequence[str]
     ) -> tuple[Shape, tuple[float, ...]]:
-        """The stops on their shape, or on a line that joins them where there is none or it is not theirs."""
-        stops, drawn = [self.stops[name] for name in stop_ids], self.shapes.get(plan.shape_id)
-        where = f"trips.txt:{plan.line}"
-        straight = straight_shape(stops)
-        if drawn is None:
-            if plan.shape_id:
+        """Place the stops on their shape, or on fallback lines if there is no shape or it is too far away."""
+        stops, feed_shape = [self.stops[name] for name in stop_ids], self.shapes.get(row.shape_id)
+        where = f"trips.txt:{row.line}"
+        fallback = straight_shape(stops)
+        if feed_shape is None:
+            if row.shape_id:
                 self.findings.warn("a shape that shapes.txt has not; the stops were joined by straight lines", where)
-            return straight, straight.along_m
-        placed = place_stops(drawn.shape, [stop.point for stop in stops], _given_in_metres(drawn, given))
+            return fallback, fallback.along_m
+        placed = place_stops(feed_shape.shape, [stop.point for stop in stops], _given_in_metres(feed_shape, given))
         if float(np.median(placed.offset_m)) > MAX_MEDIAN_OFFSET_M:
             self.findings.warn("a shape far from its trip's stops; they were joined by straight lines", where)
-            return straight, straight.along_m
+            return fallback, fallback.along_m
         if max(placed.offset_m) > WARN_OFFSET_M:
             self.findings.warn(f"stops lie more than {WARN_OFFSET_M:g} m from their trip's shape", where)
-        return drawn.shape, placed.stop_m
+        return feed_shape.shape, placed.stop_m
 
     def _shared_timing(
-        self, pattern: Pattern, line: int, arrivals: Times, departures: Times, promised: tuple[str, ...]
+        self, pattern: Pattern, line: int, arrivals: Times, departures: Times, timepoint: tuple[str, ...]
     ) -> Timing:
         whole = None not in arrivals and None not in departures
-        key = (arrivals, departures, promised, None if whole else pattern.index)
+        key = (arrivals, departures, timepoint, None if whole else pattern.index)
         timing = self._timings.get(key)
         if timing is None:
-            timing, mended = build_timing(arrivals, departures, promised, pattern.stop_m)
+            timing, corrections = build_timing(arrivals, departures, timepoint, pattern.stop_m)
             self._timings[key] = timing
-            for words in mended:
+            for words in corrections:
                 self.findings.warn(words, f"stop_times.txt:{line}")
         return timing
 
@@ -263,7 +267,11 @@ def _empty_if_zero(kinds: tuple[int, ...]) -> tuple[int, ...]:
     return kinds if any(kinds) else ()
 
 
-def _given_in_metres(drawn: FeedShape, given: Sequence[str]) -> tuple[float, ...] | None:
-    """The feed's distances of the stops, in metres along the shape, whatever their unit."""
-    there = increasing_distances(list(given)) if drawn.given_distances else ()
-    return tuple(np.interp(there, drawn.given_distances, drawn.shape.along_m).tolist()) if there else None
+def _given_in_metres(feed_shape: FeedShape, given: Sequence[str]) -> tuple[float, ...] | None:
+    """The distances of the stops given in the feed, converted to metres along the shape."""
+    stop_distances = increasing_distances(list(given)) if feed_shape.given_distances else ()
+    return (
+        tuple(np.interp(stop_distances, feed_shape.given_distances, feed_shape.shape.along_m).tolist())
+        if stop_distances
+        else None
+    )

@@ -1,4 +1,4 @@
-"""A network as GTFS Schedule: what `ingest.gtfs.feed.read` makes the same network of, but for its version."""
+"""Write a network as a GTFS Schedule feed. Reading it back gives the same network, except for the version."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from models.network import Network, Pattern, Service, Shape, Stop, Trip
 
 Row = Sequence[object]
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
-"""The time of every file in the zip, so that one network always makes the same bytes."""
+"""The time of every file in the zip, so that the same network always gives the same bytes."""
 
 
 HEADERS = {
@@ -35,7 +35,7 @@ HEADERS = {
 
 
 def write_feed(network: Network, path: Path) -> None:
-    """Write a feed, as a zip. An existing file is replaced only once the new one is whole."""
+    """Write a feed as a zip. An existing file is replaced only after the new one is complete."""
     part = path.with_name(f"{path.name}.part")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for (name, header), rows in zip(HEADERS.items(), _rows(network), strict=True):
@@ -51,7 +51,7 @@ def write_feed(network: Network, path: Path) -> None:
 def _rows(network: Network) -> Iterator[Iterable[Row]]:
     """The rows of each file, in the order of HEADERS."""
     patterns = network.patterns
-    trips = sorted(network.trips.values(), key=lambda trip: trip.pattern)  # whoever reads counts patterns as they come
+    trips = sorted(network.trips.values(), key=lambda trip: trip.pattern)  # a reader numbers patterns in this order
     zone = network.zone.key
     yield ((a.id, a.name, a.url, zone, a.language, a.phone) for a in network.agencies.values())
     first, last = network.service_span
@@ -88,26 +88,26 @@ def _exceptions(services: Iterable[Service]) -> Iterator[Row]:
 
 def _trip(trip: Trip, pattern: Pattern) -> Row:
     shape = pattern.shape.id if pattern.shape.surveyed else ""
-    way = "" if pattern.direction_id is None else pattern.direction_id
-    said = (trip.headsign, trip.short_name, way, trip.block_id, shape, trip.wheelchair)
-    return (pattern.route_id, trip.service_id, trip.id, *said)
+    direction_id = "" if pattern.direction_id is None else pattern.direction_id
+    fields = (trip.headsign, trip.short_name, direction_id, trip.block_id, shape, trip.wheelchair)
+    return (pattern.route_id, trip.service_id, trip.id, *fields)
 
 
 def _stop_times(trip: Trip, pattern: Pattern) -> Iterator[Row]:
     none = (0,) * len(pattern.stop_ids)
     timepoint = trip.timing.timepoint or (True,) * len(none)
-    along = _stop_distances(pattern)
+    distances = _stop_distances(pattern)
     columns = (trip.timing.arrivals_s, trip.timing.departures_s, pattern.stop_ids)
-    codes = (pattern.pickup or none, pattern.drop_off or none, along, map(int, timepoint))
+    codes = (pattern.pickup or none, pattern.drop_off or none, distances, map(int, timepoint))
     for position, (arrival_s, departure_s, stop_id, *rest) in enumerate(zip(*columns, *codes, strict=True)):
         times = (_clock(trip.start_s + arrival_s), _clock(trip.start_s + departure_s))
         yield (trip.id, *times, stop_id, trip.stop_sequence(position), *rest)
 
 
 def _stop_distances(pattern: Pattern) -> Sequence[str]:
-    """shape_dist_traveled of the stops: of a shape that was given, and only where it rises from each to the next."""
+    """shape_dist_traveled of the stops; empty unless the shape was given and the values increase at every stop."""
     rounded = [round(metres, 1) for metres in pattern.stop_m]
-    if pattern.shape.surveyed and all(here < there for here, there in pairwise(rounded)):
+    if pattern.shape.surveyed and all(before < after for before, after in pairwise(rounded)):
         return [str(metres) for metres in rounded]
     return [""] * len(rounded)
 
