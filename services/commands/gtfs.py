@@ -1,4 +1,4 @@
-"""`vigia gtfs`: the timetable in and out, as GTFS Schedule."""
+"""`vigia gtfs`: import and export timetables as GTFS Schedule."""
 
 import argparse
 import sys
@@ -23,21 +23,21 @@ DEFAULT_FEED = "city"
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What to do, with which file or feed."""
     verbs = parser.add_subparsers(dest="do", metavar="import|list|export|withdraw", required=True)
-    taking = verbs.add_parser("import", help="put a feed in force; all of it or, with its faults named, nothing")
-    taking.add_argument("path", type=Path, help="GTFS zip or folder")
-    taking.add_argument(
+    importing = verbs.add_parser("import", help="put a feed in force; all of it or, with its faults named, nothing")
+    importing.add_argument("path", type=Path, help="GTFS zip or folder")
+    importing.add_argument(
         "--feed", default=DEFAULT_FEED, type=_name, help="whose timetable; it replaces the one of that name"
     )
-    taking.add_argument("--now", action="store_true", help="even if it only begins later, and another is in force")
+    importing.add_argument("--now", action="store_true", help="even if it only begins later, and another is in force")
     verbs.add_parser("list", help="every version that is kept")
-    giving = verbs.add_parser("export", help="write the network in force, all feeds as one")
-    giving.add_argument("path", type=Path, help="zip to write")
-    leaving = verbs.add_parser("withdraw", help="take a feed out of force")
-    leaving.add_argument("feed", type=_name)
+    exporting = verbs.add_parser("export", help="write the network in force, all feeds as one")
+    exporting.add_argument("path", type=Path, help="zip to write")
+    withdrawing = verbs.add_parser("withdraw", help="take a feed out of force")
+    withdrawing.add_argument("feed", type=_name)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit status 2 where the feed cannot be used or there is none."""
+    """Exit status 2 where the feed cannot be used, or none has that name."""
     match arguments.do:
         case "import":
             return _import(arguments.path, arguments.feed, at_once=arguments.now)
@@ -73,7 +73,7 @@ def _import(path: Path, feed: str, *, at_once: bool) -> int:
 
 
 def _reason_to_wait(transaction: Connection, network: Network, feed: str, today: date) -> str:
-    """Why to wait, if so: a feed published ahead of its first day would leave the city without a timetable."""
+    """Why to wait, or empty: a feed published before its first day would leave the city without a timetable."""
     first = network.service_span[0]
     in_force = any(one.feed == feed and one.superseded_at is None for one in versions.imported_versions(transaction))
     if not in_force or first <= today:
@@ -119,8 +119,8 @@ def _export(path: Path) -> int:
 def _withdraw(feed: str) -> int:
     settings = Settings()
     with migrated_database(settings, "vigia-gtfs") as database, database.begin() as transaction:
-        gone = versions.withdraw(transaction, feed, configured_clock(settings)())
-    if not gone:
+        withdrawn = versions.withdraw(transaction, feed, configured_clock(settings)())
+    if not withdrawn:
         return _fail(f"{feed}: no feed of that name is in force")
     print(f"{feed}: withdrawn")
     return 0

@@ -1,4 +1,4 @@
-"""`vigia poll`: bring in the positions of a vendor who has nothing but an address to ask."""
+"""`vigia poll`: publish vehicle positions of a vendor that offers only a URL to poll."""
 
 import argparse
 import re
@@ -22,7 +22,7 @@ _FEED = re.compile("[a-z0-9-]{1,32}")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What to ask and how often."""
+    """What to poll and how often."""
     parser.add_argument("url", nargs="?", metavar="URL", help="the address; VIGIA_POLL_URL where it holds a key")
     parser.add_argument("--feed", default="poll", help="name of the feed in the vehicles' names (default: poll)")
     parser.add_argument("--every", type=float, default=30.0, metavar="S", help="seconds between askings (default: 30)")
@@ -58,12 +58,12 @@ def _client() -> httpx.Client:
 
 
 def _sender(broker: str, client_id: str, tls: Tls) -> Send:
-    """A connection for each answer: between two the broker may come and go."""
+    """A connection for each answer, since the broker may go away between two."""
 
     def send(messages: Sequence[tuple[str, bytes]]) -> int:
         if not messages:
             return 0
-        with relay(broker, client_id, tls) as wire:
-            return wire.publish(messages)
+        with relay(broker, client_id, tls) as connection:
+            return connection.publish(messages)
 
     return send

@@ -1,4 +1,4 @@
-"""`vigia transit ...`: what buses do, measured on recorded positions."""
+"""`vigia transit ...`: measure matching and predictions on recorded positions."""
 
 import argparse
 from importlib import import_module
@@ -7,20 +7,20 @@ NAME = "transit"
 HELP = "Measure matching and arrival estimates on recorded positions."
 
 SUBCOMMANDS = ("match", "score")
-"""Each is a module `services.commands.transit_...`, like a command of its own."""
+"""Each is a module `services.commands.transit_...` with the functions of a command."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What to measure, and with what."""
-    works = parser.add_subparsers(dest="work", metavar="WORK", required=True)
+    """The subcommand and its arguments."""
+    subparsers = parser.add_subparsers(dest="work", metavar="WORK", required=True)
     for name in SUBCOMMANDS:
-        work = import_module(f"services.commands.transit_{name}")
-        one = works.add_parser(work.NAME, help=work.HELP, description=work.HELP)
-        work.arguments(one)
-        one.set_defaults(measure=work.run)
+        module = import_module(f"services.commands.transit_{name}")
+        subparser = subparsers.add_parser(module.NAME, help=module.HELP, description=module.HELP)
+        module.arguments(subparser)
+        subparser.set_defaults(measure=module.run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Hand over to the work asked for."""
+    """Run the subcommand."""
     status: int = arguments.measure(arguments)
     return status

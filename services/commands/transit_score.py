@@ -1,4 +1,4 @@
-"""`vigia transit score`: how good the arrival estimates are on a recorded day, with no look ahead."""
+"""`vigia transit score`: accuracy of predictions on a recorded day, with no look ahead."""
 
 import argparse
 import json
@@ -29,7 +29,7 @@ HELP = "Errors, accuracy and coverage of arrival estimates on recorded positions
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """A timetable, what is scored, and what is known before."""
+    """A timetable, what to score, and what to learn from before."""
     parser.add_argument("--gtfs", type=Path, action="append", required=True, help="a feed, zip or folder; may repeat")
     parser.add_argument("--positions", type=Path, nargs="+", default=[], metavar="FILE", help="positions to score")
     parser.add_argument("--stop-events", type=Path, nargs="+", default=[], metavar="FILE", help="stop events to score")
@@ -52,14 +52,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the figures of the timetable, of the timetable with the present delay, and of ours."""
+    """Print the figures of the timetable, of the timetable with the present delay, and of the predictions."""
     try:
         network = merge_networks([replace(read_feed(path), feed=path.stem) for path in arguments.gtfs])
-        trial = _backtest(network, arguments)
+        backtest = _backtest(network, arguments)
     except (BadTimetable, TimeZonesDiffer, RecordError, OSError) as trouble:
         print(f"vigia: {trouble}", file=sys.stderr)
         return 2
-    report = {"positions": trial.result.inputs, "hidden": arguments.hide} | trial.result.figures()
+    report = {"positions": backtest.result.inputs, "hidden": arguments.hide} | backtest.result.figures()
     print(json.dumps(report) if arguments.json else _table(report))
     return 0
 
@@ -67,48 +67,52 @@ def run(arguments: argparse.Namespace) -> int:
 def _backtest(network: Network, arguments: argparse.Namespace) -> Backtest:
     if bool(arguments.positions) == bool(arguments.stop_events):
         raise RecordError("give either --positions or --stop-events")
-    trial = Backtest(Fleet(network, TravelTimes()), process_time)
+    backtest = Backtest(Fleet(network, TravelTimes()), process_time)
     if arguments.positions:
-        _replay_positions(network, trial, arguments)
+        _replay_positions(network, backtest, arguments)
     else:
-        _replay_stop_events(network, trial, arguments)
-    return trial
+        _replay_stop_events(network, backtest, arguments)
+    return backtest
 
 
-def _replay_positions(network: Network, trial: Backtest, arguments: argparse.Namespace) -> None:
+def _replay_positions(network: Network, backtest: Backtest, arguments: argparse.Namespace) -> None:
     reports = _positions(network, arguments.positions)
     if not reports:
         raise RecordError("no positions to score")
-    past = [one for one in _positions(network, arguments.history) if one.at < reports[0].at]
-    trial.warm_up(past, lambda report: hidden(report, arguments.hide))
-    trial.score_positions(reports, ObservedPassages(network, reports), lambda report: hidden(report, arguments.hide))
+    history = [one for one in _positions(network, arguments.history) if one.at < reports[0].at]
+    backtest.warm_up(history, lambda report: hidden(report, arguments.hide))
+    backtest.score_positions(reports, ObservedPassages(network, reports), lambda report: hidden(report, arguments.hide))
 
 
 def _positions(network: Network, paths: Sequence[Path]) -> list[PositionReport]:
     return sorted((one for path in paths for one in read_positions(path, network.zone)), key=lambda one: one.at)
 
 
-def _replay_stop_events(network: Network, trial: Backtest, arguments: argparse.Namespace) -> None:
-    given = [made for path in arguments.stop_events for made in read_stop_events(path)]
+def _replay_stop_events(network: Network, backtest: Backtest, arguments: argparse.Namespace) -> None:
+    given = [journey for path in arguments.stop_events for journey in read_stop_events(path)]
     if not given:
         raise RecordError("no stop events to score")
-    known = [made for path in arguments.history if path not in arguments.stop_events for made in read_stop_events(path)]
+    known = [
+        journey for path in arguments.history if path not in arguments.stop_events for journey in read_stop_events(path)
+    ]
     first, last = _days(given, known, arguments.day)
-    past = {(made.service_date, made.name): made for made in (*known, *given) if made.service_date < first}
-    for call, _ in reported_stops(network, past.values(), scored=False):
-        trial.replay_stop_event(call, None)
-    for call, ahead in reported_stops(
-        network, (made for made in given if first <= made.service_date <= last), scored=True
+    history = {
+        (journey.service_date, journey.name): journey for journey in (*known, *given) if journey.service_date < first
+    }
+    for stop, _ in reported_stops(network, history.values(), scored=False):
+        backtest.replay_stop_event(stop, None)
+    for stop, upcoming in reported_stops(
+        network, (journey for journey in given if first <= journey.service_date <= last), scored=True
     ):
-        trial.replay_stop_event(call, ahead)
+        backtest.replay_stop_event(stop, upcoming)
 
 
 def _days(given: Sequence[RecordedJourney], known: Sequence[RecordedJourney], day: str | None) -> tuple[date, date]:
     """The first and the last day to score: the one asked for; else those not in the history; else the last."""
     if day is not None:
         return _date(day), _date(day)
-    days = sorted({made.service_date for made in given})
-    fresh = sorted(set(days) - {made.service_date for made in known}) if known else []
+    days = sorted({journey.service_date for journey in given})
+    fresh = sorted(set(days) - {journey.service_date for journey in known}) if known else []
     return (fresh or days[-1:])[0], days[-1]
 
 

@@ -1,4 +1,4 @@
-"""The sums of what estimates came true, by line and horizon, over whole days."""
+"""Query of the sums of prediction errors, by line and horizon, over whole days."""
 
 from collections.abc import Collection
 from datetime import date
@@ -15,10 +15,10 @@ def sums_between(
 ) -> list[BinSums]:
     """The sums from one day to another, both included, of all lines or of some."""
     scores = estimate_scores.c
-    wanted = select(
+    query = select(
         scores.route_id, scores.eta_bin, scores.mbta_bin, *(func.sum(scores[name]).label(name) for name in SUM_COLUMNS)
     ).where(scores.day.between(first, last))
     if route_ids is not None:
-        wanted = wanted.where(scores.route_id.in_(route_ids))
-    rows = transaction.execute(wanted.group_by(scores.route_id, scores.eta_bin, scores.mbta_bin))
+        query = query.where(scores.route_id.in_(route_ids))
+    rows = transaction.execute(query.group_by(scores.route_id, scores.eta_bin, scores.mbta_bin))
     return [BinSums(row.route_id, row.eta_bin, row.mbta_bin, ErrorSums(*sums_of(row))) for row in rows]

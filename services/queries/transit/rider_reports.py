@@ -1,4 +1,4 @@
-"""What riders say went wrong with a stop or a trip, whichever way they say it."""
+"""Riders' reports of what went wrong with a stop or a trip, from any interface."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,11 +12,11 @@ from services.runtime.problem import HttpProblem
 
 MINUTE = timedelta(minutes=1)
 MOST_PER_MINUTE = 60
-"""Of the whole city: more is no rider's doing."""
+"""Of the whole city: more do not come from riders."""
 
 
 class ReportCode(StrEnum):
-    """What went wrong, in OneBusAway's words."""
+    """What went wrong, by the codes of OneBusAway."""
 
     VEHICLE_NEVER_CAME = "vehicle_never_came"
     VEHICLE_CAME_EARLY = "vehicle_came_early"
@@ -39,7 +39,7 @@ class TooManyReports(HttpProblem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiderReport:
-    """One report; ids as in the timetable in force. Kept to the minute, and a comment cut at LONGEST_COMMENT."""
+    """One report; ids as in the timetable in force. Stored to the minute, with a comment of at most LONGEST_COMMENT."""
 
     at: datetime
     source: str
@@ -54,7 +54,7 @@ class RiderReport:
 
 
 def store_report(transaction: Connection, report: RiderReport) -> None:
-    """Keep a report. Raises TooManyReports."""
+    """Store a report. Raises TooManyReports."""
     minute = report.at.replace(second=0, microsecond=0)
     recent = select(func.count()).select_from(rider_reports).where(rider_reports.c.at > minute - MINUTE)
     if transaction.execute(recent).scalar_one() >= MOST_PER_MINUTE:
@@ -64,7 +64,7 @@ def store_report(transaction: Connection, report: RiderReport) -> None:
 
 
 def count_never_came(connection: Connection, start: datetime, end: datetime) -> Mapping[str, int]:
-    """How many riders said that a bus never came, by line, from `start` up to but not at `end`."""
+    """How many riders reported that a bus never came, by line, from `start` up to but not at `end`."""
     rows = connection.execute(
         select(rider_reports.c.route_id, func.count())
         .where(rider_reports.c.code == ReportCode.VEHICLE_NEVER_CAME)

@@ -1,4 +1,4 @@
 """How good were the predictions?
 
-Live statistics, and backtests on recorded days. May import services.transit.fleet and what stands below it.
+Live statistics, and backtests on recorded days. Imports services.transit.fleet and what stands below it.
 """

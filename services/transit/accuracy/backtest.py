@@ -1,7 +1,7 @@
-"""A recorded day played again through the very code that runs, each estimate held against what then happened.
+"""Backtest on a recorded day: replay its reports through the fleet and score each prediction by the actual arrival.
 
-Walk-forward: nothing is known at a moment but what had arrived by then. Beside the fleet's own estimates stand those of
-the timetable, and of the timetable shifted by the present delay, which is what OneBusAway and OpenTripPlanner do.
+Walk-forward: at each moment only what had arrived by then is known. Two baselines are scored beside the fleet's
+predictions: the timetable, and the timetable shifted by the present delay, as OneBusAway and OpenTripPlanner do.
 """
 
 from bisect import bisect_right
@@ -17,12 +17,12 @@ from services.transit.model.prediction import TripPrediction
 
 REACHED_M = 20.0
 """Stops nearer than this count as reached."""
-FORGET_EVERY_S = 600.0
+CLEANUP_INTERVAL_S = 600.0
 
 
 @dataclass(slots=True)
 class BacktestResult:
-    """The figures of a trial. `unanswered`: arrivals ours said nothing of. `compute_s`: ours, for all `inputs`."""
+    """The figures of a backtest. `unanswered`: arrivals without a prediction. `compute_s`: by the fleet, all inputs."""
 
     scheduled: PredictionErrors = field(default_factory=PredictionErrors)
     scheduled_with_delay: PredictionErrors = field(default_factory=PredictionErrors)
@@ -34,7 +34,7 @@ class BacktestResult:
     compute_s: float = 0.0
 
     def figures(self) -> dict[str, object]:
-        """All of it by name."""
+        """All figures by the names of the report."""
         speed = round(1000.0 * self.compute_s / self.inputs, 3) if self.inputs else None
         return {
             "schedule": self.scheduled.summary(),
@@ -48,7 +48,7 @@ class BacktestResult:
 
 @dataclass(frozen=True, slots=True)
 class UpcomingArrivals:
-    """The arrivals at stake at one moment: of which journey, now so late, and (position, actual arrival) of each."""
+    """The arrivals to score at one moment: the journey, its present delay, and (position, actual arrival) of each."""
 
     journey: Journey
     pattern: Pattern
@@ -57,119 +57,127 @@ class UpcomingArrivals:
 
 
 ComputeTime = Callable[[], float]
-"""Seconds of computing so far: to measure with, never to decide by."""
+"""Seconds of computing so far. Only measured, never used to decide."""
 
 
 class Backtest:
-    """Plays recordings through one fleet."""
+    """Replays recordings through one fleet and scores its predictions."""
 
     def __init__(self, fleet: Fleet, clock: ComputeTime) -> None:
         self.result = BacktestResult()
         self._fleet = fleet
         self._clock = clock
-        self._forgot_at = 0.0
+        self._last_cleanup_at = 0.0
 
-    def warm_up(self, reports: Iterable[PositionReport], claimed: Callable[[PositionReport], PositionReport]) -> None:
-        """Let the fleet follow what happened before."""
+    def warm_up(self, reports: Iterable[PositionReport], visible: Callable[[PositionReport], PositionReport]) -> None:
+        """Let the fleet follow earlier reports, without scoring."""
         for report in reports:
-            self._follow_report(claimed(report))
+            self._follow_report(visible(report))
 
     def score_positions(
         self,
         reports: Iterable[PositionReport],
-        truth: ObservedPassages,
-        claimed: Callable[[PositionReport], PositionReport],
+        passages: ObservedPassages,
+        visible: Callable[[PositionReport], PositionReport],
     ) -> None:
-        """Score every position that lies beyond the first stop of its trip. `claimed`: what the fleet is let see."""
+        """Score each report after the first stop of its trip. `visible`: a report as the fleet may see it."""
         for report in reports:
-            comings = self._follow_report(claimed(report))
-            run = truth.journey_of(report)
-            ahead = _upcoming_arrivals(run, report.at) if run is not None else None
-            if ahead is not None:
-                self._score(ahead, report.at, comings)
+            predictions = self._follow_report(visible(report))
+            observed = passages.journey_of(report)
+            upcoming = _upcoming_arrivals(observed, report.at) if observed is not None else None
+            if upcoming is not None:
+                self._score(upcoming, report.at, predictions)
 
-    def replay_stop_event(self, call: ReportedStop, ahead: UpcomingArrivals | None) -> None:
-        """A stop event, scored where anything is at stake."""
+    def replay_stop_event(self, call: ReportedStop, upcoming: UpcomingArrivals | None) -> None:
+        """Follow a stop event; score the predictions where `upcoming` is given."""
         at = max(call.arrived_at, call.left_at)
-        begun = self._clock()
-        comings = self._fleet.follow_stop(call, at).prediction.trips
-        self._count_input(at, begun)
-        if ahead is not None:
-            self._score(ahead, at, comings)
+        begun_s = self._clock()
+        predictions = self._fleet.follow_stop(call, at).prediction.trips
+        self._count_input(at, begun_s)
+        if upcoming is not None:
+            self._score(upcoming, at, predictions)
 
     def _follow_report(self, report: PositionReport) -> tuple[TripPrediction, ...]:
-        begun = self._clock()
-        comings = self._fleet.follow_report(report, report.at).prediction.trips
-        self._count_input(report.at, begun)
-        return comings
+        begun_s = self._clock()
+        predictions = self._fleet.follow_report(report, report.at).prediction.trips
+        self._count_input(report.at, begun_s)
+        return predictions
 
-    def _count_input(self, at: float, begun: float) -> None:
-        if at - self._forgot_at > FORGET_EVERY_S:
+    def _count_input(self, at: float, begun_s: float) -> None:
+        if at - self._last_cleanup_at > CLEANUP_INTERVAL_S:
             self._fleet.remove_stale(at)
-            self._forgot_at = at
-        self.result.compute_s += self._clock() - begun
+            self._last_cleanup_at = at
+        self.result.compute_s += self._clock() - begun_s
         self.result.inputs += 1
 
-    def _score(self, ahead: UpcomingArrivals, at: float, comings: tuple[TripPrediction, ...]) -> None:
-        result, journey = self.result, ahead.journey
-        told = _PredictionLookup(self._fleet, ahead, comings)
-        for position, actual in ahead.arrivals:
-            planned = journey.arrival_at(position)
-            result.scheduled.add_sample(at, actual, planned)
-            result.scheduled_with_delay.add_sample(at, actual, planned + ahead.delay_s)
-            found = told.at_position(position)
+    def _score(self, upcoming: UpcomingArrivals, at: float, predictions: tuple[TripPrediction, ...]) -> None:
+        result, journey = self.result, upcoming.journey
+        lookup = _PredictionLookup(self._fleet, upcoming, predictions)
+        for position, arrived_at in upcoming.arrivals:
+            scheduled_at = journey.arrival_at(position)
+            result.scheduled.add_sample(at, arrived_at, scheduled_at)
+            result.scheduled_with_delay.add_sample(at, arrived_at, scheduled_at + upcoming.delay_s)
+            found = lookup.at_position(position)
             if found is None:
                 result.unanswered += 1
                 continue
-            coming, index = found
-            result.predicted.add_sample(at, actual, coming.p50[index])
-            result.rider_time.add_sample(at, actual, coming.rider_times[index])
-            result.coverage.add_sample(actual, coming.p10[index], coming.p90[index])
+            prediction, index = found
+            result.predicted.add_sample(at, arrived_at, prediction.p50[index])
+            result.rider_time.add_sample(at, arrived_at, prediction.rider_times[index])
+            result.coverage.add_sample(arrived_at, prediction.p10[index], prediction.p90[index])
 
 
 class _PredictionLookup:
-    """What was told of one vehicle, by position of the journey it truly makes."""
+    """The predictions for one vehicle, by position of the journey it really makes."""
 
-    def __init__(self, fleet: Fleet, ahead: UpcomingArrivals, comings: tuple[TripPrediction, ...]) -> None:
-        key = ahead.journey.key
-        same = (one for one in comings if (one.trip_id, one.service_date, one.start_s) == key)
-        self._coming = next(same, comings[0] if comings else None)
+    def __init__(self, fleet: Fleet, upcoming: UpcomingArrivals, predictions: tuple[TripPrediction, ...]) -> None:
+        key = upcoming.journey.key
+        of_journey = (
+            prediction
+            for prediction in predictions
+            if (prediction.trip_id, prediction.service_date, prediction.start_s) == key
+        )
+        self._prediction = next(of_journey, predictions[0] if predictions else None)
         self._positions: dict[str, int] | None = None
-        self._stop_ids = ahead.pattern.stop_ids
-        if self._coming is not None and self._coming.pattern != ahead.pattern.index:
-            stop_ids = fleet.network.patterns[self._coming.pattern].stop_ids
+        self._stop_ids = upcoming.pattern.stop_ids
+        if self._prediction is not None and self._prediction.pattern != upcoming.pattern.index:
+            stop_ids = fleet.network.patterns[self._prediction.pattern].stop_ids
             self._positions = {stop_id: position for position, stop_id in reversed(list(enumerate(stop_ids)))}
 
     def at_position(self, position: int) -> tuple[TripPrediction, int] | None:
-        """The estimate for a stop, also where the vehicle was taken for another that calls there."""
-        if self._coming is None:
+        """The prediction for a stop, also where the vehicle was matched to another trip that calls there."""
+        if self._prediction is None:
             return None
-        there: int | None = position
+        predicted_position: int | None = position
         if self._positions is not None:
-            there = self._positions.get(self._stop_ids[position])
-        index = -1 if there is None else there - self._coming.first_position
-        return (self._coming, index) if 0 <= index < len(self._coming.p50) else None
+            predicted_position = self._positions.get(self._stop_ids[position])
+        index = -1 if predicted_position is None else predicted_position - self._prediction.first_position
+        return (self._prediction, index) if 0 <= index < len(self._prediction.p50) else None
 
 
-def _upcoming_arrivals(run: ObservedJourney, at: float) -> UpcomingArrivals | None:
-    along_m = run.distance_at(at)
-    stop_m = run.pattern.stop_m
+def _upcoming_arrivals(observed: ObservedJourney, at: float) -> UpcomingArrivals | None:
+    along_m = observed.distance_at(at)
+    stop_m = observed.pattern.stop_m
     if along_m is None or along_m <= stop_m[0] or along_m >= stop_m[-1]:
         return None
-    arrivals = tuple(_arrivals_after(run, along_m, at))
-    return UpcomingArrivals(run.journey, run.pattern, at - _scheduled_at(run, along_m), arrivals) if arrivals else None
+    arrivals = tuple(_arrivals_after(observed, along_m, at))
+    return (
+        UpcomingArrivals(observed.journey, observed.pattern, at - _scheduled_at(observed, along_m), arrivals)
+        if arrivals
+        else None
+    )
 
 
-def _arrivals_after(run: ObservedJourney, along_m: float, at: float) -> Iterator[tuple[int, float]]:
-    for position in range(bisect_right(run.pattern.stop_m, along_m + REACHED_M), len(run.pattern.stop_m)):
-        passed = run.passages[position]
+def _arrivals_after(observed: ObservedJourney, along_m: float, at: float) -> Iterator[tuple[int, float]]:
+    for position in range(bisect_right(observed.pattern.stop_m, along_m + REACHED_M), len(observed.pattern.stop_m)):
+        passed = observed.passages[position]
         if passed is not None and 0.0 < passed - at <= MAX_HORIZON_S:
             yield position, passed
 
 
-def _scheduled_at(run: ObservedJourney, along_m: float) -> float:
-    """When the timetable has the journey there."""
-    stop_m = run.pattern.stop_m
+def _scheduled_at(observed: ObservedJourney, along_m: float) -> float:
+    """When the timetable has the journey at a distance along its shape."""
+    stop_m = observed.pattern.stop_m
     before = bisect_right(stop_m, along_m) - 1
-    begin, end = run.journey.departure_at(before), run.journey.arrival_at(before + 1)
+    begin, end = observed.journey.departure_at(before), observed.journey.arrival_at(before + 1)
     return begin + (end - begin) * (along_m - stop_m[before]) / (stop_m[before + 1] - stop_m[before])

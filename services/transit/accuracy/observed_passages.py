@@ -1,7 +1,7 @@
-"""When buses truly passed their stops, by recorded positions and the trip they claim: what estimates are held to.
+"""Observed stop passages, computed from recorded positions and each vehicle's reported trip. Ground truth for scoring.
 
-Independent of the matcher: each trip's positions are put on its own line, never backwards, and a stop is passed where
-the straight line between two positions crosses its distance.
+Independent of the matcher: the positions of each trip are projected on its shape, never backwards, and a stop is
+passed where the straight line between two positions crosses its distance along the shape.
 """
 
 from bisect import bisect_left, bisect_right
@@ -16,10 +16,10 @@ from models.network import DAY_S, Journey, Network, Pattern
 from services.transit.model.position_report import PositionReport
 
 MOST_OFFSET_M, MOST_UNSURVEYED_OFFSET_M = 60.0, 250.0
-"""Positions further from the line count as unseen; more is allowed where the line only joins the stops."""
+"""Positions farther from the shape are ignored; more is allowed where the shape only joins the stops."""
 MOST_BACK_M, FASTEST_MS, AHEAD_TOLERANCE_M = 60.0, 30.0, 100.0
 LEAST_GAP_S, MOST_GAPS = 150.0, 1.75
-"""A passing counts only between two positions no further apart in time than this, or so many usual gaps."""
+"""A passage counts only between two positions no further apart in time than this, or than MOST_GAPS median gaps."""
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class ObservedJourney:
     passages: list[float | None] = field(default_factory=list)
 
     def distance_at(self, time: float) -> float | None:
-        """How far along it was at one of its times, metres; None at any other."""
+        """The distance along the shape at the time of one of its positions, metres; None at any other time."""
         index = bisect_left(self.times, time)
         return self.along_m[index] if index < len(self.times) and self.times[index] == time else None
 
@@ -43,7 +43,7 @@ ObservedJourneyKey = tuple[str, str, str, int]
 
 
 class ObservedPassages:
-    """The runs of recorded reports."""
+    """The observed journeys of recorded reports."""
 
     def __init__(self, network: Network, reports: Iterable[PositionReport]) -> None:
         self._network = network
@@ -52,11 +52,11 @@ class ObservedPassages:
         for report in reports:
             self._add_report(report)
         self.gap_s = max(LEAST_GAP_S, MOST_GAPS * _median_gap_s(self.journeys.values()))
-        for run in self.journeys.values():
-            run.passages = list(passage_times(run, self.gap_s))
+        for journey in self.journeys.values():
+            journey.passages = list(passage_times(journey, self.gap_s))
 
     def journey_of(self, report: PositionReport) -> ObservedJourney | None:
-        """The run a report belongs to."""
+        """The observed journey a report belongs to."""
         journey = _reported_journey(self._network, report)
         return self.journeys.get(_observed_journey_key(report, journey)) if journey is not None else None
 
@@ -65,33 +65,35 @@ class ObservedPassages:
         if journey is None:
             return
         pattern = self._network.patterns[journey.trip.pattern]
-        run = self.journeys.setdefault(_observed_journey_key(report, journey), ObservedJourney(journey, pattern))
-        if run.times and report.at <= run.times[-1]:
+        observed = self.journeys.setdefault(_observed_journey_key(report, journey), ObservedJourney(journey, pattern))
+        if observed.times and report.at <= observed.times[-1]:
             return
-        line = self._shapes.setdefault(pattern.shape.id, _ProjectedShape(pattern))
+        shape = self._shapes.setdefault(pattern.shape.id, _ProjectedShape(pattern))
         low_m, high_m = 0.0, float("inf")
-        if run.times:
-            low_m = run.along_m[-1] - MOST_BACK_M
-            high_m = run.along_m[-1] + FASTEST_MS * (report.at - run.times[-1]) + AHEAD_TOLERANCE_M
-        along_m, offset_m = line.nearest(report.latitude, report.longitude, low_m, high_m)
+        if observed.times:
+            low_m = observed.along_m[-1] - MOST_BACK_M
+            high_m = observed.along_m[-1] + FASTEST_MS * (report.at - observed.times[-1]) + AHEAD_TOLERANCE_M
+        along_m, offset_m = shape.nearest(report.latitude, report.longitude, low_m, high_m)
         if offset_m <= (MOST_OFFSET_M if pattern.shape.surveyed else MOST_UNSURVEYED_OFFSET_M):
-            run.times.append(report.at)
-            run.along_m.append(max(along_m, run.along_m[-1] if run.along_m else 0.0))
+            observed.times.append(report.at)
+            observed.along_m.append(max(along_m, observed.along_m[-1] if observed.along_m else 0.0))
 
 
-def passage_times(run: ObservedJourney, gap_s: float) -> Iterator[float | None]:
-    """For each stop when it was passed; None where it was not, or not seen closely enough."""
-    for stop_m in run.pattern.stop_m:
-        after = bisect_left(run.along_m, stop_m)
-        if after in (0, len(run.along_m)) or run.times[after] - run.times[after - 1] > gap_s:
+def passage_times(observed: ObservedJourney, gap_s: float) -> Iterator[float | None]:
+    """When each stop was passed; None where it was not, or where the positions around it are too far apart."""
+    for stop_m in observed.pattern.stop_m:
+        after = bisect_left(observed.along_m, stop_m)
+        if after in (0, len(observed.along_m)) or observed.times[after] - observed.times[after - 1] > gap_s:
             yield None
             continue
-        begin_m, end_m = run.along_m[after - 1], run.along_m[after]
-        yield run.times[after - 1] + (run.times[after] - run.times[after - 1]) * (stop_m - begin_m) / (end_m - begin_m)
+        begin_m, end_m = observed.along_m[after - 1], observed.along_m[after]
+        yield observed.times[after - 1] + (observed.times[after] - observed.times[after - 1]) * (stop_m - begin_m) / (
+            end_m - begin_m
+        )
 
 
 class _ProjectedShape:
-    """A shape on a plane."""
+    """A shape projected on a plane."""
 
     def __init__(self, pattern: Pattern) -> None:
         shape = pattern.shape
@@ -100,7 +102,7 @@ class _ProjectedShape:
         self._along_m: Sequence[float] = shape.along_m
 
     def nearest(self, latitude: float, longitude: float, low_m: float, high_m: float) -> tuple[float, float]:
-        """How far along, and how far off, the nearest point between two distances lies, metres."""
+        """Distance along the shape and offset of the nearest point between two distances, metres."""
         x, y = self._plane.xy((latitude, longitude))
         first = max(0, bisect_right(self._along_m, low_m) - 1)
         last = min(len(self._xy) - 1, bisect_left(self._along_m, high_m))
@@ -113,7 +115,7 @@ class _ProjectedShape:
 
 
 def _reported_journey(network: Network, report: PositionReport) -> Journey | None:
-    """The journey of the claimed trip on the date that lies nearest; None where a repeated trip does not say which."""
+    """The reported trip's journey on the nearest date; None for a repeated trip without a start time."""
     trip = network.trips.get(report.trip_id or "")
     if trip is None or (trip.frequencies and report.start_s is None):
         return None
@@ -128,6 +130,6 @@ def _observed_journey_key(report: PositionReport, journey: Journey) -> ObservedJ
     return (report.vehicle, *journey.key)
 
 
-def _median_gap_s(runs: Iterable[ObservedJourney]) -> float:
-    gaps = [there - here for run in runs for here, there in pairwise(run.times)]
+def _median_gap_s(journeys: Iterable[ObservedJourney]) -> float:
+    gaps = [later - earlier for journey in journeys for earlier, later in pairwise(journey.times)]
     return median(gaps) if gaps else 0.0

@@ -1,4 +1,4 @@
-"""Recorded positions as a file: what trackers said, and when."""
+"""Reader of recorded vehicle positions: CSV files of what trackers reported, and when."""
 
 import csv
 import gzip
@@ -15,19 +15,19 @@ from services.transit.model.position_report import PositionReport
 MOST_BYTES = 2_000_000_000
 MOST_ROWS = 20_000_000
 SHORTEST_LINE_SIGN = 3
-"""A sign code of fewer digits than this names no line: the bus says it is not in service. Code 0 says nothing."""
+"""A sign code of fewer digits names no line: the bus is not in service. Code 0 says nothing."""
 
 Row = Mapping[str, str | None]
 REQUIRED_COLUMNS = ({"vehicle_id", "timestamp", "lat", "lon"}, {"vid", "timestamp", "lat", "lon"})
 
 
 def read_positions(path: Path, zone: ZoneInfo, *, by_time: bool = True) -> list[PositionReport]:
-    """The reports of a CSV file, plain or gzip, in the file's order; `by_time` puts them in that of their times.
+    """The reports of a CSV file, plain or gzip, ordered by time, or with `by_time` False as in the file.
 
-    Columns: `vehicle_id,timestamp,lat,lon` and, where known, `trip_id,route_id,direction_id,block_id,speed_ms,bearing`;
-    or those of traces written by buses' own computers: `vid,timestamp,lat,lon` with `dsc` (sign code),
-    `assigned_run_id` and `reported_run_id` (line and duty, joined by a hyphen). A timestamp is Unix seconds or a local
-    time of `zone`, YYYY-MM-DD HH:MM:SS. Rows without a position are left out. Raises BadRecord with the line.
+    Columns: `vehicle_id,timestamp,lat,lon` and optionally `trip_id,route_id,direction_id,block_id,speed_ms,bearing`; or
+    those of traces from on-board computers: `vid,timestamp,lat,lon` with `dsc` (sign code), `assigned_run_id` and
+    `reported_run_id` (line and duty, joined by a hyphen). A timestamp is Unix seconds or a local time of `zone`,
+    YYYY-MM-DD HH:MM:SS. Rows without a position are left out. Raises BadRecord with the line.
     """
     try:
         with _open_text(path) as text:

@@ -1,4 +1,4 @@
-"""Recorded stop events as a file: when vehicles reached and left the stops of their journeys."""
+"""Reader of recorded stop events: CSV files of when vehicles reached and left the stops of their journeys."""
 
 import csv
 import gzip
@@ -19,7 +19,7 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class StopEvent:
-    """One vehicle at one stop. Instants are Unix seconds, None where the file has none."""
+    """One vehicle at one stop. Times are Unix seconds; None where the file has none."""
 
     stop_id: str
     arrived_at: float | None
@@ -29,7 +29,7 @@ class StopEvent:
 
 @dataclass(frozen=True, slots=True)
 class RecordedJourney:
-    """A journey as it was made: its events by their sequence. `name` tells it from the others of its day."""
+    """A journey as it was made: its events in order of sequence. `name` tells it from the others of its day."""
 
     name: str
     trip_id: str

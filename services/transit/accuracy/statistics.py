@@ -1,7 +1,7 @@
-"""How good the estimates were, from their sums: mean error, bias, benchmark and coverage by line and horizon. Pure.
+"""Prediction accuracy from sums: mean error, bias, benchmark and coverage by line and horizon. Pure.
 
-Definitions are those of `fleet.accuracy_counts`, which makes the sums. They stand together, always: a shift of the
-estimates betters one of them at the others' cost.
+The definitions are those of `fleet.accuracy_counts`, which makes the sums. The figures are always shown together:
+a shift of the predictions improves one of them at the cost of the others.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,10 +12,10 @@ from typing import Self
 from services.transit.fleet.accuracy_counts import ETA_LIMITS_S, MBTA_LIMITS_S, ErrorSums, sums_of
 
 HORIZONS_MIN = ((0, 3), (3, 6), (6, 10), (10, 15), (15, 30))
-"""Of the benchmark's bins, by how far ahead the bus really was; the last has no limits of its own."""
+"""The bins of the benchmark, by how far ahead the bus really was; the last bin has no limits of its own."""
 MBTA_HORIZONS_MIN = ((0, 3), (3, 6), (6, 12), (12, 30))
 LEAST_ESTIMATES = 20
-"""Below so many estimates a share says nothing."""
+"""A share of fewer estimates says nothing."""
 ALL_LINES = ""
 
 
@@ -31,10 +31,10 @@ class BinSums:
 
 @dataclass(frozen=True, slots=True)
 class ErrorStatistics:
-    """How good n estimates were. Errors are actual less told, seconds: positive where the bus came later.
+    """Error statistics of n predictions. Errors are actual less predicted, seconds: positive where the bus came later.
 
     `coverage`: share of arrivals from P10 to P90, both included; it should be 0.8. Shares are 0 to 1; None where the
-    benchmark has no limits for that horizon, or where there are too few bins for its mean.
+    benchmark has no limits for that horizon, or where bins are missing for its mean.
     """
 
     n: int
@@ -49,7 +49,7 @@ class ErrorStatistics:
 
     @classmethod
     def from_sums(cls, sums: ErrorSums, eta: float | None, rider: float | None) -> Self:
-        """From sums of at least one estimate."""
+        """From the sums of at least one prediction."""
         n = sums.n
         return cls(
             n,
@@ -66,10 +66,10 @@ class ErrorStatistics:
 
 @dataclass(frozen=True, slots=True)
 class LineStatistics:
-    """How good one line's estimates were, all together and by horizon; a horizon without estimates is None.
+    """Accuracy of one line, overall and by horizon; a horizon without predictions is None.
 
-    `overall.eta_accuracy` is the plain mean of the benchmark's four bins, None unless each has an estimate. `mbta`: the
-    share accurate by the MBTA's definition in each of its bins.
+    `overall.eta_accuracy` is the plain mean of the benchmark's four bins, None unless each has a prediction. `mbta`:
+    the share accurate by the MBTA's definition in each bin.
     """
 
     overall: ErrorStatistics
@@ -78,7 +78,7 @@ class LineStatistics:
 
 
 def accuracy_by_line(rows: Iterable[BinSums]) -> dict[str, LineStatistics]:
-    """The accuracy of every line there are sums of, and of all of them under ALL_LINES."""
+    """The accuracy of each line that has sums, and of all of them under ALL_LINES."""
     lines: dict[str, list[BinSums]] = {}
     for row in rows:
         if row.sums.n:
@@ -93,12 +93,12 @@ def _line_statistics(rows: list[BinSums]) -> LineStatistics:
         _sums_by_bin((row.mbta_bin, row.sums) for row in rows),
     )
     bins = [_bin_statistics(eta.get(bin_), bin_) for bin_ in range(len(HORIZONS_MIN))]
-    judged = [figures for figures in bins[: len(ETA_LIMITS_S)] if figures is not None]
-    whole = len(judged) == len(ETA_LIMITS_S)
+    scored = [figures for figures in bins[: len(ETA_LIMITS_S)] if figures is not None]
+    complete = len(scored) == len(ETA_LIMITS_S)
     overall = ErrorStatistics.from_sums(
         _total(row.sums for row in rows),
-        sum(figures.eta_accuracy or 0.0 for figures in judged) / len(judged) if whole else None,
-        sum(figures.rider_accuracy or 0.0 for figures in judged) / len(judged) if whole else None,
+        sum(figures.eta_accuracy or 0.0 for figures in scored) / len(scored) if complete else None,
+        sum(figures.rider_accuracy or 0.0 for figures in scored) / len(scored) if complete else None,
     )
     shares = (mbta.get(bin_) for bin_ in range(len(MBTA_LIMITS_S)))
     return LineStatistics(overall, tuple(bins), tuple(sums.mbta_accurate / sums.n if sums else None for sums in shares))
@@ -107,9 +107,9 @@ def _line_statistics(rows: list[BinSums]) -> LineStatistics:
 def _bin_statistics(sums: ErrorSums | None, bin_: int) -> ErrorStatistics | None:
     if sums is None:
         return None
-    judged = bin_ < len(ETA_LIMITS_S)
-    eta = sums.eta_accurate / sums.n if judged else None
-    return ErrorStatistics.from_sums(sums, eta, sums.rider_accurate / sums.n if judged else None)
+    has_limits = bin_ < len(ETA_LIMITS_S)
+    eta = sums.eta_accurate / sums.n if has_limits else None
+    return ErrorStatistics.from_sums(sums, eta, sums.rider_accurate / sums.n if has_limits else None)
 
 
 def _sums_by_bin(pairs: Iterable[tuple[int, ErrorSums]]) -> Mapping[int, ErrorSums]:

@@ -1,6 +1,7 @@
-"""What may be said to a rider: never a narrower time than is known, and never a bare one where no bus reports. Pure.
+"""What time is shown to riders: minutes, an interval, a rough time, the scheduled time or a headway. Pure.
 
-These are decisions, not words: the pages put them in Spanish and English, `sms` in 160 characters.
+The time shown is never narrower than the prediction is sure, and no bare number is shown where no bus reports. The
+module decides; `services.web.pages` puts the result into Spanish and English, `sms` into 160 characters.
 """
 
 from dataclasses import dataclass
@@ -12,13 +13,13 @@ from services.transit.model.prediction import Basis
 
 MINUTE_S = 60.0
 ARRIVING_P50_S = 60.0
-"""A median nearer than this is no number any more: the bus is there."""
+"""A median nearer than this is shown as arriving, without a number."""
 ARRIVING_P90_S = 120.0
 WIDEST_INTERVAL_MIN = 15
-"""A wider interval helps nobody to decide: it is told as a rough time of day."""
+"""A wider interval does not help to decide: a rough time of day is shown instead."""
 ROUGH_STEP_S = 300.0
 NOTABLE_LATE_S = 180.0
-"""What is worth calling late."""
+"""A delay from here on is mentioned."""
 NOTABLE_EARLY_S = -120.0
 
 
@@ -37,21 +38,21 @@ class MinuteInterval:
 
 @dataclass(frozen=True, slots=True)
 class RoughTime:
-    """About that time of day, Unix seconds, on a multiple of five minutes."""
+    """About this time of day: Unix seconds, a multiple of five minutes."""
 
     around_at: float
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledTime:
-    """That very time by the timetable, Unix seconds: nothing more is known."""
+    """Exactly the scheduled time, Unix seconds: nothing more is known."""
 
     scheduled_at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Headway:
-    """One each so many minutes by the timetable, which promises no minute."""
+    """One bus each so many minutes: the timetable promises only a headway."""
 
     minutes: int
 
@@ -61,7 +62,7 @@ DisplayedTime = ArrivingNow | MinuteInterval | RoughTime | ScheduledTime | Headw
 
 @dataclass(frozen=True, slots=True)
 class Quantiles:
-    """An estimated arrival, Unix seconds; `rider_time`: be at the stop by then."""
+    """A predicted arrival, Unix seconds. `rider_time`: the early-safe time to be at the stop."""
 
     p10: float
     p50: float
@@ -70,16 +71,16 @@ class Quantiles:
 
 
 class ServiceState(StrEnum):
-    """How a line stands at a stop: one word each for what riders must not mistake for another."""
+    """The state of a line at a stop. Riders must be able to tell each from the others."""
 
     RUNNING = "running"
     """A bus that reports is on its way."""
     NO_BUS = "no_bus"
-    """Journeys are planned soon, and no bus that reports makes them."""
+    """Journeys are scheduled soon, but no bus that reports makes them."""
     NOT_NOW = "not_now"
-    """Nothing is planned soon."""
+    """No journey is scheduled soon."""
     NO_DATA = "no_data"
-    """The company's buses should be on the road and none of them reports."""
+    """The company's buses should be on the road, but none of them reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +106,13 @@ class DisplayedArrival:
 
     @property
     def is_coming(self) -> bool:
-        """Whether it is still to be waited for."""
+        """Whether riders should still wait for it."""
         return self.basis is not Basis.NOT_COMING
 
 
 @dataclass(frozen=True, slots=True)
 class LineAtStop:
-    """One line at one stop: what comes, soonest first, what surely does not, and the next planned departure."""
+    """One line at one stop: arrivals, soonest first, withdrawn journeys, and the next scheduled departure."""
 
     name: str
     service: ServiceState
@@ -121,18 +122,20 @@ class LineAtStop:
 
     @property
     def soonest_at(self) -> float:
-        """What lines are put in order by, Unix seconds."""
-        ats = [told.scheduled_at if told.be_there_at is None else told.be_there_at for told in self.arrivals]
-        return min(ats, default=float("inf") if self.next_departure_at is None else self.next_departure_at)
+        """The sort key of lines, Unix seconds: the earliest time to be at the stop."""
+        times = [
+            arrival.scheduled_at if arrival.be_there_at is None else arrival.be_there_at for arrival in self.arrivals
+        ]
+        return min(times, default=float("inf") if self.next_departure_at is None else self.next_departure_at)
 
 
 def displayed_time(estimate: Quantiles, basis: Basis, now: float) -> DisplayedTime | None:
-    """How long a rider is told to wait; None where nothing honest can be said."""
+    """The time to show for a prediction; None where no time can be shown honestly."""
     match basis:
         case Basis.NOT_COMING:
             return None
         case Basis.NOT_REPORTING:
-            # From where the bus was last, never to the minute.
+            # Predicted from where the bus last was: never to the minute.
             return RoughTime(rough_time(estimate.p50, now)) if estimate.p50 > now else None
         case Basis.LIVE | Basis.RECENT:
             if estimate.p50 - now < ARRIVING_P50_S and estimate.p90 - now <= ARRIVING_P90_S:
@@ -151,19 +154,19 @@ def _interval(estimate: Quantiles, now: float) -> MinuteInterval | RoughTime:
 
 
 def rough_time(at: float, now: float) -> float:
-    """The multiple of five minutes nearest to a time, but not one that is over, Unix seconds."""
+    """The nearest multiple of five minutes that is not in the past, Unix seconds."""
     nearest = round(at / ROUGH_STEP_S) * ROUGH_STEP_S
     return nearest if nearest > now else ceil(now / ROUGH_STEP_S) * ROUGH_STEP_S
 
 
 def floor_to_minute(at: float) -> float:
-    """A time to be somewhere by: the minute it falls in, since a clock shows no seconds."""
+    """A time to be at the stop by, rounded down to the minute, since a clock shows no seconds."""
     return floor(at / MINUTE_S) * MINUTE_S
 
 
 def notable_delay_s(scheduled_at: float, estimate: Quantiles, basis: Basis) -> float | None:
-    """How late a bus that reports will be, seconds, negative where early; None where not worth a word."""
-    late = estimate.p50 - scheduled_at
-    if basis not in {Basis.LIVE, Basis.RECENT} or NOTABLE_EARLY_S <= late < NOTABLE_LATE_S:
+    """The delay of a bus that reports, seconds, negative where early; None where too small to mention."""
+    delay_s = estimate.p50 - scheduled_at
+    if basis not in {Basis.LIVE, Basis.RECENT} or NOTABLE_EARLY_S <= delay_s < NOTABLE_LATE_S:
         return None
-    return late
+    return delay_s

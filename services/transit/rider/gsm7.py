@@ -1,13 +1,13 @@
-"""The alphabet of a text message: whatever is said, told in characters that cost one septet each. Pure.
+"""GSM 7-bit alphabet of text messages: replace each character by one that costs a single septet. Pure.
 
-One character outside the alphabet turns the whole message into 16-bit characters and leaves room for 70 instead of 160.
+One character outside the alphabet turns the whole message into 16-bit characters, with room for 70 instead of 160.
 Source: 3GPP TS 23.038, section 6.2.1 (the default alphabet). Its extension table is not used: each of those costs two.
 """
 
 import unicodedata
 
 MOST_SEPTETS = 160
-"""Of one message that is not split."""
+"""The room in one message that is not split."""
 
 ALPHABET = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ"
@@ -52,9 +52,9 @@ _INVISIBLE_CATEGORIES = ("C", "Z")
 
 
 def to_gsm7(text: str) -> str:
-    """The text in single septets: ñ, é, ü, ¿ and ¡ stay, á becomes a, line breaks a space, what has no letter `?`."""
-    told = "".join(_to_alphabet(character) for character in unicodedata.normalize("NFC", text))
-    return " ".join(told.split())
+    """The text in single septets: ñ, é, ü, ¿, ¡ stay; á becomes a, a line break a space, an unknown character `?`."""
+    replaced = "".join(_to_alphabet(character) for character in unicodedata.normalize("NFC", text))
+    return " ".join(replaced.split())
 
 
 def _to_alphabet(character: str) -> str:
@@ -73,8 +73,8 @@ def _to_alphabet(character: str) -> str:
 
 
 def septet_count(text: str) -> int:
-    """How many septets a text costs. Raises ValueError where it is not in the alphabet."""
-    foreign = set(text) - set(ALPHABET)
-    if foreign:
-        raise ValueError(f"not in the alphabet of text messages: {''.join(sorted(foreign))!r}")
+    """The septets a text costs. Raises ValueError for a character that is not in the alphabet."""
+    unknown = set(text) - set(ALPHABET)
+    if unknown:
+        raise ValueError(f"not in the alphabet of text messages: {''.join(sorted(unknown))!r}")
     return len(text)

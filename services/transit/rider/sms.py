@@ -1,6 +1,6 @@
-"""Text messages: what a rider asked for, and the answer in one message of 160 septets. Pure; in Spanish.
+"""Text messages: parse a rider's query and write the answer in one message of 160 septets. Pure; in Spanish.
 
-The words stand here and not in the pages' dictionaries, because each is chosen for its length.
+The texts are here and not in the dictionaries of the pages, because each is chosen for its length.
 """
 
 import re
@@ -34,20 +34,20 @@ LONGEST_NOTICE = 60
 NO_DATA = "s/datos"
 
 FormatTime = Callable[[float], str]
-"""Unix seconds to hour and minute in the city."""
+"""From Unix seconds to hour and minute in the city."""
 _HELP_WORDS = frozenset({"AYUDA", "HELP", "INFO", "HOLA"})
 _CORNER_WORDS = frozenset({"Y", "E", "ESQUINA", "ENTRE"})
 _IGNORED_WORDS = frozenset(
     """PARADA LINEA MICRO COLECTIVO BONDI CUANDO VIENE LLEGA PASA A DE DEL EL EN LA LAS LOS POR PARA CALLE AV AVENIDA
-    ESQUINA Y E ENTRE VIGIA""".split()  # noqa: SIM905 - words, read as words
+    ESQUINA Y E ENTRE VIGIA""".split()  # noqa: SIM905 - more readable than a list
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TextQuery:
-    """The words of a rider's text that may name something, in capitals without accents, in order. None: help.
+    """The words of a text that may name something: in capitals, without accents, in order. No words: send help.
 
-    `corner`: it joins two of them as the streets of a corner are joined, "7 y 50".
+    `corner`: a word joins two of them as the streets of a corner, "7 y 50".
     """
 
     words: tuple[str, ...]
@@ -55,15 +55,15 @@ class TextQuery:
 
 
 def parse_query(text: str) -> TextQuery:
-    """What a text asks, whatever its case, accents, spaces and courtesies. Total: garbage has words too, or none."""
-    bare = unicodedata.normalize("NFKD", text[:LONGEST_TEXT]).upper()
-    words = re.findall(r"[A-Z0-9]+", "".join(c for c in bare if not unicodedata.combining(c)))
-    told = tuple(word for word in words if word not in _IGNORED_WORDS | _HELP_WORDS)[:MOST_WORDS]
-    return TextQuery(told, corner=not _CORNER_WORDS.isdisjoint(words))
+    """Parse a text, whatever its case, accents, spaces and courtesies. Never fails: any text has words, or none."""
+    capitals = unicodedata.normalize("NFKD", text[:LONGEST_TEXT]).upper()
+    words = re.findall(r"[A-Z0-9]+", "".join(c for c in capitals if not unicodedata.combining(c)))
+    query_words = tuple(word for word in words if word not in _IGNORED_WORDS | _HELP_WORDS)[:MOST_WORDS]
+    return TextQuery(query_words, corner=not _CORNER_WORDS.isdisjoint(words))
 
 
 def stop_answer(code: str, now: float, lines: Sequence[LineAtStop], clock: FormatTime, notice: str = "") -> str:
-    """All lines of a stop, those that come first before the others; those that do not fit are counted."""
+    """All lines of a stop, the soonest first. Lines that do not fit are counted."""
     ordered = sorted(lines, key=lambda line: line.soonest_at)
     parts = [f"{_line_label(line.name)}:{_line_summary(line, clock)}" for line in ordered]
     head = f"{_stop_label(code)} {clock(now)}"
@@ -71,45 +71,45 @@ def stop_answer(code: str, now: float, lines: Sequence[LineAtStop], clock: Forma
 
 
 def line_answer(code: str, now: float, line: LineAtStop, clock: FormatTime, notice: str = "") -> str:
-    """One line of a stop in more words: what does not come, and up to three that do."""
+    """One line of a stop in more detail: a withdrawn journey, and up to three arrivals."""
     name = _line_label(line.name)
-    missing = [f"{name} de {clock(told.scheduled_at)} no viene;" for told in line.withdrawn[:1]]
-    coming = [_arrival_text(told, clock) for told in line.arrivals[:MOST_ARRIVALS]]
-    if coming:
-        lead = "prox" if missing else f"{name}:"
-        said = [*missing, lead, *_service_note(line), coming[0], *(f"y {one}" for one in coming[1:])]
-    elif missing and line.next_departure_at is not None:
-        said = [*missing, f"prox {clock(line.next_departure_at)}(hor)"]
+    withdrawn = [f"{name} de {clock(arrival.scheduled_at)} no viene;" for arrival in line.withdrawn[:1]]
+    arrivals = [_arrival_text(arrival, clock) for arrival in line.arrivals[:MOST_ARRIVALS]]
+    if arrivals:
+        lead = "prox" if withdrawn else f"{name}:"
+        parts = [*withdrawn, lead, *_service_note(line), arrivals[0], *(f"y {one}" for one in arrivals[1:])]
+    elif withdrawn and line.next_departure_at is not None:
+        parts = [*withdrawn, f"prox {clock(line.next_departure_at)}(hor)"]
     else:
-        said = [*missing, f"{name}: {_no_arrival_text(line, clock)}"]
-    return _fit_message(f"{_stop_label(code)} {clock(now)}", said, notice)
+        parts = [*withdrawn, f"{name}: {_no_arrival_text(line, clock)}"]
+    return _fit_message(f"{_stop_label(code)} {clock(now)}", parts, notice)
 
 
 def no_such_stop(asked: str, example: str) -> str:
-    """The code is nobody's."""
+    """No stop has the code."""
     return _fit_message(f"No hay parada {_stop_label(asked)}.", [_usage(example)])
 
 
 def not_served(code: str, asked: str, lines: Sequence[str]) -> str:
-    """The line does not call at the stop, which these do."""
+    """The line does not call at the stop; the lines that do."""
     return _fit_message(
         f"{_stop_label(asked)} no para en {_stop_label(code)}. Paran:", [_line_label(name) for name in lines]
     )
 
 
 def which_stop(corner: str, stops: Sequence[tuple[str, str]]) -> str:
-    """Several stops (code, name) stand where the rider is."""
+    """Several stops (code, name) match: ask which."""
     named = [f"{_stop_label(code)} {_truncate(name, LONGEST_NOTICE)};" for code, name in stops[:MOST_STOPS]]
     return _fit_message("Hay varias, mande el codigo:", named or [_stop_label(corner)])
 
 
 def help_text(example: str) -> str:
-    """What to send."""
+    """How to ask."""
     return _fit_message("Vigia:", [_usage(example)])
 
 
 def no_timetable() -> str:
-    """Nothing can be said at all."""
+    """No timetable is loaded."""
     return "Vigia: no hay datos de micros por ahora. Pruebe mas tarde."
 
 
@@ -118,7 +118,7 @@ def _usage(example: str) -> str:
 
 
 def _line_summary(line: LineAtStop, clock: FormatTime) -> str:
-    first = next((told for told in line.arrivals if told.time is not None), None)
+    first = next((arrival for arrival in line.arrivals if arrival.time is not None), None)
     if first is None:
         return _no_arrival_text(line, clock)
     return (
@@ -141,12 +141,14 @@ def _service_note(line: LineAtStop) -> list[str]:
 
 
 def _no_arrival_text(line: LineAtStop, clock: FormatTime) -> str:
-    """No time to tell: why, and when the next one is planned."""
-    silent = next((told.last_report_at for told in line.arrivals if told.last_report_at is not None), None)
+    """Why there is no time to show, and when the next departure is scheduled."""
+    silent_since = next(
+        (arrival.last_report_at for arrival in line.arrivals if arrival.last_report_at is not None), None
+    )
     following = f", prox {clock(line.next_departure_at)}(hor)" if line.next_departure_at is not None else ""
     match line.service:
-        case _ if silent is not None:
-            return f"sin señal desde {clock(silent)}{following}"
+        case _ if silent_since is not None:
+            return f"sin señal desde {clock(silent_since)}{following}"
         case ServiceState.NO_DATA:
             return NO_DATA
         case ServiceState.NOT_NOW:
@@ -157,11 +159,11 @@ def _no_arrival_text(line: LineAtStop, clock: FormatTime) -> str:
             assert_never(line.service)
 
 
-def _arrival_text(told: DisplayedArrival, clock: FormatTime) -> str:
-    """One that comes: its time, and a word where no bus reports it."""
-    if told.time is None:
-        return f"sin señal desde {clock(told.last_report_at)}" if told.last_report_at is not None else NO_DATA
-    return _time_text(told.time, clock) + _basis_note(told, clock) + ("(adapt)" if told.step_free else "")
+def _arrival_text(arrival: DisplayedArrival, clock: FormatTime) -> str:
+    """One arrival: its time, and a note where no bus reports it."""
+    if arrival.time is None:
+        return f"sin señal desde {clock(arrival.last_report_at)}" if arrival.last_report_at is not None else NO_DATA
+    return _time_text(arrival.time, clock) + _basis_note(arrival, clock) + ("(adapt)" if arrival.step_free else "")
 
 
 def _time_text(wait: DisplayedTime, clock: FormatTime) -> str:
@@ -180,28 +182,30 @@ def _time_text(wait: DisplayedTime, clock: FormatTime) -> str:
             assert_never(wait)
 
 
-def _basis_note(told: DisplayedArrival, clock: FormatTime) -> str:
-    match told.basis:
+def _basis_note(arrival: DisplayedArrival, clock: FormatTime) -> str:
+    match arrival.basis:
         case Basis.LIVE | Basis.RECENT | Basis.NOT_COMING:
             return ""
         case Basis.SCHEDULE:
             return "(hor)"
         case Basis.NOT_REPORTING:
-            return f"(sin señal {clock(told.last_report_at)})" if told.last_report_at is not None else "(sin señal)"
+            return (
+                f"(sin señal {clock(arrival.last_report_at)})" if arrival.last_report_at is not None else "(sin señal)"
+            )
         case _:
-            assert_never(told.basis)
+            assert_never(arrival.basis)
 
 
 def _fit_message(head: str, parts: Sequence[str], notice: str = "") -> str:
-    """As many whole parts as one message holds, the number of those left out, then a notice where there is room."""
-    text, left = to_gsm7(head), len(parts)
+    """As many whole parts as fit one message, the number of those left out, then a notice where there is room."""
+    text, left_out = to_gsm7(head), len(parts)
     for part in map(to_gsm7, parts):
-        more = f" +{left - 1}" if left > 1 else ""
-        if len(text) + 1 + len(part) + len(more) > MOST_SEPTETS:
+        remainder = f" +{left_out - 1}" if left_out > 1 else ""
+        if len(text) + 1 + len(part) + len(remainder) > MOST_SEPTETS:
             break
-        text, left = f"{text} {part}", left - 1
-    if left:
-        text = f"{text} +{left}"
+        text, left_out = f"{text} {part}", left_out - 1
+    if left_out:
+        text = f"{text} +{left_out}"
     elif notice:
         text = _truncate(f"{text}. AVISO: {to_gsm7(notice)}", MOST_SEPTETS)
     return _truncate(text, MOST_SEPTETS)
@@ -216,5 +220,5 @@ def _stop_label(code: str) -> str:
 
 
 def _truncate(text: str, longest: int) -> str:
-    told = to_gsm7(text)
-    return told if len(told) <= longest else told[: longest - 1].rstrip() + "."
+    gsm7_text = to_gsm7(text)
+    return gsm7_text if len(gsm7_text) <= longest else gsm7_text[: longest - 1].rstrip() + "."

@@ -1,4 +1,4 @@
-"""A stop as its riders see it: line by line what comes, what surely does not, and why there is nothing. Pure."""
+"""Lines at a stop as shown to riders: what comes, what was withdrawn, and why there is no bus. Pure."""
 
 from collections.abc import Iterable, Sequence
 
@@ -22,33 +22,33 @@ from services.transit.serving.departure_board import Arrival
 from services.transit.serving.snapshot import FEED_SILENT_AFTER_S, Health, TransitSnapshot
 
 LOOKAHEAD_S = 90 * 60.0
-"""How far ahead riders are told of buses."""
+"""How far ahead buses are shown."""
 MISSED_WINDOW_S = 20 * 60.0
-"""How long ago a journey may have been planned for its not coming to matter still."""
+"""A withdrawn journey scheduled longer ago than this is not shown any more."""
 FIRST_REPORT_GRACE_S = 2 * 60.0
-"""A bus this long on its way should have been heard."""
+"""A bus this long on its way should have reported."""
 OVERDUE_GRACE_S = 60.0
-"""A bus not seen to pass this long after the last time it could was there, or its reports are late."""
+"""A bus not seen to pass this long after its P90 was there already, or its reports are late: it is not shown."""
 MOST_ARRIVALS = 3
 MOST_WITHDRAWN = 2
 LOOKAHEAD_DAYS = 8
-"""A week and a day: what does not run within it is not in service."""
+"""A week and a day: a line that does not run within it is not in service."""
 STEP_FREE_BY_WHEELCHAIR = {1: True, 2: False}
-"""GTFS wheelchair_accessible."""
+"""By the value of GTFS wheelchair_accessible."""
 
 
 def lines_at(snapshot: TransitSnapshot, stop_id: str, now: float) -> list[LineAtStop]:
-    """Every line that calls at a stop and takes riders there, those that come first before the others."""
+    """Every line on which riders may leave from a stop, the soonest first."""
     found = departure_board.arrivals(snapshot, stop_id, now, before_s=MISSED_WINDOW_S, after_s=LOOKAHEAD_S)
-    here = [
+    lines = [
         _line_at_stop(snapshot, stop_id, name, routes, found, now)
         for name, routes in routes_by_line_name(snapshot.network, stop_id).items()
     ]
-    return sorted(here, key=lambda line: line.soonest_at)
+    return sorted(lines, key=lambda line: line.soonest_at)
 
 
 def routes_by_line_name(network: Network, stop_id: str) -> dict[str, list[Route]]:
-    """The lines that take riders at a stop by the name people use; several routes may share one."""
+    """The lines on which riders may leave from a stop, by their public name. Several routes may share a name."""
     routes = {}
     for index, position in network.calls_by_stop.get(stop_id, ()):
         pattern = network.patterns[index]
@@ -61,54 +61,60 @@ def routes_by_line_name(network: Network, stop_id: str) -> dict[str, list[Route]
 
 
 def destinations_at(network: Network, stop_id: str, line: str | None = None) -> list[str]:
-    """Where the lines, or one of them, take riders from a stop: what tells the two sides of a street apart."""
+    """Destinations of the lines, or of one line, at a stop, most trips first. Tells the two sides of a street apart."""
     ids = {
         route.id
         for name, routes in routes_by_line_name(network, stop_id).items()
         if line in (None, name)
         for route in routes
     }
-    found: dict[str, int] = {}
+    trip_counts: dict[str, int] = {}
     for index, position in network.calls_by_stop.get(stop_id, ()):
         pattern = network.patterns[index]
         trips = network.trips_by_pattern[index]
         if pattern.route_id in ids and trips and position < len(pattern.stop_ids) - 1:
-            where = trips[0].headsign or network.stops[pattern.stop_ids[-1]].name
-            found[where] = found.get(where, 0) + len(trips)
-    return sorted(found, key=lambda where: (-found[where], where))
+            destination = trips[0].headsign or network.stops[pattern.stop_ids[-1]].name
+            trip_counts[destination] = trip_counts.get(destination, 0) + len(trips)
+    return sorted(trip_counts, key=lambda destination: (-trip_counts[destination], destination))
 
 
 def line_name(route: Route) -> str:
-    """What people call a route."""
+    """The public name of a route."""
     return route.short_name or route.long_name or route.id
 
 
 def _line_at_stop(
-    snapshot: TransitSnapshot, stop_id: str, name: str, routes: Sequence[Route], found: Iterable[Arrival], now: float
+    snapshot: TransitSnapshot, stop_id: str, name: str, routes: Sequence[Route], arrivals: Iterable[Arrival], now: float
 ) -> LineAtStop:
-    ids = {route.id for route in routes}
-    mine = [one for one in found if one.pattern.route_id in ids and one.allows_boarding and not one.passed]
-    coming = [one for one in mine if _still_expected(one, now)]
-    service = _service_state(snapshot, stop_id, routes, coming, mine, now)
-    withdrawn = sorted((one for one in mine if one.withdrawn), key=lambda one: one.scheduled_departure)
-    told = [displayed_arrival(snapshot.network, one, now) for one in coming]
-    next_at = None if coming else _next_departure_at(snapshot.network, stop_id, ids, now, {one.key for one in mine})
+    route_ids = {route.id for route in routes}
+    line_arrivals = [
+        one for one in arrivals if one.pattern.route_id in route_ids and one.allows_boarding and not one.passed
+    ]
+    expected = [one for one in line_arrivals if _still_expected(one, now)]
+    service = _service_state(snapshot, stop_id, routes, expected, line_arrivals, now)
+    withdrawn = sorted((one for one in line_arrivals if one.withdrawn), key=lambda one: one.scheduled_departure)
+    displayed = [displayed_arrival(snapshot.network, one, now) for one in expected]
+    next_departure_at = (
+        None
+        if expected
+        else _next_departure_at(snapshot.network, stop_id, route_ids, now, {one.key for one in line_arrivals})
+    )
     return LineAtStop(
         name,
         service,
-        tuple(told[:MOST_ARRIVALS]),
+        tuple(displayed[:MOST_ARRIVALS]),
         tuple(displayed_arrival(snapshot.network, one, now) for one in withdrawn[:MOST_WITHDRAWN]),
-        next_at,
+        next_departure_at,
     )
 
 
 def _still_expected(arrival: Arrival, now: float) -> bool:
-    """Whether it is still to be waited for: not withdrawn, nor over by the timetable or by all that was expected."""
+    """Whether riders should still wait for it: not withdrawn, nor past its scheduled time or its latest prediction."""
     if arrival.withdrawn:
         return False
     if arrival.estimate is None:
         return arrival.expected_at >= now
-    # One that fell silent stays for as long as it is told at all: it may stand in a jam nobody hears of.
+    # A silent bus stays for as long as it has a prediction: it may stand in a jam.
     return arrival.basis is Basis.NOT_REPORTING or arrival.estimate.p90 >= now - OVERDUE_GRACE_S
 
 
@@ -116,20 +122,20 @@ def _service_state(
     snapshot: TransitSnapshot,
     stop_id: str,
     routes: Sequence[Route],
-    coming: Sequence[Arrival],
-    mine: Sequence[Arrival],
+    expected: Sequence[Arrival],
+    line_arrivals: Sequence[Arrival],
     now: float,
 ) -> ServiceState:
-    if any(one.vehicle_prediction is not None for one in coming):
+    if any(one.vehicle_prediction is not None for one in expected):
         return ServiceState.RUNNING
-    deaf = all(snapshot.health(now, route.agency_id) is not Health.LIVE for route in routes)
-    if deaf and _should_report(snapshot, stop_id, {route.id for route in routes}, now):
+    silent = all(snapshot.health(now, route.agency_id) is not Health.LIVE for route in routes)
+    if silent and _should_report(snapshot, stop_id, {route.id for route in routes}, now):
         return ServiceState.NO_DATA
-    return ServiceState.NO_BUS if mine else ServiceState.NOT_NOW
+    return ServiceState.NO_BUS if line_arrivals else ServiceState.NOT_NOW
 
 
 def _should_report(snapshot: TransitSnapshot, stop_id: str, route_ids: set[str], now: float) -> bool:
-    """Whether one of the lines' buses was to be on the road of late: silence before the first one is no failure."""
+    """Whether a bus of the lines should be on the road now. Silence before the first bus is no failure."""
     calls = snapshot.schedule.calls(stop_id, now - LOOKAHEAD_S, now + LOOKAHEAD_S)
     return any(
         call.pattern.route_id in route_ids
@@ -139,18 +145,18 @@ def _should_report(snapshot: TransitSnapshot, stop_id: str, route_ids: set[str],
 
 
 def displayed_arrival(network: Network, arrival: Arrival, now: float) -> DisplayedArrival:
-    """One arrival as a rider is told of it."""
+    """One arrival as it is shown to a rider."""
     trip, vehicle_prediction, at = arrival.journey.trip, arrival.vehicle_prediction, _quantiles(arrival)
     scheduled_at = arrival.scheduled_departure if arrival.position == 0 else arrival.scheduled_arrival
     silent = arrival.basis is Basis.NOT_REPORTING
-    waiting = _displayed_time(arrival, at, now)
+    time = _displayed_time(arrival, at, now)
     return DisplayedArrival(
         arrival.key,
         trip.headsign or network.stops[arrival.pattern.stop_ids[-1]].name,
         scheduled_at,
         arrival.basis,
-        waiting,
-        be_there_at=_be_there_at(arrival, at, waiting, now),
+        time,
+        be_there_at=_be_there_at(arrival, at, time, now),
         last_report_at=arrival.last_report_at if silent else None,
         recent_buses=arrival.recent_buses,
         delay_s=notable_delay_s(scheduled_at, at, arrival.basis) if at else None,
@@ -160,7 +166,7 @@ def displayed_arrival(network: Network, arrival: Arrival, now: float) -> Display
 
 
 def _quantiles(arrival: Arrival) -> Quantiles | None:
-    """When it may be boarded: at its first stop when it leaves, elsewhere when it arrives."""
+    """When the bus can be boarded: at its first stop the departure, elsewhere the arrival."""
     estimate = arrival.estimate
     if estimate is None:
         return None
@@ -183,24 +189,24 @@ def _displayed_time(arrival: Arrival, at: Quantiles | None, now: float) -> Displ
     return ScheduledTime(arrival.scheduled_departure if arrival.position == 0 else arrival.scheduled_arrival)
 
 
-def _be_there_at(arrival: Arrival, at: Quantiles | None, waiting: DisplayedTime | None, now: float) -> float | None:
-    """The early-safe time on a clock, which is never over already; None where there is none to tell."""
-    match waiting:
+def _be_there_at(arrival: Arrival, at: Quantiles | None, time: DisplayedTime | None, now: float) -> float | None:
+    """The early-safe time, never in the past; None where there is none to show."""
+    match time:
         case None | Headway():
             return None
         case ScheduledTime(scheduled_at):
             return floor_to_minute(scheduled_at)
         case RoughTime(around_at) if at is not None and arrival.basis is not Basis.NOT_REPORTING:
-            return min(around_at, floor_to_minute(max(at.rider_time, now)))  # not to be there after about when it comes
+            return min(around_at, floor_to_minute(max(at.rider_time, now)))  # not after the rough time shown
         case _:
             assert at is not None
             return None if arrival.basis is Basis.NOT_REPORTING else floor_to_minute(max(at.rider_time, now))
 
 
 def _next_departure_at(
-    network: Network, stop_id: str, route_ids: set[str], now: float, told: set[tuple[str, str, int]]
+    network: Network, stop_id: str, route_ids: set[str], now: float, shown: set[tuple[str, str, int]]
 ) -> float | None:
-    """The next departure the timetable has that was not spoken of already, Unix seconds; None within DAYS_AHEAD."""
+    """The next scheduled departure not in `shown`, Unix seconds; None within LOOKAHEAD_DAYS."""
     calls = [
         (network.patterns[index], position)
         for index, position in network.calls_by_stop[stop_id]
@@ -208,18 +214,18 @@ def _next_departure_at(
     ]
     for day in range(LOOKAHEAD_DAYS):
         start = now + day * DAY_S
-        found = [at for pattern, position in calls for at in _departures(network, pattern, position, start, told)]
-        if found:
-            return min(found)
+        departures = [at for pattern, position in calls for at in _departures(network, pattern, position, start, shown)]
+        if departures:
+            return min(departures)
     return None
 
 
 def _departures(
-    network: Network, pattern: Pattern, position: int, start: float, told: set[tuple[str, str, int]]
+    network: Network, pattern: Pattern, position: int, start: float, shown: set[tuple[str, str, int]]
 ) -> Iterable[float]:
-    """When the journeys on the road within a day from `start` leave a position after `start`, Unix seconds."""
+    """Scheduled departures from a position after `start`, of journeys on the road within a day of it, Unix seconds."""
     return (
         journey.departure_at(position)
         for journey in network.journeys_between(pattern.index, start, start + DAY_S)
-        if journey.key not in told and journey.departure_at(position) > start
+        if journey.key not in shown and journey.departure_at(position) > start
     )

@@ -1,4 +1,4 @@
-"""A rider's text message and its answer: which stop, which line, and what is told of them. Pure; never fails."""
+"""Answer a rider's text message: find the stop and the line, and describe the arrivals. Pure; never fails."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from services.transit.serving.snapshot import TransitSnapshot
 
 
 def answer(snapshot: TransitSnapshot | None, text: str, now: float) -> str:
-    """One message for whatever a rider wrote. `snapshot` None: no timetable is loaded. `now`: Unix seconds."""
+    """One message for any text of a rider. `snapshot` None: no timetable is loaded. `now`: Unix seconds."""
     if snapshot is None or not snapshot.network.stops:
         return sms.no_timetable()
     asked = sms.parse_query(text)
@@ -54,12 +54,12 @@ def stop_answer(snapshot: TransitSnapshot, stop: Stop, now: float, line: str | N
 
 
 def unknown_stop_answer(snapshot: TransitSnapshot, asked: str) -> str:
-    """One message about a code that is no stop's."""
+    """One message about a code that no stop has."""
     return sms.no_such_stop(asked, example_query(snapshot.network))
 
 
 def example_query(network: Network) -> str:
-    """What to send, with a stop and a line that there are."""
+    """An example of what to send, with a stop and a line that exist."""
     for stop in network.stops.values():
         names = routes_by_line_name(network, stop.id)
         if names and stop.code:
@@ -70,19 +70,19 @@ def example_query(network: Network) -> str:
 def _corner_answer(
     snapshot: TransitSnapshot, stops: Sequence[Stop], line: str | None, corner: Sequence[str], now: float
 ) -> str:
-    """Of several stops at a corner those the line calls at; where that leaves one, it is the one."""
+    """An answer about the stops at a corner, those the line serves; if one is left, about that stop."""
     served = [stop for stop in stops if line is None or _is_served(snapshot.network, stop, line)]
     if len(served) == 1:
         return stop_answer(snapshot, served[0], now, line)
-    told = [
+    labelled = [
         (public_code(stop), _destination_label(snapshot.network, stop, line if served else None))
         for stop in served or stops
     ]
-    return sms.which_stop(" ".join(corner), told)
+    return sms.which_stop(" ".join(corner), labelled)
 
 
 def _destination_label(network: Network, stop: Stop, line: str | None) -> str:
-    """What tells a stop from the one across the street: where its buses go."""
+    """Tells a stop from the one across the street: where its buses go."""
     names = routes_by_line_name(network, stop.id)
     name = next((name for name in names if line is not None and _normalised(name) == _normalised(line)), None)
     found = destinations_at(network, stop.id, name)
@@ -90,7 +90,7 @@ def _destination_label(network: Network, stop: Stop, line: str | None) -> str:
 
 
 def _pop_stop_by_code(network: Network, words: list[str], corner: bool) -> Stop | None:
-    """The stop whose whole code stands in one word or in two, taken out of them; the numbers of a corner are none."""
+    """The stop whose whole code is one word or two; removes them. Numbers of a corner are no code."""
     for size in (1, 2):
         for at in range(len(words) - size + 1):
             code = "".join(words[at : at + size])
@@ -102,7 +102,7 @@ def _pop_stop_by_code(network: Network, words: list[str], corner: bool) -> Stop 
 
 
 def _pop_stop_by_number(network: Network, words: list[str]) -> Stop | None:
-    """The stop meant by the number of its code alone, or beside a line's name, taken out of them."""
+    """The stop with the number of its code, alone or beside the name of a line; removes that word."""
     lines = _line_names(network)
     for at, word in enumerate(words):
         others = words[:at] + words[at + 1 :]
@@ -114,7 +114,7 @@ def _pop_stop_by_number(network: Network, words: list[str]) -> Stop | None:
 
 
 def _split_corner(network: Network, words: Sequence[str]) -> tuple[str | None, list[str]]:
-    """The line and the corner in "307 7 50" or "7 50 307": a corner has two streets at least."""
+    """The line and the corner in "307 7 50" or "7 50 307": a corner has at least two streets."""
     lines = _line_names(network)
     if len(words) > 2:
         for at in (len(words) - 1, 0):
@@ -124,7 +124,7 @@ def _split_corner(network: Network, words: Sequence[str]) -> tuple[str | None, l
 
 
 def _find_line(network: Network, words: Sequence[str]) -> str | None:
-    """The line among what is left beside a stop; else what looks like one; courtesies are neither."""
+    """The line among the words left beside a stop, else the first word with a digit, else None."""
     lines = _line_names(network)
     named = (word for word in words if word in lines)
     numbers = (word for word in words if any(letter.isdigit() for letter in word))

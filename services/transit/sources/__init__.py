@@ -1,1 +1,4 @@
-"""Where do positions of other systems come from? Imports only ingest and services.runtime."""
+"""How do vehicle positions of other systems reach the broker?
+
+Imports only ingest and services.runtime.
+"""

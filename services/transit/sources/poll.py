@@ -1,7 +1,7 @@
-"""Asks a vendor's address for vehicle positions again and again, for cities that are given nothing better.
+"""Poll a vendor's URL for GTFS-realtime vehicle positions, for cities that are given nothing better.
 
-What is new goes to the broker, one GTFS-realtime message a vehicle, and from there on the one road there is: decoded,
-kept or rejected, followed. Nothing is decided here.
+New positions are published to the broker, one GTFS-realtime message for each vehicle, and take the same path from there
+as any other message. Nothing is decided here.
 """
 
 import logging
@@ -19,24 +19,24 @@ from ingest.formats.vigia_json import Unreadable
 log = logging.getLogger(__name__)
 
 LARGEST_BYTES = 16 << 20
-"""Of one answer; a region with 5,500 vehicles takes 0.6 MB."""
+"""The limit for one answer; a region with 5,500 vehicles takes 0.6 MB."""
 FETCH_TIMEOUT_S = 30.0
-"""For one answer, however slowly it drips in."""
+"""The limit for one whole answer, however slowly it arrives."""
 PHASE_TIMEOUT_S = 10.0
 MOST_VEHICLES = 50_000
 LONGEST_BACKOFF_S = 600.0
 
 Send = Callable[[Sequence[tuple[str, bytes]]], int]
-"""Publishes topics and payloads, and returns once all are acknowledged."""
+"""Publishes topics and payloads; returns their number once all are acknowledged."""
 
 
 class BadAnswer(Exception):
-    """The address answered with something that is no feed of positions, too much of it, or too slowly."""
+    """The answer is no feed of positions, or too large, or too slow."""
 
 
 @dataclass(slots=True)
 class Poller:
-    """One address, with what is remembered of its last answer."""
+    """One URL, with the cache headers and vehicles of its last answer."""
 
     client: httpx.Client
     url: str
@@ -45,7 +45,7 @@ class Poller:
     _last_sent: dict[str, bytes] = field(default_factory=dict)
 
     def run(self, send: Send, every_s: float, stop: threading.Event) -> None:
-        """Ask every so often until told to stop; ever less often while the address or the broker fails."""
+        """Poll every `every_s` until stopped; less and less often while the URL or the broker fails."""
         failures = 0
         while not stop.is_set():
             try:
@@ -61,9 +61,9 @@ class Poller:
             stop.wait(min(LONGEST_BACKOFF_S, every_s * 2 ** min(failures, 16)))
 
     def poll_once(self, send: Send) -> int:
-        """Ask once and hand on what is new; how much that was. Raises BadAnswer, httpx.HTTPError, or what `send` does.
+        """Poll once and publish what is new; returns how many. Raises BadAnswer, httpx.HTTPError, or what `send` does.
 
-        What could not be handed on is new again the next time.
+        What could not be published counts as new the next time.
         """
         answer = self._fetch()
         if answer is None:
@@ -82,7 +82,7 @@ class Poller:
         return sent
 
     def _fetch(self) -> tuple[bytes, dict[str, str]] | None:
-        """The body and how to ask for a newer one; None where there is none."""
+        """The body and the headers to ask for a newer one; None where there is none."""
         deadline_s, body = monotonic() + FETCH_TIMEOUT_S, bytearray()
         with self.client.stream("GET", self.url, headers=self._cache_headers, timeout=PHASE_TIMEOUT_S) as answer:
             if answer.status_code == httpx.codes.NOT_MODIFIED:
@@ -93,8 +93,12 @@ class Poller:
                 body += part
                 if len(body) > LARGEST_BYTES or monotonic() > deadline_s:
                     raise BadAnswer(f"more than {LARGEST_BYTES:,} bytes, or more than {FETCH_TIMEOUT_S:.0f} s")
-            told = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
-            return bytes(body), {ask: answer.headers[said] for ask, said in told.items() if said in answer.headers}
+            validators = {"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}
+            return bytes(body), {
+                request_header: answer.headers[answer_header]
+                for request_header, answer_header in validators.items()
+                if answer_header in answer.headers
+            }
 
 
 def _parse_feed(body: bytes) -> FeedMessage:
@@ -105,7 +109,7 @@ def _parse_feed(body: bytes) -> FeedMessage:
 
 
 def _vehicle_entities(feed: FeedMessage) -> Iterator[tuple[str, bytes, FeedEntity]]:
-    """The vehicles by name, with what tells whether one says anything new."""
+    """The vehicles: name, fingerprint of the content, entity."""
     for entity in feed.entity:
         if entity.HasField("vehicle"):
             mark = entity.vehicle.SerializeToString(deterministic=True)
@@ -115,5 +119,5 @@ def _vehicle_entities(feed: FeedMessage) -> Iterator[tuple[str, bytes, FeedEntit
 
 
 def error_text(trouble: Exception) -> str:
-    """An error without the address, which may hold a key."""
+    """An error without the URL, which may hold a key."""
     return str(trouble) if isinstance(trouble, BadAnswer) else type(trouble).__name__

@@ -1,4 +1,4 @@
-"""Hands to the broker what was fetched from elsewhere, so that it takes the same road as what devices publish."""
+"""Publish messages fetched from elsewhere to the broker, so that they take the same path as those of devices."""
 
 import ssl
 from collections.abc import Iterable, Iterator
@@ -20,12 +20,12 @@ ACKNOWLEDGE_TIMEOUT_S = 15.0
 
 
 class BrokerAway(ConnectionError):
-    """The broker did not welcome or acknowledge us in time, or refused: what was handed over may come twice."""
+    """The broker refused, or did not accept or acknowledge in time. What was published may arrive twice."""
 
 
 @contextmanager
 def relay(url: str, client_id: str, tls: Tls) -> Iterator["Relay"]:
-    """A connection for as long as the block lasts. Raises BrokerAway, or ValueError on a bad address."""
+    """A connection for as long as the block lasts. Raises BrokerAway, or ValueError for a bad address."""
     address = BrokerAddress.parse(url)
     client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5)
     client.max_inflight_messages_set(IN_FLIGHT)
@@ -36,13 +36,13 @@ def relay(url: str, client_id: str, tls: Tls) -> Iterator["Relay"]:
         if tls.certificate:
             context.load_cert_chain(tls.certificate, tls.key)
         client.tls_set_context(context)
-    welcome = Event()
+    connected = Event()
     refusals: list[str] = []
 
     def welcomed(_c: Client, _d: object, _f: ConnectFlags, reason: ReasonCode, _p: Properties | None) -> None:
         if reason.is_failure:
             refusals.append(str(reason))
-        welcome.set()
+        connected.set()
 
     client.on_connect = welcomed
     try:
@@ -51,7 +51,7 @@ def relay(url: str, client_id: str, tls: Tls) -> Iterator["Relay"]:
         raise BrokerAway(f"no broker at {address.host}: {error}") from error
     client.loop_start()
     try:
-        if not welcome.wait(ACKNOWLEDGE_TIMEOUT_S) or refusals:
+        if not connected.wait(ACKNOWLEDGE_TIMEOUT_S) or refusals:
             raise BrokerAway(f"the broker did not welcome us: {refusals[0] if refusals else 'no answer'}")
         yield Relay(client)
     finally:
@@ -60,21 +60,21 @@ def relay(url: str, client_id: str, tls: Tls) -> Iterator["Relay"]:
 
 
 class Relay:
-    """An open connection."""
+    """An open connection to the broker."""
 
     def __init__(self, client: Client) -> None:
-        """`client`: connected, its loop running."""
+        """`client`: connected, with its loop running."""
         self._client = client
 
     def publish(self, messages: Iterable[tuple[str, bytes]]) -> int:
         """Publish at QoS 1 and wait until all is acknowledged; returns how many. Raises BrokerAway."""
         waiting, sent = iter(messages), 0
-        while some := list(islice(waiting, IN_FLIGHT)):
+        while batch := list(islice(waiting, IN_FLIGHT)):
             deadline_s = monotonic() + ACKNOWLEDGE_TIMEOUT_S
-            handed = [self._client.publish(topic, payload, qos=1) for topic, payload in some]
-            for one in handed:
-                one.wait_for_publish(max(0.0, deadline_s - monotonic()))
-                if not one.is_published():
+            publications = [self._client.publish(topic, payload, qos=1) for topic, payload in batch]
+            for publication in publications:
+                publication.wait_for_publish(max(0.0, deadline_s - monotonic()))
+                if not publication.is_published():
                     raise BrokerAway(f"a message was not acknowledged for {ACKNOWLEDGE_TIMEOUT_S:.0f} s")
-            sent += len(handed)
+            sent += len(publications)
         return sent

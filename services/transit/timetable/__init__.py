@@ -1,1 +1,4 @@
-"""What is planned? Stores and loads timetable versions. Imports services.transit.model."""
+"""What is scheduled? Stores and loads timetable versions, and finds scheduled calls.
+
+Imports services.transit.model.
+"""

@@ -1,4 +1,4 @@
-"""A network to its tables by COPY, and back. What trips share is written once and shared again when it is read."""
+"""Write a network to its tables by COPY, and read it back. Values that trips share are stored once and shared again."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import astuple
@@ -45,7 +45,7 @@ def write_rows(cursor: Cursor, version: int, network: Network) -> None:
 
 
 def read_rows(cursor: Cursor, version: int, zone: ZoneInfo, feed: str) -> Network:
-    """A version's network, equal to the one written but for its version, which is the number of this one."""
+    """The network of a version: equal to the one written, but its `version` is this number."""
 
     def rows(table: Table) -> list[tuple[Any, ...]]:
         return _rows(cursor, table, version)
@@ -71,7 +71,7 @@ Rows = Callable[[Table], list[tuple[Any, ...]]]
 
 
 def _patterns(rows: Rows, same: Mapping[str, str]) -> tuple[Pattern, ...]:
-    """`same`: the one string of each stop's id, so that thousands of patterns do not hold thousands of them."""
+    """`same`: one string object for each stop id, so that thousands of patterns share them."""
     shapes = [_shape(*row) for row in rows(tables.timetable_shapes)]
     links: dict[str, str] = {}
     return tuple(
@@ -150,12 +150,12 @@ def _timing_row(number: int, timing: Timing) -> Row:
 
 
 def _trip_row(trip: Trip, timing: int, sequence: int | None) -> Row:
-    said = (trip.headsign, trip.short_name, trip.block_id, trip.wheelchair)
-    return (trip.id, trip.pattern, trip.service_id, trip.start_s, timing, sequence, *said)
+    texts = (trip.headsign, trip.short_name, trip.block_id, trip.wheelchair)
+    return (trip.id, trip.pattern, trip.service_id, trip.start_s, timing, sequence, *texts)
 
 
 def _number_distinct(values: Iterable[Value]) -> dict[Value, int]:
-    """Each value once, with its number."""
+    """Each distinct value with a number, in order of first use."""
     numbers: dict[Value, int] = {}
     for value in values:
         numbers.setdefault(value, len(numbers))
@@ -169,7 +169,7 @@ def _copy_rows(cursor: Cursor, table: Table, version: int, rows: Iterable[Row]) 
 
 
 def _rows(cursor: Cursor, table: Table, version: int) -> list[tuple[Any, ...]]:
-    """A version's rows of a table, by their key, without the version."""
+    """The rows of a version in a table, ordered by key, without the version."""
     _, *columns = table.columns.keys()
     _, key, *_ = table.primary_key.columns.keys()
     names = SQL(", ").join(map(Identifier, columns))

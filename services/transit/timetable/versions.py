@@ -1,4 +1,4 @@
-"""The timetable in force: imported as a new version of a feed, switched in one transaction, read back in seconds."""
+"""Timetable versions: import a feed as a new version, switch to it in one transaction, load the network in force."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,10 @@ class ImportedVersion:
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
-    """What an import came to: the feed's network in force, and how many of its links were known before."""
+    """The result of an import: the network in force, and how many of its links were known before.
+
+    `changed`: False where the same content was in force already.
+    """
 
     network: Network
     changed: bool
@@ -41,8 +44,8 @@ class StoreResult:
 def store(transaction: Connection, network: Network, feed: str, now: datetime) -> StoreResult:
     """Put a network in force as the newest version of a feed, in the caller's transaction.
 
-    Its links are named as the known ones they are, so that their history goes on. The version before stays for those
-    who still follow its trips. A feed whose content is in force already changes nothing. Raises ZonesDiffer.
+    Its links get the names of known links, so that their travel times are kept. The version before stays for readers
+    that still follow its trips. A feed whose content is in force already changes nothing. Raises TimeZonesDiffer.
     """
     with driver(transaction).cursor() as cursor:
         cursor.execute("LOCK TABLE timetable_versions IN SHARE ROW EXCLUSIVE MODE")  # one import at a time
@@ -75,19 +78,19 @@ def store(transaction: Connection, network: Network, feed: str, now: datetime) -
 
 
 def withdraw(transaction: Connection, feed: str, now: datetime) -> bool:
-    """Take a feed out of force, in the caller's transaction; whether there was one."""
+    """Take a feed out of force, in the caller's transaction. Returns whether it was in force."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "UPDATE timetable_versions SET superseded_at = %s WHERE feed = %s AND superseded_at IS NULL", [now, feed]
         )
-        gone = cursor.rowcount > 0
-    if gone:
+        withdrawn = cursor.rowcount > 0
+    if withdrawn:
         _bump_configuration(transaction)
-    return gone
+    return withdrawn
 
 
 def current_version(connection: Connection) -> str | None:
-    """What is in force: equal to `load(connection).version`, and far cheaper. None where no feed was imported."""
+    """The version in force, equal to `load(connection).version` but far cheaper; None where no feed was imported."""
     with driver(connection).cursor() as cursor:
         row = cursor.execute(
             "SELECT string_agg(id::text, '+' ORDER BY feed) FROM timetable_versions WHERE superseded_at IS NULL"
@@ -96,20 +99,20 @@ def current_version(connection: Connection) -> str | None:
 
 
 def load(connection: Connection) -> Network | None:
-    """The network in force, all feeds as one; None where no feed was imported."""
+    """The network in force, all feeds merged; None where no feed was imported."""
     version = current_version(connection)
     return None if version is None else load_version(connection, version)
 
 
 def load_version(connection: Connection, version: str) -> Network | None:
-    """The network that was in force under a name that `current_version` gave; None where it is kept no longer."""
+    """The network of a version that `current_version` gave; None where it is not kept any more."""
     networks = [_load_one(connection, int(part)) for part in version.split("+")]
-    kept = [network for network in networks if network is not None]
-    return merge_networks(kept) if len(kept) == len(networks) else None
+    found = [network for network in networks if network is not None]
+    return merge_networks(found) if len(found) == len(networks) else None
 
 
 def imported_versions(connection: Connection) -> list[ImportedVersion]:
-    """Every version that is kept, by feed, the newest first."""
+    """All versions that are kept, by feed, the newest first."""
     with driver(connection).cursor() as cursor:
         cursor.execute(
             "SELECT id, feed, digest, imported_at, superseded_at, first_day, last_day,"
@@ -136,13 +139,13 @@ def _known_links(connection: Connection) -> list[Link]:
             " to_latitude, to_longitude, length_m FROM timetable_links"
         )
         return [
-            Link(name, here, there, (row[0], row[1]), (row[2], row[3]), (row[4], row[5]), row[6])
-            for name, here, there, *row in cursor.fetchall()
+            Link(name, from_stop, to_stop, (row[0], row[1]), (row[2], row[3]), (row[4], row[5]), row[6])
+            for name, from_stop, to_stop, *row in cursor.fetchall()
         ]
 
 
 def _store_links(transaction: Connection, links: Sequence[Link], now: datetime) -> None:
-    """Keep every link as it lies now: whoever comes next is compared with the newest."""
+    """Store each link as it lies now: the next import is compared with the newest."""
     columns = (
         [link.id for link in links],
         [link.from_stop for link in links],
@@ -167,6 +170,6 @@ def _link_points(links: Sequence[Link]) -> tuple[list[tuple[float, float]], ...]
 
 
 def _bump_configuration(transaction: Connection) -> None:
-    """Let every process look at the configuration again."""
+    """Make each process reload the configuration."""
     with driver(transaction).cursor() as cursor:
         cursor.execute("UPDATE configuration SET version = version + 1")
