@@ -1,1 +1,1 @@
-"""From readings to a person: rules, forecasts, the alert engine, delivery and verification."""
+"""When is a person told, and why? Rules, forecasts, the alert engine and delivery. Imports only models."""

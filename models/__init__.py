@@ -1,1 +1,4 @@
-"""What is known of the world: readings, kinds of sensor, rules, alerts, places and the tables that keep them."""
+"""What do the other packages share? Readings, sensor kinds, rules, alerts, places, tables and migrations.
+
+Imports no other package of this repository.
+"""

@@ -1,4 +1,4 @@
-"""Attention levels, what changed them, and the alerts and notices that follow."""
+"""Attention levels (NAR) and transitions between them, with their change and cause."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from enum import IntEnum, StrEnum
 
 
 class NAR(IntEnum):
-    """Nivel de Atención del Riesgo, La Plata's own scale. Data status (stale, latched) stands beside it."""
+    """Nivel de Atención del Riesgo, the scale of La Plata. Data status (stale, latched) is kept apart from it."""
 
     VERDE = 0
     AMARILLO = 1
@@ -16,7 +16,7 @@ class NAR(IntEnum):
 
 
 class Change(StrEnum):
-    """What a transition did to its subject."""
+    """The kind of change that a transition makes."""
 
     RAISED = "raised"
     ESCALATED = "escalated"
@@ -26,7 +26,7 @@ class Change(StrEnum):
 
 
 class Cause(StrEnum):
-    """Which evidence moved the state."""
+    """The evidence that caused a transition."""
 
     LEVEL = "level"
     RISE = "rise"
@@ -38,21 +38,22 @@ class Cause(StrEnum):
     SPEED = "speed"
     TREND = "trend"
     RECESSION = "recession"
-    """The danger is over: below the clear level for the hold."""
+    """The danger is over: below the clear level for the hold time."""
     RESUMED = "resumed"
-    """Readings came back."""
+    """Readings are received again."""
     WORST = "worst"
-    """The highest of the stations below (basins, city)."""
+    """The highest colour of the stations in the area (basin, municipality)."""
     EVALUATOR = "evaluator"
-    """A rule failed on this subject: its readings are kept, its judgement is missing."""
+    """A rule failed on this subject: its readings are stored but not judged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One change of one rule's state, with everything needed to explain it later.
+    """One change of the state of one rule, with everything needed to explain it later.
 
-    `confirmed` is False while it rests on a value a second sample, station or rain has not backed: it reaches the
-    operator at once and must never be published by itself. `evidence` holds values, thresholds and limits in force.
+    `confirmed`: False while a single value causes it, without a second sample, another station or rain. Such a
+    transition reaches the operator at once and must never be published by itself. `evidence`: values, thresholds and
+    limits in force.
     """
 
     before: NAR

@@ -1,4 +1,4 @@
-"""What there is to say of one kind of sensor. A new kind is one file in `models.kinds` that says it all."""
+"""Definition of a sensor kind: payload, limits, rules, simulation, retention. One file in `models.kinds` per kind."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ Instant = Annotated[
     Annotated[str, StringConstraints(pattern=_RFC_3339)] | float,
     Field(union_mode="left_to_right", description="RFC 3339 with an offset, or seconds since 1970-01-01 UTC"),
 ]
-"""When, as it stands on the wire; decoding makes it a datetime in UTC."""
+"""A time as sent by a device; decoding makes it a datetime in UTC."""
 BootId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:-]+$")]
 MAX_SEQ = 2**62
 
 
 class Lane(StrEnum):
-    """Which pipeline carries a kind: a storm of bulk messages never delays a critical one."""
+    """The pipeline that carries a kind. Bulk messages must never delay critical ones."""
 
     CRITICAL = "critical"
     BULK = "bulk"
@@ -31,17 +31,17 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BilingualText:
-    """The same words in the two languages Vigía speaks."""
+    """A text in the two languages of Vigía."""
 
     es: str
     en: str
 
 
 class Payload(BaseModel):
-    """What every reading carries on the wire; a kind adds its own fields, which become its columns.
+    """The fields of every reading as sent by a device. A kind adds its own fields, which become its columns.
 
     `observed_at`: RFC 3339 with an offset, or seconds since 1970-01-01 UTC. `seq` rises by one within a `boot`, so that
-    a loss can be seen. Fields not known here are ignored, so that a device's newer firmware still gets through.
+    losses can be counted. Unknown fields are ignored, so that newer firmware of a device is still accepted.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
@@ -53,11 +53,11 @@ class Payload(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What the quality checks expect of the judged measure, in its own unit.
+    """Limits of the quality checks for the judged measure, in its unit.
 
-    `sensor`: what the instrument can report at all (outside: fail). `site`: what this place ever saw, None until known
-    (outside: suspect). `jump` and `spike`: the change taken as unusual, from one reading to the next. `flat_s`: how
-    long exactly the same value is believed, None where repetition is normal (rain, speeds). `sentinels`: "no value".
+    `sensor`: the range of the instrument (outside: fail). `site`: the range ever possible at this station, None until
+    known (outside: suspect). `jump`, `spike`: the change from one reading to the next that is unusual. `flat_s`: how
+    long exactly the same value is plausible, None where repetition is normal (rain, speeds). `sentinels`: "no value".
     """
 
     sensor: tuple[float, float]
@@ -70,7 +70,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedSignal:
-    """How a simulated device of this kind behaves: what of the world it samples, how often, how noisily."""
+    """Behaviour of a simulated device of this kind: simulated quantity, period, noise and resolution."""
 
     source: str
     period_s: int
@@ -80,7 +80,7 @@ class SimulatedSignal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionPolicy:
-    """What is kept, why it may be, and for how long: the source of the data register (Ley 25.326)."""
+    """How long readings are stored, and on which legal basis. Source of the data register (Ley 25.326)."""
 
     personal: bool
     purpose: BilingualText
@@ -90,9 +90,9 @@ class RetentionPolicy:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SensorKind:
-    """All that Vigía knows of one kind of sensor.
+    """Everything that is specific to one kind of sensor.
 
-    `measure` names the payload field that is checked, judged and charted; `unit` is what people read beside it.
+    `measure` names the payload field that is checked, judged and charted; `unit` is its unit for display.
     `senml` maps SenML record names (or units, where a record has no name of its own) to payload fields.
     """
 
@@ -118,12 +118,12 @@ class SensorKind:
 
     @cached_property
     def parse_json(self) -> Callable[[bytes], Payload]:
-        """JSON to a payload, without the class method's detour on the hot path. Raises pydantic.ValidationError."""
+        """Parse and validate JSON. Skips pydantic's class method, which is slow. Raises pydantic.ValidationError."""
         return self.payload.__pydantic_validator__.validate_json
 
     @cached_property
     def payload_values(self) -> Callable[[Payload], tuple[Value, ...]]:
-        """Takes a payload apart into `Reading.payload_values`, in the order of `columns`."""
+        """Return the values of a payload in the order of `columns`, as for `Reading.values`."""
         match self.columns:
             case (only,):
                 return lambda payload: (getattr(payload, only),)
@@ -132,5 +132,5 @@ class SensorKind:
 
     @cached_property
     def measure_index(self) -> int:
-        """Where in `Reading.payload_values` the judged measure stands."""
+        """The index of the judged measure in `Reading.values`."""
         return self.columns.index(self.measure)

@@ -1,4 +1,4 @@
-"""Where things stand: municipalities, basins, stations, their devices and the streets with their speed limits."""
+"""The configured city: municipalities, basins, stations, devices, and streets with their speed limits."""
 
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -10,7 +10,7 @@ Outline = tuple[tuple[float, float], ...]
 
 
 class WireFormat(StrEnum):
-    """How a device writes its readings. Receivers recognise each by itself; simulated devices need to know theirs."""
+    """The payload format of a device. Decoding detects it; simulated devices are configured with theirs."""
 
     JSON = "json"
     ARRAY = "array"
@@ -19,7 +19,7 @@ class WireFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Municipality:
-    """A local government that owns stations; its `id` stands in the topics of its devices."""
+    """A local government that owns stations; its `id` is part of the topics of its devices."""
 
     id: str
     name: str
@@ -29,7 +29,7 @@ class Municipality:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basin:
-    """A drainage basin. `municipality` is the one that watches over it; `outlines` are its polygons' outer rings."""
+    """A drainage basin. `municipality`: the one responsible for it. `outlines`: the outer rings of its polygons."""
 
     id: str
     municipality: str
@@ -40,7 +40,7 @@ class Basin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitWindow:
-    """Another limit at some hours: `days` are ISO weekdays (Monday 1), from `start` up to but not at `end`."""
+    """A different limit at some hours, from `start` until before `end`. `days`: ISO weekdays (Monday 1)."""
 
     days: tuple[int, ...]
     start: time
@@ -50,7 +50,7 @@ class LimitWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Street:
-    """A street whose speeds are measured, with its limit and the hours at which another one holds."""
+    """A street with speed radars, its limit and the hours with a different limit."""
 
     id: str
     name: str
@@ -58,7 +58,7 @@ class Street:
     windows: tuple[LimitWindow, ...] = ()
 
     def limit_kmh_at(self, local: datetime) -> float:
-        """The limit in force, km/h, at a moment given in the city's own time; the first window that holds wins."""
+        """The limit in force, km/h, at a local time of the city. The first matching window applies."""
         for window in self.windows:
             if local.isoweekday() in window.days and window.start <= local.time() < window.end:
                 return window.limit_kmh
@@ -67,7 +67,7 @@ class Street:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catchment:
-    """What drains to a stream station: its whole `area_km2` and the depth at which the stream leaves its bed, m."""
+    """The catchment of a stream station: its total `area_km2`, and the depth at which the stream leaves its bed, m."""
 
     area_km2: float
     bankfull_m: float
@@ -77,8 +77,8 @@ class Catchment:
 class Station:
     """A place with a sensor of one kind.
 
-    `upstream` and `rain` name the stations whose water and rain come here. `site_limits` are the lowest and highest
-    values thought possible here, in the kind's unit. `tidal` marks water that follows the estuary.
+    `upstream`, `rain`: the stations whose water and rain flow here. `site_limits`: the lowest and highest values
+    considered possible here, in the kind's unit. `tidal`: the level follows the tide of the estuary.
     """
 
     id: str
@@ -99,7 +99,7 @@ class Station:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """An instrument at a station: `municipality`, `kind` and `code` are its topic."""
+    """An instrument at a station. `municipality`, `kind` and `code` form its topic."""
 
     municipality: str
     kind: str
@@ -111,7 +111,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class City:
-    """Everything that stands in a city and its neighbours, as loaded from a seed. Order is the seed's."""
+    """The configuration of a city and its neighbours, as loaded from a seed, in the order of the seed."""
 
     id: str
     name: str
@@ -122,7 +122,7 @@ class City:
     devices: tuple[Device, ...]
 
     def station(self, id: str) -> Station:  # noqa: A002 - the field's own name
-        """The station of that id; KeyError where there is none."""
+        """The station with this id. Raises KeyError."""
         for station in self.stations:
             if station.id == id:
                 return station

@@ -1,4 +1,4 @@
-"""A reading, why it is not fully trusted, and why some bytes are not a reading at all."""
+"""Received data: messages, readings with quality flags, rejected messages and device presence."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,15 +7,15 @@ from enum import Enum, IntEnum, IntFlag
 from msgspec import Struct
 
 Value = float | int | str | tuple[int, ...] | None
-"""One column of a reading; the whole numbers in a row are counts."""
+"""The value of one column of a reading. A tuple holds counts per bin."""
 
 
 class Message(Struct, frozen=True, gc=False):
-    """One MQTT publication as it arrived, not yet understood.
+    """One MQTT publication as received, before decoding.
 
-    `delivery` is the receiver's own handle for the acknowledgement (connection generation, packet identifier);
-    nobody else looks inside. `retained` marks a copy the broker kept from before our subscription; `repeated` one that
-    may have been sent before and not been acknowledged, by the broker's word or by its place in a resumed session.
+    `delivery`: the receiver's handle for the acknowledgement (connection generation, packet identifier), not used
+    elsewhere. `retained`: a copy that the broker stored before the subscription. `repeated`: the message may have been
+    delivered before without acknowledgement, by its DUP flag or by its position in a resumed session.
     """
 
     topic: str
@@ -27,7 +27,7 @@ class Message(Struct, frozen=True, gc=False):
 
 
 class Quality(IntEnum):
-    """How far a value is trusted, in the codes of QARTOD (U.S. IOOS, Real-Time Oceanographic Data Quality Control)."""
+    """Quality of a value, in the codes of QARTOD (U.S. IOOS, Real-Time Oceanographic Data Quality Control)."""
 
     GOOD = 1
     NOT_EVALUATED = 2
@@ -45,9 +45,9 @@ class Flag(IntFlag):
     SENSOR_RANGE = 1 << 1
     """Outside what the sensor can measure."""
     SITE_RANGE = 1 << 2
-    """Outside what was ever thought possible at this place."""
+    """Outside the range considered possible at this station."""
     SPIKE = 1 << 3
-    """Left its neighbours on both sides and came back."""
+    """Differs from the readings before and after it, which agree."""
     JUMP = 1 << 4
     """Changed faster than usual: a flash flood looks like this, so it waits for confirmation and is never discarded."""
     FLAT = 1 << 5
@@ -57,22 +57,24 @@ class Flag(IntFlag):
     FUTURE = 1 << 7
     """Observed after it was received, beyond the tolerated clock error."""
     BACKFILL = 1 << 8
-    """Older than seven days when it came: history, not news."""
+    """Older than seven days when received: historical data."""
     CLOCK_SKEW = 1 << 9
     """The device's clock is off, by the median of received minus observed."""
     SERVER_TIME = 1 << 10
     """The device has no clock: the time is that of receipt."""
     RETAINED = 1 << 11
-    """A copy the broker had kept: no news."""
+    """A copy stored by the broker, not a new reading."""
     DROPOUT = 1 << 12
-    """Fell faster than water goes down: the sensor is out of the water or at its rest value."""
+    """Fell faster than water can fall: the sensor is out of the water or at its rest value."""
     SHIFT = 1 << 13
-    """Fell so and stayed: the zero of the gauge may have moved. Suspect for a day, so that it cannot ease an alert."""
+    """Fell faster than water can fall and stayed low: the gauge's zero may have moved. Suspect for a day, so that it
+    cannot ease an alert.
+    """
 
 
 _FAIL = Flag.SENSOR_RANGE | Flag.FUTURE | Flag.DROPOUT
 UNTRUSTED = _FAIL | Flag.SENTINEL
-"""Flags whose value says nothing about the world: kept for ever, left out of roll-ups, charts and rules."""
+"""Flags of values that are not measurements: stored, but left out of roll-ups, charts and rules."""
 _SUSPECT = Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.CLOCK_SKEW | Flag.SHIFT
 
 
@@ -88,10 +90,10 @@ def quality_code(flags: Flag) -> Quality:
 
 
 class Reading(Struct, frozen=True, gc=False):
-    """What one device saw at one instant. A struct rather than a dataclass because there are so many of them.
+    """The measurement of one device at one time. A msgspec Struct, because there are very many of them.
 
     `values` holds the kind's columns in the order of its payload's fields, raw as sent.
-    `seq` is -1 where the device counts nothing; `boot` names the device's run, within which `seq` rises by one.
+    `seq`: -1 where the device does not count. `boot`: identifies the device's run, within which `seq` rises by one.
     """
 
     kind: str
@@ -106,7 +108,7 @@ class Reading(Struct, frozen=True, gc=False):
 
 
 class Reason(Enum):
-    """Why bytes are not a reading, or a reading was not kept as one."""
+    """Why a message was rejected."""
 
     TOPIC = "topic"
     EMPTY = "empty"
@@ -123,7 +125,7 @@ class Reason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Bytes that are no reading, with what is wrong and what to do about it. Stored, counted and acknowledged."""
+    """A message that is not stored as a reading, with the reason and advice for the sender. It is acknowledged."""
 
     message: Message
     reason: Reason
@@ -132,7 +134,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """A device's birth or last will."""
+    """A device's birth message or last will."""
 
     kind: str
     municipality: str

@@ -1,4 +1,4 @@
-"""Down to the driver: COPY and statements so frequent that only the bare cursor will do."""
+"""Direct access to the psycopg driver, for COPY, for frequent statements and for pipelined commits."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,15 +10,15 @@ from sqlalchemy import Connection
 
 
 def driver(transaction: Connection) -> psycopg.Connection[Any]:
-    """The psycopg connection under a SQLAlchemy transaction. What runs on it belongs to that transaction."""
+    """The psycopg connection of a SQLAlchemy transaction. Its statements are part of that transaction."""
     return cast("psycopg.Connection[Any]", transaction.connection.driver_connection)
 
 
 @contextmanager
 def commit_in_background(transaction: Connection, last: Callable[[], None]) -> Iterator[None]:
-    """Do the last of a transaction and send COMMIT; what runs inside the block runs while the server makes it durable.
+    """Send the last statements and COMMIT; the block of the `with` runs while the server makes the commit durable.
 
-    last: statements whose answers nobody needs, sent together with COMMIT. Raises as they and a commit do.
+    last: sends statements without reading their results. Raises what these statements or the commit raise.
     """
     connection = driver(transaction)
     with connection.pipeline():
@@ -30,17 +30,17 @@ def commit_in_background(transaction: Connection, last: Callable[[], None]) -> I
 
 
 class StaleRowError(Exception):
-    """Another process moved a row that this one remembers: look again, and do it over."""
+    """Another process changed a row that this process has cached: read it again and repeat the work."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingWrite:
-    """A statement on its way to the server, in a pipeline perhaps, and how many rows it must change."""
+    """A statement sent to the server, perhaps in a pipeline, and the number of rows that it must change."""
 
     cursor: psycopg.Cursor[Any]
     expected_rows: int
 
     def check_row_count(self) -> None:
-        """Once the server has answered: raises StaleMemory where fewer rows were as remembered."""
+        """Check the row count of the server's answer. Raises StaleRowError where another process changed a row."""
         if self.cursor.rowcount != self.expected_rows:
             raise StaleRowError

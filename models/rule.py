@@ -1,7 +1,8 @@
-"""The few ways a reading deserves a person, as data: loaded from the tables, judged by `alerts.rules.dispatch`.
+"""Alert rules as data: the judgement types with their parameters, the rule, and the context of its evaluation.
 
-Colours always come as three numbers, amarillo, naranja and rojo, rising. What each judgement remembers of its subject
-is the state class beside it; states are plain values, so that a restart or another process goes on where one stopped.
+Rules are loaded from the tables and evaluated by `alerts.rules.dispatch`. Thresholds by colour are three ascending
+numbers: amarillo, naranja, rojo. The state of a judgement is a plain value, defined in its module of `alerts.rules`, so
+that another process can continue from it.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ ColourThresholds = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A stream's level against its thresholds: by level, by its rise, by rain and by upstream stations.
+    """A stream's level against its thresholds: by level, by rise, by rain and by upstream stations.
 
     A rise of at least `rise_min_m` within `rise_window_s` raises a colour when two conditions hold: the exceedance
     probability of its threshold (`ExceedanceModel`) is at least `raise_chance`, and the straight line reaches the
@@ -39,7 +40,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rainfall:
-    """Rain accumulated over sliding windows against a colour's amounts, mm."""
+    """Rain accumulated over sliding windows against the amounts of each colour, mm."""
 
     in_15_min_mm: ColourThresholds = (10.0, 18.0, 25.0)
     in_1_h_mm: ColourThresholds = (30.0, 45.0, 60.0)
@@ -49,9 +50,10 @@ class Rainfall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Silence:
-    """No reading for longer than three periods, and never less than `least_s`.
+    """No reading for longer than three periods, and at least `least_s`.
 
-    Amarillo; rojo where the station's own water is at amarillo or above, for then silence may be the flood's doing.
+    The colour is amarillo. It is rojo where the station's own level is at amarillo or above, because then the flood may
+    have caused the silence.
     """
 
     period_s: int
@@ -60,7 +62,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """So many untrusted readings in a row that the sensor itself is in doubt."""
+    """A faulty sensor: `in_a_row` consecutive untrusted readings raise, `clear_after` trusted ones clear."""
 
     in_a_row: int = 2
     clear_after: int = 6
@@ -68,10 +70,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtremeSpeed:
-    """A vehicle so fast that the street is dangerous right now, by how far it is over the limit then in force there.
+    """A vehicle far over the speed limit in force at that time on its street.
 
-    `several` vehicles that call for a colour within the window call for the next one. Without a street, the limit is
-    `limit_kmh`; a street's hours are those of `zone`.
+    `several` vehicles that reach a colour within the window call for the next colour. Without a street, the limit is
+    `limit_kmh`. The hours of a street are in the time zone `zone`.
     """
 
     over_limit_kmh: ColourThresholds = (40.0, 60.0, 80.0)
@@ -84,10 +86,10 @@ class ExtremeSpeed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeedTrend:
-    """The share of vehicles over the limit grew: the last whole days against the days before them.
+    """The share of vehicles over the limit grew: the last complete days against the days before them.
 
-    `grew_points`: growth of the share, 0.05 being five in a hundred. `z_score`: the least of the two-proportion test.
-    Limits as for `ExtremeSpeed`. No more than 35 days in all are remembered.
+    `grew_points`: growth of the share; 0.05 is five percentage points. `z_score`: minimum of the two-proportion test.
+    Limits as for `ExtremeSpeed`. At most 35 days in total are used.
     """
 
     recent_days: int = 7
@@ -105,7 +107,7 @@ Judgement = Stage | Rainfall | Silence | Fault | ExtremeSpeed | SpeedTrend
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One judgement applied to one subject. `id` is stable; `version` rises with every change of its numbers."""
+    """One judgement applied to one subject. `id` is stable; `version` rises with every change of its parameters."""
 
     id: str
     version: int
@@ -116,11 +118,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExceedanceModel:
-    """How far the rises of one stream usually go: what `alerts.forecast` learnt from its past, as plain numbers.
+    """How far the rises of one stream usually go, fitted to its past by `alerts.forecast.exceedance`.
 
-    `weights`: log odds of a rise to go on as far as it came, per log(missing / risen), and per log odds of the stream's
-    own peaks. `peaks_m`: crests of past rises, ascending. `least_chance`: what it takes here to look beyond the
-    straight line over the window and give no more false alarms. The default knows no past: `exceedance.chance`.
+    `weights`: the intercept of the log odds that a rise reaches a threshold, their slope per log(missing / risen), and
+    per log odds of the stream's past peaks. `peaks_m`: peaks of past rises, ascending. `least_chance`: the trigger, the
+    lowest probability that raises beyond the straight line without more false alarms than the line. The default values
+    are those of a stream without a past (`exceedance.exceedance_probability`).
     """
 
     weights: tuple[float, float, float] = (-0.32, -1.0, 0.0)

@@ -1,1 +1,1 @@
-"""How does a notice leave, and how do live screens hear of a change? Imports only models."""
+"""How is a notice delivered, and how do live screens learn of a change? Imports only models."""

@@ -1,1 +1,1 @@
-"""What will the level be in the coming hours, and how likely is a threshold exceeded? Imports only models."""
+"""What will the level be in the coming hours, and how likely does it reach a threshold? Imports only models."""

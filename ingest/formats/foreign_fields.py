@@ -6,7 +6,7 @@ Vigía's operators cannot correct those senders. A field out of bounds is theref
 import re
 from hashlib import blake2s
 
-from models.kinds.bus import DATE_PATTERN, LONGEST_NAME, TIME_PATTERN
+from models.kinds.bus import DATE_PATTERN, MAX_NAME_CHARS, TIME_PATTERN
 
 DATE = re.compile(DATE_PATTERN)
 TIME_OF_DAY = re.compile(TIME_PATTERN)
@@ -25,7 +25,7 @@ def device_name(name: str) -> str:
 
 def name_or_none(text: str | None) -> str | None:
     """The text if it is printable and not too long, else None."""
-    return text if text and len(text) <= LONGEST_NAME and text.isprintable() else None
+    return text if text and len(text) <= MAX_NAME_CHARS and text.isprintable() else None
 
 
 def within_or_none(value: float | None, low: float, high: float) -> float | None:

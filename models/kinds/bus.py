@@ -1,4 +1,4 @@
-"""Bus: where a vehicle is and what it claims to be doing. The vehicle is followed, not its driver: nobody is named."""
+"""Sensor kind bus: position and reported trip of a vehicle. The vehicle is tracked, never its driver."""
 
 from typing import Any, Self
 
@@ -6,20 +6,20 @@ from pydantic import Field, model_validator
 
 from models.kind import BilingualText, Lane, Limits, Payload, RetentionPolicy, SensorKind, SimulatedSignal
 
-LONGEST_NAME = 128
+MAX_NAME_CHARS = 128
 DATE_PATTERN = "^[0-9]{8}$"
 TIME_PATTERN = "^[0-9]{1,3}:[0-5][0-9](:[0-5][0-9])?$"
 _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 
 
 def _name(description: str, example: str) -> Any:
-    """A field for a name out of a timetable or off a sign."""
-    bounds: Any = {"min_length": 1, "max_length": LONGEST_NAME, "pattern": _PRINTABLE}
+    """A field for a name from a timetable or a destination sign."""
+    bounds: Any = {"min_length": 1, "max_length": MAX_NAME_CHARS, "pattern": _PRINTABLE}
     return Field(default=None, description=description, examples=[example], **bounds)
 
 
 class BusPayload(Payload):
-    """One position of one vehicle, null while there is no fix. What it claims (trip, route, line) may be wrong."""
+    """One position of one vehicle, null while there is no fix. The reported trip, route and line may be wrong."""
 
     lat: float | None = Field(default=None, ge=-90, le=90, description="Latitude, WGS 84", examples=[-34.9205])
     lon: float | None = Field(default=None, ge=-180, le=180, description="Longitude, WGS 84", examples=[-57.9536])
@@ -49,7 +49,7 @@ class BusPayload(Payload):
     in_service: bool | None = Field(default=None, description="False on the way to or from service", examples=[True])
 
     @model_validator(mode="after")
-    def _both_or_neither(self) -> Self:
+    def _require_both_coordinates(self) -> Self:
         if (self.lat is None) != (self.lon is None):
             raise ValueError("send lat and lon, or neither while there is no fix")
         return self
@@ -64,7 +64,7 @@ BUS = SensorKind(
     limits=Limits(sensor=(0.0, 45.0)),
     period_s=30,
     lane=Lane.BULK,
-    judgements=(),  # a bus that is parked says nothing, and that wakes nobody
+    judgements=(),  # a parked bus sends nothing, and that is no alert
     senml={
         "lat": "lat",
         "lon": "lon",

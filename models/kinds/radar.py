@@ -1,4 +1,4 @@
-"""Radar: vehicle speeds on a street, one by one or counted per interval. No plate, no image, nobody's identity."""
+"""Sensor kind radar: vehicle speeds on a street, single or counted per interval. No plates, images or identities."""
 
 from typing import Annotated, Literal, Self
 
@@ -28,7 +28,7 @@ class RadarPayload(Payload):
     )
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _require_a_measurement(self) -> Self:
         if self.speed_kmh is None and (self.counts is None or self.interval_s is None):
             raise ValueError("send speed_kmh of one vehicle, or counts with interval_s")
         return self

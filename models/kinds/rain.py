@@ -1,4 +1,4 @@
-"""Rain: what fell since the gauge's last report, from a tipping bucket or a weighing gauge."""
+"""Sensor kind rain: rainfall since the gauge's last report, from a tipping bucket or a weighing gauge."""
 
 from pydantic import Field
 

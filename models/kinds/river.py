@@ -1,4 +1,4 @@
-"""River: the level of a stream above the station's own zero, by radar or pressure gauge."""
+"""Sensor kind river: the level of a stream above the station's zero, from a radar or pressure gauge."""
 
 from pydantic import Field
 
@@ -7,7 +7,7 @@ from models.rule import Fault, Silence, Stage
 
 
 class RiverPayload(Payload):
-    """One look at the water."""
+    """One measurement of the water level."""
 
     level_m: float = Field(ge=-100_000, le=100_000, description="Water level above the station's zero", examples=[1.42])
     battery_v: float | None = Field(default=None, ge=0, le=100, description="Supply voltage", examples=[12.6])

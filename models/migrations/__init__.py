@@ -1,4 +1,7 @@
-"""How the schema came to be, step by step (Alembic), and what TimescaleDB adds where it is there."""
+"""How is the schema created and upgraded? Alembic steps, readings tables, and TimescaleDB where available.
+
+Imports only models.
+"""
 
 from pathlib import Path
 
@@ -14,10 +17,10 @@ LOCK = 0x7669676961  # "vigia": two processes starting at once migrate one after
 
 
 def upgrade(connection: Connection) -> None:
-    """Bring the schema to this version's, in the caller's transaction; safe to repeat and to race.
+    """Upgrade the schema to this version, in the caller's transaction. Safe to repeat and to run concurrently.
 
-    Numbered steps first, then the readings' tables that KINDS asks for, then their roll-ups: continuous aggregates
-    where TimescaleDB is or can be installed, views elsewhere.
+    First the numbered steps, then the readings tables of KINDS, then their roll-ups: continuous aggregates where
+    TimescaleDB is or can be installed, else views.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     command.upgrade(_config(connection), "head")
@@ -27,7 +30,7 @@ def upgrade(connection: Connection) -> None:
 
 
 def current(connection: Connection) -> str | None:
-    """The revision the database stands at, None where it was never migrated."""
+    """The revision of the database; None where it was never migrated."""
     return MigrationContext.configure(connection).get_current_revision()
 
 

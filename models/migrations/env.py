@@ -1,4 +1,4 @@
-"""Alembic's entry: it is handed a connection and opens none."""
+"""Alembic environment: runs the migrations on the connection that it is given."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from models.tables import METADATA
 
 
 def _numbered(_object: Any, name: str | None, kind: str, *_: Any) -> bool:
-    """The readings' tables follow KINDS (`models.migrations.readings`), not numbered steps."""
+    """Whether numbered steps manage the object; readings tables follow KINDS (`models.migrations.readings`)."""
     return not (kind == "table" and name is not None and name.endswith(("_readings", "_hourly_kept")))
 
 

@@ -1,10 +1,10 @@
-"""The readings' tables and their hourly and daily roll-ups, as KINDS asks for them.
+"""Readings tables and their hourly and daily roll-ups, created from KINDS.
 
-Plain PostgreSQL and TimescaleDB answer to the same names: `{kind}_readings`, `{kind}_hourly` and `{kind}_daily`. On
+The names are the same on plain PostgreSQL and TimescaleDB: `{kind}_readings`, `{kind}_hourly` and `{kind}_daily`. On
 plain PostgreSQL the roll-ups are views; `models.migrations.timescale` makes them continuous aggregates where it can.
-Either way they tell of the raw readings that are there. `{kind}_hourly_kept` holds the hours whose raw readings were
-let go; whoever reads a roll-up adds both, bucket by bucket. What moves readings from one to the other does it in one
-statement or one transaction, so that the sum never changes and retention can never delete a roll-up.
+Both aggregate the raw readings that are stored. `{kind}_hourly_kept` holds the hours whose raw readings were deleted. A
+query must add both, bucket by bucket. Readings move from one to the other in one statement or one transaction, so the
+sum never changes and retention can never delete a roll-up.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from models.tables.readings import READINGS
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """A roll-up of a kind's measure: its name's ending and how long each of its buckets is."""
+    """A roll-up of a kind's measure: the suffix of its name and the length of its buckets."""
 
     name: str
     bucket: str
@@ -44,7 +44,7 @@ ROLLUPS = (HOURLY, DAILY)
 
 
 def ensure_readings(connection: Connection) -> None:
-    """Create what KINDS asks for and is not there: tables, columns of newer payload fields, tables of kept hours."""
+    """Create what is missing for KINDS: readings tables, columns of new payload fields, tables of kept hours."""
     relations = inspect(connection)
     tables = set(relations.get_table_names())
     for table in READINGS.values():
@@ -52,38 +52,38 @@ def ensure_readings(connection: Connection) -> None:
             _add_missing_columns(connection, table, {c["name"] for c in relations.get_columns(table.name)})
         else:
             table.create(connection)
-        kept_hours(table.info["kind"]).create(connection, checkfirst=True)
+        kept_hours_table(table.info["kind"]).create(connection, checkfirst=True)
 
 
 def ensure_views(connection: Connection) -> None:
-    """Create the roll-ups as plain views; one whose query is another by now is made anew."""
+    """Create the roll-ups as plain views; recreate a view whose query has changed."""
     for kind in KINDS:
         for rollup in ROLLUPS:
             name, query = f"{kind.name}_{rollup.name}", rollup_select(kind, rollup, "date_bin")
-            if query_of(connection, name) != query:
+            if stored_view_query(connection, name) != query:
                 connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
                 connection.execute(text(f"CREATE VIEW {name} AS {query}"))
-                note_query(connection, name, query)
+                store_view_query(connection, name, query)
 
 
-def note_query(connection: Connection, view: str, query: str) -> None:
-    """Write a view's query beside it, as it was given: PostgreSQL itself remembers it in other words."""
+def store_view_query(connection: Connection, view: str, query: str) -> None:
+    """Store a view's query as its comment, verbatim, because PostgreSQL stores it in a normalised form."""
     quoted = query.replace("'", "''")
     connection.exec_driver_sql(f"COMMENT ON VIEW {view} IS '{quoted}'")
 
 
-def query_of(connection: Connection, view: str) -> str | None:
-    """The query that was noted beside a view, None where there is no such view."""
+def stored_view_query(connection: Connection, view: str) -> str | None:
+    """The query stored as a view's comment; None where there is no such view."""
     statement = text("SELECT obj_description(to_regclass(:view), 'pg_class')")
     noted: str | None = connection.execute(statement, {"view": view}).scalar_one()
     return noted
 
 
 def rollup_select(kind: SensorKind, rollup: Rollup, binning: str, source: str | None = None) -> str:
-    """The query behind a roll-up: count, least, sum and greatest trusted value per device and bucket, in UTC.
+    """The query of a roll-up: count, minimum, sum and maximum of the trusted values per device and bucket, in UTC.
 
     binning: `date_bin` on plain PostgreSQL; with `time_bucket` the same query is a continuous aggregate.
-    source: what to read instead of the kind's table, with the same columns.
+    source: a table expression with the same columns to read instead of the kind's table.
     """
     origin = ", TIMESTAMPTZ '2000-01-01 00:00:00+00'" if binning == "date_bin" else ""
     measure = kind.measure
@@ -95,8 +95,8 @@ def rollup_select(kind: SensorKind, rollup: Rollup, binning: str, source: str | 
     )
 
 
-def kept_hours(kind: SensorKind) -> Table:
-    """The table of hours that outlive their raw readings."""
+def kept_hours_table(kind: SensorKind) -> Table:
+    """The table of hours whose raw readings were deleted."""
     return Table(
         f"{kind.name}_hourly_kept",
         MetaData(),
@@ -110,8 +110,8 @@ def kept_hours(kind: SensorKind) -> Table:
     )
 
 
-def keep_hours(kind: SensorKind, source: str) -> str:
-    """The statement that adds the hours of `source` (a table expression of readings) to those kept before."""
+def add_hours_statement(kind: SensorKind, source: str) -> str:
+    """The SQL statement that adds the hours of `source`, a table expression of readings, to the kept hours."""
     return (
         f"INSERT INTO {kind.name}_hourly_kept AS kept (device_id, bucket, n, least, total, greatest)"
         f" {rollup_select(kind, HOURLY, 'date_bin', source)}"
@@ -120,11 +120,11 @@ def keep_hours(kind: SensorKind, source: str) -> str:
     )
 
 
-def move_to_kept(transaction: Connection, kind: SensorKind, *, before: datetime, most: int) -> int:
-    """Let go of up to `most` raw readings observed before `before`; their hours are kept. Returns how many went.
+def delete_readings_keep_hours(transaction: Connection, kind: SensorKind, *, before: datetime, most: int) -> int:
+    """Delete up to `most` raw readings observed before `before` and keep their hours. Returns the number deleted.
 
-    One statement, so what is deleted and what is added are the same rows, whoever else writes or retains meanwhile.
-    Device by device, since the key begins with the device: no other index is needed.
+    One statement, so exactly the deleted rows are added, also with concurrent writers. It reads device by device,
+    because the key begins with the device, so that no other index is needed.
     """
     gone = (
         f"DELETE FROM {kind.name}_readings WHERE ctid = ANY (ARRAY ("
@@ -132,7 +132,7 @@ def move_to_kept(transaction: Connection, kind: SensorKind, *, before: datetime,
         " WHERE r.device_id = devices.id AND r.observed_at < :before ORDER BY r.observed_at LIMIT :most) old"
         " LIMIT :most)) RETURNING *"
     )
-    statement = f"WITH gone AS ({gone}), kept_now AS ({keep_hours(kind, 'gone')}) SELECT count(*) FROM gone"
+    statement = f"WITH gone AS ({gone}), kept_now AS ({add_hours_statement(kind, 'gone')}) SELECT count(*) FROM gone"
     return int(transaction.execute(text(statement), {"before": before, "most": most}).scalar_one())
 
 

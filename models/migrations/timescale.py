@@ -1,9 +1,9 @@
-"""TimescaleDB's part, where the extension is there: hypertables, compression and continuous aggregates.
+"""TimescaleDB setup where the extension is available: hypertables, compression and continuous aggregates.
 
-The names stay those of plain PostgreSQL, and so does what they say: a roll-up tells of the raw readings that are there,
-`{kind}_hourly_kept` of those let go. A job in the database, `{kind}_retain`, drops old chunks and in the same
-transaction keeps their hours; TimescaleDB's own retention policy would not, and a later refresh over the dropped range
-would then empty the roll-up. Everything here runs inside the caller's transaction.
+Names and meaning are those of plain PostgreSQL: a roll-up aggregates the stored raw readings, `{kind}_hourly_kept` the
+deleted ones. A job in the database, `{kind}_retain`, drops old chunks and keeps their hours in the same transaction.
+TimescaleDB's own retention policy keeps no hours, and a later refresh over the dropped range would empty the roll-up.
+Everything here runs in the caller's transaction.
 """
 
 import logging
@@ -17,27 +17,27 @@ from models.kinds import KINDS
 from models.migrations.readings import (
     ROLLUPS,
     Rollup,
-    keep_hours,
-    move_to_kept,
-    note_query,
-    query_of,
+    add_hours_statement,
+    delete_readings_keep_hours,
     rollup_select,
+    store_view_query,
+    stored_view_query,
 )
 
 log = logging.getLogger(__name__)
 
 CHUNK_DAYS = 7
 DENSE_CHUNK_DAYS = 1
-"""Of bulk kinds, whose devices send a row a vehicle; and of personal data, which must go on the day."""
+"""For bulk kinds, whose devices send one row per vehicle, and for personal data, which must be deleted on its day."""
 COMPRESS_DAYS = 14
-"""Later than nearly every late reading: those that come later still are taken too, only at a higher price."""
+"""Later than nearly every late reading. Still later readings are stored too, at a higher cost."""
 MARGIN_DAYS = 2
-"""By how much raw readings outlive the last refresh of their roll-up."""
-LEAST_REFRESH_DAYS = 4
+"""Raw readings are kept this much longer than the last refresh of their roll-up."""
+MIN_REFRESH_DAYS = 4
 CHUNKS_A_RUN = 8
 ROWS_A_MOVE = 100_000
 _END_OFFSET = {"hourly": "1 hour", "daily": "1 day"}
-"""The newest bucket is still growing: it is read from the raw readings."""
+"""The newest bucket is incomplete, so it is read from the raw readings."""
 _EVERY = {"hourly": "15 minutes", "daily": "1 hour"}
 _RETAIN_EVERY = "1 hour"
 _RETAIN = """
@@ -64,44 +64,45 @@ END
 
 
 @dataclass(frozen=True, slots=True)
-class Spans:
-    """Days of a kind's life in TimescaleDB: of one chunk, of what roll-ups are refreshed over, of raw readings."""
+class RetentionSpans:
+    """Durations of a kind in TimescaleDB, days: one chunk, the refresh window of the roll-ups, the raw readings."""
 
     chunk: int
     refresh: int
     raw: int
 
 
-def spans(kind: SensorKind) -> Spans:
-    """The lengths that keep a refresh from ever reaching readings that are gone. Raises ValueError where none can.
+def retention_spans(kind: SensorKind) -> RetentionSpans:
+    """Durations with which a refresh never covers deleted readings. Raises ValueError where raw_days is too short.
 
-    Chunks go when their newest reading is old enough, so readings stay up to a chunk longer; personal data may not.
+    A chunk is dropped when its newest reading is old enough, so readings stay up to one chunk longer. Personal data
+    must not stay longer.
     """
     personal = kind.retention.personal
     chunk = DENSE_CHUNK_DAYS if personal or kind.lane is Lane.BULK else CHUNK_DAYS
     raw = kind.retention.raw_days - (chunk if personal else 0)
     refresh = raw - MARGIN_DAYS
-    if refresh < LEAST_REFRESH_DAYS:
-        least = LEAST_REFRESH_DAYS + MARGIN_DAYS + kind.retention.raw_days - raw
+    if refresh < MIN_REFRESH_DAYS:
+        least = MIN_REFRESH_DAYS + MARGIN_DAYS + kind.retention.raw_days - raw
         raise ValueError(f"{kind.name}: raw_days={kind.retention.raw_days} is too short for roll-ups: {least} or more")
-    return Spans(chunk, refresh, raw)
+    return RetentionSpans(chunk, refresh, raw)
 
 
 def ensure_timescale(connection: Connection) -> bool:
-    """Give the readings' tables what TimescaleDB has for them; False, with nothing done, where it is not to be had.
+    """Set up TimescaleDB for the readings tables. Returns False, without changes, where it is not available.
 
-    Rows, kept hours and roll-ups of a database that began on plain PostgreSQL go along. Safe to repeat.
+    Converts the rows, kept hours and roll-ups of a database that began on plain PostgreSQL. Safe to repeat.
     """
     if not _installed(connection):
         return False
     tables, aggregates = hypertables(connection), _aggregates(connection)
     for kind in KINDS:
-        lives = spans(kind)
+        spans = retention_spans(kind)
         if f"{kind.name}_readings" not in tables:
-            _make_hypertable(connection, kind, lives)
+            _make_hypertable(connection, kind, spans)
         for rollup in ROLLUPS:
-            _ensure_aggregate(connection, kind, rollup, lives, aggregates)
-        _ensure_retention(connection, kind, lives)
+            _ensure_aggregate(connection, kind, rollup, spans, aggregates)
+        _ensure_retention(connection, kind, spans)
     return True
 
 
@@ -111,7 +112,7 @@ def has_timescale(connection: Connection) -> bool:
 
 
 def hypertables(connection: Connection) -> frozenset[str]:
-    """The tables that are hypertables, none on plain PostgreSQL: their retention is a job in the database."""
+    """The names of the hypertables, none on plain PostgreSQL. A job in the database does their retention."""
     return _names(connection, "hypertable_name FROM timescaledb_information.hypertables WHERE hypertable_schema")
 
 
@@ -126,7 +127,7 @@ def _names(connection: Connection, of_schema: str) -> frozenset[str]:
 
 
 def _installed(connection: Connection) -> bool:
-    """Install the extension where the server has it loaded and we may; its Apache-only edition lacks what we need."""
+    """Install the extension where the server preloads it and the role may; the Apache-only edition is not enough."""
     if not has_timescale(connection):
         if not connection.execute(text(_MAY_INSTALL)).scalar_one():
             return False
@@ -143,18 +144,18 @@ SELECT coalesce(current_setting('timescaledb.disable_load', true), 'on') = 'off'
     WHERE available.name = 'timescaledb' AND rolname = current_user
         AND (rolsuper OR (trusted AND has_database_privilege(current_database(), 'CREATE'))))
 """
-"""The setting is there where the server preloads TimescaleDB; elsewhere installing it would cost us the connection."""
+"""The setting exists only where the server preloads TimescaleDB. Elsewhere, installing it would end the connection."""
 
 
-def _make_hypertable(connection: Connection, kind: SensorKind, lives: Spans) -> None:
-    """Readings older than the first refresh will reach have their hours kept first, lest the roll-up lack them."""
+def _make_hypertable(connection: Connection, kind: SensorKind, spans: RetentionSpans) -> None:
+    """Convert the table. First keep the hours of readings older than the first refresh, else the roll-up lacks them."""
     now: datetime = connection.execute(text("SELECT now()")).scalar_one()
-    before = now - timedelta(days=lives.refresh - 1)
-    while move_to_kept(connection, kind, before=before, most=ROWS_A_MOVE):
+    before = now - timedelta(days=spans.refresh - 1)
+    while delete_readings_keep_hours(connection, kind, before=before, most=ROWS_A_MOVE):
         pass
     _run(
         connection,
-        f"SELECT create_hypertable('{kind.name}_readings', by_range('observed_at', INTERVAL '{lives.chunk} days'),"
+        f"SELECT create_hypertable('{kind.name}_readings', by_range('observed_at', INTERVAL '{spans.chunk} days'),"
         " create_default_indexes => false, migrate_data => true)",
     )
     if not kind.retention.personal:
@@ -167,19 +168,19 @@ def _make_hypertable(connection: Connection, kind: SensorKind, lives: Spans) -> 
 
 
 def _ensure_aggregate(
-    connection: Connection, kind: SensorKind, rollup: Rollup, lives: Spans, aggregates: frozenset[str]
+    connection: Connection, kind: SensorKind, rollup: Rollup, spans: RetentionSpans, aggregates: frozenset[str]
 ) -> None:
-    """Make the roll-up a continuous aggregate. Made anew it loses nothing: what it tells of is still there, raw."""
+    """Make the roll-up a continuous aggregate. Recreating it loses nothing, because its raw readings are stored."""
     name, query = f"{kind.name}_{rollup.name}", rollup_select(kind, rollup, "time_bucket")
-    if query_of(connection, name) != query:
+    if stored_view_query(connection, name) != query:
         _run(
             connection,
             f"DROP {'MATERIALIZED VIEW' if name in aggregates else 'VIEW'} IF EXISTS {name}",
             f"CREATE MATERIALIZED VIEW {name} WITH (timescaledb.continuous, timescaledb.materialized_only = false)"
             f" AS {query} WITH NO DATA",
         )
-        note_query(connection, name, query)
-    _ensure_refresh(connection, name, rollup, f"{lives.refresh} days")
+        store_view_query(connection, name, query)
+    _ensure_refresh(connection, name, rollup, f"{spans.refresh} days")
 
 
 def _ensure_refresh(connection: Connection, name: str, rollup: Rollup, reach: str) -> None:
@@ -199,9 +200,9 @@ def _ensure_refresh(connection: Connection, name: str, rollup: Rollup, reach: st
     )
 
 
-def _ensure_retention(connection: Connection, kind: SensorKind, lives: Spans) -> None:
-    """The job that lets go of raw readings; written anew where it differs, so that it follows the kind."""
-    name, body = f"{kind.name}_retain", _retain_body(connection, kind, lives)
+def _ensure_retention(connection: Connection, kind: SensorKind, spans: RetentionSpans) -> None:
+    """Create the job that deletes raw readings; replace it where it differs, so that it follows the kind."""
+    name, body = f"{kind.name}_retain", _retain_body(connection, kind, spans)
     written = text("SELECT prosrc FROM pg_proc WHERE proname = :name AND pronamespace = current_schema()::regnamespace")
     if connection.execute(written, {"name": name}).scalar_one_or_none() != body:
         create = f"CREATE OR REPLACE PROCEDURE {name}(job_id integer, config jsonb) LANGUAGE plpgsql"
@@ -211,7 +212,7 @@ def _ensure_retention(connection: Connection, kind: SensorKind, lives: Spans) ->
         _run(connection, f"SELECT add_job('{name}', INTERVAL '{_RETAIN_EVERY}')")
 
 
-def _retain_body(connection: Connection, kind: SensorKind, lives: Spans) -> str:
+def _retain_body(connection: Connection, kind: SensorKind, spans: RetentionSpans) -> str:
     stored = text(
         "SELECT format('DELETE FROM %I.%I WHERE bucket < boundary', materialization_hypertable_schema,"
         " materialization_hypertable_name) FROM timescaledb_information.continuous_aggregates"
@@ -220,9 +221,9 @@ def _retain_body(connection: Connection, kind: SensorKind, lives: Spans) -> str:
     deletions = connection.execute(stored, {"table": f"{kind.name}_readings"}).scalars()
     return _RETAIN.format(
         kind=kind.name,
-        raw_days=lives.raw,
+        raw_days=spans.raw,
         chunks=CHUNKS_A_RUN,
-        keep=keep_hours(kind, f"(SELECT * FROM {kind.name}_readings WHERE observed_at < boundary) AS gone"),
+        keep=add_hours_statement(kind, f"(SELECT * FROM {kind.name}_readings WHERE observed_at < boundary) AS gone"),
         forget=";\n    ".join(deletions),
     )
 

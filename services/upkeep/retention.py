@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from models.kind import SensorKind
 from models.kinds import KINDS
-from models.migrations.readings import move_to_kept
+from models.migrations.readings import delete_readings_keep_hours
 from models.migrations.timescale import hypertables
 
 EVENTS_KEPT = timedelta(hours=24)
@@ -96,7 +96,7 @@ def _repeat_until_done(database: Engine, step: DeleteBatch, transactions: int) -
 
 def _expire_readings(transaction: Connection, kind: SensorKind, now: datetime) -> int:
     before = now - timedelta(days=kind.retention.raw_days)
-    return move_to_kept(transaction, kind, before=before, most=MAX_ROWS_PER_TRANSACTION)
+    return delete_readings_keep_hours(transaction, kind, before=before, most=MAX_ROWS_PER_TRANSACTION)
 
 
 def _expire_rows(transaction: Connection, expiry: _Expiry, now: datetime) -> int:

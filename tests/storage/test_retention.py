@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, insert, select, text
 
 from models.kinds import KINDS_BY_NAME
 from models.migrations import upgrade
-from models.migrations.readings import move_to_kept
+from models.migrations.readings import delete_readings_keep_hours
 from models.reading import Flag
 from models.tables import METADATA
 from models.tables.readings import READINGS
@@ -110,7 +110,7 @@ def test_letting_go_of_raw_readings_never_changes_a_roll_up(database: Engine, ba
                 row = reading(known[device], NOW - age, level_m, flags, seq)
                 connection.execute(insert(READINGS["river"]), row)
             before = rollup(connection)
-            while gone := move_to_kept(connection, RIVER, before=NOW - KEPT, most=most):
+            while gone := delete_readings_keep_hours(connection, RIVER, before=NOW - KEPT, most=most):
                 assert gone <= most
                 assert rollup(connection) == before
         assert connection.execute(text("SELECT min(observed_at) FROM river_readings")).scalar_one() in (
@@ -182,7 +182,7 @@ def test_writers_and_two_retentions_at_once_lose_nothing(database: Engine) -> No
     def let_go() -> None:
         for _ in range(50):
             with database.begin() as connection:
-                move_to_kept(connection, RIVER, before=NOW - KEPT + A_SECOND, most=100)
+                delete_readings_keep_hours(connection, RIVER, before=NOW - KEPT + A_SECOND, most=100)
 
     threads = [threading.Thread(target=work) for work in (write, let_go, let_go)]
     for thread in threads:

@@ -17,11 +17,11 @@ from models.migrations import upgrade
 from models.migrations.readings import ROLLUPS
 from models.migrations.timescale import (
     CHUNKS_A_RUN,
-    LEAST_REFRESH_DAYS,
     MARGIN_DAYS,
+    MIN_REFRESH_DAYS,
     has_timescale,
     hypertables,
-    spans,
+    retention_spans,
 )
 from models.reading import Flag, Message
 from models.tables.readings import READINGS
@@ -122,11 +122,11 @@ def every(step: timedelta, start: timedelta, end: timedelta) -> list[timedelta]:
 def test_a_refresh_never_reaches_readings_that_are_gone(raw_days: int, personal: bool, lane: Lane) -> None:
     keeping = replace(KINDS_BY_NAME["river"].retention, raw_days=raw_days, personal=personal)
     kind = replace(KINDS_BY_NAME["river"], retention=keeping, lane=lane)
-    if raw_days < LEAST_REFRESH_DAYS + MARGIN_DAYS + (1 if personal else 0):
+    if raw_days < MIN_REFRESH_DAYS + MARGIN_DAYS + (1 if personal else 0):
         with pytest.raises(ValueError, match=f"raw_days={raw_days}"):
-            spans(kind)
+            retention_spans(kind)
         return
-    lives = spans(kind)
+    lives = retention_spans(kind)
     assert 0 < lives.refresh < lives.raw <= raw_days
     if personal:
         assert lives.raw + lives.chunk <= raw_days
