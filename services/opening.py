@@ -1,4 +1,4 @@
-"""Opens what a process works with: the configured database and broker, or the embedded ones, and the clock."""
+"""Database, broker and clock of a process: the configured ones, or embedded ones where none is configured."""
 
 import fcntl
 import threading
@@ -21,7 +21,7 @@ DEMO_LOCK_FILE = "demo.lock"
 
 @contextmanager
 def database_url(settings: Settings) -> Iterator[str]:
-    """Where PostgreSQL is: the one named, or the embedded one, started or shared with who started it."""
+    """Address of the configured PostgreSQL, or of the embedded one, which is started or shared."""
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
@@ -31,7 +31,7 @@ def database_url(settings: Settings) -> Iterator[str]:
 
 @contextmanager
 def mqtt_url(settings: Settings) -> Iterator[str]:
-    """Where the broker is: the one named, or the embedded one, started or shared with who started it."""
+    """Address of the configured MQTT broker, or of the embedded one, which is started or shared."""
     if settings.mqtt_url is not None:
         yield settings.mqtt_url.get_secret_value()
         return
@@ -43,9 +43,9 @@ def mqtt_url(settings: Settings) -> Iterator[str]:
 def migrated_database(
     settings: Settings, name: str, *, pool_size: int = 2, stop: threading.Event | None = None
 ) -> Iterator[Engine]:
-    """The database, brought to this version's schema if need be; each process that starts may be the first.
+    """A connection pool to the database, migrated to this version's schema: any process may be the first to start.
 
-    With `stop`, a database that is away is waited for until that event. Without it, its absence is raised.
+    With `stop`, an unavailable database is retried until that event. Without it, the error is raised.
     """
 
     def migrate() -> None:
@@ -65,30 +65,30 @@ def migrated_database(
 
 
 def configured_clock(settings: Settings) -> Clock:
-    """The time everything runs by: real, or simulated where VIGIA_CLOCK says so or a demo runs in the data folder.
+    """The clock of this process: simulated where VIGIA_CLOCK is set or a demo runs in the data folder, else real.
 
-    Raises SettingsError where a simulated time would meet a real city's database or broker.
+    Raises SettingsError where a simulated clock is set together with a configured database or broker.
     """
     embedded = settings.database_url is None and settings.mqtt_url is None
     if not settings.clock:
-        words = demo_clock_setting(settings.data_dir) if embedded else ""
-        return parse_clock(words) if words else wall_clock
+        setting = demo_clock_setting(settings.data_dir) if embedded else ""
+        return parse_clock(setting) if setting else wall_clock
     if not embedded:
         raise SettingsError("VIGIA_CLOCK is for the embedded parts: unset it, or VIGIA_DATABASE_URL and VIGIA_MQTT_URL")
     return parse_clock(settings.clock)
 
 
 def demo_clock_setting(folder: Path) -> str:
-    """The simulated time that the demo running in this folder goes by, as VIGIA_CLOCK says it; empty where none runs.
+    """The clock of the demo that runs in this folder, in the form of VIGIA_CLOCK; empty where none runs.
 
-    A demo holds its lock file and writes its time there; what one that was killed left behind is held by nobody.
+    A running demo locks its file and writes its clock there. The file of a killed demo is not locked.
     """
     try:
         with (folder / DEMO_LOCK_FILE).open() as file:
-            words = file.read()
+            setting = file.read()
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return words
+        return setting
     except FileNotFoundError:
         pass
     return ""

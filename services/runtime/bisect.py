@@ -1,4 +1,4 @@
-"""Finding the one that breaks the work of many: by halves, so that the others get through."""
+"""Bisection of a failing batch: find the items that make it fail and process all others."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -9,22 +9,22 @@ Item = TypeVar("Item")
 
 
 def bisect_failures(
-    items: Sequence[Item], work: Callable[[Sequence[Item]], None], set_aside: Callable[[Item, Exception], None]
+    items: Sequence[Item], process: Callable[[Sequence[Item]], None], on_failure: Callable[[Item, Exception], None]
 ) -> None:
-    """Do the work on all items at once; where it fails, on each half, until each culprit stands alone.
+    """Process all items at once. Where that fails, process each half, down to the single items that fail.
 
-    A lost database is nobody's fault and is raised.
+    `on_failure` gets each failing item and its error. An unavailable database is no item's fault and is raised.
     """
     if not items:
         return
     try:
-        work(items)
+        process(items)
     except DATABASE_UNAVAILABLE:
         raise
-    except Exception as trouble:  # noqa: BLE001 - whatever one item breaks, the others must get through
+    except Exception as error:  # noqa: BLE001 - whatever error one item causes, the others must be processed
         if len(items) == 1:
-            set_aside(items[0], trouble)
+            on_failure(items[0], error)
             return
         middle = len(items) // 2
-        bisect_failures(items[:middle], work, set_aside)
-        bisect_failures(items[middle:], work, set_aside)
+        bisect_failures(items[:middle], process, on_failure)
+        bisect_failures(items[middle:], process, on_failure)

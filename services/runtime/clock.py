@@ -1,4 +1,4 @@
-"""The clock. The only module that reads the time; everything else is given it."""
+"""Real and simulated clocks, and a timer. The only module that reads the time; all others get it as an argument."""
 
 import time
 from collections.abc import Callable
@@ -17,41 +17,41 @@ def wall_clock() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class FasterClock:
-    """A simulated time that starts at `simulated` when the real time is `real` and runs `factor` times as fast."""
+    """A simulated clock: it shows `simulated` when the real time is `real`, and runs `factor` times as fast."""
 
     simulated: datetime
     factor: float
     real: datetime
 
     def __call__(self) -> datetime:
-        """The simulated time now, UTC."""
+        """The current simulated time, UTC."""
         return self.simulated + (wall_clock() - self.real) * self.factor
 
     def __str__(self) -> str:
         return f"{self.simulated.isoformat()}@{self.factor:g}@{self.real.isoformat()}"
 
 
-def parse_clock(words: str) -> FasterClock:
-    """Read START@FACTOR or START@FACTOR@REAL (instants in ISO 8601 with an offset).
+def parse_clock(setting: str) -> FasterClock:
+    """Parse START@FACTOR or START@FACTOR@REAL, instants in ISO 8601 with an offset. Raises SettingsError.
 
-    Raises SettingsError. Without REAL the simulated time starts now; with it, several processes share one time.
+    Without REAL the simulated time starts now. With REAL several processes share one simulated time.
     """
     try:
-        start, factor, *real = words.split("@")
+        start, factor, *real = setting.split("@")
         clock = FasterClock(
             datetime.fromisoformat(start).astimezone(UTC),
             float(factor),
             datetime.fromisoformat(real[0]) if real else wall_clock(),
         )
-    except (ValueError, IndexError) as trouble:
-        raise SettingsError(f"VIGIA_CLOCK={words!r}: expected 2013-04-02T15:30:00-03:00@60 ({trouble})") from trouble
+    except (ValueError, IndexError) as error:
+        raise SettingsError(f"VIGIA_CLOCK={setting!r}: expected 2013-04-02T15:30:00-03:00@60 ({error})") from error
     if not 0 < clock.factor <= 3600:
-        raise SettingsError(f"VIGIA_CLOCK={words!r}: the factor must lie above 0 and up to 3600")
+        raise SettingsError(f"VIGIA_CLOCK={setting!r}: the factor must lie above 0 and up to 3600")
     return clock
 
 
 class PeriodicTimer:
-    """Says when a task is due: at once, then no more often than each `period_s` of real time."""
+    """Tells when a periodic task is due: at once, then at most once each `period_s` of real time."""
 
     def __init__(self, period_s: float) -> None:
         self.period = timedelta(seconds=period_s)
@@ -59,15 +59,15 @@ class PeriodicTimer:
 
     @property
     def overdue_s(self) -> float:
-        """For how long it has been due with nobody asking; at first, very long."""
+        """Seconds since the task became due; infinite before the first call of `due`."""
         return time.monotonic() - self._next
 
     def postpone(self, wait_s: float) -> None:
-        """Be due that much later than now."""
+        """Make the task due `wait_s` from now."""
         self._next = time.monotonic() + wait_s
 
     def due(self) -> bool:
-        """True once per period."""
+        """Whether the task is due. True once a period; the next period starts now."""
         now = time.monotonic()
         if now < self._next:
             return False

@@ -1,4 +1,4 @@
-"""A pool of connections to PostgreSQL."""
+"""Connection pool to PostgreSQL, with its session settings."""
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
@@ -8,9 +8,10 @@ KEEPALIVE = {"keepalives": 1, "keepalives_idle": 10, "keepalives_interval": 5, "
 
 
 def open_database(url: str, *, pool_size: int = 5, statement_timeout_s: int | None = None, name: str) -> Engine:
-    """A pool of connections to PostgreSQL. `url` as PostgreSQL writes it (postgresql://...).
+    """Open a connection pool. `url`: as PostgreSQL writes it (postgresql://...).
 
-    Commits wait for the disk. `statement_timeout_s` bounds every statement, for those who serve people.
+    Commits wait for the disk. `statement_timeout_s`: the longest a statement may run, for processes that serve people.
+    `name`: shown by PostgreSQL as the name of the application.
     """
     # Without a time zone in the session, PostgreSQL would print local times.
     options = "-c timezone=UTC -c synchronous_commit=on -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"

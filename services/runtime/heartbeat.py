@@ -1,4 +1,4 @@
-"""Each process says that it lives and what it did: what health, metrics and the watch page go by."""
+"""Heartbeat of a process: a row with its time and its counts. Health, metrics and the watch page read it."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from models.rows import driver
 def write_heartbeat(
     database: Engine, process: str, started_at: datetime, now: datetime, status: dict[str, object]
 ) -> None:
-    """Say so, in a transaction of its own."""
+    """Store the heartbeat of a process, in a transaction of its own. `status`: what the process counts."""
     with database.begin() as transaction, driver(transaction).cursor() as cursor:
         cursor.execute(
             "INSERT INTO heartbeats (process, at, started_at, status) VALUES (%s, %s, %s, %s::jsonb)"

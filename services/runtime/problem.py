@@ -1,4 +1,4 @@
-"""What Vigía says no to: exceptions that carry their HTTP status; the docstring is what the person reads."""
+"""Problems reported to a client: exceptions with an HTTP status. The docstring is the message that people read."""
 
 import inspect
 from typing import ClassVar
@@ -11,7 +11,7 @@ class HttpProblem(Exception):
     retry_after_s: ClassVar[int | None] = None
 
     def __init__(self, detail: str | None = None) -> None:
-        """`detail` takes the docstring's place where there is more to say."""
+        """`detail`: the message instead of the docstring, where there is more to say."""
         super().__init__(detail or inspect.getdoc(type(self)))
 
 

@@ -1,4 +1,4 @@
-"""Logging as JSON lines, and stopping on signals."""
+"""Set-up of a process: logging as JSON lines, and stopping on signals."""
 
 import json
 import logging
@@ -11,9 +11,9 @@ from services.runtime.settings import Settings
 
 
 class _JsonLines(logging.Formatter):
-    """One JSON object a line, with everything that was passed as `extra`."""
+    """Formats a log record as one JSON object a line, with all values of `extra`."""
 
-    _usual = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+    _standard_attributes = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -22,7 +22,7 @@ class _JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {key: value for key, value in vars(record).items() if key not in self._usual}
+        line |= {key: value for key, value in vars(record).items() if key not in self._standard_attributes}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str, ensure_ascii=False)
@@ -33,12 +33,12 @@ def start_logging(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    for talkative in ("httpx", "httpcore"):  # they log addresses, and a webhook's address is its secret
-        logging.getLogger(talkative).setLevel(logging.WARNING)
+    for library in ("httpx", "httpcore"):  # they log addresses, and the address of a webhook is a secret
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that Ctrl-C and SIGTERM set, so that loops end between two batches instead of inside one."""
+    """An event that Ctrl-C and SIGTERM set, so that a loop ends between two batches and not inside one."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -1,4 +1,4 @@
-"""Outlasting a database that is away: nothing is lost by waiting, and nothing is acknowledged meanwhile."""
+"""Retry of an operation while the database is unavailable. Messages stay unacknowledged meanwhile, so none is lost."""
 
 import logging
 import threading
@@ -11,9 +11,9 @@ import sqlalchemy.exc
 log = logging.getLogger(__name__)
 
 RETRY_WAITS_S = (0.1, 0.2, 0.5, 1.0)
-"""Waits between tries; the last one repeats."""
+"""Waits between attempts; the last one repeats."""
 MAX_ERROR_CHARS = 500
-"""Characters of an error's text that are kept or logged."""
+"""Characters of an error's text that are stored or logged."""
 DATABASE_UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -21,16 +21,16 @@ DATABASE_UNAVAILABLE = (
     sqlalchemy.exc.InterfaceError,
     sqlalchemy.exc.TimeoutError,
 )
-"""Nobody's fault: connection, resources, shutdown, deadlock or timeout. Everything is tried again."""
+"""Errors of connection, resources, shutdown, deadlock or timeout. No message causes them: the operation is retried."""
 
 
-def retry_while_unavailable(work: Callable[[], object], stop: threading.Event) -> bool:
-    """Do the work, again and again while the database is away. False if told to stop before it was done."""
+def retry_while_unavailable(operation: Callable[[], object], stop: threading.Event) -> bool:
+    """Run the operation, and again while the database is unavailable. False if `stop` was set before it succeeded."""
     for wait_s in chain(RETRY_WAITS_S, repeat(RETRY_WAITS_S[-1])):
         try:
-            work()
-        except DATABASE_UNAVAILABLE as lost:
-            log.warning("waiting for the database", extra={"action": "wait", "trouble": error_summary(lost)})
+            operation()
+        except DATABASE_UNAVAILABLE as error:
+            log.warning("waiting for the database", extra={"action": "wait", "trouble": error_summary(error)})
             if stop.wait(wait_s):
                 return False
         else:
@@ -38,6 +38,6 @@ def retry_while_unavailable(work: Callable[[], object], stop: threading.Event) -
     return False
 
 
-def error_summary(trouble: BaseException) -> str:
-    """An error in a line, bounded, as it can be kept in the tables."""
-    return f"{type(trouble).__name__}: {trouble}".replace("\0", "")[:MAX_ERROR_CHARS]
+def error_summary(error: BaseException) -> str:
+    """Type and message of an error, bounded and without NUL, which PostgreSQL cannot store."""
+    return f"{type(error).__name__}: {error}".replace("\0", "")[:MAX_ERROR_CHARS]

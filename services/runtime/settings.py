@@ -1,4 +1,4 @@
-"""One frozen Settings, read once from `VIGIA_*` variables."""
+"""Settings of a process, read once from the environment variables `VIGIA_*`."""
 
 from pathlib import Path
 from typing import Literal
@@ -12,9 +12,9 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """Everything that can be set from outside. Each field is the variable `VIGIA_` plus its name in capitals.
+    """All settings. Each field is read from the variable `VIGIA_` plus its name in capitals.
 
-    Secrets show as stars wherever the settings are printed. An empty variable counts as unset.
+    Printed settings show secrets as stars. An empty variable counts as unset.
     """
 
     model_config = SettingsConfigDict(env_prefix="VIGIA_", frozen=True, extra="ignore", env_ignore_empty=True)

@@ -1,4 +1,4 @@
-"""Who may do what: reading is open to whoever reaches the address; doing needs an operator's token."""
+"""Authentication of operators by token. Reading needs none; an action needs an operator's token."""
 
 import hashlib
 import hmac
@@ -16,12 +16,12 @@ from models.tables.operations import operators
 from services.runtime.problem import HttpProblem
 from services.web.context import DatabaseSnapshot, context_of
 
-TOKEN_PREFIX = "vigia_"  # noqa: S105 - what a token looks like, not one
+TOKEN_PREFIX = "vigia_"  # noqa: S105 - the prefix of a token, not a token
 TOKEN_BYTES = 32
 MAX_TOKEN_CHARS = 128
 OPERATOR_COOKIE = "vigia_operator"
 COOKIE_MAX_AGE_S = 12 * 3600
-"""A watch: after it the token is asked for again."""
+"""One watch (12 h); after it the operator enters the token again."""
 FIRST_OPERATOR = "operador"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -52,7 +52,7 @@ class OperatorExists(HttpProblem):
 
 
 def add_operator(transaction: Connection, name: str, now: datetime) -> str:
-    """Add an operator and return the token, which is kept nowhere. Raises OperatorExists."""
+    """Add an operator and return the token. Only its hash is stored. Raises OperatorExists."""
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     try:
         transaction.execute(insert(operators).values(name=name, token_sha256=_sha256(token), created_at=now))
@@ -62,7 +62,10 @@ def add_operator(transaction: Connection, name: str, now: datetime) -> str:
 
 
 def ensure_first_operator(transaction: Connection, now: datetime) -> str | None:
-    """The token of a first operator where there is none yet, to be shown once; else None. Safe to race."""
+    """Add the first operator where there is none, and return the token, to be shown once; else None.
+
+    Several processes may call it at once: the table is locked.
+    """
     transaction.execute(text("LOCK TABLE operators IN SHARE ROW EXCLUSIVE MODE"))
     if transaction.execute(select(func.count()).select_from(operators)).scalar_one():
         return None
@@ -70,9 +73,9 @@ def ensure_first_operator(transaction: Connection, now: datetime) -> str | None:
 
 
 def current_operator(request: Request, connection: Connection) -> str | None:
-    """The name of the operator whose token came in the header or the cookie; None where there was none.
+    """The name of the operator whose token is in the header or the cookie; None where there is no valid token.
 
-    Raises TooManyWrongTokens, and ForeignForm where a cookie would do something on behalf of another site.
+    Raises TooManyWrongTokens, and ForeignForm where a form of another site comes with the cookie.
     """
     header, cookie = _bearer_token(request), request.cookies.get(_cookie_name(request))
     if header is not None:
@@ -85,32 +88,32 @@ def current_operator(request: Request, connection: Connection) -> str | None:
 
 
 def is_same_origin(request: Request) -> bool:
-    """Whether the browser says that the form stands on this very site; browsers send Origin with every POST."""
+    """Whether the request comes from a page of this site, by its Origin header. Browsers send it with every POST."""
     origin = request.headers.get("origin")
     if origin is None:
         return False
     public_url = context_of(request).settings.public_url
-    here = {request.headers.get("host", "")} | ({urlsplit(public_url).netloc} if public_url else set())
-    return urlsplit(origin).netloc in here
+    own_hosts = {request.headers.get("host", "")} | ({urlsplit(public_url).netloc} if public_url else set())
+    return urlsplit(origin).netloc in own_hosts
 
 
 def authenticate(request: Request, connection: Connection, token: str) -> str | None:
-    """The name of the operator with this token; None, and counted, where it is nobody's. Raises TooManyWrongTokens."""
-    wrong, address = context_of(request).wrong_tokens, request.client.host if request.client else ""
-    if wrong.is_exceeded(address):
+    """The name of the operator with this token. None for a wrong token, which is counted. Raises TooManyWrongTokens."""
+    wrong_tokens, address = context_of(request).wrong_tokens, request.client.host if request.client else ""
+    if wrong_tokens.is_exceeded(address):
         raise TooManyWrongTokens
-    wanted = _sha256(token)
+    token_hash = _sha256(token)
     row = connection.execute(
-        select(operators.c.name, operators.c.token_sha256).where(operators.c.token_sha256 == wanted)
+        select(operators.c.name, operators.c.token_sha256).where(operators.c.token_sha256 == token_hash)
     ).first()
-    if row is None or len(token) > MAX_TOKEN_CHARS or not hmac.compare_digest(row.token_sha256, wanted):
-        wrong.add(address)
+    if row is None or len(token) > MAX_TOKEN_CHARS or not hmac.compare_digest(row.token_sha256, token_hash):
+        wrong_tokens.add(address)
         return None
     return str(row.name)
 
 
 def set_operator_cookie(request: Request, response: Response, token: str) -> None:
-    """Set the cookie that stands for the operator on the pages, for one watch."""
+    """Set the cookie that authenticates the operator on the pages, for one watch."""
     response.set_cookie(
         _cookie_name(request),
         token,
@@ -122,7 +125,7 @@ def set_operator_cookie(request: Request, response: Response, token: str) -> Non
 
 
 def delete_operator_cookie(request: Request, response: Response) -> None:
-    """Take the cookie back."""
+    """Delete the operator's cookie."""
     response.delete_cookie(_cookie_name(request), httponly=True, samesite="strict", secure=_is_secure(request))
 
 
@@ -152,11 +155,11 @@ def require_operator(
 
 PUBLIC = Depends(allow_anyone)
 Operator = Annotated[str, Depends(require_operator)]
-"""The name of the operator who asks; without one the request is refused."""
+"""The name of the operator who sends the request. A request without an operator is refused."""
 
 
 def _sha256(token: str) -> bytes:
-    # A token of 256 random bits needs no slow hash: there is nothing to guess.
+    # A token of 256 random bits cannot be guessed, so a fast hash is enough.
     return hashlib.sha256(token.encode()).digest()
 
 
@@ -170,5 +173,5 @@ def _is_secure(request: Request) -> bool:
 
 
 def _cookie_name(request: Request) -> str:
-    """`__Host-` binds the cookie to this host and to TLS, where there is TLS."""
+    """With TLS, the prefix `__Host-` binds the cookie to this host and to TLS."""
     return f"__Host-{OPERATOR_COOKIE}" if _is_secure(request) else OPERATOR_COOKIE

@@ -1,4 +1,4 @@
-"""The HTTP application: the API under /api/v1 and the pages, put together from their parts. Nothing is global."""
+"""The HTTP application: API under /api/v1, OneBusAway, feeds and pages, mounted in one FastAPI application."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,7 +30,7 @@ from services.web.problems import add_error_handlers, documented_problems, with_
 
 API_PREFIX = "/api/v1"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
-# Routes are tried in this order: what riders' screens ask all day comes first.
+# Routes are tried in this order: the ones that riders' applications ask most come first.
 TRANSIT_ROUTES = (arrivals, stops_and_vehicles, service_alerts, accuracy)
 API_ROUTES = (
     *TRANSIT_ROUTES,
@@ -54,7 +54,7 @@ Reading is open to whoever reaches the address. Acting on an alert needs an oper
 
 
 def create_app(settings: Settings, engine: Engine, clock: Clock) -> FastAPI:
-    """The application on a database that was migrated. `engine`: with a statement timeout, closed by the caller."""
+    """The application on a migrated database. `engine`: has a statement timeout; the caller closes it."""
     event_feed, snapshot_cache = EventFeed(engine), SnapshotCache(engine, clock)
 
     @asynccontextmanager
@@ -67,12 +67,12 @@ def create_app(settings: Settings, engine: Engine, clock: Clock) -> FastAPI:
         title="Vigía",
         version="1",
         description=DESCRIPTION,
-        # Served below with an ETag; the usual pages to browse it would load their scripts from elsewhere.
+        # Served below with an ETag. FastAPI's own pages for it load scripts from other sites.
         openapi_url=None,
         lifespan=lifespan,
     )
     app.state.context = Context(settings, engine, clock, event_feed, snapshot_cache, FeedCache(), WrongTokens())
-    # First, since routes are tried in order and riders' apps ask most.
+    # First, since routes are tried in order and riders' applications ask most.
     app.mount(ONEBUSAWAY, create_oba(app.state.context))
     app.include_router(_api_router())
     app.include_router(_openapi_router(app))
@@ -91,15 +91,15 @@ def _api_router() -> APIRouter:
     api = APIRouter(
         prefix=API_PREFIX, dependencies=[Depends(refuse_unknown_parameters)], responses=documented_problems()
     )
-    for noun in API_ROUTES:
-        api.include_router(noun.router)
+    for module in API_ROUTES:
+        api.include_router(module.router)
     for router in (health.router, metrics.router):
         api.include_router(router)
     return api
 
 
 def _allowed_hosts(settings: Settings) -> frozenset[str] | None:
-    """The names answered to: on loopback only its own and the public one; elsewhere any, and none is repeated."""
+    """Host names that the server answers to: on loopback its own and the public one, elsewhere any (None)."""
     if settings.api_host not in LOOPBACK:
         return None
     public = urlsplit(settings.public_url).hostname if settings.public_url else None
@@ -107,19 +107,19 @@ def _allowed_hosts(settings: Settings) -> frozenset[str] | None:
 
 
 def _openapi_router(app: FastAPI) -> APIRouter:
-    """What the API is, in its own words: OpenAPI with every error as the problem it is."""
-    plain = app.openapi
+    """Serves the OpenAPI description, with the schema of a problem for every error."""
+    default_openapi = app.openapi
     router = APIRouter(prefix=API_PREFIX, include_in_schema=False, dependencies=[PUBLIC])
 
-    def described() -> dict[str, Any]:
+    def openapi_with_problems() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = with_problem_responses(plain())
+            app.openapi_schema = with_problem_responses(default_openapi())
         return app.openapi_schema
 
     @router.get("/openapi.json", dependencies=[WITH_ETAG])
     def openapi() -> dict[str, Any]:
         """The OpenAPI description."""
-        return described()
+        return openapi_with_problems()
 
-    app.openapi = described  # type: ignore[method-assign]
+    app.openapi = openapi_with_problems  # type: ignore[method-assign]
     return router

@@ -1,4 +1,4 @@
-"""What a request works with: the application's parts, one consistent view or one transaction, and the time."""
+"""Dependencies of a route: the application's parts, a database snapshot or transaction, and the current time."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from services.web.http.wrong_tokens import WrongTokens
 from services.web.live.event_feed import EventFeed
 
 MAX_REPORTS_PER_MINUTE = 10
-"""Riders' reports from one address in a minute: a few telephones may share one."""
+"""Riders' reports from one address in a minute. Several telephones may share an address."""
 
 
 def _rider_report_limit() -> RateLimit:
@@ -27,7 +27,7 @@ def _rider_report_limit() -> RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The parts of one application; stands in `app.state.context`."""
+    """The parts of one application, stored as `app.state.context`."""
 
     settings: Settings
     engine: Engine
@@ -37,7 +37,7 @@ class Context:
     feed_cache: FeedCache
     wrong_tokens: WrongTokens
     rider_report_limit: RateLimit = field(default_factory=_rider_report_limit)
-    """Of riders, by address."""
+    """Limits riders' reports by address."""
 
     @property
     def clock_factor(self) -> float:
@@ -62,7 +62,7 @@ def _transaction(request: Request) -> Iterator[Connection]:
         yield connection
 
 
-# These two wait for nothing, and a thread for them would cost more than all they do.
+# These two wait for nothing: a thread for them would cost more than they do.
 async def _now(request: Request) -> datetime:
     return context_of(request).clock()
 
@@ -71,12 +71,12 @@ async def _transit_snapshot(request: Request) -> TransitSnapshot:
     return context_of(request).snapshot_cache.snapshot()
 
 
-# Both end before the answer leaves: nobody is told "done" of what is not committed.
+# Both end before the response is sent, so that no client sees success before the commit.
 DatabaseSnapshot = Annotated[Connection, Depends(_database_snapshot, scope="function")]
-"""A read-only view of one moment, however many queries look at it."""
+"""A read-only connection on which all queries see the same snapshot of the database."""
 Transaction = Annotated[Connection, Depends(_transaction, scope="function")]
-"""Commits when the endpoint returns, rolls back when it raises."""
+"""A transaction that commits when the route returns and rolls back when it raises."""
 Now = Annotated[datetime, Depends(_now)]
-"""The time of the application's clock."""
+"""The current time by the application's clock."""
 CurrentTransitSnapshot = Annotated[TransitSnapshot, Depends(_transit_snapshot)]
-"""What is known of the city's buses, from memory. Asking for it raises NotReadYet before the first copy."""
+"""The current state of public transport, from memory. Raises NotReadYet before the first copy was read."""

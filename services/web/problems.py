@@ -1,4 +1,4 @@
-"""Every error as a problem that says what to do (RFC 9457, application/problem+json)."""
+"""Error responses as problem details (RFC 9457, application/problem+json), and their OpenAPI schema."""
 
 import logging
 import re
@@ -46,16 +46,16 @@ class UnknownParameter(HttpProblem):
 
 
 def problem_response(
-    sort: str,
+    problem_type: str,
     status: int,
     detail: str,
     *,
     faults: list[Fault] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """A problem as a response. `sort`: a CamelCase name."""
+    """A response with problem details. `problem_type`: a name in CamelCase, such as an exception's."""
     problem = Problem(
-        type="urn:vigia:problem:" + re.sub(r"(?<=[a-z])(?=[A-Z])", "-", sort).lower(),
+        type="urn:vigia:problem:" + re.sub(r"(?<=[a-z])(?=[A-Z])", "-", problem_type).lower(),
         title=HTTPStatus(status).phrase,
         status=status,
         detail=detail,
@@ -65,7 +65,7 @@ def problem_response(
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Make every way a request can fail a problem."""
+    """Register a handler for each kind of failure, so that each becomes a problem."""
     app.add_exception_handler(HttpProblem, _http_problem)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
@@ -74,12 +74,12 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected_error)
 
 
-def _http_problem(_request: Request, refusal: Exception) -> JSONResponse:
-    assert isinstance(refusal, HttpProblem)
-    headers = {"WWW-Authenticate": "Bearer"} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
-    if refusal.retry_after_s is not None:
-        headers["Retry-After"] = str(refusal.retry_after_s)
-    return problem_response(type(refusal).__name__, refusal.status, str(refusal), headers=headers)
+def _http_problem(_request: Request, problem: Exception) -> JSONResponse:
+    assert isinstance(problem, HttpProblem)
+    headers = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else {}
+    if problem.retry_after_s is not None:
+        headers["Retry-After"] = str(problem.retry_after_s)
+    return problem_response(type(problem).__name__, problem.status, str(problem), headers=headers)
 
 
 def _validation_error(_request: Request, error: Exception) -> JSONResponse:
@@ -106,21 +106,21 @@ def _database_unavailable(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _unexpected_error(_request: Request, _error: Exception) -> JSONResponse:
-    # The server logs the traceback; the person learns nothing of our insides.
+    # The server logs the traceback; the client gets no internal details.
     detail = "Falló algo de nuestro lado; quedó registrado. / Something failed on our side; it was logged."
     return problem_response("Bug", HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
 def documented_problems() -> dict[int | str, dict[str, Any]]:
     """Error responses of a documented route, besides 422. `with_problem_responses` adds their schema."""
-    wrong = (400, 401, 403, 404, 409, 413, 429, 503)
-    return {status: {"description": HTTPStatus(status).phrase} for status in wrong}
+    statuses = (400, 401, 403, 404, 409, 413, 429, 503)
+    return {status: {"description": HTTPStatus(status).phrase} for status in statuses}
 
 
 def with_problem_responses(openapi: dict[str, Any]) -> dict[str, Any]:
-    """The same OpenAPI description with every error as what it is: a problem.
+    """The same OpenAPI description with the schema of a problem for every error. Changes `openapi`.
 
-    Told here once: named with each route, it would be made a model of its own for each of hundreds of answers.
+    Added here once: declared with each route, FastAPI would create a model for each of hundreds of responses.
     """
     components = "#/components/schemas/"
     for path in openapi["paths"].values():
@@ -131,8 +131,8 @@ def with_problem_responses(openapi: dict[str, Any]) -> dict[str, Any]:
     schemas = openapi["components"]["schemas"]
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)
-    _, described = models_json_schema(
-        [(one, "serialization") for one in (Problem, Fault)], ref_template=components + "{model}"
+    _, problem_schemas = models_json_schema(
+        [(model, "serialization") for model in (Problem, Fault)], ref_template=components + "{model}"
     )
-    schemas.update(described["$defs"])
+    schemas.update(problem_schemas["$defs"])
     return openapi

@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn, bounded in connections, whose live streams end when it is told to stop."""
+"""The HTTP server: uvicorn with bounded connections, which closes live streams when it stops."""
 
 import signal
 import socket
@@ -15,12 +15,12 @@ POOL_SIZE = 10
 """Database connections of one server."""
 KEEP_ALIVE_TIMEOUT_S = 15
 SHUTDOWN_GRACE_S = 2
-"""How long open requests may take to end once the server is told to stop."""
+"""Longest wait for open requests when the server stops."""
 MAX_CONNECTIONS = 1_000
 
 
 def server_config(app: object, settings: Settings) -> uvicorn.Config:
-    """How the server runs: bounded in connections and in patience."""
+    """Configuration of uvicorn, with limits for connections and waits."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         host=settings.api_host,
@@ -35,7 +35,7 @@ def server_config(app: object, settings: Settings) -> uvicorn.Config:
 
 
 class LiveStreamServer(uvicorn.Server):
-    """A server whose live streams end when it is told to stop: they would hold it up for ever."""
+    """A server that closes live streams when it stops. Otherwise they would keep it running."""
 
     def __init__(self, config: uvicorn.Config, feed: EventFeed) -> None:
         super().__init__(config)
@@ -43,18 +43,20 @@ class LiveStreamServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on SIGINT and SIGTERM without dying of them afterwards: there are things to close."""
+        """Stop on SIGINT and SIGTERM without raising them again, so that the caller can close its resources."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous_handlers = {
+            number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)
+        }
         try:
             yield
         finally:
-            for number, handler in before.items():
+            for number, handler in previous_handlers.items():
                 signal.signal(number, handler)
 
     async def shutdown(self, sockets: Sequence[socket.socket] | None = None) -> None:
-        """Send live clients home first."""
+        """Close the live streams, then shut down."""
         self._feed.close()
         await super().shutdown(list(sockets) if sockets is not None else None)

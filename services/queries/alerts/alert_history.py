@@ -1,4 +1,4 @@
-"""Alerts with the names people know their places by, what moved them and what people did about them."""
+"""Rows of alerts with the names of their places, of transitions and of actions, for the pages."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ MAX_ACTIONS = 200
 
 
 def open_alert_rows(transaction: Connection) -> list[Row[Any]]:
-    """Alerts nobody closed yet: the unacknowledged first, the highest first, the oldest first."""
+    """Alerts that are not closed: unacknowledged first, then the highest level, then the oldest."""
     return list(
         transaction.execute(
             _alert_query()
@@ -26,7 +26,7 @@ def open_alert_rows(transaction: Connection) -> list[Row[Any]]:
 
 
 def station_alert_rows(transaction: Connection, subject: str) -> list[Row[Any]]:
-    """A station's alerts, newest first."""
+    """Alerts of a station, newest first."""
     return list(
         transaction.execute(
             _alert_query().where(alerts.c.subject == subject).order_by(alerts.c.id.desc()).limit(MAX_ALERTS)
@@ -35,12 +35,12 @@ def station_alert_rows(transaction: Connection, subject: str) -> list[Row[Any]]:
 
 
 def alert_row(transaction: Connection, alert_id: int) -> Row[Any] | None:
-    """The alert of that number."""
+    """The alert of that number; None where there is none."""
     return transaction.execute(_alert_query().where(alerts.c.id == alert_id)).one_or_none()
 
 
 def _alert_query() -> Select[Any]:
-    """Alerts with the name of their station, or of the municipality a whole class of stations went silent in."""
+    """Alerts with the name of their station, or of the municipality for an outage of a class of stations."""
     of_municipality = alerts.c.subject == literal("municipality:") + municipalities.c.id
     return select(
         alerts,
@@ -53,7 +53,7 @@ def _alert_query() -> Select[Any]:
 
 
 def transition_rows(transaction: Connection, alert_ids: Sequence[int]) -> list[Row[Any]]:
-    """What changed these alerts, newest first."""
+    """Transitions of these alerts, newest first."""
     return list(
         transaction.execute(
             select(transitions)
@@ -65,7 +65,7 @@ def transition_rows(transaction: Connection, alert_ids: Sequence[int]) -> list[R
 
 
 def action_rows(transaction: Connection, alert_ids: Sequence[int]) -> list[Row[Any]]:
-    """What people did about these alerts, oldest first."""
+    """Actions of operators on these alerts, oldest first."""
     return list(
         transaction.execute(
             select(alert_actions)

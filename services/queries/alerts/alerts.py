@@ -1,4 +1,4 @@
-"""Alerts with what moved them and what people did about them."""
+"""Alerts, their transitions and the actions of operators, as the API returns them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,7 +66,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """What a person did about an alert."""
+    """An action of an operator on an alert."""
 
     id: Annotated[int, Field(examples=[3])]
     at: datetime
@@ -96,27 +96,29 @@ class AlertFilter:
     since: datetime | None = None
 
 
-def list_alerts(connection: Connection, wanted: AlertFilter, *, after: int | None, limit: int) -> list[Alert]:
+def list_alerts(connection: Connection, criteria: AlertFilter, *, after: int | None, limit: int) -> list[Alert]:
     """Alerts, the newest first; `after`: those older than this number. `since` looks at their last change."""
     query = _alert_query()
-    match wanted.state:
+    match criteria.state:
         case None:
             pass
         case "open":
             query = query.where(alerts.c.state != "closed")
         case state:
             query = query.where(alerts.c.state == state)
-    if wanted.least_nar is not None:
-        query = query.where(alerts.c.nar >= wanted.least_nar)
-    if wanted.kind is not None:
-        query = query.where(alerts.c.kind == wanted.kind)
-    if wanted.station is not None:
-        query = query.where(alerts.c.subject == wanted.station)
-    if wanted.municipality is not None:
-        whole = f"municipality:{wanted.municipality}"
-        query = query.where((stations.c.municipality_id == wanted.municipality) | (alerts.c.subject == whole))
-    if wanted.since is not None:
-        query = query.where(alerts.c.changed_at >= wanted.since)
+    if criteria.least_nar is not None:
+        query = query.where(alerts.c.nar >= criteria.least_nar)
+    if criteria.kind is not None:
+        query = query.where(alerts.c.kind == criteria.kind)
+    if criteria.station is not None:
+        query = query.where(alerts.c.subject == criteria.station)
+    if criteria.municipality is not None:
+        outage_subject = f"municipality:{criteria.municipality}"
+        query = query.where(
+            (stations.c.municipality_id == criteria.municipality) | (alerts.c.subject == outage_subject)
+        )
+    if criteria.since is not None:
+        query = query.where(alerts.c.changed_at >= criteria.since)
     if after is not None:
         query = query.where(alerts.c.id < after)
     rows = connection.execute(query.order_by(alerts.c.id.desc()).limit(limit))
@@ -124,11 +126,11 @@ def list_alerts(connection: Connection, wanted: AlertFilter, *, after: int | Non
 
 
 def one_alert(connection: Connection, alert_id: int) -> AlertStory | None:
-    """The alert of that number, with its story."""
+    """The alert of that number with its transitions and actions; None where there is none."""
     row = connection.execute(_alert_query().where(alerts.c.id == alert_id)).one_or_none()
     if row is None:
         return None
-    moves = list_transitions(connection, alert_id=alert_id, limit=MAX_TRANSITIONS)
+    changes = list_transitions(connection, alert_id=alert_id, limit=MAX_TRANSITIONS)
     actions = connection.execute(
         select(alert_actions.c.id, alert_actions.c.at, alert_actions.c.actor, alert_actions.c.action)
         .add_columns(alert_actions.c.note)
@@ -138,7 +140,7 @@ def one_alert(connection: Connection, alert_id: int) -> AlertStory | None:
     ).all()
     return AlertStory(
         alert=Alert(**row._mapping),
-        transitions=tuple(reversed(moves)),
+        transitions=tuple(reversed(changes)),
         actions=tuple(Action(**action._mapping) for action in reversed(actions)),
     )
 

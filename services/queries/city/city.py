@@ -1,4 +1,4 @@
-"""The city as a whole: its name and time, the attention level proposed for each area, and which processes live."""
+"""The city as a whole: its name and time zone, attention levels of areas, and last heartbeats of processes."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -16,7 +16,7 @@ MAX_AREAS = 500
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """A municipality or basin and the attention level proposed for it, with its start where it ever moved."""
+    """A municipality or basin and the attention level proposed for it. `since`: None where the level never changed."""
 
     id: str
     name: str
@@ -26,7 +26,7 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class CurrentCity:
-    """The city whose watch this is, named as its municipality, and the zone its people's clocks show."""
+    """The configured city, named as its municipality, and its time zone (IANA name)."""
 
     id: str
     name: str
@@ -34,7 +34,7 @@ class CurrentCity:
 
     @property
     def zone(self) -> tzinfo:
-        """The zone; the offset Argentina has kept since 2009 where the system does not know it."""
+        """The time zone. Where the system does not know it: UTC-3, Argentina's offset since 2009."""
         try:
             return ZoneInfo(self.zone_name)
         except (KeyError, ValueError, OSError):
@@ -42,25 +42,25 @@ class CurrentCity:
 
 
 DEFAULT_CITY = CurrentCity("laplata", "La Plata", "America/Argentina/Buenos_Aires")
-"""The city before anything was loaded."""
+"""The city where no seed was loaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A process and when it was last heard of."""
+    """A process and the time of its last heartbeat."""
 
     process: str
     at: datetime
 
 
 def current_city(transaction: Connection) -> CurrentCity:
-    """As the configuration has it."""
-    said = transaction.execute(select(configuration.c.city)).scalar()
-    return CurrentCity(said["id"], said["name"], said["zone"]) if said else DEFAULT_CITY
+    """The city of the configuration, or DEFAULT_CITY."""
+    row = transaction.execute(select(configuration.c.city)).scalar()
+    return CurrentCity(row["id"], row["name"], row["zone"]) if row else DEFAULT_CITY
 
 
 def areas(transaction: Connection, table: Table, noun: str) -> tuple[Area, ...]:
-    """Every municipality or basin (`noun` as in `attention.subject`), with its proposed level."""
+    """All municipalities or basins with their proposed level. `noun`: as in `attention.subject`."""
     at_level = attention.c.subject == literal(f"{noun}:") + table.c.id
     rows = transaction.execute(
         select(table.c.id, table.c.name, attention.c.nar, attention.c.since)
@@ -72,24 +72,24 @@ def areas(transaction: Connection, table: Table, noun: str) -> tuple[Area, ...]:
 
 
 def city_level(transaction: Connection) -> tuple[NAR, datetime | None]:
-    """The attention level proposed for the city, with its start where it ever moved."""
+    """The attention level proposed for the city, and since when; None where it never changed."""
     city = select(literal("municipality:") + configuration.c.city["id"].astext).scalar_subquery()
     row = transaction.execute(select(attention.c.nar, attention.c.since).where(attention.c.subject == city)).first()
     return (NAR(row.nar), row.since) if row else (NAR.VERDE, None)
 
 
 def municipality_areas(transaction: Connection, first: str) -> tuple[Area, ...]:
-    """Every municipality, `first` before its neighbours."""
+    """All municipalities, `first` before the others."""
     found = areas(transaction, municipalities, "municipality")
     return tuple(sorted(found, key=lambda area: (area.id != first, area.name)))
 
 
 def basin_areas(transaction: Connection) -> tuple[Area, ...]:
-    """Every basin, highest level first."""
+    """All basins, highest level first."""
     return tuple(sorted(areas(transaction, basins, "basin"), key=lambda area: (-area.nar, area.name)))
 
 
 def last_heartbeats(transaction: Connection) -> tuple[Heartbeat, ...]:
-    """Every process's last heartbeat."""
+    """The last heartbeat of each process."""
     rows = transaction.execute(select(heartbeats.c.process, heartbeats.c.at).order_by(heartbeats.c.process))
     return tuple(Heartbeat(row.process, row.at) for row in rows)

@@ -1,4 +1,4 @@
-"""Whether data flows and people hear of it: what health and metrics go by."""
+"""Heartbeats, newest readings by kind, and counts, for the health and metrics routes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """A process by its last heartbeat; `status` is what it says of itself."""
+    """A process by its last heartbeat. `status`: what the process reports about itself."""
 
     process: Annotated[str, Field(examples=["pipeline-critical"])]
     at: datetime
@@ -31,7 +31,7 @@ class Process:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KindFlow:
-    """The newest reading of a kind, by when it was received; None where none ever came."""
+    """The newest reading of a kind by its time of reception; None where there was never one."""
 
     kind: Annotated[str, Field(examples=["river"])]
     lane: Annotated[str, Field(examples=["critical"])]
@@ -41,7 +41,7 @@ class KindFlow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthFigures:
-    """What is counted for whoever watches the watchers. `rejected`: of the last day, by reason."""
+    """Counts for monitoring. `rejected`: messages of the last day by reason. `oldest_unsent_s`: age of the oldest."""
 
     open_alerts: Mapping[int, int]
     unacknowledged: int
@@ -53,7 +53,7 @@ class HealthFigures:
 
 
 def list_processes(connection: Connection, now: datetime) -> list[Process]:
-    """Every process that ever gave a sign of life."""
+    """All processes that ever wrote a heartbeat."""
     rows = connection.execute(select(heartbeats).order_by(heartbeats.c.process).limit(MAX_PROCESSES))
     return [Process(**row._mapping, age_s=max((now - row.at).total_seconds(), 0.0)) for row in rows]
 
@@ -79,7 +79,7 @@ def kind_flows(connection: Connection, now: datetime) -> list[KindFlow]:
 
 
 def health_figures(connection: Connection, now: datetime) -> HealthFigures:
-    """Everything that is counted."""
+    """The counts at `now`."""
     open_alerts = alerts.c.state != "closed"
     unsent = (notices.c.sent_at.is_(None), notices.c.refused.is_(None))
     count, oldest = connection.execute(select(func.count(), func.min(notices.c.not_before)).where(*unsent)).one()

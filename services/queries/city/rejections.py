@@ -1,4 +1,4 @@
-"""Messages that are no reading, kept byte for byte with what is wrong with them."""
+"""Rejected messages: stored bytes of messages that are no reading, with the reason."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,16 +47,16 @@ def list_rejections(
 
 
 def one_rejection(connection: Connection, rejection_id: int) -> RejectedMessage | None:
-    """The rejection of that number, with its bytes."""
+    """The rejection of that number with its bytes; None where there is none."""
     query: Select[Any] = select(*_rejection_columns(), rejected_messages.c.payload)
     row = connection.execute(query.where(rejected_messages.c.id == rejection_id)).one_or_none()
     if row is None:
         return None
-    known = dict(row._mapping)
-    payload: bytes = known.pop("payload")
-    return RejectedMessage(rejection=Rejection(**known), payload=payload)
+    values = dict(row._mapping)
+    payload: bytes = values.pop("payload")
+    return RejectedMessage(rejection=Rejection(**values), payload=payload)
 
 
 def _rejection_columns() -> list[Any]:
-    told = (column for column in rejected_messages.columns if column.name != "payload")
-    return [*told, func.length(rejected_messages.c.payload).label("bytes")]
+    columns = (column for column in rejected_messages.columns if column.name != "payload")
+    return [*columns, func.length(rejected_messages.c.payload).label("bytes")]

@@ -1,4 +1,4 @@
-"""Stations as they are now, and what their devices measured, many stations in one query."""
+"""Current state of stations with their devices, and measured values by interval; many stations in one query."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _HEALTH_RULES = frozenset({"silence", "fault"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentDevice:
-    """An instrument and the newest it sent, trusted or not. Times are None where it never sent."""
+    """A device and its newest reading, trusted or not. Times are None where it never sent one."""
 
     id: int
     code: str
@@ -39,10 +39,10 @@ class CurrentDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentStation:
-    """A station as it is. `value` is its newest trusted value, in the kind's unit, with its time in `value_at`.
+    """The current state of a station. `value`: its newest trusted value, in the kind's unit; `value_at`: its time.
 
-    `thresholds`: amarillo, naranja and rojo in the kind's unit, where a rule sets them for its measure. `silent_after`:
-    how old a reading may be before the station counts as silent.
+    `thresholds`: amarillo, naranja and rojo in the kind's unit, where a rule has them for its measure. `silent_after`:
+    the age of the newest reading beyond which the station counts as silent.
     """
 
     id: str
@@ -63,7 +63,7 @@ class CurrentStation:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """The trusted values of one device in one interval that starts at `at`."""
+    """Statistics of the trusted values of one device in the interval that starts at `at`."""
 
     at: datetime
     count: int
@@ -74,50 +74,50 @@ class Bin:
 
 
 def current_stations(transaction: Connection, station_id: str | None = None) -> tuple[CurrentStation, ...]:
-    """Every active station, or one active or not, with its devices and newest trusted value."""
-    wanted = stations.c.active if station_id is None else stations.c.id == station_id
-    places = transaction.execute(
+    """All active stations, or one station active or not, with devices and newest trusted value."""
+    condition = stations.c.active if station_id is None else stations.c.id == station_id
+    rows = transaction.execute(
         select(stations, basins.c.name.label("basin_name"), municipalities.c.name.label("municipality_name"))
         .select_from(stations.join(municipalities).outerjoin(basins, stations.c.basin_id == basins.c.id))
-        .where(wanted)
+        .where(condition)
         .order_by(stations.c.name)
         .limit(MAX_STATIONS)
     ).all()
-    ids = [place.id for place in places]
-    instruments = _station_devices(transaction, ids)
+    ids = [row.id for row in rows]
+    station_devices = _station_devices(transaction, ids)
     judgements = _station_judgements(transaction, ids)
     colours = _measured_levels(transaction, ids)
-    values = _newest_values(transaction, instruments)
+    values = _newest_values(transaction, station_devices)
     return tuple(
-        _current_station(place, instruments.get(place.id, ()), judgements.get(place.id, ()), colours, values)
-        for place in places
-        if place.kind in KINDS_BY_NAME
+        _current_station(row, station_devices.get(row.id, ()), judgements.get(row.id, ()), colours, values)
+        for row in rows
+        if row.kind in KINDS_BY_NAME
     )
 
 
 def _current_station(
-    place: Row[Any],
-    instruments: Sequence[CurrentDevice],
+    row: Row[Any],
+    station_devices: Sequence[CurrentDevice],
     judgements: Sequence[Mapping[str, Any]],
     colours: Mapping[str, NAR],
     values: Mapping[int, tuple[datetime, float | None]],
 ) -> CurrentStation:
-    kind = KINDS_BY_NAME[place.kind]
-    heard = [values[device.id] for device in instruments if device.id in values]
-    value_at, value = max(heard, key=itemgetter(0), default=(None, None))
+    kind = KINDS_BY_NAME[row.kind]
+    newest = [values[device.id] for device in station_devices if device.id in values]
+    value_at, value = max(newest, key=itemgetter(0), default=(None, None))
     return CurrentStation(
-        id=place.id,
+        id=row.id,
         kind=kind,
-        name=place.name,
-        municipality=place.municipality_name,
-        basin=place.basin_name,
-        street=place.street,
-        note=place.note,
-        active=place.active,
-        nar=colours.get(place.id, NAR.VERDE),
+        name=row.name,
+        municipality=row.municipality_name,
+        basin=row.basin_name,
+        street=row.street,
+        note=row.note,
+        active=row.active,
+        nar=colours.get(row.id, NAR.VERDE),
         thresholds=_thresholds(judgements),
         silent_after=_silent_after(kind, judgements),
-        devices=tuple(instruments),
+        devices=tuple(station_devices),
         value=value,
         value_at=value_at,
     )
@@ -132,10 +132,10 @@ def _thresholds(judgements: Iterable[Mapping[str, Any]]) -> ColourThresholds | N
 
 
 def _silent_after(kind: SensorKind, judgements: Iterable[Mapping[str, Any]]) -> timedelta:
-    """As the station's own silence rule has it; without one, as its kind's."""
-    usual = next((rule for rule in kind.judgements if isinstance(rule, Silence)), Silence(period_s=kind.period_s))
+    """The limit of the station's own silence rule; without one, that of its kind."""
+    default = next((rule for rule in kind.judgements if isinstance(rule, Silence)), Silence(period_s=kind.period_s))
     own = next((rule for rule in judgements if "least_s" in rule), {})
-    period_s, least_s = own.get("period_s", usual.period_s), own.get("least_s", usual.least_s)
+    period_s, least_s = own.get("period_s", default.period_s), own.get("least_s", default.least_s)
     return timedelta(seconds=max(3 * period_s, least_s))
 
 
@@ -174,7 +174,7 @@ def _station_judgements(transaction: Connection, station_ids: Sequence[str]) -> 
 
 
 def _measured_levels(transaction: Connection, station_ids: Sequence[str]) -> dict[str, NAR]:
-    """The highest colour that a measurement holds at each station; silence and faults are its health, not its level."""
+    """The highest level that a measurement holds at each station. Rules of silence and faults do not count."""
     rows = transaction.execute(
         select(subject_states.c.subject, subject_states.c.colours).where(subject_states.c.subject.in_(station_ids))
     )
@@ -189,10 +189,10 @@ def _is_trusted(table: Table) -> ColumnElement[bool]:
 
 
 def _newest_values(
-    transaction: Connection, instruments: Mapping[str, Sequence[CurrentDevice]]
+    transaction: Connection, station_devices: Mapping[str, Sequence[CurrentDevice]]
 ) -> dict[int, tuple[datetime, float | None]]:
-    """Each device's newest trusted value and its time, one step into an index a device; None where it only counts."""
-    ids = [device.id for several in instruments.values() for device in several]
+    """Newest trusted value and time of each device, one index look-up a device. None where a device only counts."""
+    ids = [device.id for several in station_devices.values() for device in several]
     found: dict[int, tuple[datetime, float | None]] = {}
     for kind in KINDS:
         table = READINGS[kind.name]
@@ -221,11 +221,10 @@ def read_bins(
     end: datetime,
     length: timedelta,
 ) -> dict[int, list[Bin]]:
-    """The trusted values of some devices after `start` up to and with `end`, in intervals of `length`, oldest first.
+    """Statistics of trusted values by device in intervals of `length`, oldest first, between `start` and `end`.
 
-    An interval holds what was observed after its start up to and with its end, as rain gauges report.
-
-    Raises ValueError where that would be more than MOST_BINS intervals a device.
+    Each interval excludes its start and includes its end, as rain gauges report amounts. Raises ValueError for more
+    than MAX_BINS intervals a device.
     """
     if (end - start) / length > MAX_BINS:
         raise ValueError(f"more than {MAX_BINS} intervals of {length} between {start} and {end}")

@@ -1,4 +1,4 @@
-"""The level ahead of every stream a model was learnt for, predicted from its readings and its gauges' rain."""
+"""Level forecasts of streams that have a learnt model, from their levels and the rain of their gauges."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ Values = dict[datetime, float]
 
 @dataclass(frozen=True, slots=True)
 class PublishedForecast:
-    """A station's published forecast: what is expected, and from which moment's level."""
+    """The published forecast of a station. `made_at`: the time of the level that it starts from."""
 
     station: str
     made_at: datetime
@@ -31,7 +31,7 @@ class PublishedForecast:
 def published_forecasts(
     transaction: Connection, now: datetime, station: str | None = None
 ) -> dict[str, PublishedForecast]:
-    """Every station's published forecast at `now`, or one station's; none for those whose water is quiet or unknown."""
+    """Published forecasts at `now` by station, of all or one. Stations with quiet or unknown water have none."""
     query = (
         select(forecast_models.c.station_id, forecast_models.c.model, rules.c.judgement["rain"].label("rain"))
         .select_from(
@@ -53,8 +53,10 @@ def published_forecasts(
     for station_id, (model, _) in models.items():
         if any(lead.published for lead in model.leads):
             steps[model.step_s].append(station_id)
-    made = [_forecasts_on_grid(transaction, models, station_ids, step_s, now) for step_s, station_ids in steps.items()]
-    return {one.station: one for several in made for one in several}
+    by_step = [
+        _forecasts_on_grid(transaction, models, station_ids, step_s, now) for step_s, station_ids in steps.items()
+    ]
+    return {one.station: one for several in by_step for one in several}
 
 
 def _forecasts_on_grid(
@@ -68,11 +70,11 @@ def _forecasts_on_grid(
     gauges = sorted({gauge for station_id in station_ids for gauge in models[station_id][1]})
     rain = _rain_grid(transaction, gauges, step_s, now)
     for station_id in station_ids:
-        model, beside = models[station_id]
+        model, rain_gauges = models[station_id]
         if not levels.get(station_id):
             continue
         series = forecast_input(
-            levels[station_id], [rain.get(gauge, {}) for gauge in beside] if model.with_rain else None, step_s
+            levels[station_id], [rain.get(gauge, {}) for gauge in rain_gauges] if model.with_rain else None, step_s
         )
         forecast = predict(model, series)
         published = tuple(one for one in forecast.leads if one.published) if forecast and forecast.active else ()
@@ -81,14 +83,17 @@ def _forecasts_on_grid(
 
 
 def forecast_input(levels: Values, gauges: Sequence[Values] | None, step_s: int) -> Series:
-    """The last `HISTORY_S` before the newest level, on a grid; rain is the mean of the gauges that reported a step."""
+    """The model's input: the last `HISTORY_S` before the newest level, on a time grid.
+
+    Rain of a step is the mean of the gauges that reported it; NaN where none did.
+    """
     end, rows = max(levels), HISTORY_S // step_s + 1
     times = [end - timedelta(seconds=step_s * (rows - 1 - row)) for row in range(rows)]
     level = np.array([levels.get(at, np.nan) for at in times])
     if gauges is None:
         return Series(times[0].timestamp(), step_s, level)
-    fallen = [[gauge[at] for gauge in gauges if at in gauge] for at in times]
-    rain = np.array([np.mean(amounts) if amounts else np.nan for amounts in fallen])
+    amounts_by_step = [[gauge[at] for gauge in gauges if at in gauge] for at in times]
+    rain = np.array([np.mean(amounts) if amounts else np.nan for amounts in amounts_by_step])
     return Series(times[0].timestamp(), step_s, level, rain)
 
 
@@ -100,7 +105,7 @@ _GRID_TIME = "date_bin(:step, r.observed_at + :step / 2, TIMESTAMPTZ '2000-01-01
 
 
 def _level_grid(transaction: Connection, station_ids: Sequence[str], step_s: int, now: datetime) -> dict[str, Values]:
-    """The last trusted level of each step, on its nearest row."""
+    """The last trusted level of each step by station, m."""
     query = (
         f"SELECT DISTINCT ON (d.station_id, at) d.station_id, {_GRID_TIME} AS at, r.level_m"
         f" FROM devices d JOIN river_readings r ON r.device_id = d.id WHERE {_TRUSTED_RECENT}"
@@ -110,7 +115,7 @@ def _level_grid(transaction: Connection, station_ids: Sequence[str], step_s: int
 
 
 def _rain_grid(transaction: Connection, station_ids: Sequence[str], step_s: int, now: datetime) -> dict[str, Values]:
-    """The rain of each step, mm; the mean of a station's devices where it has several."""
+    """The rain of each step by station, mm. Of several devices of a station: the mean."""
     query = (
         f"SELECT d.station_id, {_GRID_TIME} AS at, sum(r.rain_mm) / count(DISTINCT d.id)"
         f" FROM devices d JOIN rain_readings r ON r.device_id = d.id WHERE {_TRUSTED_RECENT} GROUP BY 1, 2"

@@ -1,4 +1,4 @@
-"""Where things stand: municipalities, basins, stations with their rules, and devices."""
+"""Municipalities, basins, stations with their rules, devices and attention levels, as the API returns them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -153,7 +153,7 @@ def one_station(connection: Connection, station_id: str) -> Station | None:
 
 
 def station_rules(connection: Connection, station_id: str) -> list[RuleInForce]:
-    """The rules a station is judged by now."""
+    """The rules in force at a station."""
     rows = connection.execute(
         select(rules.c.id, rules.c.version, rules.c.judgement, rules.c.changed_at)
         .where(rules.c.subject == station_id, rules.c.active)
@@ -172,7 +172,7 @@ def list_devices(
     after: int | None,
     limit: int,
 ) -> list[Device]:
-    """Devices by number; `registered` False: those nobody placed at a station yet."""
+    """Devices by number. `registered` False: only devices without a station."""
     after = None if after is None else min(after, MAX_DEVICE_ID)
     query = _filtered(_device_query(), {devices.c.kind: kind, devices.c.station_id: station})
     if registered is not None:
@@ -187,7 +187,7 @@ def one_device(connection: Connection, device_id: int) -> Device | None:
 
 
 def list_attention(connection: Connection, *, after: str | None, limit: int) -> list[Attention]:
-    """Every level proposed, by subject."""
+    """All proposed levels, by subject."""
     rows = connection.execute(_page(select(attention), attention.c.subject, after, limit))
     return [Attention(**row._mapping) for row in rows]
 
@@ -214,9 +214,9 @@ def _station_query() -> Select[Any]:
 
 
 def _device_query() -> Select[Any]:
-    missing = func.sum(sequence_gaps.c.last_seq - sequence_gaps.c.first_seq + 1 - sequence_gaps.c.filled)
+    lost = func.sum(sequence_gaps.c.last_seq - sequence_gaps.c.first_seq + 1 - sequence_gaps.c.filled)
     holes = (
-        select(func.count().label("gaps"), cast(func.coalesce(missing, 0), BigInteger).label("lost"))
+        select(func.count().label("gaps"), cast(func.coalesce(lost, 0), BigInteger).label("lost"))
         .where(sequence_gaps.c.device_id == devices.c.id)
         .lateral()
     )
@@ -228,11 +228,11 @@ def _device_query() -> Select[Any]:
     )
 
 
-def _filtered(query: Select[Any], wanted: Mapping[Any, object]) -> Select[Any]:
-    """Only the rows equal to each wanted value that is given."""
-    return query.where(and_(True, *(column == value for column, value in wanted.items() if value is not None)))
+def _filtered(query: Select[Any], values: Mapping[Any, object]) -> Select[Any]:
+    """The query with a condition for each value that is not None."""
+    return query.where(and_(True, *(column == value for column, value in values.items() if value is not None)))
 
 
 def _page(query: Select[Any], key: Any, after: object, limit: int) -> Select[Any]:
-    """One page in the order of a unique key."""
+    """One page of the query, ordered by a unique key, after the key `after`."""
     return (query if after is None else query.where(key > after)).order_by(key).limit(limit)

@@ -1,4 +1,4 @@
-"""A station's values over time: raw while they are few, else least, mean and greatest per interval."""
+"""Time series of a station: raw values while they are few, else minimum, mean and maximum by interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """Intervals of one length, and the longest period told in one answer."""
+    """Intervals of one length, and the longest period in one answer (`page`)."""
 
     name: str
     length: timedelta
@@ -68,7 +68,7 @@ class RawValue:
 
 @dataclass(frozen=True, slots=True)
 class RawCursor:
-    """Where a page of raw readings begins: behind this one."""
+    """The reading after which a page of raw readings begins."""
 
     at: datetime
     device_id: int
@@ -76,7 +76,7 @@ class RawCursor:
 
 
 def device_codes(connection: Connection, station_id: str) -> dict[int, str]:
-    """The codes of a station's devices by number."""
+    """The codes of a station's devices by device number."""
     query = select(devices.c.id, devices.c.code).where(devices.c.station_id == station_id).order_by(devices.c.id)
     return {row.id: row.code for row in connection.execute(query.limit(MAX_DEVICES))}
 
@@ -84,19 +84,19 @@ def device_codes(connection: Connection, station_id: str) -> dict[int, str]:
 def finest_resolution(
     connection: Connection, kind: SensorKind, device_ids: Sequence[int], start: datetime, end: datetime
 ) -> Resolution | None:
-    """The finest resolution that tells a period in one answer; None: raw, they are few enough."""
-    few = text(
+    """The finest resolution that fits a period in one answer; None where the raw readings fit."""
+    statement = text(
         f"SELECT count(*) FROM (SELECT 1 FROM {kind.name}_readings WHERE device_id = ANY(:devices)"
         " AND observed_at >= :start AND observed_at < :end LIMIT :most) AS few"
     )
-    there = connection.execute(
-        few, {"devices": list(device_ids), "start": start, "end": end, "most": MAX_POINTS + 1}
+    count = connection.execute(
+        statement, {"devices": list(device_ids), "start": start, "end": end, "most": MAX_POINTS + 1}
     ).scalar_one()
-    if 0 < there <= MAX_POINTS:
+    if 0 < count <= MAX_POINTS:
         return None
-    # None at all may mean that the raw readings were let go and their hours kept.
-    least = HOUR if there == 0 else RESOLUTIONS[0].length
-    return next((one for one in RESOLUTIONS if one.length >= least and end - start <= one.page), RESOLUTIONS[-1])
+    # No raw reading may mean that they were deleted and only their hourly aggregates are left.
+    shortest = HOUR if count == 0 else RESOLUTIONS[0].length
+    return next((one for one in RESOLUTIONS if one.length >= shortest and end - start <= one.page), RESOLUTIONS[-1])
 
 
 def list_intervals(
@@ -107,7 +107,7 @@ def list_intervals(
     start: datetime,
     end: datetime,
 ) -> list[Interval]:
-    """The intervals from that which holds `start` up to `end`, at most a page's. Empty ones are left out."""
+    """The intervals from the one that holds `start` up to `end`, at most one page. Empty ones are left out."""
     first, last = _interval_start(resolution, start), min(end, page_end(resolution, start))
     sources = [_from_rollup(kind) if _has_rollup(connection, resolution) else _from_raw(kind)]
     if resolution.length >= HOUR:
@@ -121,12 +121,12 @@ def list_intervals(
 
 
 def page_end(resolution: Resolution, start: datetime) -> datetime:
-    """Where the answer that starts at `start` ends, and the next one begins."""
+    """The end of the page that starts at `start`, where the next page begins."""
     return _interval_start(resolution, start) + resolution.page + resolution.length
 
 
 def _interval_start(resolution: Resolution, at: datetime) -> datetime:
-    """The start of the interval that holds a moment."""
+    """The start of the interval that holds an instant."""
     return at - (at - ORIGIN) % resolution.length
 
 
@@ -137,9 +137,9 @@ def list_raw_values(
     start: datetime,
     end: datetime,
     *,
-    behind: RawCursor | None,
+    after: RawCursor | None,
 ) -> tuple[list[RawValue], RawCursor | None]:
-    """Readings as sent, oldest first, at most MOST_POINTS; and where the next page begins, None behind the last."""
+    """Readings as sent, oldest first, at most MAX_POINTS, and the cursor of the next page; None on the last page."""
     table = READINGS[kind.name]
     query = text(
         f"SELECT r.observed_at, r.received_at, r.device_id, r.seq, r.{kind.measure} AS value, r.flags"
@@ -148,29 +148,29 @@ def list_raw_values(
         " AND (observed_at, device_id, seq) > (:at, :device, :seq) ORDER BY observed_at, seq LIMIT :most"
         ") AS r ORDER BY r.observed_at, r.device_id, r.seq LIMIT :most"
     )
-    place = behind or RawCursor(start - timedelta(seconds=1), 0, 0)
+    position = after or RawCursor(start - timedelta(seconds=1), 0, 0)
     rows = connection.execute(
         query,
         {
             "devices": list(codes),
-            "start": max(start, place.at),
+            "start": max(start, position.at),
             "end": end,
-            "at": place.at,
-            "device": place.device_id,
-            "seq": place.seq,
+            "at": position.at,
+            "device": position.device_id,
+            "seq": position.seq,
             "most": MAX_POINTS + 1,
         },
     ).all()
-    shown = rows[:MAX_POINTS]
-    values = [_raw_value(row, codes) for row in shown]
-    if len(rows) == len(shown):
+    page = rows[:MAX_POINTS]
+    values = [_raw_value(row, codes) for row in page]
+    if len(rows) == len(page):
         return values, None
-    last = shown[-1]
+    last = page[-1]
     return values, RawCursor(last.observed_at, last.device_id, last.seq)
 
 
 def flag_names(flags: Flag) -> tuple[str, ...]:
-    """The flags by name, in lower case."""
+    """The names of the flags, in lower case."""
     return tuple(str(flag.name).lower() for flag in flags)
 
 
@@ -188,7 +188,7 @@ def _raw_value(row: Any, codes: dict[int, str]) -> RawValue:
 
 
 def _has_rollup(connection: Connection, resolution: Resolution) -> bool:
-    """Whether a stored roll-up is the source. On plain PostgreSQL it is a view, which no index on time helps."""
+    """Whether a stored roll-up is the source. On plain PostgreSQL the roll-up is a view that uses no index on time."""
     return resolution.length >= HOUR and has_timescale(connection)
 
 

@@ -1,4 +1,4 @@
-"""Vehicle speeds by street and hour of the day, against the limits in force; from single vehicles and from counts."""
+"""Vehicle speeds by street and hour of the day, with the limits in force, from single vehicles and from counts."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,11 +16,11 @@ from models.speeds import BIN_COUNT, BIN_WIDTH_KMH, Histogram, merge_histograms,
 from models.tables.city import stations
 
 SLOT_MIN = 15
-"""Limits are looked up by quarter of an hour."""
+"""Speed limits are looked up for each quarter of an hour."""
 _MONDAY = datetime(2024, 1, 1)  # noqa: DTZ001 - a weekday and an hour of any week, in the city's own time
 Speed = Annotated[float | None, Field(description="km/h", examples=[57.3])]
 VehiclesByLimit = list[tuple[float, Histogram]]
-"""Vehicles by the limit that held for them."""
+"""Pairs of a speed limit, km/h, and the vehicles for which it held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class StreetSpeeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RadarFilter:
-    """Which radars; None does not filter. `after`: those behind this station."""
+    """Which radars; None does not filter. `after`: those with a greater station id."""
 
     municipality: str | None = None
     station: str | None = None
@@ -69,16 +69,16 @@ ALL_RADARS = RadarFilter()
 
 
 def street_speeds(
-    connection: Connection, zone: str, start: datetime, end: datetime, which: RadarFilter = ALL_RADARS, *, limit: int
+    connection: Connection, zone: str, start: datetime, end: datetime, radars: RadarFilter = ALL_RADARS, *, limit: int
 ) -> list[StreetSpeeds]:
-    """Each radar's street from `start` up to `end`, by station id. `zone`: IANA name of the city's time."""
+    """Speeds on the street of each radar from `start` to `end`, by station id. `zone`: IANA name of the time zone."""
     query = select(stations).where(stations.c.kind == RADAR.name, stations.c.active)
-    if which.municipality is not None:
-        query = query.where(stations.c.municipality_id == which.municipality)
-    if which.station is not None:
-        query = query.where(stations.c.id == which.station)
-    if which.after is not None:
-        query = query.where(stations.c.id > which.after)
+    if radars.municipality is not None:
+        query = query.where(stations.c.municipality_id == radars.municipality)
+    if radars.station is not None:
+        query = query.where(stations.c.id == radars.station)
+    if radars.after is not None:
+        query = query.where(stations.c.id > radars.after)
     places = connection.execute(query.order_by(stations.c.id).limit(limit)).all()
     counted = _count_vehicles(connection, [place.id for place in places], zone, start, end)
     return [_street_speeds(place, counted.get(place.id, {})) for place in places]
@@ -100,8 +100,8 @@ def _street_speeds(place: Any, slots: Mapping[tuple[int, int], Histogram]) -> St
 
 
 def radar_street(place: Any) -> Street:
-    """A radar station's street with its limits, as `services.city.load` keeps them."""
-    kept = place.speed_limits or {}
+    """The street of a radar station with its limits, as `services.city.load` stores them."""
+    stored = place.speed_limits or {}
     windows = tuple(
         LimitWindow(
             days=tuple(window["days"]),
@@ -109,9 +109,11 @@ def radar_street(place: Any) -> Street:
             end=time.fromisoformat(window["end"]),
             limit_kmh=window["limit_kmh"],
         )
-        for window in kept.get("windows", ())
+        for window in stored.get("windows", ())
     )
-    return Street(id=place.id, name=place.street or place.name, limit_kmh=kept.get("limit_kmh", 40.0), windows=windows)
+    return Street(
+        id=place.id, name=place.street or place.name, limit_kmh=stored.get("limit_kmh", 40.0), windows=windows
+    )
 
 
 def _speeds(limited: VehiclesByLimit, street: Street) -> Speeds:
@@ -131,7 +133,7 @@ def _speeds(limited: VehiclesByLimit, street: Street) -> Speeds:
 def _count_vehicles(
     connection: Connection, station_ids: Sequence[str], zone: str, start: datetime, end: datetime
 ) -> dict[str, dict[tuple[int, int], Histogram]]:
-    """Vehicles per bin by station, ISO weekday and quarter of an hour, local time."""
+    """Vehicles by speed bin, by station, ISO weekday and quarter of an hour in local time."""
     table = f"{RADAR.name}_readings"
     where = (
         "device_id IN (SELECT id FROM devices WHERE station_id = ANY(:stations))"

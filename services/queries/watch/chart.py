@@ -1,4 +1,4 @@
-"""A series of values as the geometry of an SVG chart: pure numbers in, coordinates out; templates draw it."""
+"""Geometry of an SVG chart: a time series in, coordinates and paths out. Templates draw it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from math import ceil, floor, log10
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One bin of a series: its time and the least, mean and greatest trusted value, in the measure's unit."""
+    """One interval of a series: its time, and minimum, mean and maximum trusted value in the measure's unit."""
 
     at: datetime
     least: float
@@ -18,7 +18,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class ForecastPoint:
-    """What a forecast says of one moment ahead: quantiles in the measure's unit."""
+    """Quantiles of the forecast for one instant, in the measure's unit."""
 
     at: datetime
     p10: float
@@ -54,15 +54,15 @@ class Frame:
 
 SMALL = Frame(width=320, height=88, left=2, right=14, top=4, bottom=14)
 TICK_WIDTH = 80
-"""Room a time's label needs."""
+"""Width of a time label."""
 HALF_LABEL_WIDTH = 20
-"""How far a time's label reaches to either side: nearer to the edge it would be cut."""
+"""Half the width of a time label; a label nearer to the edge would be cut."""
 LARGE = Frame(width=960, height=360, left=52, right=96, top=12, bottom=34)
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A mark on an axis: where, and what for."""
+    """A mark on an axis: its position in SVG units and its value."""
 
     position: float
     value: float
@@ -70,7 +70,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class TimeTick:
-    """A mark on the time axis. `day`: this one starts a day in the city."""
+    """A mark on the time axis. `day`: the instant is midnight in the city."""
 
     position: float
     at: datetime
@@ -79,7 +79,7 @@ class TimeTick:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Paths in SVG's own notation and where the labels go. An empty path is not drawn."""
+    """Paths in SVG notation and positions of labels. An empty path is not drawn."""
 
     frame: Frame
     line: str
@@ -112,7 +112,7 @@ class _Scale:
 
 
 def lay_out(series: ChartSeries, frame: Frame, *, bars: bool = False) -> Chart:
-    """Lay a series out in a frame. `bars`: amounts per bin from zero (rain) rather than a line."""
+    """Lay a series out in a frame. `bars`: bars from zero (rain) instead of a line."""
     scale = _scale(series, frame)
     runs = _split_at_gaps(series)
     heights = tuple(
@@ -142,7 +142,7 @@ def lay_out(series: ChartSeries, frame: Frame, *, bars: bool = False) -> Chart:
 
 
 def _scale(series: ChartSeries, frame: Frame) -> _Scale:
-    """Heights with room around what is drawn, up to the next threshold that has not been reached."""
+    """The scale of the axes. The height includes the next threshold that was not reached, and a margin."""
     values = [value for sample in series.samples for value in (sample.least, sample.greatest)]
     values += [value for ahead in series.forecast for value in (ahead.p10, ahead.p90)]
     if series.from_zero or not values:
@@ -150,13 +150,13 @@ def _scale(series: ChartSeries, frame: Frame) -> _Scale:
     reached = [value for value in series.thresholds if value <= max(values)]
     above = series.thresholds[len(reached) : len(reached) + 1]
     low, high = min(values), max(*values, *above, min(values) + 0.05)
-    room = (high - low) * 0.08
+    margin = (high - low) * 0.08
     seconds = max((series.end - series.start).total_seconds(), 1.0)
-    return _Scale(frame, series.start, seconds, low if series.from_zero else low - room, high + room)
+    return _Scale(frame, series.start, seconds, low if series.from_zero else low - margin, high + margin)
 
 
 def _split_at_gaps(series: ChartSeries) -> list[list[Sample]]:
-    """The samples cut wherever data is missing: a gap is shown as a gap."""
+    """The samples split where data are missing, so that the line has a gap there."""
     runs: list[list[Sample]] = []
     for sample in series.samples:
         if runs and sample.at - runs[-1][-1].at <= series.max_gap:
@@ -178,7 +178,7 @@ def _closed_path(upper: Sequence[tuple[float, float]], lower: Sequence[tuple[flo
 
 
 def _band(scale: _Scale, run: Sequence[Sample]) -> str:
-    """The area between least and greatest; nothing where each bin holds one value."""
+    """The area between minimum and maximum; empty where each interval holds one value."""
     if all(sample.least == sample.greatest for sample in run):
         return ""
     return _closed_path(
@@ -187,7 +187,7 @@ def _band(scale: _Scale, run: Sequence[Sample]) -> str:
 
 
 def _bars(scale: _Scale, series: ChartSeries) -> tuple[tuple[float, float, float, float], ...]:
-    """Left, top, width and height of each bin's amount; a bin starts at its sample's time and is `max_gap` long."""
+    """Left, top, width and height of each bar. An interval starts at its sample's time and is `max_gap` long."""
     floor_y = scale.y(0.0)
     width = scale.x(series.start + series.max_gap) - scale.x(series.start)
     return tuple(
@@ -198,7 +198,7 @@ def _bars(scale: _Scale, series: ChartSeries) -> tuple[tuple[float, float, float
 
 
 def _forecast_from_last_sample(series: ChartSeries) -> list[ForecastPoint]:
-    """The forecast, starting from the last sample; nothing where there is no forecast."""
+    """The forecast from the last sample on; empty where there is no forecast."""
     if not series.forecast or not series.samples:
         return []
     last = series.samples[-1]
@@ -212,9 +212,9 @@ def _forecast_fan(scale: _Scale, series: ChartSeries) -> str:
     )
 
 
-def _round_values(low: float, high: float, most: int) -> list[float]:
-    """At most about `most` round numbers between two heights, for labels people can read."""
-    rough = (high - low) / max(most, 1)
+def _round_values(low: float, high: float, max_count: int) -> list[float]:
+    """Up to about `max_count` round numbers between two values, for labels."""
+    rough = (high - low) / max(max_count, 1)
     power = 10.0 ** floor(log10(rough))
     step = next((power * nice for nice in (1, 2, 5) if power * nice >= rough), power * 10)
     first = ceil(low / step)
@@ -224,14 +224,14 @@ def _round_values(low: float, high: float, most: int) -> list[float]:
 _TIME_STEPS = tuple(timedelta(minutes=m) for m in (15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7200))
 
 
-def _time_ticks(series: ChartSeries, most: int) -> list[tuple[datetime, bool]]:
-    """Round local moments between two times, about `most` of them, and whether each is a local midnight."""
+def _time_ticks(series: ChartSeries, max_count: int) -> list[tuple[datetime, bool]]:
+    """Up to about `max_count` round local times of a series, and whether each is midnight."""
     start, end = series.start, series.end
-    step = next((s for s in _TIME_STEPS if (end - start) / s <= max(most, 2)), _TIME_STEPS[-1])
+    step = next((s for s in _TIME_STEPS if (end - start) / s <= max(max_count, 2)), _TIME_STEPS[-1])
     midnight = start.astimezone(series.zone).replace(hour=0, minute=0, second=0, microsecond=0)
     at = midnight + step * ceil((start - midnight) / step)
-    moments = []
+    ticks = []
     while at <= end:
-        moments.append((at, (at.hour, at.minute) == (0, 0)))
+        ticks.append((at, (at.hour, at.minute) == (0, 0)))
         at += step
-    return moments
+    return ticks

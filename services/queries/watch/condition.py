@@ -1,4 +1,4 @@
-"""What the numbers mean to the person on watch: trend, silence, urgency, outage. Pure."""
+"""Condition of stations and of the data flow: trend, silence, urgency, outage. Pure functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ TREND_SPAN = timedelta(minutes=15)
 TREND_TOLERANCE = timedelta(minutes=10)
 STEADY_M_H = 0.06
 FAST_M_H = 0.60
-"""0.15 m in 15 min: the rise that precedes most flash floods on record."""
+"""0.15 m in 15 min: the rise before most recorded flash floods."""
 MAX_PIPELINE_SILENCE = timedelta(seconds=30)
 _OUTAGE_KINDS = ("river", "rain")
 
 
 class Course(StrEnum):
-    """Where the water is going; the value is the key of its words."""
+    """Direction of a water level. The value is the key of its words."""
 
     RISING_FAST = "rising_fast"
     RISING = "rising"
@@ -28,7 +28,7 @@ class Course(StrEnum):
 
     @property
     def arrow(self) -> str:
-        """A sign that says the same without words."""
+        """An arrow for the direction."""
         return _ARROWS[self]
 
 
@@ -37,14 +37,14 @@ _ARROWS = {Course.RISING_FAST: "⇈", Course.RISING: "↑", Course.STEADY: "→"
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The measured change of a level over about the last quarter of an hour, m/h."""
+    """The measured change of a level over about the last 15 minutes, m/h."""
 
     rate_m_h: float
     course: Course
 
 
 def trend(samples: Sequence[Sample]) -> Trend | None:
-    """The change from the sample nearest to 15 min before the last one; None across a gap or with too little data."""
+    """The change to the last sample from the one nearest to 15 min before; None across a gap or without data."""
     if not samples:
         return None
     last = samples[-1]
@@ -64,17 +64,17 @@ def _course(rate_m_h: float) -> Course:
 
 
 class Health(StrEnum):
-    """How far a station's value can be believed now; the value is the key of its words."""
+    """Whether a station's value is current. The value is the key of its words."""
 
     FRESH = "fresh"
     SILENT = "silent"
     LATCHED = "latched"
-    """Silent at or above amarillo: the level is held, because water does not go down by not being measured."""
+    """Silent at amarillo or above: the level is held, since missing readings do not mean that the water fell."""
     NEVER = "never"
 
 
 def health(station: CurrentStation, now: datetime) -> Health:
-    """Fresh while its newest trusted value is young enough by the station's own silence rule."""
+    """FRESH while the newest trusted value is not older than the station's silence rule allows."""
     if station.value_at is not None and now - station.value_at <= station.silent_after:
         return Health.FRESH
     if station.nar:
@@ -83,14 +83,14 @@ def health(station: CurrentStation, now: datetime) -> Health:
 
 
 def urgency(station: CurrentStation, now: datetime, course: Course | None) -> tuple[object, ...]:
-    """Sorts the most urgent first: highest level, then what cannot be seen, then what rises fastest."""
-    unseen = health(station, now) is not Health.FRESH
+    """Sort key, the most urgent first: highest level, then stations without a current value, then the fastest rise."""
+    is_stale = health(station, now) is not Health.FRESH
     courses = list(Course)
-    return (-station.nar, not unseen, courses.index(course) if course else len(courses), station.name)
+    return (-station.nar, not is_stale, courses.index(course) if course else len(courses), station.name)
 
 
 class Outage(StrEnum):
-    """Why the page cannot vouch for the city; the value is the key of its words."""
+    """Why the page does not show the current state. The value is the key of its words."""
 
     PIPELINE = "pipeline"
     READINGS = "readings"
@@ -98,7 +98,7 @@ class Outage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DataFlow:
-    """Whether data flows. `since`: the last moment anything was known, None where nothing ever was."""
+    """The data flow. `since`: time of the newest value, None where there was never one."""
 
     outage: Outage | None
     since: datetime | None
@@ -108,19 +108,21 @@ class DataFlow:
     total: int
 
 
-def data_flow(stations: Sequence[CurrentStation], beats: Sequence[Heartbeat], now: datetime, pace: float) -> DataFlow:
-    """Judge the flow of data. `pace`: how many times as fast as real time the clock runs, 1 outside simulations.
+def data_flow(
+    stations: Sequence[CurrentStation], heartbeats: Sequence[Heartbeat], now: datetime, clock_factor: float
+) -> DataFlow:
+    """Assess the data flow. `clock_factor`: speed of the clock relative to real time, 1 outside simulations.
 
-    An outage is a pipeline that is silent, or no river or rain station with a fresh value.
+    It is an outage where no pipeline writes heartbeats, or where no river or rain station has a current value.
     """
-    pipelines = [beat.at for beat in beats if beat.process.startswith("pipeline")]
+    pipelines = [heartbeat.at for heartbeat in heartbeats if heartbeat.process.startswith("pipeline")]
     pipeline_at = max(pipelines, default=None)
     newest_at = max((station.value_at for station in stations if station.value_at), default=None)
     silent = tuple(station for station in stations if health(station, now) is not Health.FRESH)
     watched = [station for station in stations if station.kind.name in _OUTAGE_KINDS]
-    trouble = None
-    if pipeline_at is None or now - pipeline_at > MAX_PIPELINE_SILENCE * max(pace, 1.0):
-        trouble = Outage.PIPELINE
+    outage = None
+    if pipeline_at is None or now - pipeline_at > MAX_PIPELINE_SILENCE * max(clock_factor, 1.0):
+        outage = Outage.PIPELINE
     elif watched and all(health(station, now) is not Health.FRESH for station in watched):
-        trouble = Outage.READINGS
-    return DataFlow(trouble, newest_at, newest_at, pipeline_at, silent, len(stations))
+        outage = Outage.READINGS
+    return DataFlow(outage, newest_at, newest_at, pipeline_at, silent, len(stations))

@@ -1,4 +1,4 @@
-"""The watch page's contents: what is queried and how it is laid out for one moment."""
+"""Contents of the watch page at one instant: cards of streams, rain gauges and radars, alerts and data flow."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class StreamCard:
 
 @dataclass(frozen=True, slots=True)
 class RainCard:
-    """A rain gauge on the page; `amounts` in mm by window, None where it is not known."""
+    """A rain gauge on the page. `amounts`: mm by window, None where unknown."""
 
     station: CurrentStation
     health: Health
@@ -62,7 +62,7 @@ class RadarCard:
 
 @dataclass(frozen=True, slots=True)
 class WatchPage:
-    """Everything on the watch page at one moment."""
+    """All contents of the watch page at one instant."""
 
     city: Area | None
     neighbours: tuple[Area, ...]
@@ -73,23 +73,23 @@ class WatchPage:
     gauges: list[RainCard]
     radars: list[RadarCard]
     notes: tuple[str, ...]
-    """What is to be known of the stations, such as that their thresholds are not official."""
+    """Notes on the stations, such as that their thresholds are not official."""
 
     @property
     def unacknowledged(self) -> int:
-        """How many alerts wait for a person."""
+        """How many alerts no operator has acknowledged."""
         return sum(alert.acknowledged_at is None for alert in self.alerts)
 
 
-def watch_page(transaction: Connection, now: datetime, *, city: CurrentCity, pace: float) -> WatchPage:
-    """Read and lay out the page. `pace`: how many times as fast as real time the clock runs."""
+def watch_page(transaction: Connection, now: datetime, *, city: CurrentCity, clock_factor: float) -> WatchPage:
+    """Read and lay out the page. `clock_factor`: speed of the clock relative to real time."""
     stations = queries.current_stations(transaction)
     areas = municipality_areas(transaction, city.id)
     return WatchPage(
         city=areas[0] if areas else None,
         neighbours=areas[1:],
         basins=basin_areas(transaction),
-        status=data_flow(stations, last_heartbeats(transaction), now, pace),
+        status=data_flow(stations, last_heartbeats(transaction), now, clock_factor),
         alerts=open_alert_rows(transaction),
         cards=_stream_cards(transaction, [s for s in stations if s.kind is RIVER], now, city.zone),
         gauges=_rain_cards(transaction, [s for s in stations if s.kind is RAIN], now),
@@ -99,7 +99,7 @@ def watch_page(transaction: Connection, now: datetime, *, city: CurrentCity, pac
 
 
 def forecast_points(transaction: Connection, now: datetime, station: str | None = None) -> Forecasts:
-    """What may be shown of the level ahead, by station."""
+    """Published forecasts as points of a chart, by station."""
     return {
         one.station: [
             ForecastPoint(one.made_at + timedelta(seconds=a.lead_s), a.p10_m, a.p50_m, a.p90_m) for a in one.ahead
@@ -116,7 +116,7 @@ def _recent_bins(
 
 
 def samples_of(station: CurrentStation, bins: Mapping[int, Sequence[Bin]], length: timedelta) -> list[Sample]:
-    """One series for a station: that of its first device, completed by its others where that has nothing."""
+    """The series of a station: of its first device, with gaps filled from its other devices."""
     merged: dict[datetime, Bin] = {}
     for device in station.devices:
         for one in bins.get(device.id, ()):
@@ -159,11 +159,11 @@ def _rain_cards(transaction: Connection, stations: Sequence[CurrentStation], now
 
 
 def _rain_card(station: CurrentStation, bins: Mapping[int, Sequence[Bin]], now: datetime) -> RainCard:
-    """A gauge's rain is that of its first device: two in one place would count the same rain twice."""
+    """Rain by window, of the first device only: two devices in one place would count the same rain twice."""
     state = health(station, now)
-    fallen = [one for device in station.devices[:1] for one in bins.get(device.id, ())]
+    bins_of_gauge = [one for device in station.devices[:1] for one in bins.get(device.id, ())]
     amounts = {
-        name: sum(one.total for one in fallen if one.at >= now - window) if state is Health.FRESH else None
+        name: sum(one.total for one in bins_of_gauge if one.at >= now - window) if state is Health.FRESH else None
         for name, window in RAIN_WINDOWS.items()
     }
     return RainCard(station, state, amounts)
@@ -172,7 +172,7 @@ def _rain_card(station: CurrentStation, bins: Mapping[int, Sequence[Bin]], now: 
 def _radar_cards(
     transaction: Connection, stations: Sequence[CurrentStation], now: datetime, city: CurrentCity
 ) -> list[RadarCard]:
-    """The streets where most vehicles exceed the limit first; those that say nothing last."""
+    """Radars ordered by the share of vehicles above the limit, highest first; those without vehicles last."""
     if not stations:
         return []
     counted = street_speeds(transaction, city.zone_name, now - SPEED_PERIOD, now, limit=queries.MAX_STATIONS)

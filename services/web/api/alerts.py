@@ -1,4 +1,4 @@
-"""Alerts, what moved them, and what people do about them."""
+"""API routes of alerts: lists, one alert, actions of operators, and transitions."""
 
 from typing import Annotated, Literal
 
@@ -51,11 +51,11 @@ def _alert_filter(
 
 @router.get("/alerts", dependencies=[PUBLIC])
 def alerts(
-    snapshot: DatabaseSnapshot, paged: Paged, wanted: Annotated[AlertFilter, Depends(_alert_filter)]
+    snapshot: DatabaseSnapshot, paged: Paged, criteria: Annotated[AlertFilter, Depends(_alert_filter)]
 ) -> Page[Alert]:
     """Alerts, the newest first; `since` looks at their last change."""
     return paged.page(
-        queries.list_alerts(snapshot, wanted, after=paged.cursor_number, limit=paged.fetch_limit), lambda one: one.id
+        queries.list_alerts(snapshot, criteria, after=paged.cursor_number, limit=paged.fetch_limit), lambda one: one.id
     )
 
 

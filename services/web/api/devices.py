@@ -1,4 +1,4 @@
-"""Devices, registered or not, and what they lost on the way."""
+"""API routes of devices, registered or not, with the number of lost readings."""
 
 from typing import Annotated
 

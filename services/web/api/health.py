@@ -1,4 +1,4 @@
-"""Whether the service lives, is ready, and data flows: for supervisors, balancers and people."""
+"""Health routes: liveness, readiness and flow of data, for supervisors, load balancers and people."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,7 +16,7 @@ from services.web.access import PUBLIC
 from services.web.context import DatabaseSnapshot, Now, context_of
 
 MAX_HEARTBEAT_AGE = timedelta(seconds=30)
-"""A process beats every second; silent for longer, it is taken as dead."""
+"""A process writes a heartbeat each second. One older than this counts as dead."""
 PIPELINE_PREFIX = "pipeline"
 
 router = APIRouter(tags=["health"], dependencies=[PUBLIC])
@@ -30,7 +30,7 @@ class NotReady(HttpProblem):
 
 
 class FlowState(StrEnum):
-    """How it goes: down means that no pipeline lives, degraded that one has no broker or that something else ails."""
+    """State of the whole: down: no pipeline is alive; degraded: one has no broker, or another part fails."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -81,18 +81,18 @@ def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHeal
     """The age of each pipeline lane, of each kind's newest reading and of every other process's last sign of life."""
     context = context_of(request)
     processes = queries.list_processes(snapshot, now)
-    silent_s = MAX_HEARTBEAT_AGE.total_seconds() * max(context.clock_factor, 1.0)
-    dead = [one.process for one in processes if one.age_s > silent_s]
-    carried = any(one.process.startswith(PIPELINE_PREFIX) and one.process not in dead for one in processes)
-    hearing = all(one.status.get("connected", True) for one in processes)
-    seeing = context.snapshot_cache.age_s <= STALE_AFTER_S
-    whole = not dead and hearing and context.event_feed.connected and seeing
-    state = FlowState.DOWN if not carried else FlowState.OK if whole else FlowState.DEGRADED
+    max_age_s = MAX_HEARTBEAT_AGE.total_seconds() * max(context.clock_factor, 1.0)
+    dead = [one.process for one in processes if one.age_s > max_age_s]
+    pipeline_alive = any(one.process.startswith(PIPELINE_PREFIX) and one.process not in dead for one in processes)
+    brokers_connected = all(one.status.get("connected", True) for one in processes)
+    buses_fresh = context.snapshot_cache.age_s <= STALE_AFTER_S
+    healthy = not dead and brokers_connected and context.event_feed.connected and buses_fresh
+    state = FlowState.DOWN if not pipeline_alive else FlowState.OK if healthy else FlowState.DEGRADED
     return SystemHealth(
         state=state,
         at=now,
         live=context.event_feed.connected,
-        buses=seeing,
+        buses=buses_fresh,
         dead=dead,
         processes=processes,
         kinds=queries.kind_flows(snapshot, now),

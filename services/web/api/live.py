@@ -1,8 +1,8 @@
-"""Server-sent events: what happens, as it happens, without a gap across reconnections. The one asynchronous module."""
+"""Live stream as server-sent events, without a gap across reconnections. The only asynchronous route."""
 
 import asyncio
 from contextlib import suppress
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request
@@ -13,16 +13,16 @@ from services.runtime.clock import Clock
 from services.runtime.problem import HttpProblem
 from services.web.access import PUBLIC
 from services.web.context import context_of
-from services.web.live.event_feed import ClientTooSlow, Event, EventFeed, FeedClosed, encode_event
+from services.web.live.event_feed import ClientTooSlow, Event, EventFeed, FeedClosed, Subscription, encode_event
 from services.web.live.stream_position import MAX_POSITION_CHARS
 
 MAX_CLIENTS = 500
 PULSE_S = 10.0
 RETRY_MS = 2_000
 SEND_TIMEOUT_S = 10.0
-"""How long a client may take to swallow what it is sent before it is dropped."""
+"""A client that takes longer to receive an event is dropped."""
 END_TIMEOUT_S = 0.5
-"""How long a dropped one may take to hear of it."""
+"""Longest wait to send the end of the stream to a dropped client."""
 
 EventName = Literal["readings", "transition", "alert", "device", "attention"]
 
@@ -41,18 +41,18 @@ class TooManyClients(HttpProblem):
 
 
 class EventStream(Response):
-    """Events from the feed to one client, until it leaves, falls behind or the server stops."""
+    """Sends events of the feed to one client, until it disconnects, falls behind or the server stops."""
 
     media_type = "text/event-stream"
 
     def __init__(self, feed: EventFeed, clock: Clock, last: str | None, names: frozenset[str]) -> None:
-        """`last`: the position to go on from, None for now. `names`: the events wanted, none for all."""
+        """`last`: the position to continue from, None for the present. `names`: the requested events, empty for all."""
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._feed, self._clock, self._last, self._names = feed, clock, last, names
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Write until one side ends it."""
+        """Send events until one side ends the stream."""
         self._feed.clients += 1
         writing = asyncio.ensure_future(self._write(send))
         leaving = asyncio.ensure_future(_wait_for_disconnect(receive))
@@ -69,13 +69,13 @@ class EventStream(Response):
     async def _write(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         try:
-            await self._put(send, f"retry: {RETRY_MS}\n\n".encode())
-            await self._put(send, self._comes_in(seat := await self._feed.subscribe(self._last)))
-            index = seat.next_index
+            await self._send(send, f"retry: {RETRY_MS}\n\n".encode())
+            await self._send(send, self._first_events(subscription := await self._feed.subscribe(self._last)))
+            index = subscription.next_index
             while True:
                 events, position = await self._feed.events_from(index, PULSE_S)
                 index += len(events)
-                await self._put(send, self._wire(events) if events else self._pulse(position))
+                await self._send(send, self._encode(events) if events else self._pulse(position))
         except FeedClosed:
             pass
         except (ClientTooSlow, TimeoutError):
@@ -84,22 +84,22 @@ class EventStream(Response):
             async with asyncio.timeout(END_TIMEOUT_S):
                 await send({"type": "http.response.body", "body": b""})
 
-    async def _put(self, send: Send, body: bytes) -> None:
+    async def _send(self, send: Send, body: bytes) -> None:
         if body:
             message: Message = {"type": "http.response.body", "body": body, "more_body": True}
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await send(message)
 
-    def _comes_in(self, seat: Any) -> bytes:
-        if seat.resync:
-            return encode_event(seat.position, "resync", "{}") + self._pulse(seat.position)
-        return self._wire(seat.missed) + self._pulse(seat.position)
+    def _first_events(self, subscription: Subscription) -> bytes:
+        if subscription.resync:
+            return encode_event(subscription.position, "resync", "{}") + self._pulse(subscription.position)
+        return self._encode(subscription.missed) + self._pulse(subscription.position)
 
-    def _wire(self, events: list[Event]) -> bytes:
+    def _encode(self, events: list[Event]) -> bytes:
         return b"".join(event.encoded for event in events if not self._names or event.name in self._names)
 
     def _pulse(self, position: str) -> bytes:
-        """An event, not a comment: a page must be able to notice that it stopped."""
+        """A pulse is an event and not a comment, so that a page can notice when pulses stop."""
         pulse = orjson.dumps({"at": self._clock(), "connected": self._feed.connected})
         return encode_event(position, "pulse", pulse.decode())
 

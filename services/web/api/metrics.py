@@ -1,4 +1,4 @@
-"""What Prometheus scrapes: counted anew at every scrape, from the same tables as everything else."""
+"""Metrics in Prometheus' text format, read from the tables at each scrape."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ EXAMPLE = '# TYPE vigia_open_alerts gauge\nvigia_open_alerts{nar="naranja"} 2.0\
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Scrape:
-    """One scrape's figures, as the registry collects them."""
+    """The values of one scrape, as a collector of the registry."""
 
     figures: HealthFigures
     flows: list[KindFlow]
@@ -31,21 +31,21 @@ class _Scrape:
 
     def collect(self) -> Iterator[Metric]:
         """Every metric."""
-        of = self.figures
-        colours = {nar.name.lower(): of.open_alerts.get(nar, 0) for nar in NAR}
+        figures = self.figures
+        colours = {nar.name.lower(): figures.open_alerts.get(nar, 0) for nar in NAR}
         yield _gauge("open_alerts", "Alerts nobody closed yet, by attention level", "nar", colours)
-        yield _gauge("rejected_last_day", "Messages of the last day that were no reading", "reason", of.rejected)
+        yield _gauge("rejected_last_day", "Messages of the last day that were no reading", "reason", figures.rejected)
         ages = {flow.kind: flow.age_s for flow in self.flows if flow.age_s is not None}
         yield _gauge("reading_age_seconds", "Age of the newest reading", "kind", ages)
-        beats = {process.process: process.age_s for process in self.processes}
-        yield _gauge("heartbeat_age_seconds", "Age of a process's last sign of life", "process", beats)
+        heartbeat_ages = {process.process: process.age_s for process in self.processes}
+        yield _gauge("heartbeat_age_seconds", "Age of a process's last sign of life", "process", heartbeat_ages)
         yield _process_counts(self.processes)
         for name, help_text, value in (
-            ("unacknowledged_alerts", "Open alerts nobody took charge of", of.unacknowledged),
-            ("unsent_notices", "Notices still to be told", of.unsent_notices),
-            ("oldest_unsent_notice_seconds", "How long the oldest of them is due", of.oldest_unsent_s),
-            ("unregistered_devices", "Devices nobody placed at a station", of.unregistered_devices),
-            ("lost_readings", "Holes in devices' numbering that nothing filled", of.lost_readings),
+            ("unacknowledged_alerts", "Open alerts nobody took charge of", figures.unacknowledged),
+            ("unsent_notices", "Notices still to be told", figures.unsent_notices),
+            ("oldest_unsent_notice_seconds", "How long the oldest of them is due", figures.oldest_unsent_s),
+            ("unregistered_devices", "Devices nobody placed at a station", figures.unregistered_devices),
+            ("lost_readings", "Holes in devices' numbering that nothing filled", figures.lost_readings),
             ("live_clients", "Connected to the live stream", self.feed.clients),
             ("live_connected", "1 while live events flow", float(self.feed.connected)),
         ):
@@ -82,7 +82,7 @@ def _gauge(name: str, help_text: str, label: str, values: object) -> GaugeMetric
 
 
 def _process_counts(processes: list[Process]) -> GaugeMetricFamily:
-    """The numbers that processes tell of themselves, such as readings kept since they started."""
+    """Numbers in the status of the processes, such as readings stored since they started."""
     family = GaugeMetricFamily("vigia_process", "What a process counts", labels=["process", "what"])
     for process in processes:
         for what, value in process.status.items():

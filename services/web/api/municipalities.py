@@ -1,4 +1,4 @@
-"""Municipalities, their basins and the attention levels proposed for them."""
+"""API routes of municipalities, basins and the attention levels proposed for them."""
 
 from fastapi import APIRouter
 

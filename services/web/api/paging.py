@@ -1,4 +1,4 @@
-"""Lists in pages: an opaque cursor and a link to the next page, the same for every noun."""
+"""Paging of lists: an opaque cursor and a link to the next page, the same for all routes."""
 
 import base64
 import binascii
@@ -34,7 +34,7 @@ class Page(BaseModel, Generic[Item]):
 
 
 class Paging:
-    """Which page of a list is asked for."""
+    """The requested page of a list."""
 
     def __init__(
         self,
@@ -46,19 +46,19 @@ class Paging:
             str | None, Query(max_length=MAX_CURSOR_CHARS, description="From `next`; means nothing outside this list")
         ] = None,
     ) -> None:
-        """As the query says; its parameters are documented with each list."""
+        """From the query parameters, which are documented with each list."""
         self._request = request
         self._limit = limit
         self.cursor = decode_cursor(cursor)
 
     @property
     def fetch_limit(self) -> int:
-        """How many rows to read: one more than a page shows whether another follows."""
+        """How many rows to read: one more than a page holds, to know whether another page follows."""
         return self._limit + 1
 
     @property
     def cursor_number(self) -> int | None:
-        """The cursor of a list whose key is a number."""
+        """The cursor of a list whose key is a number. Raises BadCursor."""
         if self.cursor is None:
             return None
         if not self.cursor.isascii() or not self.cursor.isdigit() or int(self.cursor) > MAX_ID:
@@ -66,30 +66,30 @@ class Paging:
         return int(self.cursor)
 
     def page(self, rows: Sequence[Item], key: Callable[[Item], object]) -> Page[Item]:
-        """The page that `fetch_limit` rows make; `key` of its last item leads to the next one."""
-        shown = rows[: self._limit]
-        more = len(rows) > len(shown)
-        return Page(items=list(shown), next=address_with_cursor(self._request, str(key(shown[-1]))) if more else None)
+        """The page made from up to `fetch_limit` rows. `key`: of the last item, becomes the cursor of the next page."""
+        items = rows[: self._limit]
+        more = len(rows) > len(items)
+        return Page(items=list(items), next=address_with_cursor(self._request, str(key(items[-1]))) if more else None)
 
 
 Paged = Annotated[Paging, Depends()]
 
 
 def address_with_cursor(request: Request, cursor: str | None, **changed: str) -> str:
-    """The address asked for, without host, behind a cursor where there is one and with some parameters changed."""
+    """The requested path and query with another cursor (none for None) and some parameters changed."""
     kept = [(name, value) for name, value in request.query_params.multi_items() if name not in {"cursor", *changed}]
-    behind = [] if cursor is None else [("cursor", base64.urlsafe_b64encode(cursor.encode()).decode().rstrip("="))]
-    return f"{request.url.path}?{urlencode([*kept, *changed.items(), *behind])}"
+    added = [] if cursor is None else [("cursor", base64.urlsafe_b64encode(cursor.encode()).decode().rstrip("="))]
+    return f"{request.url.path}?{urlencode([*kept, *changed.items(), *added])}"
 
 
 def decode_cursor(cursor: str | None) -> str | None:
-    """What stands in a cursor. Raises BadCursor."""
+    """The content of a cursor. Raises BadCursor."""
     if cursor is None:
         return None
     try:
-        read = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        content = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError) as error:
         raise BadCursor from error
-    if not read.isprintable():
+    if not content.isprintable():
         raise BadCursor
-    return read
+    return content

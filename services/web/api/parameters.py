@@ -1,4 +1,4 @@
-"""The parameters that several nouns take, each with its bounds; and a refusal of those that none takes."""
+"""Parameters shared by several routes, with their bounds, and a check against unknown parameters."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -43,9 +43,9 @@ Number = Annotated[int, Path(ge=1, le=MAX_ID, examples=[7])]
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
-    """Refuse a query parameter the route does not document: a misspelt filter would silently filter nothing.
+    """Refuse a query parameter that the route does not document: a misspelt filter would silently filter nothing.
 
-    It waits for nothing, and a thread for it would cost more than all it does.
+    Asynchronous because it waits for nothing: a thread would cost more. Raises UnknownParameter.
     """
     route = request.scope["route"]
     if not request.query_params or not isinstance(route, APIRoute):

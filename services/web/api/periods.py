@@ -1,4 +1,4 @@
-"""Periods asked for: what they are where nothing is said, and how long they may be."""
+"""Periods requested by `from` and `to`, with a default and a maximum length."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ class BadPeriod(HttpProblem):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From `start` up to but not at `end`."""
+    """From `start`, inclusive, to `end`, exclusive."""
 
     start: datetime
     end: datetime
 
 
-def period(*, usual: timedelta, longest: timedelta) -> Callable[..., Period]:
-    """A dependency that reads `from` and `to`: until now and `usual` long, unless said. It raises BadPeriod."""
+def period(*, default: timedelta, longest: timedelta) -> Callable[..., Period]:
+    """A dependency that reads `from` and `to`. Without them: the last `default`. It raises BadPeriod."""
 
-    def asked(now: Now, start: From = None, to: To = None) -> Period:
+    def requested(now: Now, start: From = None, to: To = None) -> Period:
         end = to or now
-        begin = start or end - usual
+        begin = start or end - default
         if begin >= end:
             raise BadPeriod("`from` debe ser anterior a `to`. / `from` must be before `to`.")
         if end - begin > longest:
             raise BadPeriod(f"Hasta {longest.days} días por pedido. / Up to {longest.days} days at once.")
         return Period(begin, end)
 
-    return asked
+    return requested

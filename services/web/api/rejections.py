@@ -1,4 +1,4 @@
-"""Messages that are no reading. Their bytes may say anything, so only operators see them."""
+"""API routes of rejected messages. Their bytes may contain anything, so only operators see them."""
 
 from base64 import b64encode
 from typing import Annotated

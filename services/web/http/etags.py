@@ -1,4 +1,4 @@
-"""ETags for what changes seldom: a client that has it already is told so instead of sent it again. Plain ASGI."""
+"""ETag middleware (ASGI): a client that already has a response gets 304 instead of its body."""
 
 from hashlib import blake2b
 
@@ -7,9 +7,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REVALIDATE = "no-cache"
-"""The Cache-Control that means: keep it, and ask each time whether it still holds."""
+"""Cache-Control of a response that a client may store but must revalidate each time."""
 CACHE_BRIEFLY = "public, max-age=10"
-"""The one that means: for seconds it holds; after that, ask. Of what is the same for everybody."""
+"""Cache-Control of a response that is the same for everybody and stays valid for 10 seconds."""
 
 
 def _ask_for_revalidation(response: Response) -> None:
@@ -17,21 +17,21 @@ def _ask_for_revalidation(response: Response) -> None:
 
 
 WITH_ETAG = Depends(_ask_for_revalidation)
-"""Declares that a route's answer changes seldom and gets an ETag."""
+"""Declares that a route's response changes seldom and gets an ETag."""
 
 
 class ETagMiddleware:
-    """Gives answers marked for revalidation an ETag of their bytes, and answers 304 to who has those bytes."""
+    """Adds an ETag of the body to responses marked for revalidation. Answers 304 where the client has that body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http" or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
-        known = Headers(scope=scope).get("if-none-match", "")
+        known_tags = Headers(scope=scope).get("if-none-match", "")
         start: Message | None = None
 
         async def send_tagged(message: Message) -> None:
@@ -40,9 +40,9 @@ class ETagMiddleware:
                 start = message
                 return
             if start is not None:
-                whole = not message.get("more_body", False)
+                is_whole = not message.get("more_body", False)
                 head, start = start, None
-                if whole and _is_unchanged(head, message["body"], known):
+                if is_whole and _is_unchanged(head, message["body"], known_tags):
                     message = {"type": "http.response.body", "body": b""}
                 await send(head)
             await send(message)
@@ -54,12 +54,12 @@ def _needs_etag(start: Message) -> bool:
     return start["status"] == 200 and Headers(scope=start).get("cache-control") in {REVALIDATE, CACHE_BRIEFLY}
 
 
-def _is_unchanged(start: Message, body: bytes, known: str) -> bool:
-    """Put the ETag on the head; True, with the head turned into a 304, where the client has these bytes."""
+def _is_unchanged(start: Message, body: bytes, known_tags: str) -> bool:
+    """Add the ETag to the head. True where the client has this body: the head then becomes a 304."""
     tag = f'"{blake2b(body, digest_size=16).hexdigest()}"'
     headers = MutableHeaders(scope=start)
     headers["ETag"] = tag
-    if tag not in (part.strip().removeprefix("W/") for part in known.split(",")) and known.strip() != "*":
+    if tag not in (part.strip().removeprefix("W/") for part in known_tags.split(",")) and known_tags.strip() != "*":
         return False
     start["status"] = 304
     del headers["content-length"]

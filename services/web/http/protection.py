@@ -1,4 +1,4 @@
-"""What stands between the network and the application: hosts, sizes, times and headers. Plain ASGI."""
+"""Protection middleware (ASGI): host names, size and time of bodies, and security headers."""
 
 import asyncio
 from collections.abc import Collection
@@ -12,14 +12,14 @@ from services.web.problems import problem_response
 
 MAX_BODY_BYTES = 256 * 1024
 BODY_TIMEOUT_S = 10.0
-"""How long a body may take to arrive."""
+"""Longest time for a body to arrive."""
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    # Not "no-referrer": browsers would then send "Origin: null" with our own forms.
+    # Not "no-referrer": browsers would then send "Origin: null" with the forms of this site.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -27,10 +27,10 @@ SECURITY_HEADERS = {
 
 
 class ProtectionMiddleware:
-    """Refuses foreign hosts and large or slow bodies before anything else sees them; adds the security headers.
+    """Refuses unknown host names and large or slow bodies before the application gets them. Adds security headers.
 
-    `hosts`: names this server answers to, None for any. A server on loopback must say them, or any page in a browser
-    here could reach it by a name of its own (DNS rebinding).
+    `hosts`: names that this server answers to, None for any. A server on loopback must set them: otherwise any page in
+    a browser on this machine could reach it through a name of its own (DNS rebinding).
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str] | None) -> None:
@@ -38,7 +38,7 @@ class ProtectionMiddleware:
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -52,13 +52,13 @@ class ProtectionMiddleware:
             await send(message)
 
         headers = Headers(scope=scope)
-        refusal = self._foreign(headers) or _check_content_length(headers)
-        if refusal is None and ("content-length" in headers or "transfer-encoding" in headers):
+        problem = self._check_host(headers) or _check_content_length(headers)
+        if problem is None and ("content-length" in headers or "transfer-encoding" in headers):
             body = await _read_body(receive)
-            refusal, receive = (body, receive) if isinstance(body, JSONResponse) else (None, _ReplayBody(body, receive))
-        await (refusal or self._app)(scope, receive, send_protected)
+            problem, receive = (body, receive) if isinstance(body, JSONResponse) else (None, _ReplayBody(body, receive))
+        await (problem or self._app)(scope, receive, send_protected)
 
-    def _foreign(self, headers: Headers) -> JSONResponse | None:
+    def _check_host(self, headers: Headers) -> JSONResponse | None:
         name = headers.get("host", "").rsplit(":", 1)[0].lower()
         if self._hosts is None or name in self._hosts:
             return None
@@ -68,7 +68,7 @@ class ProtectionMiddleware:
 
 
 class _ReplayBody:
-    """Hands out a body that was already received, then whatever comes after it."""
+    """An ASGI `receive` that returns a body read before, then the messages after it."""
 
     def __init__(self, body: bytes, receive: Receive) -> None:
         self._body: bytes | None = body
@@ -82,7 +82,7 @@ class _ReplayBody:
 
 
 async def _read_body(receive: Receive) -> bytes | JSONResponse:
-    """The whole body, or why it is refused."""
+    """The whole body, or the problem where it is too large or too slow."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):

@@ -1,4 +1,4 @@
-"""Counts what each address does within a window, so that too much of it is refused; bounded in memory."""
+"""Rate limit by client address within a time window, with bounded memory."""
 
 import threading
 from collections import OrderedDict
@@ -9,21 +9,21 @@ MAX_ADDRESSES = 1024
 
 
 class RateLimit:
-    """How often each address did something within its window of a minute; `most` is how often it may."""
+    """Counts events of each address within a window of WINDOW_S. `max_count`: how many are allowed."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_count: int) -> None:
+        self._max_count = max_count
         self._lock = threading.Lock()
         self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     def is_exceeded(self, address: str) -> bool:
-        """Whether this address has used up its tries."""
+        """Whether this address has reached its limit in the current window."""
         with self._lock:
             began, count = self._counts.get(address, (0.0, 0))
-            return count >= self._most and monotonic() - began < WINDOW_S
+            return count >= self._max_count and monotonic() - began < WINDOW_S
 
     def add(self, address: str) -> None:
-        """Once more from this address; past MOST_ADDRESSES the one unheard of for longest is forgotten."""
+        """Count one event of this address. Beyond MAX_ADDRESSES the address silent for longest is dropped."""
         with self._lock:
             now = monotonic()
             began, count = self._counts.pop(address, (now, 0))

@@ -1,4 +1,4 @@
-"""Counts wrong operator tokens by address, so that guessing is slowed and seen."""
+"""Rate limit of wrong operator tokens by client address, which slows down guessing."""
 
 from services.web.http.rate_limit import RateLimit
 
@@ -6,7 +6,7 @@ MAX_WRONG_TOKENS = 10
 
 
 class WrongTokens(RateLimit):
-    """How many wrong tokens came from each address of late."""
+    """At most MAX_WRONG_TOKENS wrong tokens of an address in a minute."""
 
     def __init__(self) -> None:
         super().__init__(MAX_WRONG_TOKENS)

@@ -1,4 +1,4 @@
-"""The live stream's one reader: woken by NOTIFY, it reads what was committed into a bounded ring all clients share."""
+"""Event feed of the live stream: one reader, woken by NOTIFY, fills a bounded ring that all clients share."""
 
 import asyncio
 import logging
@@ -21,17 +21,17 @@ MAX_RING_EVENTS = 4_096
 MAX_RING_BYTES = 32 * 1024 * 1024
 PAGE_EVENTS = 200
 POLL_S = 1.0
-"""How long a lost wake-up can delay the stream."""
+"""Longest delay of the stream where a notification is lost."""
 RETRY_S = 0.5
 CONNECT_TIMEOUT_S = 5
 MAX_REPLAYED_EVENTS = 5_000
 MAX_REPLAY_AGE_S = 15 * 60
-"""Somebody away for longer starts afresh; events must be kept at least this long."""
+"""A client away for longer starts anew. Events must be stored at least this long."""
 MAX_CONCURRENT_REPLAYS = 4
 CATCH_UP_TIMEOUT_S = 5.0
 
 _CURRENT_POSITION = "SELECT extract(epoch FROM now())::bigint AS taken_s, pg_current_snapshot()::text AS snapshot"
-# One statement, one snapshot: what it sees is exactly what `after` sees. Without new events, one row of nulls.
+# One statement has one snapshot, so it sees exactly what `after` sees. Without new events: one row of nulls.
 _NEXT_EVENTS = """
     SELECT extract(epoch FROM now())::bigint AS taken_s, s.after::text,
         e.xid::text::bigint AS xid, e.id, e.event, e.data
@@ -48,7 +48,7 @@ _NEXT_EVENTS = """
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event as it goes over the wire, and what is needed to choose it."""
+    """One server-sent event: its encoded bytes, its name to filter by, and the stream position after it."""
 
     position: str
     name: str
@@ -69,7 +69,7 @@ class Subscription:
 
 
 class ClientTooSlow(Exception):
-    """A client fell behind the ring: it is dropped, and comes back for what it missed."""
+    """A client fell behind the ring. It is dropped, and reads what it missed when it connects again."""
 
 
 class FeedClosed(Exception):
@@ -77,17 +77,17 @@ class FeedClosed(Exception):
 
 
 class EventFeed:
-    """Reads the events on one connection of its own and hands them to any number of clients of one event loop."""
+    """Reads events on a database connection of its own for any number of clients of one event loop."""
 
     def __init__(self, engine: Engine) -> None:
-        """Nothing is opened until `running`; the engine only lends its address."""
+        """Opens nothing before `running`. Only the address of the engine is used."""
         self._address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._ring: deque[Event] = deque()
         self._bytes = 0
         self._end = 0
         self._position: StreamPosition | None = None
-        self._halfway = False
-        self._moved = asyncio.Event()
+        self._more_pages = False
+        self._changed = asyncio.Event()
         self._replays = asyncio.Semaphore(MAX_CONCURRENT_REPLAYS)
         self._closed = False
         self.connected = False
@@ -96,9 +96,9 @@ class EventFeed:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follow the events for as long as this is entered."""
+        """Follow the events while the context is open."""
         task = asyncio.create_task(self._run())
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._log_failure)
         try:
             yield
         finally:
@@ -107,72 +107,71 @@ class EventFeed:
             await asyncio.gather(task, return_exceptions=True)
 
     def close(self) -> None:
-        """Send all clients home, so that the server can stop."""
+        """End the streams of all clients, so that the server can stop."""
         self._closed = True
-        self._wake()
+        self._notify_clients()
 
     async def subscribe(self, last: str | None) -> Subscription:
-        """A seat after the position a client names, or at the newest event where it names none.
+        """Subscribe from the position `last` of a client, or from the newest event where it has none.
 
-        Waits up to CATCH_UP_S for a database that is away, then raises TimeoutError; Closed when the server stops.
+        Waits up to CATCH_UP_TIMEOUT_S for an unavailable database, then raises TimeoutError. Raises FeedClosed when
+        the server stops.
         """
         async with asyncio.timeout(CATCH_UP_TIMEOUT_S):
             while self._position is None:
-                await self._move()
+                await self._wait_for_change()
         if last is None or last == str(self._position):
             return Subscription([], self._end, str(self._position))
         for index, event in enumerate(self._ring):
             if event.position == last:
                 return Subscription([], self._end - len(self._ring) + index + 1, last)
         position = StreamPosition.parse(last)
-        missed = await self._missed(position) if position else None
+        missed = await self._read_missed(position) if position else None
         if missed is None:
             return Subscription([], self._end, str(self._position), resync=True)
         return missed
 
     async def events_from(self, index: int, wait_s: float) -> tuple[list[Event], str]:
-        """The events from `index` on, and the position behind them; none when there are no new ones for `wait_s`.
+        """The events from `index` on and the position after them; no events where none comes within `wait_s`.
 
-        Raises TooSlow where the ring has let go of `index`, Closed when the server stops.
+        Raises ClientTooSlow where the ring no longer holds `index`, FeedClosed when the server stops.
         """
         if index == self._end and not self._closed:
             try:
                 async with asyncio.timeout(wait_s):
                     while index == self._end and not self._closed:
-                        await self._moved.wait()
+                        await self._changed.wait()
             except TimeoutError:
                 pass
         if self._closed:
             raise FeedClosed
-        start = self._end - len(self._ring)
-        if index < start:
+        ring_start = self._end - len(self._ring)
+        if index < ring_start:
             raise ClientTooSlow
-        return [self._ring[place] for place in range(index - start, len(self._ring))], str(self._position)
+        return [self._ring[offset] for offset in range(index - ring_start, len(self._ring))], str(self._position)
 
-    async def _move(self) -> None:
-        await self._moved.wait()
+    async def _wait_for_change(self) -> None:
+        await self._changed.wait()
         if self._closed:
             raise FeedClosed
 
-    def _wake(self) -> None:
-        self._moved.set()
-        self._moved = asyncio.Event()
+    def _notify_clients(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def _run(self) -> None:
         while True:
             try:
                 async with await self._connect() as connection:
                     await self._follow(connection)
-            except psycopg.Error as trouble:
+            except psycopg.Error as error:
                 if self.connected:
-                    log.warning(
-                        "the live stream lost the database", extra={"action": "follow", "trouble": str(trouble)}
-                    )
+                    log.warning("the live stream lost the database", extra={"action": "follow", "trouble": str(error)})
                 self.connected = False
                 await asyncio.sleep(RETRY_S)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """It ends only when told to, or by a bug: then health and every pulse say that the stream is lost."""
+    def _log_failure(self, task: asyncio.Task[None]) -> None:
+        """Log why the reader ended. It ends when it is cancelled or by a bug; health and pulses then show it."""
         self.connected = False
         if not task.cancelled() and task.exception() is not None:
             log.error("the live stream broke", extra={"action": "follow"}, exc_info=task.exception())
@@ -197,40 +196,40 @@ class EventFeed:
                 pass
 
     async def _catch_up(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        """Read on to the present; a stretch that a lost connection cut short is first read to its end."""
+        """Read all events up to the present. A range that a lost connection interrupted is first read to its end."""
         assert self._position is not None
-        after = self._position.after if self._halfway else None
+        after = self._position.after if self._more_pages else None
         if after is None:
             self._position = replace(self._position, before=self._position.after, xid=0, id=0)
         while True:
             events, self._position = await _read_page(connection, self._position, after)
             for event in events:
-                self._keep(event)
-            after, self._halfway = self._position.after, len(events) == PAGE_EVENTS
-            self._wake()
-            if not self._halfway:
+                self._append(event)
+            after, self._more_pages = self._position.after, len(events) == PAGE_EVENTS
+            self._notify_clients()
+            if not self._more_pages:
                 return
 
-    def _keep(self, event: Event) -> None:
+    def _append(self, event: Event) -> None:
         self._ring.append(event)
         self._bytes += len(event.encoded)
         self._end += 1
         while len(self._ring) > MAX_RING_EVENTS or (self._bytes > MAX_RING_BYTES and len(self._ring) > 1):
             self._bytes -= len(self._ring.popleft().encoded)
 
-    async def _missed(self, position: StreamPosition) -> Subscription | None:
-        """What was committed between a position and the ring's end, read from the database; None where too much."""
+    async def _read_missed(self, position: StreamPosition) -> Subscription | None:
+        """Read the events between a position and the ring's end from the database. None where there are too many."""
         try:
             async with asyncio.timeout(CATCH_UP_TIMEOUT_S), self._replays, await self._connect() as connection:
-                here = await _current_position(connection)
-                if not 0 <= here.taken_s - position.taken_s <= MAX_REPLAY_AGE_S or not covers(
-                    here.after, position.after
+                present = await _current_position(connection)
+                if not 0 <= present.taken_s - position.taken_s <= MAX_REPLAY_AGE_S or not covers(
+                    present.after, position.after
                 ):
                     return None
                 await connection.execute("SELECT pg_notify(%s, '')", [CHANNEL])
-                # Halfway through a stretch, the ring lacks some of what its snapshot sees.
-                while self._position is None or self._halfway or not covers(self._position.after, position.after):
-                    await self._move()
+                # While a range is read page by page, the ring lacks some events that its snapshot sees.
+                while self._position is None or self._more_pages or not covers(self._position.after, position.after):
+                    await self._wait_for_change()
                 target, end = self._position, self._end
                 missed = await _read_range(connection, position)
                 missed += await _read_range(
@@ -242,20 +241,20 @@ class EventFeed:
 
 
 async def _current_position(connection: psycopg.AsyncConnection[Any]) -> StreamPosition:
-    """The present, with nothing to come before it."""
+    """The present position: all events before it count as read."""
     taken_s, snapshot = (await (await connection.execute(_CURRENT_POSITION)).fetchall())[0]
     return StreamPosition(taken_s, snapshot, snapshot)
 
 
 async def _read_range(connection: psycopg.AsyncConnection[Any], position: StreamPosition) -> list[Event]:
-    """All events from a position to its own `after`, or one more than MOST_REPLAYED."""
-    found: list[Event] = []
-    while len(found) <= MAX_REPLAYED_EVENTS:
+    """All events from a position to its own `after`; more than MAX_REPLAYED_EVENTS where there are too many."""
+    all_events: list[Event] = []
+    while len(all_events) <= MAX_REPLAYED_EVENTS:
         events, position = await _read_page(connection, position, position.after)
-        found += events
+        all_events += events
         if len(events) < PAGE_EVENTS:
             break
-    return found
+    return all_events
 
 
 async def _read_page(
@@ -283,5 +282,5 @@ async def _read_page(
 
 
 def encode_event(position: str, event: str, data: str) -> bytes:
-    """One server-sent event. `data`: JSON on one line, as PostgreSQL writes it."""
+    """Encode one server-sent event. `data`: JSON on one line, as PostgreSQL writes it."""
     return f"id: {position}\nevent: {event}\ndata: {data}\n\n".encode()

@@ -86,7 +86,7 @@ SentAlertForm = Annotated[AlertForm, Depends()]
 @router.get("/", dependencies=[PUBLIC])
 def watch(visit: Visitor, snapshot: DatabaseSnapshot, parte: Parts = []) -> HTMLResponse:  # noqa: B006 - FastAPI copies it
     """The watch page, or some of its parts."""
-    shown = watch_page(snapshot, visit.now, city=visit.city, pace=visit.clock_factor)
+    shown = watch_page(snapshot, visit.now, city=visit.city, clock_factor=visit.clock_factor)
     old_s = MAX_PIPELINE_SILENCE / timedelta(seconds=1) * visit.clock_factor
     return render_live_page(
         visit,

@@ -1,4 +1,4 @@
-"""What a stream's level is expected to be in the coming hours, with its uncertainty."""
+"""API route of a stream's level forecast, with quantiles and chances of exceeding thresholds."""
 
 from datetime import datetime, timedelta
 from math import inf

@@ -1,4 +1,4 @@
-"""Every station as it is now: value, age, quality, flags in words and trend."""
+"""API routes of current values of stations: value, age, quality, flags and trend."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -92,7 +92,7 @@ def _latest_of_stations(connection: Connection, stations: Sequence[CurrentStatio
 
 def _latest(one: CurrentStation, bins: Mapping[int, Sequence[current.Bin]], now: datetime) -> Latest:
     state = health(one, now)
-    moved = trend(samples_of(one, bins, TREND_BIN)) if one.kind is RIVER and state is Health.FRESH else None
+    change = trend(samples_of(one, bins, TREND_BIN)) if one.kind is RIVER and state is Health.FRESH else None
     return Latest(
         station=one.id,
         kind=one.kind.name,
@@ -103,7 +103,7 @@ def _latest(one: CurrentStation, bins: Mapping[int, Sequence[current.Bin]], now:
         value=one.value,
         observed_at=one.value_at,
         age_s=None if one.value_at is None else max((now - one.value_at).total_seconds(), 0.0),
-        trend=None if moved is None else TrendNow(rate_m_h=moved.rate_m_h, course=moved.course),
+        trend=None if change is None else TrendNow(rate_m_h=change.rate_m_h, course=change.course),
         devices=[_device(device) for device in one.devices],
     )
 

@@ -1,4 +1,4 @@
-"""Vehicle speeds on the streets that have a radar."""
+"""API routes of vehicle speeds by street and of the ranking of streets."""
 
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -22,7 +22,7 @@ MAX_RANKED = 500
 
 router = APIRouter(tags=["speeds"], dependencies=[PUBLIC])
 
-RequestedPeriod = Annotated[Period, Depends(period(usual=DEFAULT_PERIOD, longest=MAX_PERIOD))]
+RequestedPeriod = Annotated[Period, Depends(period(default=DEFAULT_PERIOD, longest=MAX_PERIOD))]
 MinVehicles = Annotated[int, Query(ge=1, le=1_000_000, description="Streets with fewer are not ranked")]
 
 
@@ -52,9 +52,9 @@ def speeds(
     station: Station = None,
 ) -> Page[StreetSpeeds]:
     """Count, mean, P85, P95 and share over the limit per street and hour of the day; the last 7 days unless said."""
-    which = RadarFilter(municipality=municipality, station=station, after=paged.cursor)
+    radars = RadarFilter(municipality=municipality, station=station, after=paged.cursor)
     zone = current_city(snapshot).zone_name
-    rows = queries.street_speeds(snapshot, zone, days.start, days.end, which, limit=paged.fetch_limit)
+    rows = queries.street_speeds(snapshot, zone, days.start, days.end, radars, limit=paged.fetch_limit)
     return paged.page(rows, lambda one: one.station)
 
 
@@ -66,8 +66,8 @@ def speeds_ranking(
     least_vehicles: MinVehicles = 100,
 ) -> Ranking:
     """The streets where most drive too fast; the last 7 days unless said."""
-    which, zone = RadarFilter(municipality=municipality), current_city(snapshot).zone_name
-    rows = queries.street_speeds(snapshot, zone, days.start, days.end, which, limit=MAX_RANKED)
+    radars, zone = RadarFilter(municipality=municipality), current_city(snapshot).zone_name
+    rows = queries.street_speeds(snapshot, zone, days.start, days.end, radars, limit=MAX_RANKED)
     found = {one.station: one for one in rows}
     order = rank_streets({station: _statistics(one.whole) for station, one in found.items()}, least_vehicles)
     streets = [

@@ -1,4 +1,4 @@
-"""Stations: where they stand, how they are now, and their values over time."""
+"""API routes of stations: places, rules, and series of values."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ MAX_FEATURES = 5_000
 
 router = APIRouter(tags=["stations"], dependencies=[PUBLIC])
 
-RequestedPeriod = Annotated[Period, Depends(period(usual=DEFAULT_PERIOD, longest=MAX_PERIOD))]
+RequestedPeriod = Annotated[Period, Depends(period(default=DEFAULT_PERIOD, longest=MAX_PERIOD))]
 Resolution = Annotated[
     Literal["auto", "raw", "5m", "15m", "1h", "1d"],
     Query(description="auto: raw while that is few, else the finest that tells the period in one answer"),
@@ -118,7 +118,7 @@ def series(
     request: Request,
     snapshot: DatabaseSnapshot,
     station_id: Id,
-    told: RequestedPeriod,
+    requested_period: RequestedPeriod,
     resolution: Resolution = "auto",
     cursor: Annotated[str | None, Query(max_length=200, description="From `next`")] = None,
 ) -> Series:
@@ -126,14 +126,14 @@ def series(
     kind = KINDS_BY_NAME.get(existing_station(snapshot, station_id).kind)
     if kind is None:
         raise KindIsOff
-    asked = _SeriesRequest(request, snapshot, kind, station_id, told.start, told.end)
+    requested = _SeriesRequest(request, snapshot, kind, station_id, requested_period.start, requested_period.end)
     codes = queries.device_codes(snapshot, station_id)
     chosen = queries.BY_NAME.get(resolution)
     if resolution == "auto":
-        chosen = queries.finest_resolution(snapshot, asked.kind, list(codes), asked.start, asked.end)
+        chosen = queries.finest_resolution(snapshot, requested.kind, list(codes), requested.start, requested.end)
     if chosen is None:
-        return _raw_series(asked, codes, cursor)
-    return _interval_series(asked, list(codes), chosen)
+        return _raw_series(requested, codes, cursor)
+    return _interval_series(requested, list(codes), chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +147,8 @@ class _SeriesRequest:
     start: datetime
     end: datetime
 
-    def to_series(self, resolution: str, *, following: str | None, **told: Any) -> Series:
-        """The series with what is the same for all."""
+    def to_series(self, resolution: str, *, next_address: str | None, **values: Any) -> Series:
+        """The series with the fields that are the same for all resolutions."""
         empty: dict[str, Any] = {"intervals": [], "readings": []}
         return Series(
             station=self.station,
@@ -156,43 +156,49 @@ class _SeriesRequest:
             resolution=resolution,
             start=self.start,
             end=self.end,
-            next=following,
-            **(empty | told),
+            next=next_address,
+            **(empty | values),
         )
 
 
-def _interval_series(asked: _SeriesRequest, device_ids: list[int], resolution: queries.Resolution) -> Series:
-    found = queries.list_intervals(asked.connection, asked.kind, device_ids, resolution, asked.start, asked.end)
-    behind = queries.page_end(resolution, asked.start)
-    following = None
-    if behind < asked.end:
-        changed = {"from": behind.isoformat(), "to": asked.end.isoformat(), "resolution": resolution.name}
-        following = address_with_cursor(asked.request, None, **changed)
-    return asked.to_series(resolution.name, following=following, intervals=found)
+def _interval_series(requested: _SeriesRequest, device_ids: list[int], resolution: queries.Resolution) -> Series:
+    found = queries.list_intervals(
+        requested.connection, requested.kind, device_ids, resolution, requested.start, requested.end
+    )
+    end = queries.page_end(resolution, requested.start)
+    next_address = None
+    if end < requested.end:
+        changed = {"from": end.isoformat(), "to": requested.end.isoformat(), "resolution": resolution.name}
+        next_address = address_with_cursor(requested.request, None, **changed)
+    return requested.to_series(resolution.name, next_address=next_address, intervals=found)
 
 
-def _raw_series(asked: _SeriesRequest, codes: dict[int, str], cursor: str | None) -> Series:
-    behind = _raw_cursor(cursor)
-    found, last = queries.list_raw_values(asked.connection, asked.kind, codes, asked.start, asked.end, behind=behind)
-    following = None
+def _raw_series(requested: _SeriesRequest, codes: dict[int, str], cursor: str | None) -> Series:
+    after = _raw_cursor(cursor)
+    readings, last = queries.list_raw_values(
+        requested.connection, requested.kind, codes, requested.start, requested.end, after=after
+    )
+    next_address = None
     if last is not None:
-        changed = {"from": asked.start.isoformat(), "to": asked.end.isoformat(), "resolution": queries.RAW}
-        following = address_with_cursor(asked.request, f"{last.at.isoformat()}|{last.device_id}|{last.seq}", **changed)
-    return asked.to_series(queries.RAW, following=following, readings=found)
+        changed = {"from": requested.start.isoformat(), "to": requested.end.isoformat(), "resolution": queries.RAW}
+        next_address = address_with_cursor(
+            requested.request, f"{last.at.isoformat()}|{last.device_id}|{last.seq}", **changed
+        )
+    return requested.to_series(queries.RAW, next_address=next_address, readings=readings)
 
 
 def _raw_cursor(cursor: str | None) -> RawCursor | None:
-    written = decode_cursor(cursor)
-    if written is None:
+    content = decode_cursor(cursor)
+    if content is None:
         return None
     try:
-        at, device_id, seq = written.split("|")
-        place = RawCursor(datetime.fromisoformat(at), int(device_id), int(seq))
+        at, device_id, seq = content.split("|")
+        position = RawCursor(datetime.fromisoformat(at), int(device_id), int(seq))
     except ValueError as error:
         raise BadCursor from error
-    if place.at.tzinfo is None or not 0 <= place.device_id < 2**31 or not -1 <= place.seq < 2**63:
+    if position.at.tzinfo is None or not 0 <= position.device_id < 2**31 or not -1 <= position.seq < 2**63:
         raise BadCursor
-    return place
+    return position
 
 
 def existing_station(connection: Connection, station_id: str) -> Station:
@@ -204,10 +210,10 @@ def existing_station(connection: Connection, station_id: str) -> Station:
 
 
 def _feature(one: Station) -> dict[str, Any]:
-    told = ("id", "name", "kind", "municipality", "basin", "street")
+    names = ("id", "name", "kind", "municipality", "basin", "street")
     return {
         "type": "Feature",
         "id": one.id,
         "geometry": {"type": "Point", "coordinates": [one.longitude, one.latitude]},
-        "properties": {name: getattr(one, name) for name in told},
+        "properties": {name: getattr(one, name) for name in names},
     }
