@@ -1,4 +1,4 @@
-"""Why an alert is what it is, in words: the numbers a rule left behind, with their names, units and limits. Pure."""
+"""Evidence of an alert as text: the numbers that a rule stored, with names, units and thresholds. Pure functions."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -18,13 +18,13 @@ MAX_VALUE_CHARS = 300
 
 
 def evidence_lines(words: Words, evidence: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Each number as (what it is, how much). A key without words in the dictionary is shown as it is stored."""
+    """Each value of the evidence as (label, text). A key that the dictionary does not know is shown as stored."""
     shown = [(key, value) for key, value in evidence.items() if value is not None][:MAX_LINES]
     return [(_label(words, key), _text(words, key, value)[:MAX_VALUE_CHARS]) for key, value in shown]
 
 
 def headline(words: Words, nar: NAR, cause: str, evidence: Mapping[str, Any]) -> str | None:
-    """What speaks for `nar` in a few words: a value against its threshold, or the rain; None where nothing does."""
+    """The main evidence for the level `nar` in a few words: a value with its threshold, or rain; None without one."""
     if cause == Cause.UPSTREAM:
         return None
     if cause == Cause.RAIN:
@@ -38,9 +38,9 @@ def headline(words: Words, nar: NAR, cause: str, evidence: Mapping[str, Any]) ->
 
 
 def _rain_headline(words: Words, nar: NAR, evidence: Mapping[str, Any]) -> str | None:
-    """The shortest window whose rain reached the colour's threshold; else what fell in the shortest known."""
-    fallen = [(window, evidence.get(f"rain_{window}_mm")) for window in ("15_min", "1_h", "3_h")]
-    known = [(window, amount) for window, amount in fallen if isinstance(amount, float | int)]
+    """Rain of the shortest window that reached the level's threshold; else of the shortest window known."""
+    amounts = [(window, evidence.get(f"rain_{window}_mm")) for window in ("15_min", "1_h", "3_h")]
+    known = [(window, amount) for window, amount in amounts if isinstance(amount, float | int)]
     limits = {window: _threshold_of(evidence.get(f"in_{window}_mm"), nar) for window, _ in known}
     reached = [one for one in known if (limit := limits[one[0]]) is not None and one[1] >= limit]
     for window, amount in (reached or known)[:1]:
@@ -75,8 +75,8 @@ def _text(words: Words, key: str, value: object) -> str:
         case str():
             return _moment(words, value) if key.endswith("_at") else value
         case Mapping():
-            inside = ((_label(words, str(inner)), _text(words, str(inner), one)) for inner, one in value.items())
-            return "; ".join(f"{label}: {text}" for label, text in inside)
+            items = ((_label(words, str(inner)), _text(words, str(inner), one)) for inner, one in value.items())
+            return "; ".join(f"{label}: {text}" for label, text in items)
         case Sequence():
             return _flags(words, value) if key == "flags" else " · ".join(_text(words, key, one) for one in value)
     return str(value)

@@ -1,4 +1,4 @@
-"""What people read: words, numbers and times in Argentine Spanish or English, and which of the two a visitor wants."""
+"""Words, numbers and times in Argentine Spanish or English, and the choice of a visitor's language."""
 
 import tomllib
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ _MAX_ACCEPT_CHARS = 500
 
 
 def choose_language(asked: str | None, cookie: str | None, accept: str | None) -> str:
-    """The language to answer in: what the address asks for, else the cookie's, else the browser's first known one."""
-    for said in (asked, cookie):
-        if said in LANGUAGES:
-            return said
+    """The language of the response: from the address, else the cookie, else the browser's preferences."""
+    for language in (asked, cookie):
+        if language in LANGUAGES:
+            return language
     return _browser_language((accept or "")[:_MAX_ACCEPT_CHARS])
 
 
@@ -43,7 +43,7 @@ def _weight(parameter: str) -> float:
 
 @cache
 def dictionary(language: str) -> Mapping[str, str]:
-    """A language's words by dotted key."""
+    """Words of a language by dotted key."""
     return dict(_flatten("", tomllib.loads((_DICTIONARIES / f"{language}.toml").read_text("utf-8"))))
 
 
@@ -59,22 +59,22 @@ def _flatten(prefix: str, nested: Mapping[str, object]) -> list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One language's words, numbers and times in one zone."""
+    """Words, numbers and times in one language and one time zone."""
 
     language: str
     zone: tzinfo
 
     def __call__(self, key: str, **values: object) -> str:
-        """The words under `key`, with `{name}` filled in. Raises KeyError where there are none."""
-        words = dictionary(self.language)[key]
-        return words.format(**values) if values else words
+        """The text of `key`, with `{name}` replaced by a value. Raises KeyError for an unknown key."""
+        text = dictionary(self.language)[key]
+        return text.format(**values) if values else text
 
     def has(self, key: str) -> bool:
-        """Whether there are words under `key`."""
+        """Whether the dictionary has `key`."""
         return key in dictionary(self.language)
 
     def starting(self, prefix: str) -> dict[str, str]:
-        """All words whose key starts with `prefix`, without it; for the browser's own part of the page."""
+        """All texts whose key starts with `prefix`, by the rest of the key; for the script in the browser."""
         return {
             key.removeprefix(prefix): value
             for key, value in dictionary(self.language).items()
@@ -82,34 +82,34 @@ class Words:
         }
 
     def number(self, value: float, decimals: int = 0, *, signed: bool = False) -> str:
-        """1.42 as 1,42 or 1.42; `signed` shows a plus. A number that rounds to nothing has no sign."""
+        """1.42 as 1,42 or 1.42. `signed`: with a plus. A number that rounds to zero has no sign."""
         text = f"{abs(value):.{decimals}f}"
         sign = "" if float(text) == 0 else MINUS if value < 0 else "+" if signed else ""
         return sign + (text.replace(".", ",") if self.language == "es" else text)
 
     def clock(self, at: datetime) -> str:
-        """Hour and minute in the city, 24 h."""
+        """Hour and minute in local time, 24 h."""
         return f"{at.astimezone(self.zone):%H:%M}"
 
     def moment(self, at: datetime, now: datetime) -> str:
-        """Hour and minute; with day and month when it is not the day of `now` in the city."""
+        """Hour and minute in local time, with the date where it is not that of `now`."""
         local, today = at.astimezone(self.zone), now.astimezone(self.zone).date()
         if local.date() == today:
             return f"{local:%H:%M}"
         return f"{local.day}/{local.month}" + (f"/{local.year}" if local.year != today.year else "") + f" {local:%H:%M}"
 
     def day(self, at: datetime) -> str:
-        """Day and month in the city."""
+        """Day and month in local time."""
         local = at.astimezone(self.zone)
         return f"{local.day}/{local.month}"
 
     def full(self, at: datetime) -> str:
-        """Day, month, year, hour and minute in the city."""
+        """Day, month, year, hour and minute in local time."""
         local = at.astimezone(self.zone)
         return f"{local.day}/{local.month}/{local.year} {local:%H:%M}"
 
     def span(self, seconds: float) -> str:
-        """A length of time in its largest unit or two: 40 s, 3 min, 2 h 10 min, 3 d."""
+        """A duration in its largest one or two units: 40 s, 3 min, 2 h 10 min, 3 d."""
         whole = max(0, int(seconds))
         if whole < MINUTE_S:
             return self("span.s", n=whole)
@@ -120,5 +120,5 @@ class Words:
         return self("span.d", n=whole // DAY_S)
 
     def ago(self, seconds: float) -> str:
-        """How long ago: hace 3 min."""
+        """A duration in the past: hace 3 min."""
         return self("span.ago", span=self.span(seconds))

@@ -1,4 +1,4 @@
-"""Sentences about alerts and stations, made from their rows. Pure."""
+"""Sentences about alerts and stations, made from their rows. Pure functions."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -16,15 +16,15 @@ _RAISED = frozenset(NAR) - {NAR.VERDE}
 
 
 def cause_text(words: Words, row: Row[Any]) -> str:
-    """Why an alert or transition is as it is; a silence that holds a colour says which."""
+    """The cause of an alert or transition as text. A silence that holds a level names the level."""
     match row.cause, row.evidence:
-        case Cause.SILENCE, {"stage": int() as held} if held in _RAISED:
-            return words("cause.silence_held", nar=words(f"nar.{NAR(held).name.lower()}"))
+        case Cause.SILENCE, {"stage": int() as held_level} if held_level in _RAISED:
+            return words("cause.silence_held", nar=words(f"nar.{NAR(held_level).name.lower()}"))
     return words(f"cause.{row.cause}") if words.has(f"cause.{row.cause}") else str(row.cause)
 
 
 def in_language(words: Words, text: str) -> str:
-    """A remark kept in both languages, Spanish first, in the reader's; one without a translation as it is."""
+    """The reader's language of a text stored in both, Spanish first; a text without a translation as it is."""
     spanish, slash, english = text.rpartition(BETWEEN_LANGUAGES)
     if not slash:
         return text
@@ -32,7 +32,7 @@ def in_language(words: Words, text: str) -> str:
 
 
 class StationChart(Protocol):
-    """What a chart's sentence is made from."""
+    """A station with the data of its chart."""
 
     @property
     def station(self) -> CurrentStation: ...
@@ -46,34 +46,34 @@ class StationChart(Protocol):
     def forecast(self) -> Sequence[ForecastPoint]: ...
 
 
-def chart_summary(words: Words, shown: StationChart) -> str:
-    """A chart in one sentence, for those who do not see it: value, course, range, what comes, next threshold."""
-    station, decimals = shown.station, 2 if shown.station.kind.unit == "m" else 1
+def chart_summary(words: Words, chart: StationChart) -> str:
+    """A chart in one sentence, for screen readers: value, direction, range, forecast, next threshold."""
+    station, decimals = chart.station, 2 if chart.station.kind.unit == "m" else 1
 
     def amount(value: float) -> str:
         return f"{words.number(value, decimals)} {station.kind.unit}"
 
-    if not shown.samples:
+    if not chart.samples:
         return f"{station.name}: {words('chart.no_data')}"
-    said = []
-    if shown.health is Health.FRESH and station.value is not None:
-        said.append(words("chart.now", value=amount(station.value)))
+    parts = []
+    if chart.health is Health.FRESH and station.value is not None:
+        parts.append(words("chart.now", value=amount(station.value)))
     else:
-        said.append(words(f"health.{shown.health}", nar=words(f"nar.{station.nar.name.lower()}")))
-    if shown.trend:
-        said.append(words(f"course.{shown.trend.course}"))
-    low, high = min(s.least for s in shown.samples), max(s.greatest for s in shown.samples)
-    said.append(words("chart.range", low=amount(low), high=amount(high)))
-    said += (
-        [_forecast_range(words, amount(shown.forecast[-1].p10), amount(shown.forecast[-1].p90))]
-        if shown.forecast
+        parts.append(words(f"health.{chart.health}", nar=words(f"nar.{station.nar.name.lower()}")))
+    if chart.trend:
+        parts.append(words(f"course.{chart.trend.course}"))
+    low, high = min(s.least for s in chart.samples), max(s.greatest for s in chart.samples)
+    parts.append(words("chart.range", low=amount(low), high=amount(high)))
+    parts += (
+        [_forecast_range(words, amount(chart.forecast[-1].p10), amount(chart.forecast[-1].p90))]
+        if chart.forecast
         else []
     )
     if station.thresholds and station.nar < NAR.ROJO:
         above = NAR(station.nar + 1)
         level = amount(station.thresholds[above - 1])
-        said.append(words("chart.threshold_above", nar=words(f"nar.{above.name.lower()}"), value=level))
-    return f"{station.name}: {', '.join(said)}"
+        parts.append(words("chart.threshold_above", nar=words(f"nar.{above.name.lower()}"), value=level))
+    return f"{station.name}: {', '.join(parts)}"
 
 
 def _forecast_range(words: Words, p10: str, p90: str) -> str:

@@ -1,4 +1,4 @@
-"""Templates to answers: who looks, in which language, at which moment; and every refusal as a page."""
+"""Rendering of pages: the visitor, the language, the time, the templates, and error pages."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -31,11 +31,11 @@ from services.web.pages.language import LANGUAGE_COOKIE, LANGUAGES, Words, choos
 from services.web.pages.phrases import cause_text, chart_summary, in_language
 
 REFRESH_S = 60
-"""How often a page without JavaScript loads itself again."""
+"""Interval at which a page without JavaScript reloads."""
 YEAR_S = 365 * 86_400
 MAX_PARTS = 8
 NOW_HEADER = "X-Vigia-Now"
-"""The time a part was rendered at, milliseconds since 1970: the browser's clock is not asked."""
+"""Header with the time at which a part was rendered, Unix milliseconds. The browser's clock is not used."""
 
 ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -56,7 +56,7 @@ ENVIRONMENT.globals |= {
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Who looks at a page, when, in which words, and in which city."""
+    """A request for a page with its time, language, city and operator."""
 
     request: Request
     now: datetime
@@ -64,11 +64,11 @@ class Visit:
     city: CurrentCity
     operator: str | None
     position: str
-    """In the live stream: what the page does not show yet comes after it."""
+    """Position in the live stream; events after it are not on the page yet."""
 
     @property
     def clock_factor(self) -> float:
-        """How many times as fast as real time the clock runs."""
+        """Speed of the clock relative to real time."""
         return context_of(self.request).clock_factor
 
 
@@ -79,9 +79,9 @@ def _visit(request: Request, snapshot: DatabaseSnapshot, now: Now) -> Visit:
 
 
 def _stream_position(transaction: Connection) -> str:
-    """How far into the live stream this transaction sees."""
-    now_s = "SELECT extract(epoch FROM now())::bigint, pg_current_snapshot()::text"
-    taken_s, snapshot = transaction.execute(text(now_s)).one()
+    """The position in the live stream that this transaction sees."""
+    query = "SELECT extract(epoch FROM now())::bigint, pg_current_snapshot()::text"
+    taken_s, snapshot = transaction.execute(text(query)).one()
     return str(StreamPosition(taken_s, snapshot, snapshot))
 
 
@@ -94,7 +94,7 @@ def _language(request: Request) -> str:
 
 
 def render_page(visit: Visit, template: str, status: int = HTTPStatus.OK, /, **values: object) -> HTMLResponse:
-    """A whole page. A language asked for in the address is remembered."""
+    """A whole page. A language in the address is stored in a cookie."""
     html = ENVIRONMENT.get_template(template).render(_template_values(visit) | values)
     response = HTMLResponse(
         html, status, headers={"Vary": "Accept-Language, Cookie", "Content-Language": visit.words.language}
@@ -105,13 +105,13 @@ def render_page(visit: Visit, template: str, status: int = HTTPStatus.OK, /, **v
 
 
 def render_live_page(
-    visit: Visit, template: str, part_names: tuple[str, ...], wanted: list[str], **values: object
+    visit: Visit, template: str, part_names: tuple[str, ...], requested_parts: list[str], **values: object
 ) -> HTMLResponse:
-    """A page made of parts, or only the `wanted` ones of them, for a browser that has the rest already."""
-    everywhere = _template_values(visit) | values
-    if wanted:
-        shown = [name for name in part_names if name in wanted]
-        parts = [ENVIRONMENT.get_template(f"parts/{name}.html").render(everywhere) for name in shown]
+    """A page made of parts; or only `requested_parts`, for a browser that has the others."""
+    template_values = _template_values(visit) | values
+    if requested_parts:
+        names = [name for name in part_names if name in requested_parts]
+        parts = [ENVIRONMENT.get_template(f"parts/{name}.html").render(template_values) for name in names]
         return HTMLResponse("\n".join(parts), headers={NOW_HEADER: str(round(visit.now.timestamp() * 1000))})
     live = {
         "part_names": part_names,
@@ -138,23 +138,23 @@ def _template_values(visit: Visit) -> dict[str, object]:
         "cause": lambda row: cause_text(words, row),
         "headline": lambda alert: headline(words, NAR(alert.nar), alert.cause, alert.evidence),
         "evidence": evidence,
-        "summary": lambda shown: chart_summary(words, shown),
-        "note": lambda said: in_language(words, said),
+        "summary": lambda chart: chart_summary(words, chart),
+        "note": lambda text: in_language(words, text),
     }
 
 
 class PageRoute(APIRoute):
-    """A route for people: whatever goes wrong is a page in their language that says what to do."""
+    """A route for people: each error becomes a page in their language that says what to do."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The route's handler, with refusals and a lost database turned into pages."""
+        """The route's handler, with problems and an unavailable database turned into pages."""
         handle = super().get_route_handler()
 
         async def handle_for_people(request: Request) -> Response:
             try:
                 return await handle(request)
-            except HttpProblem as refusal:
-                return self.problem_page(request, refusal.status, str(refusal))
+            except HttpProblem as problem:
+                return self.problem_page(request, problem.status, str(problem))
             except (RequestValidationError, HTTPException) as error:
                 missing = isinstance(error, RequestValidationError) and request.method == "GET"
                 return self.problem_page(request, HTTPStatus.NOT_FOUND if missing else HTTPStatus.BAD_REQUEST, None)
@@ -164,14 +164,14 @@ class PageRoute(APIRoute):
         return handle_for_people
 
     def problem_page(self, request: Request, status: int, detail: str | None) -> Response:
-        """The page that says no; `detail` is the refusal's own, None where the request itself is wrong."""
+        """The page of a problem. `detail`: the problem's message, None where the request itself is wrong."""
         visit = _visit_without_database(request)
-        usual = "refusal.missing" if status == HTTPStatus.NOT_FOUND else "refusal.other"
-        said = in_language(visit.words, detail) if detail else visit.words(usual)
-        return render_page(visit, "refusal.html", status, detail=said, unknown=status == HTTPStatus.UNAUTHORIZED)
+        default_key = "refusal.missing" if status == HTTPStatus.NOT_FOUND else "refusal.other"
+        message = in_language(visit.words, detail) if detail else visit.words(default_key)
+        return render_page(visit, "refusal.html", status, detail=message, unknown=status == HTTPStatus.UNAUTHORIZED)
 
 
 def _visit_without_database(request: Request) -> Visit:
-    """A visit of which the database can say nothing."""
+    """A visit without anything from the database."""
     words = Words(_language(request), DEFAULT_CITY.zone)
     return Visit(request, context_of(request).clock(), words, DEFAULT_CITY, operator=None, position="")

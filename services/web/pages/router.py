@@ -1,4 +1,4 @@
-"""The pages' addresses: the watch, a station, an alert, the way in and out."""
+"""Routes of the pages: watch page, station, alert, log-in and log-out, static files."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,7 +36,7 @@ ALERT_PARTS = ("alerta",)
 router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, include_in_schema=False)
 
 NO_NUL = r"^[^\x00]*$"
-"""PostgreSQL keeps no NUL in a text."""
+"""PostgreSQL cannot store NUL in a text."""
 
 Parts = Annotated[list[str], Query(alias="parte", max_length=MAX_PARTS)]
 Hours = Annotated[Literal["6", "24", "168", "720"], Query(alias="horas")]
@@ -52,7 +52,7 @@ class NoSuchStation(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class AlertPage:
-    """An alert with what moved it, newest first, and what people did about it, oldest first."""
+    """An alert with its transitions, newest first, and the actions of operators, oldest first."""
 
     alert: Row[Any]
     transitions: list[Row[Any]]
@@ -61,7 +61,7 @@ class AlertPage:
 
 @dataclass(frozen=True, slots=True)
 class AlertForm:
-    """What an operator does about an alert, by a form."""
+    """A form by which an operator acts on an alert."""
 
     transaction: Transaction
     operator: Operator
@@ -72,11 +72,11 @@ class AlertForm:
 
     @property
     def note_text(self) -> str:
-        """The note without the blanks around it."""
+        """The note without surrounding blanks."""
         return self.note.strip()
 
     def redirect_back(self) -> Response:
-        """To where the form stood: the list, or the alert's own page. Never to an address the form names."""
+        """Redirect to the page of the form: the list or the alert. Never to an address from the form."""
         return _redirect(f"/#alerta-{self.alert_id}" if self.back == "lista" else f"/alerta/{self.alert_id}")
 
 
@@ -87,7 +87,7 @@ SentAlertForm = Annotated[AlertForm, Depends()]
 def watch(visit: Visitor, snapshot: DatabaseSnapshot, parte: Parts = []) -> HTMLResponse:  # noqa: B006 - FastAPI copies it
     """The watch page, or some of its parts."""
     shown = watch_page(snapshot, visit.now, city=visit.city, clock_factor=visit.clock_factor)
-    old_s = MAX_PIPELINE_SILENCE / timedelta(seconds=1) * visit.clock_factor
+    max_age_s = MAX_PIPELINE_SILENCE / timedelta(seconds=1) * visit.clock_factor
     return render_live_page(
         visit,
         "watch.html",
@@ -96,7 +96,7 @@ def watch(visit: Visitor, snapshot: DatabaseSnapshot, parte: Parts = []) -> HTML
         page=shown,
         notes=shown.notes,
         WINDOWS=RAIN_WINDOWS,
-        pipeline_old_s=old_s,
+        pipeline_old_s=max_age_s,
     )
 
 
@@ -128,39 +128,39 @@ def alert(visit: Visitor, snapshot: DatabaseSnapshot, alert_id: AlertId, parte: 
     found = alert_row(snapshot, alert_id)
     if found is None:
         raise actions.NoSuchAlert
-    moves, done = transition_rows(snapshot, [alert_id]), action_rows(snapshot, [alert_id])
-    return render_live_page(visit, "alert.html", ALERT_PARTS, parte, page=AlertPage(found, moves, done))
+    transitions, taken = transition_rows(snapshot, [alert_id]), action_rows(snapshot, [alert_id])
+    return render_live_page(visit, "alert.html", ALERT_PARTS, parte, page=AlertPage(found, transitions, taken))
 
 
 @router.post("/alerta/{alert_id}/reconocer")
-def acknowledge(act: SentAlertForm, version: Version) -> Response:
-    """Take charge of an alert."""
+def acknowledge(form: SentAlertForm, version: Version) -> Response:
+    """Acknowledge an alert."""
     actions.acknowledge(
-        act.transaction, act.alert_id, operator=act.operator, note=act.note_text, version=version, now=act.now
+        form.transaction, form.alert_id, operator=form.operator, note=form.note_text, version=version, now=form.now
     )
-    return act.redirect_back()
+    return form.redirect_back()
 
 
 @router.post("/alerta/{alert_id}/comentar")
-def comment(act: SentAlertForm) -> Response:
-    """Write a note beside an alert; an empty one is no note."""
-    if act.note_text:
-        actions.comment(act.transaction, act.alert_id, operator=act.operator, note=act.note_text, now=act.now)
-    return act.redirect_back()
+def comment(form: SentAlertForm) -> Response:
+    """Add a note to an alert; an empty note is ignored."""
+    if form.note_text:
+        actions.comment(form.transaction, form.alert_id, operator=form.operator, note=form.note_text, now=form.now)
+    return form.redirect_back()
 
 
 @router.post("/alerta/{alert_id}/cerrar")
-def close(act: SentAlertForm, version: Version) -> Response:
-    """End an alert."""
+def close(form: SentAlertForm, version: Version) -> Response:
+    """Close an alert."""
     actions.close(
-        act.transaction, act.alert_id, operator=act.operator, note=act.note_text, version=version, now=act.now
+        form.transaction, form.alert_id, operator=form.operator, note=form.note_text, version=version, now=form.now
     )
-    return act.redirect_back()
+    return form.redirect_back()
 
 
 @router.get("/entrar", dependencies=[PUBLIC])
 def login_form(visit: Visitor, alerta: Annotated[int | None, Query(ge=1)] = None) -> HTMLResponse:
-    """Where an operator gives the token."""
+    """The form in which an operator enters the token."""
     return render_page(visit, "enter.html", wrong=False, alert_id=alerta)
 
 
@@ -172,7 +172,7 @@ def log_in(
     token: Annotated[str, Form(max_length=MAX_TOKEN_CHARS)],
     alerta: Annotated[str, Form(pattern=r"^\d{0,19}$")] = "",
 ) -> Response:
-    """Check the token and remember it for one watch."""
+    """Check the token and set the cookie for one watch."""
     if authenticate(request, snapshot, token.strip()) is None:
         return render_page(visit, "enter.html", HTTPStatus.UNAUTHORIZED, wrong=True, alert_id=alerta)
     response = _redirect(f"/alerta/{alerta}" if alerta else "/")
@@ -182,7 +182,7 @@ def log_in(
 
 @router.post("/salir", dependencies=[PUBLIC])
 def log_out(request: Request) -> Response:
-    """Forget the operator's token."""
+    """Delete the operator's cookie."""
     response = _redirect("/")
     delete_operator_cookie(request, response)
     return response

@@ -1,4 +1,4 @@
-"""The pages' own style sheet, script and icon, held in memory; their address changes with their content."""
+"""Style sheets, scripts and icon of the pages, held in memory. Their address changes with their content."""
 
 from hashlib import blake2b
 from pathlib import Path
@@ -12,5 +12,5 @@ FILES = {
     if path.suffix in _MEDIA_TYPES
 }
 VERSION = blake2b(b"".join(content for content, _ in FILES.values()), digest_size=6).hexdigest()
-"""Stands in the address of every file, so that browsers may keep them for good."""
+"""Part of the address of each file, so that browsers may cache the files without a limit."""
 CACHE_FOREVER = "public, max-age=31536000, immutable"

@@ -1,4 +1,4 @@
-"""A station's page: its series over a period, its instruments, its alerts and why they moved."""
+"""Contents of a station's page: series over a period, devices, alerts and their transitions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,19 +22,19 @@ LINE_BINS = {
     168: timedelta(minutes=30),
     720: timedelta(hours=2),
 }
-"""How long each interval of the chart is, by the hours it looks back."""
+"""Length of the chart's intervals, by the hours that the chart shows."""
 RAIN_BINS = {6: timedelta(minutes=10), 24: timedelta(minutes=30), 168: timedelta(hours=3), 720: timedelta(hours=12)}
 """The same for amounts of rain."""
 MAX_HOURS_WITH_FORECAST = 24
-"""Beside a longer past, six hours ahead cannot be seen."""
+"""Beside a longer past, the six hours of the forecast would be too narrow to see."""
 TREND_PERIOD = timedelta(hours=1)
 MAX_ROWS = 60
-"""Rows of the table beside the chart, the newest ones; the CSV has all."""
+"""Rows of the table beside the chart, the newest ones. The CSV file has all."""
 
 
 @dataclass(frozen=True, slots=True)
 class StationPage:
-    """Everything on a station's page at one moment. `rows`: newest first. `transitions`: by alert, newest first."""
+    """All contents of a station's page at one instant. `transitions`: by alert, newest first."""
 
     station: CurrentStation
     health: Health
@@ -49,19 +49,19 @@ class StationPage:
 
     @property
     def rows(self) -> list[Sample]:
-        """What the table shows."""
+        """The rows of the table, newest first."""
         return list(reversed(self.samples))[:MAX_ROWS]
 
 
 def station_page(
     transaction: Connection, station: CurrentStation, now: datetime, hours: int, zone: tzinfo
 ) -> StationPage:
-    """Read and lay out a station's page over the last `hours`, one of BINS."""
+    """Read and lay out a station's page over the last `hours`, a key of LINE_BINS."""
     state = health(station, now)
     bars = station.kind is RAIN
     samples = station_samples(transaction, station, now, hours)
     ahead = _ahead(transaction, station, now) if state is Health.FRESH and hours <= MAX_HOURS_WITH_FORECAST else ()
-    shown = ChartSeries(
+    chart_series = ChartSeries(
         start=now - timedelta(hours=hours),
         end=max([now, *(one.at for one in ahead)]),
         samples=samples,
@@ -72,29 +72,29 @@ def station_page(
         from_zero=bars,
     )
     alerts = station_alert_rows(transaction, station.id)
-    moves = transition_rows(transaction, [alert.id for alert in alerts])
+    transitions = transition_rows(transaction, [alert.id for alert in alerts])
     return StationPage(
         station=station,
         health=state,
         trend=_trend(samples, now) if state is Health.FRESH and station.kind is RIVER else None,
         hours=hours,
         bars=bars,
-        chart=lay_out(shown, LARGE, bars=bars),
+        chart=lay_out(chart_series, LARGE, bars=bars),
         samples=samples,
         forecast=ahead,
         alerts=alerts,
-        transitions={alert.id: [move for move in moves if move.alert_id == alert.id] for alert in alerts},
+        transitions={alert.id: [one for one in transitions if one.alert_id == alert.id] for alert in alerts},
     )
 
 
 def station_samples(transaction: Connection, station: CurrentStation, now: datetime, hours: int) -> list[Sample]:
-    """The station's trusted values over the last `hours`: one sample an interval of BINS, or rain for each of BARS."""
+    """Trusted values of the last `hours`: a sample for each interval of LINE_BINS, for rain an amount for RAIN_BINS."""
     start, length = now - timedelta(hours=hours), (RAIN_BINS if station.kind is RAIN else LINE_BINS)[hours]
     ids = [device.id for device in station.devices]
     bins = queries.read_bins(transaction, station.kind, ids, start=start, end=now, length=length)
     if station.kind is RAIN:
-        fallen = [one for device in ids[:1] for one in bins.get(device, ())]
-        return [Sample(one.at, one.total, one.total, one.total) for one in fallen]
+        rain_bins = [one for device in ids[:1] for one in bins.get(device, ())]
+        return [Sample(one.at, one.total, one.total, one.total) for one in rain_bins]
     return samples_of(station, bins, length)
 
 
@@ -107,7 +107,7 @@ def _trend(samples: Sequence[Sample], now: datetime) -> Trend | None:
 
 
 def to_csv(samples: Sequence[Sample], measure: str) -> str:
-    """The series as a table any spreadsheet opens: times in UTC, a point for the decimals."""
+    """The series as CSV: times in UTC, decimal points."""
     head = f"time_utc,{measure}_least,{measure}_mean,{measure}_greatest"
     rows = (f"{s.at:%Y-%m-%dT%H:%M:%SZ},{s.least:.4f},{s.mean:.4f},{s.greatest:.4f}" for s in samples)
     return "\r\n".join([head, *rows, ""])
