@@ -1,4 +1,4 @@
-"""The whole of Vigía on one machine, in a simulated storm: starts the parts, shows how they are, stops them all."""
+"""The demo: all of Vigía on one machine in a simulated storm. Starts the processes, shows their state, stops them."""
 
 import fcntl
 import json
@@ -32,20 +32,20 @@ from services.web.access import ensure_first_operator
 PROCESSES = ("pipeline", "notifier", "api", "simulate")
 LEARNING, IMPORTING = "learn", "gtfs"
 FEED = "laplata_esquematica"
-"""The timetable of buses that do not exist, by its name."""
+"""Name of the feed of the simulated buses."""
 PAST_DAYS = 120
-"""The simulated past the streams' forecasts are learnt from, while the demo already runs."""
+"""Length of the simulated past from which forecasts are learnt while the demo runs."""
 RESUME_GAP = timedelta(minutes=1)
-"""How much simulated time passes, unseen, between a stop and the next start."""
+"""Simulated time that is skipped between a stop and the next start."""
 READY_S = 30.0
 RETRY_S = 0.1
 RESTART_S = 2.0
-"""A part that ends is started again, but not more often than this."""
+"""Least time between two starts of a process that ends by itself."""
 
 
 @contextmanager
 def lock_demo_folder(folder: Path) -> Iterator[None]:
-    """Hold the folder. Raises SettingsError where another demo does; a killed one's hold ended with it."""
+    """Lock the folder. Raises SettingsError where another demo runs in it. A killed demo's lock ended with it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / DEMO_LOCK_FILE).open("a+") as file:
         try:
@@ -60,7 +60,7 @@ def lock_demo_folder(folder: Path) -> Iterator[None]:
 
 
 def resumed_clock(folder: Path, start: datetime, factor: float) -> FasterClock:
-    """Simulated time: from `start` at first, later from a little after where the last demo in this folder stopped."""
+    """The simulated clock: from `start`, or from RESUME_GAP after the last time of an earlier demo in this folder."""
     file = folder / "clock.json"
     if file.exists():
         start = max(start, datetime.fromisoformat(json.loads(file.read_text())["simulated"]) + RESUME_GAP)
@@ -70,25 +70,25 @@ def resumed_clock(folder: Path, start: datetime, factor: float) -> FasterClock:
 
 
 def publish_clock(folder: Path, clock: FasterClock) -> None:
-    """Let every other command in this folder go by the same time: `services.opening.demo_clock_setting`."""
+    """Write the clock to the lock file, where other commands in this folder read it (`demo_clock_setting`)."""
     (folder / DEMO_LOCK_FILE).write_text(str(clock))
 
 
 def save_time(folder: Path, now: datetime) -> None:
-    """Keep how far simulated time has come, so that it never runs backwards over what is stored."""
-    fresh = folder / "clock.json.new"
-    fresh.write_text(json.dumps({"simulated": now.isoformat()}))
-    fresh.replace(folder / "clock.json")
+    """Store the current simulated time, so that the next demo does not start before it."""
+    new_file = folder / "clock.json.new"
+    new_file.write_text(json.dumps({"simulated": now.isoformat()}))
+    new_file.replace(folder / "clock.json")
 
 
 def has_forecasts(database: Engine) -> bool:
-    """Whether an earlier run learnt them."""
+    """Whether an earlier run stored forecast models."""
     with database.begin() as transaction:
         return transaction.execute(text("SELECT EXISTS (SELECT 1 FROM forecast_models)")).scalar_one() is True
 
 
 def prepare_database(database: Engine, now: datetime) -> str | None:
-    """Schema, La Plata and the first operator, whose token is returned once."""
+    """Migrate, load La Plata and add the first operator. Returns the operator's token the first time, then None."""
     with database.begin() as transaction:
         upgrade(transaction)
     with database.begin() as transaction:
@@ -97,7 +97,7 @@ def prepare_database(database: Engine, now: datetime) -> str | None:
 
 
 def timetable_file(folder: Path, lines: Network) -> Path:
-    """The simulated buses' timetable as GTFS, written once: it is imported from there like any other."""
+    """The simulated buses' timetable as a GTFS file, written once and imported like any other."""
     feed = folder / f"{lines.version}.zip"
     if not feed.exists():
         write_feed(lines, feed)
@@ -106,7 +106,7 @@ def timetable_file(folder: Path, lines: Network) -> Path:
 
 @dataclass(slots=True)
 class DemoProcesses:
-    """The processes of the demo, each with its log, started again should one end by itself."""
+    """The demo's processes, each with its log. A process that ends by itself is started again."""
 
     folder: Path
     environment: dict[str, str]
@@ -117,19 +117,19 @@ class DemoProcesses:
     restarts: int = 0
 
     def start_all(self) -> None:
-        """Start them in their order."""
+        """Start all processes in their order."""
         for name in PROCESSES:
             self._start(name)
 
     def restart_ended(self) -> None:
-        """Start again what has ended."""
+        """Start again each process that has ended."""
         for name, process in self.running.items():
             if name in PROCESSES and process.poll() is not None and monotonic() - self.started_s[name] > RESTART_S:
                 self.restarts += 1
                 self._start(name)
 
     def stop_all(self) -> None:
-        """Ask all at once, the devices first, then wait for each; within a few seconds they are gone."""
+        """Signal all processes, devices first, then wait for each; a few seconds at most."""
         for process in reversed(self.running.values()):
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -137,28 +137,28 @@ class DemoProcesses:
             stop_child(process, signal.SIGTERM)
 
     def import_timetable(self) -> None:
-        """Put the buses' timetable in force, beside everything else; once."""
+        """Import the buses' timetable in a process of its own, once."""
         self._start(IMPORTING)
 
     def learn(self) -> None:
-        """Learn the forecasts beside everything else; it ends by itself and is not started again."""
+        """Learn the forecasts in a process of its own, once."""
         self._start(LEARNING)
 
     def _start(self, name: str) -> None:
-        words = {
+        options = {
             "simulate": ["--scenario", self.scenario],
             IMPORTING: ["import", str(self.timetable), "--feed", FEED],
             LEARNING: ["--simulated", self.scenario, "--days", str(PAST_DAYS)],
         }
-        program = [sys.executable, "-m", "services", name, *words.get(name, [])]
+        program = [sys.executable, "-m", "services", name, *options.get(name, [])]
         log_file = self.folder / f"{name}.log"
-        # Nothing is lost by a kill, while one that says goodbye to a broker that died too would wait for it.
+        # SIGKILL loses nothing. A process that disconnects from a broker that died too would wait for it.
         self.running[name] = start_supervised(program, log_file, os.geteuid(), signal.SIGKILL, self.environment)
         self.started_s[name] = monotonic()
 
 
-def wait_for_api(url: str, parts: DemoProcesses, stop: threading.Event) -> bool:
-    """Whether the API answered in time; a part that cannot start shows in its log."""
+def wait_for_api(url: str, processes: DemoProcesses, stop: threading.Event) -> bool:
+    """Wait until the API answers; False where it does not within READY_S. The log of a process shows why."""
     deadline_s = monotonic() + READY_S
     while monotonic() < deadline_s and not stop.is_set():
         try:
@@ -166,13 +166,13 @@ def wait_for_api(url: str, parts: DemoProcesses, stop: threading.Event) -> bool:
                 return True
         except httpx.HTTPError:
             stop.wait(RETRY_S)
-        parts.restart_ended()
+        processes.restart_ended()
     return False
 
 
 @dataclass(slots=True)
 class DemoStatus:
-    """How the demo is, seen from the tables."""
+    """State of the demo, read from the tables."""
 
     database: Engine
     clock: FasterClock
@@ -180,7 +180,7 @@ class DemoStatus:
     _at_s: float = 0.0
 
     def line(self) -> str:
-        """Readings a second, open alerts by colour and the age of the newest reading, in simulated time."""
+        """A line of text: readings a second, open alerts by level, and age of the newest reading in simulated time."""
         with self.database.begin() as transaction:
             readings = transaction.execute(
                 text("SELECT coalesce(sum((status ->> 'readings')::int8), 0) FROM heartbeats")

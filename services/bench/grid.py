@@ -1,4 +1,4 @@
-"""A city to be measured in: a grid of streets, lines with one bend on it, and buses that run their journeys on time."""
+"""A synthetic city: a grid of streets, lines with one bend, and buses that run their trips with a constant delay."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ LINES = 120
 MIN_BLOCKS = 10
 NOISE_M = 8.0
 GOLDEN = 0.618034
-"""Multiples of it spread evenly over a whole: lines do not all begin at once."""
+"""The golden ratio: its multiples spread evenly over 0 to 1, so that lines do not all start at once."""
 CENTRE = (-34.92, -57.95)
 _PLANE = Plane(CENTRE[0])
 _EVERY_DAY = (True,) * 7
@@ -39,7 +39,7 @@ Corner = tuple[int, int]
 
 
 def city(day: date, since_s: int, until_s: int, buses: int, seed: int = 1) -> Network:
-    """LINES lines, both ways, with so many buses on the road at any time of a part of a day, s after its zero."""
+    """LINES lines in both directions, with `buses` on the road at any time between two seconds of a service day."""
     random = Random(seed)  # noqa: S311 - the same city each time is the point
     ways = [way for _ in range(LINES) for way in _both_directions(_corners(random))]
     patterns = tuple(_pattern(index, corners) for index, corners in enumerate(ways))
@@ -68,7 +68,7 @@ class Bus:
     late_s: float
 
     def position(self, at: float, random: Random) -> dict[str, object]:
-        """What its tracker says at an instant, Unix seconds."""
+        """The position report of its tracker at an instant, Unix seconds."""
         journey = max((one for one in self.journeys if one.start_at + self.late_s <= at), key=_start, default=None)
         journey = journey or self.journeys[0]
         distance_m = min(max(0.0, (at - journey.start_at - self.late_s) * SPEED_MS), self.pattern.length_m)
@@ -84,7 +84,7 @@ class Bus:
 
 
 def fleet(network: Network, day: date, at: float, buses: int, seed: int = 2) -> list[Bus]:
-    """So many buses, each on a journey that is under way at an instant, and on the one an hour after."""
+    """`buses` buses, each on a trip that is under way at an instant, and on a later trip of its line."""
     random = Random(seed)  # noqa: S311
     zero = service_day_start(day, network.zone)
     running = [
@@ -119,7 +119,7 @@ def _start(journey: Journey) -> float:
 
 
 def _corners(random: Random) -> list[Corner]:
-    """Along one street, then along a crossing one."""
+    """Corners along one street, then along a crossing street."""
     while True:
         (ax, ay), (bx, by) = ((random.randrange(STREETS), random.randrange(STREETS)) for _ in range(2))
         if abs(ax - bx) + abs(ay - by) >= MIN_BLOCKS:

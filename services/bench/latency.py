@@ -1,4 +1,4 @@
-"""From publish to a person's screen, and the least that could take on this machine."""
+"""Latency from publish to the live event at a client, and the minimum that this machine allows."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import httpx
 from sqlalchemy import text
 
 from ingest.mqtt.receiver import Receiver
-from services.bench.works import POLL_S, START_S, UNHEARD_TOPIC, BenchProcesses, start_fleet, wait_connected
+from services.bench.processes import POLL_S, START_S, UNHEARD_TOPIC, BenchProcesses, start_fleet, wait_connected
 from services.runtime.clock import wall_clock
 from services.web.access import ensure_first_operator
 
@@ -24,7 +24,7 @@ def measure_latency(running: BenchProcesses, *, rate: float, per_message: int) -
     """Milliseconds from publish to the live event at a client, for readings at a steady rate."""
     pipeline = running.start("pipeline", "services", "pipeline")
     with running.database.begin() as transaction:
-        ensure_first_operator(transaction, wall_clock())  # or the API would say its token to whoever measures
+        ensure_first_operator(transaction, wall_clock())  # else the API would print its token
     api = running.start("api", "services", "api")
     try:
         wait_connected(running)
@@ -39,14 +39,16 @@ def _event_latencies_ms(running: BenchProcesses, *, rate: float, per_message: in
     waits_ms: list[float] = []
     url = f"http://127.0.0.1:{running.api_port}/api/v1/live"
     with httpx.Client(timeout=START_S) as client, _open_stream(client, url) as lines:
-        paced = ("--rate", f"{rate / per_message:.3f}", "--seconds", str(LATENCY_S))
-        fleet = start_fleet(running, per_message, *paced)
+        pace_options = ("--rate", f"{rate / per_message:.3f}", "--seconds", str(LATENCY_S))
+        fleet = start_fleet(running, per_message, *pace_options)
         until_s = monotonic() + LATENCY_S
         for line in lines:
             if line.startswith("data:") and '"readings"' in line:
                 now = wall_clock()
-                said = json.loads(line[5:])["readings"]
-                waits_ms += [1e3 * (now - datetime.fromisoformat(one["observed_at"])).total_seconds() for one in said]
+                readings = json.loads(line[5:])["readings"]
+                waits_ms += [
+                    1e3 * (now - datetime.fromisoformat(one["observed_at"])).total_seconds() for one in readings
+                ]
             if monotonic() > until_s:
                 break
         fleet.communicate(timeout=START_S)
@@ -69,7 +71,7 @@ def _open_stream(client: httpx.Client, url: str) -> Iterator[Iterator[str]]:
 
 
 def measure_minimum_latency(running: BenchProcesses) -> list[float]:
-    """Milliseconds for one message to a receiver that does nothing else, plus one commit of one row."""
+    """Milliseconds from publish to the commit of one row, by a receiver that does nothing else."""
     broker = Receiver(running.mqtt_url, client_id="bench-bare", filters=(f"{UNHEARD_TOPIC}/#",), now=wall_clock)
     while not broker.connected:
         broker.receive(1, POLL_S)

@@ -1,4 +1,4 @@
-"""What broker and database can do by themselves: the road can be no faster than the slower of the two."""
+"""Limits of broker and database alone: the pipeline can be no faster than the slower of the two."""
 
 import json
 from datetime import datetime, timedelta
@@ -14,12 +14,12 @@ from ingest.mqtt.receiver import Receiver
 from ingest.registry import DeviceRegistry, device_key
 from ingest.store import storing_readings
 from models.reading import Message, Reading
-from services.bench.works import DEVICES, UNHEARD_TOPIC, BenchProcesses, start_fleet
+from services.bench.processes import DEVICES, UNHEARD_TOPIC, BenchProcesses, start_fleet
 from services.pipeline.batch import live_readings_of
 from services.runtime.clock import wall_clock
 
 DRAINED_READINGS = 100_000
-"""Readings a broker is filled with to see how fast it can be drained."""
+"""Readings published to the broker before it is drained."""
 WRITING_S = 5.0
 
 
@@ -49,10 +49,7 @@ def measure_receiving(running: BenchProcesses, *, per_message: int) -> float:
 
 
 def measure_writing(running: BenchProcesses, batch: int, *, seconds: float) -> float:
-    """Readings a second whose rows, and the live event that tells of them, are written in batches of the same size.
-
-    No broker and no judgement.
-    """
+    """Readings a second that are written, with their live event, in batches of the same size; no broker, no rules."""
     registry, written, busy_s, minute = DeviceRegistry(), 0, 0.0, 0
     now = wall_clock()
     while busy_s < seconds:

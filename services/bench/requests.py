@@ -1,4 +1,4 @@
-"""Asks a server as fast as it answers, over a few lasting connections, at little cost to the machine it shares."""
+"""HTTP load: requests over a few persistent connections as fast as the server answers, at little cost of processor."""
 
 import selectors
 import socket
@@ -19,14 +19,14 @@ _LENGTH = b"content-length:"
 
 @dataclass(slots=True)
 class LoadResult:
-    """What a server answered."""
+    """Answers of a server: duration, waits and sizes of bodies."""
 
     seconds: float = 0.0
     waits_ms: list[float] = field(default_factory=list)
     body_bytes: int = 0
 
     def __add__(self, other: "LoadResult") -> "LoadResult":
-        """Both together."""
+        """The sum of two measurements."""
         return LoadResult(
             self.seconds + other.seconds, self.waits_ms + other.waits_ms, self.body_bytes + other.body_bytes
         )
@@ -38,18 +38,18 @@ class LoadResult:
 
     @property
     def p99_ms(self) -> float:
-        """How long 99 of 100 waited at most, with CONNECTIONS asking at once."""
+        """99th percentile of the waits, with CONNECTIONS requests at once."""
         return quantiles(self.waits_ms, n=100)[98]
 
     @property
     def bytes(self) -> float:
-        """Of an answer's body, on average."""
+        """Mean size of a body."""
         return self.body_bytes / len(self.waits_ms)
 
 
 @dataclass(slots=True)
 class _Connection:
-    wire: socket.socket
+    sock: socket.socket
     asked_s: float = 0.0
     heard: bytearray = field(default_factory=bytearray)
     length: int = -1
@@ -57,11 +57,11 @@ class _Connection:
     def send(self, request: bytes) -> None:
         self.asked_s, self.length = monotonic(), -1
         self.heard.clear()
-        self.wire.sendall(request)
+        self.sock.sendall(request)
 
     def receive(self) -> int | None:
-        """Read once; the body's length once all of it is here. Raises ConnectionError on anything but 200."""
-        part = self.wire.recv(READ_BYTES)
+        """Read once. The body's length when it is complete, else None. Raises ConnectionError on any status but 200."""
+        part = self.sock.recv(READ_BYTES)
         if not part:
             raise ConnectionError("the server hung up")
         self.heard += part
@@ -80,7 +80,7 @@ class _Connection:
 
 
 def send_requests(url: str, paths: Sequence[str], seconds: float) -> LoadResult:
-    """Ask for the paths in turn, over CONNECTIONS connections at once, each again as soon as it is answered."""
+    """Request the paths in turn over CONNECTIONS connections, each again as soon as it is answered."""
     address = urlsplit(url)
     host, port = str(address.hostname), int(address.port or 80)
     requests = cycle([f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode() for path in paths])
@@ -88,7 +88,7 @@ def send_requests(url: str, paths: Sequence[str], seconds: float) -> LoadResult:
     with selectors.DefaultSelector() as ready, ExitStack() as last:
         connections = [_Connection(last.enter_context(_connect(host, port))) for _ in range(CONNECTIONS)]
         for one in connections:
-            ready.register(one.wire, selectors.EVENT_READ, one)
+            ready.register(one.sock, selectors.EVENT_READ, one)
             one.send(next(requests))
         began_s = now_s = monotonic()
         while now_s - began_s < seconds:

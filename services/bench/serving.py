@@ -1,4 +1,4 @@
-"""The API as it is served, with one endpoint that does nothing: what a framework and a server cost by themselves."""
+"""The API as served, with one empty endpoint, which measures the cost of framework and server alone."""
 
 import sys
 
@@ -12,12 +12,12 @@ from services.web.server import POOL_SIZE, LiveStreamServer, server_config
 
 
 async def empty() -> dict[str, str]:
-    """Nothing."""
+    """An empty answer."""
     return {}
 
 
 def main() -> int:
-    """Serve until told to stop."""
+    """Serve until stopped."""
     settings = Settings()
     start_logging(settings)
     assert settings.database_url is not None

@@ -1,4 +1,4 @@
-"""`vigia bench transit`: buses followed and committed; arrivals answered beside an empty answer of the same server."""
+"""`vigia bench transit`: positions followed and committed, and arrivals answered beside an empty answer."""
 
 import gc
 import json
@@ -38,7 +38,7 @@ START_S = 60.0
 POLL_S = 0.1
 API_PORT = 8723
 TIMETABLE_MARGIN_S = 4_500
-"""So long before and after now the timetable has trips."""
+"""The timetable has trips for this long before and after now."""
 SPARE = 1.2
 _CONFIGURE = "INSERT INTO configuration (version, city) VALUES (1, :city) ON CONFLICT DO NOTHING"
 _TRUNCATE = (
@@ -49,7 +49,7 @@ _TRUNCATE = (
 
 @dataclass(frozen=True, slots=True)
 class FollowingLoad:
-    """What following so many buses took."""
+    """Cost of following a number of buses."""
 
     positions: int
     seconds: float
@@ -67,17 +67,17 @@ class FollowingLoad:
 
 
 def measure_transit(folder: Path) -> dict[str, object]:
-    """Everything `vigia bench transit` prints."""
+    """All figures that `vigia bench transit` prints."""
     with embedded_postgres(folder) as server:
         database = open_database(server.url, name="bench")
         with database.begin() as transaction:
             upgrade(transaction)
         few = _measure_following(BenchCity(database, FEW), warm=4, rounds=20)
         many = _measure_following(BenchCity(database, MANY), warm=3, rounds=1)
-        town = BenchCity(database, USUAL)
-        usual = _measure_following(town, warm=4, rounds=8)
+        bench_city = BenchCity(database, USUAL)
+        usual = _measure_following(bench_city, warm=4, rounds=8)
         with _api(server.url, folder) as url:
-            served = _measure_arrivals(url, town)
+            served = _measure_arrivals(url, bench_city)
         database.dispose()
     arrivals, empty = served
     return {
@@ -93,10 +93,10 @@ def measure_transit(folder: Path) -> dict[str, object]:
 
 
 class BenchCity:
-    """A city whose timetable, in force in the database, asks for a few more buses than there are."""
+    """A city with its timetable in force in the database. The timetable needs more buses than there are, by SPARE."""
 
     def __init__(self, database: Engine, buses: int) -> None:
-        """Lets go of the town before it."""
+        """Deletes the rows of the city before it."""
         self.database, self.now = database, wall_clock()
         day = self.now.astimezone(ZONE).date()
         since_s = int(self.now.timestamp() - service_day_start(day, ZONE))
@@ -110,14 +110,14 @@ class BenchCity:
         self.buses = fleet(self.network, day, self.now.timestamp(), buses)
 
 
-def _measure_following(town: BenchCity, *, warm: int, rounds: int) -> FollowingLoad:
+def _measure_following(bench_city: BenchCity, *, warm: int, rounds: int) -> FollowingLoad:
     """Carry rounds of reports, the last one now, as a pipeline does; the first, unmeasured, find the journeys."""
-    buses, moment = town.buses, [town.now]
-    pipeline = Pipeline(town.database, lambda: moment[0], Lane.BULK, fleet=FleetUpdater())
+    buses, moment = bench_city.buses, [bench_city.now]
+    pipeline = Pipeline(bench_city.database, lambda: moment[0], Lane.BULK, fleet=FleetUpdater())
     spent_s = cpu_s = 0.0
     tick = PeriodicTimer(TICK_S)
     for number in range(warm + rounds):
-        at = town.now - timedelta(seconds=PERIOD_S * (warm + rounds - 1 - number))
+        at = bench_city.now - timedelta(seconds=PERIOD_S * (warm + rounds - 1 - number))
         batches = list(_batches(buses, at))
         gc.collect()
         began_s, cpu_began_s = monotonic(), process_time()
@@ -149,7 +149,7 @@ def _batches(buses: Sequence[Bus], at: datetime) -> Iterator[list[Message]]:
 
 @contextmanager
 def _api(database_url: str, folder: Path) -> Iterator[str]:
-    """The API as a process, with an empty endpoint beside its own."""
+    """The API as a process, with an additional empty endpoint."""
     port = free_port(API_PORT)
     environment = os.environ | {
         "VIGIA_DATABASE_URL": database_url,
@@ -180,12 +180,12 @@ def _wait(url: str) -> None:
     raise TimeoutError(f"{url} did not answer")
 
 
-def _measure_arrivals(url: str, town: BenchCity) -> tuple[LoadResult, LoadResult]:
+def _measure_arrivals(url: str, bench_city: BenchCity) -> tuple[LoadResult, LoadResult]:
     """Arrivals and empty answers in turns, so that what else the machine does weighs on both."""
-    with town.database.begin() as transaction:
+    with bench_city.database.begin() as transaction:
         live = transaction.execute(text("SELECT count(*) FROM vehicle_outlooks WHERE outlook LIKE '%in_progress%'"))
         assert live.scalar_one() > USUAL // 2, "hardly a bus is on its way"
-    stops = sorted(town.network.stops)
+    stops = sorted(bench_city.network.stops)
     Random(3).shuffle(stops)  # noqa: S311
     paths = [f"/api/v1/transit/stops/{stop}/arrivals" for stop in stops]
     answer = httpx.get(f"{url}{paths[0]}", timeout=10.0).raise_for_status()

@@ -1,1 +1,1 @@
-"""What stands where in this city? Reads a seed, checks it and loads it. Imports services.runtime and models."""
+"""What stands where in this city? Reads a seed, checks it and loads it. Imports alerts and models."""

@@ -1,4 +1,4 @@
-"""A seed's city into the tables: new things appear, changed rules get a new version, nothing is ever deleted."""
+"""Load a seed into the tables. Changed rules get a new version; nothing is deleted."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from services.city.seed import Seed
 
 @dataclass(frozen=True, slots=True)
 class LoadCounts:
-    """How much of a seed is now in the tables, and how many rules changed by it."""
+    """How many stations, devices and rules of a seed are in the tables, and how many rules changed."""
 
     stations: int
     devices: int
@@ -26,10 +26,10 @@ class LoadCounts:
 
 
 def load(transaction: Connection, seed: Seed, now: datetime) -> LoadCounts:
-    """Bring the tables to what the seed says, in the caller's transaction; loading the same seed twice changes nothing.
+    """Store a seed in the caller's transaction. Loading the same seed again changes nothing.
 
-    Stations the seed no longer names stay with their readings but are no longer active, and their rules rest. A device
-    it no longer names at a station that goes on is held as unregistered: it was taken away, or another stands there.
+    Stations that the seed no longer has keep their readings, but they and their rules become inactive. A device that
+    the seed no longer has at an active station becomes unregistered: it was removed or replaced.
     """
     city = seed.city
     _store_areas(transaction, city)
@@ -50,12 +50,12 @@ def _json(value: object) -> str | None:
 
 def _store_areas(transaction: Connection, city: City) -> None:
     with driver(transaction).cursor() as cursor:
-        for one in city.municipalities:
+        for municipality in city.municipalities:
             cursor.execute(
                 "INSERT INTO municipalities (id, name, latitude, longitude) VALUES (%s, %s, %s, %s)"
                 " ON CONFLICT (id) DO UPDATE SET name = excluded.name, latitude = excluded.latitude,"
                 " longitude = excluded.longitude",
-                [one.id, one.name, one.latitude, one.longitude],
+                [municipality.id, municipality.name, municipality.latitude, municipality.longitude],
             )
         for basin in city.basins:
             geometry = {"type": "MultiPolygon", "coordinates": [[ring] for ring in basin.outlines]}
@@ -91,7 +91,7 @@ def _store_station(transaction: Connection, station: Station, now: datetime) -> 
                 station.note,
             ],
         )
-        # Judged at loading, so that a station that never sends a word is noticed as silent too.
+        # The time of loading counts as judged, so that a station that never sends is noticed as silent too.
         cursor.execute(
             "INSERT INTO subject_states (subject, version, states, colours, judged_at) VALUES (%s, 0, '{}', '{}', %s)"
             " ON CONFLICT (subject) DO NOTHING",
@@ -100,7 +100,7 @@ def _store_station(transaction: Connection, station: Station, now: datetime) -> 
 
 
 def speed_limits_row(street: Street | None) -> dict[str, object] | None:
-    """A street's limits as the tables keep them: the usual one, and windows of ISO weekdays and local hours."""
+    """The limits of a street as stored: the default limit, and windows of ISO weekdays and local hours."""
     if street is None:
         return None
     windows = [
@@ -116,7 +116,7 @@ def speed_limits_row(street: Street | None) -> dict[str, object] | None:
 
 
 def _store_device(transaction: Connection, device: Device, now: datetime) -> None:
-    """Register a device; one held as unregistered until now keeps its readings and gets its station."""
+    """Register a device. One that was unregistered keeps its readings and gets its station."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "INSERT INTO devices (municipality, kind, code, station_id, first_seen_at, registered_at)"
@@ -128,7 +128,7 @@ def _store_device(transaction: Connection, device: Device, now: datetime) -> Non
 
 
 def _store_rule(transaction: Connection, rule: Rule, now: datetime) -> bool:
-    """Put a rule in force. Its old numbers stay under their version: transitions name the one they were judged by."""
+    """Put a rule in force; whether it changed. Older versions stay, since transitions refer to them."""
     judgement = _json(judgement_row(rule.judgement))
     with driver(transaction).cursor() as cursor:
         cursor.execute(
@@ -136,20 +136,20 @@ def _store_rule(transaction: Connection, rule: Rule, now: datetime) -> bool:
             " ORDER BY version DESC LIMIT 1",
             [judgement, rule.subject, rule.id],
         )
-        newest, same = cursor.fetchone() or (0, False)
-        if same:
+        newest_version, is_same = cursor.fetchone() or (0, False)
+        if is_same:
             return False
         cursor.execute("UPDATE rules SET active = false WHERE id = %s", [rule.id])
         cursor.execute(
             "INSERT INTO rules (id, version, kind, subject, judgement, active, changed_at)"
             " VALUES (%s, %s, %s, %s, %s::jsonb, true, %s)",
-            [rule.id, newest + 1, rule.kind, rule.subject, judgement, now],
+            [rule.id, newest_version + 1, rule.kind, rule.subject, judgement, now],
         )
     return True
 
 
 def _retire_missing(transaction: Connection, seed: Seed) -> int:
-    """Rules, devices and stations of these municipalities that the seed no longer names."""
+    """Deactivate rules and stations, and unregister devices, that the seed no longer has. Returns how many rules."""
     municipalities = [one.id for one in seed.city.municipalities]
     stations = [one.id for one in seed.city.stations]
     with driver(transaction).cursor() as cursor:
@@ -175,7 +175,7 @@ def _retire_missing(transaction: Connection, seed: Seed) -> int:
 
 
 def _raise_configuration_version(transaction: Connection, city: City) -> None:
-    """Let every process look at the configuration again."""
+    """Increase the configuration's version, so that each process reads the configuration again."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "INSERT INTO configuration (version, city) VALUES (1, %s::jsonb)"

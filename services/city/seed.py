@@ -1,4 +1,4 @@
-"""Reads and checks a city's seed: `city.toml` and `basins.geojson` become frozen values, or a list of what is wrong."""
+"""Read and check a city's seed: `city.toml` and `basins.geojson` in, frozen values or a list of problems out."""
 
 import json
 import tomllib
@@ -39,17 +39,17 @@ _RANGE_PARTS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seed:
-    """A city as it stands and the rules its stations are judged by."""
+    """A city and the rules of its stations."""
 
     city: City
     rules: tuple[Rule, ...]
 
 
 class SeedError(Exception):
-    """A seed that cannot be used. One line for each thing wrong, naming the file and the line or key."""
+    """A seed with problems. One line for each problem, with the file and the line or key."""
 
-    def __init__(self, troubles: Iterable[str]) -> None:
-        self.problems = tuple(troubles)[:MAX_PROBLEMS]
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)[:MAX_PROBLEMS]
         super().__init__("\n".join(self.problems))
 
 
@@ -57,7 +57,7 @@ class SeedError(Exception):
 
 
 def read_seed(folder: Path) -> Seed:
-    """The seed in `folder`. Raises SeedError with everything that is wrong in the first file that has faults."""
+    """The seed in `folder`. Raises SeedError with all problems of the first file that has any."""
     file = _validate(CityFile, CITY_FILE, _toml(folder / CITY_FILE))
     basins = _basins(_validate(BasinsFile, BASINS_FILE, _geojson(folder / BASINS_FILE)))
     _raise_if_any(reference_problems(file, basins))
@@ -110,12 +110,12 @@ def _validate(model: type[File], name: str, content: object) -> File:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        troubles = [f"{name}: {_where(item['loc'], content)}: {item['msg']}" for item in error.errors()]
-        raise SeedError(troubles) from error
+        problems = [f"{name}: {_where(item['loc'], content)}: {item['msg']}" for item in error.errors()]
+        raise SeedError(problems) from error
 
 
 def _where(location: tuple[int | str, ...], content: object) -> str:
-    """The key's path as a person finds it: a list's element by its id where it has one, else by its place from 1."""
+    """The path of a key for people: list elements by their id, or by their position from 1 where they have none."""
     words: list[str] = []
     for step in location:
         content = _element(content, step)
@@ -139,12 +139,12 @@ def _id_of(content: object) -> str | None:
     if not isinstance(content, Mapping):
         return None
     properties = content.get("properties")
-    said = content.get("id") or (properties.get("id") if isinstance(properties, Mapping) else None)
-    return said if isinstance(said, str) else None
+    value = content.get("id") or (properties.get("id") if isinstance(properties, Mapping) else None)
+    return value if isinstance(value, str) else None
 
 
-def _raise_if_any(troubles: Iterable[str]) -> None:
-    if found := list(troubles):
+def _raise_if_any(problems: Iterable[str]) -> None:
+    if found := list(problems):
         raise SeedError(found)
 
 
@@ -200,47 +200,49 @@ def _window(street: str, window: WindowItem) -> LimitWindow:
     return LimitWindow(days=_days(street, window.days), start=window.start, end=window.end, limit_kmh=window.limit_kmh)
 
 
-def _days(street: str, words: str) -> tuple[int, ...]:
-    """ISO weekdays out of `mon-fri`, `sat` or `mon-tue,thu`."""
+def _days(street: str, days_text: str) -> tuple[int, ...]:
+    """ISO weekdays from `mon-fri`, `sat` or `mon-tue,thu`."""
     days: set[int] = set()
-    for part in words.split(","):
+    for part in days_text.split(","):
         ends = part.strip().split("-")
         if len(ends) > _RANGE_PARTS or any(end not in _DAYS for end in ends):
-            raise SeedError([f"{CITY_FILE}: street {street} windows days: {words!r} is not like mon-fri or sat,sun"])
+            raise SeedError(
+                [f"{CITY_FILE}: street {street} windows days: {days_text!r} is not like mon-fri or sat,sun"]
+            )
         first, last = _DAYS.index(ends[0]), _DAYS.index(ends[-1])
         days |= set(range(first + 1, last + 2))
     return tuple(sorted(days))
 
 
-def _station(said: StationItem, streets: Mapping[str, Street]) -> Station:
-    derived = said.rules.get("stage", {}).get("origin") == "derived"
+def _station(item: StationItem, streets: Mapping[str, Street]) -> Station:
+    derived = item.rules.get("stage", {}).get("origin") == "derived"
     return Station(
-        id=said.id,
-        municipality=said.municipality,
-        kind=said.kind,
-        name=said.name,
-        latitude=said.position[0],
-        longitude=said.position[1],
-        basin=said.basin,
-        upstream=said.upstream,
-        rain=said.rain,
-        catchment=Catchment(**said.catchment.model_dump()) if said.catchment else None,
-        tidal=said.tidal,
-        site_limits=said.site_limits,
-        street=streets[said.street] if said.street else None,
-        note=" ".join(filter(None, (said.note, DERIVED_THRESHOLDS_NOTE if derived else ""))),
+        id=item.id,
+        municipality=item.municipality,
+        kind=item.kind,
+        name=item.name,
+        latitude=item.position[0],
+        longitude=item.position[1],
+        basin=item.basin,
+        upstream=item.upstream,
+        rain=item.rain,
+        catchment=Catchment(**item.catchment.model_dump()) if item.catchment else None,
+        tidal=item.tidal,
+        site_limits=item.site_limits,
+        street=streets[item.street] if item.street else None,
+        note=" ".join(filter(None, (item.note, DERIVED_THRESHOLDS_NOTE if derived else ""))),
     )
 
 
 def _devices(station: StationItem) -> Iterator[Device]:
-    for said in station.instruments:
+    for item in station.instruments:
         yield Device(
             municipality=station.municipality,
             kind=station.kind,
-            code=said.code or station.id,
+            code=item.code or station.id,
             station=station.id,
-            period_s=said.period_s or KINDS_BY_NAME[station.kind].period_s,
-            format=said.format,
+            period_s=item.period_s or KINDS_BY_NAME[station.kind].period_s,
+            format=item.format,
         )
 
 
@@ -248,26 +250,26 @@ def _devices(station: StationItem) -> Iterator[Device]:
 
 
 def _rules(file: CityFile, city: City) -> tuple[Rule, ...]:
-    """Every judgement of a station's kind; the city's numbers, then the station's own, take the place of the kind's."""
+    """The rules of all stations. Numbers of the station override those of the city, which override the kind's."""
     periods = {device.station: device.period_s for device in city.devices}
     rules: list[Rule] = []
-    for said, station in zip(file.station, city.stations, strict=True):
-        names = {JUDGEMENT_NAMES[type(judgement)]: judgement for judgement in KINDS_BY_NAME[said.kind].judgements}
+    for item, station in zip(file.station, city.stations, strict=True):
+        names = {JUDGEMENT_NAMES[type(judgement)]: judgement for judgement in KINDS_BY_NAME[item.kind].judgements}
         _raise_if_any(
-            f"{CITY_FILE}: station {said.id} rules.{name}: a {said.kind} has {', '.join(names)}"
-            for name in said.rules.keys() - names.keys()
+            f"{CITY_FILE}: station {item.id} rules.{name}: a {item.kind} has {', '.join(names)}"
+            for name in item.rules.keys() - names.keys()
         )
         for name, judgement in names.items():
-            numbers = file.rules.get(said.kind, {}).get(name, {}) | said.rules.get(name, {})
+            numbers = file.rules.get(item.kind, {}).get(name, {}) | item.rules.get(name, {})
             fitted = _with_station_values(judgement, station, periods[station.id], city.zone.key)
-            exact = _with_overrides(fitted, numbers, f"{CITY_FILE}: station {said.id} rules.{name}")
-            rules.append(Rule(f"{said.id}.{name}", 1, said.kind, said.id, exact))
+            exact = _with_overrides(fitted, numbers, f"{CITY_FILE}: station {item.id} rules.{name}")
+            rules.append(Rule(f"{item.id}.{name}", 1, item.kind, item.id, exact))
     _raise_if_any(_unused_override_problems(file))
     return tuple(rules)
 
 
 def _with_station_values(judgement: Judgement, station: Station, period_s: int, zone: str) -> Judgement:
-    """What a judgement takes from the place it judges."""
+    """The judgement with values of its station: period, upstream stations, rain gauges, street."""
     match judgement:
         case Stage():
             return replace(judgement, period_s=period_s, upstream=station.upstream, rain=station.rain)
@@ -280,12 +282,12 @@ def _with_station_values(judgement: Judgement, station: Station, period_s: int, 
 
 def _with_overrides(judgement: Judgement, numbers: Mapping[str, Any], at: str) -> Judgement:
     """The judgement with some of its numbers changed. Raises SeedError on unknown keys and impossible values."""
-    wanted = {key: value for key, value in numbers.items() if key != "origin"}
+    changes = {key: value for key, value in numbers.items() if key != "origin"}
     known = {field.name for field in fields(judgement)}
     _raise_if_any(
-        f"{at}: no such number {key!r}; there are {', '.join(sorted(known))}" for key in wanted.keys() - known
+        f"{at}: no such number {key!r}; there are {', '.join(sorted(known))}" for key in changes.keys() - known
     )
-    values = {field.name: getattr(judgement, field.name) for field in fields(judgement)} | wanted
+    values = {field.name: getattr(judgement, field.name) for field in fields(judgement)} | changes
     try:
         exact: Judgement = TypeAdapter(type(judgement)).validate_python(values)
     except ValidationError as error:
@@ -302,7 +304,7 @@ def _threshold_problems(judgement: Judgement, at: str) -> Iterator[str]:
 
 
 def _unused_override_problems(file: CityFile) -> Iterator[str]:
-    """City-wide numbers for a kind or a judgement that does not exist would silently do nothing."""
+    """A problem for each city-wide number of an unknown kind or judgement, which would have no effect."""
     for kind, overrides in file.rules.items():
         if kind not in KINDS_BY_NAME:
             yield f"{CITY_FILE}: rules.{kind}: no such kind; there are {', '.join(KINDS_BY_NAME)}"

@@ -1,4 +1,4 @@
-"""Whether the parts of a seed fit together: a line for each thing that does not."""
+"""Consistency checks of a seed: duplicates, missing references, and upstream relations. One line a problem."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,11 +9,11 @@ from services.city.seed_files import BASINS_FILE, CITY_FILE, CityFile, StationIt
 
 
 def reference_problems(file: CityFile, basins: tuple[Basin, ...]) -> Iterator[str]:
-    """What stands there twice, names something that is not there, or lacks what its kind needs."""
+    """Duplicates, references to nothing, and stations without what their kind needs."""
     yield from _duplicates_in_city("municipality", (one.id for one in file.municipality))
     yield from _duplicates_in_city("street", (one.id for one in file.street))
     yield from _duplicates_in_city("station", (one.id for one in file.station))
-    yield from (f"{BASINS_FILE}: {trouble}" for trouble in _duplicates("basin", (one.id for one in basins)))
+    yield from (f"{BASINS_FILE}: {problem}" for problem in _duplicates("basin", (one.id for one in basins)))
     municipalities = {one.id for one in file.municipality}
     for basin in basins:
         if basin.municipality not in municipalities:
@@ -40,7 +40,7 @@ def _duplicates(noun: str, names: Iterable[str]) -> Iterator[str]:
 
 
 def _duplicates_in_city(noun: str, names: Iterable[str]) -> Iterator[str]:
-    yield from (f"{CITY_FILE}: {words}" for words in _duplicates(noun, names))
+    yield from (f"{CITY_FILE}: {problem}" for problem in _duplicates(noun, names))
 
 
 def _station_problems(station: StationItem, known: Mapping[str, set[str]]) -> Iterator[str]:
@@ -63,7 +63,7 @@ def _station_problems(station: StationItem, known: Mapping[str, set[str]]) -> It
 
 
 def upstream_problems(stations: tuple[Station, ...]) -> Iterator[str]:
-    """Water flows one way, and what comes from upstream cannot drain more land than the station itself."""
+    """Circles of upstream stations, and catchments smaller than those of their upstream stations."""
     try:
         TopologicalSorter({station.id: station.upstream for station in stations}).prepare()
     except CycleError as error:

@@ -1,4 +1,4 @@
-"""What a seed's two files may hold, key by key: the shapes `services.city.seed` reads them with."""
+"""Schemas of a seed's two files, `city.toml` and `basins.geojson`."""
 
 from datetime import time
 from typing import Annotated, Any, Literal
@@ -41,7 +41,7 @@ class MunicipalityItem(_Strict):
 
 
 class WindowItem(_Strict):
-    """Hours of a street at which another limit holds."""
+    """Hours at which a street has another limit."""
 
     days: str
     start: time = Field(alias="from")
@@ -59,14 +59,14 @@ class StreetItem(_Strict):
 
 
 class CatchmentItem(_Strict):
-    """What drains to a river station."""
+    """The catchment of a river station."""
 
     area_km2: float = Field(gt=0, le=1_000_000)
     bankfull_m: float = Field(gt=0, le=100)
 
 
 class DeviceItem(_Strict):
-    """An instrument; its `code` is the station's id where none is said."""
+    """A device. Without a `code`, its code is the station's id."""
 
     code: Id | None = None
     period_s: int | None = Field(default=None, ge=1, le=86_400)
@@ -95,7 +95,7 @@ class StationItem(_Strict):
 
     @property
     def instruments(self) -> tuple[DeviceItem, ...]:
-        """Its devices; one that is nowhere described is there all the same."""
+        """The devices of the station; one with default values where none is described."""
         return self.devices or (self.device or DeviceItem(),)
 
 
@@ -127,7 +127,7 @@ class MultiPolygon(BaseModel):
 
 
 class Properties(BaseModel):
-    """What a basin's feature says of it."""
+    """Properties of a basin's feature."""
 
     id: Id
     name: Name
@@ -143,7 +143,7 @@ class Feature(BaseModel):
 
 
 class BasinsFile(BaseModel):
-    """The whole of `basins.geojson`; members not known here are ignored, as GeoJSON asks."""
+    """The whole of `basins.geojson`. Unknown members are ignored, as GeoJSON requires."""
 
     type: Literal["FeatureCollection"]
     features: tuple[Feature, ...] = Field(max_length=1_000)

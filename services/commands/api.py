@@ -41,7 +41,7 @@ def run(_arguments: argparse.Namespace) -> int:
 
 
 def show_token(token: str) -> None:
-    """Say the first operator's token to whoever started the service: on standard error, and never in the log."""
+    """Print the first operator's token on standard error, never in the log."""
     print(
         f"\n  Código del operador (se muestra una sola vez): {token}\n"
         "  Operator token (shown only once); `vigia token NAME` makes more.\n",

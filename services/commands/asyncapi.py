@@ -1,4 +1,4 @@
-"""`vigia asyncapi`: the wire format as a document for machines, derived from the kinds of sensor."""
+"""`vigia asyncapi`: the AsyncAPI document of the wire format, generated from the sensor kinds."""
 
 import argparse
 import json
@@ -10,10 +10,10 @@ HELP = "Print the AsyncAPI document of the wire format."
 
 
 def arguments(_: argparse.ArgumentParser) -> None:
-    """It takes none."""
+    """No options."""
 
 
 def run(_: argparse.Namespace) -> int:
-    """Print it as JSON, as kept in docs/asyncapi.json."""
+    """Print the document as JSON, as stored in docs/asyncapi.json."""
     print(json.dumps(document(), indent=2, ensure_ascii=False))
     return 0

@@ -1,4 +1,4 @@
-"""`vigia bench`: how fast this machine carries readings and follows buses, beside what its parts can do alone."""
+"""`vigia bench`: throughput and latency of readings, buses and arrivals on this machine, beside its parts alone."""
 
 import argparse
 import json
@@ -35,15 +35,15 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"seconds: up to {MAX_SECONDS}; readings in a message: 1 to {MAX_PER_MESSAGE}")
         return 2
     with tempfile.TemporaryDirectory(prefix="vigia-bench-") as folder:
-        found = measure(seconds=arguments.seconds, per_message=arguments.per_message, folder=Path(folder))
-    return _print_figures(found, as_json=arguments.json)
+        figures = measure(seconds=arguments.seconds, per_message=arguments.per_message, folder=Path(folder))
+    return _print_figures(figures, as_json=arguments.json)
 
 
-def _print_figures(found: Mapping[str, object], *, as_json: bool) -> int:
+def _print_figures(figures: Mapping[str, object], *, as_json: bool) -> int:
     if as_json:
-        print(json.dumps(found))
+        print(json.dumps(figures))
         return 0
-    for name, value in found.items():
+    for name, value in figures.items():
         print(f"{name:>20}  {_as_text(value)}")
     return 0
 

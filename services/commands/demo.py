@@ -35,22 +35,22 @@ NAME = "demo"
 HELP = "Everything on this machine, in a simulated city, until Ctrl-C."
 SPEED = 60.0
 STOP, STOP_NAME = "LP1912", "7 y 50"
-"""Where to see the next 307."""
+"""A stop of the simulated lines, for the printed address."""
 STATUS_S = 1.0
 UNWATCHED_STATUS_S = 10.0
-"""How often the status is said where nobody watches a terminal."""
+"""Interval of the status line where the output is no terminal."""
 WIDTH = 110
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Which story, how fast, for how long."""
+    """Scenario, speed and duration."""
     parser.add_argument("--scenario", choices=SCENARIOS, default="storm_2013", help="the story (default: storm_2013)")
     parser.add_argument("--speed", type=float, default=SPEED, help="simulated seconds a second (default: 60)")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop by itself after so long")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Start all parts, say how they are, and stop them within seconds of being told to."""
+    """Start all processes, print their state, and stop them a few seconds after a signal."""
     settings, stop = Settings(), stop_on_signals()
     if settings.database_url is not None or settings.mqtt_url is not None:
         raise SettingsError("the demo brings its own parts: unset VIGIA_DATABASE_URL and VIGIA_MQTT_URL")
@@ -58,8 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with lock_demo_folder(folder):
             return _demo(arguments, settings, folder, stop)
-    except ServerStartError as trouble:
-        raise SettingsError(f"{trouble} (logs: {folder})") from trouble
+    except ServerStartError as error:
+        raise SettingsError(f"{error} (logs: {folder})") from error
 
 
 def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop: threading.Event) -> int:
@@ -74,20 +74,22 @@ def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop:
             _print(f"el puerto {settings.api_port} está ocupado, uso {port} / port taken")
         environment = {"VIGIA_DATA_DIR": str(folder), "VIGIA_CLOCK": str(clock), "VIGIA_API_PORT": str(port)}
         environment["VIGIA_FOREIGN_BUSES"] = MUNICIPALITY
-        parts = DemoProcesses(folder, environment, arguments.scenario, timetable_file(folder, schematic_network()))
+        processes = DemoProcesses(folder, environment, arguments.scenario, timetable_file(folder, schematic_network()))
         try:
-            parts.start_all()
-            parts.import_timetable()
-            if not wait_for_api(f"http://{HOST}:{port}", parts, stop):
+            processes.start_all()
+            processes.import_timetable()
+            if not wait_for_api(f"http://{HOST}:{port}", processes, stop):
                 _print(f"la página no respondió: ver / the page did not answer: see {folder / 'api.log'}")
                 return 0 if stop.is_set() else 1
             _print_addresses(port, broker.url, token)
             if not has_forecasts(database):
-                parts.learn()
-            _supervise(DemoStatus(database, clock), parts, stop, arguments.seconds, lambda now: save_time(folder, now))
+                processes.learn()
+            _supervise(
+                DemoStatus(database, clock), processes, stop, arguments.seconds, lambda now: save_time(folder, now)
+            )
         finally:
             _print("\nfrenando / stopping ...")
-            parts.stop_all()
+            processes.stop_all()
             save_time(folder, clock())
             database.dispose()
     return 0
@@ -103,17 +105,21 @@ def _print_addresses(port: int, mqtt_url: str, token: str | None) -> None:
 
 
 def _supervise(
-    pulse: DemoStatus, parts: DemoProcesses, stop: threading.Event, seconds: float, note: Callable[[datetime], None]
+    status: DemoStatus,
+    processes: DemoProcesses,
+    stop: threading.Event,
+    seconds: float,
+    note: Callable[[datetime], None],
 ) -> None:
-    watched = sys.stdout.isatty()
-    until_s, clock = monotonic() + seconds, pulse.clock
+    is_terminal = sys.stdout.isatty()
+    until_s, clock = monotonic() + seconds, status.clock
     while not stop.is_set() and monotonic() < until_s:
-        line = pulse.line() + (f" · reinicios {parts.restarts}" if parts.restarts else "")
-        print(f"\r{line:<{WIDTH}}" if watched else line, end="" if watched else "\n", flush=True)
+        line = status.line() + (f" · reinicios {processes.restarts}" if processes.restarts else "")
+        print(f"\r{line:<{WIDTH}}" if is_terminal else line, end="" if is_terminal else "\n", flush=True)
         note(clock())
-        parts.restart_ended()
-        stop.wait(min(STATUS_S if watched else UNWATCHED_STATUS_S, max(0.0, until_s - monotonic())))
+        processes.restart_ended()
+        stop.wait(min(STATUS_S if is_terminal else UNWATCHED_STATUS_S, max(0.0, until_s - monotonic())))
 
 
-def _print(words: str) -> None:
-    print(words, flush=True)
+def _print(text: str) -> None:
+    print(text, flush=True)

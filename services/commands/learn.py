@@ -1,4 +1,4 @@
-"""`vigia learn`: learn each stream's forecast from its own record, or for a trial from a simulated past."""
+"""`vigia learn`: learn each stream's forecast model from its stored readings, or from a simulated past."""
 
 import argparse
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ STEP_S = 300
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """How much of the past, and whose."""
+    """Length and source of the past."""
     days = range(1, MAX_DAYS + 1)
     parser.add_argument("--days", type=int, default=DAYS, choices=days, metavar="N", help="how far back (default: 730)")
     parser.add_argument(
@@ -34,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print a line for each stream; exit status 1 where nothing could be learnt for any."""
+    """Print a line for each stream. Exit status 1 where no model could be learnt."""
     settings = Settings()
     now = configured_clock(settings)()
     start, learnt = now - timedelta(days=arguments.days), 0
@@ -55,7 +55,7 @@ def _as_text(model: ForecastModel | None) -> str:
 
 
 def simulated(scenario: str, start: datetime, end: datetime) -> SeriesSource:
-    """What the simulated La Plata would have done until now, of another seed than the one that is shown."""
+    """Levels and rain of the simulated La Plata until now, with another random seed than the demo's."""
     city = read_seed(LA_PLATA).city
     world = World(city, SCENARIOS[scenario].weather, seed=0, start=start)
     streams = [station.id for station in city.stations if station.kind == "river"]

@@ -1,4 +1,4 @@
-"""`vigia load`: a city's municipalities, basins, stations, devices and rules, from a seed folder."""
+"""`vigia load`: load municipalities, basins, stations, devices and rules from a seed folder."""
 
 import argparse
 import sys
@@ -14,17 +14,17 @@ HELP = "Load a city from a seed folder (city.toml, basins.geojson); without one,
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Where the seed is."""
+    """The seed's folder."""
     parser.add_argument("folder", type=Path, nargs="?", default=LA_PLATA, help="seed folder, see docs/seed.md")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Load all of it or, with everything wrong in it said, nothing."""
+    """Load the whole seed, or print all its problems and load nothing (exit status 2)."""
     settings = Settings()
     try:
         seed = read_seed(arguments.folder)
-    except SeedError as trouble:
-        print(trouble, file=sys.stderr)
+    except SeedError as error:
+        print(error, file=sys.stderr)
         return 2
     with migrated_database(settings, "vigia-load") as database, database.begin() as transaction:
         loaded = load(transaction, seed, configured_clock(settings)())

@@ -1,4 +1,4 @@
-"""`vigia migrate`: bring the database to this version's schema."""
+"""`vigia migrate`: migrate the database to this version's schema."""
 
 import argparse
 
@@ -16,7 +16,7 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 
 
 def run(_arguments: argparse.Namespace) -> int:
-    """Print where the schema was and where it is now."""
+    """Print the schema version before and after."""
     with database_url(Settings()) as url:
         database = open_database(url, name="vigia-migrate", pool_size=1)
         with database.begin() as transaction:

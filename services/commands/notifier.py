@@ -1,4 +1,4 @@
-"""`vigia notifier`: tell people what the alerts have to say, and keep house."""
+"""`vigia notifier`: send notices of alerts to their channels."""
 
 import argparse
 
@@ -16,7 +16,7 @@ HELP = "Tell notices to their channels until stopped."
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
-    """No options: everything is in the tables and the settings."""
+    """No options: the tables and the settings have everything."""
 
 
 def run(_arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`vigia pipeline`: carry readings from the broker to the tables and the rules."""
+"""`vigia pipeline`: receive messages from the broker, store readings and evaluate rules."""
 
 import argparse
 
@@ -16,7 +16,7 @@ HELP = "Carry readings from the broker to the tables and the rules, until stoppe
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Which lane this process carries."""
+    """The lane of this process."""
     parser.add_argument(
         "--lane",
         type=Lane,
@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run until SIGINT or SIGTERM; what was taken and not kept by then stays with the broker."""
+    """Run until SIGINT or SIGTERM. Messages not stored by then stay unacknowledged with the broker."""
     settings = Settings()
     clock, stop = configured_clock(settings), stop_on_signals()
     start_logging(settings)
@@ -44,8 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
                 receive_maximum=min(2 * settings.batch, 0xFFFF),
                 tls=Tls(settings.mqtt_ca_file, settings.mqtt_cert_file, settings.mqtt_key_file),
             )
-        except ValueError as trouble:
-            raise SettingsError(f"VIGIA_MQTT_URL: {trouble}") from trouble
+        except ValueError as error:
+            raise SettingsError(f"VIGIA_MQTT_URL: {error}") from error
         try:
             pipeline.run(broker, settings.batch, stop)
         finally:

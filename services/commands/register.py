@@ -1,4 +1,4 @@
-"""`vigia register`: the register of data kept, derived from the kinds of sensor."""
+"""`vigia register`: the data register, generated from the sensor kinds."""
 
 import argparse
 
@@ -9,10 +9,10 @@ HELP = "Print the data register: what is kept of each kind of sensor, what for a
 
 
 def arguments(_: argparse.ArgumentParser) -> None:
-    """It takes none."""
+    """No options."""
 
 
 def run(_: argparse.Namespace) -> int:
-    """Print it as Markdown, as kept in docs/data-register.md."""
+    """Print the register as Markdown, as stored in docs/data-register.md."""
     print(register_page(), end="")
     return 0

@@ -1,4 +1,4 @@
-"""`vigia rejections`: what was no reading, and taking it in again once the cause is mended."""
+"""`vigia rejections`: list rejected messages, or ingest them again once the cause is fixed."""
 
 import argparse
 
@@ -17,7 +17,7 @@ MAX_SHOWN_CHARS = 120
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What to do with which of them."""
+    """The action, and which messages."""
     parser.add_argument("do", choices=("list", "reingest"))
     parser.add_argument("--id", type=int, action="append", dest="ids", help="only this one; may be given again")
     parser.add_argument("--reason", help="only those of this reason, such as field or conflict")
@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one line each. Reingesting: exit status 1 if some are still no reading."""
+    """Print a line for each message. Reingesting: exit status 1 where some are rejected again."""
     settings = Settings()
     with migrated_database(settings, "vigia-rejections") as database:
         with database.begin() as transaction:
@@ -35,25 +35,25 @@ def run(arguments: argparse.Namespace) -> int:
                 print(_line(one))
             return 0
         pipeline = Pipeline(database, configured_clock(settings), lane=None, foreign=settings.foreign_buses)
-        still = [trouble for one in found if (trouble := _reingest(database, pipeline, one)) is not None]
-        print(f"{len(found) - len(still)} taken in, {len(still)} still no reading")
-        return 1 if still else 0
+        still_rejected = [error for one in found if (error := _reingest(database, pipeline, one)) is not None]
+        print(f"{len(found) - len(still_rejected)} taken in, {len(still_rejected)} still no reading")
+        return 1 if still_rejected else 0
 
 
 def _line(one: Kept) -> str:
     payload = one.message.payload[:MAX_SHOWN_CHARS].decode(errors="backslashreplace")
     when = f"{one.message.received_at:%Y-%m-%dT%H:%M:%SZ}"
-    said = (one.message.topic[:MAX_SHOWN_CHARS], f"{one.reason}: {one.detail}", payload)
-    return "\t".join((str(one.id), when, *map(printable, said)))
+    texts = (one.message.topic[:MAX_SHOWN_CHARS], f"{one.reason}: {one.detail}", payload)
+    return "\t".join((str(one.id), when, *map(printable, texts)))
 
 
-def printable(words: str) -> str:
-    """One line that a terminal shows and does not obey: whoever wrote it may be hostile."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in words)
+def printable(text: str) -> str:
+    """The text with control characters escaped, since a hostile sender could use them to control a terminal."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _reingest(database: Engine, pipeline: Pipeline, one: Kept) -> str | None:
     with database.begin() as transaction:
-        trouble = take_again(transaction, pipeline, one)
-    print(f"{one.id}\t{trouble or 'taken in'}")
-    return trouble
+        error = take_again(transaction, pipeline, one)
+    print(f"{one.id}\t{error or 'taken in'}")
+    return error

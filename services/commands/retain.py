@@ -1,4 +1,4 @@
-"""`vigia retain`: let go of what has been kept long enough."""
+"""`vigia retain`: delete rows past their retention period."""
 
 import argparse
 
@@ -11,13 +11,13 @@ HELP = "Delete what is older than its time, in short transactions; roll-ups stay
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
-    """No options: how long what is kept stands in each kind and in docs/storage.md."""
+    """No options: the retention periods are in each kind and in docs/storage.md."""
 
 
 def run(_arguments: argparse.Namespace) -> int:
-    """Print how many rows of each table went."""
+    """Print how many rows of each table were deleted."""
     settings = Settings()
     with migrated_database(settings, "vigia-retain") as database:
-        for table, gone in delete_expired(database, configured_clock(settings)()).items():
-            print(f"{table}: {gone}")
+        for table, deleted in delete_expired(database, configured_clock(settings)()).items():
+            print(f"{table}: {deleted}")
     return 0

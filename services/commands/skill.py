@@ -1,4 +1,4 @@
-"""`vigia skill`: how the pipeline's own checks, rule and forecast do on a recorded series, with no look ahead."""
+"""`vigia skill`: verification of checks, rule and forecast on a recorded series, without look-ahead."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ LEADS_GE_MIN = (10, 15, 30)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Which series, and the levels to warn of."""
+    """The series and the thresholds to verify."""
     parser.add_argument("file", type=Path, help="CSV, plain or gzip, with time_utc")
     parser.add_argument("--column", required=True, help="the level, or a flow")
     parser.add_argument("--levels", type=_levels, required=True, help="thresholds in the column's unit: 0.6,0.8,1.0")
@@ -43,25 +43,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the figures of every level, of the plain rule beside it, and of every lead of the forecast."""
+    """Print the figures of each threshold, of a plain rule for comparison, and of each lead time of the forecast."""
     flow = arguments.quantity == "flow" or (arguments.quantity == "auto" and not arguments.column.endswith("_m"))
     try:
         record = _read(arguments.file, arguments, flow=flow)
         learnt = _read(arguments.fit, arguments, flow=flow) if arguments.fit else None
         report = _report(record, learnt, arguments.levels, flow=flow)
-    except (RecordError, ValueError) as trouble:
-        print(f"vigia: {trouble}", file=sys.stderr)
+    except (RecordError, ValueError) as error:
+        print(f"vigia: {error}", file=sys.stderr)
         return 2
     report = {"file": arguments.file.name, "column": arguments.column} | report
     print(json.dumps(report) if arguments.json else _as_text(report))
     return 0
 
 
-def _levels(words: str) -> list[float]:
+def _levels(text: str) -> list[float]:
     try:
-        levels = sorted({float(word) for word in words.split(",")})
+        levels = sorted({float(part) for part in text.split(",")})
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{words!r} is no list of numbers such as 0.6,0.8,1.0") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers such as 0.6,0.8,1.0") from None
     if not all(map(isfinite, levels)) or len(levels) > MAX_LEVELS:
         raise argparse.ArgumentTypeError(f"up to {MAX_LEVELS} finite levels")
     return levels
@@ -84,9 +84,9 @@ def _report(
 ) -> dict[str, Any]:
     if flow and min(levels) < 0:
         raise ValueError("a flow has no level below zero")
-    inner = [sqrt(level) if flow else level for level in levels]
-    figures = verify_alerts(record, inner, learnt)
-    notable = scored_rows(record, inner, flow=flow)
+    internal_levels = [sqrt(level) if flow else level for level in levels]
+    figures = verify_alerts(record, internal_levels, learnt)
+    notable = scored_rows(record, internal_levels, flow=flow)
     return {
         "rows": len(record.readings),
         "from": record.readings[0].observed_at.isoformat(),
@@ -106,7 +106,7 @@ def _level(threshold: float, b: Score, a: Score) -> dict[str, Any]:
 
 
 def _pooled(figures: Sequence[ThresholdScores]) -> dict[str, Any]:
-    """All levels as one."""
+    """The scores of all thresholds together."""
     rule = _score(pool_scores([one.rule_b for one in figures])) | {
         "a": _score(pool_scores([one.rule_a for one in figures]))
     }

@@ -1,4 +1,4 @@
-"""`vigia token NAME`: make a token for one more operator."""
+"""`vigia token NAME`: add an operator and print the token."""
 
 import argparse
 
@@ -12,26 +12,26 @@ MAX_NAME_CHARS = 60
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Whose token it is."""
+    """The operator's name."""
     parser.add_argument("name", type=_name, help="the operator's name, as it will stand beside what they do")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the token alone, so that it can be piped. Exit status 1 where there is an operator of that name."""
+    """Print only the token, so that it can be piped. Exit status 1 where the name is taken."""
     settings = Settings()
     clock = configured_clock(settings)
     try:
         with migrated_database(settings, "vigia-token") as database, database.begin() as transaction:
             token = add_operator(transaction, arguments.name, clock())
-    except OperatorExists as refusal:
-        print(refusal)
+    except OperatorExists as problem:
+        print(problem)
         return 1
     print(token)
     return 0
 
 
-def _name(words: str) -> str:
-    name = words.strip()
+def _name(text: str) -> str:
+    name = text.strip()
     if not name.isprintable() or not 0 < len(name) <= MAX_NAME_CHARS:
         raise argparse.ArgumentTypeError(f"a name has 1 to {MAX_NAME_CHARS} printable characters")
     return name

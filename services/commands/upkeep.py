@@ -1,4 +1,4 @@
-"""`vigia upkeep`: what a city's database needs once a day."""
+"""`vigia upkeep`: daily tasks of a city's database: delete expired rows and learn forecasts."""
 
 import argparse
 import logging
@@ -40,9 +40,9 @@ def run(_arguments: argparse.Namespace) -> int:
 
 
 def run_daily_tasks(database: Engine, clock: Clock, stop: threading.Event) -> None:
-    """One day's work. Each part is safe to break off and to repeat."""
-    gone = delete_expired(database, clock())
-    log.info("let go of old rows", extra={"action": "retain", "rows": sum(gone.values())})
+    """The tasks of one day. Each can be interrupted and repeated."""
+    deleted = delete_expired(database, clock())
+    log.info("let go of old rows", extra={"action": "retain", "rows": sum(deleted.values())})
     for station, model in fit_all_stations(
         database, stored_series_source(database, clock() - LEARNING_PERIOD), clock()
     ):

@@ -1,4 +1,4 @@
-"""Recorded series from CSV files, plain or gzip: `time_utc`, columns of numbers, and `site` where there are several."""
+"""Reader of recorded series: CSV, plain or gzip, with `time_utc`, columns of numbers, and `site` for several sites."""
 
 import csv
 import gzip
@@ -16,19 +16,19 @@ BLANKS = frozenset({"", "na", "nan", "null", "none"})
 
 
 class RecordError(ValueError):
-    """A file that is no recorded series; the message names the file and the line."""
+    """A file that is no recorded series. The message has the file and the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class SiteRecord:
-    """One site's rows in the order of time: `columns` hold a number per row, None where the file has a blank."""
+    """The rows of one site in order of time. `columns`: a number for each row, None for a blank."""
 
     times: list[datetime] = field(default_factory=list)
     columns: dict[str, list[float | None]] = field(default_factory=dict)
 
 
 def read_records(path: Path, columns: Sequence[str]) -> dict[str, SiteRecord]:
-    """The records of a file by site; a file without a `site` column is one, named "". Raises BadRecord."""
+    """The records of a file by site. A file without a `site` column is one site, named "". Raises RecordError."""
     records: dict[str, SiteRecord] = {}
     for line, row in _lines(path, {TIME_COLUMN, *columns}):
         if line > MAX_ROWS:
@@ -43,14 +43,14 @@ def read_records(path: Path, columns: Sequence[str]) -> dict[str, SiteRecord]:
     return records
 
 
-def _lines(path: Path, wanted: set[str]) -> Iterator[tuple[int, dict[str, str | None]]]:
+def _lines(path: Path, columns: set[str]) -> Iterator[tuple[int, dict[str, str | None]]]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             reader = csv.DictReader(TextIOWrapper(file, encoding="utf-8-sig", newline=""))
-            there = reader.fieldnames or ()
-            if missing := wanted - set(there):
+            header = reader.fieldnames or ()
+            if missing := columns - set(header):
                 raise RecordError(
-                    f"{path.name}:1: no column {', '.join(sorted(missing))}; there are {', '.join(there)}"
+                    f"{path.name}:1: no column {', '.join(sorted(missing))}; there are {', '.join(header)}"
                 )
             for row in reader:
                 yield reader.line_num, row
@@ -58,22 +58,22 @@ def _lines(path: Path, wanted: set[str]) -> Iterator[tuple[int, dict[str, str | 
         raise RecordError(f"{path}: {error}") from error
 
 
-def _time(words: str | None, at: str) -> datetime:
+def _time(text: str | None, at: str) -> datetime:
     try:
-        time = datetime.fromisoformat(words or "")
+        time = datetime.fromisoformat(text or "")
     except ValueError:
-        raise RecordError(f"{at}: {words!r} is no time such as 2016-09-01T04:40:00Z") from None
+        raise RecordError(f"{at}: {text!r} is no time such as 2016-09-01T04:40:00Z") from None
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
-def _number(words: str | None, at: str) -> float | None:
+def _number(text: str | None, at: str) -> float | None:
     """A finite number, or None for a blank."""
-    if words is None or words.strip().lower() in BLANKS:
+    if text is None or text.strip().lower() in BLANKS:
         return None
     try:
-        number = float(words)
+        number = float(text)
     except ValueError:
-        raise RecordError(f"{at}: {words!r} is no number") from None
+        raise RecordError(f"{at}: {text!r} is no number") from None
     if not isfinite(number):
-        raise RecordError(f"{at}: {words!r} is not finite")
+        raise RecordError(f"{at}: {text!r} is not finite")
     return number

@@ -1,4 +1,4 @@
-"""The register of data kept (Ley 25.326), as a page of Markdown: of KINDS, and of what riders report. Spanish first."""
+"""The data register (Ley 25.326) as a page of Markdown: sensor kinds and riders' reports. Spanish first."""
 
 from models.kind import SensorKind
 from models.kinds import KINDS
@@ -39,7 +39,7 @@ _RIDER_REPORTS = f"""\
 
 
 def register_page() -> str:
-    """The whole page."""
+    """The whole page, in Markdown."""
     return "\n".join([_OPENING, *(_section(kind) for kind in KINDS), _RIDER_REPORTS])
 
 

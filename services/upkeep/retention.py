@@ -1,6 +1,7 @@
-"""Lets go of what has been kept long enough; a reading's hour outlives it, and alerts, transitions and notices stay.
+"""Delete rows past their retention period. Hourly aggregates, alerts, transitions and notices are kept.
 
-On TimescaleDB the raw readings' retention is a job in the database (`models.migrations.timescale`); the rest is here.
+On TimescaleDB a job in the database deletes raw readings (`models.migrations.timescale`); all other rows are deleted
+here.
 """
 
 from collections.abc import Callable
@@ -16,31 +17,31 @@ from models.migrations.readings import delete_readings_keep_hours
 from models.migrations.timescale import hypertables
 
 EVENTS_KEPT = timedelta(hours=24)
-"""How far back a client of the live stream may resume."""
+"""A client of the live stream may resume within this period."""
 REINGESTED_KEPT = timedelta(days=90)
 REJECTED_KEPT = timedelta(days=365)
 RIDER_REPORTS_KEPT = timedelta(days=365)
-"""A comment may hold whatever its writer put there."""
+"""Limited, since a comment may contain whatever its writer entered."""
 TIMETABLES_KEPT = timedelta(days=8)
-"""After another took their place: no journey ends later than a week after its service date (`ingest.gtfs.fields`)."""
+"""After a newer version replaced them. A journey ends at most a week after its service date (`ingest.gtfs.fields`)."""
 HEARTBEATS_KEPT = timedelta(days=30)
-"""Of processes that are no more; a living one overwrites its own."""
+"""Heartbeats of processes that no longer run. A running process overwrites its own."""
 PREDICTIONS_KEPT = timedelta(days=2)
-"""Of vehicles not heard since, and of journeys long over."""
+"""Predictions of vehicles not heard since, and of journeys that are over."""
 STOP_PASSAGES_KEPT = timedelta(days=30)
-"""As long as the positions they come from."""
+"""As long as the positions from which they were computed."""
 TRAVEL_TIMES_KEPT = timedelta(days=730)
-"""Of links no bus has passed since; and how long the public record of accuracy reaches back."""
+"""Travel times of links that no bus has passed since, and the length of the public record of accuracy."""
 MAX_ROWS_PER_TRANSACTION = 10_000
 MAX_TRANSACTIONS_PER_RUN = 1000
-"""Of each table: what is left then goes in the next run."""
+"""Limit for each table; the next run deletes the rest."""
 
 DeleteBatch = Callable[[Connection], int]
 
 
 @dataclass(frozen=True, slots=True)
 class _Expiry:
-    """Rows of a table that go, as an SQL condition on `:now`; `key` names one row."""
+    """Expired rows of a table. `condition`: SQL on bounds by name; `key`: identifies a row; `kept`: period by bound."""
 
     table: str
     key: str
@@ -68,16 +69,16 @@ _EXPIRIES = (
 
 
 def delete_expired(database: Engine, now: datetime, *, transactions: int = MAX_TRANSACTIONS_PER_RUN) -> dict[str, int]:
-    """Delete what is older than its time, in short transactions, at most `transactions` a table.
+    """Delete expired rows in short transactions, at most `transactions` a table. Returns the rows deleted, by table.
 
-    Returns how many rows went, by table. Several may run at once, and one that is killed leaves nothing half done.
+    Several processes may run it at once. A killed run leaves no partial work.
     """
     with database.begin() as transaction:
-        elsewhere = hypertables(transaction)
+        managed_by_timescale = hypertables(transaction)
     steps: dict[str, DeleteBatch] = {
         f"{kind.name}_readings": partial(_expire_readings, kind=kind, now=now)
         for kind in KINDS
-        if f"{kind.name}_readings" not in elsewhere
+        if f"{kind.name}_readings" not in managed_by_timescale
     }
     steps |= {expiry.table: partial(_expire_rows, expiry=expiry, now=now) for expiry in _EXPIRIES}
     return {table: _repeat_until_done(database, step, transactions) for table, step in steps.items()}
@@ -87,9 +88,9 @@ def _repeat_until_done(database: Engine, step: DeleteBatch, transactions: int) -
     total = 0
     for _ in range(transactions):
         with database.begin() as transaction:
-            gone = step(transaction)
-        total += gone
-        if gone < MAX_ROWS_PER_TRANSACTION:
+            deleted = step(transaction)
+        total += deleted
+        if deleted < MAX_ROWS_PER_TRANSACTION:
             break
     return total
 

@@ -1,4 +1,4 @@
-"""The whole road under as much as it can take, told by what is committed."""
+"""Throughput of the whole pipeline at full load, measured by the readings that it commits."""
 
 import subprocess
 from collections.abc import Mapping
@@ -8,15 +8,15 @@ from time import monotonic, sleep
 import psutil
 from sqlalchemy import Engine, text
 
-from services.bench.works import POLL_S, START_S, BenchProcesses, start_fleet, wait_connected
+from services.bench.processes import POLL_S, START_S, BenchProcesses, start_fleet, wait_connected
 
 MAX_IN_FLIGHT = 4_000
-"""Messages on the road at once."""
+"""Messages published and not yet committed, at most."""
 WARM_UP_S = 2.0
 
 
 class CommittedReadings:
-    """How many readings were committed since it was made, told by the live events the pipeline writes with them."""
+    """Counts the readings committed since its creation, by the live events that the pipeline writes with them."""
 
     def __init__(self, database: Engine) -> None:
         self._database, self.readings = database, 0
@@ -24,7 +24,7 @@ class CommittedReadings:
             self._last = transaction.execute(text("SELECT coalesce(max(id), 0) FROM events")).scalar_one()
 
     def count_now(self) -> int:
-        """The count now."""
+        """The count up to now."""
         with self._database.begin() as transaction:
             last, fresh = transaction.execute(
                 text(
@@ -40,7 +40,7 @@ class CommittedReadings:
 
 @dataclass(frozen=True, slots=True)
 class PipelineLoad:
-    """What the whole road carried in the measured seconds."""
+    """Readings, duration and resources of the pipeline in the measured time."""
 
     readings: int
     seconds: float
@@ -50,12 +50,12 @@ class PipelineLoad:
 
     @property
     def per_s(self) -> float:
-        """Readings a second from publish to acknowledged after commit."""
+        """Readings a second, from publish to acknowledgement after commit."""
         return self.readings / self.seconds
 
 
 def measure_pipeline(running: BenchProcesses, *, seconds: float, per_message: int) -> PipelineLoad:
-    """Publish as fast as readings are kept, with a bounded number on the road, for so long after a warm-up."""
+    """Publish as fast as readings are committed, with at most MAX_IN_FLIGHT in flight, for `seconds` after a warm-up."""
     pipeline = running.start("pipeline", "services", "pipeline")
     wait_connected(running)
     progress = CommittedReadings(running.database)
@@ -94,7 +94,7 @@ def _batches(database: Engine) -> int:
 
 
 def _cpu_s(process: psutil.Process) -> float:
-    """Processor time of a process and its children so far, s. Short-lived children that ended are missed."""
+    """Processor time of a process and its children so far, s. Children that have ended do not count."""
     total = 0.0
     for one in [process, *process.children(recursive=True)]:
         try:
@@ -106,7 +106,7 @@ def _cpu_s(process: psutil.Process) -> float:
 
 
 def _rss_mb(process: psutil.Process) -> float:
-    """Resident memory of a process and its children, MB; what they share is counted once where the system tells."""
+    """Resident memory of a process and its children, MB. Shared memory counts once where the system reports it."""
     total = 0
     for one in [process, *process.children(recursive=True)]:
         try:

@@ -1,4 +1,4 @@
-"""The parts that are measured: a town of gauges on embedded servers, and the processes by name."""
+"""Processes under measurement: embedded servers with a town of river gauges, and child processes by name."""
 
 import os
 import subprocess
@@ -29,12 +29,12 @@ START_S = 30.0
 POLL_S = 0.05
 API_PORT = 8713
 UNHEARD_TOPIC = "aside"
-"""A topic the pipeline does not hear."""
+"""Topic prefix to which the pipeline does not subscribe."""
 UTC_ZONE = ZoneInfo("UTC")
 
 
 def bench_city(devices: int) -> Seed:
-    """A town of river gauges, each judged by level, silence and fault like a real one."""
+    """A town of river gauges, each with rules of level, silence and fault like a real one."""
     names = [f"gauge-{number}" for number in range(devices)]
     stations = tuple(
         Station(id=name, municipality="bench", kind="river", name=name, latitude=-34.9, longitude=-57.9)
@@ -63,7 +63,7 @@ def bench_city(devices: int) -> Seed:
 
 @dataclass(slots=True)
 class BenchProcesses:
-    """What runs while measuring: the parts, the processes by name, and a pool to look into the tables."""
+    """Addresses of the servers, the measured processes by name, and a connection pool."""
 
     folder: Path
     database_url: str
@@ -75,7 +75,7 @@ class BenchProcesses:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For child processes."""
+        """The environment of child processes."""
         return os.environ | {
             "VIGIA_DATABASE_URL": self.database_url,
             "VIGIA_MQTT_URL": self.mqtt_url,
@@ -83,24 +83,24 @@ class BenchProcesses:
             "VIGIA_LOG_LEVEL": "WARNING",
         }
 
-    def start(self, name: str, *words: str) -> subprocess.Popen[bytes]:
-        """Start one of ours as a process to be measured."""
+    def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a Python module as a process to be measured."""
         child = subprocess.Popen(
-            [sys.executable, "-m", *words], env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", *arguments], env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self.children.append(child)
         self.processes[name] = psutil.Process(child.pid)
         return child
 
     def stop(self, child: subprocess.Popen[bytes]) -> None:
-        """End a process by its own signal handling."""
+        """Stop a process with SIGTERM and wait for its end."""
         child.terminate()
         child.wait(START_S)
 
 
 @contextmanager
 def bench_processes(folder: Path) -> Iterator[BenchProcesses]:
-    """Embedded parts in `folder`, migrated, with the bench town loaded; everything ends with the block."""
+    """Embedded servers in `folder`, migrated, with the bench town loaded. All processes end with the context."""
     with embedded_postgres(folder) as postgres, embedded_broker(folder) as broker:
         database = open_database(postgres.url, name="bench")
         with database.begin() as transaction:
