@@ -55,7 +55,7 @@ class PipelineLoad:
 
 
 def measure_pipeline(running: BenchProcesses, *, seconds: float, per_message: int) -> PipelineLoad:
-    """Publish as fast as readings are committed, with at most MAX_IN_FLIGHT in flight, for `seconds` after a warm-up."""
+    """Publish as fast as readings are committed, at most MAX_IN_FLIGHT in flight, for `seconds` after a warm-up."""
     pipeline = running.start("pipeline", "services", "pipeline")
     wait_connected(running)
     progress = CommittedReadings(running.database)
