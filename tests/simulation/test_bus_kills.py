@@ -1,6 +1,6 @@
-"""`kill -9` of the pipeline under buses: each position is kept once, and each stop is passed as if nothing had died.
+"""Kill the pipeline (`kill -9`) under buses: each position is stored once, and stop visits are as without kills.
 
-And a storm of buses that nobody carries in time delays no gauge: the lanes are apart.
+A storm of bus positions, more than the pipeline can process, delays no gauge: each has its own lane.
 """
 
 import json
@@ -48,8 +48,8 @@ READINGS = (
 VISITS = "SELECT vehicle, trip_id, position, arrived_at, left_at FROM stop_visits ORDER BY 1, 2, 3"
 
 
-def buses(url: str) -> list[Bus]:
-    """A small city's timetable put in force, and its buses: of the day on which they began, also past midnight."""
+def load_buses(url: str) -> list[Bus]:
+    """Put a small city's timetable in force and return its buses, of the service day on which BEGAN_S lies."""
     prepare(url)
     day = datetime.fromtimestamp(BEGAN_S, ZONE).date()
     since_s = int(BEGAN_S - service_day_start(day, ZONE))
@@ -60,50 +60,52 @@ def buses(url: str) -> list[Bus]:
     return fleet(stored.network, day, BEGAN_S, BUSES)
 
 
-def said(fleet: Sequence[Bus], number: int) -> Said:
-    """The number-th position: each bus in its turn, STEP_S apart."""
+def position_message(fleet: Sequence[Bus], number: int) -> Said:
+    """Topic and payload of the position with this number: the buses report in turn, each every STEP_S."""
     bus, at = fleet[number % BUSES], BEGAN_S + STEP_S * (number // BUSES)
     return f"vigia/v1/town/bus/{bus.name}", json.dumps(bus.position(at, random.Random(number))).encode()
 
 
 @pytest.mark.seeds(1, 2)
 @pytest.mark.timeout(400)
-def test_kills_under_buses_lose_no_position_and_no_stop_passed(seed: int) -> None:
+def test_kills_lose_no_position_and_no_stop_visit(seed: int) -> None:
     chance = random.Random(seed)
     with workplace() as folder, embedded_postgres(folder) as postgres, embedded_broker(folder, 0) as broker:
-        on_the_road = buses(postgres.url)
-        things = [said(on_the_road, number) for number in range(BUSES * STEPS)]
+        bus_fleet = load_buses(postgres.url)
+        messages = [position_message(bus_fleet, number) for number in range(BUSES * STEPS)]
         with town(postgres.url, broker, folder) as here:
-            with Gauges(broker.url, lambda number: things[number % len(things)], RATE_PER_S) as gauges:
+            with Gauges(broker.url, lambda number: messages[number % len(messages)], RATE_PER_S) as gauges:
                 for _ in range(KILLS):
                     before = here.count("bus_readings")
                     here.await_that(lambda before=before: here.count("bus_readings") > before)  # type: ignore[misc]
                     sleep(chance.uniform(0.0, LONGEST_LIFE_S))
                     here.carrier.kill()
                     here.carrier.start()
-                here.await_that(lambda: len(gauges.said) >= len(things))
+                here.await_that(lambda: len(gauges.said) >= len(messages))
             assert gauges.acknowledged == len(gauges.said)
-            here.await_that(lambda: here.count("bus_readings") >= len(things), SETTLE_S)
+            here.await_that(lambda: here.count("bus_readings") >= len(messages), SETTLE_S)
             here.carrier.stop()
-            kept = Counter((code, round(at, 3)) for code, at in here.rows(READINGS))
-            assert kept == Counter(
-                (topic.rpartition("/")[2], json.loads(body)["observed_at"]) for topic, body in things
+            stored_positions = Counter((code, round(at, 3)) for code, at in here.rows(READINGS))
+            assert stored_positions == Counter(
+                (topic.rpartition("/")[2], json.loads(body)["observed_at"]) for topic, body in messages
             )
             assert here.count("rejected_messages") == 0
             assert here.count("vehicle_outlooks") == BUSES
-            assert here.rows(VISITS) == visits_in_peace(here, things)
+            assert here.rows(VISITS) == visits_without_kills(here, messages)
 
 
-def visits_in_peace(here: Town, things: Sequence[Said]) -> list[tuple[object, ...]]:
-    """What the same positions lead to in another database, where nothing dies."""
+def visits_without_kills(here: Town, messages: Sequence[Said]) -> list[tuple[object, ...]]:
+    """Stop visits of the same positions in another database, with a pipeline that is not killed."""
     with psycopg.connect(here.database_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE another")
     url = make_url(here.database_url).set(database="another").render_as_string(hide_password=False)
-    buses(url)
+    load_buses(url)
     database = open_database(url, name="test")
     pipeline = Pipeline(database, wall_clock, None, fleet=FleetUpdater())
-    for start in range(0, len(things), BATCH):
-        pipeline.process_messages([Message(topic, body, wall_clock()) for topic, body in things[start : start + BATCH]])
+    for start in range(0, len(messages), BATCH):
+        pipeline.process_messages(
+            [Message(topic, body, wall_clock()) for topic, body in messages[start : start + BATCH]]
+        )
     pipeline.close()
     database.dispose()
     found = here.rows(VISITS, url)
@@ -127,11 +129,11 @@ def test_a_gauge_behind_a_storm_of_buses_is_kept_within_two_seconds(migrated_url
 
 
 def storm_of_buses(database_url: str, folder: Path) -> float:
-    """Keep a gauge's reading while most of a storm of positions still waits. Returns how long the reading took, s.
+    """Store a gauge's reading while most of a storm of positions still waits. Returns how long the reading took, seconds.
 
     The lane of the buses is paused until the whole storm waits, so that it waits on any machine.
     """
-    fleet = buses(database_url)
+    fleet = load_buses(database_url)
     with embedded_broker(folder, 0) as broker:
         critical, bulk = (Lane(folder, database_url, broker.url, lane) for lane in ("critical", "bulk"))
         here = Town(database_url, broker, critical)
@@ -141,7 +143,7 @@ def storm_of_buses(database_url: str, folder: Path) -> float:
             here.await_that(lambda: here.rows(CONNECTED) == [(2,)])
             bulk.pause()
             with BulkPublisher(broker.url, client_id="storm", window=5_000) as wire:
-                wire.send(said(fleet, number) for number in range(STORM))
+                wire.send(position_message(fleet, number) for number in range(STORM))
                 wire.drain()
             bulk.resume()
             here.await_that(lambda: here.count("bus_readings") > 0)
@@ -165,11 +167,11 @@ class Lane(Carrier):
     """One lane's pipeline as a process."""
 
     def __init__(self, folder: Path, database_url: str, mqtt_url: str, lane: str) -> None:
-        """Nothing is started yet."""
+        """Prepare the lane's process, not started yet."""
         super().__init__(folder, database_url, mqtt_url)
         self._log, self._lane = folder / f"{lane}.log", lane
 
     def start(self) -> None:
-        """Start it."""
+        """Start the process."""
         program = [sys.executable, "-m", "services", "pipeline", "--lane", self._lane]
         self._process = start_supervised(program, self._log, os.geteuid(), signal.SIGKILL, self._environment)
