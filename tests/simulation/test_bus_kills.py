@@ -129,7 +129,7 @@ def test_a_gauge_behind_a_storm_of_buses_is_kept_within_two_seconds(migrated_url
 
 
 def storm_of_buses(database_url: str, folder: Path) -> float:
-    """Store a gauge's reading while most of a storm of positions still waits. Returns how long the reading took, seconds.
+    """Store a gauge's reading while most of a storm of positions waits. Returns how long the reading took, seconds.
 
     The lane of the buses is paused until the whole storm waits, so that it waits on any machine.
     """
