@@ -1,1 +1,1 @@
-"""A seeded city that speaks only the wire: rain, streams, traffic, devices and their faults."""
+"""How does a simulated city behave, and which MQTT messages does it send? Seeded. Imports only models."""

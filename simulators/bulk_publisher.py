@@ -1,4 +1,4 @@
-"""Loads a broker as fast as it acknowledges: many messages a write, at QoS 1 over MQTT 5, each PUBACK counted.
+"""Fast MQTT 5 publisher for load tests: many QoS 1 messages per write, with every PUBACK counted.
 
 Source: OASIS, MQTT Version 5.0 (2019).
 """
@@ -28,7 +28,7 @@ class BulkPublisher:
     """
 
     def __init__(self, url: str, *, client_id: str, window: int = 1_000) -> None:
-        """Connect to `mqtt://`. Raises OSError where no broker is or it refuses us, ValueError on a bad window."""
+        """Connect to `mqtt://`. Raises OSError if there is no broker or it refuses, ValueError on a bad window."""
         if not 0 < window < MAX_PACKET_ID:
             raise ValueError("a window of 1 to 65534")
         self.sent = self.acknowledged = self.without_subscriber = self.refused = 0
@@ -45,7 +45,7 @@ class BulkPublisher:
             raise
 
     def __enter__(self) -> Self:
-        """The load itself; it closes at the end."""
+        """The publisher; it closes at the end of the block."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -53,7 +53,7 @@ class BulkPublisher:
         self.close()
 
     def send(self, messages: Iterable[tuple[str, bytes]]) -> None:
-        """Write them all, in as few writes as the window allows. Raises OSError, TimeoutError among them."""
+        """Send the messages, in as few writes as the window allows. Raises OSError, including TimeoutError."""
         batch: list[bytes] = []
         for topic, payload in messages:
             if len(self._unacknowledged) >= self._window:
@@ -66,7 +66,7 @@ class BulkPublisher:
         self._write(batch)
 
     def drain(self, wait_s: float = TIMEOUT_S) -> None:
-        """Wait until all is acknowledged. Raises TimeoutError."""
+        """Wait until all messages are acknowledged. Raises TimeoutError."""
         deadline_s = monotonic() + wait_s
         while self._unacknowledged:
             if monotonic() > deadline_s:
@@ -74,7 +74,7 @@ class BulkPublisher:
             self._read_acknowledgements()
 
     def close(self) -> None:
-        """Say goodbye and hang up."""
+        """Send DISCONNECT and close the connection."""
         with self._socket:
             self._socket.sendall(b"\xe0\x00")
 
@@ -84,7 +84,7 @@ class BulkPublisher:
             batch.clear()
 
     def _read_acknowledgements(self) -> None:
-        """Read once and count the acknowledgements, which MQTT demands in the order of the messages."""
+        """Read once and count the acknowledgements. MQTT requires them in the order of the messages."""
         data = self._socket.recv(READ_BYTES)
         if not data:
             raise ConnectionResetError(f"the broker closed the connection after {self.acknowledged} acknowledgements")

@@ -27,7 +27,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def gauge_messages(
     prefix: str, devices: int, per_message: int, seed: int, stamp: "RisingTimestamps"
 ) -> Iterator[tuple[str, bytes]]:
-    """Readings of gauges in turn: calm water with a slow swell, stamped when they are made, numbered per device."""
+    """Messages of gauges in turn, without end: a slow wave with noise, stamped when made, numbered per device."""
     random = Random(seed)
     for turn in count():
         for device in range(devices):
@@ -41,23 +41,23 @@ def gauge_messages(
 
 
 class RisingTimestamps:
-    """Rising times, in seconds since 1970, a microsecond apart at least: no two readings of a device share one.
+    """Increasing timestamps in Unix seconds, at least one microsecond apart: no two readings share one.
 
-    Nothing here reads the clock: the caller says by how much real time is ahead of the system's monotonic one.
+    It does not read the clock: the caller gives the difference between real time and monotonic time.
     """
 
     def __init__(self, ahead_s: float) -> None:
         self._clock_offset_s, self._last_us = ahead_s, 0
 
     def __call__(self) -> str:
-        """The next one, to the microsecond."""
+        """The next timestamp, with six decimals."""
         now_us = int((self._clock_offset_s + monotonic()) * 1e6)
         self._last_us = max(now_us, self._last_us + 1)
         return f"{self._last_us / 1e6:.6f}"
 
 
 def run(arguments: argparse.Namespace) -> dict[str, float]:
-    """Send until the input ends, or for `--seconds` at `--rate` messages a second."""
+    """Send until the input ends, or for `--seconds` at `--rate` messages a second. Returns the counts."""
     stamp = RisingTimestamps(arguments.ahead)
     source = gauge_messages(arguments.prefix, arguments.devices, arguments.per_message, arguments.seed, stamp)
     with BulkPublisher(arguments.url, client_id=f"fleet-{arguments.seed}", window=2_000) as load:
@@ -97,7 +97,7 @@ def _send_as_allowed(load: BulkPublisher, source: Iterator[tuple[str, bytes]]) -
 
 
 def main() -> None:
-    """The process."""
+    """Run the process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("--ahead", type=float, required=True, help="real time less monotonic time, s")

@@ -1,4 +1,4 @@
-"""The only writer of MQTT: publishes what simulated devices say, at QoS 1, with as many on the way as allowed."""
+"""MQTT publisher of simulated devices: QoS 1, with a limited number of unacknowledged messages."""
 
 import ssl
 from threading import Condition, Event
@@ -17,14 +17,14 @@ TIMEOUT_S = 30.0
 
 
 class BrokerUnavailable(ConnectionError):
-    """The broker did not welcome or acknowledge us in time, or refused."""
+    """The broker refused the connection, or did not accept or acknowledge in time."""
 
 
 class Publisher:
-    """A connection of one device, or of a gateway that speaks for many.
+    """The connection of one device, or of a gateway for many devices.
 
-    `will` is a topic and the bytes that the broker keeps there if the connection dies; `birth` is kept there once
-    connected. Both are retained. Reconnects by itself and sends again what was not acknowledged.
+    `will`: topic and payload that the broker publishes if the connection is lost. `birth`: topic and payload published
+    after each connection. Both are retained. It reconnects by itself and sends unacknowledged messages again.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Publisher:
             raise BrokerUnavailable(f"the broker did not welcome us: {self._refusal or 'no answer'}")
 
     def __enter__(self) -> Self:
-        """The publisher itself; it closes at the end."""
+        """The publisher; it closes at the end of the block."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -73,7 +73,7 @@ class Publisher:
         self.close()
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False, wait: bool = False) -> None:
-        """Hand one message over; blocks while `in_flight` are on the way, and until it is acknowledged if `wait`.
+        """Publish one message. Blocks while `in_flight` are unacknowledged; with `wait`, until it is acknowledged.
 
         Raises BrokerAway when that takes longer than `TIMEOUT_S`.
         """
@@ -87,7 +87,7 @@ class Publisher:
                     raise BrokerUnavailable(f"{topic} was not acknowledged for {TIMEOUT_S:.0f} s")
 
     def drain(self, wait_s: float = TIMEOUT_S) -> None:
-        """Wait until all that was handed over is acknowledged. Raises BrokerAway when that takes longer."""
+        """Wait until all messages are acknowledged. Raises BrokerAway when that takes longer."""
         with self._condition:
             if not self._condition.wait_for(lambda: not self._unacknowledged, wait_s):
                 raise BrokerUnavailable(
@@ -95,7 +95,7 @@ class Publisher:
                 )
 
     def close(self) -> None:
-        """Say goodbye, which cancels the will. What is still on the way is lost: `drain` before."""
+        """Disconnect, which cancels the will. Unacknowledged messages are lost: call `drain` before."""
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -120,7 +120,7 @@ class Publisher:
         self._connected.clear()
 
     def _send(self, topic: str, payload: bytes, retain: bool) -> int:
-        """Paho may call back before it returns, and must not be called under a lock that its callback wants."""
+        """Publish with paho. Its callback may run before `publish` returns, and takes the lock: do not hold it here."""
         number = self._client.publish(topic, payload, qos=1, retain=retain).mid
         with self._condition:
             if number in self._acknowledged_early:

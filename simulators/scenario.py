@@ -1,4 +1,4 @@
-"""A scenario: a city, its weather and its faults as one stream of messages, played at the pace of a clock."""
+"""Scenarios: a city, its weather and its faults as one stream of messages, published at the pace of a clock."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -22,9 +22,9 @@ MAX_WAIT_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """What happens in a city. `default_start` is the moment of its story from which it is worth watching.
+    """The weather and traffic of a city. `default_start`: simulated time at which playing starts by default.
 
-    `traffic_factor` scales the traffic.
+    `traffic_factor` multiplies the traffic.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusTraffic:
-    """Buses for a city: their lines, how often their trackers go wrong, and who is told what they really do."""
+    """The buses of a city: their network, the fault rates of their trackers, and a log of what the buses really do."""
 
     network: Network
     fault_rates: FaultRates
@@ -44,18 +44,18 @@ class BusTraffic:
 
 
 def starting_at(scenario: Scenario, start: datetime) -> Scenario:
-    """The same story moved in time, so that it opens at `start`."""
+    """The same scenario moved in time, so that its default start is `start`."""
     weather = replace(scenario.weather, storm_at=scenario.weather.storm_at + (start - scenario.default_start))
     return replace(scenario, weather=weather, default_start=start)
 
 
 class SimulatedCity:
-    """A city's devices in a scenario, from `start` on. The same arguments give the same messages, byte for byte."""
+    """The devices of a city in a scenario, from `start` on. Equal arguments give equal messages, byte for byte."""
 
     def __init__(
         self, city: City, scenario: Scenario, *, seed: int, start: datetime, traffic: BusTraffic | None = None
     ) -> None:
-        """With `traffic` its buses run too, on streets under the scenario's rain."""
+        """Simulate the city; with `traffic`, its buses too, on streets under the rain of the scenario."""
         self._world = World(city, scenario.weather, seed, start, scenario.traffic_factor)
         self._start = self._world.now
         self.devices = [SimulatedDevice(one, KINDS_BY_NAME[one.kind], seed, self._start) for one in city.devices]
@@ -67,11 +67,11 @@ class SimulatedCity:
             self.trackers = Trackers(buses, seed, traffic.fault_rates)
 
     def messages(self, fault: Fault) -> Iterator[SimulatedMessage]:
-        """Births, then everything the devices say, in the order of sending and without end."""
+        """Birth messages, then all messages of the devices, in the order of sending and without end."""
         return in_due_order(fault(self._device_messages()))
 
     def last_wills(self, at: datetime) -> list[SimulatedMessage]:
-        """What is left to say in the devices' names when the play stops."""
+        """The last wills of the devices, to publish when the simulation stops."""
         return [device.last_will(at) for device in self.devices]
 
     def _device_messages(self) -> Iterator[SimulatedMessage]:
@@ -98,9 +98,9 @@ def publish_when_due(
     speed: float,
     until: datetime,
 ) -> int:
-    """Publish each message when its time has come by the clock `now`, which runs `speed` times as fast as waiting.
+    """Publish each message when it is due by the clock `now`, which runs `speed` times as fast as real time.
 
-    `wait` takes seconds and returns True to stop. Messages whose time has passed go at once. Returns how many went.
+    `wait` takes seconds and returns True to stop. Overdue messages are published at once. Returns the number published.
     """
     sent = 0
     for message in messages:

@@ -1,4 +1,4 @@
-"""A recorded series, sent as if a device observed it: blank rows stay blank, and nothing is made up between them."""
+"""Replay a recorded series as messages of a device. Blank rows stay blank; nothing is interpolated."""
 
 import csv
 import gzip
@@ -24,20 +24,20 @@ BLANK_WORDS = {"", "na", "nan", "null", "none"}
 
 @dataclass(frozen=True, slots=True)
 class RecordedSeries:
-    """What was recorded, in the order of time, and how many rows held no value."""
+    """Recorded values in time order, and the number of rows without a value."""
 
     rows: tuple[tuple[datetime, float], ...]
     blank: int
 
 
 class BadSeries(ValueError):
-    """A file that is no series; the message names the file and the line."""
+    """The file is not a valid series. The message names the file and the line."""
 
 
 def read_series(path: Path, column: str, only: Mapping[str, str]) -> RecordedSeries:
-    """The series in a CSV file, plain or gzip: a `time_utc` column in ISO 8601 and `column`.
+    """Read a series from a CSV file, plain or gzip: a `time_utc` column in ISO 8601 and `column`.
 
-    `only` keeps the rows that hold these words in these columns. Raises BadSeries; blank values are counted, not sent.
+    only: texts by column; other rows are skipped. Blank values are counted and not sent. Raises BadSeries.
     """
     rows: list[tuple[datetime, float]] = []
     blank = 0
@@ -93,9 +93,9 @@ def _parse_number(words: str, at: str) -> float:
 def replayed_messages(
     series: RecordedSeries, device: Device, *, start: datetime, pace: float, keep_times: bool
 ) -> Iterator[SimulatedMessage]:
-    """The series as `device` would have sent it from `start` on, `pace` times as fast as it was observed.
+    """The series as messages of `device` from `start` on, `pace` times as fast as it was recorded.
 
-    Readings carry the time at which they are sent, or with `keep_times` the recorded one.
+    The time of a reading is the time of sending or, with `keep_times`, the recorded time.
     """
     kind = KINDS_BY_NAME[device.kind]
     first_at = before = series.rows[0][0] if series.rows else start

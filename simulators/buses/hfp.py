@@ -19,25 +19,25 @@ STOPS_BEHIND = 2
 REPLACED_CHARACTERS = str.maketrans("/+#", "---")
 
 
-def hfp_message(network: Network, vehicle: tuple[int, int], look: TrackerObservation) -> tuple[str, bytes]:
+def hfp_message(network: Network, vehicle: tuple[int, int], observation: TrackerObservation) -> tuple[str, bytes]:
     """One `vp` event. `vehicle`: the operator's number and the vehicle's. Without a journey it is a dead run."""
     operator, number = vehicle
     base = f"ongoing/vp/bus/{operator:04d}/{number:05d}"
     said: dict[str, object] = {
         "oper": operator,
         "veh": number,
-        "tst": rfc3339(datetime.fromtimestamp(look.at, UTC)),
-        "tsi": int(look.at),
-        "spd": round(look.speed_ms, 2),
+        "tst": rfc3339(datetime.fromtimestamp(observation.at, UTC)),
+        "tsi": int(observation.at),
+        "spd": round(observation.speed_ms, 2),
         "hdg": 0,
-        "lat": round(look.point[0], 6),
-        "long": round(look.point[1], 6),
+        "lat": round(observation.point[0], 6),
+        "long": round(observation.point[1], 6),
         "acc": 0.0,
         "odo": 0,
         "drst": None,
         "loc": "GPS",
     }
-    journey = look.journey
+    journey = observation.journey
     if journey is None:
         return f"{HFP_ROOT}/deadrun/{base}", orjson.dumps({"VP": said})
     pattern = network.patterns[journey.trip.pattern]
@@ -52,12 +52,12 @@ def hfp_message(network: Network, vehicle: tuple[int, int], look: TrackerObserva
         "oday": f"{journey.service_date:%Y-%m-%d}",
         "jrn": journey.start_s // 60,
         "line": pattern.index,
-        "dl": -round(look.delay_s),
-        "occu": look.occupancy,
+        "dl": -round(observation.delay_s),
+        "occu": observation.occupancy,
     }
     sign = journey.trip.headsign.translate(REPLACED_CHARACTERS)
-    stale = pattern.stop_ids[max(0, look.leg.position + 1 - STOPS_BEHIND) % len(pattern.stop_ids)]
-    there = f"{pattern.route_id}/{direction}/{sign}/{start}/{stale}/{_geohash(look.point)}"
+    stale = pattern.stop_ids[max(0, observation.leg.position + 1 - STOPS_BEHIND) % len(pattern.stop_ids)]
+    there = f"{pattern.route_id}/{direction}/{sign}/{start}/{stale}/{_geohash(observation.point)}"
     return f"{HFP_ROOT}/journey/{base}/{there}", orjson.dumps({"VP": said})
 
 

@@ -105,24 +105,25 @@ class BusOperations:
     # ---------------------------------------------------------------- a day's work
 
     def _start_blocks(self, work: list[VehicleBlock]) -> None:
-        for duty in work:
-            base = self._depots[block_agency(self.network, duty)]
-            out_s = cumulative_distances_m(self._path_from_depot(base, duty.journeys[0]))[-1] / DEADHEAD_MS
+        for block in work:
+            base = self._depots[block_agency(self.network, block)]
+            out_s = cumulative_distances_m(self._path_from_depot(base, block.journeys[0]))[-1] / DEADHEAD_MS
             self._schedule(
-                duty.starts_at - out_s - DEPOT_MARGIN_S, self._run_block(duty, duty.starts_at - out_s - DEPOT_MARGIN_S)
+                block.starts_at - out_s - DEPOT_MARGIN_S,
+                self._run_block(block, block.starts_at - out_s - DEPOT_MARGIN_S),
             )
 
-    def _run_block(self, duty: VehicleBlock, at: float) -> BusProcess:
-        """A bus leaves its base, makes the journeys of a duty, and comes back."""
-        agency = block_agency(self.network, duty)
+    def _run_block(self, block: VehicleBlock, at: float) -> BusProcess:
+        """A bus leaves its base, makes the journeys of a block, and comes back."""
+        agency = block_agency(self.network, block)
         if not self._idle[agency]:
-            for journey in duty.journeys:
+            for journey in block.journeys:
                 self._log_missed("", journey, 0, "no_vehicle", at)
             return at
         bus = self._idle[agency].popleft()
-        bus.block_id, bus.passengers = duty.block_id, 0
+        bus.block_id, bus.passengers = block.block_id, 0
         base = where = self._depots[agency]
-        kept = deque(self._operated_journeys(bus, duty, at))
+        kept = deque(self._operated_journeys(bus, block, at))
         while kept:
             journey = kept.popleft()
             begins = self._stop_point(journey, 0)
@@ -141,11 +142,11 @@ class BusOperations:
         self._idle[agency].append(bus)
         return at
 
-    def _operated_journeys(self, bus: Bus, duty: VehicleBlock, at: float) -> list[Journey]:
+    def _operated_journeys(self, bus: Bus, block: VehicleBlock, at: float) -> list[Journey]:
         """The journeys that are made. Who leaves one out leaves out the way back too, and is where he was."""
         kept: list[Journey] = []
         left_out = 0
-        for journey in duty.journeys:
+        for journey in block.journeys:
             if not left_out and bus.random.random() < NOT_RUN_SHARE:
                 left_out = 2
             if left_out:

@@ -23,56 +23,58 @@ TrackerName = tuple[str, int, int]
 
 def encode_messages(
     network: Network,
-    voice: TrackerProfile,
+    profile: TrackerProfile,
     random: Random,
     name: TrackerName,
     now: datetime,
-    looks: Sequence[TrackerObservation],
+    observations: Sequence[TrackerObservation],
 ) -> Iterator[SimulatedMessage]:
     """Looks on their way, some at once where the form allows it. `now` is the minute that brings them forth."""
-    size = 1 if voice.sends_hfp else MAX_OBSERVATIONS
-    for first in range(0, len(looks), size):
-        some = looks[first : first + size]
+    size = 1 if profile.sends_hfp else MAX_OBSERVATIONS
+    for first in range(0, len(observations), size):
+        some = observations[first : first + size]
         delay_s = min(random.expovariate(1 / MEAN_DELAY_S), MAX_DELAY_S)
-        due_at = datetime.fromtimestamp(looks[-1].at, UTC) + timedelta(seconds=delay_s)
+        due_at = datetime.fromtimestamp(observations[-1].at, UTC) + timedelta(seconds=delay_s)
         topic, payload = (
-            hfp.hfp_message(network, name[1:], some[0]) if voice.sends_hfp else _own_json(network, voice, name, some)
+            hfp.hfp_message(network, name[1:], some[0])
+            if profile.sends_hfp
+            else _own_json(network, profile, name, some)
         )
         yield SimulatedMessage(created_at=now, due_at=max(due_at, now), topic=topic, payload=payload)
 
 
 def _own_json(
-    network: Network, voice: TrackerProfile, name: TrackerName, looks: Sequence[TrackerObservation]
+    network: Network, profile: TrackerProfile, name: TrackerName, observations: Sequence[TrackerObservation]
 ) -> tuple[str, bytes]:
     topic = f"{TOPIC_ROOT}/{MUNICIPALITY}/bus/{name[0]}-{name[2]}"
-    said = [_fields(network, voice, look) for look in looks]
-    return topic, orjson.dumps(said if voice.sends_arrays or len(said) > 1 else said[0])
+    said = [_fields(network, profile, observation) for observation in observations]
+    return topic, orjson.dumps(said if profile.sends_arrays or len(said) > 1 else said[0])
 
 
-def _fields(network: Network, voice: TrackerProfile, look: TrackerObservation) -> PayloadFields:
+def _fields(network: Network, profile: TrackerProfile, observation: TrackerObservation) -> PayloadFields:
     fields: PayloadFields = {
-        "observed_at": rfc3339(datetime.fromtimestamp(look.at, UTC)),
-        "boot": voice.boot,
-        "seq": look.seq,
-        "lat": round(look.point[0], 6),
-        "lon": round(look.point[1], 6),
-        "occupancy": look.occupancy,
+        "observed_at": rfc3339(datetime.fromtimestamp(observation.at, UTC)),
+        "boot": profile.boot,
+        "seq": observation.seq,
+        "lat": round(observation.point[0], 6),
+        "lon": round(observation.point[1], 6),
+        "occupancy": observation.occupancy,
     }
-    if voice.sends_speed:
-        fields["speed_ms"] = round(look.speed_ms, 1)
-    match voice.bearing_mode:
+    if profile.sends_speed:
+        fields["speed_ms"] = round(observation.speed_ms, 1)
+    match profile.bearing_mode:
         case BearingMode.ZERO:
             fields["bearing_deg"] = 0
         case BearingMode.TRUE:
-            fields["bearing_deg"] = round(look.bearing_deg)
+            fields["bearing_deg"] = round(observation.bearing_deg)
         case BearingMode.NONE:
             pass
-    return fields | _trip_fields(network, voice.trip_detail, look)
+    return fields | _trip_fields(network, profile.trip_detail, observation)
 
 
-def _trip_fields(network: Network, claim: TripDetail, look: TrackerObservation) -> PayloadFields:
+def _trip_fields(network: Network, claim: TripDetail, observation: TrackerObservation) -> PayloadFields:
     """What the console shows, as far as this tracker hands it on."""
-    journey = look.journey
+    journey = observation.journey
     if claim is TripDetail.NOTHING or journey is None:
         return {}
     pattern = network.patterns[journey.trip.pattern]
@@ -82,7 +84,7 @@ def _trip_fields(network: Network, claim: TripDetail, look: TrackerObservation) 
         case TripDetail.LINE:
             return shown
         case TripDetail.BLOCK:
-            return {"block_id": look.block_id} if look.block_id else shown
+            return {"block_id": observation.block_id} if observation.block_id else shown
         case TripDetail.ROUTE:
             return shown | {"route_id": route.id}
         case TripDetail.TRIP:

@@ -68,7 +68,7 @@ NO_FAULTS = FaultRates(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def scaled_rates(often: float) -> FaultRates:
-    """The usual odds, so much more often; none above a half."""
+    """The usual fault_rates, so much more often; none above a half."""
     usual = FaultRates()
     return FaultRates(*(min(0.5, getattr(usual, name) * often) for name in FaultRates.__dataclass_fields__))
 
@@ -107,15 +107,15 @@ class Tracker:
         agency, number = self.reports_as.rsplit("-", 1)
         return agency, int(number) + (REPLACEMENT_OFFSET if since_turn_s >= self.day_faults.replaced_s else 0)
 
-    def observe(self, at: float, odds: FaultRates) -> TrackerObservation | None:
+    def observe(self, at: float, fault_rates: FaultRates) -> TrackerObservation | None:
         """What it sees, None where the bus has been parked a while."""
         leg = self.bus.leg_at(at)
         if leg.activity is BusActivity.AT_BASE and at - leg.starts_at > IGNITION_OFF_S:
             return None
         self.seq += 1
-        self._draw_faults(at, odds)
+        self._draw_faults(at, fault_rates)
         speed_ms = max(0.0, leg.speed_ms + self.random.gauss(0.0, 0.4)) if leg.speed_ms > 0.5 else 0.0
-        shown = self._console_journey(leg.journey, odds)
+        shown = self._console_journey(leg.journey, fault_rates)
         return TrackerObservation(
             at=at,
             seq=self.seq,
@@ -133,12 +133,16 @@ class Tracker:
             not self.profile.sends_arrays or len(self.unsent) >= OBSERVATIONS_PER_ARRAY
         )
 
-    def _draw_faults(self, at: float, odds: FaultRates) -> None:
+    def _draw_faults(self, at: float, fault_rates: FaultRates) -> None:
         """Signal lost, or a position that sticks: by chance since the last report."""
         hours = self.period_s / 3600
-        if at >= self.no_signal_until and not self.unsent and self.random.random() < odds.no_signal_per_h * hours:
+        if (
+            at >= self.no_signal_until
+            and not self.unsent
+            and self.random.random() < fault_rates.no_signal_per_h * hours
+        ):
             self.no_signal_until = at + self.random.uniform(*NO_SIGNAL_S)
-        if at >= self.stuck_until and self.random.random() < odds.stuck_per_h * hours:
+        if at >= self.stuck_until and self.random.random() < fault_rates.stuck_per_h * hours:
             self.stuck_until = at + self.random.uniform(*STUCK_S)
 
     def _measured_point(self, here: Point, at: float) -> Point:
@@ -155,15 +159,15 @@ class Tracker:
         self._stuck_point = (self._stuck_point or seen) if at < self.stuck_until else None
         return self._stuck_point or seen
 
-    def _console_journey(self, real: Journey | None, odds: FaultRates) -> Journey | None:
+    def _console_journey(self, real: Journey | None, fault_rates: FaultRates) -> Journey | None:
         """What the console shows: now and then the journey before, or one of another line."""
         shown, before = self._console
         if real is None or real is before:
             return shown
         chance = self.random.random()
-        if chance < odds.wrong_journey:
+        if chance < fault_rates.wrong_journey:
             shown = self._other_journey(real)
-        elif shown is None or chance >= odds.wrong_journey + odds.outdated_journey:
+        elif shown is None or chance >= fault_rates.wrong_journey + fault_rates.outdated_journey:
             shown = real
         self._console = (shown, real)
         return shown
@@ -176,10 +180,10 @@ class Tracker:
 
 
 class Trackers:
-    """The trackers of all buses. The same buses, seed and odds say the same, byte for byte."""
+    """The trackers of all buses. The same buses, seed and fault_rates say the same, byte for byte."""
 
-    def __init__(self, buses: BusOperations, seed: int, odds: FaultRates) -> None:
-        self._operations, self._seed, self._fault_rates = buses, seed, odds
+    def __init__(self, buses: BusOperations, seed: int, fault_rates: FaultRates) -> None:
+        self._operations, self._seed, self._fault_rates = buses, seed, fault_rates
         self._agencies = {agency: number for number, agency in enumerate(buses.network.agencies, 1)}
         self._day_started_at = -inf
         self.trackers = [self._new_tracker(bus) for bus in buses.fleet.values()]
@@ -207,26 +211,26 @@ class Trackers:
         while tracker.next_at < until:
             at = tracker.next_at
             tracker.next_at += tracker.period_s + tracker.random.uniform(-JITTER_S, JITTER_S)
-            if (look := tracker.observe(at, self._fault_rates)) is not None:
-                tracker.unsent.append(look)
-            if tracker.unsent and (look is None or tracker.can_send(at)):
+            if (observation := tracker.observe(at, self._fault_rates)) is not None:
+                tracker.unsent.append(observation)
+            if tracker.unsent and (observation is None or tracker.can_send(at)):
                 yield from self._send_unsent(tracker, now, at)
 
     def _send_unsent(self, tracker: Tracker, now: datetime, at: float) -> Iterator[SimulatedMessage]:
         """All that waits; nothing where the tracker is dead, only the newest where a dark spell cost the others."""
-        looks, tracker.unsent = tracker.unsent, []
+        observations, tracker.unsent = tracker.unsent, []
         if tracker.no_signal_until and tracker.random.random() < self._fault_rates.lost:
-            looks = looks[-1:]
+            observations = observations[-1:]
         tracker.no_signal_until = 0.0
         if at - self._day_started_at < tracker.day_faults.dead_s:
             agency, number = tracker.agency_and_number(at - self._day_started_at)
             name = (agency, self._agencies[agency], number)
-            yield from encode_messages(tracker.network, tracker.profile, tracker.random, name, now, looks)
+            yield from encode_messages(tracker.network, tracker.profile, tracker.random, name, now, observations)
 
     def _new_tracker(self, bus: Bus) -> Tracker:
         random = Random(f"{self._seed}/tracker/{bus.vehicle}")
         hfp = bus.agency == HFP_AGENCY
-        voice = TrackerProfile(
+        profile = TrackerProfile(
             boot=f"{random.getrandbits(32):08x}",
             trip_detail=random.choices(list(TRIP_DETAIL_SHARES), list(TRIP_DETAIL_SHARES.values()))[0],
             bearing_mode=random.choices(list(BEARING_SHARES), list(BEARING_SHARES.values()))[0],
@@ -236,7 +240,7 @@ class Trackers:
         )
         period_s = random.choice(PERIODS_S)
         first_at = self._operations.now + random.uniform(0.0, period_s)
-        return Tracker(bus, self._operations.network, random, voice, period_s, random.uniform(*NOISE_M), first_at)
+        return Tracker(bus, self._operations.network, random, profile, period_s, random.uniform(*NOISE_M), first_at)
 
     def _start_day(self, at: float) -> None:
         """A new day: what died is mended, and today's troubles are dealt out."""

@@ -42,8 +42,8 @@ def vehicle_blocks(network: Network, day: date) -> list[VehicleBlock]:
                 blocks.setdefault(trip.block_id, VehicleBlock(trip.block_id)).journeys.append(journey)
             else:
                 free.append(journey)
-    for duty in blocks.values():
-        duty.journeys.sort(key=lambda one: one.start_at)
+    for block in blocks.values():
+        block.journeys.sort(key=lambda one: one.start_at)
     return sorted([*blocks.values(), *_chain_journeys(network, free)], key=lambda one: (one.starts_at, one.block_id))
 
 
@@ -55,14 +55,14 @@ def _chain_journeys(network: Network, journeys: list[Journey]) -> list[VehicleBl
         pattern = network.patterns[journey.trip.pattern]
         direction = pattern.direction_id or 0
         waiting = resting.setdefault((pattern.route_id, direction), [])
-        duty = next((one for one in waiting if MIN_LAYOVER_S <= journey.start_at - one.ends_at <= MAX_LAYOVER_S), None)
-        if duty is None:
-            duty = VehicleBlock("")
-            made.append(duty)
+        block = next((one for one in waiting if MIN_LAYOVER_S <= journey.start_at - one.ends_at <= MAX_LAYOVER_S), None)
+        if block is None:
+            block = VehicleBlock("")
+            made.append(block)
         else:
-            waiting.remove(duty)
-        duty.journeys.append(journey)
-        resting.setdefault((pattern.route_id, 1 - direction), []).append(duty)
+            waiting.remove(block)
+        block.journeys.append(journey)
+        resting.setdefault((pattern.route_id, 1 - direction), []).append(block)
     return made
 
 
@@ -71,9 +71,9 @@ def fleet_sizes(network: Network, days: list[list[VehicleBlock]]) -> dict[str, i
     sizes: dict[str, int] = {}
     for work in days:
         changes: dict[str, list[tuple[float, int]]] = {}
-        for duty in work:
-            agency = block_agency(network, duty)
-            changes.setdefault(agency, []).extend([(duty.starts_at - 3_600, 1), (duty.ends_at + 3_600, -1)])
+        for block in work:
+            agency = block_agency(network, block)
+            changes.setdefault(agency, []).extend([(block.starts_at - 3_600, 1), (block.ends_at + 3_600, -1)])
         for agency, moments in changes.items():
             out = most = 0
             for _, change in sorted(moments):
@@ -83,6 +83,6 @@ def fleet_sizes(network: Network, days: list[list[VehicleBlock]]) -> dict[str, i
     return sizes
 
 
-def block_agency(network: Network, duty: VehicleBlock) -> str:
+def block_agency(network: Network, block: VehicleBlock) -> str:
     """Whose buses do this work."""
-    return network.routes[network.patterns[duty.journeys[0].trip.pattern].route_id].agency_id
+    return network.routes[network.patterns[block.journeys[0].trip.pattern].route_id].agency_id

@@ -1,7 +1,7 @@
-"""What goes wrong between a sensor and the broker, each sort a small transformer of a stream of messages.
+"""Faults of sensors, devices and the network. Each fault is a function from a stream of messages to another.
 
-Chance comes in as a seeded `Random`; faults of one device name its topic. They compose: those of sensors first, then
-those of devices, then those of the network. Births and wills pass untouched.
+Random faults take a seeded `Random`; faults of a single device take its topic. Faults can be combined: those of sensors
+first, then of devices, then of the network. Births and wills are not changed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +33,7 @@ SENTINEL = -9999.0
 
 
 def combine(faults: Sequence[Fault]) -> Fault:
-    """One fault that applies all of them, the first first."""
+    """One fault that applies all faults, in their order."""
     return lambda messages: reduce(lambda stream, fault: fault(stream), faults, messages)
 
 
@@ -43,7 +43,7 @@ def combine(faults: Sequence[Fault]) -> Fault:
 def delayed(
     messages: MessageStream, random: Random, *, share: float, least_s: float = 30.0, most_s: float = 900.0
 ) -> MessageStream:
-    """A share of the messages comes that much later."""
+    """A share of the messages is delayed by `least_s` to `most_s`."""
     for message in messages:
         if is_reading(message) and random.random() < share:
             wait = timedelta(seconds=random.uniform(least_s, most_s))
@@ -53,7 +53,7 @@ def delayed(
 
 
 def duplicated(messages: MessageStream, random: Random, *, share: float, most_s: float = 60.0) -> MessageStream:
-    """A share comes a second time, byte for byte, somewhat later: what QoS 1 does after a lost acknowledgement."""
+    """A share of the messages is sent twice, byte for byte, as QoS 1 does after a lost acknowledgement."""
     for message in messages:
         yield message
         if is_reading(message) and random.random() < share:
@@ -61,27 +61,27 @@ def duplicated(messages: MessageStream, random: Random, *, share: float, most_s:
 
 
 def out_of_order(messages: MessageStream, random: Random, *, share: float) -> MessageStream:
-    """A share changes places with the next message of its device."""
-    held: dict[str, SimulatedMessage] = {}
+    """A share of the messages is swapped with the next message of the same device."""
+    waiting: dict[str, SimulatedMessage] = {}
     for message in messages:
-        if message.topic in held:
-            earlier = held.pop(message.topic)
+        if message.topic in waiting:
+            earlier = waiting.pop(message.topic)
             yield message
             yield replace(earlier, created_at=message.created_at, due_at=message.due_at + timedelta(milliseconds=1))
         elif is_reading(message) and random.random() < share:
-            held[message.topic] = message
+            waiting[message.topic] = message
         else:
             yield message
-    yield from held.values()
+    yield from waiting.values()
 
 
 def lost(messages: MessageStream, random: Random, *, share: float) -> MessageStream:
-    """A share never comes; its `seq` is missing for ever."""
+    """A share of the messages is never sent; their `seq` stays missing."""
     return (message for message in messages if not is_reading(message) or random.random() >= share)
 
 
 def garbage(messages: MessageStream, random: Random, *, share: float) -> MessageStream:
-    """A share is cut short, or its bytes are noise."""
+    """A share of the messages is cut short or replaced by random bytes."""
     for message in messages:
         if is_reading(message) and random.random() < share:
             cut = message.payload[: random.randrange(1, len(message.payload))]
@@ -94,7 +94,7 @@ def garbage(messages: MessageStream, random: Random, *, share: float) -> Message
 
 
 def spikes(messages: MessageStream, random: Random, *, share: float, height: float = 1.5) -> MessageStream:
-    """A share of the levels jumps up or down by up to `height` and is right again at once."""
+    """A share of the levels has an error of up to `height`; the next level is right again."""
     for message in messages:
         if is_level(message) and random.random() < share:
             error = random.choice((-1, 1)) * random.uniform(0.3, 1.0) * height
@@ -104,7 +104,7 @@ def spikes(messages: MessageStream, random: Random, *, share: float, height: flo
 
 
 def dropouts(messages: MessageStream, random: Random, *, share: float, rest: float = 0.0) -> MessageStream:
-    """A share of the levels is the value of a sensor that hears no echo."""
+    """A share of the levels is `rest`, the value of a sensor that receives no echo."""
     for message in messages:
         yield (
             with_values_changed(message, partial(_replace_value, rest))
@@ -114,7 +114,7 @@ def dropouts(messages: MessageStream, random: Random, *, share: float, rest: flo
 
 
 def sentinels(messages: MessageStream, random: Random, *, share: float) -> MessageStream:
-    """A share of the values is the number that loggers write for "no value"."""
+    """A share of the values is the number that data loggers write for "no value"."""
     for message in messages:
         yield (
             with_values_changed(message, partial(_replace_value, SENTINEL))
@@ -124,12 +124,12 @@ def sentinels(messages: MessageStream, random: Random, *, share: float) -> Messa
 
 
 def stuck_sensor(messages: MessageStream, topic: str, *, after: timedelta, lasting: timedelta) -> MessageStream:
-    """From `after` the stream's beginning on, one sensor says the same value again and again."""
-    began: datetime | None = None
+    """One sensor repeats the same value, from `after` the start of the stream, for `lasting`."""
+    started_at: datetime | None = None
     value: float | None = None
     for message in messages:
-        began = began or message.created_at
-        if message.topic != topic or not after <= message.created_at - began < after + lasting:
+        started_at = started_at or message.created_at
+        if message.topic != topic or not after <= message.created_at - started_at < after + lasting:
             yield message
             continue
         value = newest_value(message) if value is None else value
@@ -137,13 +137,13 @@ def stuck_sensor(messages: MessageStream, topic: str, *, after: timedelta, lasti
 
 
 def drifting_clock(messages: MessageStream, topic: str, *, s_per_day: float) -> MessageStream:
-    """One device's clock gains (or loses) that much a day."""
-    began: datetime | None = None
+    """The clock of one device gains (or loses) so many seconds per day."""
+    started_at: datetime | None = None
     for message in messages:
-        began = began or message.created_at
+        started_at = started_at or message.created_at
         if message.topic == topic:
-            off = (message.created_at - began) / timedelta(days=1) * s_per_day
-            yield with_records_changed(message, partial(with_time_shifted, off=timedelta(seconds=off)))
+            offset = (message.created_at - started_at) / timedelta(days=1) * s_per_day
+            yield with_records_changed(message, partial(with_time_shifted, offset=timedelta(seconds=offset)))
         else:
             yield message
 
@@ -152,48 +152,48 @@ def drifting_clock(messages: MessageStream, topic: str, *, s_per_day: float) -> 
 
 
 def reboots(messages: MessageStream, random: Random, *, share: float) -> MessageStream:
-    """After a share of their messages devices start anew: another `boot`, `seq` from 0 on."""
-    again = Reboots()
+    """Devices reboot before a share of their messages: another `boot`, and `seq` from 0."""
+    reboots_seen = Reboots()
     for message in messages:
         if is_fixed_sensor(message) and random.random() < share:
-            again.restart(message)
-        yield again.renumbered(message)
+            reboots_seen.restart(message)
+        yield reboots_seen.renumbered(message)
 
 
-def dying_sensor(messages: MessageStream, topic: str, *, above: float, gone: timedelta) -> MessageStream:
-    """One sensor falls silent at its first value of at least `above`, when it matters most; replaced after `gone`.
+def dying_sensor(messages: MessageStream, topic: str, *, above: float, replaced_after: timedelta) -> MessageStream:
+    """One sensor stops at its first value of at least `above`, when it matters most; another replaces it later.
 
-    Its broker says goodbye for it 90 s after its last word; the new one says hello.
+    The broker publishes its will 90 s after its last message; the new sensor publishes a birth.
     """
     died: SimulatedMessage | None = None
-    back = False
-    again = Reboots()
+    is_replaced = False
+    reboots_seen = Reboots()
     for message in messages:
-        if message.topic != topic or back:
-            yield again.renumbered(message)
+        if message.topic != topic or is_replaced:
+            yield reboots_seen.renumbered(message)
         elif died is None:
             yield message
             value = newest_value(message)
             if value is not None and value >= above:
                 died = message
                 yield status_message(message, timedelta(seconds=90), online=False)
-        elif message.created_at - died.created_at >= gone:
-            back = True
-            again.restart(message)
-            yield status_message(again.renumbered(message), timedelta(0), online=True)
-            yield again.renumbered(message)
+        elif message.created_at - died.created_at >= replaced_after:
+            is_replaced = True
+            reboots_seen.restart(message)
+            yield status_message(reboots_seen.renumbered(message), timedelta(0), online=True)
+            yield reboots_seen.renumbered(message)
 
 
 def vandalised_device(messages: MessageStream, topic: str, *, after: timedelta) -> MessageStream:
-    """One device reports that it was opened, then nothing any more."""
-    began: datetime | None = None
-    torn = False
+    """One device reports that it was opened, and then sends nothing more."""
+    started_at: datetime | None = None
+    opened = False
     for message in messages:
-        began = began or message.created_at
-        if message.topic != topic or (not torn and message.created_at - began < after):
+        started_at = started_at or message.created_at
+        if message.topic != topic or (not opened and message.created_at - started_at < after):
             yield message
-        elif not torn:
-            torn = True
+        elif not opened:
+            opened = True
             yield with_records_changed(message, lambda record: record | {"tamper": True})
             yield status_message(message, timedelta(seconds=90), online=False)
 
@@ -202,9 +202,9 @@ def vandalised_device(messages: MessageStream, topic: str, *, after: timedelta) 
 
 
 def usual_faults(city: City, seed: int, often: float = 1.0) -> Fault:
-    """Every sort at once: rare ones anywhere, and one device each that dies, sticks, drifts or is vandalised.
+    """All faults: rare random ones on any device, and single devices that die, get stuck, drift or are vandalised.
 
-    `often` multiplies the shares. The dying sensor goes when its stream leaves its bed and is replaced 9 h later.
+    `often` multiplies the shares. The dying sensor stops when its stream overflows, and is replaced 9 h later.
     """
 
     def by_chance(seed_name: str, fault: Callable[..., MessageStream], share: float) -> Fault:
@@ -228,13 +228,15 @@ def usual_faults(city: City, seed: int, often: float = 1.0) -> Fault:
 
 
 def _single_device_faults(city: City, random: Random) -> Iterator[Fault]:
-    """One device for each fault that strikes a single one."""
-    beds = {one.id: one.catchment.bankfull_m for one in city.stations if one.catchment and one.upstream}
-    rivers = [one for one in city.devices if one.station in beds]
+    """The faults of single devices, each on a random device."""
+    bankfull_by_station = {one.id: one.catchment.bankfull_m for one in city.stations if one.catchment and one.upstream}
+    rivers = [one for one in city.devices if one.station in bankfull_by_station]
     if rivers:
         dying = random.choice(rivers)
-        bed_m = beds[dying.station]
-        yield lambda messages: dying_sensor(messages, device_topic(dying), above=1.15 * bed_m, gone=timedelta(hours=9))
+        bankfull_m = bankfull_by_station[dying.station]
+        yield lambda messages: dying_sensor(
+            messages, device_topic(dying), above=1.15 * bankfull_m, replaced_after=timedelta(hours=9)
+        )
         rivers.remove(dying)
     if rivers:
         topic = device_topic(random.choice(rivers))
@@ -245,8 +247,8 @@ def _single_device_faults(city: City, random: Random) -> Iterator[Fault]:
         yield lambda messages: drifting_clock(messages, drifting, s_per_day=-240.0)
     radars = [device_topic(one) for one in city.devices if _signal_source(one) == "traffic"]
     if radars:
-        torn = random.choice(radars)
-        yield lambda messages: vandalised_device(messages, torn, after=timedelta(hours=3))
+        vandalised = random.choice(radars)
+        yield lambda messages: vandalised_device(messages, vandalised, after=timedelta(hours=3))
 
 
 def _signal_source(device: Device) -> str:

@@ -1,4 +1,4 @@
-"""One message on its way from a simulated device to the broker, and how many streams of them keep to time."""
+"""A message from a simulated device to the broker, and the ordering of a stream of messages by due time."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from heapq import heappop, heappush
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedMessage:
-    """Bytes for a topic, to be published at `due_at`.
+    """A payload for a topic, to be published at `due_at`.
 
-    `created_at` is the simulated minute that brought it forth. It never falls along a stream, whatever delays `due_at`,
-    so that one who puts a stream in order knows how long to wait.
+    `created_at` is the simulated minute in which the message was made. It never decreases along a stream, even if
+    `due_at` is delayed, so that `in_due_order` knows how long to wait.
     """
 
     created_at: datetime
@@ -22,7 +22,7 @@ class SimulatedMessage:
 
 
 def in_due_order(messages: Iterable[SimulatedMessage]) -> Iterator[SimulatedMessage]:
-    """The same messages by `due_at`. Holds only those that are due later than the stream has come."""
+    """The same messages ordered by `due_at`. Holds only messages due later than the present `created_at`."""
     waiting: list[tuple[datetime, int, SimulatedMessage]] = []
     for number, message in enumerate(messages):
         while waiting and waiting[0][0] <= message.created_at:

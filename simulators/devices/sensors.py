@@ -1,4 +1,4 @@
-"""Simulated devices: each samples the world as its kind's Signal says, and turns that into a topic and bytes."""
+"""Simulated devices: each samples the world through an instrument, and encodes the observations as messages."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,32 +21,32 @@ from simulators.environment.world import World
 
 OBSERVATIONS_PER_ARRAY = 3
 MEAN_DELAY_S = 0.8
-"""Mean of the exponential time a message takes to reach the broker."""
+"""Mean of the exponentially distributed time until a message reaches the broker."""
 MAX_DELAY_S = 10.0
 
 PayloadFields = dict[str, object]
 Observation = tuple[datetime, PayloadFields]
-"""When something was observed, and the payload's fields."""
+"""The time of an observation, and its payload fields."""
 
 
 def device_topic(device: Device) -> str:
-    """Where a device publishes its readings; its birth and will stand below, at `/status`."""
+    """The topic of a device's readings. Its birth and will have the topic `/status` below it."""
     return f"{TOPIC_ROOT}/{device.municipality}/{device.kind}/{device.code}"
 
 
 class Instrument(Protocol):
-    """How a device perceives one of the world's sources: once a simulated minute, and whenever it takes a look."""
+    """An instrument that observes one signal source of the world."""
 
     def start_minute(self, world: World) -> None:
-        """Take note of the world as the minute begins."""
+        """Read the state of the world at the start of a minute."""
 
     def observe(self, at: datetime) -> list[Observation]:
-        """What to report at `at`: usually one look, none where there is nothing to say."""
+        """The observations to report at `at`: usually one; none if there is nothing to report."""
 
 
 @dataclass(slots=True)
 class LevelGauge:
-    """A level, read with the instrument's noise and resolution."""
+    """A water level gauge, with the noise and resolution of its kind."""
 
     device: Device
     kind: SensorKind
@@ -54,18 +54,18 @@ class LevelGauge:
     _level: float = 0.0
 
     def start_minute(self, world: World) -> None:
-        """Read the water."""
+        """Read the water level."""
         self._level = world.level_m(self.device.station)
 
     def observe(self, at: datetime) -> list[Observation]:
-        """One level."""
-        seen = self._level + self.random.gauss(0.0, self.kind.signal.noise)
-        return [(at, {self.kind.measure: _rounded(seen, self.kind.signal)})]
+        """One level observation."""
+        measured = self._level + self.random.gauss(0.0, self.kind.signal.noise)
+        return [(at, {self.kind.measure: _rounded(measured, self.kind.signal)})]
 
 
 @dataclass(slots=True)
 class TippingBucket:
-    """A tipping bucket: whole tips since the last report; what is left in the bucket stays for the next."""
+    """A tipping bucket rain gauge: whole tips since the last report. The rest stays in the bucket."""
 
     device: Device
     kind: SensorKind
@@ -74,23 +74,23 @@ class TippingBucket:
     _reported_mm: float | None = None
 
     def start_minute(self, world: World) -> None:
-        """Let the rain of a minute in."""
+        """Read the accumulated rain."""
         self._rain_mm = world.accumulated_rain_mm(self.device.station)
         if self._reported_mm is None:
             self._reported_mm = self._rain_mm
 
     def observe(self, at: datetime) -> list[Observation]:
-        """The rain since the last look, also where none fell: silence would look like a fault."""
+        """The rain since the last observation, also if it is zero: silence would observation like a fault."""
         tip_mm = self.kind.signal.resolution
-        told_mm = self._reported_mm or 0.0
-        tips = int((self._rain_mm - told_mm) / tip_mm + 1e-9)
-        self._reported_mm = told_mm + tips * tip_mm
+        reported_mm = self._reported_mm or 0.0
+        tips = int((self._rain_mm - reported_mm) / tip_mm + 1e-9)
+        self._reported_mm = reported_mm + tips * tip_mm
         return [(at, {self.kind.measure: round(tips * tip_mm, 3)})]
 
 
 @dataclass(slots=True)
 class TrafficRadar:
-    """Vehicles: one look each, or, where the device writes single objects, counts per interval and 5 km/h."""
+    """A traffic radar: one observation per vehicle, or counts per interval and 5 km/h if the format is one object."""
 
     device: Device
     kind: SensorKind
@@ -98,14 +98,14 @@ class TrafficRadar:
     _expected: list[tuple[datetime, PassingVehicle]] = field(default_factory=list)
 
     def start_minute(self, world: World) -> None:
-        """Learn who will pass within the minute."""
+        """Get the vehicles that pass within the minute."""
         self._expected += [
             (world.now + timedelta(seconds=one.second), one) for one in world.passing_vehicles(self.device.station)
         ]
 
     def observe(self, at: datetime) -> list[Observation]:
-        """All who passed since the last look."""
-        passed = [coming for coming in self._expected if coming[0] <= at]
+        """All vehicles that passed since the last observation."""
+        passed = [expected for expected in self._expected if expected[0] <= at]
         self._expected = self._expected[len(passed) :]
         speeds = [
             _rounded(one.speed_kmh + self.random.gauss(0, self.kind.signal.noise), self.kind.signal)
@@ -124,11 +124,11 @@ INSTRUMENTS: Mapping[str, Callable[[Device, SensorKind, Random], Instrument]] = 
     "rain": TippingBucket,
     "traffic": TrafficRadar,
 }
-"""What a Signal's `source` may name."""
+"""The instrument for each `source` of a SimulatedSignal."""
 
 
 def _rounded(value: float, signal: SimulatedSignal) -> float:
-    """To the instrument's resolution; never a negative zero."""
+    """The value rounded to the resolution of the instrument; never a negative zero."""
     if not signal.resolution:
         return value
     return round(round(value / signal.resolution) * signal.resolution, 6) + 0.0
@@ -144,10 +144,10 @@ def _speed_counts(speeds: list[float]) -> list[int]:
 
 
 class SimulatedDevice:
-    """One device from its boot on. `boot` names this run of it; `seq` counts its readings from 0."""
+    """One device from its boot on. `boot` identifies this run; `seq` counts its readings from 0."""
 
     def __init__(self, device: Device, kind: SensorKind, seed: int, booted_at: datetime) -> None:
-        """KeyError where the world knows no source of that name."""
+        """Create the device. Raises KeyError if there is no instrument for the signal source of its kind."""
         number = crc32(device_topic(device).encode())
         self.random = Random(seed * 2**32 + number)
         self.device = device
@@ -162,26 +162,26 @@ class SimulatedDevice:
         self._observation_count = 0
 
     def birth_message(self, at: datetime) -> SimulatedMessage:
-        """The device says that it is there, retained."""
-        said = {"online": True, "observed_at": rfc3339(at), "boot": self.boot}
+        """The retained message with which the device reports itself online."""
+        payload = {"online": True, "observed_at": rfc3339(at), "boot": self.boot}
         return SimulatedMessage(
-            created_at=at, due_at=at, topic=self.status_topic, payload=orjson.dumps(said), retain=True
+            created_at=at, due_at=at, topic=self.status_topic, payload=orjson.dumps(payload), retain=True
         )
 
     def last_will(self, at: datetime) -> SimulatedMessage:
-        """What the broker says in the device's name when the connection is lost, retained. It carries no time."""
-        said = {"online": False, "boot": self.boot}
+        """The retained message that the broker publishes when the connection is lost. It has no time."""
+        payload = {"online": False, "boot": self.boot}
         return SimulatedMessage(
-            created_at=at, due_at=at, topic=self.status_topic, payload=orjson.dumps(said), retain=True
+            created_at=at, due_at=at, topic=self.status_topic, payload=orjson.dumps(payload), retain=True
         )
 
     @property
     def status_topic(self) -> str:
-        """Where birth and will stand."""
+        """The topic of birth and will."""
         return f"{device_topic(self.device)}/status"
 
     def next_minute(self, world: World) -> Iterator[SimulatedMessage]:
-        """Look at the world as it stands now, as often as is due within the minute that begins."""
+        """Observe the world as often as is due within the minute that begins, and return the messages."""
         self._instrument.start_minute(world)
         while self._next_at < world.now + MINUTE:
             at, self._next_at = self._next_at, self._next_at + self._period
@@ -192,34 +192,34 @@ class SimulatedDevice:
             yield from self._messages(world.now, at)
 
     def _messages(self, made_at: datetime, at: datetime) -> Iterator[SimulatedMessage]:
-        looks, self._unsent, self._observation_count = self._unsent, [], 0
-        if not looks:
+        observations, self._unsent, self._observation_count = self._unsent, [], 0
+        if not observations:
             return
         delay_s = min(self.random.expovariate(1 / MEAN_DELAY_S), MAX_DELAY_S)
         due_at = max(at + timedelta(seconds=delay_s), made_at)
         yield SimulatedMessage(
-            created_at=made_at, due_at=due_at, topic=device_topic(self.device), payload=self._encoded(looks)
+            created_at=made_at, due_at=due_at, topic=device_topic(self.device), payload=self._encoded(observations)
         )
 
-    def _encoded(self, looks: list[Observation]) -> bytes:
+    def _encoded(self, observations: list[Observation]) -> bytes:
         match self.device.format:
             case WireFormat.JSON:
-                return orjson.dumps(self._own_json(*looks[-1]))
+                return orjson.dumps(self._own_json(*observations[-1]))
             case WireFormat.ARRAY:
-                return orjson.dumps([self._own_json(*look) for look in looks])
+                return orjson.dumps([self._own_json(*observation) for observation in observations])
             case WireFormat.SENML:
-                return orjson.dumps(self._senml(looks))
+                return orjson.dumps(self._senml(observations))
             case unknown:
                 assert_never(unknown)
 
     def _own_json(self, at: datetime, fields: PayloadFields) -> PayloadFields:
-        """Vigía's own form of one reading. Counts it."""
-        said = {"observed_at": rfc3339(at), "boot": self.boot, "seq": self.seq} | self._extras(at) | fields
+        """One reading in Vigía's own JSON. Increments `seq`."""
+        payload = {"observed_at": rfc3339(at), "boot": self.boot, "seq": self.seq} | self._extras(at) | fields
         self.seq += 1
-        return said
+        return payload
 
     def _extras(self, at: datetime) -> PayloadFields:
-        """What a device adds of itself, where its kind has a field for it."""
+        """Fields about the device itself, if its kind has them."""
         extras: PayloadFields = {}
         if "interval_s" in self.kind.columns and "counts" not in self.kind.columns:
             extras["interval_s"] = self.device.period_s
@@ -227,11 +227,11 @@ class SimulatedDevice:
             extras["battery_v"] = _battery_v(at)
         return extras
 
-    def _senml(self, looks: list[Observation]) -> list[PayloadFields]:
-        """A pack of RFC 8428: the device's name as base name, each field by its SenML name."""
+    def _senml(self, observations: list[Observation]) -> list[PayloadFields]:
+        """A SenML pack (RFC 8428): the device's name as base name, each field under its SenML name."""
         names = {named: label for label, named in reversed(self.kind.senml.items())}
         records: list[PayloadFields] = []
-        for at, fields in looks:
+        for at, fields in observations:
             known = {names[name]: value for name, value in (fields | self._extras(at)).items() if name in names}
             records += [{"n": label, "t": at.timestamp(), "v": value} for label, value in known.items()]
         records[0] = {"bn": f"urn:dev:ops:vigia-{self.kind.name}-{self.device.code}:"} | records[0]
@@ -239,10 +239,10 @@ class SimulatedDevice:
 
 
 def rfc3339(at: datetime) -> str:
-    """An instant as devices write it: RFC 3339, UTC, milliseconds."""
+    """A time as RFC 3339 text, in UTC, with milliseconds."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _battery_v(at: datetime) -> float:
-    """A battery under a solar panel: fullest in the afternoon."""
+    """The voltage of a battery with a solar panel: highest in the afternoon."""
     return round(12.5 + 0.3 * sin(tau * (at.timestamp() / 86_400 - 0.55)), 2)

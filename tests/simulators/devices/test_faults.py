@@ -143,7 +143,7 @@ def test_a_reboot_counts_from_zero_under_another_name() -> None:
 
 
 def test_a_sensor_dies_at_high_water_with_its_will_and_is_replaced() -> None:
-    after = list(dying_sensor(rising(300), RIVER, above=1.0, gone=60 * MINUTE))
+    after = list(dying_sensor(rising(300), RIVER, above=1.0, replaced_after=60 * MINUTE))
     seqs = said(after, "seq")
     assert seqs[:101] == list(range(101))
     assert seqs[101:] == list(range(140))
@@ -166,7 +166,7 @@ def test_a_vandalised_device_says_so_and_never_speaks_again() -> None:
     [
         lambda messages: stuck_sensor(messages, RIVER, after=MINUTE, lasting=MINUTE),
         lambda messages: drifting_clock(messages, RIVER, s_per_day=100.0),
-        lambda messages: dying_sensor(messages, RIVER, above=0.1, gone=MINUTE),
+        lambda messages: dying_sensor(messages, RIVER, above=0.1, replaced_after=MINUTE),
         lambda messages: vandalised_device(messages, RIVER, after=MINUTE),
     ],
 )
