@@ -1,4 +1,4 @@
-"""A town of river gauges in the tables, judged by the engine alone: what the database's stories about alerts share."""
+"""A town of river gauges in the tables, evaluated by the engine alone. Shared by the tests of alerts."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ def town(names: Iterable[str], *, thresholds_m: tuple[float, float, float] = THR
 
 
 def reading(station: str, minute: float, level_m: float, flags: Flag = Flag.NONE) -> Reading:
-    """What a gauge says `minute` minutes after noon."""
+    """A gauge's reading `minute` minutes after noon."""
     at = NOON + timedelta(minutes=minute)
     columns = KINDS_BY_NAME["river"].columns
     values = tuple(level_m if name == "level_m" else None for name in columns)
@@ -57,8 +57,8 @@ def reading(station: str, minute: float, level_m: float, flags: Flag = Flag.NONE
 
 
 @dataclass
-class Watch:
-    """Whoever judges: the engine in one transaction, with what it remembers."""
+class EngineRun:
+    """The engine in one transaction, with its cached rule states."""
 
     transaction: Connection
     states: RuleStates = field(default_factory=RuleStates)
@@ -68,39 +68,39 @@ class Watch:
         """The rules in force."""
         return rulebook.read(self.transaction)
 
-    def hears(self, minute: float, **levels_m: float) -> None:
+    def receive_levels(self, minute: float, **levels_m: float) -> None:
         """One batch: a level from each gauge named."""
-        self.takes(minute, {name: [reading(name, minute, level_m)] for name, level_m in levels_m.items()})
+        self.receive(minute, {name: [reading(name, minute, level_m)] for name, level_m in levels_m.items()})
 
-    def takes(self, minute: float, arrived: Mapping[str, list[Reading]]) -> None:
-        """One batch of readings, judged at that minute."""
+    def receive(self, minute: float, readings: Mapping[str, list[Reading]]) -> None:
+        """One batch of readings, evaluated at that minute."""
         book, now = self.book, NOON + timedelta(minutes=minute)
-        self.states.load(self.transaction, book, engine.required_subjects(book, arrived))
-        self._keep(book, engine.evaluate(book, self.states, arrived, now), now)
+        self.states.load(self.transaction, book, engine.required_subjects(book, readings))
+        self._store(book, engine.evaluate(book, self.states, readings, now), now)
 
-    def waits_until(self, minute: float) -> None:
-        """Time passes, and nobody says a word."""
+    def tick_at(self, minute: float) -> None:
+        """One tick without readings."""
         book, now = self.book, NOON + timedelta(minutes=minute)
         subjects = engine.due_subjects(self.transaction, book, ["river"], now)
         self.states.load(self.transaction, book, engine.required_subjects(book, subjects))
-        self._keep(book, engine.tick(book, self.states, subjects, now), now)
+        self._store(book, engine.tick(book, self.states, subjects, now), now)
 
-    def _keep(self, book: Rulebook, judged: engine.Evaluation, now: datetime) -> None:
-        written = engine.store_evaluation(self.transaction, book, self.states, judged, now)
+    def _store(self, book: Rulebook, evaluation: engine.Evaluation, now: datetime) -> None:
+        written = engine.store_evaluation(self.transaction, book, self.states, evaluation, now)
         if written is not None:
             written.check_row_count()
-        self.states.mark_written(judged.states)
+        self.states.mark_written(evaluation.states)
 
     def rows(self, query: str) -> list[Any]:
         """Every row of a query."""
         return [tuple(row) for row in self.transaction.execute(text(query))]
 
-    def one(self, query: str) -> Any:
+    def value(self, query: str) -> Any:
         """The one value a query returns."""
         return self.rows(query)[0][0]
 
 
-def settle(transaction: Connection, *names: str) -> Watch:
-    """The town in the tables, with its watch."""
+def load_town(transaction: Connection, *names: str) -> EngineRun:
+    """Load the town; returns an engine run on it."""
     load(transaction, town(names), NOON)
-    return Watch(transaction)
+    return EngineRun(transaction)

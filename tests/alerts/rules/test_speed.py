@@ -1,4 +1,4 @@
-"""Speeds on a street: vehicles far over the limit, and a share that grows."""
+"""Tests of the speed rules: vehicles far over the limit, and a growing share of vehicles over it."""
 
 from datetime import UTC, datetime, time, timedelta
 
@@ -45,31 +45,33 @@ def counted(day: float, counts: tuple[int, ...]) -> Reading:
 
 
 def extreme(*readings: Reading, rule: ExtremeSpeed = RULE) -> tuple[ExtremeSpeedState, list[Transition]]:
-    state, moves = ExtremeSpeedState(), []
+    state, transitions = ExtremeSpeedState(), []
     for reading in readings:
-        state, move = judge_extreme(rule, state, reading)
-        if move is not None:
-            moves.append(move)
-    return state, moves
+        state, transition = judge_extreme(rule, state, reading)
+        if transition is not None:
+            transitions.append(transition)
+    return state, transitions
 
 
 def test_a_vehicle_far_over_the_limit_raises_at_once_and_alone_is_unconfirmed() -> None:
-    state, moves = extreme(passed(0, 99.0), passed(1, 101.0))
-    assert [(move.after, move.cause, move.confirmed) for move in moves] == [(NAR.AMARILLO, Cause.SPEED, False)]
-    assert moves[0].evidence["fastest_over_kmh"] == 41.0
+    state, transitions = extreme(passed(0, 99.0), passed(1, 101.0))
+    assert [(transition.after, transition.cause, transition.confirmed) for transition in transitions] == [
+        (NAR.AMARILLO, Cause.SPEED, False)
+    ]
+    assert transitions[0].evidence["fastest_over_kmh"] == 41.0
     state, escalated = judge_extreme(RULE, state, passed(2, 141.0))
     assert escalated is not None
     assert (escalated.after, escalated.change, escalated.confirmed) == (NAR.ROJO, Change.ESCALATED, True)
 
 
 def test_several_within_the_window_call_for_the_next_colour() -> None:
-    _, moves = extreme(*(passed(minute, 101.0) for minute in range(3)))
-    assert [move.after for move in moves] == [NAR.AMARILLO, NAR.NARANJA]
+    _, transitions = extreme(*(passed(minute, 101.0) for minute in range(3)))
+    assert [transition.after for transition in transitions] == [NAR.AMARILLO, NAR.NARANJA]
     _, apart = extreme(*(passed(20 * turn, 101.0) for turn in range(3)))
-    assert [move.after for move in apart] == [NAR.AMARILLO]
+    assert [transition.after for transition in apart] == [NAR.AMARILLO]
 
 
-def test_it_is_over_when_a_window_has_passed_without_one() -> None:
+def test_it_clears_when_the_fast_vehicles_have_left_the_window() -> None:
     state, _ = extreme(passed(0, 141.0), passed(5, 101.0))
     assert tick_extreme(RULE, state, NOON + timedelta(minutes=14)) == (state, None)
     state, eased = tick_extreme(RULE, state, NOON + timedelta(minutes=16))
@@ -85,14 +87,14 @@ def test_the_limit_is_that_of_the_street_at_that_hour_in_the_city_s_time() -> No
     assert [limit_kmh_at(rule, NOON + timedelta(hours=hours)) for hours in (-1, 0, 1)] == [40.0, 20.0, 40.0]
     assert limit_kmh_at(rule, NOON + timedelta(days=4)) == 40.0  # Saturday
     assert limit_kmh_at(ExtremeSpeed(), NOON) == 40.0
-    _, moves = extreme(passed(0, 61.0), rule=rule)
-    assert [move.evidence["limit_kmh"] for move in moves] == [20.0]
+    _, transitions = extreme(passed(0, 61.0), rule=rule)
+    assert [transition.evidence["limit_kmh"] for transition in transitions] == [20.0]
 
 
 def test_counted_vehicles_have_at_least_their_bin_s_lower_edge() -> None:
     counts = (0,) * 19 + (5, 1)  # five from 95, one from 100 km/h
-    _, moves = extreme(counted(0, counts))
-    assert [(move.after, move.evidence["vehicles"]) for move in moves] == [(NAR.AMARILLO, 1)]
+    _, transitions = extreme(counted(0, counts))
+    assert [(transition.after, transition.evidence["vehicles"]) for transition in transitions] == [(NAR.AMARILLO, 1)]
 
 
 @pytest.mark.parametrize("flag", [Flag.LATE, Flag.FUTURE, Flag.BACKFILL, Flag.RETAINED, Flag.SENSOR_RANGE])
@@ -102,10 +104,10 @@ def test_old_and_impossible_speeds_change_nothing(flag: Flag) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.floats(0, 250)), max_size=80))
-def test_memory_is_bounded_and_goes_through_json(vehicles: list[tuple[int, float]]) -> None:
-    state, moves = extreme(*(passed(minute, speed) for minute, speed in sorted(vehicles)))
+def test_the_state_is_bounded_and_is_decoded_as_it_was_encoded(vehicles: list[tuple[int, float]]) -> None:
+    state, transitions = extreme(*(passed(minute, speed) for minute, speed in sorted(vehicles)))
     assert len(state.fast) <= MAX_FAST_VEHICLES
-    assert [move.after for move in moves] == sorted(move.after for move in moves)
+    assert [transition.after for transition in transitions] == sorted(transition.after for transition in transitions)
     assert msgspec.json.decode(msgspec.json.encode(state), type=ExtremeSpeedState) == state
 
 
@@ -118,18 +120,18 @@ TREND = SpeedTrend(street=AVENUE)
 
 
 def trend(*days: tuple[int, ...], start: int = 0) -> tuple[SpeedTrendState, list[tuple[int, Transition]]]:
-    state, moves = SpeedTrendState(), []
+    state, transitions = SpeedTrendState(), []
     for day, counts in enumerate(days, start):
-        state, move = judge_trend(TREND, state, counted(day, counts))
-        if move is not None:
-            moves.append((day, move))
-    return state, moves
+        state, transition = judge_trend(TREND, state, counted(day, counts))
+        if transition is not None:
+            transitions.append((day, transition))
+    return state, transitions
 
 
-def test_a_growing_share_is_told_once_a_day_has_shown_it_and_again_when_it_is_over() -> None:
+def test_a_growing_share_raises_at_the_end_of_a_day_and_clears_when_it_is_over() -> None:
     before, worse = [week(900, 100)] * 28, [week(820, 180)] * 8
-    _, moves = trend(*before, *worse, *[week(900, 100)] * 15)
-    (raised_on, raised), (cleared_on, cleared) = moves
+    _, transitions = trend(*before, *worse, *[week(900, 100)] * 15)
+    (raised_on, raised), (cleared_on, cleared) = transitions
     assert (raised.after, raised.cause, raised.change) == (NAR.AMARILLO, Cause.TREND, Change.RAISED)
     assert 28 < raised_on <= 35
     assert float(str(raised.evidence["share_recent"])) - float(str(raised.evidence["share_before"])) >= 0.05
@@ -141,13 +143,13 @@ def test_a_share_that_was_always_high_is_no_trend() -> None:
     assert trend(*[week(500, 500)] * 40)[1] == []
 
 
-def test_a_handful_of_vehicles_proves_nothing() -> None:
+def test_too_few_vehicles_give_no_trend() -> None:
     assert trend(*[week(9, 1)] * 28, *[week(1, 9)] * 8)[1] == []
 
 
-def test_a_day_ends_by_the_clock_when_nobody_passes_any_more() -> None:
-    state, moves = trend(*[week(900, 100)] * 28, *[week(600, 400)] * 2)
-    assert moves == []
+def test_a_day_ends_by_the_clock_without_vehicles() -> None:
+    state, transitions = trend(*[week(900, 100)] * 28, *[week(600, 400)] * 2)
+    assert transitions == []
     state, raised = tick_trend(TREND, state, NOON + timedelta(days=30))
     assert raised is not None
     assert raised.after is NAR.AMARILLO  # 1,300 of 7,000 against 10 in a hundred
@@ -155,7 +157,7 @@ def test_a_day_ends_by_the_clock_when_nobody_passes_any_more() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2000), st.integers(0, 2000)), max_size=60))
-def test_no_more_than_five_weeks_are_remembered(counted_days: list[tuple[int, int, int]]) -> None:
+def test_at_most_five_weeks_are_stored(counted_days: list[tuple[int, int, int]]) -> None:
     state, day = SpeedTrendState(), 0
     for passed_days, slow, fast in counted_days:
         day += passed_days

@@ -1,4 +1,4 @@
-"""The level of a stream, as stories of one gauge: minutes and metres in, what changed for people out."""
+"""Tests of the stage rule: readings of one gauge (minute, level in m) in, transitions out."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -15,41 +15,44 @@ from models.rule import NO_CONTEXT, ExceedanceModel, RuleContext, Stage
 
 NOON = datetime(2013, 4, 2, 12, tzinfo=UTC)
 RULE = Stage(thresholds_m=(0.6, 0.8, 1.0), period_s=300)
-DEAF = Flag.LATE, Flag.FUTURE, Flag.BACKFILL, Flag.RETAINED, Flag.SENTINEL, Flag.SENSOR_RANGE, Flag.DROPOUT
+IGNORED_FLAGS = Flag.LATE, Flag.FUTURE, Flag.BACKFILL, Flag.RETAINED, Flag.SENTINEL, Flag.SENSOR_RANGE, Flag.DROPOUT
 
 
 def at(minute: float) -> datetime:
     return NOON + timedelta(minutes=minute)
 
 
-def seen(minute: float, level_m: float | None, flags: Flag = Flag.NONE) -> Reading:
+def reading_at(minute: float, level_m: float | None, flags: Flag = Flag.NONE) -> Reading:
     return Reading("river", "la-plata", "gato-1", at(minute), at(minute), -1, None, (level_m, None), flags)
 
 
-def told(
+def judge_all(
     *readings: Reading, rule: Stage = RULE, context: RuleContext = NO_CONTEXT, state: StageState | None = None
 ) -> tuple[StageState, list[Transition]]:
-    now, moves = state or StageState(), []
+    now, transitions = state or StageState(), []
     for reading in readings:
-        now, move = judge(rule, now, reading, context)
-        if move is not None:
-            moves.append(move)
-    return now, moves
+        now, transition = judge(rule, now, reading, context)
+        if transition is not None:
+            transitions.append(transition)
+    return now, transitions
 
 
-def brief(moves: list[Transition]) -> list[tuple[str, str, float]]:
-    return [(move.change, move.after.name, (move.observed_at - NOON).total_seconds() / 60) for move in moves]
+def summary(transitions: list[Transition]) -> list[tuple[str, str, float]]:
+    return [
+        (transition.change, transition.after.name, (transition.observed_at - NOON).total_seconds() / 60)
+        for transition in transitions
+    ]
 
 
 def every_5_min(*levels_m: float | None, first: float = 0) -> list[Reading]:
-    return [seen(first + 5 * place, level_m) for place, level_m in enumerate(levels_m)]
+    return [reading_at(first + 5 * index, level_m) for index, level_m in enumerate(levels_m)]
 
 
 def test_a_flood_goes_up_at_once_and_comes_down_step_by_step_after_the_hold() -> None:
     rise = every_5_min(0.30, 0.30, 0.30, 0.50, 0.75, 0.95, 1.10, 1.12)
     fall = every_5_min(1.05, 0.95, 0.85, 0.78, 0.69, 0.64, *[0.49] * 12, first=40)
-    state, moves = told(*rise, *fall)
-    assert brief(moves) == [
+    state, transitions = judge_all(*rise, *fall)
+    assert summary(transitions) == [
         ("raised", "AMARILLO", 15),  # risen 0.20 with 0.10 missing; 0.30 are too many yet for naranja
         ("escalated", "ROJO", 20),
         ("confirmed", "ROJO", 25),
@@ -60,124 +63,129 @@ def test_a_flood_goes_up_at_once_and_comes_down_step_by_step_after_the_hold() ->
     assert state.nar is NAR.VERDE
 
 
-def test_slow_water_is_raised_by_its_level_unconfirmed_first_and_confirmed_by_the_second_sample() -> None:
-    _, moves = told(*every_5_min(0.595, 0.597, 0.599, 0.601, 0.603))
-    assert [(move.change, move.cause, move.confirmed) for move in moves] == [
+def test_a_slow_rise_raises_by_its_level_unconfirmed_and_is_confirmed_by_the_second_sample() -> None:
+    _, transitions = judge_all(*every_5_min(0.595, 0.597, 0.599, 0.601, 0.603))
+    assert [(transition.change, transition.cause, transition.confirmed) for transition in transitions] == [
         (Change.RAISED, Cause.LEVEL, False),
         (Change.CONFIRMED, Cause.LEVEL, True),
     ]
 
 
 def test_the_median_of_three_confirms_too() -> None:
-    _, moves = told(*every_5_min(0.599, 0.599, 0.601, 0.599, 0.601))
-    assert brief(moves) == [("raised", "AMARILLO", 10), ("confirmed", "AMARILLO", 20)]
+    _, transitions = judge_all(*every_5_min(0.599, 0.599, 0.601, 0.599, 0.601))
+    assert summary(transitions) == [("raised", "AMARILLO", 10), ("confirmed", "AMARILLO", 20)]
 
 
 def test_far_above_a_threshold_one_trusted_sample_is_enough() -> None:
-    _, moves = told(seen(0, 1.25))
-    assert [(move.after, move.confirmed) for move in moves] == [(NAR.ROJO, True)]
+    _, transitions = judge_all(reading_at(0, 1.25))
+    assert [(transition.after, transition.confirmed) for transition in transitions] == [(NAR.ROJO, True)]
 
 
-def test_a_sudden_rise_is_told_at_once_as_unconfirmed_and_confirmed_by_the_next_sample() -> None:
-    _, moves = told(seen(0, 0.527), seen(5, 1.23, Flag.JUMP), seen(10, 1.24))
-    assert [(move.change, move.after, move.confirmed) for move in moves] == [
+def test_a_sudden_rise_raises_at_once_unconfirmed_and_is_confirmed_by_the_next_sample() -> None:
+    _, transitions = judge_all(reading_at(0, 0.527), reading_at(5, 1.23, Flag.JUMP), reading_at(10, 1.24))
+    assert [(transition.change, transition.after, transition.confirmed) for transition in transitions] == [
         (Change.RAISED, NAR.ROJO, False),
         (Change.CONFIRMED, NAR.ROJO, True),
     ]
 
 
-def test_two_doubted_samples_in_a_row_confirm_each_other() -> None:
-    _, moves = told(seen(0, 0.3), seen(5, 0.7, Flag.JUMP), seen(10, 1.1, Flag.JUMP))
-    assert [(move.after, move.confirmed) for move in moves] == [(NAR.ROJO, False), (NAR.ROJO, True)]
+def test_two_suspect_samples_in_a_row_confirm_each_other() -> None:
+    _, transitions = judge_all(reading_at(0, 0.3), reading_at(5, 0.7, Flag.JUMP), reading_at(10, 1.1, Flag.JUMP))
+    assert [(transition.after, transition.confirmed) for transition in transitions] == [
+        (NAR.ROJO, False),
+        (NAR.ROJO, True),
+    ]
 
 
 @pytest.mark.parametrize(
     "context",
     [RuleContext(rain_15_min_mm=6.0), RuleContext(rain_nar=NAR.AMARILLO), RuleContext(upstream_nar=NAR.AMARILLO)],
 )
-def test_rain_or_another_station_backs_a_lone_sample(context: RuleContext) -> None:
-    _, moves = told(seen(0, 0.3), seen(5, 0.62, Flag.JUMP), context=context)
-    assert moves[-1].after >= NAR.AMARILLO
-    assert moves[-1].confirmed
+def test_rain_or_another_station_confirms_a_single_sample(context: RuleContext) -> None:
+    _, transitions = judge_all(reading_at(0, 0.3), reading_at(5, 0.62, Flag.JUMP), context=context)
+    assert transitions[-1].after >= NAR.AMARILLO
+    assert transitions[-1].confirmed
 
 
-def test_rain_that_falls_after_a_lone_sample_backs_it_at_the_next_tick() -> None:
-    state, moves = told(seen(0, 0.3), seen(5, 0.62, Flag.JUMP))
-    assert not moves[-1].confirmed
-    state, move = tick(RULE, state, at(7), RuleContext(rain_15_min_mm=8.0))
-    assert move is not None
-    assert (move.change, move.confirmed) == (Change.CONFIRMED, True)
+def test_rain_after_a_single_sample_confirms_it_at_the_next_tick() -> None:
+    state, transitions = judge_all(reading_at(0, 0.3), reading_at(5, 0.62, Flag.JUMP))
+    assert not transitions[-1].confirmed
+    state, transition = tick(RULE, state, at(7), RuleContext(rain_15_min_mm=8.0))
+    assert transition is not None
+    assert (transition.change, transition.confirmed) == (Change.CONFIRMED, True)
 
 
-@pytest.mark.parametrize("flag", DEAF)
-def test_what_is_no_news_or_no_measurement_changes_nothing(flag: Flag) -> None:
-    state, _ = told(*every_5_min(0.3, 0.3, 0.3))
-    assert judge(RULE, state, seen(15, 2.0, flag)) == (state, None)
+@pytest.mark.parametrize("flag", IGNORED_FLAGS)
+def test_ignored_readings_change_nothing(flag: Flag) -> None:
+    state, _ = judge_all(*every_5_min(0.3, 0.3, 0.3))
+    assert judge(RULE, state, reading_at(15, 2.0, flag)) == (state, None)
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
 def test_a_reading_without_a_number_changes_nothing(value: float | None) -> None:
-    state, _ = told(*every_5_min(0.3, 0.3, 0.3))
-    assert judge(RULE, state, seen(15, value)) == (state, None)
+    state, _ = judge_all(*every_5_min(0.3, 0.3, 0.3))
+    assert judge(RULE, state, reading_at(15, value)) == (state, None)
 
 
-def test_a_doubted_fall_does_not_ease() -> None:
-    high, _ = told(*every_5_min(1.1, 1.1, 1.1))
-    state, moves = told(*[seen(15 + 5 * step, 0.1, Flag.SHIFT) for step in range(40)], state=high)
-    assert moves == []
+def test_a_suspect_fall_does_not_ease() -> None:
+    high, _ = judge_all(*every_5_min(1.1, 1.1, 1.1))
+    state, transitions = judge_all(*[reading_at(15 + 5 * step, 0.1, Flag.SHIFT) for step in range(40)], state=high)
+    assert transitions == []
     assert state.nar is NAR.ROJO
 
 
-def test_the_hold_starts_again_after_a_gap_because_nobody_saw_what_happened() -> None:
-    high, _ = told(*every_5_min(0.7, 0.7))
-    _, moves = told(seen(10, 0.4), seen(60, 0.4), seen(65, 0.4), seen(90, 0.4), state=high)
-    assert [move.change for move in moves] == []
+def test_the_hold_time_starts_again_after_a_gap() -> None:
+    high, _ = judge_all(*every_5_min(0.7, 0.7))
+    _, transitions = judge_all(
+        reading_at(10, 0.4), reading_at(60, 0.4), reading_at(65, 0.4), reading_at(90, 0.4), state=high
+    )
+    assert [transition.change for transition in transitions] == []
 
 
-def test_a_street_that_is_dry_again_is_clear_although_water_cannot_fall_below_its_floor() -> None:
+def test_a_dry_street_clears_although_its_level_cannot_fall_below_the_floor() -> None:
     street = Stage(thresholds_m=(0.1, 0.2, 0.3), period_s=300)
-    state, moves = told(*every_5_min(0.0, 0.0, 0.12, 0.13, *[0.0] * 12), rule=street)
+    state, transitions = judge_all(*every_5_min(0.0, 0.0, 0.12, 0.13, *[0.0] * 12), rule=street)
     assert state.nar is NAR.VERDE
-    assert moves[-1].change is Change.CLEARED
+    assert transitions[-1].change is Change.CLEARED
 
 
-def test_no_rise_is_taken_across_a_gap() -> None:
-    _, moves = told(seen(0, 0.2), seen(120, 0.55))
-    assert moves == []
+def test_no_rise_is_computed_across_a_gap() -> None:
+    _, transitions = judge_all(reading_at(0, 0.2), reading_at(120, 0.55))
+    assert transitions == []
 
 
 def test_a_rise_is_the_same_rise_whatever_the_period() -> None:
     # 0.04 m a minute from 0.30 m: a straight line of 15 minutes passes 0.6 m half way
     for period_min in (1, 5, 15):
         rule = Stage(thresholds_m=(0.6, 0.8, 1.0), period_s=period_min * 60)
-        flat = [seen(minute, 0.30) for minute in range(0, 31, period_min)]
-        rise = [seen(30 + minute, 0.30 + 0.02 * minute) for minute in range(period_min, 16, period_min)]
-        _, moves = told(*flat, *rise, rule=rule)
-        assert moves[0].change is Change.RAISED
-        assert 30 < (moves[0].observed_at - NOON).total_seconds() / 60 <= 45
+        flat = [reading_at(minute, 0.30) for minute in range(0, 31, period_min)]
+        rise = [reading_at(30 + minute, 0.30 + 0.02 * minute) for minute in range(period_min, 16, period_min)]
+        _, transitions = judge_all(*flat, *rise, rule=rule)
+        assert transitions[0].change is Change.RAISED
+        assert 30 < (transitions[0].observed_at - NOON).total_seconds() / 60 <= 45
 
 
 def test_an_hourly_gauge_looks_one_hour_back() -> None:
     rule = Stage(thresholds_m=(0.6, 0.8, 1.0), period_s=3600)
-    _, moves = told(seen(0, 0.30), seen(60, 0.46), rule=rule)
-    assert brief(moves) == [("raised", "AMARILLO", 60)]
+    _, transitions = judge_all(reading_at(0, 0.30), reading_at(60, 0.46), rule=rule)
+    assert summary(transitions) == [("raised", "AMARILLO", 60)]
 
 
 def test_a_gauge_of_every_second_keeps_a_bounded_window() -> None:
     rule = Stage(thresholds_m=(0.6, 0.8, 1.0), period_s=1)
-    state, _ = told(*[seen(second / 60, 0.3) for second in range(3000)], rule=rule)
+    state, _ = judge_all(*[reading_at(second / 60, 0.3) for second in range(3000)], rule=rule)
     assert len(state.samples) <= 70
     assert state.samples[-1][0] - state.samples[0][0] == pytest.approx(900, abs=30)
 
 
 def test_noise_at_the_threshold_does_not_flap() -> None:
     chance = random.Random(7)
-    _, moves = told(*every_5_min(*(0.6 + chance.gauss(0, 0.02) for _ in range(500))))
-    assert len(moves) <= 3
+    _, transitions = judge_all(*every_5_min(*(0.6 + chance.gauss(0, 0.02) for _ in range(500))))
+    assert len(transitions) <= 3
 
 
 def test_rain_alone_raises_and_an_upstream_station_warns_the_operator_one_colour_lower() -> None:
-    quiet, _ = told(*every_5_min(0.3, 0.3))
+    quiet, _ = judge_all(*every_5_min(0.3, 0.3))
     _, by_rain = tick(RULE, quiet, at(12), RuleContext(rain_nar=NAR.NARANJA))
     _, by_upstream = tick(RULE, quiet, at(12), RuleContext(upstream_nar=NAR.ROJO))
     assert by_rain is not None
@@ -188,34 +196,36 @@ def test_rain_alone_raises_and_an_upstream_station_warns_the_operator_one_colour
 
 def test_low_water_does_not_ease_while_rain_calls_for_the_colour() -> None:
     wet = RuleContext(rain_nar=NAR.NARANJA)
-    state, _ = told(*every_5_min(0.3, 0.3), context=wet)
-    state, moves = told(*every_5_min(*[0.3] * 20, first=10), context=wet, state=state)
-    assert moves == []
-    _, moves = told(*every_5_min(*[0.3] * 20, first=110), state=state)
-    assert [move.after for move in moves] == [NAR.AMARILLO, NAR.VERDE]
+    state, _ = judge_all(*every_5_min(0.3, 0.3), context=wet)
+    state, transitions = judge_all(*every_5_min(*[0.3] * 20, first=10), context=wet, state=state)
+    assert transitions == []
+    _, transitions = judge_all(*every_5_min(*[0.3] * 20, first=110), state=state)
+    assert [transition.after for transition in transitions] == [NAR.AMARILLO, NAR.VERDE]
 
 
-def test_a_stream_that_never_went_on_is_raised_later_than_one_that_always_did() -> None:
+def test_a_stream_whose_rises_stop_short_is_raised_later_than_one_whose_rises_go_on() -> None:
     gentle = ExceedanceModel(weights=(0.0, -1.0, 1.0), peaks_m=(0.45,) * 20)
     violent = ExceedanceModel(weights=(0.0, -1.0, 1.0), peaks_m=(0.9,) * 20)
     rise = every_5_min(0.30, 0.30, 0.30, 0.40, 0.45)
-    assert told(*rise, context=RuleContext(exceedance=gentle))[1] == []
-    _, moves = told(*rise, context=RuleContext(exceedance=violent))
-    assert moves[0].cause is Cause.FORECAST
-    assert moves[0].evidence["raise_chance"] == RULE.raise_chance
+    assert judge_all(*rise, context=RuleContext(exceedance=gentle))[1] == []
+    _, transitions = judge_all(*rise, context=RuleContext(exceedance=violent))
+    assert transitions[0].cause is Cause.FORECAST
+    assert transitions[0].evidence["raise_chance"] == RULE.raise_chance
 
 
-def test_beyond_the_straight_line_it_takes_the_chance_that_the_stream_has_earned() -> None:
+def test_beyond_the_straight_line_the_trigger_of_the_stream_applies() -> None:
     rise = every_5_min(0.30, 0.30, 0.30, 0.44)  # risen 0.14, missing 0.16: chance 0.74 by these peaks
     bold = ExceedanceModel(weights=(0.0, -1.0, 1.0), peaks_m=(0.9,) * 2)
     burnt = ExceedanceModel(weights=(0.0, -1.0, 1.0), peaks_m=(0.9,) * 2, least_chance=0.9)
-    assert [move.after for move in told(*rise, context=RuleContext(exceedance=bold))[1]] == [NAR.AMARILLO]
-    assert told(*rise, context=RuleContext(exceedance=burnt))[1] == []
+    assert [transition.after for transition in judge_all(*rise, context=RuleContext(exceedance=bold))[1]] == [
+        NAR.AMARILLO
+    ]
+    assert judge_all(*rise, context=RuleContext(exceedance=burnt))[1] == []
 
 
-def test_the_evidence_says_what_a_move_rests_on() -> None:
-    _, moves = told(*every_5_min(0.30, 0.30, 0.55), context=RuleContext(rain_15_min_mm=3.0))
-    evidence = moves[0].evidence
+def test_the_evidence_explains_a_transition() -> None:
+    _, transitions = judge_all(*every_5_min(0.30, 0.30, 0.55), context=RuleContext(rain_15_min_mm=3.0))
+    evidence = transitions[0].evidence
     assert evidence["level_m"] == 0.55
     assert evidence["thresholds_m"] == [0.6, 0.8, 1.0]
     assert evidence["risen_m"] == 0.25
@@ -223,7 +233,7 @@ def test_the_evidence_says_what_a_move_rests_on() -> None:
     assert msgspec.json.decode(msgspec.json.encode(evidence)) == evidence
 
 
-# What holds whatever the water does
+# Properties
 
 LEVELS = st.lists(
     st.one_of(st.none(), st.floats(-1, 3, allow_nan=False), st.sampled_from([0.49, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])),
@@ -236,76 +246,76 @@ STEPS = st.sampled_from([1, 5, 5, 5, 15, 40])
 
 @st.composite
 def floods(draw: st.DrawFn) -> list[Reading]:
-    """Any water at all, told in order."""
+    """Any readings, in order of time."""
     minute, readings = 0.0, []
     for level_m in draw(LEVELS):
         minute += draw(STEPS)
-        readings.append(seen(minute, level_m, draw(FLAGS)))
+        readings.append(reading_at(minute, level_m, draw(FLAGS)))
     return readings
 
 
 @given(floods())
-def test_raises_and_clears_alternate_and_every_move_follows_on_the_last(readings: list[Reading]) -> None:
-    _, moves = told(*readings)
-    ends = [move.change for move in moves if move.change in {Change.RAISED, Change.CLEARED}]
+def test_raises_and_clears_alternate_and_each_transition_starts_where_the_last_ended(readings: list[Reading]) -> None:
+    _, transitions = judge_all(*readings)
+    ends = [transition.change for transition in transitions if transition.change in {Change.RAISED, Change.CLEARED}]
     assert ends == [Change.RAISED, Change.CLEARED] * (len(ends) // 2) + [Change.RAISED] * (len(ends) % 2)
     held = NAR.VERDE
-    for move in moves:
-        assert move.before is held
-        held = move.after
+    for transition in transitions:
+        assert transition.before is held
+        held = transition.after
 
 
 @given(floods())
 def test_it_goes_down_one_colour_at_a_time(readings: list[Reading]) -> None:
-    _, moves = told(*readings)
-    assert all(move.before - move.after <= 1 for move in moves)
+    _, transitions = judge_all(*readings)
+    assert all(transition.before - transition.after <= 1 for transition in transitions)
 
 
 @given(floods(), st.randoms(use_true_random=False))
 def test_duplicates_and_late_readings_never_change_anything(readings: list[Reading], dice: random.Random) -> None:
     noisy: list[Reading] = []
-    for place, reading in enumerate(readings):
+    for index, reading in enumerate(readings):
         noisy.append(reading)
-        noisy += dice.sample(readings[: place + 1], k=min(2, place + 1))
+        noisy += dice.sample(readings[: index + 1], k=min(2, index + 1))
     heads = [r for r in readings if r.values[0] is not None and not r.flags & Flag.DROPOUT]
-    assert told(*heads) == told(*[r for r in noisy if r in heads])
+    assert judge_all(*heads) == judge_all(*[r for r in noisy if r in heads])
 
 
 @given(floods())
-def test_the_same_readings_give_the_same_moves_also_through_a_restart_at_each(readings: list[Reading]) -> None:
-    once = told(*readings)
-    state, moves = StageState(), []
+def test_the_same_readings_give_the_same_transitions_also_with_a_restart_after_each(readings: list[Reading]) -> None:
+    once = judge_all(*readings)
+    state, transitions = StageState(), []
     for reading in readings:
         state = msgspec.json.decode(msgspec.json.encode(state), type=StageState)
-        state, move = judge(RULE, state, reading)
-        moves += [move] if move else []
-    assert (state, moves) == once
+        state, transition = judge(RULE, state, reading)
+        transitions += [transition] if transition else []
+    assert (state, transitions) == once
 
 
 @given(floods(), st.integers(1, 100_000))
 def test_silence_never_eases(readings: list[Reading], minutes: int) -> None:
-    state, _ = told(*readings)
-    after, move = tick(RULE, state, readings[-1].observed_at + timedelta(minutes=minutes))
-    assert (after, move) == (state, None)
+    state, _ = judge_all(*readings)
+    after, transition = tick(RULE, state, readings[-1].observed_at + timedelta(minutes=minutes))
+    assert (after, transition) == (state, None)
 
 
 @given(st.lists(st.floats(0.001, 0.3), min_size=2, max_size=40))
-def test_while_the_water_rises_the_colour_never_falls_and_is_never_below_the_level(rises_m: list[float]) -> None:
+def test_while_the_level_rises_the_colour_never_falls_and_is_never_below_the_level(rises_m: list[float]) -> None:
     level_m, state = 0.2, StageState()
     for step, rise_m in enumerate(rises_m):
         level_m += rise_m
         held = state.nar
-        state, _ = judge(RULE, state, seen(5 * step, level_m))
+        state, _ = judge(RULE, state, reading_at(5 * step, level_m))
         assert state.nar >= max(held, sum(level_m >= threshold_m for threshold_m in RULE.thresholds_m))
 
 
 @given(floods())
-def test_a_confirmed_move_is_backed_by_more_than_one_sample_or_a_sure_margin(readings: list[Reading]) -> None:
+def test_a_confirmed_transition_has_more_than_one_sample_or_a_sure_margin(readings: list[Reading]) -> None:
     state = StageState()
     for reading in readings:
-        state, move = judge(RULE, state, reading)
-        if move is not None and move.confirmed and move.after > move.before:
-            level_m = move.evidence["level_m"]
+        state, transition = judge(RULE, state, reading)
+        if transition is not None and transition.confirmed and transition.after > transition.before:
+            level_m = transition.evidence["level_m"]
             assert isinstance(level_m, float)
-            sure = level_m >= RULE.thresholds_m[move.after - 1] + RULE.sure_margin_m
-            assert sure or sum(colour >= move.after for colour in state.sample_nars) >= RULE.confirm_samples
+            sure = level_m >= RULE.thresholds_m[transition.after - 1] + RULE.sure_margin_m
+            assert sure or sum(colour >= transition.after for colour in state.sample_nars) >= RULE.confirm_samples

@@ -1,4 +1,4 @@
-"""A calm run passed over leaves a judgement exactly as if each of its readings had been judged."""
+"""Tests of steady runs: skipping a run gives the same state as judging each of its readings."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,63 +23,63 @@ def reading(at_s: float, level_m: float | None, flags: Flag = Flag.NONE) -> Read
 
 
 @st.composite
-def stories(draw: st.DrawFn) -> tuple[list[Reading], list[Reading]]:
-    """What a gauge said before, and a run of it: quiet water mostly, now and then a rise, a doubt or a pause."""
-    at_s, level_m, said = 0.0, draw(st.floats(0.1, 0.7)), []
+def gauge_readings(draw: st.DrawFn) -> tuple[list[Reading], list[Reading]]:
+    """Earlier readings of a gauge and a run after them: mostly quiet, with some rises, flags and gaps."""
+    at_s, level_m, readings = 0.0, draw(st.floats(0.1, 0.7)), []
     for _ in range(draw(st.integers(8, 40))):
         at_s += draw(st.sampled_from([60.0] * 8 + [2.0, 0.0, 1200.0]))
         level_m += draw(st.sampled_from([0.0] * 6 + [0.004, -0.004, 0.03, -0.05, 0.2]))
         flags = draw(st.sampled_from([Flag.NONE] * 30 + [Flag.JUMP, Flag.LATE, Flag.SENTINEL]))
-        said.append(reading(at_s, draw(st.sampled_from([level_m] * 40 + [None])), flags))
-    split = draw(st.integers(4, len(said) - 4))
-    return said[:split], said[split:]
+        readings.append(reading(at_s, draw(st.sampled_from([level_m] * 40 + [None])), flags))
+    split = draw(st.integers(4, len(readings) - 4))
+    return readings[:split], readings[split:]
 
 
 def rule_of(judgement: Judgement) -> Rule:
     return Rule("r", 1, "river", "d", judgement)
 
 
-def one_by_one(rule: Rule, state: State, run: list[Reading], context: RuleContext) -> tuple[State, int]:
-    moves = 0
+def judge_one_by_one(rule: Rule, state: State, run: list[Reading], context: RuleContext) -> tuple[State, int]:
+    transitions = 0
     for one in run:
-        state, move = dispatch.judge(rule, state, one, context)
-        moves += move is not None
-    return state, moves
+        state, transition = dispatch.judge(rule, state, one, context)
+        transitions += transition is not None
+    return state, transitions
 
 
-@given(stories(), st.sampled_from(JUDGEMENTS), st.sampled_from([NO_CONTEXT, RuleContext(rain_nar=NAR.AMARILLO)]))
-def test_what_is_passed_over_would_have_changed_nothing_for_people(
-    said: tuple[list[Reading], list[Reading]], judgement: Judgement, context: RuleContext
+@given(gauge_readings(), st.sampled_from(JUDGEMENTS), st.sampled_from([NO_CONTEXT, RuleContext(rain_nar=NAR.AMARILLO)]))
+def test_a_skipped_run_gives_the_same_state_and_no_transition(
+    readings: tuple[list[Reading], list[Reading]], judgement: Judgement, context: RuleContext
 ) -> None:
-    rule, (before, run) = rule_of(judgement), said
-    state, _ = one_by_one(rule, dispatch.initial_state(judgement), before, context)
-    calm = steady_run(run)
-    after = None if calm is None else dispatch.skip_steady_run(rule, state, calm, context)
+    rule, (before, run) = rule_of(judgement), readings
+    state, _ = judge_one_by_one(rule, dispatch.initial_state(judgement), before, context)
+    steady = steady_run(run)
+    after = None if steady is None else dispatch.skip_steady_run(rule, state, steady, context)
     if after is not None:
-        assert (after, 0) == one_by_one(rule, state, run, context)
+        assert (after, 0) == judge_one_by_one(rule, state, run, context)
 
 
 @given(st.lists(st.sampled_from([0.4, 0.401, 0.404, 0.398]), min_size=4, max_size=30), st.sampled_from([1.0, 60.0]))
-def test_quiet_water_is_passed_over(levels_m: list[float], period_s: float) -> None:
-    run = [reading(period_s * place, level_m) for place, level_m in enumerate(levels_m)]
-    calm = steady_run(run[1:])
-    assert calm is not None
+def test_a_quiet_run_is_skipped(levels_m: list[float], period_s: float) -> None:
+    run = [reading(period_s * index, level_m) for index, level_m in enumerate(levels_m)]
+    steady = steady_run(run[1:])
+    assert steady is not None
     for judgement in JUDGEMENTS:
         rule = rule_of(judgement)
-        state, _ = one_by_one(rule, dispatch.initial_state(judgement), run[:1], NO_CONTEXT)
+        state, _ = judge_one_by_one(rule, dispatch.initial_state(judgement), run[:1], NO_CONTEXT)
         if run[-1].observed_at - run[0].observed_at <= timedelta(minutes=15):
-            assert dispatch.skip_steady_run(rule, state, calm) is not None
+            assert dispatch.skip_steady_run(rule, state, steady) is not None
 
 
-def test_what_may_concern_people_is_judged_reading_by_reading() -> None:
+def test_a_run_that_may_cause_a_transition_is_judged_reading_by_reading() -> None:
     rule, quiet = rule_of(STAGE), [reading(60.0 * minute, 0.4) for minute in range(5)]
-    state, _ = one_by_one(rule, dispatch.initial_state(STAGE), quiet, NO_CONTEXT)
+    state, _ = judge_one_by_one(rule, dispatch.initial_state(STAGE), quiet, NO_CONTEXT)
     later = [60.0 * minute for minute in range(5, 10)]
-    calm = steady_run([reading(at_s, 0.4) for at_s in later])
-    assert calm is not None
-    assert dispatch.skip_steady_run(rule, state, calm) is not None
-    assert dispatch.skip_steady_run(rule, state, calm, RuleContext(upstream_nar=NAR.NARANJA)) is None
-    rising = steady_run([reading(at_s, 0.4 + place / 20) for place, at_s in enumerate(later)])
+    steady = steady_run([reading(at_s, 0.4) for at_s in later])
+    assert steady is not None
+    assert dispatch.skip_steady_run(rule, state, steady) is not None
+    assert dispatch.skip_steady_run(rule, state, steady, RuleContext(upstream_nar=NAR.NARANJA)) is None
+    rising = steady_run([reading(at_s, 0.4 + index / 20) for index, at_s in enumerate(later)])
     assert rising is not None
     assert dispatch.skip_steady_run(rule, state, rising) is None
     assert steady_run([*quiet, reading(400.0, 0.4, Flag.JUMP)]) is None
