@@ -1,1 +1,4 @@
-"""What does a OneBusAway client get? The OneBusAway REST API, version 2, under /api/where."""
+"""How do the apps that riders already have read Vigía? The OneBusAway REST API, version 2, under /api/where.
+
+Imports services.transit, services.queries and services.web.context. `routers` import `elements`, never the reverse.
+"""

@@ -1,4 +1,4 @@
-"""The OneBusAway API put together: an application of its own, since its errors and its description are its own."""
+"""FastAPI application of the OneBusAway API. Separate from the main one: its errors and its OpenAPI document differ."""
 
 import logging
 from http import HTTPStatus
@@ -22,12 +22,12 @@ log = logging.getLogger(__name__)
 
 PREFIX = "/api/where"
 ROUTERS = (arrivals, stops, trips, agencies, schedules, problem_reports)
-"""The most asked first: routes are tried in order."""
+"""The most requested first: routes are tried in order."""
 NOT_FOUND = str(NoSuchResource())
 MOST_FAULTS = 20
 LEAST_GZIP_BYTES = 2_000
 GZIP_LEVEL = 3
-"""An answer full of references shrinks to an eighth even so: telephones wait for the network, not for us."""
+"""At this level an answer full of references shrinks to an eighth: telephones wait for the network, not for us."""
 DESCRIPTION = """The OneBusAway REST API, version 2, on Vigía's estimates. / La API de OneBusAway sobre Vigía.
 
 Open to whoever reaches the address: a `key` is accepted, whatever it says, and none is needed.
@@ -35,12 +35,12 @@ Open to whoever reaches the address: a `key` is accepted, whatever it says, and 
 
 
 def create_oba(context: Context) -> FastAPI:
-    """The application, to be mounted at PREFIX of the one whose parts it shares."""
+    """The application, to be mounted at PREFIX of the main one, whose context it shares."""
     app = FastAPI(title="Vigía: OneBusAway", version="2", description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.state.context = context
     app.state.indexes = IndexCache()
-    for one in ROUTERS:
-        app.include_router(one.router)
+    for router_module in ROUTERS:
+        app.include_router(router_module.router)
     app.add_exception_handler(HttpProblem, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, _http)
@@ -48,7 +48,7 @@ def create_oba(context: Context) -> FastAPI:
     app.add_exception_handler(NoConnectionFree, _database_away)
     app.add_exception_handler(Exception, _bug)
     app.add_middleware(GZipMiddleware, minimum_size=LEAST_GZIP_BYTES, compresslevel=GZIP_LEVEL)
-    describe_responses(app, (one.router for one in ROUTERS))
+    describe_responses(app, (router_module.router for router_module in ROUTERS))
     return app
 
 
@@ -84,11 +84,11 @@ def _database_away(request: Request, error: Exception) -> Response:
 
 
 def _bug(request: Request, _error: Exception) -> Response:
-    # The server logs the traceback; the client learns nothing of our insides.
+    # The server logs the traceback; the client gets no internal details.
     return _error_response(request, HTTPStatus.INTERNAL_SERVER_ERROR, "something failed on our side; it was logged")
 
 
 def _error_response(request: Request, status: int, text: str, faults: Faults | None = None) -> Response:
     now_s = context_of(request).clock().timestamp()
-    told = Refused(code=status, current_time=round(now_s * 1000), text=text, version=VERSION, data=faults)
-    return json_response(told, status)
+    body = Refused(code=status, current_time=round(now_s * 1000), text=text, version=VERSION, data=faults)
+    return json_response(body, status)

@@ -1,4 +1,4 @@
-"""What a OneBusAway client asks: parameters with their bounds, and the city as it is known at that moment."""
+"""Parameters of OneBusAway requests with their bounds, and the state of one request."""
 
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -41,13 +41,13 @@ class BadParameter(HttpProblem):
 
 
 class IndexCache:
-    """The index of the network in force; made anew when the network changes."""
+    """The index of the network in force, built anew when the network changes."""
 
     def __init__(self) -> None:
         self._last: Index | None = None
 
     def index_of(self, network: Network) -> Index:
-        """Its index. Two threads may both make it: either will do."""
+        """The index of a network. Two threads may both build it: either result is used."""
         last = self._last
         if last is None or last.network is not network:
             last = self._last = Index(network)
@@ -55,53 +55,53 @@ class IndexCache:
 
 
 class ObaRequest:
-    """One request's view of the city. `now_s`: Unix seconds."""
+    """One request: the snapshot it reads, and the references it collects. `now_s`: Unix seconds."""
 
     def __init__(self, request: Request) -> None:
         self._indexes: IndexCache = request.app.state.indexes
-        self._whole = request.query_params.get("includeReferences") != "false"
+        self._with_references = request.query_params.get("includeReferences") != "false"
         self.context: Context = context_of(request)
         self.now = self.context.clock()
         self.now_s = self.now.timestamp()
 
     @cached_property
     def snapshot(self) -> TransitSnapshot:
-        """What is known of the buses."""
+        """The snapshot of the buses."""
         return self.context.snapshot_cache.snapshot()
 
     @cached_property
     def index(self) -> Index:
-        """The timetable by names and places."""
+        """The index of the timetable by OneBusAway ids and by place."""
         return self._indexes.index_of(self.snapshot.network)
 
     @cached_property
     def collector(self) -> ReferenceCollector:
-        """Gathers what the answer refers to."""
+        """Collects the elements the answer refers to."""
         return ReferenceCollector(self.index)
 
     def references(self) -> oba.References:
-        """What was gathered; nothing where the client does not want it."""
-        return self.collector.references() if self._whole else ReferenceCollector(self.index).references()
+        """The collected references; empty where the client does not want them."""
+        return self.collector.references() if self._with_references else ReferenceCollector(self.index).references()
 
     def entry_answer(self, element: oba.Element) -> oba.Answer[oba.Entry[oba.Element]]:
-        """An answer of one element."""
+        """An answer with one element."""
         return answer(oba.Entry(entry=element, references=self.references()), self.now_s)
 
     def list_answer(
         self, elements: list[oba.Element], *, limit_exceeded: bool = False, out_of_range: bool = False
     ) -> oba.Answer[oba.Listing[oba.Element]]:
-        """An answer of a list."""
-        told = oba.Listing(
+        """An answer with a list."""
+        data = oba.Listing(
             list=elements,
             limit_exceeded=limit_exceeded,
             out_of_range=out_of_range,
             references=self.references(),
         )
-        return answer(told, self.now_s)
+        return answer(data, self.now_s)
 
 
 async def _current_request(request: Request) -> ObaRequest:
-    # A coroutine that waits for nothing: a plain function would cost a turn in a thread.
+    # A coroutine, although it waits for nothing: a plain function would be run in a thread.
     return ObaRequest(request)
 
 
@@ -122,7 +122,7 @@ Day = Annotated[str | None, Query(max_length=40, description="YYYY-MM-DD; today 
 
 
 class Area(Struct, frozen=True):
-    """Where to look: a box, and the circle in it where one was asked for."""
+    """The area to search: a box and, where a radius was given, the circle in it."""
 
     box: Box
     centre: Point
@@ -137,8 +137,8 @@ async def _area(
     lon_span: Annotated[Extent, Query(alias="lonSpan")] = None,
 ) -> Area:
     if lat_span is not None and lon_span is not None:
-        high, wide = lat_span / 2, lon_span / 2
-        return Area(Box(lat - high, lon - wide, lat + high, lon + wide), (lat, lon), None)
+        half_height, half_width = lat_span / 2, lon_span / 2
+        return Area(Box(lat - half_height, lon - half_width, lat + half_height, lon + half_width), (lat, lon), None)
     radius_m = min(radius or DEFAULT_RADIUS_M, MOST_RADIUS_M)
     return Area(box_around((lat, lon), radius_m), (lat, lon), radius_m)
 
@@ -147,9 +147,9 @@ SearchArea = Annotated[Area, Depends(_area)]
 
 
 def requested_time(text: str | None, now_s: float, name: str = "time") -> float:
-    """The moment asked for, now unless said, Unix seconds: written as Unix milliseconds or RFC 3339.
+    """The requested time, by default now, Unix seconds. Accepts Unix milliseconds or RFC 3339.
 
-    Raises BadParameter where it cannot be read or is more than MOST_AWAY from now: each day looked at is remembered.
+    Raises BadParameter where it cannot be parsed or is more than MOST_FROM_NOW from now: each day read stays cached.
     """
     if text is None or not text.strip():
         return now_s
@@ -163,13 +163,13 @@ def requested_time(text: str | None, now_s: float, name: str = "time") -> float:
 
 
 def _parse_rfc3339(text: str) -> float:
-    # A "+" of an offset that was not escaped arrives as a space.
+    # An unescaped "+" of an offset arrives as a space.
     at = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def requested_day(text: str | None, network: Network, now: datetime) -> date:
-    """The date asked for, today unless said: YYYY-MM-DD, or any moment of it in Unix milliseconds.
+    """The requested date, by default today. Accepts YYYY-MM-DD, or any moment of the day in Unix milliseconds.
 
     Raises BadParameter as `requested_time` does.
     """
@@ -188,11 +188,11 @@ def requested_day(text: str | None, network: Network, now: datetime) -> date:
 
 
 def parse_service_day(text: str, network: Network, now_s: float) -> date:
-    """The service date whose midnight is meant, whether or not the clocks change that day. Raises BadParameter."""
+    """The service date whose midnight is given, also on a day the clocks change. Raises BadParameter."""
     at = datetime.fromtimestamp(requested_time(text, now_s, "serviceDate"), UTC)
     return (at + HALF_DAY).astimezone(network.zone).date()
 
 
-def element_limit(asked: int | None) -> int:
-    """How many elements a list may have."""
-    return min(asked or DEFAULT_COUNT, MOST_COUNT)
+def element_limit(count: int | None) -> int:
+    """The most elements of a list."""
+    return min(count or DEFAULT_COUNT, MOST_COUNT)

@@ -1,4 +1,4 @@
-"""How an endpoint's data become an answer, and its type the answer's description."""
+"""Responses of OneBusAway endpoints, and their OpenAPI description from the endpoints' return types."""
 
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -13,7 +13,7 @@ from services.web.oba.elements import schema as oba
 
 VERSION = 2
 CORS_HEADERS = {
-    # Nothing here is private, and pages of other sites may show their riders' arrivals.
+    # Nothing here is private, and pages of other sites may show arrivals.
     "Access-Control-Allow-Origin": "*",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
@@ -25,17 +25,17 @@ _ENCODER = json.Encoder()
 
 
 def answer(data: oba.Data, now_s: float) -> oba.Answer[oba.Data]:
-    """Data in their wrapper."""
+    """Data in the wrapper that each answer has."""
     return oba.Answer(code=200, current_time=round(now_s * 1000), text="OK", version=VERSION, data=data)
 
 
-def json_response(told: Struct, status: int = 200) -> Response:
-    """A response. Encoded as it is: checking each field again would cost more than finding it."""
-    return Response(_ENCODER.encode(told), status, headers=CORS_HEADERS, media_type="application/json")
+def json_response(body: Struct, status: int = 200) -> Response:
+    """A response. Encoded without validating each field again, which would cost more than computing the answer."""
+    return Response(_ENCODER.encode(body), status, headers=CORS_HEADERS, media_type="application/json")
 
 
 def oba_endpoint(router: APIRouter, path: str) -> Callable[[Callable[Parameters, Body]], Callable[Parameters, Body]]:
-    """Declares an endpoint under /api/where. What it returns is its answer, and its return type the description."""
+    """Declare an endpoint under /api/where. It returns its answer; the return type describes it in OpenAPI."""
 
     def declared(endpoint: Callable[Parameters, Body]) -> Callable[Parameters, Body]:
         @wraps(endpoint)
@@ -49,29 +49,29 @@ def oba_endpoint(router: APIRouter, path: str) -> Callable[[Callable[Parameters,
 
 
 def describe_responses(app: FastAPI, routers: Iterable[APIRouter]) -> None:
-    """Make the application's OpenAPI description say what each endpoint of these routers answers."""
-    told = {
+    """Add the return types of the endpoints of these routers to the OpenAPI document of the application."""
+    answer_types = {
         route.path_format: get_type_hints(route.endpoint)["return"]
         for router in routers
         for route in router.routes
         if isinstance(route, APIRoute)
     }
-    plain = app.openapi
+    original_openapi = app.openapi
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _with_response_schemas(plain(), told)
+            app.openapi_schema = _with_response_schemas(original_openapi(), answer_types)
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]
 
 
-def _with_response_schemas(openapi: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
-    types = (*told.values(), oba.Refused)
+def _with_response_schemas(openapi: dict[str, Any], answer_types: dict[str, Any]) -> dict[str, Any]:
+    types = (*answer_types.values(), oba.Refused)
     schemas, components = json.schema_components(types, ref_template="#/components/schemas/{name}")
     openapi["components"] = {"schemas": components}
     refused = {"description": "Refused", "content": {"application/json": {"schema": schemas[-1]}}}
-    for path, schema in zip(told, schemas[:-1], strict=True):
-        fine = {"description": "OK", "content": {"application/json": {"schema": schema}}}
-        openapi["paths"][path]["get"]["responses"] = {"200": fine, "default": refused}
+    for path, schema in zip(answer_types, schemas[:-1], strict=True):
+        ok = {"description": "OK", "content": {"application/json": {"schema": schema}}}
+        openapi["paths"][path]["get"]["responses"] = {"200": ok, "default": refused}
     return openapi

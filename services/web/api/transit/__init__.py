@@ -1,1 +1,4 @@
-"""What does the API say of public transport: stops, arrivals, vehicles, service alerts, feeds, text messages?"""
+"""Which API routes does public transport have? Stops, arrivals, vehicles, service alerts, feeds, text messages.
+
+Imports services.transit, services.queries.transit and services.web.
+"""

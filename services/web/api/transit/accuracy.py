@@ -1,4 +1,4 @@
-"""How good the estimates were, for everybody to see: by line and by how far ahead."""
+"""API route of prediction accuracy, public: by line and by horizon."""
 
 from datetime import date, timedelta
 from typing import Annotated
@@ -44,7 +44,7 @@ ToDay = Annotated[
 
 
 class Errors(BaseModel):
-    """How good n estimates were. Errors are actual less told: positive where the bus came later than told."""
+    """Error statistics of n predictions. Errors are actual less predicted: positive where the bus came later."""
 
     n: int = Field(examples=[12000])
     mae_s: float = Field(description="Mean absolute error of the median", examples=[92.4])
@@ -60,7 +60,7 @@ class Errors(BaseModel):
 
 
 class AtHorizon(BaseModel):
-    """How good estimates were of buses that were so many minutes ahead."""
+    """How good predictions were for buses that were so many minutes ahead."""
 
     from_min: int = Field(examples=[3])
     to_min: int = Field(examples=[6])
@@ -68,7 +68,7 @@ class AtHorizon(BaseModel):
 
 
 class MbtaShare(BaseModel):
-    """The share accurate by the MBTA's limits, of those told to be so many minutes ahead."""
+    """The share of predictions so many minutes ahead that was accurate by the limits of the MBTA."""
 
     from_min: int = Field(examples=[0])
     to_min: int = Field(examples=[3])
@@ -102,7 +102,7 @@ def accuracy(
     end: ToDay = None,
     line: LineFilter = None,
 ) -> TransitAccuracy:
-    """Every estimate shown is scored when its bus passes: errors, benchmark and coverage, together and unshifted."""
+    """Every published prediction is scored when its bus passes: errors, benchmark, coverage, together and unshifted."""
     last = end or now.astimezone(snapshot.network.zone).date()
     first = start or last - timedelta(days=DEFAULT_DAYS - 1)
     if not timedelta() <= last - first < timedelta(days=LONGEST_DAYS):
@@ -110,23 +110,25 @@ def accuracy(
             f"De `from` a `to`, hasta {LONGEST_DAYS} días. / From `from` to `to`, up to {LONGEST_DAYS} days."
         )
     found = accuracy_by_line(sums_between(connection, first, last, None if line is None else (line,)))
-    named = {route.id: route.short_name or route.long_name for route in snapshot.network.routes.values()}
-    told = [_line(route_id, named.get(route_id, route_id), one) for route_id, one in sorted(found.items())]
-    return TransitAccuracy(first=first, last=last, lines=told[:MOST_LINES])
+    names = {route.id: route.short_name or route.long_name for route in snapshot.network.routes.values()}
+    lines = [
+        _line(route_id, names.get(route_id, route_id), statistics) for route_id, statistics in sorted(found.items())
+    ]
+    return TransitAccuracy(first=first, last=last, lines=lines[:MOST_LINES])
 
 
-def _line(route_id: str, name: str, found: LineStatistics) -> LineAccuracy:
+def _line(route_id: str, name: str, statistics: LineStatistics) -> LineAccuracy:
     return LineAccuracy(
         line_id=None if route_id == ALL_LINES else route_id,
         line=name,
-        overall=_errors(found.overall),
+        overall=_errors(statistics.overall),
         horizons=[
             AtHorizon(from_min=start, to_min=end, errors=None if figures is None else _errors(figures))
-            for (start, end), figures in zip(HORIZONS_MIN, found.by_horizon, strict=True)
+            for (start, end), figures in zip(HORIZONS_MIN, statistics.by_horizon, strict=True)
         ],
         mbta=[
             MbtaShare(from_min=start, to_min=end, accurate=share)
-            for (start, end), share in zip(MBTA_HORIZONS_MIN, found.mbta, strict=True)
+            for (start, end), share in zip(MBTA_HORIZONS_MIN, statistics.mbta, strict=True)
         ],
     )
 

@@ -1,8 +1,8 @@
-"""What comes to a stop, and how far a trip is: the answers riders' screens ask for again and again.
+"""API routes of arrivals at a stop and of a trip's progress, which riders' screens request again and again.
 
-The one hot question of the API is answered from memory in the event loop itself: nothing in it waits, and a thread's
-hand-over would cost more than the whole answer. For the same reason it is written to bytes here, without validating
-what was just made; the tests hold the answers to their description.
+The most requested route is answered from memory in the event loop: nothing in it waits, and handing over to a thread
+would cost more than the whole answer. For the same reason the answer is encoded here without validating it; the tests
+validate the answers against their description.
 """
 
 from collections.abc import Callable, Coroutine
@@ -40,20 +40,19 @@ LineFilter = Annotated[
 
 
 class UncheckedRoute(APIRoute):
-    """A route that answers without ceremony where nothing but the stop is asked, as screens do: half the cost.
+    """A route that skips FastAPI's parsing where only the stop is given, as screens do: half the cost.
 
-    Without a query there is nothing to validate or refuse but the stop itself. Whoever asks for more gets the same
-    answer by FastAPI's usual way.
+    Without a query there is nothing to validate but the stop itself. With one, the usual handler gives the same answer.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler that tells the two apart."""
-        usual = super().get_route_handler()
+        """The handler that chooses between the two."""
+        default_handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
             stop_id = request.path_params.get("stop_id")
             if stop_id is None or request.scope["query_string"]:
-                return await usual(request)
+                return await default_handler(request)
             context = context_of(request)
             return _json_response(_stop_arrivals(context.snapshot_cache.snapshot(), context.clock(), stop_id))
 
@@ -73,7 +72,7 @@ class NoSuchTrip(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopArrivals:
-    """What comes to a stop at one moment, by the time it is expected, with the service alerts that concern it."""
+    """Arrivals at a stop at one moment, ordered by expected time, with the service alerts that concern it."""
 
     at: datetime
     stop: Annotated[str, Field(examples=["LP1912"])]
@@ -86,7 +85,7 @@ class StopArrivals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TripProgress:
-    """A journey as it is known, with all its calls. `delay_s`: at its next stop, positive where late."""
+    """What is known of a journey, with all its calls. `delay_s`: at its next stop, positive where late."""
 
     at: datetime
     trip: Annotated[str, Field(examples=["307-0640"])]
@@ -111,7 +110,7 @@ async def arrivals(
     after_s: Annotated[int, Query(ge=0, le=14_400, description="Until so far ahead")] = DEFAULT_AFTER_S,
     limit: Annotated[int, Query(ge=1, le=MOST_ARRIVALS, description="Most arrivals in the answer")] = DEFAULT_LIMIT,
 ) -> Response:
-    """What comes to a stop on all its lines: interval, rider's time, on what ground, and why there is nothing."""
+    """Arrivals at a stop on all its lines: interval, rider's time, basis, and why there is none."""
     return _json_response(_stop_arrivals(snapshot, now, stop_id, line, before_s, after_s, limit))
 
 
@@ -127,7 +126,7 @@ async def trip(
         int | None, Query(ge=0, le=7 * 86_400, description="Which start of a repeated trip: seconds of its date")
     ] = None,
 ) -> Response:
-    """How far a trip is and when it reaches each of its stops."""
+    """Where a trip is and when it reaches each of its stops."""
     key = _journey_key(snapshot, now, trip_id, service_date, start_s)
     progress = departure_board.journey_progress(snapshot, key, now.timestamp())
     if progress is None:
@@ -163,17 +162,17 @@ def _stop_arrivals(
     if stop is None:
         raise NoSuchStop
     instant = now.timestamp()
-    found = departure_board.arrivals(snapshot, stop_id, instant, before_s, after_s)
+    arrivals = departure_board.arrivals(snapshot, stop_id, instant, before_s, after_s)
     if line is not None:
-        found = [one for one in found if one.pattern.route_id == line]
+        arrivals = [arrival for arrival in arrivals if arrival.pattern.route_id == line]
     routes = departure_board.routes_at(snapshot, stop_id)
     return StopArrivals(
         at=now,
         stop=stop_id,
         name=stop.name,
-        empty=departure_board.no_bus_reason(snapshot, stop_id, found, instant, line or ""),
+        empty=departure_board.no_bus_reason(snapshot, stop_id, arrivals, instant, line or ""),
         data=_health(snapshot, instant, {route.agency_id for route in routes}),
-        arrivals=[arrival_document(snapshot, one) for one in found[:limit]],
+        arrivals=[arrival_document(snapshot, arrival) for arrival in arrivals[:limit]],
         alerts=notices(snapshot, instant, stop_id, [route.id for route in routes]),
     )
 
@@ -181,20 +180,20 @@ def _stop_arrivals(
 def _journey_key(
     snapshot: TransitSnapshot, now: datetime, trip_id: str, service_date: str | None, start_s: int | None
 ) -> tuple[str, str, int]:
-    """Which journey of a trip is meant: the one spoken of now, where nothing more is said. Raises NoSuchTrip."""
-    found = snapshot.network.trips.get(trip_id)
-    if found is None:
+    """The journey of a trip: one with a prediction, else the one of the given or present date. Raises NoSuchTrip."""
+    trip = snapshot.network.trips.get(trip_id)
+    if trip is None:
         raise NoSuchTrip
-    spoken_of = [
+    predicted = [
         key
-        for key in snapshot.journeys_by_pattern.get(found.pattern, ())
+        for key in snapshot.journeys_by_pattern.get(trip.pattern, ())
         if key[0] == trip_id and service_date in (None, key[1]) and start_s in (None, key[2])
         if snapshot.current_prediction(key, now.timestamp()) is not None
     ]
-    if spoken_of:
-        return min(spoken_of)
+    if predicted:
+        return min(predicted)
     today = f"{now.astimezone(snapshot.network.zone):%Y%m%d}"
-    return (trip_id, service_date or today, found.start_s if start_s is None else start_s)
+    return (trip_id, service_date or today, trip.start_s if start_s is None else start_s)
 
 
 def _json_response(body: StopArrivals | TripProgress) -> Response:
@@ -202,6 +201,6 @@ def _json_response(body: StopArrivals | TripProgress) -> Response:
 
 
 def _health(snapshot: TransitSnapshot, now: float, agency_ids: set[str]) -> Health:
-    """The best of the agencies': one that is heard is enough to speak of buses."""
+    """The best of the agencies: if one reports, buses can be shown."""
     states = {snapshot.health(now, agency_id) for agency_id in agency_ids} or {snapshot.health(now)}
     return next(state for state in (Health.STALE, Health.LIVE, Health.SILENT) if state in states)

@@ -1,4 +1,4 @@
-"""GTFS-realtime over HTTP, at its own addresses and at those OneBusAway's have; made once, served as bytes."""
+"""GTFS-realtime feeds over HTTP, at their own URLs and at those of OneBusAway. Encoded once, served as bytes."""
 
 from email.utils import formatdate
 from typing import Annotated
@@ -26,28 +26,28 @@ class NoSuchAgency(NotFound):
 
 @router.get("/gtfs-rt/{part}.pb")
 def protobuf(request: Request, snapshot: CurrentTransitSnapshot, now: Now, part: FeedKind) -> Response:
-    """One of the feeds, as every GTFS-realtime client reads it."""
-    made = context_of(request).feed_cache.feed(part, snapshot, now.timestamp())
-    return _feed_response(made, made.protobuf, PROTOBUF)
+    """One feed as protobuf, as every GTFS-realtime client reads it."""
+    feed = context_of(request).feed_cache.feed(part, snapshot, now.timestamp())
+    return _feed_response(feed, feed.protobuf, PROTOBUF)
 
 
 @router.get("/gtfs-rt/{part}.json")
 def json(request: Request, snapshot: CurrentTransitSnapshot, now: Now, part: FeedKind) -> Response:
-    """The same for people and scripts, in the names of the specification."""
-    made = context_of(request).feed_cache.feed(part, snapshot, now.timestamp())
-    return _feed_response(made, made.json, "application/json")
+    """The same feed as JSON, with the names of the specification."""
+    feed = context_of(request).feed_cache.feed(part, snapshot, now.timestamp())
+    return _feed_response(feed, feed.json, "application/json")
 
 
 @router.get("/api/gtfs_realtime/{part}-for-agency/{agency_id}.pb")
 def for_agency(
     request: Request, snapshot: CurrentTransitSnapshot, now: Now, part: FeedKind, agency_id: AgencyId
 ) -> Response:
-    """The address OneBusAway serves it at: the whole city's, whichever of its agencies is named."""
+    """OneBusAway's URL: the feed of the whole city, whichever of its agencies is given."""
     if agency_id not in snapshot.network.agencies:
         raise NoSuchAgency
     return protobuf(request, snapshot, now, part)
 
 
-def _feed_response(made: EncodedFeed, body: bytes, media_type: str) -> Response:
-    headers = {"Cache-Control": CACHE_BRIEFLY, "Last-Modified": formatdate(made.at, usegmt=True)}
+def _feed_response(feed: EncodedFeed, body: bytes, media_type: str) -> Response:
+    headers = {"Cache-Control": CACHE_BRIEFLY, "Last-Modified": formatdate(feed.at, usegmt=True)}
     return Response(body, media_type=media_type, headers=headers)

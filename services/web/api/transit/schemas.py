@@ -1,7 +1,7 @@
-"""Arrivals and service alerts as the API writes them: their shapes, and how they are made from the board's.
+"""API documents of arrivals and service alerts, built from the departure board.
 
-An arrival is a typed dictionary and not one of the dataclasses used elsewhere: a stop's screen holds dozens, and making
-and writing them was most of what an answer cost.
+An arrival is a typed dictionary, not a dataclass as elsewhere: an answer holds dozens of them, and building and
+encoding them was most of its cost.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from services.transit.serving.snapshot import TransitSnapshot
 
 
 class Estimated(TypedDict):
-    """When it reaches the stop. It comes before `earliest` with 10 %, and after `latest` with 10 %."""
+    """When the bus reaches the stop. It comes before `earliest` with 10 %, and after `latest` with 10 %."""
 
     earliest: datetime
     expected: Annotated[datetime, Field(description="The median: for machines")]
@@ -79,22 +79,22 @@ def notices(snapshot: TransitSnapshot, now: float, stop_id: str, route_ids: list
     """The service alerts in force that concern a stop and its lines."""
     return [
         Notice(
-            id=one.id,
-            cause=one.cause,
-            effect=one.effect,
-            header=in_both_languages(one.header),
-            description=in_both_languages(one.description),
-            url=one.url,
+            id=alert.id,
+            cause=alert.cause,
+            effect=alert.effect,
+            header=in_both_languages(alert.header),
+            description=in_both_languages(alert.description),
+            url=alert.url,
         )
-        for one in departure_board.alerts_for(snapshot, now, stop_id=stop_id, route_ids=route_ids)
+        for alert in departure_board.alerts_for(snapshot, now, stop_id=stop_id, route_ids=route_ids)
     ]
 
 
-def arrival_document(snapshot: TransitSnapshot, one: Arrival) -> Coming:
-    """One arrival as it is written."""
-    network, pattern, vehicle_prediction = snapshot.network, one.pattern, one.vehicle_prediction
-    route, trip = network.routes[pattern.route_id], one.journey.trip
-    trip_id, service_date, start_s = one.key
+def arrival_document(snapshot: TransitSnapshot, arrival: Arrival) -> Coming:
+    """The document of one arrival."""
+    network, pattern, vehicle_prediction = snapshot.network, arrival.pattern, arrival.vehicle_prediction
+    route, trip = network.routes[pattern.route_id], arrival.journey.trip
+    trip_id, service_date, start_s = arrival.key
     return {
         "line": route.short_name or route.long_name,
         "line_id": route.id,
@@ -102,23 +102,23 @@ def arrival_document(snapshot: TransitSnapshot, one: Arrival) -> Coming:
         "trip": trip_id,
         "service_date": service_date,
         "start_s": start_s,
-        "stop": one.stop_id,
-        "stop_sequence": trip.stop_sequence(one.position),
-        "scheduled_arrival": datetime_of(one.scheduled_arrival),
-        "scheduled_departure": datetime_of(one.scheduled_departure),
-        "estimate": None if one.estimate is None else _estimated(one.estimate),
-        "basis": one.basis,
-        "why": basis_texts(one.basis, one.reason, one.recent_buses, one.headway_s),
-        "buses": one.recent_buses,
-        "withdrawn": one.withdrawn,
-        "passed": one.passed,
-        "ends_here": one.terminates,
-        "boards": one.allows_boarding,
+        "stop": arrival.stop_id,
+        "stop_sequence": trip.stop_sequence(arrival.position),
+        "scheduled_arrival": datetime_of(arrival.scheduled_arrival),
+        "scheduled_departure": datetime_of(arrival.scheduled_departure),
+        "estimate": None if arrival.estimate is None else _estimated(arrival.estimate),
+        "basis": arrival.basis,
+        "why": basis_texts(arrival.basis, arrival.reason, arrival.recent_buses, arrival.headway_s),
+        "buses": arrival.recent_buses,
+        "withdrawn": arrival.withdrawn,
+        "passed": arrival.passed,
+        "ends_here": arrival.terminates,
+        "boards": arrival.allows_boarding,
         "vehicle": vehicle_prediction.vehicle if vehicle_prediction else None,
-        "stops_away": one.stops_away,
-        "distance_away_m": None if one.distance_away_m is None else round(one.distance_away_m),
+        "stops_away": arrival.stops_away,
+        "distance_away_m": None if arrival.distance_away_m is None else round(arrival.distance_away_m),
         "last_report_at": datetime_of(vehicle_prediction.matched_position.at) if vehicle_prediction else None,
-        "headway_s": one.headway_s,
+        "headway_s": arrival.headway_s,
         "occupancy_percent": vehicle_prediction.occupancy if vehicle_prediction else None,
     }
 
@@ -135,15 +135,15 @@ def _estimated(estimate: Estimate) -> Estimated:
 
 @lru_cache(maxsize=1_024)
 def basis_texts(basis: Basis, reason: str, buses: int, headway_s: int | None = None) -> InBothLanguages:
-    """Why it is told as it is, in both languages."""
+    """The text for a basis, in both languages."""
     return in_both_languages(basis_text(basis, reason, buses, headway_s))
 
 
-def in_both_languages(words: Translated) -> InBothLanguages:
-    """Words in both languages; Spanish where there is no English."""
-    return InBothLanguages(es=words.es, en=words.en or words.es)
+def in_both_languages(text: Translated) -> InBothLanguages:
+    """A text in both languages; Spanish where there is no English."""
+    return InBothLanguages(es=text.es, en=text.en or text.es)
 
 
 def datetime_of(at: float) -> datetime:
-    """Unix seconds as a time, whole seconds."""
+    """Unix seconds as a datetime, in whole seconds."""
     return datetime.fromtimestamp(int(at), UTC)

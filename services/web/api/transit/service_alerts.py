@@ -1,4 +1,4 @@
-"""Service alerts: what operators tell riders is out of the ordinary on the lines."""
+"""API routes of service alerts: what operators publish about disruptions of the lines."""
 
 from datetime import datetime
 from typing import Annotated
@@ -35,7 +35,7 @@ class Header(BaseModel):
 
 
 class Description(BaseModel):
-    """More in both languages; either may be left out."""
+    """A longer text in both languages; either may be left out."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -44,7 +44,7 @@ class Description(BaseModel):
 
 
 class Concerns(BaseModel):
-    """Whom it concerns: all that is named must fit at once."""
+    """What the alert concerns: all fields that are given must match."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -78,7 +78,7 @@ class Holds(BaseModel):
 
 
 class NewServiceAlert(BaseModel):
-    """What is to be told. It stays a draft until it is published."""
+    """A new service alert. It stays a draft until it is published."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -92,7 +92,7 @@ class NewServiceAlert(BaseModel):
 
 
 class Seen(BaseModel):
-    """A service alert as it was seen."""
+    """The version of a service alert that the operator saw."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -106,7 +106,7 @@ def service_alerts(
     paged: Paged,
     state: Annotated[State, Query(description="draft: for operators")] = "published",
 ) -> Page[KeptAlert]:
-    """What riders are told, the newest first; drafts for operators only."""
+    """Service alerts, the newest first; drafts for operators only."""
     if state == "draft" and current_operator(request, connection) is None:
         raise NotAnOperator
     rows = queries.list_alerts(connection, state=state, after=paged.cursor_number, limit=paged.fetch_limit)
@@ -116,50 +116,50 @@ def service_alerts(
 @router.get("/service-alerts/{alert_id}", dependencies=[PUBLIC])
 def service_alert(request: Request, connection: DatabaseSnapshot, alert_id: Number) -> KeptAlert:
     """One service alert; a draft for operators only."""
-    found = queries.get_alert(connection, alert_id)
-    if found is None:
+    alert = queries.get_alert(connection, alert_id)
+    if alert is None:
         raise service_alert_actions.NoSuchServiceAlert
-    if found.state == "draft" and current_operator(request, connection) is None:
+    if alert.state == "draft" and current_operator(request, connection) is None:
         raise NotAnOperator
-    return found
+    return alert
 
 
 @router.post("/service-alerts")
 def draft(transaction: Transaction, operator: Operator, now: Now, alert: NewServiceAlert) -> KeptAlert:
-    """Write down a service alert that nobody is told yet."""
+    """Create a service alert as a draft, not yet published."""
     return _reread(transaction, service_alert_actions.draft(transaction, _draft_of(alert), operator=operator, now=now))
 
 
 @router.post("/service-alerts/{alert_id}/publish")
 def publish(transaction: Transaction, operator: Operator, now: Now, alert_id: Number, seen: Seen) -> KeptAlert:
-    """Tell riders and their apps a draft. 409 where it is none any more, or changed since it was seen."""
+    """Publish a draft. 409 where it is no draft any more, or changed since it was seen."""
     service_alert_actions.publish(transaction, alert_id, version=seen.version, operator=operator, now=now)
     return _reread(transaction, alert_id)
 
 
 @router.post("/service-alerts/{alert_id}/end")
 def end(transaction: Transaction, operator: Operator, now: Now, alert_id: Number, seen: Seen) -> KeptAlert:
-    """Tell it no more, or drop a draft. 409 where it ended earlier, or changed since it was seen."""
+    """End a published alert, or drop a draft. 409 where it ended earlier, or changed since it was seen."""
     service_alert_actions.end(transaction, alert_id, version=seen.version, operator=operator, now=now)
     return _reread(transaction, alert_id)
 
 
 def _reread(transaction: Transaction, alert_id: int) -> KeptAlert:
-    found = queries.get_alert(transaction, alert_id)
-    if found is None:
+    stored = queries.get_alert(transaction, alert_id)
+    if stored is None:
         raise service_alert_actions.NoSuchServiceAlert
-    return found
+    return stored
 
 
-def _draft_of(alert: NewServiceAlert) -> service_alert_actions.Draft:
+def _draft_of(new: NewServiceAlert) -> service_alert_actions.Draft:
     return service_alert_actions.Draft(
-        alert.cause,
-        alert.effect,
-        Translated(alert.header.es, alert.header.en),
-        Translated(alert.description.es, alert.description.en),
-        tuple(InformedEntity(one.agency, one.line, one.stop, one.direction) for one in alert.concerns),
-        tuple(ActivePeriod(_unix_seconds(one.start), _unix_seconds(one.end)) for one in alert.periods),
-        alert.url,
+        new.cause,
+        new.effect,
+        Translated(new.header.es, new.header.en),
+        Translated(new.description.es, new.description.en),
+        tuple(InformedEntity(one.agency, one.line, one.stop, one.direction) for one in new.concerns),
+        tuple(ActivePeriod(_unix_seconds(one.start), _unix_seconds(one.end)) for one in new.periods),
+        new.url,
     )
 
 

@@ -1,4 +1,4 @@
-"""A rider's text message answered, for a gateway that sends what it is given."""
+"""API route that answers a rider's text message, for an SMS gateway."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ router = APIRouter(tags=["transit"], dependencies=[PUBLIC])
 
 
 class TextMessage(BaseModel):
-    """What a rider wrote. The number it came from is not wanted here."""
+    """What a rider wrote. The sender's number is not wanted here."""
 
     text: Annotated[
         str,
@@ -28,7 +28,7 @@ class TextMessage(BaseModel):
 
 
 class TextAnswer(BaseModel):
-    """What to send back, in Spanish, in the alphabet of text messages (3GPP TS 23.038)."""
+    """The text to send back, in Spanish, in the alphabet of text messages (3GPP TS 23.038)."""
 
     text: str = Field(examples=["LP1912 14:32 307: 4-7min y 18-25min"])
     septets: int = Field(le=MOST_SEPTETS, description="Of one message that is not split", examples=[35])
@@ -36,6 +36,6 @@ class TextAnswer(BaseModel):
 
 @router.post("/sms")
 def sms(snapshot: CurrentTransitSnapshot, now: Now, message: TextMessage) -> TextAnswer:
-    """Answer a rider's text message. Whatever it says there is an answer; what is no question gets help."""
+    """Answer a rider's text message. Any text gets an answer; one that is no question gets help."""
     text = answer(snapshot, message.text, now.timestamp())
     return TextAnswer(text=text, septets=septet_count(text))

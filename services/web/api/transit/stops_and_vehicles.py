@@ -1,4 +1,4 @@
-"""Where buses stop, which lines there are, and where the buses are now."""
+"""API routes of stops, lines and vehicle positions."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ class LineName:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusStop:
-    """Where riders wait."""
+    """A stop."""
 
     id: Annotated[str, Field(examples=["LP1912"])]
     code: Annotated[str, Field(description="As painted on the pole", examples=["LP1912"])]
@@ -66,7 +66,7 @@ class BusStop:
 
 
 class StopWithAlerts(BaseModel):
-    """A stop with the service alerts in force there."""
+    """A stop with its active service alerts."""
 
     stop: BusStop
     alerts: list[Notice] = Field(max_length=500)
@@ -74,7 +74,7 @@ class StopWithAlerts(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusLine:
-    """A line as it is now."""
+    """A line with its present state."""
 
     id: Annotated[str, Field(examples=["307"])]
     name: Annotated[str, Field(examples=["307"])]
@@ -88,7 +88,7 @@ class BusLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """One way a line runs: an ordered list of stops along one line on the ground."""
+    """One pattern of a line: an ordered list of stops along a shape."""
 
     direction: Annotated[Literal[0, 1] | None, Field(examples=[0])]
     headsign: Annotated[str, Field(description="Where to", examples=["Plaza Italia"])]
@@ -101,7 +101,7 @@ class Course:
 
 
 class LineDetail(BaseModel):
-    """A line with the ways it runs and its service alerts in force."""
+    """A line with its patterns and active service alerts."""
 
     line: BusLine
     courses: list[Course] = Field(max_length=200)
@@ -116,7 +116,7 @@ class Place(BaseModel):
 
 
 class VehicleFacts(BaseModel):
-    """What is known of a vehicle. No driver is known here, nor kept."""
+    """What is known of a vehicle. Nothing is known or stored of its driver."""
 
     observed_at: datetime
     age_s: float = Field(examples=[14.0])
@@ -142,7 +142,7 @@ class VehicleFeature(BaseModel):
 
 
 class Vehicles(BaseModel):
-    """Every vehicle heard in the last ten minutes, GeoJSON."""
+    """Every vehicle that reported in the last ten minutes, GeoJSON."""
 
     type: Literal["FeatureCollection"]
     features: list[VehicleFeature] = Field(max_length=MOST_VEHICLES)
@@ -156,40 +156,40 @@ def stops(
     lon: Longitude = None,
     radius_m: Annotated[float, Query(gt=0, le=MAX_RADIUS_M, description="Around that point")] = 500.0,
 ) -> Page[BusStop]:
-    """Stops: the up to 200 nearest to a point, the nearest first; all of them by id where none is given."""
+    """Stops: up to 200 around a point, the nearest first; without a point, all of them by id."""
     if (lat is None) != (lon is None):
         raise HalfAPoint
     if lat is None or lon is None:
-        every = sorted(
+        all_stops = sorted(
             (one for one in snapshot.network.stops.values() if one.location_type == 0), key=lambda one: one.id
         )
-        return paged.page([_stop(snapshot, one) for one in _page_of(paged, every)], lambda one: one.id)
+        return paged.page([_stop(snapshot, one) for one in _page_of(paged, all_stops)], lambda one: one.id)
     found = departure_board.stops_near(snapshot, (lat, lon), radius_m, MOST_NEAR)
     return Page(items=[_stop(snapshot, stop, round(distance)) for distance, stop in found], next=None)
 
 
 @router.get("/stops/{stop_id}", dependencies=[WITH_ETAG])
 def stop(snapshot: CurrentTransitSnapshot, now: Now, stop_id: StopId) -> StopWithAlerts:
-    """One stop with its lines and its service alerts in force."""
+    """One stop with its lines and its active service alerts."""
     found = snapshot.network.stops.get(stop_id)
     if found is None:
         raise NoSuchStop
-    told = _stop(snapshot, found)
+    document = _stop(snapshot, found)
     return StopWithAlerts(
-        stop=told, alerts=notices(snapshot, now.timestamp(), stop_id, [line.id for line in told.lines])
+        stop=document, alerts=notices(snapshot, now.timestamp(), stop_id, [line.id for line in document.lines])
     )
 
 
 @router.get("/lines")
 def lines(snapshot: CurrentTransitSnapshot, now: Now, paged: Paged) -> Page[BusLine]:
-    """Lines by id, with how many of their buses are heard."""
-    every = sorted((_line(one) for one in departure_board.lines(snapshot, now.timestamp())), key=lambda one: one.id)
-    return paged.page(_page_of(paged, every), lambda one: one.id)
+    """Lines by id, with how many of their buses report."""
+    all_lines = sorted((_line(one) for one in departure_board.lines(snapshot, now.timestamp())), key=lambda one: one.id)
+    return paged.page(_page_of(paged, all_lines), lambda one: one.id)
 
 
 @router.get("/lines/{line_id}", dependencies=[WITH_ETAG])
 def line(snapshot: CurrentTransitSnapshot, now: Now, line_id: StopId) -> LineDetail:
-    """One line: the ways it runs with their stops and shapes, and its service alerts in force."""
+    """One line: its patterns with stops and shapes, and its active service alerts."""
     found = departure_board.line(snapshot, line_id, now.timestamp())
     if found is None:
         raise NoSuchLine
@@ -202,9 +202,9 @@ def line(snapshot: CurrentTransitSnapshot, now: Now, line_id: StopId) -> LineDet
 
 @router.get("/vehicles.geojson", responses={200: {"model": Vehicles}}, response_class=Response)
 def vehicles(snapshot: CurrentTransitSnapshot, now: Now, line: LineFilter = None) -> Response:
-    """Every vehicle heard in the last ten minutes, for maps (RFC 7946)."""
-    seen = departure_board.vehicles(snapshot, now.timestamp(), line or "")[:MOST_VEHICLES]
-    body = {"type": "FeatureCollection", "features": [_feature(one) for one in seen]}
+    """Every vehicle that reported in the last ten minutes, for maps (RFC 7946)."""
+    tracked = departure_board.vehicles(snapshot, now.timestamp(), line or "")[:MOST_VEHICLES]
+    body = {"type": "FeatureCollection", "features": [_feature(one) for one in tracked]}
     return Response(
         orjson.dumps(body, option=orjson.OPT_UTC_Z),
         media_type="application/geo+json",
@@ -212,21 +212,21 @@ def vehicles(snapshot: CurrentTransitSnapshot, now: Now, line: LineFilter = None
     )
 
 
-def _page_of(paged: Paged, every: Sequence[Named]) -> Sequence[Named]:
-    """What of all, ordered by id, a page needs: those behind the cursor, and one more to see whether any follow."""
-    first = 0 if paged.cursor is None else bisect_right(every, paged.cursor, key=lambda one: one.id)
-    return every[first : first + paged.fetch_limit]
+def _page_of(paged: Paged, items: Sequence[Named]) -> Sequence[Named]:
+    """The items after the cursor that a page needs, and one more to see whether any follow. `items`: ordered by id."""
+    first = 0 if paged.cursor is None else bisect_right(items, paged.cursor, key=lambda one: one.id)
+    return items[first : first + paged.fetch_limit]
 
 
-def _stop(snapshot: TransitSnapshot, one: Stop, distance_m: float | None = None) -> BusStop:
+def _stop(snapshot: TransitSnapshot, stop: Stop, distance_m: float | None = None) -> BusStop:
     return BusStop(
-        id=one.id,
-        code=one.code,
-        name=one.name,
-        latitude=one.point[0],
-        longitude=one.point[1],
-        wheelchair=one.wheelchair,
-        lines=[_line_name(route) for route in departure_board.routes_at(snapshot, one.id)],
+        id=stop.id,
+        code=stop.code,
+        name=stop.name,
+        latitude=stop.point[0],
+        longitude=stop.point[1],
+        wheelchair=stop.wheelchair,
+        lines=[_line_name(route) for route in departure_board.routes_at(snapshot, stop.id)],
         distance_m=distance_m,
     )
 
@@ -235,16 +235,16 @@ def _line_name(route: Route) -> LineName:
     return LineName(id=route.id, name=route.short_name or route.long_name, color=route.color)
 
 
-def _line(one: LineSummary) -> BusLine:
+def _line(line: LineSummary) -> BusLine:
     return BusLine(
-        id=one.route.id,
-        name=one.route.short_name or one.route.long_name,
-        long_name=one.route.long_name,
-        agency=one.agency.name if one.agency else "",
-        color=one.route.color,
-        text_color=one.route.text_color,
-        vehicles=one.vehicles,
-        data=one.health,
+        id=line.route.id,
+        name=line.route.short_name or line.route.long_name,
+        long_name=line.route.long_name,
+        agency=line.agency.name if line.agency else "",
+        color=line.route.color,
+        text_color=line.route.text_color,
+        vehicles=line.vehicles,
+        data=line.health,
     )
 
 
@@ -260,21 +260,21 @@ def _course(snapshot: TransitSnapshot, pattern: Pattern) -> Course:
     )
 
 
-def _feature(one: TrackedVehicle) -> dict[str, Any]:
-    place, vehicle_prediction = one.prediction.matched_position, one.prediction
+def _feature(tracked: TrackedVehicle) -> dict[str, Any]:
+    place, vehicle_prediction = tracked.prediction.matched_position, tracked.prediction
     return {
         "type": "Feature",
         "id": vehicle_prediction.vehicle,
         "geometry": {"type": "Point", "coordinates": (place.longitude, place.latitude)},
         "properties": {
             "observed_at": datetime.fromtimestamp(int(place.at), UTC),
-            "age_s": round(one.age_s),
-            "silent": one.silent,
+            "age_s": round(tracked.age_s),
+            "silent": tracked.silent,
             "phase": place.phase,
-            "line": (one.route.short_name or one.route.long_name) if one.route else None,
-            "line_id": one.route.id if one.route else None,
-            "trip": one.journey.trip.id if one.journey else None,
-            "headsign": one.journey.trip.headsign if one.journey else None,
+            "line": (tracked.route.short_name or tracked.route.long_name) if tracked.route else None,
+            "line_id": tracked.route.id if tracked.route else None,
+            "trip": tracked.journey.trip.id if tracked.journey else None,
+            "headsign": tracked.journey.trip.headsign if tracked.journey else None,
             "probability": round(place.probability, 3),
             "speed_ms": vehicle_prediction.speed_ms,
             "bearing_deg": vehicle_prediction.bearing_deg,

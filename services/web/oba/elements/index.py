@@ -1,4 +1,4 @@
-"""A timetable by the names and places a OneBusAway client asks for. Built once for each network."""
+"""Index of a timetable by OneBusAway ids and by place. Built once for each network."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,12 +14,12 @@ from services.web.oba.elements.headings import compass_point, departure_displace
 Value = TypeVar("Value")
 
 DEFAULT_AGENCY_ID = "1"
-"""The id of an agency that GTFS allows to have none."""
+"""The id of an agency without one, which GTFS allows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A part of the map, degrees; both ends belong to it."""
+    """A rectangle on the map, degrees; the edges belong to it."""
 
     south: float
     west: float
@@ -28,7 +28,7 @@ class Box:
 
     @property
     def centre(self) -> Point:
-        """Its middle."""
+        """The centre."""
         return ((self.south + self.north) / 2, (self.west + self.east) / 2)
 
     def contains(self, point: Point) -> bool:
@@ -46,17 +46,17 @@ class Box:
 
 
 def box_around(point: Point, radius_m: float) -> Box:
-    """The box that holds a circle."""
-    high = radius_m / METRES_PER_DEGREE
-    wide = high / max(cos(radians(point[0])), 0.01)
-    return Box(point[0] - high, point[1] - wide, point[0] + high, point[1] + wide)
+    """The smallest box that contains a circle."""
+    half_height = radius_m / METRES_PER_DEGREE
+    half_width = half_height / max(cos(radians(point[0])), 0.01)
+    return Box(point[0] - half_height, point[1] - half_width, point[0] + half_height, point[1] + half_width)
 
 
 class Index:
-    """Ids as OneBusAway writes them, `AGENCY_ID`, and what is looked up by them or by place.
+    """OneBusAway ids, `AGENCY_ID`, and lookups by id or by place.
 
-    A stop has the agency of the first line that calls there. Asked for, any agency of the network will do before the
-    id: which line calls first may change with the timetable, and a rider's saved stop should not.
+    A stop bears the agency of the first line that calls there. A request may name it with any agency of the network:
+    which line is first may change with the timetable, and the stops that riders saved must still be found.
     """
 
     def __init__(self, network: Network) -> None:
@@ -65,7 +65,7 @@ class Index:
         self._latitudes = [stop.point[0] for stop in self._by_latitude]
         self._directions: dict[str, str] = {}
 
-    # --- ids as they go out
+    # --- ids in answers
 
     def agency_id(self, agency_id: str) -> str:
         """An agency's id."""
@@ -84,19 +84,19 @@ class Index:
         return self.trip_entity_id(trip, trip.id)
 
     def trip_entity_id(self, trip: Trip, name: str) -> str:
-        """The id of what belongs to a trip: its service, block or shape; empty where the trip has none."""
+        """The id of a trip's service, block or shape; empty where the trip has none."""
         return self._prefixes[trip.pattern] + name if name else ""
 
     def vehicle_id(self, vehicle: str, trip: Trip | None) -> str:
-        """A vehicle's id: its trip's agency stands before it, else the first."""
+        """A vehicle's id: with the agency of its trip, else the default agency."""
         return self.trip_entity_id(trip, vehicle) if trip is not None else f"{self.default_agency}_{vehicle}"
 
     def situation_id(self, alert_id: str) -> str:
-        """A service alert's id: the city gives them, whichever agencies they concern."""
+        """The id of a service alert: with the default agency, whichever agencies it concerns."""
         return f"{self.default_agency}_{alert_id}"
 
     def agency_of_stop(self, stop_id: str) -> str:
-        """The agency whose name a stop bears."""
+        """The agency in the id of a stop."""
         routes = self.routes_by_stop.get(stop_id)
         if not routes:
             return self.default_agency
@@ -104,7 +104,7 @@ class Index:
 
     @cached_property
     def _prefixes(self) -> tuple[str, ...]:
-        """By pattern, what stands before the ids of its trips."""
+        """By pattern, the prefix of the ids of its trips."""
         routes = self.network.routes
         return tuple(f"{self.agency_id(routes[one.route_id].agency_id)}_" for one in self.network.patterns)
 
@@ -114,41 +114,41 @@ class Index:
 
     @cached_property
     def default_agency(self) -> str:
-        """The agency of what belongs to none."""
+        """The agency in the ids of what belongs to no agency."""
         return self.agency_id(next(iter(self.network.agencies), ""))
 
-    # --- ids as they come in
+    # --- ids in requests
 
-    def find_agency(self, asked: str) -> str | None:
-        """The agency asked for."""
-        return next((one for one in self.network.agencies if self.agency_id(one) == asked), None)
+    def find_agency(self, oba_id: str) -> str | None:
+        """The agency with this id."""
+        return next((agency_id for agency_id in self.network.agencies if self.agency_id(agency_id) == oba_id), None)
 
-    def find_stop(self, asked: str) -> Stop | None:
-        """The stop asked for."""
-        return self._find(asked, self.network.stops)
+    def find_stop(self, oba_id: str) -> Stop | None:
+        """The stop with this id."""
+        return self._find(oba_id, self.network.stops)
 
-    def find_trip(self, asked: str) -> Trip | None:
-        """The trip asked for."""
-        return self._find(asked, self.network.trips)
+    def find_trip(self, oba_id: str) -> Trip | None:
+        """The trip with this id."""
+        return self._find(oba_id, self.network.trips)
 
-    def find_route(self, asked: str) -> str | None:
-        """The id, within the network, of the route asked for."""
-        found = self._find(asked, self.network.routes)
+    def find_route(self, oba_id: str) -> str | None:
+        """The id within the network of the route with this id."""
+        found = self._find(oba_id, self.network.routes)
         return found.id if found is not None else None
 
-    def find_shape(self, asked: str) -> Shape | None:
-        """The shape asked for."""
-        return self._find(asked, self._shapes)
+    def find_shape(self, oba_id: str) -> Shape | None:
+        """The shape with this id."""
+        return self._find(oba_id, self._shapes)
 
-    def bare_ids(self, asked: str) -> Iterator[str]:
-        """What an id may mean without its agency: agencies' ids may hold underscores too."""
+    def bare_ids(self, oba_id: str) -> Iterator[str]:
+        """What the id may be without its agency. There may be several, since agency ids may contain underscores."""
         for agency_id in self.network.agencies:
             prefix = f"{self.agency_id(agency_id)}_"
-            if asked.startswith(prefix):
-                yield asked.removeprefix(prefix)
+            if oba_id.startswith(prefix):
+                yield oba_id.removeprefix(prefix)
 
-    def _find(self, asked: str, among: Mapping[str, Value]) -> Value | None:
-        return next((among[name] for name in self.bare_ids(asked) if name in among), None)
+    def _find(self, oba_id: str, by_id: Mapping[str, Value]) -> Value | None:
+        return next((by_id[bare_id] for bare_id in self.bare_ids(oba_id) if bare_id in by_id), None)
 
     @cached_property
     def _shapes(self) -> Mapping[str, Shape]:
@@ -157,16 +157,16 @@ class Index:
     # --- days and blocks
 
     def service_date_ms(self, journey: Journey) -> int:
-        """The zero of a journey's times: midnight of its service date, but on the day of a clock change, ms."""
+        """The zero of a journey's times, Unix milliseconds: midnight, except on the day of a clock change."""
         return round(self.network.service_day(journey.service_date)[0] * 1000)
 
     def block_sequence(self, journey: Journey) -> int:
-        """Which of its block's trips of that day it is, from 0; 0 without a block."""
+        """The index of the trip within its block on that day, from 0; 0 without a block."""
         trips = self._block_trips(journey)
         return trips.index(journey.trip.id) if journey.trip.id in trips else 0
 
     def block_neighbours(self, journey: Journey) -> tuple[Trip | None, Trip | None]:
-        """The trips of its block before and after it that day."""
+        """The trips of its block before and after it on that day."""
         trips = self._block_trips(journey)
         if journey.trip.id not in trips:
             return None, None
@@ -181,7 +181,7 @@ class Index:
         trips = self.network.trips_by_block.get(journey.trip.block_id, ())
         return [trip.id for trip in trips if trip.service_id in running]
 
-    # --- what stands where
+    # --- places
 
     @cached_property
     def routes_by_stop(self) -> Mapping[str, tuple[str, ...]]:
@@ -195,7 +195,7 @@ class Index:
 
     @cached_property
     def stops_by_agency(self) -> Mapping[str, tuple[Stop, ...]]:
-        """By agency, as its id goes out, the stops that bear its name, in the network's order."""
+        """By agency id, the stops that bear it, in the order of the network."""
         found: dict[str, list[Stop]] = {self.agency_id(one): [] for one in self.network.agencies}
         for stop in self.network.stops.values():
             found.setdefault(self.agency_of_stop(stop.id), []).append(stop)
@@ -203,7 +203,7 @@ class Index:
 
     @cached_property
     def coverage_by_agency(self) -> Mapping[str, Box]:
-        """By agency, as its id goes out, where the stops of its lines lie; agencies without stops are left out."""
+        """By agency id, the box of the stops of its lines; agencies without stops are left out."""
         points: dict[str, list[Point]] = {}
         for pattern in self.network.patterns:
             agency_id = self.agency_id(self.network.routes[pattern.route_id].agency_id)
@@ -211,13 +211,13 @@ class Index:
         return {agency_id: _bounding_box(found) for agency_id, found in points.items()}
 
     def covers(self, box: Box) -> bool:
-        """Whether any agency runs in a part of the map."""
+        """Whether any agency has stops in a box, by their bounding boxes."""
         return any(box.intersects(covered) for covered in self.coverage_by_agency.values())
 
     def stops_within(self, box: Box, centre: Point, radius_m: float | None = None) -> list[tuple[float, Stop]]:
-        """Stops in a box, or in a circle that it holds, with their distance from `centre`, m, the nearest first.
+        """Stops in a box, or in a circle within it, with their distance from `centre`, metres, the nearest first.
 
-        Only where buses stop: no entrances, no stations.
+        Only stops where buses stop: no entrances, no stations.
         """
         first, end = bisect_left(self._latitudes, box.south), bisect_right(self._latitudes, box.north)
         found = [
@@ -229,15 +229,15 @@ class Index:
         return sorted(within, key=lambda pair: (pair[0], pair[1].id))
 
     def departure_direction(self, stop_id: str) -> str:
-        """Whither buses leave a stop: N, NE, ... NW; empty where nothing leaves or the lines disagree."""
-        known = self._directions.get(stop_id)
-        if known is None:
+        """The direction in which buses leave a stop: N, NE, ... NW; empty where none leaves or the lines disagree."""
+        direction = self._directions.get(stop_id)
+        if direction is None:
             calls = self.network.calls_by_stop.get(stop_id, ())
-            known = compass_point(
+            direction = compass_point(
                 departure_displacement(self.network.patterns[pattern], position) for pattern, position in calls
             )
-            self._directions[stop_id] = known
-        return known
+            self._directions[stop_id] = direction
+        return direction
 
 
 def _bounding_box(points: Sequence[Point]) -> Box:

@@ -1,4 +1,4 @@
-"""Lines on the ground as short strings. Source: Google, "Encoded Polyline Algorithm Format"."""
+"""Encoded polylines. Source: Google, "Encoded Polyline Algorithm Format"."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def encode(points: Sequence[Point]) -> str:
 
 
 def _signed(value: int) -> str:
-    """A number in groups of five bits, the lowest first, its sign in the lowest bit."""
+    """A number in groups of five bits, the lowest first, with the sign in the lowest bit."""
     left = ~(value << 1) if value < 0 else value << 1
     groups = []
     while left >= 0x20:

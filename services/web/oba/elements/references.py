@@ -1,4 +1,4 @@
-"""The elements an answer refers to, each once and complete: what a stop, a trip or a route names comes along."""
+"""References of a OneBusAway answer: each element it refers to, once and complete."""
 
 from collections.abc import Iterable, Sequence
 
@@ -84,7 +84,7 @@ def trip_element(index: Index, one: Trip) -> oba.Trip:
 
 
 class ReferenceCollector:
-    """Gathers what an answer names. A stop brings its routes and its station, a trip its route, a route its agency."""
+    """Collects references. A stop adds its routes and its station, a trip its route, a route its agency."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
@@ -95,17 +95,17 @@ class ReferenceCollector:
         self._alerts: dict[str, ServiceAlert] = {}
 
     def add_agency(self, agency_id: str) -> None:
-        """An agency, by its id in the network."""
+        """Add an agency, by its id in the network."""
         self._agencies[agency_id] = None
 
     def add_route(self, route_id: str) -> None:
-        """A route, by its id in the network."""
+        """Add a route, by its id in the network."""
         if route_id not in self._routes:
             self._routes[route_id] = None
             self.add_agency(self._index.network.routes[route_id].agency_id)
 
     def add_stop(self, stop_id: str) -> None:
-        """A stop, by its id in the network."""
+        """Add a stop, by its id in the network."""
         found = self._index.network.stops.get(stop_id)
         if found is None or stop_id in self._stops:
             return
@@ -113,31 +113,31 @@ class ReferenceCollector:
         self.add_stop_references(found)
 
     def add_stop_references(self, one: Stop) -> None:
-        """What a stop names, where the answer tells the stop itself."""
+        """Add what a stop refers to, where the stop itself is in the answer."""
         self.add_stop(one.parent)
         for route_id in self._index.routes_by_stop.get(one.id, ()):
             self.add_route(route_id)
 
     def add_trip(self, one: Trip) -> None:
-        """A trip."""
+        """Add a trip."""
         self._trips[one.id] = one
         self.add_route(self._index.network.patterns[one.pattern].route_id)
 
-    def add_active_trip(self, there: ActiveTrip, *, trips: bool = True) -> None:
-        """Where a bus is: the trip it makes, the stop it is nearest to and the next."""
+    def add_active_trip(self, active_trip: ActiveTrip, *, trips: bool = True) -> None:
+        """Add the trip a bus makes, the stop nearest to the bus, and the next stop."""
         if trips:
-            self.add_trip(there.status.journey.trip)
-        self.add_stop(there.status.pattern.stop_ids[there.nearest_position])
-        self.add_stop(there.status.pattern.stop_ids[there.next_position])
+            self.add_trip(active_trip.status.journey.trip)
+        self.add_stop(active_trip.status.pattern.stop_ids[active_trip.nearest_position])
+        self.add_stop(active_trip.status.pattern.stop_ids[active_trip.next_position])
 
     def add_alerts(self, alerts: Iterable[ServiceAlert]) -> list[str]:
-        """Service alerts; the ids of their situations."""
-        told = list(alerts)
-        self._alerts.update((one.id, one) for one in told)
-        return [self._index.situation_id(one.id) for one in told]
+        """Add service alerts; returns the ids of their situations."""
+        added = list(alerts)
+        self._alerts.update((one.id, one) for one in added)
+        return [self._index.situation_id(one.id) for one in added]
 
     def references(self, stop_times: Sequence[oba.StopTime] = ()) -> oba.References:
-        """All of it."""
+        """All that was collected."""
         index = self._index
         return oba.References(
             agencies=[agency_element(index, one) for one in self._agencies],

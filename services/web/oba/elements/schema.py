@@ -1,8 +1,8 @@
-"""What a OneBusAway answer is made of. No field has a default, so that none can be forgotten.
+"""msgspec structs of OneBusAway answers. No field has a default, so that none can be forgotten.
 
-Times are milliseconds since 1970 unless said otherwise, distances metres, ids `AGENCY_ID`. An empty string, not null,
-stands for what is not known wherever the contract wants a string. `frequency` is null always: servers and models of
-the contract disagree on what it holds; `headwaySeconds`, an addition of ours, says it.
+Times are milliseconds since 1970 unless said otherwise, distances metres, ids `AGENCY_ID`. An unknown string is empty,
+not null, wherever the contract wants a string. `frequency` is always null: servers and models of the contract disagree
+on its content; `headwaySeconds`, an addition of ours, holds the headway.
 """
 
 from typing import Generic, TypeVar
@@ -13,12 +13,12 @@ Data = TypeVar("Data")
 Element = TypeVar("Element")
 
 
-class Shaped(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
-    """Fields in the contract's spelling."""
+class CamelCaseStruct(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
+    """A struct whose fields are written in camel case, as the contract spells them."""
 
 
-class Agency(Shaped, frozen=True):
-    """Who runs buses."""
+class Agency(CamelCaseStruct, frozen=True):
+    """An agency that runs buses."""
 
     id: str
     name: str
@@ -32,7 +32,7 @@ class Agency(Shaped, frozen=True):
     private_service: bool
 
 
-class Route(Shaped, frozen=True):
+class Route(CamelCaseStruct, frozen=True):
     """A line. `type`: GTFS route_type."""
 
     id: str
@@ -47,8 +47,8 @@ class Route(Shaped, frozen=True):
     text_color: str
 
 
-class Stop(Shaped, frozen=True):
-    """Where a rider waits. `direction`: whither buses leave, N to NW, empty where they differ."""
+class Stop(CamelCaseStruct, frozen=True):
+    """A stop. `direction`: in which buses leave, N to NW, empty where they differ."""
 
     id: str
     code: str
@@ -63,7 +63,7 @@ class Stop(Shaped, frozen=True):
     wheelchair_boarding: str
 
 
-class Trip(Shaped, frozen=True):
+class Trip(CamelCaseStruct, frozen=True):
     """A trip of the timetable."""
 
     id: str
@@ -79,7 +79,7 @@ class Trip(Shaped, frozen=True):
     peak_offpeak: int
 
 
-class StopTime(Shaped, frozen=True):
+class StopTime(CamelCaseStruct, frozen=True):
     """A trip's call at a stop: seconds after midnight of the service date."""
 
     stop_id: str
@@ -90,22 +90,22 @@ class StopTime(Shaped, frozen=True):
     historical_occupancy: str
 
 
-class Words(Shaped, frozen=True):
+class Words(CamelCaseStruct, frozen=True):
     """Text in one language."""
 
     lang: str
     value: str
 
 
-class Window(Shaped, frozen=True):
-    """From when to when; `to` 0 where no end is known."""
+class Window(CamelCaseStruct, frozen=True):
+    """A period; `to` 0 where no end is known."""
 
     start: int = field(name="from")
     to: int
 
 
-class Affected(Shaped, frozen=True):
-    """Whom a situation concerns: all that is not empty must fit at once."""
+class Affected(CamelCaseStruct, frozen=True):
+    """What a situation concerns: all fields that are not empty must match."""
 
     agency_id: str
     application_id: str
@@ -115,7 +115,7 @@ class Affected(Shaped, frozen=True):
     trip_id: str
 
 
-class Path(Shaped, frozen=True):
+class Path(CamelCaseStruct, frozen=True):
     """An encoded polyline; `length` is its number of points."""
 
     length: int
@@ -123,21 +123,21 @@ class Path(Shaped, frozen=True):
     points: str
 
 
-class Conditions(Shaped, frozen=True):
-    """More of a consequence: nothing is known of the way round."""
+class Conditions(CamelCaseStruct, frozen=True):
+    """Details of a consequence. No detour is known."""
 
     diversion_path: Path
     diversion_stop_ids: list[str]
 
 
-class Consequence(Shaped, frozen=True):
-    """What a situation does to the service."""
+class Consequence(CamelCaseStruct, frozen=True):
+    """The effect of a situation on the service."""
 
     condition: str
     condition_details: Conditions
 
 
-class Situation(Shaped, frozen=True):
+class Situation(CamelCaseStruct, frozen=True):
     """A service alert."""
 
     id: str
@@ -154,8 +154,8 @@ class Situation(Shaped, frozen=True):
     consequence_message: str
 
 
-class References(Shaped, frozen=True):
-    """Every element the answer names by id, each once."""
+class References(CamelCaseStruct, frozen=True):
+    """Every element the answer refers to by id, each once."""
 
     agencies: list[Agency]
     routes: list[Route]
@@ -165,15 +165,15 @@ class References(Shaped, frozen=True):
     trips: list[Trip]
 
 
-class Location(Shaped, frozen=True):
+class Location(CamelCaseStruct, frozen=True):
     """WGS 84 degrees."""
 
     lat: float
     lon: float
 
 
-class Coverage(Shaped, frozen=True):
-    """Where an agency's stops lie: the middle and the extent, degrees."""
+class Coverage(CamelCaseStruct, frozen=True):
+    """The area of an agency's stops: centre and extent, degrees."""
 
     agency_id: str
     lat: float
@@ -182,23 +182,23 @@ class Coverage(Shaped, frozen=True):
     lon_span: float
 
 
-class CurrentTime(Shaped, frozen=True):
+class CurrentTime(CamelCaseStruct, frozen=True):
     """The server's clock."""
 
     time: int
     readable_time: str
 
 
-class Name(Shaped, frozen=True):
-    """What a group of stops is called."""
+class Name(CamelCaseStruct, frozen=True):
+    """The name of a group of stops."""
 
     name: str
     names: list[str]
     type: str
 
 
-class StopGroup(Shaped, frozen=True):
-    """The stops of one direction in the order buses come to them."""
+class StopGroup(CamelCaseStruct, frozen=True):
+    """The stops of one direction, in the order buses reach them."""
 
     id: str
     name: Name
@@ -207,8 +207,8 @@ class StopGroup(Shaped, frozen=True):
     sub_groups: list[str]
 
 
-class StopGrouping(Shaped, frozen=True):
-    """Directions. The contract's flat fields speak of the whole route; apps read `stopGroups`."""
+class StopGrouping(CamelCaseStruct, frozen=True):
+    """Directions. The contract's flat fields describe the whole route; apps read `stopGroups`."""
 
     type: str
     ordered: bool
@@ -219,8 +219,8 @@ class StopGrouping(Shaped, frozen=True):
     stop_ids: list[str]
 
 
-class StopsForRoute(Shaped, frozen=True):
-    """The stops and ways of a route."""
+class StopsForRoute(CamelCaseStruct, frozen=True):
+    """The stops and shapes of a route."""
 
     route_id: str
     stop_ids: list[str]
@@ -228,15 +228,15 @@ class StopsForRoute(Shaped, frozen=True):
     polylines: list[Path]
 
 
-class Entry(Shaped, Generic[Element], frozen=True):
-    """One element and what it refers to."""
+class Entry(CamelCaseStruct, Generic[Element], frozen=True):
+    """One element and its references."""
 
     entry: Element
     references: References
 
 
-class Listing(Shaped, Generic[Element], frozen=True):
-    """A list, whether there would have been more, and whether it was asked for where no agency runs."""
+class Listing(CamelCaseStruct, Generic[Element], frozen=True):
+    """A list, whether there was more, and whether the requested area has no agency."""
 
     list: list[Element]
     limit_exceeded: bool
@@ -244,12 +244,12 @@ class Listing(Shaped, Generic[Element], frozen=True):
     references: References
 
 
-class Nothing(Shaped, frozen=True):
-    """No more to say."""
+class Nothing(CamelCaseStruct, frozen=True):
+    """No data."""
 
 
-class Answer(Shaped, Generic[Data], frozen=True):
-    """What every answer is wrapped in. `code` is also the HTTP status."""
+class Answer(CamelCaseStruct, Generic[Data], frozen=True):
+    """The wrapper of every answer. `code` is also the HTTP status."""
 
     code: int
     current_time: int
@@ -258,8 +258,8 @@ class Answer(Shaped, Generic[Data], frozen=True):
     data: Data
 
 
-class Refused(Shaped, frozen=True):
-    """Why nothing is told. `data` null but for faulty parameters, which `fieldErrors` names."""
+class Refused(CamelCaseStruct, frozen=True):
+    """An error. `data` null, except for bad parameters, which `fieldErrors` names."""
 
     code: int
     current_time: int
@@ -268,7 +268,7 @@ class Refused(Shaped, frozen=True):
     data: "Faults | None"
 
 
-class Faults(Shaped, frozen=True):
+class Faults(CamelCaseStruct, frozen=True):
     """What is wrong with each parameter."""
 
     field_errors: dict[str, list[str]]

@@ -1,4 +1,4 @@
-"""Service alerts as OneBusAway's situations. Their windows are in seconds, as servers send and apps read them."""
+"""Service alerts as OneBusAway situations. Windows are in seconds, as servers send and apps read them."""
 
 from services.transit.model.service_alert import ActivePeriod, Effect, InformedEntity, ServiceAlert
 from services.web.oba.elements import schema as oba
@@ -12,14 +12,14 @@ SEVERITY = {
     Effect.ADDITIONAL_SERVICE: "noImpact",
     Effect.UNKNOWN_EFFECT: "unknown",
 }
-"""What is not here is "normal"."""
+"""Any other effect is "normal"."""
 
 
 def situation_element(index: Index, alert: ServiceAlert) -> oba.Situation:
-    """A service alert, in Spanish: the contract has room for one language."""
+    """A service alert in Spanish: the contract has room for one language."""
     windows = [_window(period) for period in alert.periods]
-    nowhere = oba.Path(length=0, levels="", points="")
-    conditions = oba.Conditions(diversion_path=nowhere, diversion_stop_ids=[])
+    no_path = oba.Path(length=0, levels="", points="")
+    conditions = oba.Conditions(diversion_path=no_path, diversion_stop_ids=[])
     return oba.Situation(
         id=index.situation_id(alert.id),
         creation_time=round(alert.changed_at * 1000),

@@ -1,12 +1,12 @@
-"""What a OneBusAway answer says of buses on the road: trips under way and what comes to a stop."""
+"""msgspec structs of OneBusAway answers about vehicles: trip status, trip details, arrivals."""
 
 from msgspec import UnsetType
 
-from services.web.oba.elements.schema import Location, Shaped, StopTime
+from services.web.oba.elements.schema import CamelCaseStruct, Location, StopTime
 
 
-class TripStatus(Shaped, frozen=True):
-    """How a trip is going. Where no bus reports, `predicted` is false and the rest is the timetable's.
+class TripStatus(CamelCaseStruct, frozen=True):
+    """The status of a trip. Where no bus reports, `predicted` is false and the rest is from the timetable.
 
     `orientation`: degrees counterclockwise from east. `scheduleDeviation`: seconds, positive late. Offsets: seconds.
     """
@@ -40,7 +40,7 @@ class TripStatus(Shaped, frozen=True):
     vehicle_id: str
 
 
-class TripSchedule(Shaped, frozen=True):
+class TripSchedule(CamelCaseStruct, frozen=True):
     """A trip's calls, and the block's trips before and after it."""
 
     frequency: str | None
@@ -51,8 +51,8 @@ class TripSchedule(Shaped, frozen=True):
     time_zone: str
 
 
-class TripDetails(Shaped, frozen=True):
-    """A trip on a day. `schedule` null and `status` absent where they were not asked for."""
+class TripDetails(CamelCaseStruct, frozen=True):
+    """A trip on a day. `schedule` null and `status` absent where they were not requested."""
 
     trip_id: str
     service_date: int
@@ -62,11 +62,11 @@ class TripDetails(Shaped, frozen=True):
     status: TripStatus | UnsetType
 
 
-class Estimate(Shaped, frozen=True):
-    """An addition of ours: why the estimate says what it says, and how sure it is.
+class Estimate(CamelCaseStruct, frozen=True):
+    """An addition of ours: the quantiles of the arrival, and what they are based on.
 
-    `basis`: live, recent (from `buses` buses just before), schedule, not_reporting or not_coming. Quantiles of the
-    arrival; `rider`: the early-safe time to tell people, be there by then. 0 where there is no estimate.
+    `basis`: live, recent (from `buses` buses just before), schedule, not_reporting or not_coming. `rider`: the
+    early-safe time to tell people, be there by then. All times are 0 where there is no estimate.
     """
 
     basis: str
@@ -78,7 +78,7 @@ class Estimate(Shaped, frozen=True):
     rider: int
 
 
-class ArrivalAndDeparture(Shaped, frozen=True):
+class ArrivalAndDeparture(CamelCaseStruct, frozen=True):
     """A trip at a stop. Predicted times are medians, and 0, never the timetable's, where `predicted` is false."""
 
     stop_id: str
@@ -119,8 +119,8 @@ class ArrivalAndDeparture(Shaped, frozen=True):
     estimate: Estimate
 
 
-class ArrivalsAtStop(Shaped, frozen=True):
-    """What comes to one stop. `feedHealth`, ours: live; silent where no bus is heard; blind where we cannot read."""
+class ArrivalsAtStop(CamelCaseStruct, frozen=True):
+    """Arrivals at one stop. `feedHealth`, ours: live; silent: no bus reports; blind: the server cannot read."""
 
     stop_id: str
     arrivals_and_departures: list[ArrivalAndDeparture]
@@ -129,15 +129,15 @@ class ArrivalsAtStop(Shaped, frozen=True):
     feed_health: str
 
 
-class NearbyStop(Shaped, frozen=True):
-    """A stop and how far it is from the place asked for, metres."""
+class NearbyStop(CamelCaseStruct, frozen=True):
+    """A stop and its distance from the requested place, metres."""
 
     stop_id: str
     distance_from_query: float
 
 
-class ArrivalsNear(Shaped, frozen=True):
-    """What comes to the stops around a place."""
+class ArrivalsNear(CamelCaseStruct, frozen=True):
+    """Arrivals at the stops around a place."""
 
     stop_ids: list[str]
     arrivals_and_departures: list[ArrivalAndDeparture]
@@ -146,8 +146,8 @@ class ArrivalsNear(Shaped, frozen=True):
     limit_exceeded: bool
 
 
-class VehicleStatus(Shaped, frozen=True):
-    """A bus and the trip it makes; `tripStatus` absent where it makes none."""
+class VehicleStatus(CamelCaseStruct, frozen=True):
+    """A bus and its trip; `tripStatus` absent where it makes none."""
 
     vehicle_id: str
     last_update_time: int

@@ -1,1 +1,1 @@
-"""Which OneBusAway endpoints are there? One module a noun."""
+"""Which OneBusAway endpoints are there? One module a noun. Imports services.web.oba and its elements."""

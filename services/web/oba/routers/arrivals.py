@@ -1,4 +1,4 @@
-"""What comes to a stop, or to the stops around a place."""
+"""OneBusAway endpoints of arrivals at a stop or around a place."""
 
 from typing import Annotated
 
@@ -38,7 +38,7 @@ MinutesParameter = Annotated[int, Query(ge=0, le=1_000_000)]
 
 
 class TimeWindow(Struct, frozen=True):
-    """Around a moment, Unix seconds: from `before_s` before it until `after_s` after it."""
+    """A period around `now`, Unix seconds: from `before_s` before it until `after_s` after it."""
 
     now: float
     before_s: float
@@ -46,14 +46,14 @@ class TimeWindow(Struct, frozen=True):
 
 
 async def _time_window(
-    asked: CurrentRequest,
+    request: CurrentRequest,
     before: Annotated[
         MinutesParameter, Query(alias="minutesBefore", description="At most an hour")
     ] = DEFAULT_BEFORE_MIN,
     after: Annotated[MinutesParameter, Query(alias="minutesAfter", description="At most a day")] = DEFAULT_AFTER_MIN,
     time: TimeParameter = None,
 ) -> TimeWindow:
-    now = requested_time(time, asked.now_s)
+    now = requested_time(time, request.now_s)
     return TimeWindow(now, min(before, MOST_BEFORE_MIN) * MINUTE_S, min(after, MOST_AFTER_MIN) * MINUTE_S)
 
 
@@ -62,33 +62,33 @@ RequestedWindow = Annotated[TimeWindow, Depends(_time_window)]
 
 @oba_endpoint(router, "/arrivals-and-departures-for-stop/{stop_id:path}.json")
 def arrivals_and_departures_for_stop(
-    asked: CurrentRequest,
+    request: CurrentRequest,
     stop_id: Id,
     window: RequestedWindow,
 ) -> oba.Answer[oba.Entry[ArrivalsAtStop]]:
-    """What comes to a stop, by the time it is expected."""
-    stop, now = require_stop(asked, stop_id), window.now
-    asked.collector.add_stop(stop.id)
-    nearby = asked.index.stops_within(box_around(stop.point, NEARBY_M), stop.point, NEARBY_M)
+    """Arrivals at a stop, ordered by expected time."""
+    stop, now = require_stop(request, stop_id), window.now
+    request.collector.add_stop(stop.id)
+    nearby = request.index.stops_within(box_around(stop.point, NEARBY_M), stop.point, NEARBY_M)
     for _, near in nearby:
-        asked.collector.add_stop(near.id)
-    routes = asked.index.routes_by_stop.get(stop.id, ())
-    situations = asked.collector.add_alerts(
-        departure_board.alerts_for(asked.snapshot, now, stop_id=stop.id, route_ids=routes)
+        request.collector.add_stop(near.id)
+    routes = request.index.routes_by_stop.get(stop.id, ())
+    situations = request.collector.add_alerts(
+        departure_board.alerts_for(request.snapshot, now, stop_id=stop.id, route_ids=routes)
     )
-    told = ArrivalsAtStop(
-        stop_id=asked.index.stop_id(stop.id),
-        arrivals_and_departures=_elements(asked, _arrivals(asked, stop.id, window), now),
-        nearby_stop_ids=[asked.index.stop_id(near.id) for _, near in nearby if near.id != stop.id],
+    element = ArrivalsAtStop(
+        stop_id=request.index.stop_id(stop.id),
+        arrivals_and_departures=_elements(request, _arrivals(request, stop.id, window), now),
+        nearby_stop_ids=[request.index.stop_id(near.id) for _, near in nearby if near.id != stop.id],
         situation_ids=situations,
-        feed_health=asked.snapshot.health(asked.now_s).value,
+        feed_health=request.snapshot.health(request.now_s).value,
     )
-    return asked.entry_answer(told)
+    return request.entry_answer(element)
 
 
 @oba_endpoint(router, "/arrival-and-departure-for-stop/{stop_id:path}.json")
 def arrival_and_departure_for_stop(
-    asked: CurrentRequest,
+    request: CurrentRequest,
     stop_id: Id,
     trip_id: Annotated[str, Query(max_length=200, alias="tripId")],
     service_date: Annotated[str, Query(max_length=40, alias="serviceDate", description="Unix milliseconds")],
@@ -98,63 +98,68 @@ def arrival_and_departure_for_stop(
     time: TimeParameter = None,
 ) -> oba.Answer[oba.Entry[ArrivalAndDeparture]]:
     """One trip at one stop, passed or coming."""
-    stop, trip, now = require_stop(asked, stop_id), require_trip(asked, trip_id), requested_time(time, asked.now_s)
-    journey = nearest_journey(asked, trip, service_date, now)
-    call = _find_call(asked, journey, stop.id, sequence, now)
-    asked.collector.add_stop(stop.id)
-    return asked.entry_answer(ArrivalBuilder(asked.index, asked.snapshot, asked.collector, now).build(call))
+    stop, trip, now = (
+        require_stop(request, stop_id),
+        require_trip(request, trip_id),
+        requested_time(time, request.now_s),
+    )
+    journey = nearest_journey(request, trip, service_date, now)
+    call = _find_call(request, journey, stop.id, sequence, now)
+    request.collector.add_stop(stop.id)
+    return request.entry_answer(ArrivalBuilder(request.index, request.snapshot, request.collector, now).build(call))
 
 
 @oba_endpoint(router, "/arrivals-and-departures-for-location.json")
 def arrivals_and_departures_for_location(
-    asked: CurrentRequest,
+    request: CurrentRequest,
     area: SearchArea,
     window: RequestedWindow,
     count: Annotated[int, Query(alias="maxCount", ge=1, le=10_000)] = DEFAULT_ARRIVALS,
     kinds: Annotated[str, Query(alias="routeType", pattern=r"^[0-9, ]{0,100}$", description="Only of these")] = "",
     absent: Annotated[bool, Query(alias="emptyReturnsNotFound")] = False,
 ) -> oba.Answer[oba.Entry[ArrivalsNear]]:
-    """What comes to the nearest stops around a place, by the time it is expected."""
+    """Arrivals at the nearest stops around a place, ordered by expected time."""
     now, limit = window.now, min(count, MOST_ARRIVALS)
-    stops = asked.index.stops_within(area.box, area.centre, area.radius_m)
-    kept = stops[: min(MOST_STOPS, limit)]
+    stops = request.index.stops_within(area.box, area.centre, area.radius_m)
+    nearest = stops[: min(MOST_STOPS, limit)]
     wanted = {int(one) for one in kinds.replace(" ", "").split(",") if one}
-    found = [
+    arrivals = [
         one
-        for _, stop in kept
-        for one in _arrivals(asked, stop.id, window)
-        if not wanted or asked.index.network.routes[one.pattern.route_id].route_type in wanted
+        for _, stop in nearest
+        for one in _arrivals(request, stop.id, window)
+        if not wanted or request.index.network.routes[one.pattern.route_id].route_type in wanted
     ]
-    if absent and not found:
+    if absent and not arrivals:
         raise NoSuchResource
-    found.sort(key=lambda one: one.expected_at)
-    for _, stop in kept:
-        asked.collector.add_stop(stop.id)
-    arrivals = _elements(asked, found[:limit], now)
-    told = ArrivalsNear(
-        stop_ids=[asked.index.stop_id(stop.id) for _, stop in kept],
-        arrivals_and_departures=arrivals,
+    arrivals.sort(key=lambda one: one.expected_at)
+    for _, stop in nearest:
+        request.collector.add_stop(stop.id)
+    elements = _elements(request, arrivals[:limit], now)
+    element = ArrivalsNear(
+        stop_ids=[request.index.stop_id(stop.id) for _, stop in nearest],
+        arrivals_and_departures=elements,
         nearby_stop_ids=[
-            NearbyStop(stop_id=asked.index.stop_id(stop.id), distance_from_query=distance) for distance, stop in kept
+            NearbyStop(stop_id=request.index.stop_id(stop.id), distance_from_query=distance)
+            for distance, stop in nearest
         ],
-        situation_ids=list(dict.fromkeys(one for arrival in arrivals for one in arrival.situation_ids)),
-        limit_exceeded=len(found) > limit or len(stops) > len(kept),
+        situation_ids=list(dict.fromkeys(one for arrival in elements for one in arrival.situation_ids)),
+        limit_exceeded=len(arrivals) > limit or len(stops) > len(nearest),
     )
-    return asked.entry_answer(told)
+    return request.entry_answer(element)
 
 
-def _arrivals(asked: ObaRequest, stop_id: str, window: TimeWindow) -> list[Arrival]:
-    return departure_board.arrivals(asked.snapshot, stop_id, window.now, window.before_s, window.after_s)
+def _arrivals(request: ObaRequest, stop_id: str, window: TimeWindow) -> list[Arrival]:
+    return departure_board.arrivals(request.snapshot, stop_id, window.now, window.before_s, window.after_s)
 
 
-def _elements(asked: ObaRequest, found: list[Arrival], now: float) -> list[ArrivalAndDeparture]:
-    telling = ArrivalBuilder(asked.index, asked.snapshot, asked.collector, now)
-    return [telling.build(one) for one in found]
+def _elements(request: ObaRequest, arrivals: list[Arrival], now: float) -> list[ArrivalAndDeparture]:
+    builder = ArrivalBuilder(request.index, request.snapshot, request.collector, now)
+    return [builder.build(one) for one in arrivals]
 
 
-def _find_call(asked: ObaRequest, journey: Journey, stop_id: str, sequence: int | None, now: float) -> Arrival:
+def _find_call(request: ObaRequest, journey: Journey, stop_id: str, sequence: int | None, now: float) -> Arrival:
     """A journey at a stop: at that visit, else at the next, else at the last. Raises NoSuchResource."""
-    progress = departure_board.journey_progress(asked.snapshot, journey.key, now)
+    progress = departure_board.journey_progress(request.snapshot, journey.key, now)
     calls = [call for call in progress.calls if call.stop_id == stop_id] if progress else []
     if not calls:
         raise NoSuchResource

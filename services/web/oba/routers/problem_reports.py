@@ -1,4 +1,4 @@
-"""What riders report through their apps. The position an app sends along is not even read: stop and trip say where."""
+"""OneBusAway endpoints of problem reports. The position an app sends is not read: stop and trip say where."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ OptionalId = Annotated[str | None, Query(max_length=LONGEST_ID)]
 
 
 class ProblemReport(Struct, frozen=True):
-    """What a rider says, whatever of it an app sends."""
+    """What a rider reports, as far as the app sends it."""
 
     code: ReportCode
     comment: str
@@ -33,17 +33,17 @@ class ProblemReport(Struct, frozen=True):
 
 async def _stop_id(
     stop: Annotated[OptionalId, Query(alias="stopID")] = None,
-    also: Annotated[OptionalId, Query(alias="stopId", description="The same as stopID")] = None,
+    alias: Annotated[OptionalId, Query(alias="stopId", description="The same as stopID")] = None,
 ) -> str | None:
-    return stop or also
+    return stop or alias
 
 
 async def _vehicle_id(
     number: Annotated[OptionalId, Query(alias="userVehicleNumber", description="As painted on the bus")] = None,
     vehicle: Annotated[OptionalId, Query(alias="vehicleID")] = None,
-    also: Annotated[OptionalId, Query(alias="vehicleId", description="The same as vehicleID")] = None,
+    alias: Annotated[OptionalId, Query(alias="vehicleId", description="The same as vehicleID")] = None,
 ) -> str | None:
-    return number or vehicle or also
+    return number or vehicle or alias
 
 
 async def _problem_report(
@@ -68,65 +68,69 @@ ReportParameters = Annotated[ProblemReport, Depends(_problem_report)]
 
 @oba_endpoint(router, "/report-problem-with-stop.json")
 def report_problem_with_a_stop(
-    request: Request,
-    asked: CurrentRequest,
-    said: ReportParameters,
+    http_request: Request,
+    request: CurrentRequest,
+    report: ReportParameters,
     stop_id: Annotated[str, Query(max_length=LONGEST_ID, alias="stopId")],
 ) -> oba.Answer[oba.Nothing]:
     """The same as report-problem-with-stop/{id}, as some apps send it."""
-    return report_problem_with_stop(request, asked, said, stop_id)
+    return report_problem_with_stop(http_request, request, report, stop_id)
 
 
 @oba_endpoint(router, "/report-problem-with-stop/{stop_id:path}.json")
 def report_problem_with_stop(
-    request: Request, asked: CurrentRequest, said: ReportParameters, stop_id: Id
+    http_request: Request, request: CurrentRequest, problem: ReportParameters, stop_id: Id
 ) -> oba.Answer[oba.Nothing]:
-    """A rider says what is wrong with a stop."""
+    """A rider reports a problem with a stop."""
     report = RiderReport(
-        at=asked.now, source=SOURCE, code=said.code, stop_id=require_stop(asked, stop_id).id, comment=said.comment
+        at=request.now,
+        source=SOURCE,
+        code=problem.code,
+        stop_id=require_stop(request, stop_id).id,
+        comment=problem.comment,
     )
-    return _store(request, asked, report)
+    return _store(http_request, request, report)
 
 
 @oba_endpoint(router, "/report-problem-with-trip.json")
 def report_problem_with_a_trip(
-    request: Request,
-    asked: CurrentRequest,
-    said: ReportParameters,
+    http_request: Request,
+    request: CurrentRequest,
+    report: ReportParameters,
     trip_id: Annotated[str, Query(max_length=LONGEST_ID, alias="tripId")],
 ) -> oba.Answer[oba.Nothing]:
     """The same as report-problem-with-trip/{id}, as some apps send it."""
-    return report_problem_with_trip(request, asked, said, trip_id)
+    return report_problem_with_trip(http_request, request, report, trip_id)
 
 
 @oba_endpoint(router, "/report-problem-with-trip/{trip_id:path}.json")
 def report_problem_with_trip(
-    request: Request, asked: CurrentRequest, said: ReportParameters, trip_id: Id
+    http_request: Request, request: CurrentRequest, problem: ReportParameters, trip_id: Id
 ) -> oba.Answer[oba.Nothing]:
-    """A rider says what is wrong with a trip; `vehicle_never_came` counts among the buses that did not pass."""
-    trip, network = require_trip(asked, trip_id), asked.index.network
-    stop = asked.index.find_stop(said.stop_id) if said.stop_id else None
+    """A rider reports a problem with a trip; `vehicle_never_came` counts among the buses that did not come."""
+    trip, network = require_trip(request, trip_id), request.index.network
+    stop = request.index.find_stop(problem.stop_id) if problem.stop_id else None
     report = RiderReport(
-        at=asked.now,
+        at=request.now,
         source=SOURCE,
-        code=said.code,
+        code=problem.code,
         stop_id=stop.id if stop else None,
         route_id=network.patterns[trip.pattern].route_id,
         trip_id=trip.id,
-        service_date=parse_service_day(said.service_date, network, asked.now_s) if said.service_date else None,
-        vehicle=said.vehicle.replace("\0", "") if said.vehicle else None,
-        on_board=said.on_board,
-        comment=said.comment,
+        service_date=parse_service_day(problem.service_date, network, request.now_s) if problem.service_date else None,
+        vehicle=problem.vehicle.replace("\0", "") if problem.vehicle else None,
+        on_board=problem.on_board,
+        comment=problem.comment,
     )
-    return _store(request, asked, report)
+    return _store(http_request, request, report)
 
 
-def _store(request: Request, asked: ObaRequest, report: RiderReport) -> oba.Answer[oba.Nothing]:
-    """Keep a report. Raises TooManyReports."""
-    reporters, address = asked.context.rider_report_limit, request.client.host if request.client else ""
+def _store(http_request: Request, request: ObaRequest, report: RiderReport) -> oba.Answer[oba.Nothing]:
+    """Store a report. Raises TooManyReports."""
+    reporters, address = request.context.rider_report_limit, http_request.client.host if http_request.client else ""
     if reporters.is_exceeded(address):
         raise TooManyReports
-    with asked.context.engine.begin() as transaction:
+    with request.context.engine.begin() as transaction:
         store_report(transaction, report)
     reporters.add(address)
-    return answer(oba.Nothing(), asked.now_s)
+    return answer(oba.Nothing(), request.now_s)

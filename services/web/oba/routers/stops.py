@@ -1,4 +1,4 @@
-"""Stops and lines: where they are, what serves them, which way they run."""
+"""OneBusAway endpoints of stops and lines: places, search, shapes, and stops of a line."""
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -37,109 +37,117 @@ SearchText = Annotated[str, Query(alias="input", max_length=100, description="Wo
 
 @oba_endpoint(router, "/stops-for-location.json")
 def stops_for_location(
-    asked: CurrentRequest, area: SearchArea, query: Text = None, count: Count = None
+    request: CurrentRequest, area: SearchArea, query: Text = None, count: Count = None
 ) -> oba.Answer[oba.Listing[oba.Stop]]:
     """The stops around a place, the nearest first; with `query`, those of that code or name."""
     limit = element_limit(count)
     found = [
-        stop for _, stop in asked.index.stops_within(area.box, area.centre, area.radius_m) if _stop_matches(stop, query)
+        stop
+        for _, stop in request.index.stops_within(area.box, area.centre, area.radius_m)
+        if _stop_matches(stop, query)
     ]
-    return _stop_listing(asked, found[:limit], exceeded=len(found) > limit, outside=not asked.index.covers(area.box))
+    return _stop_listing(
+        request, found[:limit], exceeded=len(found) > limit, outside=not request.index.covers(area.box)
+    )
 
 
 @oba_endpoint(router, "/routes-for-location.json")
 def routes_for_location(
-    asked: CurrentRequest, area: SearchArea, query: Text = None, count: Count = None
+    request: CurrentRequest, area: SearchArea, query: Text = None, count: Count = None
 ) -> oba.Answer[oba.Listing[oba.Route]]:
     """The lines that call at stops around a place, those of the nearest stop first; with `query`, of that name."""
     limit = element_limit(count)
-    found = [route for route in _routes_in(asked.index, area) if _route_matches(route, query)]
-    return _route_listing(asked, found[:limit], exceeded=len(found) > limit, outside=not asked.index.covers(area.box))
+    found = [route for route in _routes_in(request.index, area) if _route_matches(route, query)]
+    return _route_listing(
+        request, found[:limit], exceeded=len(found) > limit, outside=not request.index.covers(area.box)
+    )
 
 
 @oba_endpoint(router, "/search/stop.json")
-def search_stop(asked: CurrentRequest, words: SearchText, count: Count = None) -> oba.Answer[oba.Listing[oba.Stop]]:
-    """Stops by the code on the pole or by their corner, the likeliest first."""
+def search_stop(request: CurrentRequest, words: SearchText, count: Count = None) -> oba.Answer[oba.Listing[oba.Stop]]:
+    """Stops by the code on the pole or by their corner, the best match first."""
     limit = min(count or DEFAULT_SEARCH_COUNT, MOST_COUNT)
-    found = search_stops(asked.index.network, words)
-    return _stop_listing(asked, found[:limit], exceeded=len(found) > limit, outside=False)
+    found = search_stops(request.index.network, words)
+    return _stop_listing(request, found[:limit], exceeded=len(found) > limit, outside=False)
 
 
 @oba_endpoint(router, "/search/route.json")
-def search_route(asked: CurrentRequest, words: SearchText, count: Count = None) -> oba.Answer[oba.Listing[oba.Route]]:
+def search_route(request: CurrentRequest, words: SearchText, count: Count = None) -> oba.Answer[oba.Listing[oba.Route]]:
     """Lines by their number or by words of their name."""
     limit = min(count or DEFAULT_SEARCH_COUNT, MOST_COUNT)
     found = [
-        line.route for line in departure_board.lines(asked.snapshot, asked.now_s) if _route_matches(line.route, words)
+        line.route
+        for line in departure_board.lines(request.snapshot, request.now_s)
+        if _route_matches(line.route, words)
     ]
-    return _route_listing(asked, found[:limit], exceeded=len(found) > limit, outside=False)
+    return _route_listing(request, found[:limit], exceeded=len(found) > limit, outside=False)
 
 
 @oba_endpoint(router, "/stop/{stop_id:path}.json")
-def stop(asked: CurrentRequest, stop_id: Id) -> oba.Answer[oba.Entry[oba.Stop]]:
+def stop(request: CurrentRequest, stop_id: Id) -> oba.Answer[oba.Entry[oba.Stop]]:
     """One stop."""
-    found = require_stop(asked, stop_id)
-    asked.collector.add_stop_references(found)
-    return asked.entry_answer(references.stop_element(asked.index, found))
+    found = require_stop(request, stop_id)
+    request.collector.add_stop_references(found)
+    return request.entry_answer(references.stop_element(request.index, found))
 
 
 @oba_endpoint(router, "/route/{route_id:path}.json")
-def route(asked: CurrentRequest, route_id: Id) -> oba.Answer[oba.Entry[oba.Route]]:
+def route(request: CurrentRequest, route_id: Id) -> oba.Answer[oba.Entry[oba.Route]]:
     """One line."""
-    found = require_route(asked, route_id)
-    asked.collector.add_agency(found.agency_id)
-    return asked.entry_answer(references.route_element(asked.index, found.id))
+    found = require_route(request, route_id)
+    request.collector.add_agency(found.agency_id)
+    return request.entry_answer(references.route_element(request.index, found.id))
 
 
 @oba_endpoint(router, "/shape/{shape_id:path}.json")
-def shape(asked: CurrentRequest, shape_id: Id) -> oba.Answer[oba.Entry[oba.Path]]:
-    """A line on the ground."""
-    found = asked.index.find_shape(shape_id)
+def shape(request: CurrentRequest, shape_id: Id) -> oba.Answer[oba.Entry[oba.Path]]:
+    """A shape."""
+    found = request.index.find_shape(shape_id)
     if found is None:
         raise NoSuchResource
-    return asked.entry_answer(polyline_element(found.points))
+    return request.entry_answer(polyline_element(found.points))
 
 
 @oba_endpoint(router, "/stops-for-route/{route_id:path}.json")
 def stops_for_route(
-    asked: CurrentRequest,
+    request: CurrentRequest,
     route_id: Id,
     polylines: Annotated[bool, Query(alias="includePolylines", description="With the ways")] = True,
 ) -> oba.Answer[oba.Entry[oba.StopsForRoute]]:
-    """The stops of a line by direction, in the order buses come to them, and its ways."""
-    found = require_route(asked, route_id)
-    network = asked.index.network
+    """The stops of a line by direction, in the order buses reach them, and its shapes."""
+    found = require_route(request, route_id)
+    network = request.index.network
     patterns = [network.patterns[index] for index in network.patterns_by_route.get(found.id, ())]
-    asked.collector.add_route(found.id)
+    request.collector.add_route(found.id)
     for stop_id in merge_stop_order(pattern.stop_ids for pattern in patterns):
-        asked.collector.add_stop(stop_id)
-    return asked.entry_answer(_stops_for_route(asked.index, found, patterns, polylines=polylines))
+        request.collector.add_stop(stop_id)
+    return request.entry_answer(_stops_for_route(request.index, found, patterns, polylines=polylines))
 
 
-def require_stop(asked: ObaRequest, stop_id: str) -> Stop:
-    """The stop asked for. Raises NoSuchResource."""
-    found = asked.index.find_stop(stop_id)
+def require_stop(request: ObaRequest, stop_id: str) -> Stop:
+    """The stop with this id. Raises NoSuchResource."""
+    found = request.index.find_stop(stop_id)
     if found is None:
         raise NoSuchResource
     return found
 
 
-def require_route(asked: ObaRequest, route_id: str) -> Route:
-    """The line asked for. Raises NoSuchResource."""
-    found = asked.index.find_route(route_id)
+def require_route(request: ObaRequest, route_id: str) -> Route:
+    """The line with this id. Raises NoSuchResource."""
+    found = request.index.find_route(route_id)
     if found is None:
         raise NoSuchResource
-    return asked.index.network.routes[found]
+    return request.index.network.routes[found]
 
 
 def polyline_element(points: Iterable[Point]) -> oba.Path:
     """Points as a polyline."""
-    kept = tuple(points)
-    return oba.Path(length=len(kept), levels="", points=encode(kept))
+    polyline = tuple(points)
+    return oba.Path(length=len(polyline), levels="", points=encode(polyline))
 
 
 def merge_stop_order(lists: Iterable[tuple[str, ...]]) -> list[str]:
-    """All stops of several patterns, each once: the longest pattern's, and the others' behind the stop they follow."""
+    """All stops of several patterns, each once: those of the longest pattern, the others after the stop they follow."""
     order: list[str] = []
     for stop_ids in sorted(lists, key=len, reverse=True):
         at = 0
@@ -153,18 +161,18 @@ def merge_stop_order(lists: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def distinct_polylines(shapes: Iterable[Shape]) -> Iterator[oba.Path]:
-    """The shapes as lines, each stretch drawn once: what a shape shares with those before it is left out."""
+    """The shapes as polylines, each segment once: segments drawn for an earlier shape are left out."""
     drawn: set[tuple[Point, Point]] = set()
     for shape in shapes:
         stretch: list[Point] = []
-        for here, there in pairwise(shape.points):
-            if (here, there) in drawn:
+        for start, end in pairwise(shape.points):
+            if (start, end) in drawn:
                 if stretch:
                     yield polyline_element(stretch)
                 stretch = []
                 continue
-            drawn.add((here, there))
-            stretch = [*stretch, there] if stretch else [here, there]
+            drawn.add((start, end))
+            stretch = [*stretch, end] if stretch else [start, end]
         if stretch:
             yield polyline_element(stretch)
 
@@ -202,13 +210,13 @@ def _stop_group(index: Index, direction: str, patterns: list[Pattern], *, polyli
 
 
 def _headsign(network: Network, patterns: list[Pattern]) -> str:
-    """Where most trips say they go, else the last stop."""
+    """The most frequent headsign, else the last stop."""
     signs = [trip.headsign for pattern in patterns for trip in network.trips_by_pattern[pattern.index] if trip.headsign]
     return max(sorted(set(signs)), key=signs.count) if signs else network.stops[patterns[0].stop_ids[-1]].name
 
 
 def _distinct_shapes(patterns: list[Pattern]) -> list[Shape]:
-    """Their shapes, each once, the longest first."""
+    """Each shape once, the longest first."""
     return sorted({one.shape.id: one.shape for one in patterns}.values(), key=lambda one: -one.length_m)
 
 
@@ -223,9 +231,9 @@ def _stop_matches(stop: Stop, query: str | None) -> bool:
     """Whether a stop has that code, or a name with all those words."""
     if not query or not query.strip():
         return True
-    asked, wanted = query.strip().casefold(), normalized_words(query)
-    return asked in (stop.code.casefold(), stop.id.casefold()) or (
-        bool(wanted) and set(wanted) <= set(normalized_words(stop.name))
+    text, query_words = query.strip().casefold(), normalized_words(query)
+    return text in (stop.code.casefold(), stop.id.casefold()) or (
+        bool(query_words) and set(query_words) <= set(normalized_words(stop.name))
     )
 
 
@@ -233,25 +241,26 @@ def _route_matches(route: Route, query: str | None) -> bool:
     """Whether a line has that number, or a name with all those words."""
     if not query or not query.strip():
         return True
-    wanted = normalized_words(query)
+    query_words = normalized_words(query)
     return query.strip().casefold() == route.short_name.casefold() or (
-        bool(wanted) and set(wanted) <= {*normalized_words(route.short_name), *normalized_words(route.long_name)}
+        bool(query_words)
+        and set(query_words) <= {*normalized_words(route.short_name), *normalized_words(route.long_name)}
     )
 
 
 def _stop_listing(
-    asked: ObaRequest, found: list[Stop], *, exceeded: bool, outside: bool
+    request: ObaRequest, found: list[Stop], *, exceeded: bool, outside: bool
 ) -> oba.Answer[oba.Listing[oba.Stop]]:
     for one in found:
-        asked.collector.add_stop_references(one)
-    told = [references.stop_element(asked.index, one) for one in found]
-    return asked.list_answer(told, limit_exceeded=exceeded, out_of_range=outside)
+        request.collector.add_stop_references(one)
+    elements = [references.stop_element(request.index, one) for one in found]
+    return request.list_answer(elements, limit_exceeded=exceeded, out_of_range=outside)
 
 
 def _route_listing(
-    asked: ObaRequest, found: list[Route], *, exceeded: bool, outside: bool
+    request: ObaRequest, found: list[Route], *, exceeded: bool, outside: bool
 ) -> oba.Answer[oba.Listing[oba.Route]]:
     for one in found:
-        asked.collector.add_agency(one.agency_id)
-    told = [references.route_element(asked.index, one.id) for one in found]
-    return asked.list_answer(told, limit_exceeded=exceeded, out_of_range=outside)
+        request.collector.add_agency(one.agency_id)
+    elements = [references.route_element(request.index, one.id) for one in found]
+    return request.list_answer(elements, limit_exceeded=exceeded, out_of_range=outside)

@@ -1,1 +1,4 @@
-"""What does a rider see on a cheap telephone? Small pages without JavaScript, readable on paper too."""
+"""Which pages does a rider with a cheap telephone read? Small, without JavaScript, also for paper and old televisions.
+
+Imports services.transit, services.queries and services.web.
+"""

@@ -1,4 +1,4 @@
-"""The bus that did not come: which ones it may have been, and the report of it."""
+"""Reports of a bus that did not come: the journeys to choose from, and the report itself."""
 
 from dataclasses import dataclass
 
@@ -13,36 +13,36 @@ from services.web.pages.transit.phrases import clock_time
 from services.web.pages.transit.rendering import RiderRequest
 
 LOOKBACK_S = 3_600.0
-"""How long ago it may have been due."""
+"""How long ago it may have been scheduled."""
 MOST_JOURNEYS = 24
 SEPARATOR = "|"
 
 
 @dataclass(frozen=True, slots=True)
 class JourneyChoice:
-    """One journey that was due, and what stands for it in the form."""
+    """One scheduled journey, and its value in the form."""
 
     value: str
     said: str
 
 
-def recent_journeys(ride: RiderRequest, stop: Stop, line: str) -> list[JourneyChoice]:
-    """What was due of late at the stop, of one line where it is named, the newest first."""
+def recent_journeys(rider: RiderRequest, stop: Stop, line: str) -> list[JourneyChoice]:
+    """The journeys scheduled of late at the stop, of all lines or of one, the newest first."""
     journey_prediction = [
         call
-        for call in _scheduled_calls(ride, stop)
-        if not line or _line_name(ride, call).casefold() == line.casefold()
+        for call in _scheduled_calls(rider, stop)
+        if not line or _line_name(rider, call).casefold() == line.casefold()
     ]
-    return [JourneyChoice(_form_value(call), _label(ride, call)) for call in journey_prediction[:MOST_JOURNEYS]]
+    return [JourneyChoice(_form_value(call), _label(rider, call)) for call in journey_prediction[:MOST_JOURNEYS]]
 
 
-def missed_report(ride: RiderRequest, stop: Stop, value: str) -> RiderReport | None:
-    """The report of a choice; None where nothing of the kind was due, whoever made the form."""
-    call = next((call for call in _scheduled_calls(ride, stop) if _form_value(call) == value), None)
+def missed_report(rider: RiderRequest, stop: Stop, value: str) -> RiderReport | None:
+    """The report of a choice; None where no such journey was scheduled, whoever made the form."""
+    call = next((call for call in _scheduled_calls(rider, stop) if _form_value(call) == value), None)
     if call is None:
         return None
     return RiderReport(
-        at=ride.now,
+        at=rider.now,
         source="page",
         code=ReportCode.VEHICLE_NEVER_CAME,
         stop_id=stop.id,
@@ -53,16 +53,16 @@ def missed_report(ride: RiderRequest, stop: Stop, value: str) -> RiderReport | N
 
 
 def count_report(request: Request) -> None:
-    """One more report from this address. Raises TooManyReports."""
+    """Count one more report from this address. Raises TooManyReports."""
     report_limit, address = context_of(request).rider_report_limit, request.client.host if request.client else ""
     if report_limit.is_exceeded(address):
         raise TooManyReports
     report_limit.add(address)
 
 
-def _scheduled_calls(ride: RiderRequest, stop: Stop) -> list[ScheduledCall]:
-    now = ride.now.timestamp()
-    calls = ride.snapshot.schedule.calls(stop.id, now - LOOKBACK_S, now)
+def _scheduled_calls(rider: RiderRequest, stop: Stop) -> list[ScheduledCall]:
+    now = rider.now.timestamp()
+    calls = rider.snapshot.schedule.calls(stop.id, now - LOOKBACK_S, now)
     return sorted((call for call in calls if _boards(call)), key=lambda call: call.scheduled_at, reverse=True)
 
 
@@ -75,9 +75,11 @@ def _form_value(call: ScheduledCall) -> str:
     return SEPARATOR.join((trip_id, day, str(start_s)))
 
 
-def _label(ride: RiderRequest, call: ScheduledCall) -> str:
-    return f"{clock_time(ride.words, call.scheduled_at)} {_line_name(ride, call)} {call.journey.trip.headsign}".strip()
+def _label(rider: RiderRequest, call: ScheduledCall) -> str:
+    return (
+        f"{clock_time(rider.words, call.scheduled_at)} {_line_name(rider, call)} {call.journey.trip.headsign}".strip()
+    )
 
 
-def _line_name(ride: RiderRequest, call: ScheduledCall) -> str:
-    return line_name(ride.snapshot.network.routes[call.pattern.route_id])
+def _line_name(rider: RiderRequest, call: ScheduledCall) -> str:
+    return line_name(rider.snapshot.network.routes[call.pattern.route_id])

@@ -1,4 +1,4 @@
-"""A line at a stop in words: what `services.transit.rider.displayed_time` decided, in the reader's language. Pure."""
+"""Words for a line at a stop: what `services.transit.rider.displayed_time` decided, in the reader's language. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ FULL_PERCENT, FEW_SEATS_PERCENT = 90, 50
 """Occupancy in per cent from which a bus is called so."""
 SEPARATOR = ", "
 LONGEST_LINE, LONGEST_PLACE = 24, 32
-"""Characters of a line's and a destination's name that a small page has room for."""
+"""Characters of the names of a line and a destination that fit a small page."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArrivalRow:
-    """One bus: when it comes in a few letters, and everything else."""
+    """One bus: its time in a few letters, and everything else."""
 
     time: str
     destination: str
@@ -40,7 +40,7 @@ class ArrivalRow:
 
 @dataclass(frozen=True, slots=True)
 class LineBlock:
-    """One line: its name, where all its buses go if they go to one place, remarks, and its buses."""
+    """One line: its name, the common destination of its buses if there is one, remarks, and its buses."""
 
     name: str
     destination: str
@@ -50,7 +50,7 @@ class LineBlock:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A service alert: what, more of it, and until when."""
+    """A service alert: header, text, and until when."""
 
     header: str
     text: str
@@ -58,33 +58,33 @@ class Notice:
 
 
 def clock_time(words: Words, seconds: float) -> str:
-    """Hour and minute in the city of an instant in Unix seconds."""
+    """Hour and minute in the city of Unix seconds."""
     return words.clock(datetime_of(seconds))
 
 
 def datetime_of(seconds: float) -> datetime:
-    """Unix seconds as a time with its zone."""
+    """Unix seconds as a datetime with its zone."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def line_block(words: Words, line: LineAtStop, now: float, most: int) -> LineBlock:
     """A line with its remarks and at most so many buses."""
-    coming = line.arrivals[:most]
-    rows = tuple(arrival_row(words, told) for told in coming)
-    places = {one.destination for one in rows}
+    arrivals = line.arrivals[:most]
+    rows = tuple(arrival_row(words, arrival) for arrival in arrivals)
+    places = {row.destination for row in rows}
     shared = words("rider.to", place=places.pop()) if len(places) == 1 else ""
     if not shared:
         rows = tuple(
-            ArrivalRow(one.time, one.destination, _joined((words("rider.to", place=one.destination), one.more)))
-            for one in rows
+            ArrivalRow(row.time, row.destination, _joined((words("rider.to", place=row.destination), row.more)))
+            for row in rows
         )
     return LineBlock(truncated(line.name, LONGEST_LINE), shared, tuple(remarks(words, line, now)), rows)
 
 
 def remarks(words: Words, line: LineAtStop, now: float) -> Iterable[str]:
-    """What is not coming, and why there is no more to tell."""
-    for told in line.withdrawn:
-        yield words("rider.not_coming", at=clock_time(words, told.scheduled_at))
+    """What was withdrawn, and why there is no more to show."""
+    for arrival in line.withdrawn:
+        yield words("rider.not_coming", at=clock_time(words, arrival.scheduled_at))
     match line.service:
         case ServiceState.RUNNING:
             return
@@ -102,23 +102,23 @@ def remarks(words: Words, line: LineAtStop, now: float) -> Iterable[str]:
         yield words("rider.next_none")
 
 
-def arrival_row(words: Words, told: DisplayedArrival) -> ArrivalRow:
-    """One bus. A silent one of which nothing can be said any more is told by its silence."""
-    destination = truncated(told.destination, LONGEST_PLACE)
-    if told.time is None:
-        return ArrivalRow(_silence_text(words, told), destination, "")
-    there = shown_be_there_at(told)
+def arrival_row(words: Words, arrival: DisplayedArrival) -> ArrivalRow:
+    """One bus. A silent bus without a time is described by its silence."""
+    destination = truncated(arrival.destination, LONGEST_PLACE)
+    if arrival.time is None:
+        return ArrivalRow(_silence_text(words, arrival), destination, "")
+    be_there_at = shown_be_there_at(arrival)
     more = (
-        words("rider.be_there", at=clock_time(words, there)) if there is not None else "",
-        _basis_text(words, told),
-        *_extra_texts(words, told),
+        words("rider.be_there", at=clock_time(words, be_there_at)) if be_there_at is not None else "",
+        _basis_text(words, arrival),
+        *_extra_texts(words, arrival),
     )
-    return ArrivalRow(time_text(words, told.time), destination, _joined(more))
+    return ArrivalRow(time_text(words, arrival.time), destination, _joined(more))
 
 
-def shown_be_there_at(told: DisplayedArrival) -> float | None:
-    """The early-safe time, where it says more than the time that is told anyway; Unix seconds."""
-    return None if isinstance(told.time, ArrivingNow | ScheduledTime) else told.be_there_at
+def shown_be_there_at(arrival: DisplayedArrival) -> float | None:
+    """The early-safe time, Unix seconds; None where it adds nothing to the time shown."""
+    return None if isinstance(arrival.time, ArrivingNow | ScheduledTime) else arrival.be_there_at
 
 
 def time_text(words: Words, wait: DisplayedTime) -> str:
@@ -150,7 +150,7 @@ def notice(words: Words, alert: ServiceAlert, now: float) -> Notice:
 
 
 def in_language(words: Words, both: BothLanguages) -> str:
-    """In the reader's language; in Spanish where there is no other."""
+    """The text in the reader's language, else in Spanish."""
     return both.es if words.language == "es" else both.en or both.es
 
 
@@ -159,38 +159,40 @@ def truncated(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
-def _basis_text(words: Words, told: DisplayedArrival) -> str:
-    match told.basis:
+def _basis_text(words: Words, arrival: DisplayedArrival) -> str:
+    match arrival.basis:
         case Basis.LIVE:
             return words("rider.live")
         case Basis.RECENT:
-            if told.recent_buses < 1:
+            if arrival.recent_buses < 1:
                 return words("rider.live")
-            return words("rider.buses_one") if told.recent_buses == 1 else words("rider.buses", n=told.recent_buses)
+            return (
+                words("rider.buses_one") if arrival.recent_buses == 1 else words("rider.buses", n=arrival.recent_buses)
+            )
         case Basis.SCHEDULE:
             return words("rider.schedule")
         case Basis.NOT_REPORTING:
-            return _silence_text(words, told)
+            return _silence_text(words, arrival)
         case Basis.NOT_COMING:
-            return words("rider.not_coming", at=clock_time(words, told.scheduled_at))
+            return words("rider.not_coming", at=clock_time(words, arrival.scheduled_at))
         case _:
-            assert_never(told.basis)
+            assert_never(arrival.basis)
 
 
-def _silence_text(words: Words, told: DisplayedArrival) -> str:
-    if told.last_report_at is None:
+def _silence_text(words: Words, arrival: DisplayedArrival) -> str:
+    if arrival.last_report_at is None:
         return words("rider.silent_always")
-    return words("rider.silent", at=clock_time(words, told.last_report_at))
+    return words("rider.silent", at=clock_time(words, arrival.last_report_at))
 
 
-def _extra_texts(words: Words, told: DisplayedArrival) -> Iterable[str]:
-    if told.delay_s is not None:
-        yield words("rider.late" if told.delay_s > 0 else "rider.early", n=round(abs(told.delay_s) / 60))
-    if told.step_free is not None:
-        yield words("rider.step_free" if told.step_free else "rider.not_step_free")
-    if told.occupancy is not None:
-        full = told.occupancy >= FULL_PERCENT
-        few = told.occupancy >= FEW_SEATS_PERCENT
+def _extra_texts(words: Words, arrival: DisplayedArrival) -> Iterable[str]:
+    if arrival.delay_s is not None:
+        yield words("rider.late" if arrival.delay_s > 0 else "rider.early", n=round(abs(arrival.delay_s) / 60))
+    if arrival.step_free is not None:
+        yield words("rider.step_free" if arrival.step_free else "rider.not_step_free")
+    if arrival.occupancy is not None:
+        full = arrival.occupancy >= FULL_PERCENT
+        few = arrival.occupancy >= FEW_SEATS_PERCENT
         yield words("rider.occupancy_full" if full else "rider.occupancy_some" if few else "rider.occupancy_low")
 
 

@@ -1,4 +1,4 @@
-"""A page for riders: one answer with its style in it, kept for seconds, of at most so many bytes."""
+"""Rendering of riders' pages: one answer with its style in it, cached for seconds, within a limit of bytes."""
 
 import hashlib
 from base64 import b64encode
@@ -22,26 +22,26 @@ from services.web.pages.rendering import ENVIRONMENT, PageRoute
 from services.web.pages.static_files import FILES
 
 MOST_BYTES = 5_000
-"""Of the whole answer, head and body, as it goes over the air."""
+"""Of the whole answer, head and body, as it is transmitted."""
 MOST_HEAD_BYTES = 700
-"""What the answer's head takes at most; a test holds it."""
+"""The most that the answer's head takes; a test checks it."""
 STYLES = {name: FILES[name][0].decode() for name in ("rider.css", "sign.css")}
 
 
 @dataclass(frozen=True, slots=True)
 class RiderRequest:
-    """A rider who looks: when, in which words, and what is known of the buses."""
+    """A request of a rider: its time, its language, and the snapshot of the buses."""
 
     request: Request
     now: datetime
     words: Words
     snapshot: TransitSnapshot
     requested_language: str | None
-    """The language the address asks for, to be carried on."""
+    """The language in the query, carried on to the links of the page."""
 
     @property
     def query(self) -> str:
-        """What carries the asked language on to the next address."""
+        """The query that carries the requested language on to the next page."""
         return f"?idioma={self.requested_language}" if self.requested_language else ""
 
 
@@ -63,38 +63,38 @@ CurrentRider = Annotated[RiderRequest, Depends(_rider_request)]
 
 
 class RiderRoute(PageRoute):
-    """A route for riders: what cannot be done is a small page too, with a way back to the stops."""
+    """A route whose errors are small pages too, with a link back to the stops."""
 
     def problem_page(self, request: Request, status: int, detail: str | None) -> Response:
         """The small page that says no."""
         context = context_of(request)
-        ride = _with_snapshot(request, context.clock(), request.query_params.get("idioma"), empty_snapshot(NO_NETWORK))
+        rider = _with_snapshot(request, context.clock(), request.query_params.get("idioma"), empty_snapshot(NO_NETWORK))
         usual = "rider.missing" if status == HTTPStatus.NOT_FOUND else "rider.malformed"
-        said = in_language(ride.words, detail) if detail else ride.words(usual)
-        return small_page(ride, "refusal.html", {"said": said}, status=status)
+        said = in_language(rider.words, detail) if detail else rider.words(usual)
+        return small_page(rider, "refusal.html", {"said": said}, status=status)
 
 
 def small_page(
-    ride: RiderRequest,
+    rider: RiderRequest,
     template: str,
     values: dict[str, object],
     *,
     status: int = HTTPStatus.OK,
     style: str = "rider.css",
 ) -> HTMLResponse:
-    """A whole page in one answer. A language not asked for in the address is the browser's, and the answer says so."""
+    """A whole page in one answer. A language not in the query is the browser's, and the answer says so."""
     everywhere = {
-        "w": ride.words,
-        "now": ride.now,
-        "query": ride.query,
-        "lang": ride.requested_language,
-        "other": next(language for language in LANGUAGES if language != ride.words.language),
+        "w": rider.words,
+        "now": rider.now,
+        "query": rider.query,
+        "lang": rider.requested_language,
+        "other": next(language for language in LANGUAGES if language != rider.words.language),
         "style": Markup(STYLES[style]),  # noqa: S704 - our own file
     }
     html = ENVIRONMENT.get_template(f"transit/{template}").render(everywhere | values)
     headers = {
         "Cache-Control": CACHE_BRIEFLY if status == HTTPStatus.OK else "no-store",
-        "Content-Language": ride.words.language,
+        "Content-Language": rider.words.language,
         "Content-Security-Policy": content_security_policy(style),
         "Vary": "Accept-Language",
     }
@@ -111,7 +111,7 @@ def first_that_fits(pages: Iterable[Callable[[], HTMLResponse]]) -> HTMLResponse
 
 
 def content_security_policy(style: str) -> str:
-    """What a browser may load for a page: the style that stands in it, which it knows by its hash."""
+    """What a browser may load for a page: the style within the page, identified by its hash."""
     digest = b64encode(hashlib.sha256(STYLES[style].encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'self'; "

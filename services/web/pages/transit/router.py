@@ -1,4 +1,4 @@
-"""The riders' addresses: a stop by code or corner, its board, its text, its sign, and the bus that did not come."""
+"""Routes of riders' pages: a stop by code or corner, its board, its text message, its sign, and missed buses."""
 
 from functools import partial
 from http import HTTPStatus
@@ -23,9 +23,9 @@ router = APIRouter(route_class=RiderRoute, default_response_class=HTMLResponse, 
 
 NO_NUL = r"^[^\x00]*$"
 LEAST_REFRESH_S, MOST_REFRESH_S = 10, 300
-"""Between them an old television may load its sign again."""
+"""The limits within which a sign may reload itself."""
 DETAIL_LEVELS = ((3, True), (3, False), (2, False), (1, False))
-"""Buses a line, and whether each line's accuracy stands beside them: the fullest page that fits is shown."""
+"""Buses per line, and whether the accuracy of each line is shown: the fullest page that fits is used."""
 LEAST_LINES = 1
 
 StopCode = Annotated[str, Path(max_length=64, pattern=NO_NUL)]
@@ -42,21 +42,21 @@ class NoSuchJourney(NotFound):
 
 @router.get("/p", dependencies=[PUBLIC])
 def redirect_to_search() -> Response:
-    """The search's address as people type it."""
+    """The search page's URL as people type it."""
     return RedirectResponse("/p/", HTTPStatus.MOVED_PERMANENTLY)
 
 
 @router.get("/p/", dependencies=[PUBLIC])
-def find_stop(ride: CurrentRider, q: SearchText = "") -> Response:
-    """Stops by code or corner. A code typed whole leads to its stop at once, with a line behind it to that line."""
-    network, asked = ride.snapshot.network, q.strip()
-    exact, line = find_by_code(network, asked), ""
+def find_stop(rider: CurrentRider, q: SearchText = "") -> Response:
+    """Search for stops by code or corner. A whole code redirects to its stop, followed by a line to that line."""
+    network, text = rider.snapshot.network, q.strip()
+    exact, line = find_by_code(network, text), ""
     if exact is None:
-        code, _, line = asked.partition(" ")
+        code, _, line = text.partition(" ")
         exact = find_by_code(network, code) if stops.is_line(network, line) else None
     if exact is not None:
-        return RedirectResponse(stops.stop_address(exact) + stops.line_query(ride, line.strip()), HTTPStatus.SEE_OTHER)
-    return _search_page(ride, asked, search_stops(network, asked) if asked else [])
+        return RedirectResponse(stops.stop_address(exact) + stops.line_query(rider, line.strip()), HTTPStatus.SEE_OTHER)
+    return _search_page(rider, text, search_stops(network, text) if text else [])
 
 
 @router.get("/p/{code}.txt", dependencies=[PUBLIC], response_class=PlainTextResponse)
@@ -73,70 +73,72 @@ def stop_text(request: Request, now: Now, code: StopCode, linea: LineName = "") 
 
 
 @router.get("/p/{code}", dependencies=[PUBLIC])
-def stop_page(ride: CurrentRider, code: StopCode, linea: LineName = "") -> HTMLResponse:
+def stop_page(rider: CurrentRider, code: StopCode, linea: LineName = "") -> HTMLResponse:
     """A stop's board, or one line of it."""
-    found = find_by_code(ride.snapshot.network, code)
-    if found is None:
-        return _search_page(ride, code, [], HTTPStatus.NOT_FOUND)
-    board = stops.stop_board(ride, found, linea.strip())
-    pages = [partial(_board_page, ride, board, most, told) for most, told in DETAIL_LEVELS]
+    stop = find_by_code(rider.snapshot.network, code)
+    if stop is None:
+        return _search_page(rider, code, [], HTTPStatus.NOT_FOUND)
+    board = stops.stop_board(rider, stop, linea.strip())
+    pages = [partial(_board_page, rider, board, most, with_accuracy) for most, with_accuracy in DETAIL_LEVELS]
     fewer = range(len(board.lines) - 1, LEAST_LINES - 1, -1)
-    return first_that_fits([*pages, *(partial(_board_page, ride, board, 1, False, most) for most in fewer)])
+    return first_that_fits([*pages, *(partial(_board_page, rider, board, 1, False, most) for most in fewer)])
 
 
 @router.get("/p/{code}/no-paso", dependencies=[PUBLIC])
-def missed_page(ride: CurrentRider, code: StopCode, linea: LineName = "", gracias: str = "") -> HTMLResponse:
-    """Which of the last journeys, of one line where it is named, did not come?"""
-    found = find_by_code(ride.snapshot.network, code)
+def missed_page(rider: CurrentRider, code: StopCode, linea: LineName = "", gracias: str = "") -> HTMLResponse:
+    """Which of the last journeys, of all lines or of one, did not come?"""
+    found = find_by_code(rider.snapshot.network, code)
     if found is None:
-        return _search_page(ride, code, [], HTTPStatus.NOT_FOUND)
+        return _search_page(rider, code, [], HTTPStatus.NOT_FOUND)
     thanks = bool(gracias)
-    journeys = [] if thanks else missed_bus.recent_journeys(ride, found, linea.strip())
-    return small_page(ride, "missed.html", stops.heading_values(found) | {"journeys": journeys, "thanks": thanks})
+    journeys = [] if thanks else missed_bus.recent_journeys(rider, found, linea.strip())
+    return small_page(rider, "missed.html", stops.heading_values(found) | {"journeys": journeys, "thanks": thanks})
 
 
 @router.post("/p/{code}/no-paso", dependencies=[PUBLIC])
 def report_missed(
     request: Request,
-    ride: CurrentRider,
+    rider: CurrentRider,
     transaction: Transaction,
     code: StopCode,
     viaje: Annotated[str, Form(max_length=300, pattern=NO_NUL)],
 ) -> Response:
-    """Count that it did not come. From this site's own form only, and so many from one address."""
+    """Count that it did not come. Only from this site's form, and only so many from one address."""
     if not is_same_origin(request):
         raise ForeignForm
-    found = find_by_code(ride.snapshot.network, code)
-    report = missed_bus.missed_report(ride, found, viaje) if found else None
+    found = find_by_code(rider.snapshot.network, code)
+    report = missed_bus.missed_report(rider, found, viaje) if found else None
     if found is None or report is None:
         raise NoSuchJourney
     missed_bus.count_report(request)
     rider_reports.store_report(transaction, report)
-    also = f"&idioma={ride.requested_language}" if ride.requested_language else ""
+    also = f"&idioma={rider.requested_language}" if rider.requested_language else ""
     return RedirectResponse(f"{stops.stop_address(found)}/no-paso?gracias=1{also}", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/cartel/{code}", dependencies=[PUBLIC])
-def sign_page(ride: CurrentRider, code: StopCode, lineas: LineNames = "", refresco: Refresh = 30) -> HTMLResponse:
-    """A stop's board for an old television: large, by time, loading itself again."""
-    found = find_by_code(ride.snapshot.network, code)
+def sign_page(rider: CurrentRider, code: StopCode, lineas: LineNames = "", refresco: Refresh = 30) -> HTMLResponse:
+    """A stop's board for an old television: large, ordered by time, reloading itself."""
+    found = find_by_code(rider.snapshot.network, code)
     if found is None:
-        return _search_page(ride, code, [], HTTPStatus.NOT_FOUND)
-    shown = stops.sign_values(ride, found, [name.strip() for name in lineas.split(",") if name.strip()])
+        return _search_page(rider, code, [], HTTPStatus.NOT_FOUND)
+    shown = stops.sign_values(rider, found, [name.strip() for name in lineas.split(",") if name.strip()])
     return small_page(
-        ride, "sign.html", stops.heading_values(found) | shown | {"refresh_s": refresco}, style="sign.css"
+        rider, "sign.html", stops.heading_values(found) | shown | {"refresh_s": refresco}, style="sign.css"
     )
 
 
 @router.get("/precision", dependencies=[PUBLIC])
-def accuracy(ride: CurrentRider, connection: DatabaseSnapshot, linea: LineName = "", dias: Days = None) -> HTMLResponse:
-    """How good the estimates were over the last whole days, by line, or one line's by horizon."""
-    return small_page(ride, "precision.html", accuracy_page.page_values(ride, connection, linea.strip(), dias))
+def accuracy(
+    rider: CurrentRider, connection: DatabaseSnapshot, linea: LineName = "", dias: Days = None
+) -> HTMLResponse:
+    """Accuracy of predictions over the last whole days, by line, or of one line by horizon."""
+    return small_page(rider, "precision.html", accuracy_page.page_values(rider, connection, linea.strip(), dias))
 
 
 @router.get("/sms", dependencies=[PUBLIC], response_class=PlainTextResponse)
 def sms(request: Request, now: Now, texto: str = "") -> Response:
-    """A rider's text message answered, for a gateway that fetches plain text: whatever it says there is an answer."""
+    """Answer a rider's text message, for a gateway that fetches plain text. Any text gets an answer."""
     try:
         snapshot = context_of(request).snapshot_cache.snapshot()
     except NotReadYet:
@@ -144,24 +146,26 @@ def sms(request: Request, now: Now, texto: str = "") -> Response:
     return PlainTextResponse(text_answers.answer(snapshot, texto, now.timestamp()))
 
 
-def _search_page(ride: RiderRequest, asked: str, found: list[Stop], status: int = HTTPStatus.OK) -> HTMLResponse:
-    listed = [stops.found_stop(ride, one) for one in found]
+def _search_page(rider: RiderRequest, asked: str, found: list[Stop], status: int = HTTPStatus.OK) -> HTMLResponse:
+    rows = [stops.found_stop(rider, one) for one in found]
     values = {
         "asked": asked,
-        "found": listed,
-        "example": text_answers.example_query(ride.snapshot.network).partition(" ")[0],
+        "found": rows,
+        "example": text_answers.example_query(rider.snapshot.network).partition(" ")[0],
         "longest": MAX_QUERY_CHARS,
-        "ready": bool(ride.snapshot.network.stops),
+        "ready": bool(rider.snapshot.network.stops),
     }
-    return small_page(ride, "search.html", values, status=status)
+    return small_page(rider, "search.html", values, status=status)
 
 
 def _board_page(
-    ride: RiderRequest, board: stops.StopBoard, most: int, told: bool, most_lines: int | None = None
+    rider: RiderRequest, board: stops.StopBoard, most: int, with_accuracy: bool, most_lines: int | None = None
 ) -> HTMLResponse:
-    return small_page(ride, "stop.html", stops.board_values(ride, board, most, told=told, most_lines=most_lines))
+    return small_page(
+        rider, "stop.html", stops.board_values(rider, board, most, with_accuracy=with_accuracy, most_lines=most_lines)
+    )
 
 
 def _plain_text(text: str, status: int = HTTPStatus.OK) -> Response:
-    kept = {"Cache-Control": CACHE_BRIEFLY} if status == HTTPStatus.OK else {}
-    return PlainTextResponse(text, status, headers=kept)
+    headers = {"Cache-Control": CACHE_BRIEFLY} if status == HTTPStatus.OK else {}
+    return PlainTextResponse(text, status, headers=headers)

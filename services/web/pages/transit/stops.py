@@ -1,4 +1,4 @@
-"""What stands on a stop's page and on its sign, gathered from the view."""
+"""Template values of a stop's page and of its sign, from the snapshot."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ MOST_SIGN_NOTICES = 1
 
 @dataclass(frozen=True, slots=True)
 class FoundStop:
-    """A stop among those found."""
+    """A stop in the search results."""
 
     code: str
     name: str
@@ -70,30 +70,32 @@ class SignRow:
 
 
 def stop_address(stop: Stop) -> str:
-    """Where a stop's page is."""
+    """The URL of a stop's page."""
     return f"/p/{quote(public_code(stop), safe='')}"
 
 
-def line_query(ride: RiderRequest, line: str) -> str:
-    """What follows the address of one line's page: the line, and the language that was asked for."""
-    said = ({"linea": line} if line else {}) | ({"idioma": ride.requested_language} if ride.requested_language else {})
-    return f"?{urlencode(said)}" if said else ""
+def line_query(rider: RiderRequest, line: str) -> str:
+    """The query of one line's page: the line, and the requested language."""
+    parameters = ({"linea": line} if line else {}) | (
+        {"idioma": rider.requested_language} if rider.requested_language else {}
+    )
+    return f"?{urlencode(parameters)}" if parameters else ""
 
 
 def is_line(network: Network, name: str) -> bool:
-    """Whether people call a line so."""
+    """Whether a line has this public name."""
     wanted = name.strip().casefold()
     return any(line_name(route).casefold() == wanted for route in network.routes.values())
 
 
 def heading_values(stop: Stop) -> dict[str, object]:
-    """What every page of a stop begins with."""
+    """The heading of every page of a stop."""
     return {"code": public_code(stop), "name": truncated(stop.name, LONGEST_NAME), "here": stop_address(stop)}
 
 
-def found_stop(ride: RiderRequest, stop: Stop) -> FoundStop:
-    """A stop with the lines that call there, and where they go."""
-    network = ride.snapshot.network
+def found_stop(rider: RiderRequest, stop: Stop) -> FoundStop:
+    """A stop with its lines and destinations."""
+    network = rider.snapshot.network
     lines, places = (
         ", ".join(routes_by_line_name(network, stop.id)),
         ", ".join(destinations_at(network, stop.id)[:MOST_PLACES]),
@@ -101,133 +103,136 @@ def found_stop(ride: RiderRequest, stop: Stop) -> FoundStop:
     return FoundStop(public_code(stop), stop.name, truncated(lines, LONGEST_NAME), places)
 
 
-def stop_board(ride: RiderRequest, stop: Stop, line: str) -> StopBoard:
-    """A stop's board; of one line, where it is named."""
-    now = ride.now.timestamp()
-    lines = lines_at(ride.snapshot, stop.id, now)
+def stop_board(rider: RiderRequest, stop: Stop, line: str) -> StopBoard:
+    """A stop's board, of all lines or of one."""
+    now = rider.now.timestamp()
+    lines = lines_at(rider.snapshot, stop.id, now)
     names = tuple(one.name for one in lines)
-    city, kept = _from_database(ride, stop)
-    notices = (*city, *notices_at(ride, stop))
+    city, kept = _from_database(rider, stop)
+    notices = (*city, *notices_at(rider, stop))
     if not line:
         return StopBoard(stop, tuple(lines), notices, names, kept)
-    mine = tuple(one for one in lines if one.name.casefold() == line.casefold())
-    return StopBoard(stop, mine, notices, names, kept, single_line=True, unserved_line="" if mine else line)
+    of_line = tuple(one for one in lines if one.name.casefold() == line.casefold())
+    return StopBoard(stop, of_line, notices, names, kept, single_line=True, unserved_line="" if of_line else line)
 
 
 def board_values(
-    ride: RiderRequest, board: StopBoard, most: int, *, told: bool, most_lines: int | None = None
+    rider: RiderRequest, board: StopBoard, most: int, *, with_accuracy: bool, most_lines: int | None = None
 ) -> dict[str, object]:
-    """A board in words: at most so many buses a line, its accuracy or not, and so many lines; the others are named."""
-    words, now = ride.words, ride.now.timestamp()
-    shown, left = board.lines[:most_lines], board.lines[len(board.lines[:most_lines]) :]
+    """A board in words: at most so many buses a line, with accuracy or not, and so many lines; the others are named."""
+    words, now = rider.words, rider.now.timestamp()
+    shown, remaining = board.lines[:most_lines], board.lines[len(board.lines[:most_lines]) :]
     blocks = [line_block(words, line, now, most) for line in shown]
-    others = board.line_names if board.unserved_line else tuple(line.name for line in left)
-    others_said = words("rider.lines_here") if board.unserved_line else words("rider.more_lines", n=len(left))
+    others = board.line_names if board.unserved_line else tuple(line.name for line in remaining)
+    others_said = words("rider.lines_here") if board.unserved_line else words("rider.more_lines", n=len(remaining))
     return heading_values(board.stop) | {
-        "blind": ride.snapshot.stale,
+        "blind": rider.snapshot.stale,
         "notices": board.notices,
-        "refused": not_served_text(ride, board) if board.unserved_line else "",
+        "refused": not_served_text(rider, board) if board.unserved_line else "",
         "lines": blocks,
         "others": [name for name in others if len(name) <= LONGEST_LINE][:MOST_OTHER_LINES],
         "others_said": others_said,
-        "also": f"&idioma={ride.requested_language}" if ride.requested_language else "",
+        "also": f"&idioma={rider.requested_language}" if rider.requested_language else "",
         "one_line": board.single_line,
-        "of_line": line_query(ride, board.lines[0].name if board.single_line and board.lines else ""),
+        "of_line": line_query(rider, board.lines[0].name if board.single_line and board.lines else ""),
         "safe": _has_be_there_time(board),
-        "kept": board.accuracy_text([line.name for line in shown]) if told else "",
+        "kept": board.accuracy_text([line.name for line in shown]) if with_accuracy else "",
     }
 
 
-def sign_values(ride: RiderRequest, stop: Stop, wanted: Sequence[str]) -> dict[str, object]:
-    """A board for a sign: bus by bus, the first first; a line with none has a row that says why."""
-    now = ride.now.timestamp()
-    named = {name.casefold() for name in wanted}
-    lines = [one for one in lines_at(ride.snapshot, stop.id, now) if not named or one.name.casefold() in named]
-    rows = sorted((pair for line in lines for pair in _sign_rows(ride.words, line, now)), key=lambda pair: pair[0])
-    notices = (*_from_database(ride, stop)[0], *notices_at(ride, stop))[:MOST_SIGN_NOTICES]
-    room = MOST_SIGN_ROWS - len(notices) - ride.snapshot.stale
-    return {"blind": ride.snapshot.stale, "notices": notices, "rows": [row for _, row in rows[:room]]}
+def sign_values(rider: RiderRequest, stop: Stop, wanted: Sequence[str]) -> dict[str, object]:
+    """A board for a sign: bus by bus, the soonest first; a line with none has a row that says why."""
+    now = rider.now.timestamp()
+    wanted_names = {name.casefold() for name in wanted}
+    lines = [
+        one for one in lines_at(rider.snapshot, stop.id, now) if not wanted_names or one.name.casefold() in wanted_names
+    ]
+    rows = sorted((pair for line in lines for pair in _sign_rows(rider.words, line, now)), key=lambda pair: pair[0])
+    notices = (*_from_database(rider, stop)[0], *notices_at(rider, stop))[:MOST_SIGN_NOTICES]
+    room = MOST_SIGN_ROWS - len(notices) - rider.snapshot.stale
+    return {"blind": rider.snapshot.stale, "notices": notices, "rows": [row for _, row in rows[:room]]}
 
 
-def not_served_text(ride: RiderRequest, board: StopBoard) -> str:
-    """Why a line is not on the board: it does not call there, and where it does; or there is none of that name."""
-    network, words, asked = ride.snapshot.network, ride.words, board.unserved_line
+def not_served_text(rider: RiderRequest, board: StopBoard) -> str:
+    """Why a line is not on the board: it does not call at the stop, and where it does; or it does not exist."""
+    network, words, asked = rider.snapshot.network, rider.words, board.unserved_line
     ids = {route.id for route in network.routes.values() if line_name(route).casefold() == asked.casefold()}
     if not ids:
         return words("rider.no_such_line", line=asked)
-    said = words("rider.not_served", line=asked)
+    text = words("rider.not_served", line=asked)
     nearest = min(
         (one for one in _stops_of(network, ids)), key=lambda one: distance_m(one.point, board.stop.point), default=None
     )
     if nearest is None:
-        return said
+        return text
     metres = round(distance_m(nearest.point, board.stop.point), -1)
     where = words(
         "rider.nearest", code=public_code(nearest), name=truncated(nearest.name, LONGEST_NAME), m=words.number(metres)
     )
-    return f"{said} {where}"
+    return f"{text} {where}"
 
 
-def notices_at(ride: RiderRequest, stop: Stop) -> list[Notice]:
-    """The service alerts in force, as far as a small page has room."""
-    now, snapshot = ride.now.timestamp(), ride.snapshot
+def notices_at(rider: RiderRequest, stop: Stop) -> list[Notice]:
+    """The active service alerts, as many as fit a small page."""
+    now, snapshot = rider.now.timestamp(), rider.snapshot
     routes = [route.id for group in routes_by_line_name(snapshot.network, stop.id).values() for route in group]
     alerts = boards.alerts_for(snapshot, now, stop_id=stop.id, route_ids=routes)[:MOST_NOTICES]
-    told = (notice(ride.words, alert, now) for alert in alerts)
+    all_notices = (notice(rider.words, alert, now) for alert in alerts)
     return [
-        Notice(truncated(one.header, LONGEST_HEADER), truncated(one.text, LONGEST_NOTICE), one.when) for one in told
+        Notice(truncated(one.header, LONGEST_HEADER), truncated(one.text, LONGEST_NOTICE), one.when)
+        for one in all_notices
     ]
 
 
-def _from_database(ride: RiderRequest, stop: Stop) -> tuple[list[Notice], Callable[[Sequence[str]], str]]:
-    """What no memory holds: the city's attention level, and how well each line's estimates were kept."""
-    if ride.snapshot.stale:
+def _from_database(rider: RiderRequest, stop: Stop) -> tuple[list[Notice], Callable[[Sequence[str]], str]]:
+    """What is not in memory: the city's alert level, and the accuracy of each line."""
+    if rider.snapshot.stale:
         return [], _no_sentence
     try:
-        with context_of(ride.request).engine.connect() as connection:
-            return _city_notices(ride, connection), accuracy_sentence(
-                ride, connection, routes_by_line_name(ride.snapshot.network, stop.id)
+        with context_of(rider.request).engine.connect() as connection:
+            return _city_notices(rider, connection), accuracy_sentence(
+                rider, connection, routes_by_line_name(rider.snapshot.network, stop.id)
             )
     except (DBAPIError, NoConnectionFree):
-        return [], _no_sentence  # the board is told from memory all the same
+        return [], _no_sentence  # the board is shown from memory all the same
 
 
 def _no_sentence(_names: Sequence[str]) -> str:
     return ""
 
 
-def _city_notices(ride: RiderRequest, connection: Connection) -> list[Notice]:
-    """The attention level proposed for the city, where it is not the lowest."""
+def _city_notices(rider: RiderRequest, connection: Connection) -> list[Notice]:
+    """The alert level proposed for the city, where it is not the lowest."""
     nar, since = city_level(connection)
     if nar is NAR.VERDE:
         return []
-    words = ride.words
+    words = rider.words
     header = words("rider.nar", nar=words(f"nar.{nar.name.lower()}"))
-    return [Notice(header, "", words("rider.since", at=words.moment(since, ride.now)) if since else "")]
+    return [Notice(header, "", words("rider.since", at=words.moment(since, rider.now)) if since else "")]
 
 
 def _sign_rows(words: Words, line: LineAtStop, now: float) -> list[tuple[float, SignRow]]:
     rows = [
-        (_sort_time(told), SignRow(truncated(line.name, LONGEST_LINE), row.destination, row.time, row.more))
-        for told in line.arrivals
-        for row in (phrases.arrival_row(words, told),)
+        (_sort_time(arrival), SignRow(truncated(line.name, LONGEST_LINE), row.destination, row.time, row.more))
+        for arrival in line.arrivals
+        for row in (phrases.arrival_row(words, arrival),)
     ]
-    said = " ".join(phrases.remarks(words, line, now))
-    if said and rows:
+    remarks_text = " ".join(phrases.remarks(words, line, now))
+    if remarks_text and rows:
         at, first = rows[0]
-        rows[0] = (at, SignRow(first.line, first.destination, first.time, f"{first.more}. {said}"))
-    if said and not rows:
-        return [(line.soonest_at, SignRow(line.name, said, "", ""))]
+        rows[0] = (at, SignRow(first.line, first.destination, first.time, f"{first.more}. {remarks_text}"))
+    if remarks_text and not rows:
+        return [(line.soonest_at, SignRow(line.name, remarks_text, "", ""))]
     return rows
 
 
-def _sort_time(told: DisplayedArrival) -> float:
-    return told.scheduled_at if told.be_there_at is None else told.be_there_at
+def _sort_time(arrival: DisplayedArrival) -> float:
+    return arrival.scheduled_at if arrival.be_there_at is None else arrival.be_there_at
 
 
 def _has_be_there_time(board: StopBoard) -> bool:
     """Whether any bus has a time to be there by, which is then explained."""
-    return any(shown_be_there_at(told) is not None for line in board.lines for told in line.arrivals)
+    return any(shown_be_there_at(arrival) is not None for line in board.lines for arrival in line.arrivals)
 
 
 def _stops_of(network: Network, route_ids: set[str]) -> list[Stop]:
