@@ -1,4 +1,4 @@
-"""One simulated bus: where it is at any instant, and what happens to it, as values."""
+"""A simulated bus: its movement as legs, so that its position is known at any time, and its events as values."""
 
 from collections import deque
 from collections.abc import Callable
@@ -12,13 +12,13 @@ from models.geo import Point, point_at_distance
 from models.network import Journey
 
 CAPACITY = 62
-"""With those who stand: nobody more gets on."""
+"""Seats and standing places. Nobody boards a full bus."""
 HISTORY_S = 300.0
-"""How far back a bus knows where it was."""
+"""How long past legs of a bus are kept."""
 
 
 class BusActivity(StrEnum):
-    """What a bus is doing."""
+    """The activity of a bus."""
 
     IN_PROGRESS = "in_progress"
     LAYOVER = "layover"
@@ -33,7 +33,7 @@ MissedReason = Literal["not_run", "no_vehicle", "broke_down", "flooded", "detour
 
 @dataclass(frozen=True, slots=True)
 class StopVisit:
-    """A bus at a stop of its journey. It did not stop where nobody wanted to, or where it was full."""
+    """A bus at a stop of its journey. `stopped` is false if nobody wanted to get on or off, or if the bus was full."""
 
     vehicle: str
     journey: Journey
@@ -45,7 +45,7 @@ class StopVisit:
 
 @dataclass(frozen=True, slots=True)
 class MissedStops:
-    """Stops of a journey, `first` to `last`, that no bus serves; known to the world since `known_at`."""
+    """Stops of a journey, from `first` to `last`, that no bus serves. `known_at`: when that was certain."""
 
     vehicle: str
     journey: Journey
@@ -57,12 +57,12 @@ class MissedStops:
 
 EventLog = Callable[[StopVisit | MissedStops], None]
 Polyline = tuple[tuple[Point, ...], tuple[float, ...]]
-"""Points and how far along each lies."""
+"""Points, and the distance of each along the line, metres."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """A bus moves evenly along a line, or stands, between two instants. `journey` is what it makes or waits to make."""
+    """A bus moves along a line at constant speed, or stands, between two times. `journey`: the present or next one."""
 
     starts_at: float
     ends_at: float
@@ -74,11 +74,11 @@ class Leg:
     position: int = 0
 
     def point_at(self, at: float) -> Point:
-        """Where the bus is."""
+        """The position of the bus."""
         return point_at_distance(*self.line, self.distance_at_m(at))
 
     def distance_at_m(self, at: float) -> float:
-        """How far along the leg's line."""
+        """The distance along the line of the leg."""
         if self.ends_at == inf or at <= self.starts_at:
             return self.from_m
         return self.from_m + (self.to_m - self.from_m) * min(
@@ -87,7 +87,7 @@ class Leg:
 
     @property
     def speed_ms(self) -> float:
-        """Zero where it stands."""
+        """The speed; zero if the bus stands."""
         return (
             0.0
             if self.ends_at in (inf, self.starts_at)
@@ -97,7 +97,7 @@ class Leg:
 
 @dataclass(slots=True)
 class Bus:
-    """One vehicle. `legs` are its last ones, the present one last but for what it has already planned."""
+    """One vehicle. `legs`: its recent legs in order, with the present one and any already planned at the end."""
 
     vehicle: str
     agency: str
@@ -107,14 +107,14 @@ class Bus:
     block_id: str = ""
 
     def leg_at(self, at: float) -> Leg:
-        """What it does at an instant not long past."""
+        """The leg at a time that is at most HISTORY_S ago."""
         for leg in reversed(self.legs):
             if leg.starts_at <= at:
                 return leg
         return self.legs[0]
 
     def add_leg(self, leg: Leg) -> float:
-        """Take a leg; when it ends."""
+        """Add a leg. Returns its end."""
         while len(self.legs) > 1 and self.legs[0].ends_at < leg.starts_at - HISTORY_S:
             self.legs.popleft()
         self.legs.append(leg)
@@ -123,5 +123,5 @@ class Bus:
     def stay(
         self, since: float, until: float, doing: BusActivity, where: Point, journey: Journey | None = None
     ) -> float:
-        """Wait somewhere; until when."""
+        """Add a leg that stands at a place. Returns its end."""
         return self.add_leg(Leg(since, until, doing, ((where,), (0.0,)), 0.0, 0.0, journey))

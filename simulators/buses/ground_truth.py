@@ -1,4 +1,4 @@
-"""What the buses of a simulated city really did, as rows of a table: what estimates are to be measured against."""
+"""Ground truth of simulated buses as table rows: what they really did, for measuring predictions."""
 
 from collections.abc import Iterator
 
@@ -9,21 +9,21 @@ COLUMNS = (
     *("vehicle", "route_id", "trip_id", "service_date", "start_s", "position", "stop_id"),
     *("arrived_at", "departed_at", "event"),
 )
-"""Instants are Unix seconds. `event`: served, passed (without stopping), or why no bus came: see `buses.Reason`."""
+"""Times are Unix seconds. `event`: served, passed (without stopping), or a `bus.MissedReason` if no bus came."""
 
 
 def ground_truth_rows(network: Network, event: StopVisit | MissedStops) -> Iterator[tuple[str | int | float, ...]]:
-    """One row for each stop that an event is about; where no bus came, both instants are when that was settled."""
+    """One row for each stop of an event. If no bus came, both times are when that was certain."""
     pattern = network.patterns[event.journey.trip.pattern]
     trip_id, service_date, start_s = event.journey.key
     match event:
         case StopVisit():
-            told: tuple[str | int | float, ...]
-            told = (round(event.arrived_at, 1), round(event.departed_at, 1), "served" if event.stopped else "passed")
+            outcome: tuple[str | int | float, ...]
+            outcome = (round(event.arrived_at, 1), round(event.departed_at, 1), "served" if event.stopped else "passed")
             positions = range(event.position, event.position + 1)
         case MissedStops():
-            told = (round(event.known_at, 1), round(event.known_at, 1), event.reason)
+            outcome = (round(event.known_at, 1), round(event.known_at, 1), event.reason)
             positions = range(event.first, event.last + 1)
     for position in positions:
-        whose = (event.vehicle, pattern.route_id, trip_id, service_date, start_s)
-        yield (*whose, position, pattern.stop_ids[position], *told)
+        journey_columns = (event.vehicle, pattern.route_id, trip_id, service_date, start_s)
+        yield (*journey_columns, position, pattern.stop_ids[position], *outcome)

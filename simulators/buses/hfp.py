@@ -1,4 +1,4 @@
-"""A bus's position as HSL's high-frequency positioning, version 2, writes it: topic and payload.
+"""Encode a bus position as high-frequency positioning (HFP) version 2 of HSL: topic and payload.
 
 Source: HSL, "High-frequency positioning" (digitransit.fi), with the signs of the south and west kept on whole degrees.
 """
@@ -15,15 +15,15 @@ from simulators.devices.sensors import rfc3339
 
 HFP_ROOT = "/hfp/v2"
 STOPS_BEHIND = 2
-"""The next stop shown is this many stops old, as such fields are."""
+"""The next stop in the topic is outdated by this many stops, as in real feeds."""
 REPLACED_CHARACTERS = str.maketrans("/+#", "---")
 
 
 def hfp_message(network: Network, vehicle: tuple[int, int], observation: TrackerObservation) -> tuple[str, bytes]:
-    """One `vp` event. `vehicle`: the operator's number and the vehicle's. Without a journey it is a dead run."""
+    """Encode one `vp` event. vehicle: numbers of operator and vehicle. Without a journey it is a `deadrun`."""
     operator, number = vehicle
     base = f"ongoing/vp/bus/{operator:04d}/{number:05d}"
-    said: dict[str, object] = {
+    fields: dict[str, object] = {
         "oper": operator,
         "veh": number,
         "tst": rfc3339(datetime.fromtimestamp(observation.at, UTC)),
@@ -39,11 +39,11 @@ def hfp_message(network: Network, vehicle: tuple[int, int], observation: Tracker
     }
     journey = observation.journey
     if journey is None:
-        return f"{HFP_ROOT}/deadrun/{base}", orjson.dumps({"VP": said})
+        return f"{HFP_ROOT}/deadrun/{base}", orjson.dumps({"VP": fields})
     pattern = network.patterns[journey.trip.pattern]
     start = f"{journey.start_s // 3600 % 24:02d}:{journey.start_s // 60 % 60:02d}"
     direction = str((pattern.direction_id or 0) + 1)
-    said |= {
+    fields |= {
         "desi": network.routes[pattern.route_id].short_name,
         "dir": direction,
         "route": pattern.route_id,
@@ -55,14 +55,14 @@ def hfp_message(network: Network, vehicle: tuple[int, int], observation: Tracker
         "dl": -round(observation.delay_s),
         "occu": observation.occupancy,
     }
-    sign = journey.trip.headsign.translate(REPLACED_CHARACTERS)
-    stale = pattern.stop_ids[max(0, observation.leg.position + 1 - STOPS_BEHIND) % len(pattern.stop_ids)]
-    there = f"{pattern.route_id}/{direction}/{sign}/{start}/{stale}/{_geohash(observation.point)}"
-    return f"{HFP_ROOT}/journey/{base}/{there}", orjson.dumps({"VP": said})
+    headsign = journey.trip.headsign.translate(REPLACED_CHARACTERS)
+    outdated_stop = pattern.stop_ids[max(0, observation.leg.position + 1 - STOPS_BEHIND) % len(pattern.stop_ids)]
+    journey_levels = f"{pattern.route_id}/{direction}/{headsign}/{start}/{outdated_stop}/{_geohash(observation.point)}"
+    return f"{HFP_ROOT}/journey/{base}/{journey_levels}", orjson.dumps({"VP": fields})
 
 
 def _geohash(point: Point) -> str:
-    """Level 0 (always sent whole) and the place: whole degrees with their sign, then digit by digit."""
+    """Geohash level 0 (the whole position), then whole degrees with their sign, then digit by digit."""
     lat, lon = (f"{abs(value):.3f}".partition(".")[2] for value in point)
     digits = "/".join(a + b for a, b in zip(lat, lon, strict=True))
     return f"0/{trunc(point[0])};{trunc(point[1])}/{digits}"

@@ -1,4 +1,4 @@
-"""What a tracker sees and how it speaks, as values."""
+"""Observations of a bus tracker, and the profile that says what it sends, as values."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ LOOKAHEAD_S = 2.0
 
 
 class TripDetail(StrEnum):
-    """How much a tracker claims of what its bus is doing."""
+    """How much of its trip a tracker reports."""
 
     TRIP = "trip"
     ROUTE = "route"
@@ -22,7 +22,7 @@ class TripDetail(StrEnum):
 
 
 class BearingMode(StrEnum):
-    """What a tracker says of its bearing: zero, nothing, or the truth."""
+    """Which bearing a tracker reports: zero, none, or the true one."""
 
     ZERO = "zero"
     NONE = "none"
@@ -47,7 +47,7 @@ class TrackerProfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackerObservation:
-    """What a tracker saw at one instant, and the journey that the console showed then."""
+    """What a tracker observed at one time, and the journey that the console showed then."""
 
     at: float
     seq: int
@@ -60,21 +60,21 @@ class TrackerObservation:
 
     @property
     def occupancy(self) -> int:
-        """How full, percent."""
+        """Passengers in percent of the capacity."""
         return min(100, round(100 * self.passengers / CAPACITY))
 
     @property
     def delay_s(self) -> float:
-        """Against the plan of what the console shows, at the last stop passed; a bus that rests is not early."""
+        """Delay against the journey on the console, at the last stop passed. A bus at a layover is not early."""
         if self.journey is None:
             return 0.0
         last = len(self.journey.trip.timing.arrivals_s) - 1
-        late_s = self.leg.starts_at - self.journey.departure_at(min(self.leg.position, last))
-        return max(0.0, late_s) if self.leg.activity is BusActivity.LAYOVER else late_s
+        delay_s = self.leg.starts_at - self.journey.departure_at(min(self.leg.position, last))
+        return max(0.0, delay_s) if self.leg.activity is BusActivity.LAYOVER else delay_s
 
     @property
     def bearing_deg(self) -> float:
-        """Which way the bus goes; 0 where it stands."""
+        """The direction of movement, degrees clockwise from north; 0 if the bus stands."""
         (lat_a, lon_a), (lat_b, lon_b) = self.leg.point_at(self.at), self.leg.point_at(self.at + LOOKAHEAD_S)
         east, north = (lon_b - lon_a) * cos(radians(lat_a)), lat_b - lat_a
         return degrees(atan2(east, north)) % 360 if east or north else 0.0

@@ -1,4 +1,4 @@
-"""What a tracker saw, as bytes for a topic: Vigía's own JSON, single, in arrays and late batches, or HFP."""
+"""Encode tracker observations as messages: Vigía's own JSON, single, in arrays or in late batches, or HFP."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,10 +15,10 @@ from simulators.devices.sensors import MAX_DELAY_S, MEAN_DELAY_S, PayloadFields,
 
 MUNICIPALITY = "laplata"
 MAX_OBSERVATIONS = 20
-"""Looks in one message."""
+"""Limit of observations in one message."""
 
 TrackerName = tuple[str, int, int]
-"""A company's id and number, and a vehicle's number with it."""
+"""Id and number of a company, and the number of a vehicle."""
 
 
 def encode_messages(
@@ -29,16 +29,16 @@ def encode_messages(
     now: datetime,
     observations: Sequence[TrackerObservation],
 ) -> Iterator[SimulatedMessage]:
-    """Looks on their way, some at once where the form allows it. `now` is the minute that brings them forth."""
+    """Encode observations as messages, several in one if the format allows it. now: the simulated minute."""
     size = 1 if profile.sends_hfp else MAX_OBSERVATIONS
     for first in range(0, len(observations), size):
-        some = observations[first : first + size]
+        part = observations[first : first + size]
         delay_s = min(random.expovariate(1 / MEAN_DELAY_S), MAX_DELAY_S)
         due_at = datetime.fromtimestamp(observations[-1].at, UTC) + timedelta(seconds=delay_s)
         topic, payload = (
-            hfp.hfp_message(network, name[1:], some[0])
+            hfp.hfp_message(network, name[1:], part[0])
             if profile.sends_hfp
-            else _own_json(network, profile, name, some)
+            else _own_json(network, profile, name, part)
         )
         yield SimulatedMessage(created_at=now, due_at=max(due_at, now), topic=topic, payload=payload)
 
@@ -47,8 +47,8 @@ def _own_json(
     network: Network, profile: TrackerProfile, name: TrackerName, observations: Sequence[TrackerObservation]
 ) -> tuple[str, bytes]:
     topic = f"{TOPIC_ROOT}/{MUNICIPALITY}/bus/{name[0]}-{name[2]}"
-    said = [_fields(network, profile, observation) for observation in observations]
-    return topic, orjson.dumps(said if profile.sends_arrays or len(said) > 1 else said[0])
+    payloads = [_fields(network, profile, observation) for observation in observations]
+    return topic, orjson.dumps(payloads if profile.sends_arrays or len(payloads) > 1 else payloads[0])
 
 
 def _fields(network: Network, profile: TrackerProfile, observation: TrackerObservation) -> PayloadFields:
@@ -73,7 +73,7 @@ def _fields(network: Network, profile: TrackerProfile, observation: TrackerObser
 
 
 def _trip_fields(network: Network, claim: TripDetail, observation: TrackerObservation) -> PayloadFields:
-    """What the console shows, as far as this tracker hands it on."""
+    """The trip fields of the journey on the console, as far as the tracker reports them."""
     journey = observation.journey
     if claim is TripDetail.NOTHING or journey is None:
         return {}

@@ -1,15 +1,15 @@
-"""Streams that answer rain: losses, a cascade of linear reservoirs, routing downstream, a rating curve and the tide.
+"""Rainfall-runoff model of the streams: losses, linear reservoirs, routing downstream, a rating curve and the tide.
 
-A conceptual model, schematic in every parameter, chosen because it is short, conserves mass and looks like a flood:
+A conceptual model. Every parameter is schematic. It was chosen because it is short, conserves mass and shows floods:
 
-- losses: sealed ground sheds all its rain; open ground the share (moisture / capacity) ** 1.5 of it, as in
+- losses: impervious ground yields all its rain as runoff; open ground the share (moisture / capacity) ** 1.5, as in
   variable-capacity models (Zhao 1980; Moore, "The probability-distributed principle", Hydrol. Sci. J. 30, 1985);
 - runoff to the stream: a cascade of equal linear reservoirs (Nash, "The form of the instantaneous unit hydrograph",
   IASH Publ. 45, 1957), each solved exactly for an inflow that is constant within the step;
-- from station to station: the same with the reach's travel time (Dooge, "Linear theory of hydrologic systems", USDA
-  Tech. Bull. 1468, 1973);
-- discharge to level: Manning's Q ~ h ** (5/3) within the banks (Chow, "Open-Channel Hydraulics", 1959), a flatter
-  power where the water spreads over the plain.
+- routing from station to station: the same with the travel time of the reach (Dooge, "Linear theory of hydrologic
+  systems", USDA Tech. Bull. 1468, 1973);
+- discharge to level: Manning's Q ~ h ** (5/3) within the banks (Chow, "Open-Channel Hydraulics", 1959), and a smaller
+  exponent of discharge where the water spreads over the floodplain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ INITIAL_MOISTURE_MM = 50.0
 SOIL_EXPONENT = 1.5
 SOIL_DRAINAGE_S = 4 * 86_400.0
 BASEFLOW_SHARE = 0.4
-"""Of what the soil loses, the part that reaches the stream; the rest evaporates."""
+"""Share of the soil's losses that reaches the stream; the rest evaporates."""
 GROUNDWATER_RESIDENCE_S = 10 * 86_400.0
 DRY_FLOW_M3S_KM2 = 0.02
 LOCAL_RESERVOIRS = 3
@@ -42,7 +42,7 @@ M3_PER_MM_KM2 = 1000.0
 
 @dataclass(slots=True)
 class ReservoirCascade:
-    """Equal linear reservoirs in a row; `k_s` is the mean time water spends in each. `stored_m3` is their content."""
+    """Equal linear reservoirs in series. `k_s`: mean residence time in each. `stored_m3`: content of each."""
 
     k_s: float
     stored_m3: list[float]
@@ -54,17 +54,17 @@ class ReservoirCascade:
         self._drained_s = self.k_s * (1 - self._retained_share)
 
     def step(self, inflow_m3: float) -> float:
-        """One step: what flows in spread evenly over it; returns what flows out, m³. In = out + change of storage."""
-        for place, before in enumerate(self.stored_m3):
+        """Simulate one step with a constant inflow. Returns the outflow, m³. Inflow = outflow + change of storage."""
+        for index, before in enumerate(self.stored_m3):
             after = before * self._retained_share + inflow_m3 / STEP_S * self._drained_s
             inflow_m3 += before - after
-            self.stored_m3[place] = after
+            self.stored_m3[index] = after
         return inflow_m3
 
 
 @dataclass(slots=True)
 class Reach:
-    """A station's own land and the stream through it."""
+    """The local catchment of a station, and the channels that lead to it."""
 
     local_km2: float
     slopes: ReservoirCascade
@@ -81,7 +81,7 @@ class Reach:
 
     @property
     def stored_m3(self) -> float:
-        """All water held: in the soil, under it, on the slopes and in the channels above the station."""
+        """All stored water: in the soil, in groundwater, on the slopes and in the channels above the station."""
         cascades = (self.slopes, self.groundwater, *self.channels.values())
         soil = self.moisture_mm * self._m3_per_mm * (1 - IMPERVIOUS_SHARE)
         return soil + sum(sum(cascade.stored_m3) for cascade in cascades)
@@ -91,19 +91,19 @@ class Reach:
         return self.local_km2 * M3_PER_MM_KM2
 
     def step(self, rain_mm: float, inflows_m3: Mapping[str, float]) -> None:
-        """One minute of rain on the land, with what left each upstream station in it."""
-        shed_mm, drained_mm = self._runoff_and_drainage_mm(rain_mm)
+        """Simulate one minute of rain on the land and of inflows from the stations upstream."""
+        runoff_mm, drained_mm = self._runoff_and_drainage_mm(rain_mm)
         base_m3 = drained_mm * BASEFLOW_SHARE * self._m3_per_mm
         self.rainfall_m3 += rain_mm * self._m3_per_mm
         self.evaporated_m3 += drained_mm * (1 - BASEFLOW_SHARE) * self._m3_per_mm
-        out = self.slopes.step(shed_mm * self._m3_per_mm) + self.groundwater.step(base_m3)
+        out = self.slopes.step(runoff_mm * self._m3_per_mm) + self.groundwater.step(base_m3)
         self.outflow_m3 = out + sum(channel.step(inflows_m3[name]) for name, channel in self.channels.items())
 
     def _runoff_and_drainage_mm(self, rain_mm: float) -> tuple[float, float]:
-        """What runs off and what drains out of the soil, both as depths over the whole land, mm."""
+        """Runoff and drainage of the soil, both as depths over the whole local catchment, mm."""
         open_share = 1 - IMPERVIOUS_SHARE
-        full = self.moisture_mm / SOIL_CAPACITY_MM
-        soaked = min(rain_mm * (1 - full**SOIL_EXPONENT), SOIL_CAPACITY_MM - self.moisture_mm)
+        saturation = self.moisture_mm / SOIL_CAPACITY_MM
+        soaked = min(rain_mm * (1 - saturation**SOIL_EXPONENT), SOIL_CAPACITY_MM - self.moisture_mm)
         drained = self.moisture_mm * STEP_S / SOIL_DRAINAGE_S
         self.moisture_mm += soaked - drained
         return rain_mm - soaked * open_share, drained * open_share
@@ -115,22 +115,22 @@ class Reach:
 
 
 class StreamNetwork:
-    """All streams of a city, from the heads to the mouths."""
+    """All streams of a city, computed from upstream to downstream."""
 
     def __init__(self, stations: Sequence[Station]) -> None:
-        """Stations without a catchment carry no flow; those that are tidal follow the estuary."""
+        """Stations without a catchment have no flow; tidal stations follow the level of the estuary."""
         drained = {station.id: station for station in stations if station.catchment}
         above = {name: [up for up in one.upstream if up in drained] for name, one in drained.items()}
         self.reaches = {name: _reach(drained[name], drained) for name in TopologicalSorter(above).static_order()}
         self._stations = {station.id: station for station in stations}
 
     def step(self, rain_mm: Mapping[str, float]) -> None:
-        """One minute further; `rain_mm` is the rain on each station's own land."""
+        """Simulate one minute. rain_mm: rain on the local catchment of each station."""
         for name, reach in self.reaches.items():
             reach.step(rain_mm[name], {up: self.reaches[up].outflow_m3 for up in reach.channels})
 
     def level_m(self, name: str, now: datetime) -> float:
-        """The water's level above a station's zero. KeyError where there is no such station."""
+        """The water level above the zero of a station, m. Raises KeyError if there is no such station."""
         station = self._stations[name]
         depth = 0.0
         if station.catchment:
@@ -153,7 +153,7 @@ def _reach(station: Station, drained: Mapping[str, Station]) -> Reach:
 
 
 def catchment_lag_s(area_km2: float) -> float:
-    """The mean delay between rain and runoff of a small urban catchment, s; assumed, growing as area ** 0.4."""
+    """The mean delay between rain and runoff of a small urban catchment, s; assumed proportional to area ** 0.4."""
     return 2200.0 * float(max(area_km2, 0.5) ** 0.4)
 
 
@@ -164,18 +164,18 @@ def _travel_time_s(above: Station, below: Station) -> float:
 
 
 def bankfull_discharge_m3s(catchment: Catchment) -> float:
-    """The flow that fills the bed to its banks: assumed to grow as area ** 0.75, as regional curves do."""
+    """The bankfull discharge: assumed proportional to area ** 0.75, as in regional curves."""
     return 6.0 * float(catchment.area_km2**0.75)
 
 
 def depth_m(discharge_m3s: float, catchment: Catchment) -> float:
-    """The rating curve: the depth at which a discharge passes, m."""
+    """The rating curve: depth for a discharge, m."""
     ratio = max(discharge_m3s, 0.0) / bankfull_discharge_m3s(catchment)
     return catchment.bankfull_m * float(ratio ** (IN_BANK_EXPONENT if ratio <= 1 else FLOODPLAIN_EXPONENT))
 
 
 def tide_m(now: datetime) -> float:
-    """The estuary's level above the tide gauge's zero: two tides a day of unequal height, and the wind's slow push.
+    """The level of the estuary above the zero of the tide gauge: two unequal tides a day, and slow wind set-up.
 
     Schematic: a mean of 0.85 m with periods of 12.42 h (M2) and 25.82 h (O1); the wind as slow waves of 3 to 5 days.
     """
@@ -185,5 +185,5 @@ def tide_m(now: datetime) -> float:
 
 
 def backwater_m(depth: float, tide: float) -> float:
-    """The level where a stream meets the estuary: the higher of the two, eased where they are alike."""
+    """The level where a stream meets the estuary: the higher of the two, smoothed where they are about equal."""
     return float((max(depth, 0.0) ** 4 + max(tide, 0.0) ** 4) ** 0.25)

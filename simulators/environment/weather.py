@@ -1,9 +1,9 @@
-"""Rain over a city: storms of known totals, given a moving pattern in space and an assumed shape in time.
+"""Simulated rainfall over a city: storms with prescribed totals, a moving pattern in space and an assumed time course.
 
-The depth at one reference gauge is prescribed for each spell, so that the totals agree with a record exactly. Elsewhere
-it falls off with distance from a drifting centre: an elongated Gaussian cell over a weak background, as single storm
-cells are commonly idealised (Rodriguez-Iturbe, Cox and Eagleson, "Spatial modelling of total storm rainfall", Proc. R.
-Soc. A 403, 1986). Minutes within a spell are uneven by a smoothed gamma noise that keeps the spell's depth.
+The depth at one reference gauge is prescribed for each spell, so that the totals agree exactly with a record. Elsewhere
+the depth decreases with the distance from a moving centre: an elongated Gaussian cell on a weak background, a common
+model of single storm cells (Rodriguez-Iturbe, Cox and Eagleson, "Spatial modelling of total storm rainfall", Proc. R.
+Soc. A 403, 1986). Smoothed gamma noise distributes the depth of a spell unevenly over its minutes.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ MIN_RAIN_MM = 1e-6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RainSpell:
-    """Rain between two minutes of a storm: its depth at the reference gauge and its centre, at first and at last."""
+    """Rain between two minutes of a storm: depth at the reference gauge, and first and last centre of the cell."""
 
     start_min: int
     end_min: int
@@ -52,15 +52,15 @@ class Storm:
 
     @property
     def minutes(self) -> int:
-        """From the storm's start to the end of its last spell."""
+        """Minutes from the start of the storm to the end of its last spell."""
         return max(spell.end_min for spell in self.spells)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weather:
-    """What falls when: a storm that starts at `storm_at` and again each `repeats_every`, and light showers between.
+    """A storm that starts at `storm_at` and repeats every `repeats_every`, and light showers between.
 
-    `showers_per_day` is their mean number. Showers are left out while a storm lasts, whose totals are prescribed.
+    `showers_per_day`: their mean number. There are no showers during a storm, since its totals are prescribed.
     """
 
     storm: Storm | None = None
@@ -70,7 +70,7 @@ class Weather:
 
 
 class RainField:
-    """The rain at some places, minute by minute. What falls in a minute depends on the seed and the minute alone."""
+    """The rain at some places, minute by minute. The rain of a minute depends only on the seed and the minute."""
 
     def __init__(self, weather: Weather, places: Sequence[Point], seed: int) -> None:
         self._weather = weather
@@ -80,7 +80,7 @@ class RainField:
         self._day: tuple[int, Array] | None = None
 
     def rain_mm(self, minute: datetime) -> Array:
-        """What falls at each place in the minute that begins at `minute`, mm, shape (places,)."""
+        """The rain at each place in the minute that begins at `minute`, mm, shape (places,)."""
         storm = self._weather.storm
         if storm is not None:
             turn, into = divmod(minute - self._weather.storm_at, self._weather.repeats_every)
@@ -107,7 +107,7 @@ class RainField:
 
 
 def storm_rain_mm(storm: Storm, places: Array, rng: np.random.Generator) -> Array:
-    """A storm's rain: shape (minutes, places), mm per minute. `places`: shape (n, 2), latitude and longitude."""
+    """The rain of a storm: shape (minutes, places), mm per minute. places: shape (n, 2), latitude and longitude."""
     table = np.zeros((storm.minutes, len(places)))
     reference = np.array([storm.reference])
     for spell in storm.spells:
@@ -121,7 +121,7 @@ def storm_rain_mm(storm: Storm, places: Array, rng: np.random.Generator) -> Arra
 
 
 def _minute_shares(length: int, shape: float, rng: np.random.Generator) -> Array:
-    """Uneven shares of a spell's minutes, summing to one: gamma noise, smoothed over a few minutes."""
+    """Shares of the depth of a spell by minute, with sum one: gamma noise, smoothed over a few minutes."""
     noise = rng.gamma(shape, 1.0, length + SMOOTHING_MINUTES - 1)
     smooth = np.convolve(noise, np.ones(SMOOTHING_MINUTES), mode="valid")
     shares: Array = smooth / smooth.sum()
@@ -140,7 +140,7 @@ def _cell_strength(storm: Storm, places: Array, centres: Array) -> Array:
 
 
 def _showers_mm(per_day: float, places: Array, rng: np.random.Generator) -> Array:
-    """A day of light showers: a few millimetres each, over a few kilometres, somewhere among the places."""
+    """A day of light showers: a few millimetres each, over a few kilometres, each centred on a random place."""
     table = np.zeros((1440, len(places)))
     for _ in range(rng.poisson(per_day)):
         length = int(rng.integers(20, 120))

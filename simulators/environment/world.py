@@ -1,4 +1,4 @@
-"""A seeded city: rain over its basins, streams that answer it, tide and traffic, minute by minute of simulated time."""
+"""The simulated environment of a city: rain, streams, tide and traffic, minute by minute of simulated time."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -16,20 +16,20 @@ SPIN_UP = timedelta(days=2)
 
 
 class World:
-    """The city at one minute. The same city, weather, seed and start give the same world.
+    """The state of the city at one minute. Equal city, weather, seed and start give an equal world.
 
-    It is run from `SPIN_UP` before `start`, so that soil and streams remember the weather before it.
+    The simulation begins `SPIN_UP` before `start`, so that soil and streams have a plausible initial state.
     """
 
-    def __init__(self, city: City, weather: Weather, seed: int, start: datetime, busy: float = 1.0) -> None:
+    def __init__(self, city: City, weather: Weather, seed: int, start: datetime, traffic_factor: float = 1.0) -> None:
         self.city = city
         self._seed = seed
-        self._traffic_factor = busy
+        self._traffic_factor = traffic_factor
         self._stations = {station.id: station for station in city.stations}
         self.streams = StreamNetwork(city.stations)
         places = [(one.latitude, one.longitude) for one in city.stations]
-        lands = [_catchment_point(self._stations[name], city.basins) for name in self.streams.reaches]
-        self._rain_field = RainField(weather, [*places, *lands], seed)
+        catchment_points = [_catchment_point(self._stations[name], city.basins) for name in self.streams.reaches]
+        self._rain_field = RainField(weather, [*places, *catchment_points], seed)
         self._accumulated_mm = np.zeros(len(places))
         self._last_minute_mm = np.zeros(len(places))
         self._station_index = {station.id: number for number, station in enumerate(city.stations)}
@@ -39,7 +39,7 @@ class World:
         self._accumulated_mm[:] = 0.0
 
     def step(self) -> None:
-        """One minute further."""
+        """Simulate one minute."""
         rain_mm = self._rain_field.rain_mm(self.now)
         count = len(self._station_index)
         self._last_minute_mm = rain_mm[:count]
@@ -48,19 +48,19 @@ class World:
         self.now += MINUTE
 
     def level_m(self, station: str) -> float:
-        """The water at a station; dry where nothing drains to it and no tide comes."""
+        """The water level at a station; 0 without a catchment and without tide."""
         return self.streams.level_m(station, self.now)
 
     def accumulated_rain_mm(self, station: str) -> float:
-        """All rain at a station since the world's start."""
+        """The rain at a station since the start."""
         return float(self._accumulated_mm[self._station_index[station]])
 
     def mean_rain_mm(self) -> float:
-        """The last minute's rain, on average over all stations."""
+        """The rain of the last minute, averaged over all stations."""
         return float(self._last_minute_mm.mean()) if len(self._last_minute_mm) else 0.0
 
     def flooded_points(self) -> tuple[Point, ...]:
-        """Where a stream stands higher than its bed."""
+        """The positions of stations whose stream is above bankfull level."""
         return tuple(
             (one.latitude, one.longitude)
             for one in self._stations.values()
@@ -68,7 +68,7 @@ class World:
         )
 
     def passing_vehicles(self, station: str) -> Sequence[PassingVehicle]:
-        """The vehicles of the minute that begins, at a station on a street; none where no street is."""
+        """The vehicles of the minute that begins, at a station on a street; none at other stations."""
         street = self._stations[station].street
         if street is None:
             return ()
@@ -84,7 +84,7 @@ def _whole_minute(moment: datetime) -> datetime:
 
 
 def _catchment_point(station: Station, basins: Sequence[Basin]) -> Point:
-    """Where a station's own land lies: half way from the station to the middle of its basin; schematic."""
+    """The centre of the local catchment of a station: half way to the middle of its basin; schematic."""
     here = (station.latitude, station.longitude)
     for basin in basins:
         if basin.id == station.basin:
