@@ -1,4 +1,4 @@
-"""A new kind is one file: whatever it says of itself must be enough for every part of Vigía."""
+"""Tests of every sensor kind: its one file must define everything that the other packages need."""
 
 import json
 import pkgutil
@@ -35,7 +35,7 @@ def decoded(kind: SensorKind, content: object) -> Reading:
     return item
 
 
-def test_every_file_of_kinds_is_turned_on() -> None:
+def test_every_file_of_kinds_is_in_kinds() -> None:
     found = [
         value
         for module in pkgutil.iter_modules(models.kinds.__path__)
@@ -47,7 +47,7 @@ def test_every_file_of_kinds_is_turned_on() -> None:
 
 
 @every_kind
-def test_its_name_can_stand_in_a_topic(kind: SensorKind) -> None:
+def test_its_name_is_valid_in_a_topic(kind: SensorKind) -> None:
     sender = parse_topic(f"vigia/v1/la-plata/{kind.name}/one")
     assert not isinstance(sender, str)
     assert sender.kind is kind
@@ -71,7 +71,7 @@ def test_every_field_says_what_it_is_and_numbers_have_bounds(kind: SensorKind) -
 
 
 def numbers(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """The numeric parts of a field's schema, however deep."""
+    """The numeric parts of a field's schema, at any depth."""
     if schema.get("type") in {"number", "integer"}:
         return [schema]
     parts = [*schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]
@@ -91,7 +91,7 @@ def default(payload: type[Payload], name: str) -> object:
 
 
 @every_kind
-def test_senml_says_the_same(kind: SensorKind) -> None:
+def test_senml_gives_the_same_reading(kind: SensorKind) -> None:
     own = decoded(
         kind, {name: value for name, value in example(kind).items() if name in {*kind.senml.values(), "observed_at"}}
     )
@@ -117,7 +117,7 @@ def test_good_values_pass_its_limits_and_sentinels_do_not(kind: SensorKind) -> N
 
 
 @every_kind
-def test_its_judgements_can_be_judged_from_the_start_and_kept(kind: SensorKind) -> None:
+def test_its_judgements_have_an_initial_state_that_can_be_stored(kind: SensorKind) -> None:
     reading = decoded(kind, example(kind) | {"observed_at": NOW.timestamp()})
     assert kind.judgements or kind.lane is Lane.BULK
     for judgement in kind.judgements:
@@ -130,7 +130,7 @@ def test_its_judgements_can_be_judged_from_the_start_and_kept(kind: SensorKind) 
 
 
 @every_kind
-def test_a_simulated_device_knows_what_it_samples_and_how_often(kind: SensorKind) -> None:
+def test_its_simulated_signal_has_a_source_and_a_period(kind: SensorKind) -> None:
     assert kind.signal.source
     assert kind.signal.period_s > 0
     assert kind.signal.noise >= 0
@@ -138,7 +138,7 @@ def test_a_simulated_device_knows_what_it_samples_and_how_often(kind: SensorKind
 
 
 @every_kind
-def test_what_is_kept_of_it_is_declared(kind: SensorKind) -> None:
+def test_its_retention_is_declared(kind: SensorKind) -> None:
     assert all((kind.retention.purpose.es, kind.retention.purpose.en, kind.retention.legal_basis))
     assert 0 < kind.retention.raw_days <= 3650
     assert all((kind.title.es, kind.title.en, kind.unit))

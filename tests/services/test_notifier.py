@@ -1,4 +1,4 @@
-"""Telling people: each notice once if it can be, again if it must be, and never by two at a time."""
+"""Tests of the notifier: at-least-once delivery, retries, leases, order and shutdown."""
 
 import json
 import threading
@@ -23,19 +23,19 @@ from tests.alerts.town import NOON
 
 @dataclass
 class Receiver:
-    """A real webhook on the loopback that answers as it is told."""
+    """A webhook on the loopback interface that responds with the given status codes."""
 
     url: str = ""
     answers: list[int] = field(default_factory=list)
-    heard: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    received: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def answer(self) -> int:
-        """The next status; 204 once nothing else is asked for."""
+        """The next status code; 204 when none is left."""
         return self.answers.pop(0) if self.answers else 204
 
 
 class Clock:
-    """A clock the story sets."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -51,12 +51,12 @@ def receiver() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.heard.append((self.headers["Idempotency-Key"], json.loads(body)))
+            receiver.received.append((self.headers["Idempotency-Key"], json.loads(body)))
             self.send_response(receiver.answer())
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Tests have enough to say."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     receiver.url = f"http://127.0.0.1:{server.server_port}/notices"
@@ -85,14 +85,14 @@ def notifier(database: Engine, clock: Clock, client: httpx.Client) -> Notifier:
 
 
 def raise_alert(database: Engine, station: str = "head", nar: NAR = NAR.NARANJA, url: str | None = None) -> None:
-    """A rule moves, and there is something to tell."""
-    moved = Transition(NAR.VERDE, nar, Change.RAISED, Cause.LEVEL, NOON, NOON, True, {"level_m": 1.7})
+    """Log a transition that opens an alert and its notices."""
+    transition = Transition(NAR.VERDE, nar, Change.RAISED, Cause.LEVEL, NOON, NOON, True, {"level_m": 1.7})
     with database.begin() as transaction:
         if url is not None:
             set_webhook(transaction, url)
-        place = Station(station, "river", "azul", None, station)
+        subject = Station(station, "river", "azul", None, station)
         transition_log.log_transition(
-            transaction, place, transition_log.Origin(f"{station}.stage", 1, "stage"), moved, notify=True
+            transaction, subject, transition_log.Origin(f"{station}.stage", 1, "stage"), transition, notify=True
         )
 
 
@@ -102,20 +102,20 @@ def rows(database: Engine, query: str) -> list[Any]:
         return [tuple(row) for row in transaction.execute(text(query))]
 
 
-def test_the_watch_hears_by_the_live_stream_and_the_webhook_by_a_post(
+def test_the_watch_is_notified_by_the_live_stream_and_the_webhook_by_a_post(
     database: Engine, notifier: Notifier, receiver: Receiver
 ) -> None:
     raise_alert(database, url=receiver.url)
     assert notifier.drain() == 2
     assert (notifier.drain(), notifier.sent) == (0, 2)
-    ((key, body),) = receiver.heard
+    ((key, body),) = receiver.received
     assert key == rows(database, "SELECT dedup_key FROM notices WHERE channel = 'webhook'")[0][0]
     assert (body["station"], body["after"], body["evidence"]) == ("head", 2, {"level_m": 1.7})
     assert rows(database, "SELECT data ->> 'station' FROM events WHERE event = 'notice'") == [("head",)]
     assert rows(database, "SELECT DISTINCT sent_at FROM notices") == [(NOON,)]
 
 
-def test_what_may_have_arrived_is_told_again_later_under_the_same_key(
+def test_a_failed_delivery_is_retried_under_the_same_key(
     database: Engine, notifier: Notifier, receiver: Receiver, clock: Clock
 ) -> None:
     receiver.answers = [500, 429, 200]
@@ -124,29 +124,31 @@ def test_what_may_have_arrived_is_told_again_later_under_the_same_key(
         notifier.drain()
         notifier.drain()  # not due yet
         clock.now += timedelta(minutes=2)
-    keys = [key for key, _ in receiver.heard]
+    keys = [key for key, _ in receiver.received]
     assert (len(keys), len(set(keys))) == (3, 1)
     assert rows(database, "SELECT attempts, refused, trouble FROM notices WHERE channel = 'webhook'") == [
         (3, None, None)
     ]
 
 
-def test_nobody_gives_up_while_nobody_answers(database: Engine, notifier: Notifier, clock: Clock) -> None:
+def test_retries_have_no_limit_while_the_webhook_is_unreachable(
+    database: Engine, notifier: Notifier, clock: Clock
+) -> None:
     raise_alert(database, url=f"http://127.0.0.1:{free_port(0)}/nobody")
     for attempt in range(1, 9):
         notifier.drain()
-        (found,) = rows(
+        (notice,) = rows(
             database, "SELECT attempts, not_before, sent_at, trouble FROM notices WHERE channel = 'webhook'"
         )
-        assert (found[0], found[2]) == (attempt, None)
-        assert "ConnectError" in found[3]
-        wait_s = (found[1] - clock.now).total_seconds()
+        assert (notice[0], notice[2]) == (attempt, None)
+        assert "ConnectError" in notice[3]
+        wait_s = (notice[1] - clock.now).total_seconds()
         assert 0.8 * retry_wait_s(attempt) <= wait_s <= 1.2 * retry_wait_s(attempt) <= 72
         clock.now += timedelta(seconds=80)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410])
-def test_who_refuses_today_is_told_again_for_as_long_as_the_alert_is_open(
+def test_a_rejected_notice_is_retried_while_its_alert_is_open(
     database: Engine, notifier: Notifier, receiver: Receiver, clock: Clock, status: int
 ) -> None:
     receiver.answers = [status] * (MAX_ATTEMPTS_IF_CLOSED + 3)
@@ -154,7 +156,7 @@ def test_who_refuses_today_is_told_again_for_as_long_as_the_alert_is_open(
     for _ in range(MAX_ATTEMPTS_IF_CLOSED + 1):
         notifier.drain()
         clock.now += LEASE * 2
-    assert len(receiver.heard) == MAX_ATTEMPTS_IF_CLOSED + 1
+    assert len(receiver.received) == MAX_ATTEMPTS_IF_CLOSED + 1
     assert rows(database, "SELECT refused, left(trouble, 3) FROM notices WHERE channel = 'webhook'") == [
         (None, str(status))
     ]
@@ -163,12 +165,12 @@ def test_who_refuses_today_is_told_again_for_as_long_as_the_alert_is_open(
     for _ in range(3):
         notifier.drain()
         clock.now += LEASE * 2
-    assert len(receiver.heard) == MAX_ATTEMPTS_IF_CLOSED + 2
+    assert len(receiver.received) == MAX_ATTEMPTS_IF_CLOSED + 2
     ((refused,),) = rows(database, "SELECT refused FROM notices WHERE channel = 'webhook'")
     assert refused.startswith(str(status))
 
 
-def test_an_address_that_is_none_is_refused_and_stops_nobody_else(
+def test_an_invalid_address_is_refused_and_does_not_block_others(
     database: Engine, notifier: Notifier, receiver: Receiver
 ) -> None:
     with database.begin() as transaction:
@@ -177,11 +179,11 @@ def test_an_address_that_is_none_is_refused_and_stops_nobody_else(
         )
     raise_alert(database, url=receiver.url)
     notifier.drain()
-    assert len(receiver.heard) == 1
+    assert len(receiver.received) == 1
     assert rows(database, "SELECT count(*) FROM notices WHERE refused IS NOT NULL") == [(1,)]
 
 
-def test_a_webhook_that_is_no_longer_wanted_hears_no_more(database: Engine) -> None:
+def test_a_replaced_webhook_gets_no_more_notices(database: Engine) -> None:
     addresses = "SELECT address FROM contacts ORDER BY address"
     for url in ("http://127.0.0.1/leaked", "http://127.0.0.1/new"):
         with database.begin() as transaction:
@@ -192,17 +194,17 @@ def test_a_webhook_that_is_no_longer_wanted_hears_no_more(database: Engine) -> N
     assert rows(database, addresses) == []
 
 
-def test_the_gravest_is_told_first(database: Engine, notifier: Notifier, receiver: Receiver) -> None:
+def test_the_highest_colour_is_delivered_first(database: Engine, notifier: Notifier, receiver: Receiver) -> None:
     with database.begin() as transaction:
         set_webhook(transaction, receiver.url)
     for number in range(MAX_CLAIMED):
-        raise_alert(database, f"small-{number}", NAR.AMARILLO)
-    raise_alert(database, "grave", NAR.ROJO)
+        raise_alert(database, f"minor-{number}", NAR.AMARILLO)
+    raise_alert(database, "severe", NAR.ROJO)
     while notifier.drain():
         pass
-    assert [body["station"] for _, body in receiver.heard] == [
-        "grave",
-        *(f"small-{number}" for number in range(MAX_CLAIMED)),
+    assert [body["station"] for _, body in receiver.received] == [
+        "severe",
+        *(f"minor-{number}" for number in range(MAX_CLAIMED)),
     ]
 
 
@@ -214,7 +216,7 @@ def test_a_slow_webhook_does_not_delay_the_watch(database: Engine, receiver: Rec
     assert [notice.channel for notice in claimed] == ["console"] * MAX_CLAIMED
 
 
-def test_what_one_is_telling_no_other_tells_until_the_lease_ends(database: Engine, clock: Clock) -> None:
+def test_a_leased_notice_is_not_claimed_again_until_the_lease_ends(database: Engine, clock: Clock) -> None:
     raise_alert(database)
     with database.begin() as transaction:
         assert len(claim(transaction, clock())) == 1
@@ -225,7 +227,7 @@ def test_what_one_is_telling_no_other_tells_until_the_lease_ends(database: Engin
     assert again.attempts == 2
 
 
-def test_two_notifiers_never_tell_twice(
+def test_two_notifiers_never_deliver_a_notice_twice(
     database: Engine, clock: Clock, client: httpx.Client, receiver: Receiver
 ) -> None:
     with database.begin() as transaction:
@@ -243,12 +245,12 @@ def test_two_notifiers_never_tell_twice(
         thread.start()
     for thread in threads:
         thread.join(60)
-    keys = [key for key, _ in receiver.heard]
+    keys = [key for key, _ in receiver.received]
     assert (len(keys), len(set(keys))) == (40, 40)
     assert sum(notifier.sent for notifier in notifiers) == 80
 
 
-def test_it_stops_when_told_to_and_says_that_it_lives(database: Engine, notifier: Notifier) -> None:
+def test_it_writes_heartbeats_and_stops_when_asked(database: Engine, notifier: Notifier) -> None:
     stop = threading.Event()
     running = threading.Thread(target=notifier.run, args=(stop,))
     raise_alert(database)
@@ -264,7 +266,7 @@ def test_it_stops_when_told_to_and_says_that_it_lives(database: Engine, notifier
     assert rows(database, "SELECT status FROM heartbeats") == [({"sent": 1},)]
 
 
-def test_wanting_the_same_webhook_twice_is_wanting_it_once(database: Engine, receiver: Receiver) -> None:
+def test_setting_the_same_webhook_twice_makes_one_contact(database: Engine, receiver: Receiver) -> None:
     for _ in range(2):
         raise_alert(database, url=receiver.url)
     assert rows(database, "SELECT channel, least_nar FROM contacts") == [("webhook", 0)]

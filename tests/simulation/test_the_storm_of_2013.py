@@ -1,4 +1,4 @@
-"""The storm of 2013 over the whole city, with faults of every sort, down the real road into a real database."""
+"""The simulated storm of 2013 over the whole city, with all faults, through the pipeline into a database."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ BATCH = timedelta(minutes=5)
 
 
 class Story:
-    """What was sent, and the clock it was sent by."""
+    """The published messages and the clock of their publication."""
 
     def __init__(self, seed: Seed) -> None:
         self.now = SCENARIO.default_start
@@ -40,14 +40,14 @@ class Story:
         return self.now
 
     def batches(self) -> Iterator[list[Message]]:
-        """The messages of every few minutes; the clock stands at their end."""
+        """The messages in steps of some minutes; the clock is set to the end of each step."""
         for turn, batch in groupby(self.messages, lambda one: (one.received_at - SCENARIO.default_start) // BATCH):
             self.now = SCENARIO.default_start + (turn + 1) * BATCH
             yield list(batch)
 
 
 @pytest.mark.timeout(300)
-def test_a_city_lives_through_the_storm_of_2013(database: Engine) -> None:
+def test_the_storm_of_2013_raises_and_clears_the_expected_alerts(database: Engine) -> None:
     seed = read_seed(LA_PLATA)
     story = Story(seed)
     with database.begin() as transaction:
@@ -88,7 +88,7 @@ def test_a_city_lives_through_the_storm_of_2013(database: Engine) -> None:
 
 
 def a_death_at_high_water(items: list[DecodedItem]) -> tuple[str, datetime, datetime]:
-    """Which stream's sensor fell silent in the flood, when the broker noticed, and when another took its place."""
+    """The station whose sensor failed in the flood, when the broker noticed, and when it was replaced."""
     news = [one for one in items if isinstance(one, Presence) and one.kind == "river"]
     death = next(one for one in news if not one.online)
     again = next(one for one in news if one.online and one.device == death.device and one.boot != death.boot)
@@ -96,7 +96,7 @@ def a_death_at_high_water(items: list[DecodedItem]) -> tuple[str, datetime, date
 
 
 def colours_by_basin(seed: Seed, moves: list[Any]) -> dict[str, set[int]]:
-    """Every colour that a stream of each basin was raised or eased to."""
+    """The colours that the streams of each basin were raised or eased to."""
     basins = {one.id: one.basin or "" for one in seed.city.stations}
     seen: dict[str, set[int]] = defaultdict(set)
     for subject, after in moves:
@@ -105,7 +105,7 @@ def colours_by_basin(seed: Seed, moves: list[Any]) -> dict[str, set[int]]:
 
 
 def moves_by_rule(rows: list[Any]) -> dict[str, list[tuple[int, int]]]:
-    """What each rule's state went through, in order."""
+    """The transitions of each rule, in order."""
     moves: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for rule, before, after in rows:
         moves[rule].append((before, after))

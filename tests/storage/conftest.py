@@ -1,4 +1,4 @@
-"""Databases of a test's own on the server under test, as plain PostgreSQL and, where the server has it, TimescaleDB."""
+"""Fixtures: an own database per test, as plain PostgreSQL and, where the server has it, TimescaleDB."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ NewDatabase = Callable[[], str]
 
 @pytest.fixture
 def new_database(database_url: str) -> Iterator[NewDatabase]:
-    """Makes empty databases; TimescaleDB, where the server has it, stays out of them until `allow_timescale`."""
+    """Creates empty databases, without TimescaleDB until `allow_timescale`."""
     names: list[str] = []
 
     def make() -> str:
@@ -58,7 +58,7 @@ def timescale(new_database: NewDatabase) -> Iterator[Engine]:
 
 @pytest.fixture(params=["plain", "timescale"])
 def either(request: pytest.FixtureRequest) -> Engine:
-    """The one and then the other: what is tested must hold on both."""
+    """A plain database and one with TimescaleDB; the test must pass on both."""
     engine: Engine = request.getfixturevalue(request.param)
     return engine
 

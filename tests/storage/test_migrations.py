@@ -1,4 +1,4 @@
-"""The schema: from nothing, again, by two processes at once, and by a role that may not change it."""
+"""Tests of migrations: first upgrade, repeated upgrade, concurrent upgrades, and a role without rights."""
 
 import subprocess
 import sys
@@ -30,13 +30,13 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def migrated(engine: Engine) -> None:
-    """Bring the schema to this version's."""
+    """Upgrade the schema to this version."""
     with engine.begin() as connection:
         upgrade(connection)
 
 
 def relations(connection: Connection) -> dict[str, int]:
-    """Every table, view and index with the number it was born with."""
+    """Every table, view and index with its oid."""
     rows = connection.execute(
         text("SELECT relname, oid::bigint FROM pg_class WHERE relnamespace = 'public'::regnamespace")
     )
@@ -56,7 +56,7 @@ def test_an_empty_database_gets_every_table_and_roll_up(either: Engine) -> None:
                 assert list(columns) == ["device_id", "bucket", "n", "least", "total", "greatest"]
 
 
-def test_a_second_upgrade_makes_nothing_anew(either: Engine) -> None:
+def test_a_second_upgrade_recreates_nothing(either: Engine) -> None:
     migrated(either)
     with either.connect() as connection:
         before = relations(connection)
@@ -78,7 +78,7 @@ def test_processes_that_start_together_migrate_one_after_the_other(new_database:
 
 
 @pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
-def test_the_steps_lead_to_the_tables_the_code_describes(either: Engine) -> None:
+def test_the_numbered_steps_give_the_tables_of_the_code(either: Engine) -> None:
     migrated(either)
 
     def described(_object: Any, name: str | None, kind: str, *_: Any) -> bool:
@@ -99,7 +99,7 @@ def test_a_newer_payload_field_becomes_a_column(either: Engine) -> None:
         assert columns == {column.name for column in READINGS["river"].columns}
 
 
-def test_a_roll_up_whose_query_changed_is_made_anew(either: Engine) -> None:
+def test_a_roll_up_whose_query_changed_is_recreated(either: Engine) -> None:
     migrated(either)
     with either.begin() as connection:
         connection.execute(text("COMMENT ON VIEW river_hourly IS 'SELECT as an older version did'"))
@@ -133,14 +133,14 @@ def roles(request: pytest.FixtureRequest, new_database: NewDatabase, database_ur
             superuser.execute(f"DROP ROLE {role}".encode())
 
 
-def test_the_runtime_role_may_not_migrate_but_finds_that_nothing_needs_it(roles: dict[str, Engine]) -> None:
+def test_the_runtime_role_may_not_migrate_but_accepts_a_current_schema(roles: dict[str, Engine]) -> None:
     with roles["vigia_runtime"].begin() as connection:
         before = relations(connection)
         upgrade(connection)
         assert relations(connection) == before
 
 
-def test_the_runtime_role_carries_readings_and_lets_go_of_them(roles: dict[str, Engine]) -> None:
+def test_the_runtime_role_stores_and_deletes_readings(roles: dict[str, Engine]) -> None:
     runtime = roles["vigia_runtime"]
     pipeline = Pipeline(runtime, lambda: NOW, lane=None)
     long_ago, topic = NOW - timedelta(days=5000), "vigia/v1/laplata/river/gauge-1"

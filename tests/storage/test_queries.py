@@ -1,4 +1,4 @@
-"""What the API and the pages read: speeds against limits, forecasts, and series on either sort of database."""
+"""Tests of queries for API and pages: speeds against limits, forecasts, and series on both kinds of database."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -47,7 +47,7 @@ def limit(connection: Connection, station: str, limits: str) -> None:
 
 
 def pass_by(connection: Connection, station: str, at: datetime, *speeds_kmh: float, flags: Flag = Flag.NONE) -> None:
-    """Vehicles, a second apart."""
+    """Readings of vehicles, one second apart."""
     connection.execute(
         text(
             "INSERT INTO radar_readings (device_id, observed_at, seq, received_at, speed_kmh, flags)"
@@ -58,7 +58,7 @@ def pass_by(connection: Connection, station: str, at: datetime, *speeds_kmh: flo
     )
 
 
-def test_a_street_is_told_by_hour_of_its_own_clock_against_its_limit(city: Connection) -> None:
+def test_speeds_are_grouped_by_local_hour_against_the_limit(city: Connection) -> None:
     station = radar(city)
     pass_by(city, station, NOON, *[52.5] * 80, *[67.5] * 20)
     pass_by(city, station, NOON + 2 * HOUR, 42.0)
@@ -101,13 +101,13 @@ def test_the_limit_is_the_one_in_force_at_that_weekday_and_quarter_hour(city: Co
     assert street.whole.limits_kmh == (20.0, 60.0)
 
 
-def test_a_street_without_vehicles_says_nothing_of_speeds(city: Connection) -> None:
+def test_a_street_without_vehicles_has_no_speeds(city: Connection) -> None:
     station = radar(city)
     (street,) = street_speeds(city, ZONE, NOON, NOON + HOUR, RadarFilter(station=station), limit=5)
     assert (street.whole.vehicles, street.whole.mean_kmh, street.whole.share_over, street.hours) == (0, None, None, ())
 
 
-def test_only_published_forecasts_of_moving_water_are_told(city: Connection) -> None:
+def test_only_published_forecasts_of_active_streams_are_returned(city: Connection) -> None:
     station = "gato-143-524"
     model = ForecastModel(
         step_s=300,

@@ -1,4 +1,4 @@
-"""What goes, what stays, and that a roll-up never notices."""
+"""Tests of retention: what is deleted, what is kept, and that roll-ups never change."""
 
 import subprocess
 import sys
@@ -37,7 +37,7 @@ A_SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Sum:
-    """What a roll-up says of one bucket, from what is there raw and what was kept."""
+    """One bucket of a roll-up, from stored readings and kept hours."""
 
     n: int
     least: float
@@ -57,7 +57,7 @@ def rollup(connection: Connection, kind: str = "river") -> dict[tuple[int, datet
 
 
 def devices(connection: Connection, count: int) -> list[int]:
-    """That many river gauges."""
+    """The given number of river gauges."""
     table = METADATA.tables["devices"]
     rows = [{"municipality": "laplata", "kind": "river", "code": f"gauge-{number}"} for number in range(count)]
     return list(connection.execute(insert(table).returning(table.c.id), rows).scalars())
@@ -100,7 +100,7 @@ Drawn = Sequence[tuple[int, timedelta, float, Flag]]
 
 @given(batches=st.lists(readings, min_size=1, max_size=3), most=st.integers(min_value=1, max_value=25))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_letting_go_of_raw_readings_never_changes_a_roll_up(database: Engine, batches: list[Drawn], most: int) -> None:
+def test_deleting_raw_readings_never_changes_a_roll_up(database: Engine, batches: list[Drawn], most: int) -> None:
     with database.connect() as connection, connection.begin() as transaction:
         known = devices(connection, 3)
         seq = 0
@@ -120,7 +120,7 @@ def test_letting_go_of_raw_readings_never_changes_a_roll_up(database: Engine, ba
         transaction.rollback()
 
 
-def test_everything_goes_at_its_time_and_not_a_second_before(database: Engine) -> None:
+def test_everything_is_deleted_at_its_time_and_not_a_second_before(database: Engine) -> None:
     table = METADATA.tables
     with database.begin() as connection:
         (gauge,) = devices(connection, 1)
@@ -151,7 +151,7 @@ def test_everything_goes_at_its_time_and_not_a_second_before(database: Engine) -
     assert not any(delete_expired(database, NOW).values())
 
 
-def test_a_run_ends_at_its_bound_and_the_next_goes_on(database: Engine) -> None:
+def test_a_run_ends_at_its_bound_and_the_next_continues(database: Engine) -> None:
     with database.begin() as connection:
         devices(connection, 1)
         connection.execute(
@@ -197,7 +197,7 @@ def test_writers_and_two_retentions_at_once_lose_nothing(database: Engine) -> No
     assert sum(one.total for one in hours_kept) == len(gauges) * hours + 2 * late
 
 
-def test_the_command_says_what_went(database: Engine) -> None:
+def test_the_command_prints_what_was_deleted(database: Engine) -> None:
     with database.begin() as connection:
         (gauge,) = devices(connection, 1)
         connection.execute(insert(READINGS["river"]), reading(gauge, NOW - 2 * KEPT, 1.0))

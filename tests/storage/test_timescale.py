@@ -1,4 +1,4 @@
-"""TimescaleDB, where the server has it: the same names tell the same, whatever is compressed, refreshed or dropped."""
+"""Tests of TimescaleDB, where the server has it: results stay the same after compression, refresh and retention."""
 
 import threading
 from collections.abc import Iterator
@@ -71,12 +71,12 @@ def run_jobs(engine: Engine, procedure: str, about: str = "") -> None:
 
 
 def refresh(engine: Engine) -> None:
-    """What the refresh policies do each quarter of an hour."""
+    """Run the refresh policies, as every 15 minutes."""
     run_jobs(engine, "policy_refresh_continuous_aggregate")
 
 
 def refresh_everything(engine: Engine) -> None:
-    """What an operator might do by hand: refresh over all time, dropped or not."""
+    """Refresh over all time, dropped ranges included, as an operator might do by hand."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for rollup in ROLLUPS:
             connection.execute(text(f"CALL refresh_continuous_aggregate('river_{rollup.name}', NULL, NULL)"))
@@ -96,7 +96,7 @@ def told(engine: Engine) -> dict[str, object]:
 
 
 def count(engine: Engine, query: str) -> int:
-    """One number out of a query."""
+    """The one number that a query returns."""
     with engine.connect() as connection:
         return int(connection.execute(text(query)).scalar_one())
 
@@ -119,7 +119,7 @@ def every(step: timedelta, start: timedelta, end: timedelta) -> list[timedelta]:
 
 
 @given(raw_days=st.integers(min_value=1, max_value=5000), personal=st.booleans(), lane=st.sampled_from(Lane))
-def test_a_refresh_never_reaches_readings_that_are_gone(raw_days: int, personal: bool, lane: Lane) -> None:
+def test_a_refresh_never_covers_deleted_readings(raw_days: int, personal: bool, lane: Lane) -> None:
     keeping = replace(KINDS_BY_NAME["river"].retention, raw_days=raw_days, personal=personal)
     kind = replace(KINDS_BY_NAME["river"], retention=keeping, lane=lane)
     if raw_days < MIN_REFRESH_DAYS + MARGIN_DAYS + (1 if personal else 0):
@@ -220,7 +220,7 @@ def test_a_reading_of_a_dropped_hour_still_counts(database: Engine, now: datetim
         assert connection.execute(text("SELECT count(*) FROM river_readings")).scalar_one() == 1
 
 
-def test_retention_goes_on_chunk_by_chunk_run_by_run(database: Engine, now: datetime) -> None:
+def test_retention_continues_chunk_by_chunk_in_each_run(database: Engine, now: datetime) -> None:
     fill(database, every(7 * DAY, RAW + 100 * DAY, RAW + 8 * DAY), now)
     before, chunks = told(database), "SELECT count(*) FROM timescaledb_information.chunks"
     started_with = count(database, f"{chunks} WHERE hypertable_name = 'river_readings'")
@@ -312,7 +312,7 @@ def test_a_newer_field_is_added_to_compressed_hypertables(database: Engine, now:
     assert count(database, "SELECT count(*) FROM river_readings WHERE battery_v IS NULL") == 720
 
 
-def test_policies_and_jobs_follow_what_the_kinds_say(database: Engine) -> None:
+def test_policies_and_jobs_follow_the_kinds(database: Engine) -> None:
     def jobs(connection: Connection) -> list[tuple[object, ...]]:
         rows = connection.execute(
             text(

@@ -1,4 +1,4 @@
-"""Counting hits, misses and false alarms: the definitions, one story each."""
+"""Tests of the verification scores by their definitions, and of the command `vigia skill`."""
 
 import argparse
 import json
@@ -15,8 +15,8 @@ from services.commands import skill
 HOUR_S = 3600.0
 
 
-def hourly(*hours: float, upto: int = 60) -> tuple[np.ndarray[Any, np.dtype[np.float64]], BoolArray]:
-    """Sixty hours in steps of a quarter, on at the given ones."""
+def alert_at(*hours: float, upto: int = 60) -> tuple[np.ndarray[Any, np.dtype[np.float64]], BoolArray]:
+    """Times of sixty hours in steps of 15 minutes, and an alert that is on at the given hours."""
     at_s = np.arange(0, upto * HOUR_S, 900.0)
     return at_s, np.isin(at_s, [hour * HOUR_S for hour in hours])
 
@@ -24,20 +24,20 @@ def hourly(*hours: float, upto: int = 60) -> tuple[np.ndarray[Any, np.dtype[np.f
 FLOOD = [Span(20 * HOUR_S, 24 * HOUR_S)]
 
 
-def both(*hours: float, events: list[Span] | None = None) -> tuple[Score, Score]:
-    at_s, on = hourly(*hours)
+def score_both(*hours: float, events: list[Span] | None = None) -> tuple[Score, Score]:
+    at_s, on = alert_at(*hours)
     return score_b(events or FLOOD, at_s, on), score_a(events or FLOOD, at_s, on)
 
 
 def test_samples_up_to_six_hours_apart_are_one_event_and_farther_ones_are_two() -> None:
-    at_s, _ = hourly()
+    at_s, _ = alert_at()
     level_m = np.where(np.isin(at_s, np.array([10, 16, 22.25]) * HOUR_S), 1.0, 0.3)
     level_m[5] = np.nan
     assert find_events(at_s, level_m, 1.0) == [Span(10 * HOUR_S, 16 * HOUR_S), Span(22.25 * HOUR_S, 22.25 * HOUR_S)]
 
 
 def test_an_alert_rearms_after_more_than_three_hours() -> None:
-    at_s, on = hourly(1, 4, 7.25)
+    at_s, on = alert_at(1, 4, 7.25)
     assert [alert.first_s / HOUR_S for alert in find_alerts(at_s, on)] == [1, 7.25]
 
 
@@ -46,36 +46,36 @@ def test_an_alert_held_while_nothing_was_measured_is_one_alert() -> None:
     assert find_alerts(at_s, np.array([False, True, True, True, False])) == [Span(HOUR_S, 20 * HOUR_S)]
 
 
-def test_an_alert_before_the_crossing_is_a_hit_with_its_lead() -> None:
-    b, a = both(19.5, 20)
+def test_an_alert_before_the_event_is_a_hit_with_its_lead() -> None:
+    b, a = score_both(19.5, 20)
     assert (b.hits, b.misses, b.false_alarms, b.leads_min) == (1, 0, 0, (30,))
     assert a == b
 
 
 def test_an_alert_raised_more_than_six_hours_early_and_still_on_is_a_hit_in_b_and_none_in_a() -> None:
-    b, a = both(*np.arange(12, 25, 0.25))
+    b, a = score_both(*np.arange(12, 25, 0.25))
     assert (b.hits, b.false_alarms, b.leads_min) == (1, 1, (480,))
     assert (a.hits, a.misses, a.false_alarms) == (0, 1, 1)
 
 
-def test_an_alert_that_was_off_again_at_the_crossing_still_counts_when_raised_within_six_hours() -> None:
-    b, _ = both(15)
+def test_an_alert_that_ended_before_the_event_counts_when_raised_within_six_hours() -> None:
+    b, _ = score_both(15)
     assert (b.hits, b.leads_min) == (1, (300,))
 
 
 def test_a_late_alert_is_a_miss_in_b_and_a_hit_with_negative_lead_in_a_and_false_in_neither() -> None:
-    b, a = both(21)
+    b, a = score_both(21)
     assert (b.hits, b.misses, b.false_alarms) == (0, 1, 0)
     assert (a.hits, a.false_alarms, a.leads_min) == (1, 0, (-60,))
 
 
 def test_of_two_alerts_before_an_event_b_counts_the_lead_of_the_last_and_a_of_the_first() -> None:
-    b, a = both(15, 19)
+    b, a = score_both(15, 19)
     assert (b.leads_min, a.leads_min) == ((60,), (300,))
 
 
 def test_an_alert_with_no_event_is_false() -> None:
-    b, _ = both(2, 50)
+    b, _ = score_both(2, 50)
     assert (b.hits, b.false_alarms, b.pod, b.far, b.csi) == (0, 2, 0.0, 1.0, 0.0)
 
 
@@ -85,7 +85,7 @@ def test_without_events_and_alarms_there_is_no_ratio() -> None:
     assert nothing.share_with_lead(10) is None
 
 
-def test_several_scores_pool_their_counts_and_leads() -> None:
+def test_pooled_scores_add_counts_and_leads() -> None:
     one = pool_scores([Score(3, 2, 1, (5.0, 30.0)), Score(1, 1, 1, (10.0,))])
     assert (one.events, one.hits, one.misses, one.false_alarms) == (4, 3, 1, 2)
     assert (one.pod, one.far, one.csi) == (0.75, 0.4, 0.5)
@@ -132,9 +132,7 @@ def test_the_command_counts_known_floods_and_prints_json(tmp_path: Path, capsys:
     assert [row["lead_min"] for row in report["forecast"]] == [15, 30, 60, 120, 180, 360]
 
 
-def test_one_to_many_levels_are_taken_and_each_is_scored_by_itself(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_level_is_scored_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = written(tmp_path / "storms.csv", weekly_storm, rows=1500)
     for levels in ("0.5", "0.5,0.7", "0.5,0.6,0.7,0.8", "0.5,0.6,0.7,0.8,0.9,1.0,1.1"):
         assert called(str(file), "--column", "level_m", "--levels", levels, "--json") == 0
@@ -155,7 +153,7 @@ def test_blank_rows_are_gaps_and_a_sentinel_is_no_flood(tmp_path: Path, capsys: 
     assert report["levels"][0]["false_alarms"] == 0
 
 
-def test_learning_from_another_record_first_changes_only_what_is_known_at_the_start(
+def test_fitting_on_another_record_first_changes_only_what_is_known_at_the_start(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = written(tmp_path / "before.csv", weekly_storm, rows=6000)
@@ -166,7 +164,7 @@ def test_learning_from_another_record_first_changes_only_what_is_known_at_the_st
     assert all(row["own_past"] for row in report["forecast"])
 
 
-def test_words_for_people_hold_the_same_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_text_output_has_the_same_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = written(tmp_path / "storms.csv", weekly_storm, rows=1500)
     assert called(str(file), "--column", "level_m", "--levels", "0.6") == 0
     assert "1.00" in capsys.readouterr().out
@@ -182,7 +180,7 @@ def test_words_for_people_hold_the_same_figures(tmp_path: Path, capsys: pytest.C
         ("time_utc,level_m\n2020-01-01T00:00:00Z,0.3\n2020-02-01T00:00:00Z,0.3\n", "more than a day"),
     ],
 )
-def test_a_bad_file_is_named_with_its_line_and_what_is_wrong(
+def test_a_bad_file_is_reported_with_its_line_and_the_fault(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, complaint: str
 ) -> None:
     file = tmp_path / "bad.csv"
@@ -192,7 +190,7 @@ def test_a_bad_file_is_named_with_its_line_and_what_is_wrong(
 
 
 @pytest.mark.parametrize("levels", ["", "low", "0.6,nan", "1e999"])
-def test_levels_that_are_no_numbers_are_refused(levels: str) -> None:
+def test_levels_that_are_not_numbers_are_refused(levels: str) -> None:
     with pytest.raises(SystemExit) as refused:
         called("any.csv", "--column", "level_m", "--levels", levels)
     assert refused.value.code == 2
