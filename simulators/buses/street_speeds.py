@@ -1,7 +1,7 @@
-"""How long a bus takes from stop to stop: streets, hours, queues shared by all who drive there, rain and water.
+"""Speeds of simulated streets by place, hour, congestion, rain and flooding.
 
-Assumed throughout, and unlike the timetable on purpose: a timetable knows three speeds of the day, the streets here
-have each their own hours. Queues are smooth noise over an area and time, the same for every line that passes.
+All values are assumed, and deliberately differ from the timetable: a timetable has three speeds per day, while each
+street here has its own. Congestion is smooth noise over area and time, equal for all lines that pass.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from models.geo import Plane, Point, distance_m
 from models.network import Network, Pattern
 
 CORE_MS, OUTSKIRTS_MS = 7.6, 10.4
-"""Speeds of a bus that nothing holds up, in the founding square and outside."""
+"""Free-flow speeds of a bus, in the founding square and outside."""
 CORE_RADIUS_M = 2_600.0
 CONGESTION_BY_HOUR = (
     0.0,
@@ -41,17 +41,17 @@ CONGESTION_BY_HOUR = (
     0.2,
     0.1,
 )
-"""How crowded streets are at each full hour, local time: the peak is 1."""
+"""Congestion of the streets at each full hour, local time; the peak is 1."""
 CELL_DEGREES = 0.012
 CONGESTION_NOISE = ((3 * 3600.0, 0.07), (3600.0, 0.10), (900.0, 0.10))
-"""Noise of the queues: for each period, s, the standard deviation of the logarithm of speed."""
+"""Congestion noise: for each period, s, the standard deviation of the logarithm of speed."""
 FLOOD_RADIUS_M = 500.0
 MIN_SPEED_MS = 1.2
 
 
 @dataclass(slots=True)
 class StreetConditions:
-    """What the sky does to the streets: places under water, rain of the last minute. Changed as time goes by."""
+    """Weather on the streets: flooded places, and rain of the last minute. Updated as time passes."""
 
     flooded: tuple[Point, ...] = ()
     rain_mm: float = 0.0
@@ -59,19 +59,19 @@ class StreetConditions:
 
 @dataclass(frozen=True, slots=True)
 class StreetLink:
-    """The way from a stop to the next, as far as speed goes."""
+    """The properties of the way from one stop to the next that determine its speed."""
 
     length_m: float
     middle: Point
     free_flow_ms: float
     peak_loss: float
-    """How much of its speed the street loses at the peak, 0 to 1."""
+    """Share of the speed that the street loses at the peak, 0 to 1."""
     core: bool
     cell: str
 
 
 class StreetSpeeds:
-    """The streets of a network. The same seed gives the same streets and the same queues at the same instants."""
+    """The street speeds of a network. The same seed gives the same streets and the same congestion."""
 
     def __init__(self, network: Network, seed: int, centre: Point, conditions: StreetConditions) -> None:
         self.conditions = conditions
@@ -95,19 +95,22 @@ class StreetSpeeds:
         return tuple(made)
 
     def is_passable(self, link: StreetLink) -> bool:
-        """Whether no water stands on it."""
+        """Whether the link is not flooded."""
         return all(distance_m(link.middle, place) > FLOOD_RADIUS_M for place in self.conditions.flooded)
 
     def speed_ms(self, link: StreetLink, at: float, hour: float) -> float:
-        """The speed of traffic on a link at an instant, Unix seconds, that is `hour` local time."""
+        """The speed on a link at a time. at: Unix seconds. hour: the same time as local hour of the day."""
         this = int(hour) % 24
-        crowded = CONGESTION_BY_HOUR[this] + (CONGESTION_BY_HOUR[(this + 1) % 24] - CONGESTION_BY_HOUR[this]) * (
+        congestion = CONGESTION_BY_HOUR[this] + (CONGESTION_BY_HOUR[(this + 1) % 24] - CONGESTION_BY_HOUR[this]) * (
             hour % 1.0
         )
-        wet = 1 - min(0.4, 0.3 * self.conditions.rain_mm)
+        rain_factor = 1 - min(0.4, 0.3 * self.conditions.rain_mm)
         return max(
             MIN_SPEED_MS,
-            link.free_flow_ms * (1 - link.peak_loss * crowded) * wet * exp(self._log_speed_noise(link.cell, at)),
+            link.free_flow_ms
+            * (1 - link.peak_loss * congestion)
+            * rain_factor
+            * exp(self._log_speed_noise(link.cell, at)),
         )
 
     def _log_speed_noise(self, cell: str, at: float) -> float:
@@ -123,7 +126,7 @@ class StreetSpeeds:
 
 
 def parallel_detour(here: Point, there: Point, aside_m: float) -> tuple[Point, ...]:
-    """A way round by a parallel street, that far to the side (right where positive): its four corners."""
+    """A detour on a parallel street: its four corners. aside_m: distance to the right; negative for the left."""
     plane = Plane(here[0])
     (ax, ay), (bx, by) = plane.xy(here), plane.xy(there)
     length = max(hypot(bx - ax, by - ay), 1.0)
@@ -132,7 +135,7 @@ def parallel_detour(here: Point, there: Point, aside_m: float) -> tuple[Point, .
 
 
 def grid_path(here: Point, there: Point, axis_deg: float, *, across_first: bool) -> tuple[Point, ...]:
-    """From one place to another along the grid: first along streets that run to `axis_deg`, or first across them."""
+    """A path from one place to another along the street grid: first along streets in `axis_deg`, or first across."""
     plane, axis = Plane(here[0]), radians(axis_deg + 90 * across_first)
     (ax, ay), (bx, by) = plane.xy(here), plane.xy(there)
     far = (bx - ax) * sin(axis) + (by - ay) * cos(axis)
@@ -140,7 +143,7 @@ def grid_path(here: Point, there: Point, axis_deg: float, *, across_first: bool)
 
 
 def runs_along(here: Point, there: Point, axis_deg: float) -> bool:
-    """Whether the way from one place to another runs to `axis_deg` or back, rather than across."""
+    """Whether the way from one place to another runs along `axis_deg`, and not across it."""
     plane, axis = Plane(here[0]), radians(axis_deg)
     (ax, ay), (bx, by) = plane.xy(here), plane.xy(there)
     along = abs((bx - ax) * sin(axis) + (by - ay) * cos(axis))

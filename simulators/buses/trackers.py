@@ -1,9 +1,9 @@
-"""Trackers in buses: what they see of where the bus is, what they claim, and all that is wrong with them.
+"""Simulated bus trackers: what they observe and report, and their faults.
 
-Each has its habits: how often it reports, how far off it is, what it claims, in which format. Each has its troubles:
-dark spells whose reports come later in a batch or never, positions that stick, a tracker that dies for the day, one
-that is replaced under another number, two that were fitted into each other's bus, a driver who forgot the console. Who
-speaks for which bus is known to the world (`Trackers.vehicle_by_device`) and never said on the wire.
+Each tracker has a profile: reporting interval, position error, reported trip fields, format. Faults: no signal for a
+while, with reports sent later in one batch or never; stuck positions; a tracker that is dead for the rest of the day;
+one replaced under another number; two swapped between buses; a console that shows the wrong journey. Which device is in
+which bus is available as `Trackers.vehicle_by_device`, and never sent.
 """
 
 from collections.abc import Iterator
@@ -25,16 +25,16 @@ PERIODS_S = (30.0, 40.0, 60.0)
 JITTER_S = 4.0
 NOISE_M = (5.0, 12.0)
 ERROR_CORRELATION = 0.6
-"""How much of a position's error is still there at the next report."""
+"""Correlation of the position error from one report to the next."""
 OUTLIER_SHARE, OUTLIER_M = 0.004, 200.0
 IGNITION_OFF_S = 600.0
-"""A parked bus is heard of this long."""
+"""How long a parked bus still reports."""
 NO_SIGNAL_S, STUCK_S = (150.0, 720.0), (600.0, 1_800.0)
 OBSERVATIONS_PER_ARRAY = 3
 HFP_AGENCY = "expreso"
-"""The company whose trackers speak HFP; the others speak Vigía's own JSON."""
+"""The company whose trackers send HFP; the others send Vigía's own JSON."""
 REPLACEMENT_OFFSET = 500
-"""A new tracker's number is this much higher."""
+"""Added to the vehicle number when its tracker is replaced."""
 TRIP_DETAIL_SHARES = {
     TripDetail.TRIP: 0.45,
     TripDetail.ROUTE: 0.2,
@@ -44,38 +44,38 @@ TRIP_DETAIL_SHARES = {
 }
 BEARING_SHARES = {BearingMode.ZERO: 0.6, BearingMode.NONE: 0.3, BearingMode.TRUE: 0.1}
 ON_JOURNEY = (BusActivity.IN_PROGRESS, BusActivity.LAYOVER, BusActivity.OFF_ROUTE)
-"""While doing this a bus claims a journey."""
+"""Activities during which a bus reports a journey."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaultRates:
-    """How often things go wrong: shares of trackers in a day, spells of a tracker in an hour, shares of journeys."""
+    """Rates of faults: share of trackers per day, periods per tracker and hour, share of journeys."""
 
     dead: float = 0.02
     replaced: float = 0.02
     swapped: float = 0.02
     no_signal_per_h: float = 0.12
     lost: float = 0.3
-    """Of the dark spells, those whose reports never come."""
+    """Share of the periods without signal whose reports are lost."""
     stuck_per_h: float = 0.01
     outdated_journey: float = 0.03
-    """Journeys on which the console still shows the one before."""
+    """Share of journeys on which the console still shows the one before."""
     wrong_journey: float = 0.01
-    """Journeys on which it shows one of another line."""
+    """Share of journeys on which the console shows one of another line."""
 
 
 NO_FAULTS = FaultRates(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def scaled_rates(often: float) -> FaultRates:
-    """The usual fault_rates, so much more often; none above a half."""
+    """The default rates, multiplied; none above a half."""
     usual = FaultRates()
     return FaultRates(*(min(0.5, getattr(usual, name) * often) for name in FaultRates.__dataclass_fields__))
 
 
 @dataclass(slots=True)
 class DayFaults:
-    """What befalls a tracker on one day: seconds since the day turned, infinite where it does not happen."""
+    """When faults of a tracker happen on one day: seconds after the start of the day; infinite for never."""
 
     dead_s: float = inf
     replaced_s: float = inf
@@ -83,7 +83,7 @@ class DayFaults:
 
 @dataclass(slots=True)
 class Tracker:
-    """The tracker of one bus. `reports_as` is the vehicle whose name it bears today: not always its own."""
+    """The tracker of one bus. `reports_as`: the vehicle whose name it reports today, which may be another one."""
 
     bus: Bus
     network: Network
@@ -103,12 +103,12 @@ class Tracker:
     _console: tuple[Journey | None, Journey | None] = (None, None)
 
     def agency_and_number(self, since_turn_s: float) -> tuple[str, int]:
-        """The agency and number it says it is, so long after the day turned."""
+        """The agency and number that the tracker reports, at a time after the start of the day."""
         agency, number = self.reports_as.rsplit("-", 1)
         return agency, int(number) + (REPLACEMENT_OFFSET if since_turn_s >= self.day_faults.replaced_s else 0)
 
     def observe(self, at: float, fault_rates: FaultRates) -> TrackerObservation | None:
-        """What it sees, None where the bus has been parked a while."""
+        """Make an observation; None if the bus has been parked for a while."""
         leg = self.bus.leg_at(at)
         if leg.activity is BusActivity.AT_BASE and at - leg.starts_at > IGNITION_OFF_S:
             return None
@@ -128,13 +128,13 @@ class Tracker:
         )
 
     def can_send(self, at: float) -> bool:
-        """Whether what waits goes out now: there is a signal, and enough of it for one message."""
+        """Whether unsent observations can be sent now: there is a signal, and enough of them for one message."""
         return at >= self.no_signal_until and (
             not self.profile.sends_arrays or len(self.unsent) >= OBSERVATIONS_PER_ARRAY
         )
 
     def _draw_faults(self, at: float, fault_rates: FaultRates) -> None:
-        """Signal lost, or a position that sticks: by chance since the last report."""
+        """Draw random faults since the last report: no signal, or a stuck position."""
         hours = self.period_s / 3600
         if (
             at >= self.no_signal_until
@@ -146,7 +146,7 @@ class Tracker:
             self.stuck_until = at + self.random.uniform(*STUCK_S)
 
     def _measured_point(self, here: Point, at: float) -> Point:
-        """A place with the receiver's slowly wandering error; now and then a reflection far off."""
+        """A point with the slowly changing error of the receiver; sometimes an outlier from a reflection."""
         fresh_m = self.noise_m * (1 - ERROR_CORRELATION**2) ** 0.5
         north, east = (ERROR_CORRELATION * off + self.random.gauss(0.0, fresh_m) for off in self._error_m)
         self._error_m = (north, east)
@@ -160,7 +160,7 @@ class Tracker:
         return self._stuck_point or seen
 
     def _console_journey(self, real: Journey | None, fault_rates: FaultRates) -> Journey | None:
-        """What the console shows: now and then the journey before, or one of another line."""
+        """The journey on the console: sometimes the one before, or one of another line."""
         shown, before = self._console
         if real is None or real is before:
             return shown
@@ -173,14 +173,14 @@ class Tracker:
         return shown
 
     def _other_journey(self, real: Journey) -> Journey:
-        """A journey of any line that begins about then."""
+        """A journey of a random line that starts at about the same time."""
         trips = self.random.choice(self.network.trips_by_pattern)
         trip = min(trips, key=lambda one: (abs(one.start_s - real.start_s), one.id), default=real.trip)
         return self.network.journey(trip.id, real.service_date) or real
 
 
 class Trackers:
-    """The trackers of all buses. The same buses, seed and fault_rates say the same, byte for byte."""
+    """The trackers of all buses. Equal buses, seed and fault rates give equal messages, byte for byte."""
 
     def __init__(self, buses: BusOperations, seed: int, fault_rates: FaultRates) -> None:
         self._operations, self._seed, self._fault_rates = buses, seed, fault_rates
@@ -190,16 +190,16 @@ class Trackers:
         self._start_day(buses.now)
 
     def vehicle_by_device(self, at: float) -> dict[str, str]:
-        """Which bus each name speaks for at an instant of the present day: device name to vehicle."""
+        """The vehicle of each device name, at a time of the present day."""
         return {self.device_name(one, at): one.bus.vehicle for one in self.trackers}
 
     def device_name(self, tracker: Tracker, at: float) -> str:
-        """The name by which a tracker is known to who receives it."""
+        """The device name under which a tracker's messages are received."""
         agency, number = tracker.agency_and_number(at - self._day_started_at)
         return f"{self._agencies[agency]:04d}-{number:05d}" if tracker.profile.sends_hfp else f"{agency}-{number}"
 
     def next_minute(self, now: datetime) -> Iterator[SimulatedMessage]:
-        """Let a minute pass, and send what the trackers say in it."""
+        """Simulate one minute, and return the messages of the trackers in it."""
         until = (now + MINUTE).timestamp()
         self._operations.advance(until)
         if until >= self._day_started_at + DAY_S:
@@ -217,7 +217,7 @@ class Trackers:
                 yield from self._send_unsent(tracker, now, at)
 
     def _send_unsent(self, tracker: Tracker, now: datetime, at: float) -> Iterator[SimulatedMessage]:
-        """All that waits; nothing where the tracker is dead, only the newest where a dark spell cost the others."""
+        """Send the unsent observations; none if the tracker is dead, only the newest if the others were lost."""
         observations, tracker.unsent = tracker.unsent, []
         if tracker.no_signal_until and tracker.random.random() < self._fault_rates.lost:
             observations = observations[-1:]
@@ -243,7 +243,7 @@ class Trackers:
         return Tracker(bus, self._operations.network, random, profile, period_s, random.uniform(*NOISE_M), first_at)
 
     def _start_day(self, at: float) -> None:
-        """A new day: what died is mended, and today's troubles are dealt out."""
+        """Start a new day: dead trackers work again, and the faults of the day are drawn."""
         day = (datetime.fromtimestamp(at, self._operations.network.zone) - timedelta(seconds=DAY_START_S)).date()
         self._day_started_at = self._operations.network.service_day(day)[0] + DAY_START_S
         exchanged: list[Tracker] = []

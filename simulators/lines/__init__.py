@@ -21,18 +21,18 @@ from simulators.lines.timetable import (
 VERSION = "laplata-esquematica-1"
 NOTE = "Recorrido esquemático, no oficial / schematic, not official"
 DIRECTION_WORDS = ("ida", "vuelta")
-"""How ids tell the directions 0 and 1."""
+"""The words for directions 0 and 1 in ids."""
 BranchPaths = Mapping[tuple[str, ...], tuple[RoutePath, RoutePath]]
-"""By a branch's corners, its way out and its way back."""
+"""By the corners of a branch: its outbound and its return path."""
 
 TIME_BAND_STARTS_S = (10 * 3600, 8 * 3600, 23 * 3600)
-"""A start in each band of `timetable.time_band`, by its number."""
+"""A start time in each band of `timetable.time_band`, by the number of the band."""
 
 
 def schematic_network(only: Iterable[str] | None = None) -> Network:
-    """The whole timetable, or that of some lines by name. The same every time; stop codes do not depend on `only`.
+    """The whole network, or that of some lines by name. Always the same; stop codes do not depend on `only`.
 
-    KeyError where there is no such line.
+    Raises KeyError if there is no such line.
     """
     wanted = {line.name: line for line in LINES}
     lines = list(LINES) if only is None else [wanted[name] for name in only]
@@ -90,7 +90,7 @@ def _branch_directions(
     stops: Mapping[PoleKey, Stop],
     first: int,
 ) -> Iterator[tuple[BranchDirection, tuple[PlanPoint, ...]]]:
-    """Each branch in each direction, with where its stops are on the plan."""
+    """Each branch in each direction, with its stops as points of the street plan."""
     index = first
     for number, branch in enumerate(line.branches, 1):
         for direction, one in enumerate(ways[branch.corners]):

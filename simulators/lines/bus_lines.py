@@ -1,7 +1,7 @@
-"""The lines of a schematic La Plata: who runs them, which way they go and how often. Plausible, not their real routes.
+"""Definitions of the schematic bus lines: companies, branches, corners and headways. Plausible, not the real routes.
 
-Numbers, names and companies are the city's, as published; routes, branches and headways are made up around what is
-published of them: branches that share trunks, many of them more than half an hour apart even at the peak.
+Numbers, names and companies are those published by the city. Routes, branches and headways are invented to resemble
+what is published: branches that share trunk sections, many with headways above half an hour even at the peak.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ DEPOTS = {
     "siete": "3 y 86",
     "barragan": "118 y 46",
 }
-"""The corner nearest to where each company keeps its buses overnight: on streets that no line uses."""
+"""The corner nearest to the depot of each company, on streets that no line uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Branch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BusLine:
-    """A line and its branches. `by_headway`: only a headway is promised, never a minute."""
+    """A line and its branches. `by_headway`: only headways are scheduled, no departure times."""
 
     name: str
     agency: str

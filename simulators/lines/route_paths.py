@@ -1,4 +1,4 @@
-"""From the corners where a line turns to what a timetable holds: poles, stops along a line on the ground."""
+"""Paths of the schematic lines: from the corners where a line turns to stop poles, stops and patterns."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from models.network import Pattern, Shape, Stop
 from simulators.lines.street_plan import ALONG, Corner, PlanPoint, corner_point, corners_between, distance_m, to_latlon
 
 PoleKey = tuple[str, tuple[int, int]]
-"""A pole's name and the signs of u and v in which its buses go."""
+"""Name of a stop pole, and the signs of u and v in the direction of its buses."""
 
 STOP_SETBACK_M = 15.0
-"""Buses stop this far before a corner, at the kerb on the right."""
+"""Distance of a stop before the corner, at the kerb on the right."""
 KERB_OFFSET_M = 7.0
 MIN_STOP_SPACING_M = 110.0
-"""A stop nearer than this to the one before is passed by: two streets' stops at the corner where a line turns."""
+"""A stop nearer than this to the one before is left out: where a line turns, two streets have stops at one corner."""
 FIRST_CODE = 1_200
 KNOWN_CODES = {("7 y 50", (0, 1)): 1_912}
-"""A pole whose code is told wherever examples are given."""
+"""A pole with a fixed code, since examples use it."""
 
 
 @dataclass(frozen=True, slots=True)
 class StopPole:
-    """A place where buses of one direction stop: the corner's name, and which way they go, as signs of u and v."""
+    """A stop of one direction: the name of the corner, and the direction of the buses as signs of u and v."""
 
     name: str
     direction_signs: tuple[int, int]
@@ -33,7 +33,7 @@ class StopPole:
 
 @dataclass(frozen=True, slots=True)
 class RoutePath:
-    """A line on the plan, the poles along it and how far along each is, metres."""
+    """A path on the street plan, its stop poles and their distances along it, metres."""
 
     points: tuple[PlanPoint, ...]
     poles: tuple[StopPole, ...]
@@ -41,24 +41,24 @@ class RoutePath:
 
 
 def route_path(corners: Iterable[str]) -> RoutePath:
-    """The way along these corners, with a pole at every second street. It begins and ends at a pole."""
+    """The path along these corners, with a pole at every second street. It begins and ends at a pole."""
     turns = [corner_point(words) for words in corners]
     turns[0], turns[-1] = _moved_end(turns[0], turns[1], -1), _moved_end(turns[-1], turns[-2], 1)
     poles: list[StopPole] = []
     places: list[float] = []
-    gone_m = 0.0
+    length_so_far_m = 0.0
     for here, there in pairwise(turns):
         for pole, at_m in _poles(here, there):
-            if not poles or gone_m + at_m - places[-1] >= MIN_STOP_SPACING_M:
+            if not poles or length_so_far_m + at_m - places[-1] >= MIN_STOP_SPACING_M:
                 poles.append(pole)
-                places.append(gone_m + at_m)
-        gone_m += distance_m(here, there)
+                places.append(length_so_far_m + at_m)
+        length_so_far_m += distance_m(here, there)
     begin, end = places[0], places[-1]
     return RoutePath(_section(turns, begin, end), tuple(poles), tuple(at - begin for at in places))
 
 
 def _moved_end(end: PlanPoint, neighbour: PlanPoint, sense: int) -> PlanPoint:
-    """An end moved along its street by twice the stopping distance: forward (1) or back, so that its pole is within."""
+    """An end point moved along its street by twice the setback, forward (1) or back: its pole is on the path."""
     length = distance_m(end, neighbour)
     share = 2 * STOP_SETBACK_M / length
     if sense > 0:
@@ -67,7 +67,7 @@ def _moved_end(end: PlanPoint, neighbour: PlanPoint, sense: int) -> PlanPoint:
 
 
 def _poles(here: PlanPoint, there: PlanPoint) -> list[tuple[StopPole, float]]:
-    """The poles of a straight stretch with their distances along it, metres; none before its beginning."""
+    """The poles of a straight section with their distances along it, metres; none before its start."""
     length = distance_m(here, there)
     du, dv = (there[0] - here[0]) / length, (there[1] - here[1]) / length
     towards = (round(du), round(dv)) if min(abs(du), abs(dv)) < 0.01 else (_sign(du), _sign(dv))
@@ -92,20 +92,20 @@ def _sign(value: float) -> int:
 
 
 def _section(turns: list[PlanPoint], begin: float, end: float) -> tuple[PlanPoint, ...]:
-    """The line from one distance along it to another."""
-    spots: list[tuple[float, PlanPoint]] = []
-    gone_m = 0.0
+    """The part of the line between two distances along it."""
+    points_on_plan: list[tuple[float, PlanPoint]] = []
+    length_so_far_m = 0.0
     for here, there in pairwise(turns):
         length = distance_m(here, there)
-        spots += [
-            (at_m, _between(here, there, (at_m - gone_m) / length))
+        points_on_plan += [
+            (at_m, _between(here, there, (at_m - length_so_far_m) / length))
             for at_m in (begin, end)
-            if gone_m <= at_m < gone_m + length
+            if length_so_far_m <= at_m < length_so_far_m + length
         ]
-        gone_m += length
-        if begin < gone_m < end:
-            spots.append((gone_m, there))
-    return tuple(spot for _, spot in sorted(spots, key=lambda pair: pair[0]))
+        length_so_far_m += length
+        if begin < length_so_far_m < end:
+            points_on_plan.append((length_so_far_m, there))
+    return tuple(spot for _, spot in sorted(points_on_plan, key=lambda pair: pair[0]))
 
 
 def _between(here: PlanPoint, there: PlanPoint, share: float) -> PlanPoint:
@@ -113,7 +113,7 @@ def _between(here: PlanPoint, there: PlanPoint, share: float) -> PlanPoint:
 
 
 def stops_by_pole(ways: Iterable[RoutePath]) -> dict[PoleKey, Stop]:
-    """A stop for every pole, by its name and direction, with the code painted on it: LP, BE or EN and a number."""
+    """A stop for each pole, by name and direction, with its public code: LP, BE or EN and a number."""
     poles = {(pole.name, pole.direction_signs): pole for one in ways for pole in one.poles}
     taken = set(KNOWN_CODES.values())
     free = (number for number in range(FIRST_CODE, 10_000) if number not in taken)
@@ -126,7 +126,7 @@ def stops_by_pole(ways: Iterable[RoutePath]) -> dict[PoleKey, Stop]:
 
 
 def _municipality(spot: PlanPoint) -> str:
-    """Schematic: past 122 by more than a kilometre it is Ensenada towards 32, Berisso towards 72."""
+    """The municipality, schematic: more than a kilometre past 122, Ensenada towards 32 and Berisso towards 72."""
     if spot[0] > ALONG["122"] - 1_000:
         return "LP"
     return "EN" if spot[1] < 2_562 else "BE"
@@ -138,9 +138,9 @@ def _rounded(spot: PlanPoint) -> Point:
 
 
 def path_pattern(index: int, shape_id: str, direction: int, one: RoutePath, stops: Mapping[PoleKey, Stop]) -> Pattern:
-    """The pattern of a way in one direction. Its shape lies in the middle of the street, its stops at the kerb.
+    """The pattern of a path in one direction. The shape is in the middle of the street, the stops are at the kerb.
 
-    `shape_id` begins with the route's id and a hyphen.
+    shape_id: begins with the id of the route and a hyphen.
     """
     points = tuple(_rounded(spot) for spot in one.points)
     along = cumulative_distances_m(points)

@@ -1,10 +1,10 @@
-"""La Plata's street plan from arithmetic: where a corner is, and which corners lie along a street. Schematic.
+"""Street plan of La Plata, computed: positions of corners, and the corners along a street. Schematic.
 
-Built from what is published of the founding plan, not surveyed: a square of about 5 km turned by 45 degrees, streets 1
+Based on publications of the founding plan, not surveyed: a square of about 5 km turned by 45 degrees, streets 1
 to 31 parallel to the river and 32 to 72 across them, blocks of 120 m that narrow to 60 m towards the axis of 52, an
 avenue every six, diagonals through Plaza Moreno at 13 and 52. Street widths are assumed. Outside the square the grid
-only goes on with whole blocks: 73 and up, 532 and down, 115 to 130 (without 121) and 131 and up, much as the city
-numbers them. The two roads to Berisso and Ensenada are straight lines, their stops named by door number.
+continues with whole blocks: 73 and up, 532 and down, 115 to 130 (without 121) and 131 and up, about as the city numbers
+them. The two roads to Berisso and Ensenada are straight lines; their stops are named by door number.
 
 On the plan a place is (u, v) in metres: u grows from street 1 towards 31, v from 32 towards 72.
 """
@@ -30,7 +30,7 @@ BLOCK_M, AXIS_BLOCK_M = 120.0, 60.0
 STREET_M, AVENUE_M = 18.0, 30.0
 MODULE_M = BLOCK_M + STREET_M
 ROAD_STOP_SPACING_M = 300.0
-"""From one stop to the next along a road without corners."""
+"""Distance between stops along a road without corners."""
 DIAGONAL_TOLERANCE_M = 60.0
 
 
@@ -61,13 +61,13 @@ ALONG: dict[str, float] = (
     | {str(number): _U[31] + MODULE_M * (number - 130) for number in range(131, 176)}
     | {"Montevideo": -6_400.0, "La Merced": -5_600.0}
 )
-"""Streets parallel to the river and their u; the two named ones stand for Berisso's and Ensenada's main streets."""
+"""Streets parallel to the river, and their u. The two with names are the main streets of Berisso and Ensenada."""
 ACROSS: dict[str, float] = (
     {str(number): at for number, at in _V.items()}
     | {str(number): _V[72] + MODULE_M * (number - 72) for number in range(73, 100)}
     | {str(number): -MODULE_M * (532 - number) for number in range(440, 532)}
 )
-"""Streets across them and their v."""
+"""Streets perpendicular to the river, and their v."""
 TOWN_STREETS = frozenset({"Montevideo", "La Merced"})
 DIAGONALS: dict[str, tuple[PlanPoint, PlanPoint]] = {
     name: ((ALONG[a], ACROSS[b]), (ALONG[c], ACROSS[d]))
@@ -81,9 +81,9 @@ DIAGONALS: dict[str, tuple[PlanPoint, PlanPoint]] = {
     )
 }
 ROADS_OUT = {"60": "Génova", "44": "Rivadavia"}
-"""What a street across is called once past 122."""
+"""Names of perpendicular streets past 122."""
 CAMINOS = {"13": "Cno. Centenario", "31": "Cno. Belgrano"}
-"""What a street parallel to the river is called once past 525."""
+"""Names of streets parallel to the river past 525."""
 
 
 def to_latlon(spot: PlanPoint) -> Point:
@@ -98,23 +98,23 @@ def to_latlon(spot: PlanPoint) -> Point:
 
 @dataclass(frozen=True, slots=True)
 class Corner:
-    """A corner where a bus may stop: where it is, and its name with the street driven on first ("7 y 50")."""
+    """A corner where a bus may stop: its point, and its name, with the street of the bus first ("7 y 50")."""
 
     point: PlanPoint
     name: str
 
 
 def corner_point(words: str) -> PlanPoint:
-    """The place of "7 y 50" or "50 y 7". Raises KeyError where the plan has no such street."""
+    """The point of a corner such as "7 y 50" or "50 y 7". Raises KeyError if the plan has no such street."""
     one, other = words.split(" y ")
     return (ALONG[one], ACROSS[other]) if one in ALONG else (ALONG[other], ACROSS[one])
 
 
 def corners_between(here: PlanPoint, there: PlanPoint) -> tuple[Corner, ...]:
-    """The corners with stops on the straight way from one place to another, in the order they are passed.
+    """The corners with stops on the straight path from one point to another, in order.
 
-    Every second street, so that a stop comes each 240 to 280 m in the square. Raises ValueError where no street or
-    diagonal joins the two.
+    Every second street has a stop, so that stops are 240 to 280 m apart in the square. Raises ValueError if no street
+    or diagonal joins the two points.
     """
     if here[0] == there[0]:
         found = [one for one in _stops_along(here[0]) if _within(one.point[1], here[1], there[1])]
@@ -126,7 +126,7 @@ def corners_between(here: PlanPoint, there: PlanPoint) -> tuple[Corner, ...]:
 
 
 def distance_m(here: PlanPoint, there: PlanPoint) -> float:
-    """Between two places of the plan."""
+    """The distance between two points of the plan."""
     return hypot(there[0] - here[0], there[1] - here[1])
 
 

@@ -1,4 +1,4 @@
-"""Trips of the schematic lines: departures by time of day, planned times at stops, blocks that a bus works through."""
+"""Trips of the schematic lines: departures by time of day, scheduled times at stops, and vehicle blocks."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +16,9 @@ WORKDAYS = (True, True, True, True, True, False, False)
 SATURDAYS = (False, False, False, False, False, True, False)
 SUNDAYS = (False, False, False, False, False, False, True)
 HOLIDAYS = ((1, 1), (3, 24), (4, 2), (5, 1), (5, 25), (7, 9), (12, 8), (12, 25))
-"""Month and day of the national holidays that never move; they are served as Sundays."""
+"""Month and day of the national holidays on fixed dates. They have the Sunday service."""
 HEADWAY_FACTORS = {"habil": 1.0, "sabado": 1.3, "domingo": 1.6}
-"""How much longer headways are on the days of a service."""
+"""Factor on the headways for each service."""
 
 HEADWAY_FACTOR_BY_HOUR = (
     (4.75, 6.5, 1.4),
@@ -29,26 +29,26 @@ HEADWAY_FACTOR_BY_HOUR = (
     (16.5, 19.5, 0.8),
     (19.5, 21.5, 1.3),
 )
-"""From hour, to hour, how much longer than ordinary the headway is."""
+"""From hour, to hour, factor on the ordinary headway."""
 EVENING_H, NIGHT_H, NIGHT_ENDS_H = 21.5, 23.0, 27.0
 EVENING_MIN, NIGHT_MIN = 43, 90
 
 PEAKS = ((7.0, 9.5), (12.0, 14.0), (16.5, 19.5))
 CORE_MS, OUTSKIRTS_MS = 4.7, 6.6
-"""Planned speeds, stops included, inside 1-31 and 38-66 and outside."""
+"""Scheduled speeds, stops included, inside streets 1-31 and 38-66 and outside."""
 PEAK_SLOWER, NIGHT_FASTER = 0.85, 1.2
 TIMEPOINT_EVERY = 8
-"""Of the stops of a trip, each eighth and both ends keep whole minutes; the others lie between by distance."""
+"""Every eighth stop and both ends are timepoints on whole minutes. The other times are interpolated by distance."""
 
 MIN_LAYOVER_S = 6 * MINUTE_S
-"""A bus rests this long at least at a terminal before its next trip."""
+"""Minimum layover at a terminal before the next trip."""
 MAX_LAYOVER_S = 45 * MINUTE_S
-"""Where the next trip is later than this, the bus goes to its base and the block ends."""
+"""If the next trip is later than this, the block ends and the bus goes to its depot."""
 
 
 @dataclass(frozen=True, slots=True)
 class BranchDirection:
-    """A branch in one direction: its pattern, what its sign says and where it begins and ends."""
+    """A branch in one direction: its pattern, headsign, and first and last corner."""
 
     pattern: Pattern
     branch: Branch
@@ -58,7 +58,7 @@ class BranchDirection:
 
 
 def services() -> dict[str, Service]:
-    """Working days, Saturdays, Sundays; holidays are served as Sundays."""
+    """The services: working days, Saturdays, Sundays. Holidays have the Sunday service."""
     off = frozenset(date(year, *day) for year in range(FIRST_DAY.year, LAST_DAY.year + 1) for day in HOLIDAYS)
     return {
         "habil": Service(
@@ -74,38 +74,41 @@ def services() -> dict[str, Service]:
 
 
 def departures_s(branch: Branch, service_id: str, share: float) -> Iterator[int]:
-    """Departures from a terminal, whole minutes, seconds after the service date's zero.
+    """Departures from a terminal on whole minutes, in seconds after the start of the service date.
 
-    `share` of a headway is waited before the first, so that branches and directions do not leave all at once.
+    share: share of a headway before the first departure, so that branches and directions do not leave all at once.
     """
-    sparser = HEADWAY_FACTORS[service_id]
-    at_h = HEADWAY_FACTOR_BY_HOUR[0][0] + share * branch.headway_min * sparser * HEADWAY_FACTOR_BY_HOUR[0][2] / MINUTE_S
+    service_factor = HEADWAY_FACTORS[service_id]
+    at_h = (
+        HEADWAY_FACTOR_BY_HOUR[0][0]
+        + share * branch.headway_min * service_factor * HEADWAY_FACTOR_BY_HOUR[0][2] / MINUTE_S
+    )
     while at_h < NIGHT_ENDS_H - 0.5:
         if at_h < NIGHT_H or branch.night:
             yield round(at_h * 60) * MINUTE_S
-        at_h += headway_min(branch, at_h, sparser) / 60
+        at_h += headway_min(branch, at_h, service_factor) / 60
 
 
-def headway_min(branch: Branch, at_h: float, sparser: float) -> float:
-    """The planned headway at an hour of the service day, minutes: long evenings, longer nights."""
+def headway_min(branch: Branch, at_h: float, service_factor: float) -> float:
+    """The scheduled headway at an hour of the service day, minutes: longer in the evening, longest at night."""
     if at_h >= NIGHT_H:
         return NIGHT_MIN
     if at_h >= EVENING_H:
         return max(EVENING_MIN, branch.headway_min)
     factor = next(factor for begin, end, factor in HEADWAY_FACTOR_BY_HOUR if begin <= at_h < end)
-    return branch.headway_min * factor * sparser
+    return branch.headway_min * factor * service_factor
 
 
-def scheduled_timing(pattern: Pattern, spots: Sequence[PlanPoint], start_s: int) -> Timing:
-    """Planned times along a pattern for a start: exact minutes at timepoints, by distance between. No dwell is planned.
+def scheduled_timing(pattern: Pattern, stop_points: Sequence[PlanPoint], start_s: int) -> Timing:
+    """Scheduled times along a pattern: whole minutes at timepoints, interpolated by distance between. Without dwell.
 
-    `spots`: where its stops are on the plan.
+    stop_points: the stops as points of the street plan.
     """
     last = len(pattern.stop_ids) - 1
     raw = [0.0]
     for position in range(last):
         metres = pattern.stop_m[position + 1] - pattern.stop_m[position]
-        raw.append(raw[-1] + metres / _planned_ms(spots[position], start_s))
+        raw.append(raw[-1] + metres / _planned_ms(stop_points[position], start_s))
     kept = sorted({*range(0, last - TIMEPOINT_EVERY // 2, TIMEPOINT_EVERY), last})
     exact = {position: round(raw[position] / MINUTE_S) * MINUTE_S for position in kept}
     times = [0] * (last + 1)
@@ -116,8 +119,8 @@ def scheduled_timing(pattern: Pattern, spots: Sequence[PlanPoint], start_s: int)
     return Timing(tuple(times), tuple(times), tuple(position in exact for position in range(last + 1)))
 
 
-def _planned_ms(spot: PlanPoint, start_s: int) -> float:
-    core = 0 <= spot[0] <= ALONG["31"] and ACROSS["38"] <= spot[1] <= ACROSS["66"]
+def _planned_ms(point: PlanPoint, start_s: int) -> float:
+    core = 0 <= point[0] <= ALONG["31"] and ACROSS["38"] <= point[1] <= ACROSS["66"]
     speed = CORE_MS if core else OUTSKIRTS_MS
     hour = start_s / HOUR_S
     if any(begin <= hour < end for begin, end in PEAKS):
@@ -126,7 +129,7 @@ def _planned_ms(spot: PlanPoint, start_s: int) -> float:
 
 
 def time_band(start_s: int) -> int:
-    """Which of the planned running times holds for a start: the same number, the same times."""
+    """The number of the running times that apply to a start time."""
     hour = start_s / HOUR_S
     return (
         1
@@ -138,9 +141,11 @@ def time_band(start_s: int) -> int:
 
 
 def frequency_trip(run: BranchDirection, service_id: str, share: float, timings: Mapping[int, Timing]) -> Trip:
-    """One trip that stands for all of a day: from hour to hour only the headway is promised."""
-    sparser = HEADWAY_FACTORS[service_id]
-    spans = [(begin, end, run.branch.headway_min * factor * sparser) for begin, end, factor in HEADWAY_FACTOR_BY_HOUR]
+    """One frequency-based trip for the whole day: only headways are scheduled."""
+    service_factor = HEADWAY_FACTORS[service_id]
+    spans = [
+        (begin, end, run.branch.headway_min * factor * service_factor) for begin, end, factor in HEADWAY_FACTOR_BY_HOUR
+    ]
     spans += [(EVENING_H, NIGHT_H, EVENING_MIN)] + [(NIGHT_H, NIGHT_ENDS_H, NIGHT_MIN)] * run.branch.night
     first = round(share * run.branch.headway_min) * MINUTE_S
     frequencies = tuple(
@@ -162,7 +167,7 @@ def frequency_trip(run: BranchDirection, service_id: str, share: float, timings:
 def scheduled_trips(
     run: BranchDirection, service_id: str, share: float, timings: Mapping[int, Timing]
 ) -> Iterator[Trip]:
-    """The trips of a branch in one direction on the days of a service."""
+    """The scheduled trips of a branch in one direction for one service."""
     for start_s in departures_s(run.branch, service_id, share):
         yield Trip(
             id=f"{run.pattern.shape.id}-{service_id}-{start_s // HOUR_S:02d}{start_s // MINUTE_S % 60:02d}",
@@ -175,18 +180,18 @@ def scheduled_trips(
 
 
 def with_blocks(line: str, trips: Iterable[tuple[BranchDirection, Trip]]) -> Iterator[Trip]:
-    """The same trips with their blocks: each goes to the bus that came last to where it begins, or to a new one."""
-    resting: dict[str, list[tuple[int, str]]] = {}
-    begun = 0
+    """The trips with their blocks. Each trip continues the block that last reached its start, or starts a new one."""
+    waiting_blocks: dict[str, list[tuple[int, str]]] = {}
+    block_count = 0
     for run, trip in sorted(trips, key=lambda pair: (pair[1].start_s, pair[1].id)):
-        waiting = resting.setdefault(run.start_corner, [])
+        waiting = waiting_blocks.setdefault(run.start_corner, [])
         fit = [one for one in waiting if MIN_LAYOVER_S <= trip.start_s - one[0] <= MAX_LAYOVER_S]
         if fit:
             block = max(fit)
             waiting.remove(block)
             block_id = block[1]
         else:
-            begun += 1
-            block_id = f"{line}-{trip.service_id}-{begun:02d}"
-        resting.setdefault(run.end_corner, []).append((trip.start_s + trip.duration_s, block_id))
+            block_count += 1
+            block_id = f"{line}-{trip.service_id}-{block_count:02d}"
+        waiting_blocks.setdefault(run.end_corner, []).append((trip.start_s + trip.duration_s, block_id))
         yield replace(trip, block_id=block_id)
