@@ -1,4 +1,4 @@
-"""The wire as an AsyncAPI 3.0 document, derived from KINDS: what is said here is what `ingest.decode` accepts."""
+"""Build the AsyncAPI 3.0 document of the MQTT messages from KINDS. It describes what `ingest.decode` accepts."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ _PARAMETERS = {
 
 
 def document() -> Json:
-    """The whole document, plain JSON."""
+    """The whole document as JSON values."""
     return {
         "asyncapi": "3.0.0",
         "info": _INFO,
@@ -80,7 +80,7 @@ def schema(kind: SensorKind) -> Json:
 
 
 def example(kind: SensorKind) -> Json:
-    """A reading made of the fields' own examples."""
+    """A reading made of the examples of its fields."""
     shown = {name: field.examples[0] for name, field in kind.payload.model_fields.items() if field.examples}
     return {"observed_at": EXAMPLE_TIME, "boot": "b7", "seq": 1204} | shown
 
@@ -155,7 +155,7 @@ def _messages(kind: SensorKind) -> Json:
 
 
 def _readings(kind: SensorKind) -> tuple[str, str, str]:
-    """The names of the messages that a kind's channel carries."""
+    """The names of the messages on the channel of a kind."""
     return f"{kind.name}-reading", f"{kind.name}-readings", f"{kind.name}-senml"
 
 

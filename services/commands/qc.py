@@ -1,4 +1,4 @@
-"""`vigia qc`: the pipeline's own quality checks over a recorded series, and how they fare against a corrected one."""
+"""`vigia qc`: run the quality checks on a recorded series, and measure them against a corrected one."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ HELP = "Check a recorded series (CSV or CSV.gz with time_utc) with the pipeline'
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Which series, and what a technician made of it."""
+    """Add the arguments: the recorded series, and the corrected one."""
     parser.add_argument("file", type=Path, help="CSV, plain or gzip; a `site` column keeps several series apart")
     parser.add_argument("--column", required=True, help="the values as the sensor sent them")
     parser.add_argument("--truth", help="the same values as corrected by a technician")
@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print rows, bad, found, false_flags and flags, in all and by site; bad and the rest only with a truth."""
+    """Print rows, bad, found, false_flags and flags, in total and by site. Without corrections: rows and flags."""
     columns = [arguments.column, *([arguments.truth] if arguments.truth else [])]
     try:
         records = read_records(arguments.file, columns)
@@ -43,17 +43,17 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _checked(kind: SensorKind, record: SiteRecord, column: str, truth: str | None) -> dict[str, Any]:
-    """One site's figures. Blank rows are no readings and do not count."""
+def _checked(kind: SensorKind, record: SiteRecord, column: str, corrected_column: str | None) -> dict[str, Any]:
+    """The figures of one site. Blank rows do not count."""
     rows = [row for row, value in enumerate(record.columns[column]) if value is not None]
     values = [value for value in record.columns[column] if value is not None]
     flags = flag_accuracy.flags_of_series(kind, [record.times[row] for row in rows], values)
-    counted = Counter(flag.name for found in flags if found for flag in Flag if flag and flag in found)
-    report: dict[str, Any] = {"rows": len(rows), "flags": dict(sorted(counted.items()))}
-    if truth is not None:
-        corrected = [record.columns[truth][row] for row in rows]
-        verdict = flag_accuracy.flag_accuracy(flags, flag_accuracy.bad_rows(values, corrected, kind.limits.sentinels))
-        report |= {"bad": verdict.bad_rows, "found": verdict.found_rows, "false_flags": verdict.false_flags}
+    flag_counts = Counter(flag.name for found in flags if found for flag in Flag if flag and flag in found)
+    report: dict[str, Any] = {"rows": len(rows), "flags": dict(sorted(flag_counts.items()))}
+    if corrected_column is not None:
+        corrected = [record.columns[corrected_column][row] for row in rows]
+        accuracy = flag_accuracy.flag_accuracy(flags, flag_accuracy.bad_rows(values, corrected, kind.limits.sentinels))
+        report |= {"bad": accuracy.bad_rows, "found": accuracy.found_rows, "false_flags": accuracy.false_flags}
     return report
 
 

@@ -1,4 +1,4 @@
-"""`vigia replay`: publish a recorded series as a station's device would."""
+"""`vigia replay`: publish a recorded series as the device of a station would."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ HELP = "Publish a recorded series (CSV or CSV.gz with time_utc) as a station's d
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Which series, as which station's device, how fast."""
+    """Add the arguments: the series, the station, and the speed."""
     parser.add_argument("file", type=Path, help="CSV, plain or gzip, with a time_utc column")
     parser.add_argument("--station", required=True, help="whose device speaks")
     parser.add_argument("--column", help="the value's column (default: the kind's own measure, such as level_m)")
@@ -37,13 +37,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def pair(words: str) -> tuple[str, str]:
-    """COLUMN=WORD. Raises ValueError, which argparse shows."""
+    """Parse COLUMN=WORD. Raises ValueError, which argparse shows."""
     column, word = words.split("=", 1)
     return column, word
 
 
 def speed(words: str) -> float:
-    """A factor above 0. Raises ValueError, which argparse shows."""
+    """Parse a factor above 0. Raises ValueError, which argparse shows."""
     factor = float(words)
     if not 0 < factor <= 1e9:
         raise ValueError(words)
@@ -51,7 +51,7 @@ def speed(words: str) -> float:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Send every row; blanks are skipped and counted."""
+    """Publish every row; blank rows are skipped and counted."""
     settings, stop = Settings(), stop_on_signals()
     clock = configured_clock(settings)
     try:
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def device_of(city: City, station: str) -> Device:
-    """The first device of a station. Raises SeedError where the city has no such station."""
+    """The first device of a station. Raises SeedError if the city has no such station."""
     for device in city.devices:
         if device.station == station:
             return device

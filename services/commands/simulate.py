@@ -33,18 +33,18 @@ from simulators.scenarios import SCENARIOS
 NAME = "simulate"
 HELP = "Publish what the devices of a simulated city say, until stopped."
 UNTIL_STOPPED = timedelta(days=3650)
-GOODBYE_S = 3.0
-"""How long one who was told to stop still waits for acknowledgements."""
+STOP_WAIT_S = 3.0
+"""How long to wait for acknowledgements after a signal to stop."""
 UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-OFTEN = {"none": 0.0, "default": 1.0, "all": 8.0}
-"""How often things go wrong, against the usual; never also means that no single device is unlucky."""
+FAULT_FACTORS = {"none": 0.0, "default": 1.0, "all": 8.0}
+"""Factor on the usual fault rates. With `none`, the faults of single devices do not happen either."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Which story, in which city, with which chance."""
+    """Add the arguments: scenario, seed, faults, duration and city."""
     parser.add_argument("--scenario", choices=SCENARIOS, default="storm_2013", help="the story (default: storm_2013)")
     parser.add_argument("--seed", type=int, default=2013, help="the same seed gives the same city (default: 2013)")
-    parser.add_argument("--faults", choices=OFTEN, default="default", help="how often things go wrong")
+    parser.add_argument("--faults", choices=FAULT_FACTORS, default="default", help="how often things go wrong")
     parser.add_argument("--duration", type=duration, default=UNTIL_STOPPED, help="simulated time, such as 90m, 6h, 2d")
     parser.add_argument("--city", type=Path, default=LA_PLATA, help="seed folder, see docs/seed.md")
     parser.add_argument("--no-buses", action="store_true", help="without the schematic La Plata's buses")
@@ -53,7 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def duration(words: str) -> timedelta:
-    """A length of time such as 90s, 30m, 6h or 2d. Raises ValueError, which argparse shows."""
+    """Parse a duration such as 90s, 30m, 6h or 2d. Raises ValueError, which argparse shows."""
     length = timedelta(seconds=float(words[:-1]) * UNITS_S.get(words[-1:], 0))
     if not timedelta(0) < length <= UNTIL_STOPPED:
         raise ValueError(words)
@@ -61,7 +61,7 @@ def duration(words: str) -> timedelta:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Play the scenario at the clock's pace; in real time its story begins now. The devices say goodbye at the end."""
+    """Run the scenario at the pace of the clock; in real time it starts now. Last wills are published at the end."""
     if arguments.export_gtfs is not None:
         write_feed(schematic_network(), arguments.export_gtfs)
         print(f"{arguments.export_gtfs}: La Plata esquemática, no oficial / schematic, not official")
@@ -70,38 +70,38 @@ def run(arguments: argparse.Namespace) -> int:
     clock = configured_clock(settings)
     try:
         city = read_seed(arguments.city).city
-    except SeedError as trouble:
-        print(trouble, file=sys.stderr)
+    except SeedError as error:
+        print(error, file=sys.stderr)
         return 2
     start, scenario = clock(), SCENARIOS[arguments.scenario]
     if not isinstance(clock, FasterClock):
         scenario = starting_at(scenario, start)
-    often = OFTEN[arguments.faults]
-    with _traffic(arguments, often) as traffic:
+    factor = FAULT_FACTORS[arguments.faults]
+    with _traffic(arguments, factor) as traffic:
         simulated_city = SimulatedCity(city, scenario, seed=arguments.seed, start=start, traffic=traffic)
-        messages = simulated_city.messages(usual_faults(city, arguments.seed, often) if often else iter)
+        messages = simulated_city.messages(usual_faults(city, arguments.seed, factor) if factor else iter)
         print(
             f"{city.name}: {scenario.summary}; {_counted(simulated_city)} from {start:%Y-%m-%d %H:%M} UTC", flush=True
         )
-        until, goodbyes = start + arguments.duration, simulated_city.last_wills(start)
-        return publish_at_pace(settings, clock, stop, messages, until=until, goodbyes=goodbyes)
+        until, last_wills = start + arguments.duration, simulated_city.last_wills(start)
+        return publish_at_pace(settings, clock, stop, messages, until=until, last_wills=last_wills)
 
 
 @contextmanager
-def _traffic(arguments: argparse.Namespace, often: float) -> Iterator[BusTraffic | None]:
-    """The buses of the schematic La Plata; none where they are not wanted, nor in another city."""
+def _traffic(arguments: argparse.Namespace, factor: float) -> Iterator[BusTraffic | None]:
+    """The buses of the schematic La Plata; none with `--no-buses`, nor in another city."""
     if arguments.no_buses or arguments.city != LA_PLATA:
         yield None
         return
     lines = schematic_network()
-    odds = scaled_rates(often) if often else NO_FAULTS
+    fault_rates = scaled_rates(factor) if factor else NO_FAULTS
     if arguments.truth is None:
-        yield BusTraffic(network=lines, fault_rates=odds, event_log=lambda _: None)
+        yield BusTraffic(network=lines, fault_rates=fault_rates, event_log=lambda _: None)
         return
     with arguments.truth.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
-        yield BusTraffic(network=lines, fault_rates=odds, event_log=_into(table.writerows, lines))
+        yield BusTraffic(network=lines, fault_rates=fault_rates, event_log=_into(table.writerows, lines))
 
 
 def _into(keep: Callable[[Iterable[Iterable[object]]], None], lines: Network) -> EventLog:
@@ -124,9 +124,9 @@ def publish_at_pace(
     messages: Iterator[SimulatedMessage],
     *,
     until: datetime,
-    goodbyes: Iterable[SimulatedMessage] = (),
+    last_wills: Iterable[SimulatedMessage] = (),
 ) -> int:
-    """Publish messages as they fall due, until `stop`, `until` or their end; then the goodbyes. The exit status."""
+    """Publish messages when they are due, until `stop` or `until`; then the last wills. Returns the exit code."""
     sent = 0
 
     def publish(message: SimulatedMessage) -> None:
@@ -138,11 +138,11 @@ def publish_at_pace(
         with mqtt_url(settings) as url, Publisher(url, client_id=f"vigia-simulators-{os.getpid()}") as publisher:
             speed = clock.factor if isinstance(clock, FasterClock) else 1.0
             publish_when_due(messages, publish, now=clock, wait=stop.wait, speed=speed, until=until)
-            for message in goodbyes:
+            for message in last_wills:
                 publish(message)
-            publisher.drain(GOODBYE_S if stop.is_set() else TIMEOUT_S)
-    except BrokerUnavailable as away:
-        print(f"vigia: {away}", file=sys.stderr)
+            publisher.drain(STOP_WAIT_S if stop.is_set() else TIMEOUT_S)
+    except BrokerUnavailable as error:
+        print(f"vigia: {error}", file=sys.stderr)
         return 1
     finally:
         print(f"{sent} messages published", flush=True)
