@@ -27,6 +27,7 @@ from services.web.oba.app import create_oba
 from services.web.pages.router import router as pages
 from services.web.pages.transit.router import router as rider_pages
 from services.web.problems import add_error_handlers, documented_problems, with_problem_responses
+from services.web.schema_names import API_NAMES, with_published_names
 
 API_PREFIX = "/api/v1"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
@@ -113,7 +114,7 @@ def _openapi_router(app: FastAPI) -> APIRouter:
 
     def openapi_with_problems() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = with_problem_responses(default_openapi())
+            app.openapi_schema = with_published_names(with_problem_responses(default_openapi()), API_NAMES)
         return app.openapi_schema
 
     @router.get("/openapi.json", dependencies=[WITH_ETAG])

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from msgspec import Struct, json
 
 from services.web.oba.elements import schema as oba
+from services.web.schema_names import ONEBUSAWAY_NAMES, with_published_names
 
 VERSION = 2
 CORS_HEADERS = {
@@ -60,7 +61,8 @@ def describe_responses(app: FastAPI, routers: Iterable[APIRouter]) -> None:
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _with_response_schemas(original_openapi(), answer_types)
+            openapi = _with_response_schemas(original_openapi(), answer_types)
+            app.openapi_schema = with_published_names(openapi, ONEBUSAWAY_NAMES)
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]
