@@ -45,6 +45,7 @@ BEGAN_S = float(int(wall_clock().timestamp()) - STEP_S * STEPS - 120)
 READINGS = (
     "SELECT d.code, extract(epoch FROM r.observed_at)::float8 FROM bus_readings r JOIN devices d ON d.id = device_id"
 )
+STARTED_SINCE = "SELECT 1 FROM heartbeats WHERE started_at >= '{}'"
 VISITS = "SELECT vehicle, trip_id, position, arrived_at, left_at FROM stop_visits ORDER BY 1, 2, 3"
 
 
@@ -80,10 +81,13 @@ def test_kills_lose_no_position_and_no_stop_visit(seed: int) -> None:
                     here.await_that(lambda before=before: here.count("bus_readings") > before)  # type: ignore[misc]
                     sleep(chance.uniform(0.0, LONGEST_LIFE_S))
                     here.carrier.kill()
+                    restarted_at = wall_clock()
                     here.carrier.start()
                 here.await_that(lambda: len(gauges.said) >= len(messages))
             assert gauges.acknowledged == len(gauges.said)
             here.await_that(lambda: here.count("bus_readings") >= len(messages), SETTLE_S)
+            # A process that is stopped before it handles signals ends with an error.
+            here.await_that(lambda: bool(here.rows(STARTED_SINCE.format(restarted_at))))
             here.carrier.stop()
             stored_positions = Counter((code, round(at, 3)) for code, at in here.rows(READINGS))
             assert stored_positions == Counter(
