@@ -1,4 +1,4 @@
-"""Small GTFS feeds as text, for the tests to spoil."""
+"""Small GTFS feeds as text, which the tests change."""
 
 import zipfile
 from collections.abc import Mapping

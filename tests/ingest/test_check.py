@@ -1,4 +1,4 @@
-"""Each reading meets its device's memory: what is surely new, what is news, and what was lost on the way."""
+"""Readings checked against device memories: which are the newest, which are current, and which were lost."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

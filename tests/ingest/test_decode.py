@@ -1,4 +1,4 @@
-"""Bytes on the wire: what is a reading, what is not, and that nothing breaks the decoder."""
+"""Decoding of payloads: what is a reading, what is rejected, and that no bytes make the decoder fail."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Every topic is one lane's to keep, and no topic costs memory."""
+"""Every topic belongs to one lane, and long topics use no memory."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Keeping what is no reading: each time it is said, and once however often it is delivered."""
+"""Rejected messages are stored each time they are sent, and once however often they are delivered."""
 
 from datetime import UTC, datetime, timedelta
 

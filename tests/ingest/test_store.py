@@ -1,4 +1,4 @@
-"""Readings to rows: once each, however often and in whatever company they come; contradictions are told apart."""
+"""Readings are stored once, in any order and repetition; conflicts are reported."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

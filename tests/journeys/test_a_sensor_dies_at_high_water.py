@@ -1,4 +1,4 @@
-"""A gauge is torn away by the flood it measures: from its bytes to what the operator is told, without a database."""
+"""A gauge is destroyed by the flood it measures: from its payloads to the operator's messages, without a database."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,6 +1,6 @@
-"""Malformed payloads are kept as what they are, cost no more than readings, and delay no reading behind them.
+"""Malformed payloads are stored as rejected, cost no more than readings, and do not delay the readings behind them.
 
-They are published as fast as the pipeline stores them: what came faster would queue at the broker before any reading.
+They are published as fast as the pipeline stores them. Faster ones would queue at the broker before any reading.
 """
 
 import random
@@ -18,7 +18,7 @@ from models.reading import Message, Rejected
 from services.embedded.mqtt_broker import embedded_broker
 from simulators.bulk_publisher import BulkPublisher
 from tests.ingest.test_decode import TOPICS, VALID, damaged
-from tests.simulation.town import BEGAN_AT, Said, Town, reading, town
+from tests.simulation.town import BEGAN_AT, TopicAndPayload, Town, reading, town
 
 GARBAGE, MUCH_GARBAGE = 20_000, 100_000
 ROUNDS = 4
@@ -86,7 +86,7 @@ def delays_behind_garbage(database_url: str, folder: Path, seed: int, number: in
     return probe.delays_s
 
 
-def malformed(chance: random.Random) -> Iterator[Said]:
+def malformed(chance: random.Random) -> Iterator[TopicAndPayload]:
     """Damaged messages of every kind and noise, each of them no reading at all."""
     while True:
         noise = chance.random() < SHARE_OF_NOISE
@@ -97,7 +97,7 @@ def malformed(chance: random.Random) -> Iterator[Said]:
                 yield message.topic, payload
 
 
-def seconds_to_keep(here: Town, messages: list[Said], table: str) -> float:
+def seconds_to_keep(here: Town, messages: list[TopicAndPayload], table: str) -> float:
     """Publish all, never more ahead of what the table holds than `ON_THE_ROAD`, until it holds all. Returns s."""
     began_s, before, sent = monotonic(), here.count(table), 0
     with BulkPublisher(here.broker.url, client_id="vandal") as wire:

@@ -1,4 +1,4 @@
-"""Recorded streams meet the quality checks: bad rows are found, and no flood is taken for one."""
+"""Quality checks on recorded streams: bad rows are found, and no flood is flagged as bad."""
 
 import json
 from pathlib import Path

@@ -30,7 +30,7 @@ from services.runtime.database import open_database
 from services.transit.fleet.fleet_updater import FleetUpdater
 from services.transit.timetable import versions
 from simulators.bulk_publisher import BulkPublisher
-from tests.simulation.town import Carrier, Gauges, Said, Town, prepare, reading, town, workplace
+from tests.simulation.town import Carrier, Gauges, TopicAndPayload, Town, prepare, reading, town, workplace
 
 BUSES = 40
 STEP_S = 10
@@ -61,7 +61,7 @@ def load_buses(url: str) -> list[Bus]:
     return fleet(stored.network, day, BEGAN_S, BUSES)
 
 
-def position_message(fleet: Sequence[Bus], number: int) -> Said:
+def position_message(fleet: Sequence[Bus], number: int) -> TopicAndPayload:
     """Topic and payload of the position with this number: the buses report in turn, each every STEP_S."""
     bus, at = fleet[number % BUSES], BEGAN_S + STEP_S * (number // BUSES)
     return f"vigia/v1/town/bus/{bus.name}", json.dumps(bus.position(at, random.Random(number))).encode()
@@ -98,7 +98,7 @@ def test_kills_lose_no_position_and_no_stop_visit(seed: int) -> None:
             assert here.rows(VISITS) == visits_without_kills(here, messages)
 
 
-def visits_without_kills(here: Town, messages: Sequence[Said]) -> list[tuple[object, ...]]:
+def visits_without_kills(here: Town, messages: Sequence[TopicAndPayload]) -> list[tuple[object, ...]]:
     """Stop visits of the same positions in another database, with a pipeline that is not killed."""
     with psycopg.connect(here.database_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE another")

@@ -1,9 +1,9 @@
 """`kill -9` of pipeline, PostgreSQL and (where it persists) the broker, twenty times at random under load.
 
-What was acknowledged is kept exactly once, no alert is lost or raised twice, and in the end the town is as if nothing
-had died. One seed kills the same parts in the same order again; the moment of each death still depends on the machine.
-The embedded broker keeps its sessions in memory and is spared; a Mosquitto of 2.1 takes its turn at dying where
-`VIGIA_TEST_MOSQUITTO` names the program and `VIGIA_TEST_MOSQUITTO_SQLITE` its plug-in.
+Every acknowledged message is stored exactly once, no alert is lost or raised twice, and the final state is as without
+kills. One seed kills the same parts in the same order; the exact times still depend on the machine. The embedded broker
+keeps its sessions in memory and is not killed. A Mosquitto 2.1 is killed too if `VIGIA_TEST_MOSQUITTO` names the
+program and `VIGIA_TEST_MOSQUITTO_SQLITE` its plug-in.
 """
 
 import json
@@ -32,7 +32,7 @@ from tests.simulation.town import (
     SQLITE,
     Gauges,
     Mosquitto,
-    Said,
+    TopicAndPayload,
     Town,
     mosquitto,
     prepare,
@@ -61,7 +61,7 @@ ALERTS = """SELECT rule_id, subject, state, nar, highest_nar, observed_at FROM a
     WHERE judgement = 'stage' ORDER BY subject"""
 
 
-def said(number: int) -> Said:
+def said(number: int) -> TopicAndPayload:
     """The number-th thing that is said: the next reading, or now and then no reading at all."""
     garbage, rest = divmod(number, GARBAGE_EVERY)
     if rest == GARBAGE_EVERY - 1:
@@ -129,7 +129,7 @@ def assert_kept_exactly_once(here: Town, gauges: Gauges) -> None:
     assert here.rows("SELECT * FROM sequence_gaps") == []
 
 
-def assert_as_if_nothing_had_died(here: Town, things: Sequence[Said]) -> None:
+def assert_as_if_nothing_had_died(here: Town, things: Sequence[TopicAndPayload]) -> None:
     """Carry the same messages in peace, into another database, and compare what was judged."""
     with psycopg.connect(here.database_url, autocommit=True) as connection:
         connection.execute("CREATE DATABASE another")

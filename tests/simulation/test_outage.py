@@ -1,4 +1,4 @@
-"""The database goes away under load, and the pipeline dies meanwhile: nothing is lost."""
+"""The database is unavailable under load, and the pipeline dies meanwhile: nothing is lost."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from ingest.mqtt.receiver import Receiver
 from services.embedded.mqtt_broker import embedded_broker
 from services.embedded.postgres import embedded_postgres
 from services.runtime.clock import wall_clock
-from tests.simulation.town import PATIENCE_S, Gauges, Said, reading, town, workplace
+from tests.simulation.town import TIMEOUT_S, Gauges, TopicAndPayload, reading, town, workplace
 
 RATE_PER_S = 200.0
 WARM = 200
@@ -65,7 +65,7 @@ def outage(while_away: int) -> float:
     return back_s
 
 
-def said(number: int) -> Said:
+def said(number: int) -> TopicAndPayload:
     """A quiet stream."""
     return reading(number, 0.4)
 
@@ -73,7 +73,7 @@ def said(number: int) -> Said:
 def oldest_unacknowledged(url: str) -> int:
     """Take the pipeline's session for a moment, acknowledge nothing, and say which reading comes first, as a number."""
     broker = Receiver(url, client_id=CLIENT_ID, filters=[ALL_TOPICS], now=wall_clock)
-    deadline_s = monotonic() + PATIENCE_S
+    deadline_s = monotonic() + TIMEOUT_S
     while not (messages := broker.receive(1, 0.5)):
         assert monotonic() < deadline_s, "the session holds nothing"
     broker.close()

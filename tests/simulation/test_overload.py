@@ -1,7 +1,7 @@
-"""More messages than the pipeline can carry: they wait with the broker, its memory stays flat and nothing is lost.
+"""More messages than the pipeline can process: they wait at the broker, memory stays flat and nothing is lost.
 
-The pipeline is paused while the first half is published, so that a backlog exists on any machine. All of it stays below
-what the embedded broker holds; beyond that a broker drops, whoever reads it.
+The pipeline is paused while the first half is published, so that a backlog exists on any machine. The backlog stays
+below the limit of the embedded broker; beyond its limit a broker drops messages.
 """
 
 import threading
@@ -13,7 +13,7 @@ import pytest
 
 from services.embedded.mqtt_broker import embedded_broker
 from simulators.bulk_publisher import BulkPublisher
-from tests.simulation.town import DEVICES, Said, Town, reading, town
+from tests.simulation.town import DEVICES, TopicAndPayload, Town, reading, town
 
 WARM = 6_000
 FLOOD = 60_000
@@ -52,7 +52,7 @@ def flood(url: str, numbers: range) -> None:
         assert wire.refused == wire.without_subscriber == 0
 
 
-def said(number: int) -> Said:
+def said(number: int) -> TopicAndPayload:
     """A stream that swings by a centimetre, so that nothing is worth an alert."""
     return reading(number, 0.4 + number // DEVICES % 2 / 100)
 

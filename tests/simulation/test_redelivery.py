@@ -1,4 +1,4 @@
-"""A pipeline that dies between commit and acknowledgement: everything comes again, and nothing is kept twice."""
+"""A pipeline dies between commit and acknowledgement: everything is redelivered, and nothing is stored twice."""
 
 from pathlib import Path
 from time import monotonic
@@ -12,7 +12,7 @@ from services.embedded.mqtt_broker import embedded_broker
 from services.pipeline.road import Pipeline
 from services.runtime.clock import wall_clock
 from simulators.bulk_publisher import BulkPublisher
-from tests.simulation.town import Said, prepare, reading
+from tests.simulation.town import TopicAndPayload, prepare, reading
 
 SAID = 60
 WAIT_S = 60.0
@@ -40,7 +40,7 @@ def test_what_was_kept_and_not_acknowledged_is_kept_once(database: Engine, migra
             assert transaction.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() == SAID / 2
 
 
-def said(number: int) -> Said:
+def said(number: int) -> TopicAndPayload:
     """Readings and garbage in turns."""
     topic, payload = reading(number // 2, 0.4)
     return topic, payload if number % 2 else f"wet {number}".encode()

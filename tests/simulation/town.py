@@ -1,4 +1,4 @@
-"""A town under load whose parts may be killed: gauges that insist, the pipeline as a process, broker and database."""
+"""A simulated town under load whose parts may be killed: gauges, the pipeline as a process, broker and database."""
 
 import getpass
 import os
@@ -33,22 +33,22 @@ from simulators.bulk_publisher import BulkPublisher
 
 DEVICES = 25
 BEGAN_AT = datetime.fromtimestamp(int(wall_clock().timestamp()) - 7_200, UTC)
-"""When the gauges' readings begin: long enough ago that none comes to lie in the future."""
-PATIENCE_S = 60.0
-"""Longer than any step takes on a busy machine. Only a fault waits this long."""
+"""Time of the first readings: long enough ago that no reading is in the future."""
+TIMEOUT_S = 60.0
+"""Longer than any step takes on a busy machine. Only a failing test waits this long."""
 POLL_S = 0.05
 WINDOW = 200
 MEMORY = Path("/dev/shm")
-ROOM_BYTES = 1 << 30
+MEMORY_BYTES = 1 << 30
 STOP_S = 60.0
 MOSQUITTO = os.environ.get("VIGIA_TEST_MOSQUITTO")
 SQLITE = os.environ.get("VIGIA_TEST_MOSQUITTO_SQLITE")
 
-Said = tuple[str, bytes]
+TopicAndPayload = tuple[str, bytes]
 
 
-def reading(number: int, level_m: float) -> Said:
-    """The number-th reading of the town: each gauge in its turn, a second apart."""
+def reading(number: int, level_m: float) -> TopicAndPayload:
+    """The number-th reading of the town: gauges in turn, one second between the readings of each."""
     device, seq = number % DEVICES, number // DEVICES
     at = BEGAN_AT.timestamp() + seq
     body = f'{{"observed_at": {at}, "boot": "town", "seq": {seq}, "level_m": {level_m}}}'
@@ -78,7 +78,7 @@ def seed() -> Seed:
 
 
 def prepare(database_url: str) -> None:
-    """Make the tables and load the town."""
+    """Create the tables and load the town."""
     database = open_database(database_url, name="test")
     with database.begin() as transaction:
         upgrade(transaction)
@@ -87,11 +87,11 @@ def prepare(database_url: str) -> None:
 
 
 class Gauges:
-    """Says things at a steady rate in a thread, each again and again until the broker has acknowledged it."""
+    """Publishes messages at a steady rate in a thread, each until the broker has acknowledged it."""
 
-    def __init__(self, url: str, thing: Callable[[int], Said], rate_per_s: float) -> None:
-        """Says nothing before the `with` begins. `thing`: what is said as the n-th."""
-        self.said: list[Said] = []
+    def __init__(self, url: str, thing: Callable[[int], TopicAndPayload], rate_per_s: float) -> None:
+        """Publishes nothing before the `with` block. `thing`: returns the n-th message."""
+        self.said: list[TopicAndPayload] = []
         self.published: list[int] = []
         self.acknowledged = 0
         self._url, self._thing, self._rate_per_s = url, thing, rate_per_s
@@ -104,10 +104,10 @@ class Gauges:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Say nothing new, and wait until all that was said is acknowledged."""
-        self._until_s = monotonic() + PATIENCE_S
+        """Publish nothing new, and wait until all messages are acknowledged."""
+        self._until_s = monotonic() + TIMEOUT_S
         self._stop.set()
-        self._thread.join(2 * PATIENCE_S)
+        self._thread.join(2 * TIMEOUT_S)
 
     def _run(self) -> None:
         began_s = monotonic()
@@ -119,7 +119,7 @@ class Gauges:
                 sleep(POLL_S)
 
     def _insist(self, wire: BulkPublisher, began_s: float) -> None:
-        """Over one connection, from the first thing without an acknowledgement on."""
+        """Publish over one connection, from the first unacknowledged message on."""
         before = self.acknowledged
         while self._goes_on():
             if not self._stop.is_set():
@@ -129,7 +129,7 @@ class Gauges:
                 self.published[number] += 1
             try:
                 wire.send(self.said[first:])
-                wire.drain(PATIENCE_S)
+                wire.drain(TIMEOUT_S)
             finally:
                 self.acknowledged = before + wire.acknowledged
             sleep(0.01)
@@ -144,10 +144,10 @@ class Gauges:
 
 
 class Carrier:
-    """The pipeline as a process that dies with us."""
+    """The pipeline as a process that ends with the test."""
 
     def __init__(self, folder: Path, database_url: str, mqtt_url: str) -> None:
-        """Nothing is started yet."""
+        """Start nothing yet."""
         self._log = folder / "pipeline.log"
         self._environment = {
             "VIGIA_DATABASE_URL": database_url,
@@ -157,7 +157,7 @@ class Carrier:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, the first time or again."""
+        """Start the process, for the first time or again."""
         program = [sys.executable, "-m", "services", "pipeline"]
         self._process = start_supervised(program, self._log, os.geteuid(), signal.SIGKILL, self._environment)
 
@@ -165,55 +165,55 @@ class Carrier:
         """`kill -9`."""
         process = self.process
         process.kill()
-        process.wait(PATIENCE_S)
+        process.wait(TIMEOUT_S)
 
     def pause(self) -> None:
-        """Let it do nothing until `resume`, as if it were infinitely slow."""
+        """Suspend the process until `resume`, as if it were infinitely slow."""
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Resume the process."""
         self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        """End it as an operator would; it must obey, and leave without an error."""
+        """Stop the process as an operator would; it must exit without an error."""
         process = self.process
         process.terminate()
         assert process.wait(STOP_S) == 0, self.trouble
 
     def abandon(self) -> None:
-        """End it whatever it does."""
+        """Stop the process in any state."""
         stop_child(self._process, signal.SIGTERM)
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
-        """The running one."""
+        """The running process."""
         assert self._process is not None
         return self._process
 
     @property
     def rss_mb(self) -> float:
-        """Memory it holds, shared libraries among it."""
+        """Resident memory, including shared libraries."""
         return float(psutil.Process(self.process.pid).memory_info().rss) / 1e6
 
     @property
     def trouble(self) -> str:
-        """What it complained of last."""
+        """The last lines of its error output."""
         return self._log.read_text(encoding="utf-8", errors="replace")[-4_000:]
 
 
 class Mosquitto:
-    """A broker whose sessions survive its death: Mosquitto 2.1 with persist-sqlite."""
+    """A broker whose sessions survive a kill: Mosquitto 2.1 with persist-sqlite."""
 
     def __init__(self, folder: Path) -> None:
-        """Nothing is started yet."""
+        """Start nothing yet."""
         self._folder = folder
         self._port = free_port(0)
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"mqtt://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Start, the first time or again on the same store."""
+        """Start the broker, for the first time or again with the same store."""
         configuration = self._folder / "mosquitto.conf"
         configuration.write_text(
             f"user {getpass.getuser()}\nlistener {self._port} 127.0.0.1\nallow_anonymous true\n"
@@ -225,20 +225,20 @@ class Mosquitto:
         self._process = start_supervised(program, self._folder / "mosquitto.log", os.geteuid(), signal.SIGKILL)
 
     def restart(self) -> None:
-        """`kill -9`, and up again."""
+        """`kill -9`, and start again."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait(PATIENCE_S)
+        self._process.wait(TIMEOUT_S)
         self.start()
 
     def abandon(self) -> None:
-        """End it whatever it does."""
+        """Stop the process in any state."""
         stop_child(self._process, signal.SIGTERM)
 
 
 @contextmanager
 def mosquitto(folder: Path) -> Iterator[Mosquitto]:
-    """A broker that may be killed, which ends with the block."""
+    """A broker that may be killed; it stops at the end of the block."""
     broker = Mosquitto(folder)
     broker.start()
     try:
@@ -253,42 +253,42 @@ def workplace() -> Iterator[Path]:
 
     Not among pytest's own: each run of pytest closes those to other users, and as root PostgreSQL is another.
     """
-    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES
     with TemporaryDirectory(prefix="vigia-", dir=MEMORY if roomy else None) as name:
         yield Path(name)
 
 
 @dataclass(slots=True)
 class Town:
-    """What runs, and what came of it."""
+    """The running parts, and queries of their results."""
 
     database_url: str
     broker: MqttBroker | Mosquitto
     carrier: Carrier
 
     def rows(self, query: str, url: str | None = None) -> list[tuple[Any, ...]]:
-        """What the tables hold, the town's or those of the database at `url`."""
+        """The rows of a query, in the database of the town or the one at `url`."""
         with psycopg.connect(url or self.database_url, autocommit=True) as connection:
             return connection.execute(query.encode()).fetchall()
 
     def count(self, table: str) -> int:
-        """Rows in a table."""
+        """Number of rows in a table."""
         return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
 
     def accounted(self) -> int:
-        """Messages that became a row or a rejection; 0 while the database is away."""
+        """Number of messages stored as a row or a rejection; 0 while the database is unavailable."""
         try:
             return self.count("river_readings") + self.count("rejected_messages")
         except psycopg.OperationalError:
             return 0
 
     def await_progress(self) -> None:
-        """Until something more is carried than was when asked."""
+        """Wait until more messages are stored than at the call."""
         before = self.accounted()
         self.await_that(lambda: self.accounted() > before)
 
-    def await_that(self, what: Callable[[], bool], wait_s: float = PATIENCE_S) -> float:
-        """Until it is true. Returns how long that took, s; raises AssertionError when it takes longer than `wait_s`."""
+    def await_that(self, what: Callable[[], bool], wait_s: float = TIMEOUT_S) -> float:
+        """Wait until it is true. Returns the time waited, s; raises AssertionError after `wait_s`."""
         began_s = monotonic()
         while not what():
             assert monotonic() - began_s < wait_s, self.carrier.trouble
@@ -296,13 +296,13 @@ class Town:
         return monotonic() - began_s
 
     def connected(self) -> bool:
-        """Whether the pipeline has subscribed: what is said before anybody listens is nobody's loss."""
+        """Whether the pipeline has subscribed: messages published before that are lost."""
         return bool(self.rows("SELECT 1 FROM heartbeats WHERE status ->> 'connected' = 'true'"))
 
 
 @contextmanager
 def town(database_url: str, broker: MqttBroker | Mosquitto, folder: Path) -> Iterator[Town]:
-    """A town of its own with the pipeline running and connected, which ends with the block."""
+    """A new town with the pipeline running and connected; it stops at the end of the block."""
     prepare(database_url)
     carrier = Carrier(folder, database_url, broker.url)
     carrier.start()

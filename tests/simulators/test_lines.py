@@ -1,4 +1,4 @@
-"""The schematic lines: corners where arithmetic puts them, whole trips, blocks that a bus can work."""
+"""The schematic lines: computed corners, complete trips, and blocks that a bus can make."""
 
 from collections import Counter
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""What simulated devices and loads say, heard through the receiver's own broker."""
+"""Messages of the publishers, received through the receiver."""
 
 import secrets
 import signal

@@ -1,4 +1,4 @@
-"""Scenarios: messages go out in order, at the clock's pace, and a story can be told from any moment."""
+"""Scenarios: messages are published in order, at the pace of the clock, from any start."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile

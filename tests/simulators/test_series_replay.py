@@ -1,4 +1,4 @@
-"""A recorded series as a device would have sent it: nothing filled, nothing dropped unsaid, faults named by line."""
+"""Replay of a recorded series: nothing filled, nothing dropped silently, errors name their line."""
 
 import gzip
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Vehicle positions in GTFS-realtime: told as ours, one vehicle or many; and no bytes that make the decoder fail."""
+"""GTFS-realtime vehicle positions: decoded as readings, one vehicle or many; no bytes make the decoder fail."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""High-frequency positions: told as ours, whatever an event leaves out; and no bytes that make the decoder fail."""
+"""HFP positions: decoded as readings, whatever an event leaves out; no bytes make the decoder fail."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""SenML packs (RFC 8428): resolved in full, joined by instant, and refused when they cannot be."""
+"""SenML packs (RFC 8428): resolved in full, joined by time, and rejected if they cannot be resolved."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""GTFS as it is published in the wild: what is read, what is refused and where, and the way back."""
+"""GTFS feeds as published: what is read, what is refused and where, and writing them back."""
 
 import json
 import subprocess

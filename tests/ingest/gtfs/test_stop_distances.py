@@ -1,4 +1,4 @@
-"""Stops along a shape: loops, streets driven out and back, wrong distances, one stop far off."""
+"""Stops along a shape: loops, streets driven in both directions, wrong distances, one stop far away."""
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""A trip's times: blanks filled by distance, midnight passed, nothing that goes back."""
+"""Times of a trip: blanks filled by distance, times after midnight, no time goes back."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""The stream of packets: whatever the cuts between reads, whatever the bytes."""
+"""The parser of MQTT packets: any division of the bytes into reads, and any bytes."""
 
 from datetime import UTC, datetime, timedelta
 from struct import pack

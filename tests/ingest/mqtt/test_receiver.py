@@ -1,4 +1,4 @@
-"""The receiver against real brokers: the embedded one, and Mosquitto where it is installed."""
+"""The receiver with real brokers: the embedded one, and Mosquitto if it is installed."""
 
 import logging
 import random

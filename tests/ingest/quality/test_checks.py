@@ -1,4 +1,4 @@
-"""What the streaming checks say of a reading, as stories of one gauge."""
+"""The flags of the streaming quality checks, as stories of one gauge."""
 
 from datetime import UTC, datetime, timedelta
 

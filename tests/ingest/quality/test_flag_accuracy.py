@@ -1,4 +1,4 @@
-"""Which rows of a corrected record were bad, and what counts as having found them."""
+"""Which rows of a corrected record are bad, and which of them count as found."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What a device numbered and nobody received is counted; what comes late after all is taken off again."""
+"""Sequence numbers that were not received are counted; those received later are subtracted again."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime

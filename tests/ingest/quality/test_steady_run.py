@@ -1,4 +1,4 @@
-"""A run with nothing against it is remembered exactly as if each of its readings had been looked at."""
+"""The fast check of a run gives exactly the same memory as checking its readings one by one."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Buses at work: they keep to their line, rest, fall behind, bunch, go round the water, and all of it is known."""
+"""Simulated buses keep to their line, lay over, fall behind, bunch and make detours, and the log has all of it."""
 
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime
@@ -59,7 +59,7 @@ def test_every_stop_of_every_planned_journey_is_either_passed_or_known_to_be_mis
     for one in told:
         positions = [one.position] if isinstance(one, StopVisit) else range(one.first, one.last + 1)
         accounted.update((one.journey.key, position) for position in positions)
-    planned = [journey for duty in vehicle_blocks(lines, date(2013, 4, 3)) for journey in duty.journeys]
+    planned = [journey for block in vehicle_blocks(lines, date(2013, 4, 3)) for journey in block.journeys]
     assert len(planned) > 400
     for journey in planned:
         for position in range(len(lines.patterns[journey.trip.pattern].stop_ids)):

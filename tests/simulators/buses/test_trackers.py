@@ -1,4 +1,4 @@
-"""What trackers say: it can be read, it is about where the bus is, and every trouble that was ordered is there."""
+"""Tracker messages can be decoded, are near the bus, and contain every fault that was configured."""
 
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
@@ -28,10 +28,10 @@ def lines() -> Network:
 
 
 def heard(
-    lines: Network, odds: FaultRates, seed: int = 1, hours: float = HOURS
+    lines: Network, fault_rates: FaultRates, seed: int = 1, hours: float = HOURS
 ) -> tuple[Trackers, BusOperations, list[SimulatedMessage]]:
     buses = BusOperations(lines, seed, NOON, StreetConditions(), lambda _: None)
-    trackers = Trackers(buses, seed, odds)
+    trackers = Trackers(buses, seed, fault_rates)
     now = NOON
     said: list[SimulatedMessage] = []
     while now < NOON + timedelta(hours=hours):

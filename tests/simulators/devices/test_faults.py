@@ -1,4 +1,4 @@
-"""Faults: each does to a stream exactly what its name says, and nothing to the rest."""
+"""Each fault changes a stream exactly as its name says, and nothing else."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Devices of every kind and format: what they write is understood, counted and the same for the same seed."""
+"""Devices of every kind and format: their messages can be decoded, are numbered, and are equal for an equal seed."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Streams: no water is made or lost, a cascade has its textbook shape, rivers peak after the rain, downstream last."""
+"""Streams conserve water, a cascade has its textbook response, rivers peak after the rain, downstream last."""
 
 from datetime import UTC, datetime
 from math import exp, factorial

@@ -1,4 +1,4 @@
-"""Traffic: the hours, the rain and the school are seen in how many pass and how fast."""
+"""Traffic depends on the hour, the rain and the school zone, in number and in speed."""
 
 from datetime import datetime, timedelta
 from random import Random

@@ -1,4 +1,4 @@
-"""Rain: the storm's totals agree with the record whatever the seed, and it comes again."""
+"""Rain: the totals of the storm agree with the record for every seed, and the storm repeats."""
 
 from datetime import UTC, datetime, timedelta
 

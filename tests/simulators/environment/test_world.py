@@ -1,4 +1,4 @@
-"""The city in the storm of 2013: it looks like a flood, in every basin that had one, and it ends."""
+"""The city in the storm of 2013: a flood in every basin that had one, and it ends."""
 
 from datetime import timedelta
 
