@@ -37,7 +37,7 @@ NOON_AND_HALF = datetime(2026, 3, 2, 15, 32, tzinfo=UTC)
 LUNCH = datetime(2026, 3, 2, 15, 53, tzinfo=UTC)
 CORNER, LINE, STOP = "7 y 50", "307", "LP1912"
 LEAVES = (12, 42)
-"""When the bus that stays in its depot should have left: the first journey of its day's work."""
+"""The scheduled departure of the bus that stays in its depot: the first journey of its day's work."""
 SEED = 1
 BATCH_S = 15
 COMES_S = 60.0
@@ -57,7 +57,7 @@ class City:
     _now: datetime = OPENS
 
     def wait_until(self, moment: datetime) -> None:
-        """Time passes, and what trackers say in it is carried in the order in which it comes."""
+        """Let time pass; what trackers send meanwhile goes to the pipeline in order of arrival."""
         batch: list[Message] = []
         for parcel in in_due_order(self._said(moment)):
             due_at = min(parcel.due_at, moment)
@@ -80,13 +80,13 @@ class City:
         self.pipeline.tick_buses()
 
     def reads(self, path: str) -> str:
-        """What stands on a page."""
+        """The text of a page."""
         answer = self.client.get(path, headers={"accept-language": "es-AR"}, follow_redirects=True)
         assert answer.status_code == 200, answer.text
         return read(answer.text).text
 
     def soon(self, path: str, wanted: str) -> re.Match[str]:
-        """What stands on a page once its server has seen what the pipeline wrote. Raises AssertionError."""
+        """The text on a page once its server has read what the pipeline wrote. Raises AssertionError."""
         deadline = monotonic() + COMES_S
         while not (found := re.search(wanted, said := self.reads(path))):
             assert monotonic() < deadline, said
@@ -94,7 +94,7 @@ class City:
         return found
 
     def position(self, journey: Journey) -> int:
-        """Where the stop is on a journey's way."""
+        """The stop's position in a journey."""
         return self.lines.patterns[journey.trip.pattern].stop_ids.index(STOP)
 
     def came_at(self) -> list[float]:
@@ -106,7 +106,7 @@ class City:
         )
 
     def texts(self, message: str) -> str:
-        """What comes back for a text message."""
+        """The answer to a text message."""
         answer = self.client.post("/api/v1/sms", json={"text": message})
         assert answer.status_code == 200, answer.text
         said = str(answer.json()["text"])

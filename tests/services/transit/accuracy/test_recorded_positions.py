@@ -1,4 +1,4 @@
-"""Recorded positions, as trackers and buses' own computers write them."""
+"""Recorded positions, as trackers and on-board computers write them."""
 
 import gzip
 from pathlib import Path

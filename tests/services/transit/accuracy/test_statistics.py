@@ -1,4 +1,4 @@
-"""Accuracy from sums agrees with accuracy from the estimates themselves, by the definitions of the benchmarks."""
+"""Accuracy from sums equals accuracy from the predictions, by the definitions of the benchmarks."""
 
 from datetime import UTC, datetime
 from math import sqrt
@@ -39,7 +39,7 @@ scores = st.builds(
 
 
 def rows_of(found: list[ScoredPrediction]) -> list[BinSums]:
-    """The sums as the database has them."""
+    """The sums as rows of the database."""
     return [
         BinSums(str(route), int(str(eta)), int(str(mbta)), ErrorSums(*sums))  # type: ignore[arg-type]
         for _, _, route, eta, mbta, *sums in count_by_key(found, ZONE)

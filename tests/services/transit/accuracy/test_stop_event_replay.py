@@ -1,4 +1,4 @@
-"""Recorded stop events, as calls of the journeys of a timetable."""
+"""Recorded stop events as reported stops of scheduled journeys."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a rider is told: outward to whole minutes, never a bare number of a silent bus, never one of what won't come."""
+"""Times shown to riders are rounded outward to minutes; silent buses have no bare number, withdrawn ones none."""
 
 import pytest
 from hypothesis import given
@@ -45,7 +45,7 @@ def test_what_will_not_come_has_no_number() -> None:
     assert displayed_time(ahead(4, 5, 6), Basis.NOT_COMING, NOW) is None
 
 
-def test_a_silent_bus_is_told_roughly_and_not_at_all_once_it_should_have_come() -> None:
+def test_a_silent_bus_has_a_rough_time_and_none_once_it_should_have_come() -> None:
     assert isinstance(displayed_time(ahead(4, 5, 6), Basis.NOT_REPORTING, NOW), RoughTime)
     assert displayed_time(ahead(-4, -1, 6), Basis.NOT_REPORTING, NOW) is None
 
@@ -58,7 +58,7 @@ def test_what_the_timetable_says_never_arrives_by_itself() -> None:
     st.lists(st.floats(-30, 120), min_size=3, max_size=3).map(sorted),
     st.sampled_from([Basis.LIVE, Basis.RECENT, Basis.SCHEDULE]),
 )
-def test_what_is_told_is_never_narrower_than_what_is_known(minutes: list[float], basis: Basis) -> None:
+def test_the_time_shown_is_never_narrower_than_the_prediction(minutes: list[float], basis: Basis) -> None:
     match displayed_time(ahead(*minutes), basis, NOW):
         case MinuteInterval(low, high):
             assert 0 <= low <= high <= low + WIDEST_INTERVAL_MIN

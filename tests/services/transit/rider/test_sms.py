@@ -1,4 +1,4 @@
-"""Text messages: every answer is one message in its alphabet, whatever the names, and says the truth."""
+"""Every answer is one text message in its alphabet, whatever the names, and agrees with the arrivals."""
 
 from datetime import UTC, datetime
 
@@ -40,7 +40,7 @@ def clock(at: float) -> str:
 
 
 def displayed_arrival(minute: float, basis: Basis = Basis.LIVE, **more: object) -> DisplayedArrival:
-    """A bus planned `minute` minutes from now."""
+    """A bus scheduled `minute` minutes from now."""
     scheduled_at = NOW + 60 * minute
     values = {
         "journey_key": ("t", "20260302", 0),
@@ -51,9 +51,9 @@ def displayed_arrival(minute: float, basis: Basis = Basis.LIVE, **more: object) 
     return DisplayedArrival(**(values | {"be_there_at": scheduled_at} | more))  # type: ignore[arg-type]
 
 
-def running(name: str, *coming: DisplayedArrival) -> LineAtStop:
-    """A line that runs."""
-    return LineAtStop(name, ServiceState.RUNNING, coming)
+def running(name: str, *arrivals: DisplayedArrival) -> LineAtStop:
+    """A line with a bus on its way."""
+    return LineAtStop(name, ServiceState.RUNNING, arrivals)
 
 
 times = st.floats(-3600, 1e5).map(lambda s: NOW + s)
@@ -145,7 +145,7 @@ def test_what_has_its_letter_stays_and_the_rest_loses_its_accent() -> None:
     )
 
 
-def test_a_stop_is_told_in_the_order_things_come() -> None:
+def test_the_lines_of_a_stop_are_in_order_of_arrival() -> None:
     norte = running("Norte", displayed_arrival(14, Basis.SCHEDULE, time=MinuteInterval(12, 16)))
     fast = running("307", displayed_arrival(5, time=MinuteInterval(4, 7), step_free=True))
     assert stop_answer(
@@ -161,7 +161,7 @@ def test_lines_that_do_not_fit_are_counted() -> None:
     assert text.endswith(f"+{19 - told}")
 
 
-def test_a_rider_is_told_when_it_will_surely_not_come() -> None:
+def test_a_withdrawn_journey_is_in_the_answer() -> None:
     gone = displayed_arrival(-12, Basis.NOT_COMING)
     line = LineAtStop("307", ServiceState.RUNNING, (displayed_arrival(13, time=MinuteInterval(11, 15)),), (gone,))
     assert line_answer("LP1912", NOW, line, clock) == f"{AT} 307 de 14:20 no viene; prox 11-15min"
@@ -169,7 +169,7 @@ def test_a_rider_is_told_when_it_will_surely_not_come() -> None:
     assert line_answer("LP1912", NOW, alone, clock) == f"{AT} 307 de 14:20 no viene; prox 14:45(hor)"
 
 
-def test_a_silent_bus_is_never_told_to_the_minute() -> None:
+def test_a_silent_bus_never_has_a_time_to_the_minute() -> None:
     silent = displayed_arrival(5, Basis.NOT_REPORTING, time=RoughTime(NOW + 480), last_report_at=NOW - 1800)
     assert line_answer("LP1912", NOW, running("307", silent), clock) == f"{AT} 307: aprox 14:40(sin señal 14:02)"
     lost = displayed_arrival(5, Basis.NOT_REPORTING, time=None, last_report_at=NOW - 1800)

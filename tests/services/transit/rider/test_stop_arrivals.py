@@ -1,4 +1,4 @@
-"""A stop as its riders see it: the reasons for an empty board are told apart, and no bus that won't come is shown."""
+"""Lines at a stop: the reasons for no bus differ, and no withdrawn journey is shown as a bus."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ from services.transit.serving.snapshot import (
     empty_snapshot,
     with_changes,
 )
-from tests.services.transit.serving.test_departure_board import NETWORK, SEVEN, coming, vehicle_prediction
+from tests.services.transit.serving.test_departure_board import NETWORK, SEVEN, trip_prediction, vehicle_prediction
 
 NEAR_SEVEN = SEVEN - 120
 T3_S = 150
@@ -30,13 +30,14 @@ T3_S = 150
 
 
 def line_10(snapshot: TransitSnapshot, now: float = NEAR_SEVEN, stop: str = "T3") -> LineAtStop:
-    """Line 10 as it stands at a stop."""
+    """Line 10 at a stop."""
     return next(line for line in lines_at(snapshot, stop, now) if line.name == "10")
 
 
-def test_a_bus_that_reports_is_told_as_an_interval_with_the_time_to_be_there() -> None:
+def test_a_bus_that_reports_is_shown_as_an_interval_with_the_time_to_be_there() -> None:
     snapshot = with_changes(
-        empty_snapshot(NETWORK), [vehicle_prediction("7", NEAR_SEVEN, coming("10-0700", late_s=60, recent_buses=3))]
+        empty_snapshot(NETWORK),
+        [vehicle_prediction("7", NEAR_SEVEN, trip_prediction("10-0700", late_s=60, recent_buses=3))],
     )
     line = line_10(snapshot)
     first = line.arrivals[0]
@@ -48,10 +49,10 @@ def test_a_bus_that_reports_is_told_as_an_interval_with_the_time_to_be_there() -
     assert isinstance(line.arrivals[1].time, ScheduledTime)
 
 
-def test_a_bus_that_fell_silent_is_told_roughly_with_when_it_was_heard_last() -> None:
+def test_a_silent_bus_is_shown_with_a_rough_time_and_its_last_report() -> None:
     snapshot = with_changes(
         empty_snapshot(NETWORK),
-        [vehicle_prediction("7", NEAR_SEVEN - SILENT_AFTER_S - 1, coming("10-0700", late_s=300))],
+        [vehicle_prediction("7", NEAR_SEVEN - SILENT_AFTER_S - 1, trip_prediction("10-0700", late_s=300))],
     )
     first = line_10(snapshot).arrivals[0]
     assert first.basis is Basis.NOT_REPORTING
@@ -61,7 +62,7 @@ def test_a_bus_that_fell_silent_is_told_roughly_with_when_it_was_heard_last() ->
 
 
 def test_nobody_is_to_be_there_after_about_when_the_bus_comes() -> None:
-    one = coming("10-0700", late_s=7 * 60 + 20 - T3_S)
+    one = trip_prediction("10-0700", late_s=7 * 60 + 20 - T3_S)
     wide = with_fields(one, p10=tuple(at - 600 for at in one.p50), p90=tuple(at + 900 for at in one.p50))
     first = line_10(with_changes(empty_snapshot(NETWORK), [vehicle_prediction("7", NEAR_SEVEN, wide)])).arrivals[0]
     assert first.time == RoughTime(SEVEN + 300), "twenty seconds past seven past are about five past"
@@ -69,14 +70,18 @@ def test_nobody_is_to_be_there_after_about_when_the_bus_comes() -> None:
 
 
 def test_a_bus_that_must_have_passed_is_not_arriving_for_ever() -> None:
-    snapshot = with_changes(empty_snapshot(NETWORK), [vehicle_prediction("7", SEVEN + T3_S - 30, coming("10-0700"))])
+    snapshot = with_changes(
+        empty_snapshot(NETWORK), [vehicle_prediction("7", SEVEN + T3_S - 30, trip_prediction("10-0700"))]
+    )
     assert line_10(snapshot, SEVEN + T3_S).arrivals[0].time == ArrivingNow()
     assert "10-0700" not in {told.journey_key[0] for told in line_10(snapshot, SEVEN + T3_S + 60 + 61).arrivals}
 
 
-def test_what_surely_does_not_come_is_told_apart_from_what_does() -> None:
-    gone = ExpectedJourney(coming("10-0700", basis=Basis.NOT_COMING, reason="no_vehicle"), SEVEN + 3600)
-    snapshot = with_changes(empty_snapshot(NETWORK), [vehicle_prediction("9", SEVEN + 600, coming("10s-0710"))], [gone])
+def test_a_withdrawn_journey_is_separate_from_the_arrivals() -> None:
+    gone = ExpectedJourney(trip_prediction("10-0700", basis=Basis.NOT_COMING, reason="no_vehicle"), SEVEN + 3600)
+    snapshot = with_changes(
+        empty_snapshot(NETWORK), [vehicle_prediction("9", SEVEN + 600, trip_prediction("10s-0710"))], [gone]
+    )
     line = line_10(snapshot, SEVEN + 600)
     assert [(told.journey_key[0], told.time) for told in line.withdrawn] == [("10-0700", None)]
     assert "10-0700" not in {told.journey_key[0] for told in line.arrivals}
@@ -85,7 +90,7 @@ def test_what_surely_does_not_come_is_told_apart_from_what_does() -> None:
 
 
 def test_planned_journeys_that_no_bus_makes_are_no_bus() -> None:
-    other = vehicle_prediction("5", NEAR_SEVEN, coming("20", start_s=7 * 3600))
+    other = vehicle_prediction("5", NEAR_SEVEN, trip_prediction("20", start_s=7 * 3600))
     line = line_10(with_changes(empty_snapshot(NETWORK), [other]))
     assert line.service is ServiceState.NO_BUS
     assert len(line.arrivals) == 3
@@ -101,7 +106,7 @@ def test_before_the_first_bus_of_the_day_silence_is_no_failure() -> None:
     assert line.arrivals
 
 
-def test_at_night_nothing_is_planned_and_the_first_of_the_morning_is_told() -> None:
+def test_at_night_nothing_is_scheduled_and_the_first_of_the_morning_is_shown() -> None:
     line = line_10(empty_snapshot(NETWORK), SEVEN - 4 * 3600)
     assert (line.service, line.arrivals, line.next_departure_at) == (ServiceState.NOT_NOW, (), SEVEN - 3600 + T3_S)
 
@@ -123,6 +128,6 @@ def test_at_its_last_stop_a_line_takes_nobody() -> None:
 
 
 def test_what_comes_first_stands_first() -> None:
-    snapshot = with_changes(empty_snapshot(NETWORK), [vehicle_prediction("7", NEAR_SEVEN, coming("10-0700"))])
+    snapshot = with_changes(empty_snapshot(NETWORK), [vehicle_prediction("7", NEAR_SEVEN, trip_prediction("10-0700"))])
     names = [line.name for line in lines_at(snapshot, "T2", NEAR_SEVEN)]
     assert names == ["10", "20"]

@@ -1,4 +1,4 @@
-"""GTFS-realtime: what it tells, and that an independent validator finds no error in a town, a demo city, a real one."""
+"""GTFS-realtime feeds: their content, and no error by an independent validator for three cities, one of them real."""
 
 import csv
 import gzip
@@ -30,7 +30,7 @@ from simulators.buses.operations import BusOperations
 from simulators.buses.street_speeds import StreetConditions
 from simulators.lines import schematic_network as la_plata
 from tests.architecture.repository import ROOT
-from tests.services.web.api.transit_town import SEVEN, coming, vehicle_prediction
+from tests.services.web.api.transit_town import SEVEN, trip_prediction, vehicle_prediction
 from tests.transit_city import MONDAY, network
 from tests.transit_validity import FeedsOfMoment, feeds_of_moment, prepared_timetable, validation_errors
 
@@ -57,22 +57,36 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> PreparedFeed:
 
 
 def busy() -> TransitSnapshot:
-    """A view with something of everything: a bus, the next trip of its block, a loop by headway, what does not come."""
-    lost = vehicle_prediction(CITY, "lost", SEVEN - 20, coming(CITY, "10b-0640", first=3, basis=Basis.NOT_COMING))
+    """A snapshot with a bus, the next trip of its block, a headway-only loop, and a withdrawn journey."""
+    lost = vehicle_prediction(
+        CITY, "lost", SEVEN - 20, trip_prediction(CITY, "10b-0640", first=3, basis=Basis.NOT_COMING)
+    )
     place = msgspec.structs.replace(lost.matched_position, phase=Phase.OFF_ROUTE, latitude=-34.93)
     return with_changes(
         empty_snapshot(CITY),
         [
-            vehicle_prediction(CITY, "ahead", SEVEN + 30, coming(CITY, "10-0700", late_s=90), coming(CITY, "10b-0740")),
-            vehicle_prediction(CITY, "loop", SEVEN - 10, coming(CITY, "20", first=1, start_s=7 * 3600), along_m=100),
             vehicle_prediction(
-                CITY, "twin", SEVEN - 15, coming(CITY, "20", first=1, start_s=7 * 3600 - 600, late_s=420), along_m=200
+                CITY,
+                "ahead",
+                SEVEN + 30,
+                trip_prediction(CITY, "10-0700", late_s=90),
+                trip_prediction(CITY, "10b-0740"),
+            ),
+            vehicle_prediction(
+                CITY, "loop", SEVEN - 10, trip_prediction(CITY, "20", first=1, start_s=7 * 3600), along_m=100
+            ),
+            vehicle_prediction(
+                CITY,
+                "twin",
+                SEVEN - 15,
+                trip_prediction(CITY, "20", first=1, start_s=7 * 3600 - 600, late_s=420),
+                along_m=200,
             ),
             msgspec.structs.replace(lost, matched_position=place),
         ],
         [
-            ExpectedJourney(coming(CITY, "10-0720", basis=Basis.SCHEDULE), SEVEN + 60),
-            ExpectedJourney(coming(CITY, "10s-0650", basis=Basis.NOT_COMING, reason="no_vehicle"), SEVEN + 60),
+            ExpectedJourney(trip_prediction(CITY, "10-0720", basis=Basis.SCHEDULE), SEVEN + 60),
+            ExpectedJourney(trip_prediction(CITY, "10s-0650", basis=Basis.NOT_COMING, reason="no_vehicle"), SEVEN + 60),
         ],
         (
             ServiceAlert(
@@ -115,7 +129,7 @@ def test_the_validator_does_find_what_is_wrong(town: PreparedFeed) -> None:
     assert any(one.startswith("E003") for one in validation_errors(town, [(SEVEN, wrong)]))
 
 
-def test_a_bus_is_told_with_time_delay_and_uncertainty_and_its_next_trip_without_it() -> None:
+def test_a_bus_is_published_with_time_delay_and_uncertainty_and_its_next_trip_without_it() -> None:
     updates = by_trip(busy())
     bus = updates["10-0700", ""]
     assert (bus.vehicle.id, bus.timestamp, bus.trip.start_date) == ("ahead", int(SEVEN), "20260302")
@@ -129,7 +143,7 @@ def test_a_bus_is_told_with_time_delay_and_uncertainty_and_its_next_trip_without
     assert len(following.stop_time_update) == 6
 
 
-def test_repeated_trips_are_told_apart_by_their_start_and_promise_no_delay() -> None:
+def test_repeated_trips_are_distinguished_by_their_start_and_have_no_delay() -> None:
     updates = by_trip(busy())
     loop, twin = updates["20", "07:00:00"], updates["20", "06:50:00"]
     assert (loop.vehicle.id, twin.vehicle.id) == ("loop", "twin")
@@ -165,16 +179,16 @@ def test_a_silent_vehicle_leaves_the_feeds() -> None:
     assert ("10-0700", "") not in by_trip(busy(), later)
 
 
-def test_a_trip_that_should_have_ended_is_told_no_more() -> None:
+def test_a_trip_that_should_have_ended_is_not_published() -> None:
     snapshot = with_changes(
-        empty_snapshot(CITY), [vehicle_prediction(CITY, "7", SEVEN, coming(CITY, "10-0700", first=4))]
+        empty_snapshot(CITY), [vehicle_prediction(CITY, "7", SEVEN, trip_prediction(CITY, "10-0700", first=4))]
     )
     ends = CITY.journey("10-0700", MONDAY).end_at  # type: ignore[union-attr]
     assert ("10-0700", "") in by_trip(snapshot, ends - 1)
     assert ("10-0700", "") not in by_trip(snapshot, ends + 1)
 
 
-def test_an_alert_is_told_in_both_languages_until_it_ends() -> None:
+def test_an_alert_is_published_in_both_languages_until_it_ends() -> None:
     (entity,) = feed_message(busy(), FeedKind.ALERTS, SEVEN).entity
     assert [(one.language, one.text) for one in entity.alert.header_text.translation] == [
         ("es", "Calle 7 cortada"),
@@ -195,16 +209,16 @@ def test_feeds_are_made_once_and_their_time_never_stands_still() -> None:
 
 @dataclass
 class Followed:
-    """A fleet followed through its reports, and the view of it as a mirror would have it."""
+    """A fleet that follows its reports, and a snapshot of it."""
 
     fleet: Fleet
     snapshot: TransitSnapshot
     moments: list[tuple[float, FeedsOfMoment]] = field(default_factory=list)
 
-    def take(self, report: PositionReport) -> None:
+    def follow_report(self, report: PositionReport) -> None:
         self.snapshot = with_changes(self.snapshot, [self.fleet.follow_report(report, report.at).prediction])
 
-    def tell(self, now: float) -> None:
+    def publish(self, now: float) -> None:
         expected = [ExpectedJourney(one, now + EVERY_S) for one in self.fleet.unassigned_trips(now)]
         self.snapshot = with_changes(self.snapshot, expected=expected)
         self.moments.append((now, feeds_of_moment(self.snapshot, now)))
@@ -225,13 +239,13 @@ def test_the_validator_finds_no_error_in_the_demo_city(tmp_path: Path) -> None:
         buses.advance(now)
         for bus in buses.fleet.values():
             leg = bus.leg_at(now)
-            city.take(
+            city.follow_report(
                 PositionReport(
                     bus.vehicle, now, *leg.point_at(now), trip_id=leg.journey.trip.id if leg.journey else None
                 )
             )
         if step % 4 == 0:
-            city.tell(now)
+            city.publish(now)
     last = gtfs_rt.FeedMessage.FromString(city.moments[-1][1][FeedKind.TRIP_UPDATES])
     assert sum(entity.trip_update.HasField("vehicle") for entity in last.entity) >= 5
     assert validation_errors(prepared_timetable(tmp_path / "gtfs.zip"), city.moments) == []
@@ -244,7 +258,7 @@ def rows(name: str) -> list[dict[str, str]]:
 
 
 def that_days(path: Path) -> None:
-    """The recorded city's timetable of the recorded day, written there: its files as they are, fewer rows."""
+    """The recorded city's timetable of the recorded day, written to a folder: its files with fewer rows."""
     with gzip.open(WMATA / "positions.csv.gz", "rt", encoding="utf-8") as file:
         driven = {row["trip_id"] for row in csv.DictReader(file)}
     trips = rows("trips.txt")
@@ -260,7 +274,7 @@ def that_days(path: Path) -> None:
 
 
 def recorded(start: float, end: float) -> Iterator[PositionReport]:
-    """The recorded positions between two instants, in their order."""
+    """The recorded positions between two times, in their order."""
     with gzip.open(WMATA / "positions.csv.gz", "rt", encoding="utf-8") as file:
         every: list[dict[str, Any]] = [row for row in csv.DictReader(file) if start <= float(row["timestamp"]) < end]
     for row in sorted(every, key=lambda row: float(row["timestamp"])):
@@ -279,12 +293,12 @@ def recorded(start: float, end: float) -> Iterator[PositionReport]:
 def test_the_validator_finds_no_error_in_a_recorded_city(tmp_path: Path) -> None:
     that_days(tmp_path / "gtfs.zip")
     city = following(read_feed(tmp_path / "gtfs.zip"))
-    tell_at = WMATA_START + WMATA_WARM_S
+    publish_at = WMATA_START + WMATA_WARM_S
     for report in recorded(WMATA_START, WMATA_START + WMATA_WARM_S + WMATA_TOLD_S):
-        while report.at >= tell_at:
-            city.tell(tell_at)
-            tell_at += WMATA_EVERY_S
-        city.take(report)
+        while report.at >= publish_at:
+            city.publish(publish_at)
+            publish_at += WMATA_EVERY_S
+        city.follow_report(report)
     assert len(city.moments) == WMATA_TOLD_S / WMATA_EVERY_S
     feeds = [gtfs_rt.FeedMessage.FromString(parts[FeedKind.TRIP_UPDATES]) for _, parts in city.moments]
     assert all(sum(entity.trip_update.HasField("vehicle") for entity in feed.entity) >= 10 for feed in feeds)

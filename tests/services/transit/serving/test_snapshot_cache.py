@@ -1,4 +1,4 @@
-"""The copy of what is known of the buses: exact however many write, fresh by itself, and honest about its age."""
+"""The cached snapshot is exact however many processes write, refreshes by itself, and is marked stale when old."""
 
 import msgspec
 import psycopg
@@ -15,7 +15,7 @@ from services.transit.serving.changed_predictions import read_changes
 from services.transit.serving.snapshot import Health
 from services.transit.serving.snapshot_cache import NotReadYet, SnapshotCache
 from services.transit.timetable.versions import store
-from tests.services.web.api.transit_town import SEVEN, coming, moment, vehicle_prediction
+from tests.services.web.api.transit_town import SEVEN, moment, trip_prediction, vehicle_prediction
 from tests.transit_city import network
 from tests.waiting import LIMIT_S, wait_until
 
@@ -23,7 +23,7 @@ TEN = ("10-0700", "20260302", 25200)
 
 
 def hear(transaction: Connection, one: VehiclePrediction) -> None:
-    """Write what is believed of a vehicle, as the pipeline does."""
+    """Write a vehicle's prediction, as the pipeline does."""
     transaction.execute(
         text(
             "INSERT INTO vehicle_outlooks (vehicle, observed_at, outlook, belief)"
@@ -35,7 +35,7 @@ def hear(transaction: Connection, one: VehiclePrediction) -> None:
 
 
 def expect(transaction: Connection, one: TripPrediction, until: float) -> None:
-    """Write what is expected of a journey, as the pipeline does."""
+    """Write the prediction for a journey without a vehicle, as the pipeline does."""
     transaction.execute(
         text(
             "INSERT INTO expected_journeys (trip_id, service_date, start_s, until, coming) VALUES (:t, :d, :s, :u, :c)"
@@ -51,7 +51,7 @@ def expect(transaction: Connection, one: TripPrediction, until: float) -> None:
 
 
 def imported(database: Engine, name: str = "town") -> SnapshotCache:
-    """A copy that has read the town's timetable."""
+    """A cache that has read the town's timetable."""
     with database.begin() as transaction:
         store(transaction, network(name), name, moment(SEVEN))
     copy = SnapshotCache(database, lambda: moment(SEVEN))
@@ -67,12 +67,12 @@ def test_before_the_first_copy_it_says_so_and_without_a_timetable_nothing_stops_
     assert not copy.snapshot().network.stops
 
 
-def test_what_changes_is_read_and_what_does_not_makes_no_new_view(database: Engine) -> None:
+def test_changes_are_read_and_without_changes_the_snapshot_stays(database: Engine) -> None:
     copy = imported(database)
     city = copy.snapshot().network
     with database.begin() as transaction:
-        hear(transaction, vehicle_prediction(city, "7", SEVEN, coming(city, "10-0700")))
-        expect(transaction, coming(city, "10-0720", basis=Basis.NOT_COMING), SEVEN + 60)
+        hear(transaction, vehicle_prediction(city, "7", SEVEN, trip_prediction(city, "10-0700")))
+        expect(transaction, trip_prediction(city, "10-0720", basis=Basis.NOT_COMING), SEVEN + 60)
     copy.refresh()
     first = copy.snapshot()
     assert (set(first.vehicle_predictions), set(first.journey_predictions)) == (
@@ -82,7 +82,7 @@ def test_what_changes_is_read_and_what_does_not_makes_no_new_view(database: Engi
     copy.refresh()
     assert copy.snapshot() is first
     with database.begin() as transaction:
-        hear(transaction, vehicle_prediction(city, "7", SEVEN + 30, coming(city, "10-0700", first=1)))
+        hear(transaction, vehicle_prediction(city, "7", SEVEN + 30, trip_prediction(city, "10-0700", first=1)))
     copy.refresh()
     assert copy.snapshot().vehicle_predictions["7"].matched_position.at == SEVEN + 30
     assert first.vehicle_predictions["7"].matched_position.at == SEVEN, "a view never changes"
@@ -92,9 +92,9 @@ def test_what_is_committed_late_is_not_missed_nor_is_anything_read_twice(databas
     copy = imported(database)
     city = copy.snapshot().network
     with database.connect() as slow:
-        hear(slow, vehicle_prediction(city, "slow", SEVEN, coming(city, "10-0700")))
+        hear(slow, vehicle_prediction(city, "slow", SEVEN, trip_prediction(city, "10-0700")))
         with database.begin() as quick:
-            hear(quick, vehicle_prediction(city, "quick", SEVEN, coming(city, "10-0720")))
+            hear(quick, vehicle_prediction(city, "quick", SEVEN, trip_prediction(city, "10-0720")))
         copy.refresh()
         assert set(copy.snapshot().vehicle_predictions) == {"quick"}
         before = copy.snapshot()
@@ -109,7 +109,7 @@ def test_what_another_version_wrote_is_left_out_and_costs_nothing_else(database:
     copy = imported(database)
     city = copy.snapshot().network
     with database.begin() as transaction:
-        hear(transaction, vehicle_prediction(city, "known", SEVEN, coming(city, "10-0700")))
+        hear(transaction, vehicle_prediction(city, "known", SEVEN, trip_prediction(city, "10-0700")))
         transaction.execute(
             text(
                 "INSERT INTO vehicle_outlooks (vehicle, observed_at, outlook, belief)"
@@ -125,8 +125,8 @@ def test_what_was_heard_in_a_time_to_come_silences_nobody(database: Engine) -> N
     copy = imported(database)
     city = copy.snapshot().network
     with database.begin() as transaction:
-        hear(transaction, vehicle_prediction(city, "tomorrow", SEVEN + 86_400, coming(city, "10-0720")))
-        hear(transaction, vehicle_prediction(city, "now", SEVEN, coming(city, "10-0700")))
+        hear(transaction, vehicle_prediction(city, "tomorrow", SEVEN + 86_400, trip_prediction(city, "10-0720")))
+        hear(transaction, vehicle_prediction(city, "now", SEVEN, trip_prediction(city, "10-0700")))
     copy.refresh()
     assert set(copy.snapshot().vehicle_predictions) == {"now"}
     assert copy.snapshot().last_report_at[""] == SEVEN
@@ -136,7 +136,7 @@ def test_changes_are_found_by_the_index(database: Engine) -> None:
     city = imported(database).snapshot().network
     with database.begin() as transaction:
         for number in range(2_000):
-            hear(transaction, vehicle_prediction(city, str(number), SEVEN, coming(city, "10-0700")))
+            hear(transaction, vehicle_prediction(city, str(number), SEVEN, trip_prediction(city, "10-0700")))
     with database.begin() as transaction:
         transaction.execute(text("ANALYZE vehicle_outlooks"))
     with database.connect() as connection:
@@ -156,7 +156,7 @@ def test_another_timetable_is_taken_whole_with_all_that_is_known_on_it(database:
     copy = imported(database)
     before = copy.snapshot()
     with database.begin() as transaction:
-        hear(transaction, vehicle_prediction(before.network, "7", SEVEN, coming(before.network, "10-0700")))
+        hear(transaction, vehicle_prediction(before.network, "7", SEVEN, trip_prediction(before.network, "10-0700")))
         store(transaction, network("newer"), "town", moment(SEVEN + 60))
     copy.refresh()
     after = copy.snapshot()
@@ -172,7 +172,7 @@ def test_it_keeps_itself_fresh(database: Engine) -> None:
     city = copy.snapshot().network
     with copy.running():
         with database.begin() as transaction:
-            hear(transaction, vehicle_prediction(city, "7", SEVEN, coming(city, "10-0700")))
+            hear(transaction, vehicle_prediction(city, "7", SEVEN, trip_prediction(city, "10-0700")))
         wait_until(lambda: "7" in copy.snapshot().vehicle_predictions)
         assert copy.age_s < LIMIT_S
 

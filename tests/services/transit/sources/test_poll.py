@@ -1,4 +1,4 @@
-"""A vendor's address is asked for positions: what is new takes the road of every reading, and no answer breaks it."""
+"""Polling a vendor's URL: new positions take the path of every message, and no answer breaks it."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ from tests.waiting import LIMIT_S, wait_until
 
 @dataclass(slots=True)
 class Vendor:
-    """What the address answers, and what it was asked."""
+    """The answers of the URL, and the requests it got."""
 
     body: bytes = b""
     status: int = 200
@@ -84,7 +84,7 @@ def feed(at: datetime, **places: float) -> bytes:
 
 
 class Sent:
-    """Takes what is handed on, or fails."""
+    """Records what is published, or fails."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, bytes]] = []
@@ -164,7 +164,7 @@ def test_an_answer_without_end_is_cut(vendor: Vendor, poller: Poller, monkeypatc
 
 
 class Pauses(threading.Event):
-    """Ends each pause at once, and stops the poller at the fourth."""
+    """Ends each wait at once, and stops the poller at the fourth."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A timetable in the database: switched at once, read back equal, its links remembered; several feeds; the command."""
+"""Timetable versions: switched in one transaction, read back equal, links kept; several feeds; the command."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,13 +22,13 @@ NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 def nameless(network: Network | None) -> Network:
-    """A network without what its storing gives it."""
+    """A network without the fields that storing sets."""
     assert network is not None
     return replace(network, version="", feed="")
 
 
 def city(version: str = "first") -> Network:
-    """The test city under the digest of some content."""
+    """The test city with the digest of some content."""
     return transit_city.network(version)
 
 

@@ -1,4 +1,4 @@
-"""What riders' screens ask of the API, over HTTP: stops, lines, vehicles, arrivals, a trip, and service alerts."""
+"""The transit API over HTTP: stops, lines, vehicles, arrivals, a trip, and service alerts."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +16,7 @@ from services.transit.serving.service_alert_queries import alerts_in_force
 from services.web.api.transit.arrivals import StopArrivals, TripProgress
 from services.web.api.transit.stops_and_vehicles import Vehicles
 from tests.services.web.api.conftest import RIVER, City
-from tests.services.web.api.transit_town import SEVEN, Town, coming, moment, town_on, vehicle_prediction
+from tests.services.web.api.transit_town import SEVEN, Town, moment, town_on, trip_prediction, vehicle_prediction
 from tests.transit_city import network
 
 CLOSED = {
@@ -29,7 +29,7 @@ CLOSED = {
 
 @pytest.fixture
 def town(database: Engine) -> Iterator[Town]:
-    """A town of the test's own."""
+    """A town of this test alone."""
     with town_on(database) as made:
         yield made
 
@@ -40,7 +40,7 @@ def by_trip(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def exactly(model: type[Any], answer: dict[str, Any]) -> None:
-    """Hold an answer to its description: nothing missing, nothing more, and read back it is the same."""
+    """Check an answer against its description: no field missing, none more, and parsing it gives the same."""
     adapter = TypeAdapter(model)
     read = adapter.validate_python(answer, strict=False)
     assert adapter.dump_python(read, mode="json").keys() == answer.keys()
@@ -88,7 +88,7 @@ def test_a_stop_and_a_line_are_told_whole_or_are_not_there(town: Town) -> None:
 
 
 def test_a_bus_that_reports_is_on_the_board_with_its_interval_and_its_ground(town: Town) -> None:
-    late = coming(town.network, "10-0700", first=1, late_s=120, basis=Basis.RECENT, recent_buses=3)
+    late = trip_prediction(town.network, "10-0700", first=1, late_s=120, basis=Basis.RECENT, recent_buses=3)
     town.hear(vehicle_prediction(town.network, "1207", SEVEN, late, along_m=100))
     answer = town.get("/stops/T3/arrivals")
     exactly(StopArrivals, answer)
@@ -115,7 +115,7 @@ def test_with_no_bus_heard_the_board_says_so(town: Town) -> None:
 
 
 def test_a_journey_that_surely_does_not_come_is_told_as_that(town: Town) -> None:
-    gone = coming(town.network, "10-0700", basis=Basis.NOT_COMING, reason="no_vehicle")
+    gone = trip_prediction(town.network, "10-0700", basis=Basis.NOT_COMING, reason="no_vehicle")
     town.expect(gone, SEVEN + 1800)
     one = by_trip(town.get("/stops/T3/arrivals"))["10-0700"]
     assert (one["withdrawn"], one["estimate"], one["vehicle"]) == (True, None, None)
@@ -137,7 +137,9 @@ def test_arrivals_are_bounded_filtered_and_kept_for_seconds(town: Town) -> None:
 def test_how_far_a_trip_is(town: Town) -> None:
     town.clock.now = moment(SEVEN + 200)
     town.hear(
-        vehicle_prediction(town.network, "1207", SEVEN + 200, coming(town.network, "10-0700", first=2, late_s=60))
+        vehicle_prediction(
+            town.network, "1207", SEVEN + 200, trip_prediction(town.network, "10-0700", first=2, late_s=60)
+        )
     )
     answer = town.get("/trips/10-0700")
     exactly(TripProgress, answer)
@@ -148,7 +150,7 @@ def test_how_far_a_trip_is(town: Town) -> None:
 
 
 def test_vehicles_are_on_the_map_for_ten_minutes(town: Town) -> None:
-    town.hear(vehicle_prediction(town.network, "1207", SEVEN, coming(town.network, "10-0700"), along_m=100))
+    town.hear(vehicle_prediction(town.network, "1207", SEVEN, trip_prediction(town.network, "10-0700"), along_m=100))
     answer = town.get("/vehicles.geojson")
     Vehicles.model_validate(answer)
     one = answer["features"][0]

@@ -12,7 +12,7 @@ from gtfs_station_stop.station_stop import StationStop
 from sqlalchemy import Engine
 
 from services.transit.serving.feed_cache import FRESH_S
-from tests.services.web.api.transit_town import SEVEN, Town, coming, moment, town_on, vehicle_prediction
+from tests.services.web.api.transit_town import SEVEN, Town, moment, town_on, trip_prediction, vehicle_prediction
 
 FEEDS = ("trip-updates", "vehicle-positions", "alerts")
 
@@ -21,7 +21,7 @@ FEEDS = ("trip-updates", "vehicle-positions", "alerts")
 def town(database: Engine) -> Iterator[Town]:
     """A town with one bus, two minutes late."""
     with town_on(database) as made:
-        late = coming(made.network, "10-0700", first=1, late_s=120)
+        late = trip_prediction(made.network, "10-0700", first=1, late_s=120)
         made.hear(vehicle_prediction(made.network, "1207", SEVEN - 5, late, along_m=100))
         yield made
 

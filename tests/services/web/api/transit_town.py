@@ -1,4 +1,4 @@
-"""A small served city with buses: its timetable and what is believed of its vehicles in a real database."""
+"""A small served city with buses: its timetable and predictions in a real database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,13 +28,13 @@ SEVEN = service_day_start(MONDAY, ZONE) + 7 * 3600
 
 
 def moment(at: float) -> datetime:
-    """Unix seconds as a time."""
+    """Unix seconds as a datetime."""
     return datetime.fromtimestamp(at, UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """A served town, and the ways to touch it."""
+    """A served town, and how tests act on it."""
 
     database: Engine
     clock: Clock
@@ -44,7 +44,7 @@ class Town:
 
     @property
     def network(self) -> Network:
-        """As it was stored and read back."""
+        """The network as stored and read back."""
         return self.snapshot_cache.snapshot().network
 
     @property
@@ -59,7 +59,7 @@ class Town:
         return answer.json()
 
     def hear(self, vehicle_prediction: VehiclePrediction) -> None:
-        """Write what is believed of a vehicle, and let the server read it."""
+        """Write a vehicle's prediction, and refresh the server's snapshot."""
         with self.database.begin() as transaction:
             transaction.execute(
                 text(
@@ -76,8 +76,8 @@ class Town:
             )
         self.snapshot_cache.refresh()
 
-    def expect(self, coming: TripPrediction, until: float) -> None:
-        """Write what is expected of a journey no vehicle makes, and let the server read it."""
+    def expect(self, prediction: TripPrediction, until: float) -> None:
+        """Write the prediction for a journey without a vehicle, and refresh the server's snapshot."""
         with self.database.begin() as transaction:
             transaction.execute(
                 text(
@@ -87,17 +87,17 @@ class Town:
                     " coming = excluded.coming, changed_in = pg_current_xact_id()"
                 ),
                 {
-                    "trip_id": coming.trip_id,
-                    "service_date": coming.service_date,
-                    "start_s": coming.start_s,
+                    "trip_id": prediction.trip_id,
+                    "service_date": prediction.service_date,
+                    "start_s": prediction.start_s,
                     "until": moment(until),
-                    "coming": msgspec.json.encode(coming).decode(),
+                    "coming": msgspec.json.encode(prediction).decode(),
                 },
             )
         self.snapshot_cache.refresh()
 
 
-def coming(
+def trip_prediction(
     city: Network,
     trip_id: str,
     *,
@@ -109,7 +109,7 @@ def coming(
     recent_buses: int = 0,
     reason: str = "",
 ) -> TripPrediction:
-    """A journey that keeps its times, but for being late by so much from its position `first` on."""
+    """A journey that keeps its times, but late by so much, from position `first` on."""
     trip = city.trips[trip_id]
     journey = city.journey(trip_id, day, start_s)
     assert journey is not None
@@ -135,7 +135,7 @@ def coming(
 def vehicle_prediction(
     city: Network, vehicle: str, at: float, *journeys: TripPrediction, along_m: float = 0.0
 ) -> VehiclePrediction:
-    """A vehicle on the first of these journeys, so far along its shape, heard at that instant."""
+    """A vehicle on the first of these journeys, so far along its shape, that reported at that time."""
     present = journeys[0]
     shape = city.patterns[present.pattern].shape
     place = MatchedPosition(
@@ -154,7 +154,7 @@ def vehicle_prediction(
 
 @contextmanager
 def town_on(database: Engine) -> Iterator[Town]:
-    """The town's timetable loaded into a database and served at seven, with no bus heard yet."""
+    """The town's timetable in a database, served at seven, with no report yet."""
     clock = Clock()
     clock.now = moment(SEVEN)
     with database.begin() as transaction:

@@ -8,7 +8,7 @@ from onebusaway import OnebusawaySDK
 from models.network import Network
 from services.transit.model.prediction import Basis, TripPrediction, VehiclePrediction
 from tests.databases import open_copy
-from tests.services.web.api.transit_town import SEVEN, Town, coming, town_on, vehicle_prediction
+from tests.services.web.api.transit_town import SEVEN, Town, town_on, trip_prediction, vehicle_prediction
 from tests.transit_city import SHORT
 
 DAY_MS = int((SEVEN - 7 * 3600) * 1000)
@@ -23,10 +23,10 @@ CLOSED = {
 
 def buses(city: Network) -> tuple[VehiclePrediction, ...]:
     """`late`, followed by its block's trip back; `recent` near its second stop; `silent`, for seven minutes."""
-    back = coming(city, "10b-0720", late_s=90)
-    late = coming(city, "10-0640", first=4, late_s=1_020)
-    recent = coming(city, "10s-0650", first=1, late_s=500, basis=Basis.RECENT, recent_buses=3)
-    silent = coming(city, "20", first=2, late_s=200, start_s=6 * 3600 + 5 * 600)
+    back = trip_prediction(city, "10b-0720", late_s=90)
+    late = trip_prediction(city, "10-0640", first=4, late_s=1_020)
+    recent = trip_prediction(city, "10s-0650", first=1, late_s=500, basis=Basis.RECENT, recent_buses=3)
+    silent = trip_prediction(city, "20", first=2, late_s=200, start_s=6 * 3600 + 5 * 600)
     return (
         vehicle_prediction(city, "late", SEVEN - 10, late, back, along_m=1_300),
         vehicle_prediction(city, "recent", SEVEN - 40, recent, along_m=390),
@@ -37,11 +37,11 @@ def buses(city: Network) -> tuple[VehiclePrediction, ...]:
 def lost(city: Network) -> TripPrediction:
     """The short turn at ten past, which no bus makes."""
     assert city.trips["10s-0710"].pattern == SHORT
-    return coming(city, "10s-0710", basis=Basis.NOT_COMING, reason="no_vehicle")
+    return trip_prediction(city, "10s-0710", basis=Basis.NOT_COMING, reason="no_vehicle")
 
 
 def awaken(town: Town) -> None:
-    """Let buses report, a journey be given up, and an operator publish that a street is closed."""
+    """Write predictions of buses and a withdrawn journey, and publish a service alert of a closed street."""
     for one in buses(town.network):
         town.hear(one)
     town.expect(lost(town.network), SEVEN + 3_600)
@@ -62,7 +62,7 @@ def strict_client(town: Town) -> OnebusawaySDK:
 
 @pytest.fixture(scope="package")
 def town(database_url: str, migrated_name: str) -> Iterator[Town]:
-    """The town, for all tests that change nothing in it but riders' reports."""
+    """A town shared by the tests that change nothing in it but problem reports."""
     with open_copy(database_url, migrated_name) as engine, town_on(engine) as made:
         awaken(made)
         yield made

@@ -1,4 +1,4 @@
-"""Every answer fits OneBusAway's own description, whatever is asked, and holds every field it names."""
+"""Every answer fits OneBusAway's own OpenAPI document, whatever the request, and has every field it names."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -82,7 +82,7 @@ GIVEN = {
 
 
 def contract() -> dict[str, Any]:
-    """OneBusAway's description of itself; nothing where it is not at hand."""
+    """OneBusAway's OpenAPI document; empty where the file is not there."""
     if not CONTRACT.exists():
         return {"paths": {}, "components": {}}
     read: dict[str, Any] = yaml.safe_load(CONTRACT.read_text(encoding="utf-8"))
@@ -97,7 +97,7 @@ needs_contract = pytest.mark.skipif(not PATHS, reason="OneBusAway's description 
 
 
 def complete(schema: Any) -> Any:
-    """A schema that asks for every field it names."""
+    """A schema that requires every field it names."""
     if isinstance(schema, list):
         return [complete(one) for one in schema]
     if not isinstance(schema, dict):
@@ -107,7 +107,7 @@ def complete(schema: Any) -> Any:
 
 
 def validator(path: str, components: Any) -> OAS30Validator:
-    """What an answer of a path must fit."""
+    """The validator of the answers of a path."""
     response = DESCRIBED["paths"][path]["get"]["responses"]["200"]
     return OAS30Validator(response["content"]["application/json"]["schema"] | {"components": components})
 
@@ -119,7 +119,7 @@ FITS = {path: validator(path, COMPONENTS) for path in PATHS}
 
 @st.composite
 def questions(draw: st.DrawFn, *, sound: bool) -> tuple[str, str, dict[str, str]]:
-    """A path of the contract, its address and its parameters; where not sound, anything may stand for a part."""
+    """A path of the contract, its URL and its parameters; where not sound, any text may stand for a part."""
     path = draw(st.sampled_from(PATHS or ["/"]))
     whole = DESCRIBED["paths"][path]
     address, asked = path, {}
@@ -164,7 +164,7 @@ def test_whatever_is_asked_never_fails_by_a_bug(town: Town, question: tuple[str,
 
 
 def assert_consistent(data: Any) -> None:
-    """What is predicted is so everywhere, and what is not has no predicted time."""
+    """A predicted trip is predicted everywhere, and one that is not has no predicted time."""
     for one in elements(data):
         if "predictedArrivalTime" in one:
             assert one["predicted"] == one["tripStatus"]["predicted"]
@@ -181,7 +181,7 @@ def elements(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def everything(town: Town) -> Iterator[tuple[str, Any]]:
-    """Each path of the contract with an answer that has something in it."""
+    """Each path of the contract with an answer that has content."""
     lat, lon = town.network.stops["T4"].point
     asked: dict[str, Any] = {
         "lat": lat,
@@ -236,7 +236,7 @@ def test_what_an_answer_names_is_among_its_references(town: Town) -> None:
                 assert not missing, (path, field, missing)
 
 
-def test_what_is_told_fits_our_own_description_too(town: Town) -> None:
+def test_answers_fit_our_own_description_too(town: Town) -> None:
     description = town.client.get(f"{PREFIX}/openapi.json").json()
     schemas = description["components"]["schemas"]
     assert len(description["paths"]) >= 30

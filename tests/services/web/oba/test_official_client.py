@@ -1,4 +1,4 @@
-"""The official OneBusAway client, as strict as it can be made, understands all that is told."""
+"""The official OneBusAway client, at its strictest, reads every answer."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from tests.transit_city import OUT
 
 @pytest.fixture(scope="module")
 def sdk(town: Town) -> Iterator[OnebusawaySDK]:
-    """The client on the town all tests share."""
+    """The client for the town that all tests share."""
     with strict_client(town) as client:
         yield client
 
@@ -87,7 +87,7 @@ def test_arrivals_tell_a_late_bus_a_silent_one_and_one_that_will_not_come(sdk: O
     assert situation.summary.value == CLOSED["header"]["es"]  # type: ignore[index]
 
 
-def test_a_silent_bus_is_not_predicted_but_told(sdk: OnebusawaySDK) -> None:
+def test_a_silent_bus_is_not_predicted_but_included(sdk: OnebusawaySDK) -> None:
     told = sdk.arrival_and_departure.list("muni_T2").data.entry.arrivals_and_departures
     (silent,) = (one for one in told if one.vehicle_id == "muni_silent")
     assert (silent.predicted, silent.predicted_arrival_time) == (False, 0)

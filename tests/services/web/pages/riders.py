@@ -1,4 +1,4 @@
-"""A city for riders: a timetable in force, and what the pipeline believes of its buses, as rows."""
+"""A served city for the tests of riders' pages: a timetable in force, and predictions as rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ NOW = datetime(2026, 3, 2, 17, 32, tzinfo=UTC)
 
 @dataclass
 class Town:
-    """A served city and the ways to touch it."""
+    """A served city, and how tests act on it."""
 
     engine: Engine
     app: FastAPI
@@ -39,16 +39,16 @@ class Town:
         return self.clock[0].timestamp()
 
     def at(self, moment: datetime) -> None:
-        """Set the clock, and look."""
+        """Set the clock, and refresh the snapshot."""
         self.clock[0] = moment
         self.look()
 
     def look(self) -> None:
-        """The application looks at what was written."""
+        """Refresh the snapshot of the application."""
         self.app.state.context.snapshot_cache.refresh()
 
     def journeys(self, line: str, stop_code: str, start: float, end: float) -> list[tuple[Journey, int]]:
-        """The journeys of a line that leave a stop between two instants, with the stop's position in each."""
+        """The journeys of a line that leave a stop between two times, with the stop's position in each."""
         stop = next(one for one in self.network.stops.values() if one.code == stop_code)
         found = [
             (journey, position)
@@ -60,7 +60,7 @@ class Town:
         return sorted(found, key=lambda one: one[0].departure_at(one[1]))
 
     def drive(self, vehicle: str, journey: Journey, heard_at: float, late_s: float = 0.0, **more: Any) -> None:
-        """A bus makes a journey, so late, heard at that instant."""
+        """Write the prediction of a bus on a journey, so late, that reported at that time."""
         coming = expectation(self.network, journey, heard_at, late_s, **more)
         claim = (*journey.key, journey.trip.pattern)
         place = MatchedPosition(Phase.IN_PROGRESS, heard_at, -34.92, -57.95, *claim, 0.0, 0.9)
@@ -77,7 +77,7 @@ class Town:
         self.look()
 
     def withdraw(self, journey: Journey) -> None:
-        """A journey surely does not come."""
+        """Write a journey as withdrawn."""
         coming = expectation(self.network, journey, self.now, 0.0, basis=Basis.NOT_COMING, reason="no_vehicle")
         row = {
             "trip_id": journey.key[0],
@@ -94,7 +94,7 @@ class Town:
 def expectation(
     network: Network, journey: Journey, now: float, late_s: float, *, basis: Basis = Basis.LIVE, **more: Any
 ) -> TripPrediction:
-    """A journey that keeps its times, but for being so late, from its next stop on; surer the nearer."""
+    """A journey that keeps its times, but so late, from its next stop on; narrower the nearer."""
     positions = range(len(network.patterns[journey.trip.pattern].stop_ids))
     first = next((at for at in positions if journey.departure_at(at) + late_s >= now), positions[-1])
     p50 = [journey.arrival_at(at) + late_s for at in positions[first:]]
@@ -114,14 +114,14 @@ def expectation(
 
 
 def put_in_force(engine: Engine, network: Network) -> None:
-    """A timetable, since yesterday."""
+    """Import a timetable, in force since yesterday."""
     with engine.begin() as transaction:
         store(transaction, network, "city", NOW - timedelta(days=1))
 
 
 @contextmanager
 def town(engine: Engine) -> Iterator[Town]:
-    """A city with the timetable that is in force, and no bus heard of."""
+    """A city with the timetable in force, and no report yet."""
     clock = [NOW]
     app = create_app(Settings(), engine, lambda: clock[0])
     with Site(app) as site:

@@ -32,7 +32,7 @@ BUSIEST = "LP1680"
 
 @pytest.fixture(scope="session")
 def lines_name(database_url: str, migrated_name: str) -> Iterator[str]:
-    """The name of a database with the schematic La Plata's timetable, which others are copied from."""
+    """The name of a database with the timetable of the schematic La Plata, from which others are copied."""
     with open_copy(database_url, migrated_name) as engine:
         put_in_force(engine, lines.schematic_network())
         engine.dispose()
@@ -41,7 +41,7 @@ def lines_name(database_url: str, migrated_name: str) -> Iterator[str]:
 
 @pytest.fixture
 def city(database_url: str, lines_name: str) -> Iterator[Town]:
-    """The schematic La Plata, no bus heard of."""
+    """The schematic La Plata, with no report yet."""
     with open_copy(database_url, lines_name) as engine, town(engine) as made:
         yield made
 
@@ -54,7 +54,7 @@ def size(response: httpx.Response) -> int:
 
 
 def fill(city: Town, stop: str, minutes: float = 100) -> None:
-    """Every journey to a stop has a bus that reports, and others before it showed the road."""
+    """Every journey to a stop has a bus that reports, and recent buses before it."""
     for name in {route.short_name for route in city.network.routes.values()}:
         for journey, _ in city.journeys(name, stop, city.now, city.now + 60 * minutes):
             city.drive("-".join(map(str, journey.key)), journey, city.now - 20, 240, basis=Basis.RECENT, recent_buses=3)
@@ -288,7 +288,7 @@ def test_a_sign_is_large_in_order_and_loads_itself_again(city: Town) -> None:
 
 
 def estimated(city: Town, day: date, error_s: float, count: int = 40, route_id: str = "307") -> None:
-    """So many estimates of a line came true on a day, at every horizon alike, each so wrong."""
+    """So many predictions of a line scored on a day, at every horizon alike, each with this error."""
     noon = datetime(day.year, day.month, day.day, 15, tzinfo=UTC).timestamp()
     scores = [
         ScoredPrediction(route_id, noon, at, at, error_s, error_s + 40, inside_interval=number % 5 > 0)
@@ -348,7 +348,7 @@ def test_without_measures_nothing_is_boasted(city: Town) -> None:
 
 
 def choices(city: Town) -> list[str]:
-    """What the form offers."""
+    """The choices of the form."""
     return [said["value"] for said in city.site.page(f"/p/{STOP}/no-paso").all("input") if said["type"] == "radio"]
 
 

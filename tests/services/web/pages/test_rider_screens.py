@@ -45,7 +45,7 @@ def city(database: Engine) -> Iterator[Town]:
 
 @pytest.fixture
 def address(city: Town) -> Iterator[str]:
-    """Where it is served for real."""
+    """The URL where the city is served."""
     with listening(city.app, Settings(api_port=0)) as address:
         yield address
 

@@ -1,4 +1,4 @@
-"""OneBusAway's ways of writing things: lines, ids, moments, directions, and where a timetable would have a bus."""
+"""OneBusAway elements: polylines, ids, times, directions, and scheduled positions. Pure."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -146,7 +146,7 @@ def test_all_stops_of_a_line_stand_in_order() -> None:
 
 
 @given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=8).map(tuple), max_size=5))
-def test_no_stop_is_lost_or_told_twice(lists: list[tuple[str, ...]]) -> None:
+def test_no_stop_is_lost_or_repeated(lists: list[tuple[str, ...]]) -> None:
     order = merge_stop_order(lists)
     assert sorted(order) == sorted({stop for one in lists for stop in one})
 

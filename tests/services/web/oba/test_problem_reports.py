@@ -1,4 +1,4 @@
-"""What riders report through their apps: kept without who and where they are, and not without bound."""
+"""Problem reports of riders: stored without who and where they are, and limited."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -26,7 +26,7 @@ from tests.services.web.oba.conftest import DAY_MS, strict_client
 
 @pytest.fixture
 def town(database: Engine) -> Iterator[Town]:
-    """A town of the test's own: reports are counted."""
+    """A town of this test alone: reports are counted."""
     with town_on(database) as made:
         yield made
 

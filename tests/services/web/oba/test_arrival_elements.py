@@ -1,4 +1,4 @@
-"""Whatever is believed of buses, what is told of them holds together: pure, over any outlooks there may be."""
+"""Arrival elements are consistent for any predictions. Pure."""
 
 from math import isfinite
 from typing import Any
@@ -14,7 +14,7 @@ from services.transit.serving.snapshot import ExpectedJourney, TransitSnapshot, 
 from services.web.oba.elements.arrival import ArrivalBuilder
 from services.web.oba.elements.index import Index
 from services.web.oba.elements.references import ReferenceCollector
-from tests.services.web.api.transit_town import SEVEN, coming
+from tests.services.web.api.transit_town import SEVEN, trip_prediction
 from tests.transit_city import network
 
 CITY = network()
@@ -25,13 +25,15 @@ GONE = (Basis.NOT_COMING, Basis.SCHEDULE)
 
 @st.composite
 def journeys(draw: st.DrawFn, *, bases: tuple[Basis, ...] = tuple(Basis)) -> TripPrediction:
-    """What one journey's stops may be told, from any of them on."""
+    """Any prediction of one journey, from any of its stops on."""
     trip_id = draw(st.sampled_from(TRIPS))
     start_s = 6 * 3600 + 600 * draw(st.integers(0, 9)) if trip_id == "20" else None
     last = len(CITY.patterns[CITY.trips[trip_id].pattern].stop_ids) - 1
     late_s, first = draw(st.integers(-300, 3_600)), draw(st.integers(0, last))
     basis, recent_buses = draw(st.sampled_from(bases)), draw(st.integers(0, 3))
-    told = coming(CITY, trip_id, first=first, late_s=late_s, basis=basis, start_s=start_s, recent_buses=recent_buses)
+    told = trip_prediction(
+        CITY, trip_id, first=first, late_s=late_s, basis=basis, start_s=start_s, recent_buses=recent_buses
+    )
     if basis is Basis.NOT_COMING and draw(st.booleans()):
         return msgspec.structs.replace(told, p10=(), p50=(), p90=(), rider_times=(), departures=())
     return told
@@ -39,7 +41,7 @@ def journeys(draw: st.DrawFn, *, bases: tuple[Basis, ...] = tuple(Basis)) -> Tri
 
 @st.composite
 def vehicle_predictions(draw: st.DrawFn) -> VehiclePrediction:
-    """A vehicle on one of its journeys, on none, or on one that is not among those it is told to make."""
+    """A vehicle on one of its journeys, on none, or on one that is not among its predicted trips."""
     made = tuple(draw(st.lists(journeys(), max_size=3)))
     place = draw(st.sampled_from([*made, None])) or draw(st.sampled_from([None, draw(journeys())]))
     along_m = draw(st.floats(-50, 5_000))
@@ -64,15 +66,15 @@ def vehicle_predictions(draw: st.DrawFn) -> VehiclePrediction:
 
 
 @st.composite
-def views(draw: st.DrawFn) -> TransitSnapshot:
-    """A city with some of all that."""
+def snapshots(draw: st.DrawFn) -> TransitSnapshot:
+    """A snapshot with some of these."""
     expected = [ExpectedJourney(one, SEVEN + 60) for one in draw(st.lists(journeys(bases=GONE), max_size=3))]
     return with_changes(empty_snapshot(CITY), draw(st.lists(vehicle_predictions(), max_size=4)), expected)
 
 
 @settings(max_examples=150, deadline=None)
-@given(snapshot=views(), stop_id=st.sampled_from(sorted(CITY.stops)))
-def test_every_arrival_is_told_without_contradiction(snapshot: TransitSnapshot, stop_id: str) -> None:
+@given(snapshot=snapshots(), stop_id=st.sampled_from(sorted(CITY.stops)))
+def test_every_arrival_element_is_consistent(snapshot: TransitSnapshot, stop_id: str) -> None:
     referred = ReferenceCollector(INDEX)
     telling = ArrivalBuilder(INDEX, snapshot, referred, SEVEN)
     found = departure_board.arrivals(snapshot, stop_id, SEVEN, 300, 3_600)
@@ -90,7 +92,7 @@ def test_every_arrival_is_told_without_contradiction(snapshot: TransitSnapshot, 
 
 
 def numbers(value: Any) -> list[float]:
-    """Every number in a told element, however deep."""
+    """Every number in an element, however deep."""
     match value:
         case dict():
             return [number for one in value.values() for number in numbers(one)]
@@ -102,7 +104,7 @@ def numbers(value: Any) -> list[float]:
 
 
 def test_a_bus_that_waits_for_its_trip_stands_at_its_first_stop() -> None:
-    out, back = coming(CITY, "10-0640", first=5), coming(CITY, "10b-0720", late_s=60)
+    out, back = trip_prediction(CITY, "10-0640", first=5), trip_prediction(CITY, "10b-0720", late_s=60)
     waiting = VehiclePrediction(
         "bus", CITY.version, MatchedPosition(Phase.LAYOVER, SEVEN - 5, -34.92, -57.95, "", "", 0, -1, 0.0, 0.9), (back,)
     )
