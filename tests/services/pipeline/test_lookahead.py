@@ -97,7 +97,7 @@ def test_what_was_judged_ahead_of_a_commit_that_failed_is_judged_again(
         raise StaleRowError
 
     with monkeypatch.context() as patch:
-        patch.setattr("services.pipeline.road.committing", stale)
+        patch.setattr("services.pipeline.road.commit_in_background", stale)
         town.pipeline.process(first, lambda: second)
     assert town.pipeline.state.counts.set_aside == 2
     never_judged = second.prepared
