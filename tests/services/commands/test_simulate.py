@@ -20,7 +20,7 @@ from services.embedded.mqtt_broker import embedded_broker
 from tests.seeds import la_plata
 from tests.waiting import LIMIT_S, wait_until
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STOPS_S = 5.0
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 FIVE_MINUTES_IN_FIVE_SECONDS = {"VIGIA_CLOCK": "2026-11-20T09:00:00-03:00@60"}
