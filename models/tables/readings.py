@@ -34,7 +34,7 @@ device_memories = Table(
     METADATA,
     Column("device_id", ForeignKey("devices.id"), primary_key=True),
     Column("version", BigInteger, nullable=False, comment="Rises with every change"),
-    # Text, not JSON: the server need not read what only its writer reads.
+    # Text, not JSON, because only its writer parses it.
     Column("memory", Text, nullable=False, comment="What the quality checks and gap counting remember, JSON"),
     timestamp_column("observed_at"),
     timestamp_column("received_at"),

@@ -1,7 +1,7 @@
-"""The table of what riders say went wrong: a bus that never came, a stop whose name is wrong.
+"""Table of riders' reports of problems, for example a bus that never came or a wrong stop name.
 
-Nobody's name, number, address or whereabouts is kept: stop and trip say where. A comment may hold whatever its writer
-put there, so it goes with the report after a year.
+No name, number, address or location of a person is stored: stop and trip give the place. A comment may contain what its
+author wrote, so it is deleted with the report after a year.
 """
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Date, DateTime, Identity, Index, Table, Text

@@ -26,7 +26,7 @@ subject_states = Table(
     Column("version", BigInteger, nullable=False, comment="Rises with every change"),
     Column("states", Text, nullable=False, comment="What each rule remembers of this subject, JSON by rule"),
     Column("colours", JSONB, nullable=False, comment="The colour each rule holds, by rule"),
-    # No index on it: it changes with every batch, and an update of an unindexed column stays within its page.
+    # No index: it changes with every batch, and updating an unindexed column allows heap-only (HOT) updates.
     timestamp_column("judged_at"),
     postgresql_with={"fillfactor": 50},
 )

@@ -1,4 +1,4 @@
-"""The table of what riders are told is out of the ordinary on the lines."""
+"""Table of service alerts: disruptions of lines published to riders."""
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Identity, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB

@@ -1,7 +1,7 @@
-"""Tables of the timetables: one row a pattern, a timing and a trip, by version; what trips share is kept once.
+"""Tables of timetables, by feed version: one row per pattern, timing and trip. What trips share is stored once.
 
-A city's stop times, hundreds of thousands of rows in its feed, are a few hundred timings here, as arrays. Versions are
-whole: a new one is written beside the old and takes its place in one transaction.
+The stop times of a city, hundreds of thousands of rows in its feed, become a few hundred timings stored as arrays. A
+new version is written completely beside the old one and replaces it in one transaction.
 """
 
 from typing import Any
@@ -42,7 +42,7 @@ timetable_versions = Table(
 
 
 def _of_version(name: str, *columns: Column[Any], key: tuple[str, ...]) -> Table:
-    """A table whose rows belong to a version and go with it."""
+    """A table whose rows belong to a timetable version and are deleted with it."""
     version: Column[int] = Column("version", ForeignKey("timetable_versions.id", ondelete="CASCADE"), nullable=False)
     return Table(name, METADATA, version, *columns, PrimaryKeyConstraint("version", *key))
 

@@ -1,6 +1,7 @@
-"""Tables of what is believed of buses: where each is, when it comes, which journeys wait for one. Derived, not raw.
+"""Tables of buses: predictions, vehicle states, unassigned trips, stop passages, travel times, accuracy counts.
 
-The raw positions are readings of the kind `bus`. What stands here can be made anew from them, except what was learnt.
+All rows are derived from the raw positions, which are readings of the kind `bus`. They can be recomputed, except what
+was learnt.
 """
 
 from sqlalchemy import (
@@ -22,7 +23,7 @@ from models.tables.metadata import METADATA, Xid8
 
 
 def _changed_in() -> Column[str]:
-    """Set anew at each write: who remembers the snapshot of its last look reads only what has changed since."""
+    """The transaction of the last write: a reader that keeps its last snapshot reads only the rows changed since."""
     return Column("changed_in", Xid8, nullable=False, server_default=text("pg_current_xact_id()"))
 
 
@@ -32,7 +33,7 @@ vehicle_outlooks = Table(
     Column("vehicle", Text, primary_key=True),
     _changed_in(),
     Column("observed_at", DateTime(timezone=True), nullable=False, comment="Of the newest report behind it"),
-    # Text, not JSON: the server need not read what only we read.
+    # Text, not JSON, because the server need not parse it.
     Column("outlook", Text, nullable=False, comment="estimate.Outlook, JSON"),
     Column("belief", Text, nullable=False, comment="What following goes on from after a restart, JSON"),
     Index(None, "changed_in"),
