@@ -9,7 +9,7 @@ RUN python -m venv /opt/vigia \
     && /opt/vigia/bin/python -m pip install --require-hashes --only-binary :all: --requirement requirements/server.txt \
     && python -m venv /opt/build \
     && /opt/build/bin/python -m pip install --require-hashes --only-binary :all: --requirement requirements/build.txt
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY services services
 COPY ingest ingest
 COPY models models

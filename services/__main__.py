@@ -2,7 +2,10 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from importlib import import_module
+from importlib.metadata import version
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
@@ -11,9 +14,18 @@ from services.commands import COMMANDS
 from services.runtime.settings import Settings, SettingsError
 
 
+class PrintVersion(argparse.Action):
+    """Print the version of the installed package, which pyproject.toml names, and exit."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: str | Sequence[Any] | argparse.Namespace | None) -> None:
+        """Called by argparse at `--version`."""
+        parser.exit(message=f"vigia {version('vigia')}\n")
+
+
 def parser(wanted: str | None = None) -> argparse.ArgumentParser:
     """The parser of all commands, or only of `wanted`, so that the imports of the others are skipped."""
     root = argparse.ArgumentParser(prog="vigia", description="Monitoreo municipal: del sensor a la persona que decide.")
+    root.add_argument("--version", action=PrintVersion, nargs=0, help="Print the version and exit.")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in (wanted,) if wanted in COMMANDS else COMMANDS:
         command = import_module(f"services.commands.{name}")

@@ -1,11 +1,9 @@
-"""A real PostgreSQL and a real broker for all tests: the embedded ones, unless the environment names others."""
+"""A real PostgreSQL and a real broker for all tests: the embedded ones."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import psycopg
 import pytest
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import make_url
@@ -21,17 +19,7 @@ pytest_plugins = ["tests.random_draws"]
 
 @pytest.fixture(scope="session")
 def database_url() -> Iterator[str]:
-    """An empty database; `VIGIA_TEST_DATABASE_URL` names another, such as one with TimescaleDB.
-
-    TimescaleDB's jobs go by the real time and would let go of a storm of 2013; the tests run them when they want them.
-    """
-    given = os.environ.get("VIGIA_TEST_DATABASE_URL")
-    if given:
-        with psycopg.connect(given) as connection:
-            row = connection.execute("SELECT current_setting('timescaledb.max_background_workers', true)").fetchone()
-        assert row in {(None,), ("0",)}, "start that server with timescaledb.max_background_workers = 0"
-        yield given
-        return
+    """A server with an empty database, one for each process of the suite."""
     # Not among pytest's own folders: each run of pytest closes them to other users, and as root PostgreSQL is another.
     with TemporaryDirectory(prefix="vigia-") as folder, embedded_postgres(Path(folder)) as server:
         yield server.url

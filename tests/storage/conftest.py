@@ -1,5 +1,9 @@
-"""Fixtures: an own database per test, as plain PostgreSQL and, where the server has it, TimescaleDB."""
+"""Fixtures: an own database per test, as plain PostgreSQL and, where the server has it, TimescaleDB.
 
+The server is the embedded one, or the one that `VIGIA_TEST_DATABASE_URL` names.
+"""
+
+import os
 import secrets
 from collections.abc import Callable, Iterator
 
@@ -13,20 +17,35 @@ from services.runtime.database import open_database
 NewDatabase = Callable[[], str]
 
 
+@pytest.fixture(scope="session")
+def storage_url(request: pytest.FixtureRequest) -> str:
+    """The server under test.
+
+    TimescaleDB's jobs go by the real time and would drop a storm of 2013; the tests run them when they want them.
+    """
+    url = os.environ.get("VIGIA_TEST_DATABASE_URL")
+    if not url:
+        return str(request.getfixturevalue("database_url"))
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT current_setting('timescaledb.max_background_workers', true)").fetchone()
+    assert row in {(None,), ("0",)}, "start that server with timescaledb.max_background_workers = 0"
+    return url
+
+
 @pytest.fixture
-def new_database(database_url: str) -> Iterator[NewDatabase]:
+def new_database(storage_url: str) -> Iterator[NewDatabase]:
     """Creates empty databases, without TimescaleDB until `allow_timescale`."""
     names: list[str] = []
 
     def make() -> str:
         names.append(f"vigia_storage_{secrets.token_hex(4)}")
-        with psycopg.connect(database_url, autocommit=True) as superuser:
+        with psycopg.connect(storage_url, autocommit=True) as superuser:
             superuser.execute(f"CREATE DATABASE {names[-1]}".encode())
             superuser.execute(f"ALTER DATABASE {names[-1]} SET timescaledb.disable_load TO on".encode())
-        return make_url(database_url).set(database=names[-1]).render_as_string(hide_password=False)
+        return make_url(storage_url).set(database=names[-1]).render_as_string(hide_password=False)
 
     yield make
-    with psycopg.connect(database_url, autocommit=True) as superuser:
+    with psycopg.connect(storage_url, autocommit=True) as superuser:
         for name in names:
             superuser.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
 

@@ -111,7 +111,7 @@ def test_a_roll_up_whose_query_changed_is_recreated(either: Engine) -> None:
 
 
 @pytest.fixture(params=["plain", "timescale"])
-def roles(request: pytest.FixtureRequest, new_database: NewDatabase, database_url: str) -> Iterator[dict[str, Engine]]:
+def roles(request: pytest.FixtureRequest, new_database: NewDatabase, storage_url: str) -> Iterator[dict[str, Engine]]:
     """The deployed roles of a database that its owner has migrated."""
     url = new_database()
     if request.param == "timescale":
@@ -127,7 +127,7 @@ def roles(request: pytest.FixtureRequest, new_database: NewDatabase, database_ur
     yield engines
     for engine in engines.values():
         engine.dispose()
-    with psycopg.connect(database_url, autocommit=True) as superuser:
+    with psycopg.connect(storage_url, autocommit=True) as superuser:
         superuser.execute(f"DROP DATABASE {at.database} WITH (FORCE)".encode())
         for role in ROLES:
             superuser.execute(f"DROP ROLE {role}".encode())
