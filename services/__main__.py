@@ -19,7 +19,8 @@ class PrintVersion(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: str | Sequence[Any] | argparse.Namespace | None) -> None:
         """Called by argparse at `--version`."""
-        parser.exit(message=f"vigia {version('vigia')}\n")
+        print(f"vigia {version('vigia')}")
+        parser.exit()
 
 
 def parser(wanted: str | None = None) -> argparse.ArgumentParser:
