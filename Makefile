@@ -58,7 +58,7 @@ bench:
 	@exec $(python) -m services bench ingest $(ARGS)
 
 docs:
-	@$(python) -m sphinx --builder html --conf-dir docs --nitpicky --fail-on-warning --keep-going --quiet $(ARGS) . build/site
+	@$(python) -m sphinx --builder html --conf-dir docs --nitpicky --fail-on-warning --keep-going --fresh-env --quiet $(ARGS) . build/site
 	@echo build/site/index.html
 
 lock:

@@ -12,7 +12,8 @@ from services.runtime.settings import Settings
 from services.web.app import API_PREFIX, create_app
 from tests.architecture.repository import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
+READMES = [ROOT / "README.md", ROOT / "README.es.md"]
+PAGES = [*READMES, ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +61,19 @@ def test_links_between_pages_lead_somewhere() -> None:
         if not re.match(r"[a-z]+:", target) and not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_both_readmes_have_the_same_picture_commands_and_links() -> None:
+    english, spanish = (page.read_text(encoding="utf-8") for page in READMES)
+    for what in (
+        r"!\[[^\]]+\]\((\S+)\)",
+        r"^(make \w+)",
+        r"\]\((?!README)(\S+?)\)",
+        r"^(\|-)",
+        r"`([a-z/ ]+)`",
+        r"^(#+) ",
+    ):
+        found = re.findall(what, english, re.MULTILINE)
+        assert found
+        assert found == re.findall(what, spanish, re.MULTILINE)
+    assert re.findall(r"^make (\w+)", english, re.MULTILINE) == ["demo", "test"]
