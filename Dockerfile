@@ -19,7 +19,7 @@ RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-di
     && /opt/vigia/bin/python -m pip install --no-deps --no-index /wheel/vigia-*.whl \
     && /opt/vigia/bin/python -m pip uninstall --yes pip
 
-# What runs: the packages and nothing that could build or fetch others. It writes nothing outside /tmp.
+# The image that runs: only the packages, without tools to build or download others. It writes only to /tmp.
 FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin vigia
 COPY --from=build /opt/vigia /opt/vigia

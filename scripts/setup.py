@@ -1,4 +1,4 @@
-"""Make .venv and put the packages of one lock file into it, with the hashes checked, saying how far along it is.
+"""Create .venv and install the packages of one lock file into it, with hashes checked and progress shown.
 
     python scripts/setup.py requirements/run.txt
 
@@ -24,11 +24,11 @@ PIP = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input"]
 
 
 class Failed(Exception):
-    """pip gave up; what it said last is in the message."""
+    """pip failed; the message has its last lines."""
 
 
 def show(step: int, text: str, *, done: bool = False) -> None:
-    """One step's line, rewritten in place on a terminal; elsewhere printed as it comes."""
+    """Print the line of a step; on a terminal it replaces the line before."""
     line = f"{step}/3  {text}"
     if sys.stdout.isatty():
         print(f"\r\033[K{line}", end="\n" if done else "", flush=True)
@@ -37,7 +37,7 @@ def show(step: int, text: str, *, done: bool = False) -> None:
 
 
 def make_environment() -> None:
-    """The virtual environment; one that still runs, is recent enough and has pip is kept."""
+    """Create the virtual environment. One that runs, is recent enough and has pip is kept."""
     probe = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
     try:
         subprocess.run([PYTHON, "-c", probe], capture_output=True, check=True)
@@ -46,9 +46,9 @@ def make_environment() -> None:
 
 
 def pip(*arguments: str) -> Iterator[str]:
-    """Run pip and yield its lines; everything goes to the log. Raises Failed with the last lines when it fails."""
+    """Run pip and yield its lines, which also go to the log. Raises Failed with the last lines on an error."""
     environment = os.environ | {"PIP_PROGRESS_BAR": "off", "PYTHONUTF8": "1"}
-    said: list[str] = []
+    lines: list[str] = []
     with (
         LOG.open("a", encoding="utf-8") as log,
         subprocess.Popen(
@@ -64,19 +64,19 @@ def pip(*arguments: str) -> Iterator[str]:
     ):
         for line in process.stdout or ():
             log.write(line)
-            said.append(line.rstrip())
-            yield said[-1]
+            lines.append(line.rstrip())
+            yield lines[-1]
     if process.returncode:
-        raise Failed("\n".join(said[-TAIL_LINES:]))
+        raise Failed("\n".join(lines[-TAIL_LINES:]))
 
 
 def install(lock: Path) -> int:
-    """The packages of the lock, wheels only. Returns how many the lock holds for this machine."""
+    """Install the packages of the lock file, wheels only. Returns how many there are for this machine."""
     pins = sum(line[:1].isalnum() for line in lock.read_text(encoding="utf-8").splitlines())
     seen = 0
     every = max(1, pins // LINES_WITHOUT_TERMINAL)
     for line in pip("install", "--require-hashes", "--only-binary", ":all:", "--requirement", str(lock)):
-        if line.startswith("Ignoring "):  # a marker says: not for this machine
+        if line.startswith("Ignoring "):  # its marker excludes this machine
             pins -= 1
         elif line.startswith(("Collecting ", "Requirement already satisfied")):
             seen = min(seen + 1, pins)
@@ -88,7 +88,7 @@ def install(lock: Path) -> int:
 
 
 def main() -> int:
-    """Three steps, each said when it starts and when it is done."""
+    """Run the three steps and print each at its start and end."""
     lock = ROOT / sys.argv[1]
     began = time.monotonic()
     try:

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Give the pipelines their passwords, keeping the devices already there. Run before the broker starts.
-# The passwords go through a file of our own, since whoever may list processes sees what a command is called with.
+# Set the passwords of the pipelines and keep those of devices. Run before the broker starts.
+# The passwords are passed in a file, since anyone who may list processes sees the arguments of a command.
 set -eu
 umask 077
 
@@ -11,5 +11,5 @@ printf '%s:%s\n' \
     pipeline-bulk "${MQTT_BULK_PASSWORD:?set MQTT_BULK_PASSWORD}" > "$fresh"
 mosquitto_passwd -U "$fresh"
 touch "$passwords"
-grep -v -e '^pipeline-critical:' -e '^pipeline-bulk:' "$passwords" >> "$fresh" || true # none left is no fault
+grep -v -e '^pipeline-critical:' -e '^pipeline-bulk:' "$passwords" >> "$fresh" || true # no device yet is not an error
 mv "$fresh" "$passwords"

@@ -1,5 +1,6 @@
--- Two roles besides the superuser: the owner changes the schema (vigia migrate), the other runs everything else and
--- cannot. Run once by psql as superuser in the new database; the passwords come from the environment.
+-- Two roles besides the superuser: vigia_owner changes the schema (vigia migrate); vigia_runtime runs everything else
+-- and cannot change it. psql runs this file once, as superuser in the new database. The passwords come from the
+-- environment.
 \set ON_ERROR_STOP on
 \getenv owner_password DATABASE_OWNER_PASSWORD
 \getenv runtime_password DATABASE_RUNTIME_PASSWORD
