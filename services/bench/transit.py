@@ -181,7 +181,7 @@ def _wait(url: str) -> None:
 
 
 def _measure_arrivals(url: str, bench_city: BenchCity) -> tuple[LoadResult, LoadResult]:
-    """Arrivals and empty answers in turns, so that what else the machine does weighs on both."""
+    """Measure arrivals and empty answers in turns, so that other load of the machine affects both."""
     with bench_city.database.begin() as transaction:
         live = transaction.execute(text("SELECT count(*) FROM vehicle_outlooks WHERE outlook LIKE '%in_progress%'"))
         assert live.scalar_one() > USUAL // 2, "hardly a bus is on its way"

@@ -10,7 +10,7 @@ from services.bench import measure
 from services.bench.transit import measure_transit
 
 NAME = "bench"
-HELP = "Measure this machine on embedded parts of its own."
+HELP = "Measure this machine with embedded servers."
 MAX_SECONDS = 600
 MAX_PER_MESSAGE = 1000
 
@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """What to measure and for how long."""
     what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     ingest = what.add_parser("ingest", help="publishers, broker, pipeline and database, acknowledged after commit")
-    ingest.add_argument("--seconds", type=float, default=20.0, help="how long the road is measured (default: 20)")
+    ingest.add_argument("--seconds", type=float, default=20.0, help="how long the pipeline is measured (default: 20)")
     ingest.add_argument("--per-message", type=int, default=1, help="readings in one message (default: 1)")
     ingest.add_argument("--json", action="store_true", help="print one JSON object")
     transit = what.add_parser("transit", help="buses followed and committed; arrivals answered over HTTP")

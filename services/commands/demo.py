@@ -32,7 +32,7 @@ from simulators.lines import schematic_network
 from simulators.scenarios import SCENARIOS
 
 NAME = "demo"
-HELP = "Everything on this machine, in a simulated city, until Ctrl-C."
+HELP = "Run all of Vigía on this machine, in a simulated city, until Ctrl-C."
 SPEED = 60.0
 STOP, STOP_NAME = "LP1912", "7 y 50"
 """A stop of the simulated lines, for the printed address."""
@@ -44,9 +44,11 @@ WIDTH = 110
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Scenario, speed and duration."""
-    parser.add_argument("--scenario", choices=SCENARIOS, default="storm_2013", help="the story (default: storm_2013)")
+    parser.add_argument(
+        "--scenario", choices=SCENARIOS, default="storm_2013", help="the scenario (default: storm_2013)"
+    )
     parser.add_argument("--speed", type=float, default=SPEED, help="simulated seconds a second (default: 60)")
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop by itself after so long")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
 
 
 def run(arguments: argparse.Namespace) -> int:

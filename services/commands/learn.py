@@ -16,7 +16,7 @@ from simulators.environment.world import World
 from simulators.scenarios import SCENARIOS
 
 NAME = "learn"
-HELP = "Learn the streams' forecasts from what is stored; run it daily."
+HELP = "Learn the streams' forecasts from stored readings; run it daily."
 DAYS = 730
 MAX_DAYS = 3650
 STEP_S = 300

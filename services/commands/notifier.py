@@ -12,7 +12,7 @@ from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings
 
 NAME = "notifier"
-HELP = "Tell notices to their channels until stopped."
+HELP = "Send notices to their channels, until stopped."
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:

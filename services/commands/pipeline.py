@@ -12,7 +12,7 @@ from services.runtime.settings import Settings, SettingsError
 from services.transit.fleet.fleet_updater import FleetUpdater
 
 NAME = "pipeline"
-HELP = "Carry readings from the broker to the tables and the rules, until stopped."
+HELP = "Receive messages, store readings and evaluate rules, until stopped."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--lane",
         type=Lane,
         choices=list(Lane),
-        help="carry only this lane's kinds, so that a bulk storm delays no critical message; run both lanes or none",
+        help="process only this lane's kinds, so that a bulk storm delays no critical message; run both lanes or none",
     )
 
 

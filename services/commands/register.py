@@ -5,7 +5,7 @@ import argparse
 from services.upkeep.data_register import register_page
 
 NAME = "register"
-HELP = "Print the data register: what is kept of each kind of sensor, what for and for how long."
+HELP = "Print the data register: the data stored for each sensor kind, their purpose and retention."
 
 
 def arguments(_: argparse.ArgumentParser) -> None:

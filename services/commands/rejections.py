@@ -10,7 +10,7 @@ from services.pipeline.road import Pipeline
 from services.runtime.settings import Settings
 
 NAME = "rejections"
-HELP = "List messages that were no reading, or take them in again."
+HELP = "List rejected messages, or ingest them again."
 MAX_LISTED = 1000
 MAX_SHOWN_CHARS = 120
 """Characters of a payload shown in the list."""

@@ -7,7 +7,7 @@ from services.runtime.settings import Settings
 from services.upkeep.retention import delete_expired
 
 NAME = "retain"
-HELP = "Delete what is older than its time, in short transactions; roll-ups stay. Safe to repeat."
+HELP = "Delete rows past their retention period, in short transactions; roll-ups stay. Safe to repeat."
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from services.upkeep.learning import fit_all_stations, stored_series_source
 from services.upkeep.retention import delete_expired
 
 NAME = "upkeep"
-HELP = "Once a day, until stopped: let go of old rows and learn the streams' forecasts afresh."
+HELP = "Once a day, until stopped: delete expired rows and learn the streams' forecasts again."
 PERIOD_S = 86_400.0
 LEARNING_PERIOD = timedelta(days=730)
 
@@ -42,10 +42,10 @@ def run(_arguments: argparse.Namespace) -> int:
 def run_daily_tasks(database: Engine, clock: Clock, stop: threading.Event) -> None:
     """The tasks of one day. Each can be interrupted and repeated."""
     deleted = delete_expired(database, clock())
-    log.info("let go of old rows", extra={"action": "retain", "rows": sum(deleted.values())})
+    log.info("deleted expired rows", extra={"action": "retain", "rows": sum(deleted.values())})
     for station, model in fit_all_stations(
         database, stored_series_source(database, clock() - LEARNING_PERIOD), clock()
     ):
-        log.info("learnt a stream", extra={"action": "learn", "station": station, "spells": model and model.spells})
+        log.info("learnt the forecast of a stream", extra={"action": "learn", "station": station, "spells": model and model.spells})
         if stop.is_set():
             return

@@ -27,20 +27,22 @@ class Settings(BaseSettings):
     foreign_buses: str | None = Field(
         default=None,
         pattern=r"^[a-z0-9-]{1,64}$",
-        description="Municipality of buses heard on /hfp/v2/ and /gtfsrt/vp/; not heard when unset",
+        description="Municipality of the buses on /hfp/v2/ and /gtfsrt/vp/; not subscribed when unset",
     )
     poll_url: SecretStr | None = Field(
-        default=None, description="What `vigia poll` asks, where the address holds a key"
+        default=None, description="Address that `vigia poll` polls, where it holds a key"
     )
-    data_dir: Path = Field(default=Path(".vigia"), description="Where the embedded database and broker live")
+    data_dir: Path = Field(default=Path(".vigia"), description="Folder of the embedded database and broker")
     embedded_mqtt_port: int = Field(default=1883, ge=1, le=65535, description="Port of the embedded broker")
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on")
     api_port: int = Field(default=8013, ge=0, le=65535, description="Port the API listens on, 0 for any free one")
-    public_url: str | None = Field(default=None, description="The address people reach the API by, behind a proxy")
+    public_url: str | None = Field(default=None, description="Public address of the API, behind a proxy")
     clock: str | None = Field(default=None, description="Simulated clock, START@FACTOR; only with embedded parts")
-    webhook_url: SecretStr | None = Field(default=None, description="Where notices are posted, besides the console")
-    batch: int = Field(default=1000, ge=1, le=10_000, description="Most messages in one transaction")
-    statement_timeout_s: int = Field(default=5, ge=1, le=600, description="Longest a query of the API may run")
+    webhook_url: SecretStr | None = Field(
+        default=None, description="Address to which notices are posted, besides the console"
+    )
+    batch: int = Field(default=1000, ge=1, le=10_000, description="Maximum of messages in one transaction")
+    statement_timeout_s: int = Field(default=5, ge=1, le=600, description="Longest run of an API query")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="Least severe line kept"
+        default="INFO", description="Least severe level that is logged"
     )

@@ -34,8 +34,8 @@ class Fault(BaseModel):
 class Problem(BaseModel):
     """Why a request was not fulfilled."""
 
-    type: str = Field(description="Names the sort of problem; stable", examples=["urn:vigia:problem:no-such-alert"])
-    title: str = Field(description="The sort in words", examples=["Not Found"])
+    type: str = Field(description="Name of the type of problem; stable", examples=["urn:vigia:problem:no-such-alert"])
+    title: str = Field(description="The type in words", examples=["Not Found"])
     status: int = Field(description="The HTTP status", examples=[404])
     detail: str = Field(description="What happened and what to do", examples=["There is no alert of that number."])
     faults: list[Fault] = Field(default_factory=list, description="What is wrong with a malformed request")

@@ -18,7 +18,7 @@ MAX_ACTIONS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """An alert as it stands: `nar` is its level now, `highest_nar` the worst it was."""
+    """The current state of an alert. `nar`: its present level; `highest_nar`: its highest level so far."""
 
     id: Annotated[int, Field(examples=[7])]
     rule_id: Annotated[str, Field(examples=["gato-520.stage"])]
@@ -27,12 +27,14 @@ class Alert:
     name: Annotated[str | None, Field(description="The station's name", examples=["Arroyo del Gato y 520"])]
     municipality: Annotated[str | None, Field(examples=["laplata"])]
     kind: Annotated[str, Field(examples=["river"])]
-    judgement: Annotated[str, Field(description="Which sort of rule", examples=["stage"])]
-    state: Annotated[AlertState, Field(description="cleared: the rule let go, a person has yet to close it")]
+    judgement: Annotated[str, Field(description="Type of the rule", examples=["stage"])]
+    state: Annotated[
+        AlertState, Field(description="cleared: the rule no longer holds it; an operator has yet to close it")
+    ]
     nar: Colour
     highest_nar: Colour
-    cause: Annotated[str, Field(description="Which evidence moved it last", examples=["level"])]
-    confirmed: Annotated[bool, Field(description="False: rests on a value nothing else has backed yet")]
+    cause: Annotated[str, Field(description="Evidence of the last change", examples=["level"])]
+    confirmed: Annotated[bool, Field(description="False: rests on a value that nothing else has confirmed yet")]
     observed_at: datetime
     opened_at: datetime
     changed_at: datetime

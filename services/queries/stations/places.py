@@ -22,7 +22,7 @@ MAX_DEVICE_ID = 2**31 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Municipality:
-    """A municipality and the attention level proposed for it; None while nothing was judged there."""
+    """A municipality and the attention level proposed for it; None before the first evaluation."""
 
     id: Annotated[str, Field(examples=["laplata"])]
     name: Annotated[str, Field(examples=["La Plata"])]
@@ -58,14 +58,14 @@ class Station:
     longitude: Annotated[float, Field(examples=[-57.9545])]
     street: Annotated[str | None, Field(description="For radars: whose speeds are counted", examples=["Av. 7"])]
     speed_limits: Annotated[Any, Field(description="For radars: limits in km/h by hour")]
-    site_limits: Annotated[Any, Field(description="Lowest and highest value ever thought possible here")]
+    site_limits: Annotated[Any, Field(description="Lowest and highest value that is possible at this station")]
     note: str
     active: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleInForce:
-    """A rule as its station is judged now; its numbers are in `judgement`."""
+    """A rule in force. `judgement`: its numbers."""
 
     id: Annotated[str, Field(examples=["gato-520.stage"])]
     version: Annotated[int, Field(examples=[1])]
@@ -77,7 +77,7 @@ class RuleInForce:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """An instrument as its topic names it; `station` is None while nobody registered it."""
+    """A device, identified by its topic. `station`: None while it is not registered."""
 
     id: Annotated[int, Field(examples=[17])]
     municipality: Annotated[str, Field(examples=["laplata"])]
@@ -90,8 +90,8 @@ class Device:
     online_since: datetime | None
     observed_at: Annotated[datetime | None, Field(description="Of its newest reading")]
     received_at: Annotated[datetime | None, Field(description="Of its newest reading")]
-    gaps: Annotated[int, Field(description="Holes in `seq`, filled later or not", examples=[2])]
-    lost: Annotated[int, Field(description="Readings that never came", examples=[5])]
+    gaps: Annotated[int, Field(description="Gaps in `seq`, filled later or not", examples=[2])]
+    lost: Annotated[int, Field(description="Readings that never arrived", examples=[5])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

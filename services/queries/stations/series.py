@@ -50,7 +50,7 @@ class Interval:
     min: Annotated[float, Field(examples=[0.41])]
     mean: Annotated[float, Field(examples=[0.44])]
     max: Annotated[float, Field(examples=[0.52])]
-    total: Annotated[float, Field(description="Their sum: what fell, for rain", examples=[26.4])]
+    total: Annotated[float, Field(description="Sum of the values; for rain the amount", examples=[26.4])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class RawValue:
     at: datetime
     received_at: datetime
     device: Annotated[str, Field(examples=["gato-520-a"])]
-    seq: Annotated[int, Field(description="-1 where the device counts nothing", examples=[8127])]
+    seq: Annotated[int, Field(description="-1 where the device sends no number", examples=[8127])]
     value: Annotated[float | None, Field(examples=[0.44])]
     quality: Annotated[Quality, Field(description="QARTOD: 1 good, 3 suspect, 4 fail, 9 missing", examples=[1])]
     flags: Annotated[tuple[str, ...], Field(examples=[["jump"]])]

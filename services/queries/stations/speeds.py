@@ -25,7 +25,7 @@ VehiclesByLimit = list[tuple[float, Histogram]]
 
 @dataclass(frozen=True, slots=True)
 class Speeds:
-    """What some vehicles did. Speeds are null without vehicles; they err by less than a bin of 5 km/h."""
+    """Statistics of vehicle speeds. Null without vehicles. Their error is below one bin of 5 km/h."""
 
     vehicles: Annotated[int, Field(examples=[412])]
     mean_kmh: Speed

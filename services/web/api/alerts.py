@@ -20,7 +20,7 @@ MinNar = Annotated[int | None, Query(ge=0, le=3, description="This level or abov
 
 
 class Note(BaseModel):
-    """What a person has to say."""
+    """A note of an operator."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -28,7 +28,7 @@ class Note(BaseModel):
 
 
 class AlertAction(BaseModel):
-    """An action on an alert as it was seen."""
+    """An action on an alert, at the version that the operator saw."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -61,7 +61,7 @@ def alerts(
 
 @router.get("/alerts/{alert_id}", dependencies=[PUBLIC])
 def alert(snapshot: DatabaseSnapshot, alert_id: Number) -> AlertStory:
-    """An alert with what moved it and what people did about it."""
+    """An alert with its transitions and the actions of operators."""
     found = queries.one_alert(snapshot, alert_id)
     if found is None:
         raise actions.NoSuchAlert
@@ -72,28 +72,28 @@ def alert(snapshot: DatabaseSnapshot, alert_id: Number) -> AlertStory:
 def acknowledge(
     transaction: Transaction, operator: Operator, now: Now, alert_id: Number, action: AlertAction
 ) -> AlertStory:
-    """Take charge of an alert. 409 where it changed since it was seen, or somebody was faster."""
+    """Acknowledge an alert. 409 where it changed since it was seen, or another operator was faster."""
     actions.acknowledge(transaction, alert_id, operator=operator, note=action.note, version=action.version, now=now)
     return alert(transaction, alert_id)
 
 
 @router.post("/alerts/{alert_id}/comment")
 def comment(transaction: Transaction, operator: Operator, now: Now, alert_id: Number, note: Note) -> AlertStory:
-    """Write a note beside an alert, open or closed."""
+    """Add a note to an alert, open or closed."""
     actions.comment(transaction, alert_id, operator=operator, note=note.note.strip(), now=now)
     return alert(transaction, alert_id)
 
 
 @router.post("/alerts/{alert_id}/close")
 def close(transaction: Transaction, operator: Operator, now: Now, alert_id: Number, action: AlertAction) -> AlertStory:
-    """End an alert whose rule let go of it. 409 while the rule holds it, or where it changed since it was seen."""
+    """Close an alert that its rule has cleared. 409 while the rule holds it, or where it changed since it was seen."""
     actions.close(transaction, alert_id, operator=operator, note=action.note, version=action.version, now=now)
     return alert(transaction, alert_id)
 
 
 @router.get("/transitions", dependencies=[PUBLIC])
 def transitions(snapshot: DatabaseSnapshot, paged: Paged, station: Station = None, since: Since = None) -> Page[Move]:
-    """Every change of every rule's state with its evidence, the newest first."""
+    """All changes of rule states with their evidence, the newest first."""
     rows = queries.list_transitions(
         snapshot, station=station, since=since, after=paged.cursor_number, limit=paged.fetch_limit
     )

@@ -14,7 +14,7 @@ from services.web.context import DatabaseSnapshot
 
 router = APIRouter(tags=["devices"], dependencies=[PUBLIC])
 
-Registered = Annotated[bool | None, Query(description="false: only devices nobody placed at a station yet")]
+Registered = Annotated[bool | None, Query(description="false: only devices without a station")]
 
 
 class NoSuchDevice(NotFound):
@@ -29,7 +29,7 @@ def devices(
     station: Station = None,
     registered: Registered = None,
 ) -> Page[Device]:
-    """Devices with their presence and the holes in their numbering."""
+    """Devices with their presence and the gaps in their sequence numbers."""
     rows = places.list_devices(
         snapshot, kind=kind, station=station, registered=registered, after=paged.cursor_number, limit=paged.fetch_limit
     )

@@ -30,7 +30,7 @@ class NotReady(HttpProblem):
 
 
 class FlowState(StrEnum):
-    """State of the whole: down: no pipeline is alive; degraded: one has no broker, or another part fails."""
+    """State of the system. down: no pipeline is alive; degraded: a pipeline has no broker, or another part fails."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -50,12 +50,12 @@ class Ready(BaseModel):
 
 
 class SystemHealth(BaseModel):
-    """Everything that must run, and how old the newest of everything is. Ages by the service's clock."""
+    """All processes, and the age of the newest reading of each kind. Ages by the service's clock."""
 
     state: FlowState
     at: datetime
     live: Annotated[bool, Field(description="Whether live events flow")]
-    buses: Annotated[bool, Field(description="Whether this process's copy of what is known of buses is fresh")]
+    buses: Annotated[bool, Field(description="Whether this process's copy of the state of buses is fresh")]
     dead: list[str] = Field(description="Processes that fell silent", examples=[["notifier"]])
     processes: list[Process]
     kinds: list[KindFlow]
@@ -63,7 +63,7 @@ class SystemHealth(BaseModel):
 
 @router.get("/health/live")
 def live() -> Alive:
-    """Whether this process answers at all; says nothing of the database."""
+    """Whether this process answers; does not check the database."""
     return Alive()
 
 
@@ -78,7 +78,7 @@ def ready(snapshot: DatabaseSnapshot) -> Ready:
 
 @router.get("/health")
 def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHealth:
-    """The age of each pipeline lane, of each kind's newest reading and of every other process's last sign of life."""
+    """The age of the last heartbeat of each process and of the newest reading of each kind."""
     context = context_of(request)
     processes = queries.list_processes(snapshot, now)
     max_age_s = MAX_HEARTBEAT_AGE.total_seconds() * max(context.clock_factor, 1.0)

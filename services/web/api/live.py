@@ -120,7 +120,7 @@ async def live(
     request: Request,
     last_event_id: Annotated[
         str | None,
-        Header(max_length=MAX_POSITION_CHARS, description="Go on behind this event; browsers send it by themselves"),
+        Header(max_length=MAX_POSITION_CHARS, description="Continue after this event; browsers send it by themselves"),
     ] = None,
     after: Annotated[
         str | None,
@@ -130,11 +130,11 @@ async def live(
         list[EventName] | None, Query(max_length=5, description="Only these events; all where unset")
     ] = None,
 ) -> EventStream:
-    """Readings, transitions, alerts, devices and attention levels as they are committed, as server-sent events.
+    """Readings, transitions, alerts, devices and attention levels as server-sent events, when they are committed.
 
-    Every event has an `id`; a client that comes back with it gets exactly what it missed, in order, however many
-    processes write. `resync` says that too much was missed: read the state afresh. `pulse` comes every 10 s with the
-    server's time, so that silence can be told from calm.
+    Every event has an `id`. A client that reconnects with it gets exactly the events that it missed, in order, however
+    many processes write. `resync` means that too much was missed: read the state again. `pulse` comes every 10 s with
+    the server's time, so that a client can distinguish a lost stream from a quiet one.
     """
     context = context_of(request)
     if context.event_feed.clients >= MAX_CLIENTS:

@@ -56,6 +56,6 @@ def basin(snapshot: DatabaseSnapshot, basin_id: Id) -> Basin:
 
 @router.get("/attention")
 def attention(snapshot: DatabaseSnapshot, paged: Paged) -> Page[Attention]:
-    """Every level proposed for a basin, a municipality or a class of sensors in outage, with its evidence."""
+    """All levels proposed for basins, municipalities or classes of sensors in outage, with their evidence."""
     rows = places.list_attention(snapshot, after=paged.cursor, limit=paged.fetch_limit)
     return paged.page(rows, lambda one: one.subject)

@@ -17,7 +17,7 @@ from services.web.context import DatabaseSnapshot
 
 router = APIRouter(tags=["rejections"])
 
-ReasonFilter = Annotated[Reason | None, Query(description="Why it is no reading")]
+ReasonFilter = Annotated[Reason | None, Query(description="Why the message was rejected")]
 
 
 class NoSuchRejection(NotFound):
@@ -44,7 +44,7 @@ def rejections(
 
 @router.get("/rejections/{rejection_id}")
 def rejection(snapshot: DatabaseSnapshot, _operator: Operator, rejection_id: Number) -> RejectionWithBytes:
-    """A rejected message with its bytes. To take it in again once the cause is mended: `vigia rejections`."""
+    """A rejected message with its bytes. To ingest it again once the cause is fixed: `vigia rejections`."""
     found = queries.one_rejection(snapshot, rejection_id)
     if found is None:
         raise NoSuchRejection

@@ -24,7 +24,7 @@ Probability = Annotated[float, Field(ge=0, le=1, examples=[0.35])]
 
 
 class Lead(BaseModel):
-    """What is expected at one moment ahead: the level stays below `p10` with 10 %, and so on; m."""
+    """The forecast for one instant. The level is below `p10` with a probability of 10 %, and so on; m."""
 
     at: datetime
     lead_min: int = Field(examples=[60])
@@ -39,7 +39,7 @@ class Lead(BaseModel):
 
 
 class StationForecast(BaseModel):
-    """A stream's forecast. Not published: nothing stirs, too little was learnt, or it is no better than persistence."""
+    """A stream's forecast. Not published: quiet water, too little history, or no better than persistence."""
 
     station: str = Field(examples=["gato-520"])
     published: bool
@@ -50,7 +50,7 @@ class StationForecast(BaseModel):
 
 @router.get("/stations/{station_id}/forecast")
 def forecast(snapshot: DatabaseSnapshot, now: Now, station_id: Id) -> StationForecast:
-    """The level 15 minutes to 6 hours ahead, only where it has beaten persistence on this stream's own past."""
+    """The level 15 minutes to 6 hours ahead, only where it was better than persistence on this stream's history."""
     found = current_stations(snapshot, station_id)
     if not found:
         raise NoSuchStation

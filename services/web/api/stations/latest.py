@@ -40,14 +40,14 @@ class DeviceLatest(BaseModel):
 
 
 class TrendNow(BaseModel):
-    """How the water moved over the last quarter of an hour."""
+    """The change of the level over the last 15 minutes."""
 
     rate_m_h: float = Field(examples=[0.35])
     course: Course
 
 
 class Latest(BaseModel):
-    """A station as it is. `value` is its newest trusted one; `age_s` says how old that is."""
+    """The current state of a station. `value`: its newest trusted value; `age_s`: the age of that value."""
 
     station: str = Field(examples=["gato-520"])
     kind: str = Field(examples=["river"])
@@ -63,7 +63,7 @@ class Latest(BaseModel):
 
 
 class AllLatest(BaseModel):
-    """Every active station at one moment."""
+    """All active stations at one instant."""
 
     at: datetime
     stations: list[Latest] = Field(max_length=current.MAX_STATIONS)
@@ -71,13 +71,13 @@ class AllLatest(BaseModel):
 
 @router.get("/latest")
 def latest(snapshot: DatabaseSnapshot, now: Now) -> AllLatest:
-    """Every active station as it is now, up to 500."""
+    """The current state of all active stations, up to 500."""
     return AllLatest(at=now, stations=_latest_of_stations(snapshot, current.current_stations(snapshot), now))
 
 
 @router.get("/stations/{station_id}/latest")
 def station_latest(snapshot: DatabaseSnapshot, now: Now, station_id: Id) -> Latest:
-    """One station as it is now."""
+    """The current state of one station."""
     found = _latest_of_stations(snapshot, current.current_stations(snapshot, station_id), now)
     if not found:
         raise NoSuchStation

@@ -51,7 +51,7 @@ def speeds(
     municipality: Municipality = None,
     station: Station = None,
 ) -> Page[StreetSpeeds]:
-    """Count, mean, P85, P95 and share over the limit per street and hour of the day; the last 7 days unless said."""
+    """Count, mean, P85, P95 and share over the limit by street and hour of the day; the last 7 days by default."""
     radars = RadarFilter(municipality=municipality, station=station, after=paged.cursor)
     zone = current_city(snapshot).zone_name
     rows = queries.street_speeds(snapshot, zone, days.start, days.end, radars, limit=paged.fetch_limit)
@@ -65,7 +65,7 @@ def speeds_ranking(
     municipality: Municipality = None,
     least_vehicles: MinVehicles = 100,
 ) -> Ranking:
-    """The streets where most drive too fast; the last 7 days unless said."""
+    """Streets by the share of vehicles over the limit, highest first; the last 7 days by default."""
     radars, zone = RadarFilter(municipality=municipality), current_city(snapshot).zone_name
     rows = queries.street_speeds(snapshot, zone, days.start, days.end, radars, limit=MAX_RANKED)
     found = {one.station: one for one in rows}

@@ -32,7 +32,7 @@ router = APIRouter(tags=["stations"], dependencies=[PUBLIC])
 RequestedPeriod = Annotated[Period, Depends(period(default=DEFAULT_PERIOD, longest=MAX_PERIOD))]
 Resolution = Annotated[
     Literal["auto", "raw", "5m", "15m", "1h", "1d"],
-    Query(description="auto: raw while that is few, else the finest that tells the period in one answer"),
+    Query(description="auto: raw if it fits in one answer, else the finest that fits"),
 ]
 
 
@@ -45,7 +45,7 @@ class KindIsOff(NotFound):
 
 
 class StationWithRules(BaseModel):
-    """A station and the rules it is judged by."""
+    """A station and its rules in force."""
 
     station: Station
     unit: str = Field(description="Of its values", examples=["m"])
@@ -65,7 +65,7 @@ class Series(BaseModel):
     end: datetime = Field(serialization_alias="to")
     intervals: list[Interval] = Field(max_length=queries.MAX_POINTS)
     readings: list[RawValue] = Field(max_length=queries.MAX_POINTS)
-    next: str | None = Field(description="Address of what follows, null where the period is told")
+    next: str | None = Field(description="Address of the next page, null on the last")
 
 
 @router.get("/stations", dependencies=[WITH_ETAG])
@@ -105,7 +105,7 @@ def stations_geojson(
 
 @router.get("/stations/{station_id}", dependencies=[WITH_ETAG])
 def station(snapshot: DatabaseSnapshot, station_id: Id) -> StationWithRules:
-    """One station with the rules it is judged by now."""
+    """One station with its rules in force."""
     found = existing_station(snapshot, station_id)
     kind = KINDS_BY_NAME.get(found.kind)
     return StationWithRules(
@@ -122,7 +122,7 @@ def series(
     resolution: Resolution = "auto",
     cursor: Annotated[str | None, Query(max_length=200, description="From `next`")] = None,
 ) -> Series:
-    """A station's values; the last day unless said. At most 2,100 points an answer, whatever the period."""
+    """Values of a station over a period; the last day by default. At most 2,100 points in an answer."""
     kind = KINDS_BY_NAME.get(existing_station(snapshot, station_id).kind)
     if kind is None:
         raise KindIsOff
