@@ -46,6 +46,9 @@ def run_daily_tasks(database: Engine, clock: Clock, stop: threading.Event) -> No
     for station, model in fit_all_stations(
         database, stored_series_source(database, clock() - LEARNING_PERIOD), clock()
     ):
-        log.info("learnt the forecast of a stream", extra={"action": "learn", "station": station, "spells": model and model.spells})
+        log.info(
+            "learnt the forecast of a stream",
+            extra={"action": "learn", "station": station, "spells": model and model.spells},
+        )
         if stop.is_set():
             return
