@@ -33,14 +33,14 @@ def install(folder: Path, name: str, version: str, *, too_old: bool) -> None:
     program.chmod(0o755)
 
 
-def test_a_recent_python_is_found_under_whatever_name(tmp_path: Path) -> None:
+def test_a_recent_python_is_found_under_any_name(tmp_path: Path) -> None:
     install(tmp_path, "python3.14", "3.14.0", too_old=False)  # without venv: not chosen although newer
     (tmp_path / "python3").symlink_to(sys.executable)
     assert ask(tmp_path).stdout == f"{tmp_path}/python3\n"
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_an_old_python_or_none_is_told_what_is_needed(tmp_path: Path, there: bool) -> None:
+def test_an_old_python_or_none_gives_a_message_of_what_is_needed(tmp_path: Path, there: bool) -> None:
     if there:
         install(tmp_path, "python3", "3.9.2", too_old=True)
     answer = ask(tmp_path)
@@ -50,7 +50,7 @@ def test_an_old_python_or_none_is_told_what_is_needed(tmp_path: Path, there: boo
     assert ("3.9.2" in answer.stderr) == there
 
 
-def test_a_python_without_venv_is_told_which_package_has_it(tmp_path: Path) -> None:
+def test_a_python_without_venv_gives_the_name_of_the_package(tmp_path: Path) -> None:
     install(tmp_path, "python3", "3.12.3", too_old=False)
     answer = ask(tmp_path)
     assert answer.returncode == 1

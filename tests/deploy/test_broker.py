@@ -90,7 +90,7 @@ class Client:
         return topics
 
 
-def test_a_device_writes_its_own_readings_and_status_and_the_pipeline_hears_them(broker: Start) -> None:
+def test_a_device_publishes_its_own_readings_and_status_and_the_pipeline_receives_them(broker: Start) -> None:
     server = broker()
     with Client(server, "pipeline-critical").listen("vigia/v1/#") as pipeline, Client(server, "gauge-1") as gauge:
         assert gauge.publish("vigia/v1/laplata/river/gauge-1") == 0
@@ -117,7 +117,7 @@ def test_a_device_is_refused_everywhere_else(broker: Start, topic: str) -> None:
         pipeline.hears(0)
 
 
-def test_a_device_hears_its_own_commands_and_nothing_of_others(broker: Start) -> None:
+def test_a_device_receives_only_its_own_commands(broker: Start) -> None:
     server = broker(more_rules="\nuser gauge-2\ntopic write vigia/v1/+/+/+/command\n")
     with Client(server, "gauge-1").listen("#") as gauge, Client(server, "gauge-2") as other:
         assert other.publish("vigia/v1/laplata/river/gauge-2") == 0
@@ -126,7 +126,7 @@ def test_a_device_hears_its_own_commands_and_nothing_of_others(broker: Start) ->
         assert gauge.hears(1) == ["vigia/v1/laplata/river/gauge-1/command"]
 
 
-def test_a_fleets_gateway_speaks_for_buses_alone_and_the_bulk_lane_hears_it(broker: Start) -> None:
+def test_the_gateway_of_a_fleet_publishes_only_for_buses_and_the_bulk_lane_receives_it(broker: Start) -> None:
     server = broker()
     topics = ["vigia/v1/laplata/bus/bus-7", "/hfp/v2/journey/ongoing/vp/bus/0022/00817", "/gtfsrt/vp/amba/"]
     heard = ("vigia/v1/#", "/hfp/v2/#", "/gtfsrt/vp/#")
@@ -138,12 +138,12 @@ def test_a_fleets_gateway_speaks_for_buses_alone_and_the_bulk_lane_hears_it(brok
 
 
 @pytest.mark.parametrize("topic", ["/hfp/v2/journey/ongoing/vp/bus/0022/00817", "/gtfsrt/vp/amba/"])
-def test_a_device_speaks_for_no_others_on_foreign_topics(broker: Start, topic: str) -> None:
+def test_a_device_cannot_publish_for_others_on_foreign_topics(broker: Start, topic: str) -> None:
     with Client(broker(), "gauge-1") as gauge:
         assert gauge.publish(topic) == NOT_AUTHORIZED
 
 
-def test_the_pipeline_only_listens(broker: Start) -> None:
+def test_the_pipeline_cannot_publish(broker: Start) -> None:
     server = broker()
     with Client(server, "pipeline-bulk") as pipeline:
         assert pipeline.publish("vigia/v1/laplata/river/gauge-1") == NOT_AUTHORIZED
@@ -152,14 +152,14 @@ def test_the_pipeline_only_listens(broker: Start) -> None:
 @pytest.mark.parametrize(
     ("name", "password"), [(None, None), ("gauge-1", "wrong"), ("gauge-1", ""), ("nobody", "first-secret"), ("", "")]
 )
-def test_without_a_known_name_and_its_password_nobody_gets_in(
+def test_a_client_without_a_known_name_and_its_password_is_refused(
     broker: Start, name: str | None, password: str | None
 ) -> None:
     with Client(broker(), name, password=password, client_id="stranger") as stranger:
         assert stranger.code.value in {NOT_AUTHORIZED, BAD_CREDENTIALS}
 
 
-def test_an_empty_password_file_lets_nobody_in(broker: Start) -> None:
+def test_with_an_empty_password_file_every_client_is_refused(broker: Start) -> None:
     with Client(broker(passwords={}), "gauge-1") as gauge:
         assert gauge.code.value in {NOT_AUTHORIZED, BAD_CREDENTIALS}
 
@@ -169,7 +169,7 @@ def test_empty_access_rules_allow_nothing(broker: Start) -> None:
         assert gauge.publish("vigia/v1/laplata/river/gauge-1") == NOT_AUTHORIZED
 
 
-def test_nobody_takes_over_the_pipelines_session_by_using_its_client_id(broker: Start) -> None:
+def test_no_client_takes_over_the_pipelines_session_by_its_client_id(broker: Start) -> None:
     server = broker()
     with Client(server, "pipeline-critical").listen("vigia/v1/#") as pipeline:
         with Client(server, "gauge-1", client_id="pipeline-critical") as thief:
@@ -178,7 +178,7 @@ def test_nobody_takes_over_the_pipelines_session_by_using_its_client_id(broker: 
         assert pipeline.left.empty()
 
 
-def test_what_comes_while_the_pipeline_is_away_waits_beyond_the_brokers_usual_thousand(broker: Start) -> None:
+def test_the_queue_of_an_absent_pipeline_holds_more_than_a_thousand_messages(broker: Start) -> None:
     server = broker()
     with Client(server, "pipeline-critical", keep=True).listen("vigia/v1/#"):
         pass
@@ -191,14 +191,14 @@ def test_what_comes_while_the_pipeline_is_away_waits_beyond_the_brokers_usual_th
         assert len(pipeline.hears(1500)) == 1500
 
 
-def test_the_broker_accepts_no_packet_the_pipeline_would_cut(broker: Start) -> None:
+def test_the_broker_refuses_packets_that_the_pipeline_would_cut(broker: Start) -> None:
     with Client(broker(), "gauge-1") as gauge:
         largest = gauge.properties.MaximumPacketSize
     # On its way to the pipeline a packet gains a few bytes of properties.
     assert largest + 1024 <= inspect.signature(Receiver).parameters["largest_bytes"].default
 
 
-def test_a_removed_device_is_out_as_soon_as_the_files_are_read_again(broker: Start) -> None:
+def test_a_removed_device_is_disconnected_when_the_files_are_reloaded(broker: Start) -> None:
     server = broker()
     passwords = server.folder / "passwords"
     with Client(server, "gauge-1") as gauge:
@@ -210,7 +210,7 @@ def test_a_removed_device_is_out_as_soon_as_the_files_are_read_again(broker: Sta
         assert gauge.code.value in {NOT_AUTHORIZED, BAD_CREDENTIALS}
 
 
-def test_the_pipelines_get_their_passwords_and_the_devices_keep_theirs(broker: Start) -> None:
+def test_the_pipelines_get_passwords_and_the_devices_keep_theirs(broker: Start) -> None:
     server = broker(passwords={"gauge-1": PASSWORDS["gauge-1"], "pipeline-bulk": "an old one"})
     passwords = server.folder / "passwords"
     given = {"MQTT_CRITICAL_PASSWORD": PASSWORDS["pipeline-critical"], "MQTT_BULK_PASSWORD": PASSWORDS["pipeline-bulk"]}

@@ -77,7 +77,7 @@ def authority(tmp_path: Path) -> Authority:
     return made
 
 
-def test_a_device_is_who_its_certificate_says(broker: Start, authority: Authority) -> None:
+def test_a_device_has_the_name_in_its_certificate(broker: Start, authority: Authority) -> None:
     port = free_port()
     server = broker(tls_port=port)
     listening = Client(server, "pipeline-critical").listen("vigia/v1/#")
@@ -88,7 +88,7 @@ def test_a_device_is_who_its_certificate_says(broker: Start, authority: Authorit
         assert pipeline.hears(1) == ["vigia/v1/laplata/river/gauge-1"]
 
 
-def test_without_a_certificate_or_with_a_withdrawn_one_nobody_gets_in(broker: Start, authority: Authority) -> None:
+def test_a_client_without_a_certificate_or_with_a_revoked_one_is_refused(broker: Start, authority: Authority) -> None:
     authority.withdraw("gauge-2")
     port = free_port()
     broker(tls_port=port)

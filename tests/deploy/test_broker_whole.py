@@ -60,7 +60,7 @@ def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mosquitt
     server.stop()
 
 
-def test_each_writes_only_what_is_its_own(broker: Mosquitto) -> None:
+def test_each_client_publishes_only_to_its_own_topics(broker: Mosquitto) -> None:
     with Client(broker, "pipeline-critical").listen("vigia/v1/#") as pipeline, Client(broker, "gauge-1") as gauge:
         assert gauge.publish(ITS_OWN) == gauge.publish(f"{ITS_OWN}/status") == 0
         assert gauge.publish("vigia/v1/laplata/river/gauge-2") == NOT_AUTHORIZED
@@ -70,14 +70,14 @@ def test_each_writes_only_what_is_its_own(broker: Mosquitto) -> None:
 
 
 @pytest.mark.parametrize(("name", "password"), [(None, None), ("gauge-1", "wrong"), ("nobody", "secret"), ("", "")])
-def test_without_a_known_name_and_its_password_nobody_gets_in(
+def test_a_client_without_a_known_name_and_its_password_is_refused(
     broker: Mosquitto, name: str | None, password: str | None
 ) -> None:
     with Client(broker, name, password=password, client_id="stranger") as stranger:
         assert stranger.code.value == NOT_AUTHORIZED
 
 
-def test_what_it_acknowledged_outlives_a_kill_for_both_pipelines(broker: Mosquitto) -> None:
+def test_acknowledged_messages_survive_a_kill_for_both_pipelines(broker: Mosquitto) -> None:
     pipelines = ("pipeline-critical", "pipeline-bulk")
     for name in pipelines:
         with Client(broker, name, keep=True).listen("vigia/v1/#"):
@@ -96,7 +96,7 @@ def test_what_it_acknowledged_outlives_a_kill_for_both_pipelines(broker: Mosquit
             assert len(pipeline.hears(1_500)) == 1_500
 
 
-def test_a_removed_device_is_out_as_soon_as_the_files_are_read_again(broker: Mosquitto) -> None:
+def test_a_removed_device_is_disconnected_when_the_files_are_reloaded(broker: Mosquitto) -> None:
     with Client(broker, "gauge-1") as gauge:
         subprocess.run(["mosquitto_passwd", "-D", broker.folder / "users" / "passwords", "gauge-1"], check=True)
         assert broker.process is not None

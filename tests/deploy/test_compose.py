@@ -22,7 +22,7 @@ def variables() -> list[str]:
     return re.findall(r"\$\{([^}]+)\}", f"{SERVICES} {WITH_TLS}")
 
 
-def test_the_city_runs_as_the_architecture_says() -> None:
+def test_the_services_are_those_of_the_architecture() -> None:
     assert {" ".join(service["command"]) for service in OURS.values()} == {
         "migrate",
         "pipeline --lane critical",
@@ -46,7 +46,7 @@ def test_every_variable_is_a_setting(name: str) -> None:
     assert set(OURS[name]["environment"]) <= settings
 
 
-def test_every_variable_is_in_the_example_and_none_is_there_for_nothing() -> None:
+def test_every_variable_is_in_the_example_and_none_is_unused() -> None:
     assert {re.split(r"[:?-]", variable)[0] for variable in variables()} == set(EXAMPLE)
 
 
@@ -73,13 +73,13 @@ def test_each_pipeline_has_the_user_of_its_lane() -> None:
         assert f"user pipeline-{lane}\n" in (ROOT / "deploy/mosquitto/acl").read_text(encoding="utf-8")
 
 
-def test_who_asks_a_vendor_speaks_as_the_gateway_of_buses() -> None:
+def test_the_poller_publishes_as_the_gateway_of_buses() -> None:
     assert "//buses:" in SERVICES["poll"]["environment"]["VIGIA_MQTT_URL"]
     assert "user buses\n" in (ROOT / "deploy/mosquitto/acl").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_service_is_bounded(name: str) -> None:
+def test_every_service_has_limits(name: str) -> None:
     service = SERVICES[name]
     assert service["mem_limit"]
     assert service["restart"]
@@ -89,7 +89,7 @@ def test_every_service_is_bounded(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_our_own_containers_may_do_nothing_they_need_not(name: str) -> None:
+def test_our_containers_have_no_unneeded_rights(name: str) -> None:
     service = OURS[name]
     assert service["read_only"]
     assert service["cap_drop"] == ["ALL"]
@@ -110,7 +110,7 @@ def test_every_mounted_file_is_there() -> None:
         assert (ROOT / source).exists() if source.startswith("./") else source in COMPOSE["volumes"], source
 
 
-def test_the_broker_keeps_what_it_acknowledged() -> None:
+def test_the_broker_stores_acknowledged_messages() -> None:
     lines = (ROOT / "deploy/mosquitto/mosquitto.conf").read_text(encoding="utf-8").splitlines()
     plugin = lines.index("global_plugin /usr/lib/mosquitto_persist_sqlite.so")
     assert lines[plugin + 1 : plugin + 3] == ["plugin_opt_flush_period 0", "plugin_opt_sync full"]

@@ -10,7 +10,7 @@ from models.migrations import upgrade
 from services.runtime.database import open_database
 
 
-def test_the_owner_migrates_and_the_runtime_role_works_without_touching_the_schema(urls: dict[str, str]) -> None:
+def test_the_owner_migrates_and_the_runtime_role_cannot_change_the_schema(urls: dict[str, str]) -> None:
     engine = open_database(urls["vigia_owner"], name="test")
     with engine.begin() as connection:
         upgrade(connection)
@@ -38,7 +38,7 @@ def test_the_owner_migrates_and_the_runtime_role_works_without_touching_the_sche
                 runtime.execute(change.encode())
 
 
-def test_other_roles_may_not_even_connect(urls: dict[str, str], database_url: str) -> None:
+def test_other_roles_cannot_connect(urls: dict[str, str], database_url: str) -> None:
     stranger = f"stranger_{secrets.token_hex(4)}"
     with psycopg.connect(database_url, autocommit=True) as superuser:
         superuser.execute(f"CREATE ROLE {stranger} LOGIN PASSWORD 'stranger'".encode())

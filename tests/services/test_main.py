@@ -13,7 +13,7 @@ from services.embedded.child_process import free_port
         ("VIGIA_CLOCK", "soon", "VIGIA_CLOCK='soon': expected"),
     ],
 )
-def test_a_wrong_setting_is_told_in_a_sentence(
+def test_a_wrong_setting_is_explained_in_a_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, said: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -23,7 +23,7 @@ def test_a_wrong_setting_is_told_in_a_sentence(
     assert "hunter2" not in told
 
 
-def test_a_wrong_address_of_the_broker_is_told_without_its_password(
+def test_a_wrong_address_of_the_broker_is_reported_without_its_password(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], migrated_url: str
 ) -> None:
     monkeypatch.setenv("VIGIA_DATABASE_URL", migrated_url)
@@ -34,7 +34,7 @@ def test_a_wrong_address_of_the_broker_is_told_without_its_password(
     assert "hunter2" not in told
 
 
-def test_a_database_that_is_away_is_told_without_its_password(
+def test_an_unavailable_database_is_reported_without_its_password(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("VIGIA_DATABASE_URL", f"postgresql://vigia:hunter2@127.0.0.1:{free_port(0)}/vigia")

@@ -10,7 +10,7 @@ from services.bench.requests import CONNECTIONS, send_requests
 from services.bench.transit import BenchCity, _measure_following
 
 
-def test_the_buses_of_the_measuring_town_are_found_on_their_lines(database: Engine) -> None:
+def test_the_buses_of_the_bench_city_are_matched_to_their_lines(database: Engine) -> None:
     town = BenchCity(database, 100)
     carried = _measure_following(town, warm=4, rounds=1)
     assert carried.positions == 100
@@ -45,7 +45,7 @@ class _Server(ThreadingHTTPServer):
         """Who asks leaves without a word, and that is no error."""
 
 
-def test_what_a_server_answers_is_counted_and_a_refusal_is_no_answer() -> None:
+def test_answers_are_counted_and_an_error_status_is_raised() -> None:
     server = _Server(("127.0.0.1", 0), _Answers)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"

@@ -40,7 +40,7 @@ def with_thresholds(seed: Seed, station: str, *thresholds_m: float) -> Seed:
     return replace(seed, rules=rules)
 
 
-def test_a_whole_city_is_loaded_and_read_back_as_it_was_said(transaction: Connection) -> None:
+def test_a_city_is_loaded_and_read_back_unchanged(transaction: Connection) -> None:
     seed = read_seed(LA_PLATA)
     loaded = load(transaction, seed, NOON)
     assert (loaded.stations, loaded.devices) == (len(seed.city.stations), len(seed.city.devices))
@@ -52,7 +52,7 @@ def test_a_whole_city_is_loaded_and_read_back_as_it_was_said(transaction: Connec
     assert set(book.stations) == {station.id for station in seed.city.stations}
 
 
-def test_loading_twice_changes_nothing_but_makes_everybody_look_again(transaction: Connection) -> None:
+def test_loading_twice_changes_only_the_configuration_version(transaction: Connection) -> None:
     seed = read_seed(LA_PLATA)
     load(transaction, seed, NOON)
     before, version = everything(transaction), rulebook.configuration_version(transaction)
@@ -62,7 +62,7 @@ def test_loading_twice_changes_nothing_but_makes_everybody_look_again(transactio
     assert rulebook.configuration_version(transaction) == version + 1
 
 
-def test_new_thresholds_are_a_new_version_and_the_old_one_stays_to_be_named(transaction: Connection) -> None:
+def test_new_thresholds_are_a_new_version_and_the_old_one_is_kept(transaction: Connection) -> None:
     seed = town(["head", "mouth"])
     load(transaction, seed, NOON)
     loaded = load(transaction, with_thresholds(seed, "head", 1.1, 1.6, 2.1), NOON)
@@ -76,7 +76,7 @@ def test_new_thresholds_are_a_new_version_and_the_old_one_stays_to_be_named(tran
     assert judged["head.stage"].judgement == Stage(thresholds_m=(1.1, 1.6, 2.1), period_s=60)
 
 
-def test_a_station_that_is_gone_rests_and_one_that_comes_back_goes_on(transaction: Connection) -> None:
+def test_a_removed_station_becomes_inactive_and_active_again_when_it_returns(transaction: Connection) -> None:
     both = town(["head", "mouth"])
     load(transaction, both, NOON)
     loaded = load(transaction, town(["head"]), NOON)
@@ -90,7 +90,7 @@ def test_a_station_that_is_gone_rests_and_one_that_comes_back_goes_on(transactio
     assert {rule.version for rule in book.rules["mouth"]} == {2}
 
 
-def test_a_rule_taken_from_a_station_rests_alone(transaction: Connection) -> None:
+def test_only_the_removed_rule_of_a_station_becomes_inactive(transaction: Connection) -> None:
     seed = town(["head"])
     load(transaction, seed, NOON)
     loaded = load(transaction, replace(seed, rules=seed.rules[:1]), NOON)
@@ -98,7 +98,7 @@ def test_a_rule_taken_from_a_station_rests_alone(transaction: Connection) -> Non
     assert [rule.id for rule in rulebook.read(transaction).rules["head"]] == ["head.stage"]
 
 
-def test_another_citys_stations_are_left_alone(transaction: Connection) -> None:
+def test_stations_of_another_city_do_not_change(transaction: Connection) -> None:
     load(transaction, read_seed(LA_PLATA), NOON)
     load(transaction, town(["head"]), NOON)
     assert rows(transaction, "SELECT count(*) FROM stations WHERE NOT active") == [(0,)]
@@ -114,7 +114,7 @@ def test_a_device_known_only_by_its_readings_gets_its_station(transaction: Conne
     assert rows(transaction, "SELECT first_seen_at, registered_at FROM devices") == [(NOON, NOON)]
 
 
-def test_a_device_taken_away_speaks_for_its_station_no_more(transaction: Connection) -> None:
+def test_a_removed_device_is_no_longer_registered_at_its_station(transaction: Connection) -> None:
     seed = town(["head"])
     load(transaction, seed, NOON)
     (device,) = seed.city.devices
@@ -128,12 +128,12 @@ def test_a_device_taken_away_speaks_for_its_station_no_more(transaction: Connect
     assert DeviceRegistry().resolve(transaction, senders[:1], NOON)[senders[0]].station == "head"
 
 
-def test_a_station_is_waited_for_from_its_loading_on(transaction: Connection) -> None:
+def test_a_station_counts_as_judged_when_it_is_loaded(transaction: Connection) -> None:
     load(transaction, town(["head"]), NOON)
     assert rows(transaction, "SELECT subject, judged_at, states::text FROM subject_states") == [("head", NOON, "{}")]
 
 
-def test_a_streets_hours_are_kept_as_they_are_shown() -> None:
+def test_the_limits_of_a_street_are_stored_with_their_hours() -> None:
     streets = {station.street for station in read_seed(LA_PLATA).city.stations if station.street}
     kept = [speed_limits_row(street) for street in streets]
     assert speed_limits_row(None) is None
@@ -145,7 +145,7 @@ def test_a_streets_hours_are_kept_as_they_are_shown() -> None:
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sets(st.sampled_from(["a", "b", "c"])), st.sampled_from([1.0, 1.2])), max_size=5))
-def test_whatever_was_loaded_before_the_last_seed_is_what_is_in_force(
+def test_after_any_history_the_last_seed_is_in_force(
     transaction: Connection, history: list[tuple[set[str], float]]
 ) -> None:
     with transaction.begin_nested() as savepoint:

@@ -188,7 +188,7 @@ def test_a_station_s_numbers_win_over_the_city_s_and_these_over_the_kind_s(folde
     assert rainfall.in_3_h_mm == Rainfall().in_3_h_mm
 
 
-def test_a_slow_device_is_judged_by_its_own_period(folder: Path) -> None:
+def test_rules_use_the_period_of_a_slow_device(folder: Path) -> None:
     rules = {rule.id: rule.judgement for rule in read_seed(folder).rules}
     stage, silence = rules["head.stage"], rules["head.silence"]
     assert isinstance(stage, Stage)
@@ -228,13 +228,13 @@ def test_a_slow_device_is_judged_by_its_own_period(folder: Path) -> None:
         ('street = "mitre"', 'straat = "mitre"', "city.toml: station speeds straat: Extra inputs are not permitted"),
     ],
 )
-def test_a_fault_is_named_with_its_file_and_key(folder: Path, was: str, becomes: str, said: str) -> None:
+def test_a_problem_names_its_file_and_key(folder: Path, was: str, becomes: str, said: str) -> None:
     assert was in CITY
     (folder / "city.toml").write_text(CITY.replace(was, becomes, 1))
     assert said in "\n".join(troubles(folder))
 
 
-def test_all_faults_of_a_file_are_told_at_once(folder: Path) -> None:
+def test_all_problems_of_a_file_are_reported_at_once(folder: Path) -> None:
     broken = CITY.replace('basin = "azul"', 'basin = "verde"').replace('rain = ["sky"]', 'rain = ["cielo"]')
     (folder / "city.toml").write_text(broken)
     assert troubles(folder) == (
@@ -261,12 +261,12 @@ def test_all_faults_of_a_file_are_told_at_once(folder: Path) -> None:
         ),
     ],
 )
-def test_a_fault_in_the_basins_names_the_basin(folder: Path, content: str, said: str) -> None:
+def test_a_problem_of_the_basins_names_the_basin(folder: Path, content: str, said: str) -> None:
     (folder / "basins.geojson").write_text(content)
     assert said in "\n".join(troubles(folder))
 
 
-def test_a_missing_file_is_a_trouble_not_a_crash(tmp_path: Path) -> None:
+def test_a_missing_file_is_a_problem(tmp_path: Path) -> None:
     assert "No such file" in troubles(tmp_path)[0]
 
 
@@ -278,7 +278,7 @@ def test_the_page_on_seeds_names_every_key() -> None:
     assert unnamed == set()
 
 
-def test_a_radar_judges_by_its_street_s_limits_in_the_city_s_time() -> None:
+def test_rules_of_a_radar_use_its_street_s_limits_in_local_time() -> None:
     seed = read_seed(LA_PLATA)
     judged = [rule for rule in seed.rules if isinstance(rule.judgement, ExtremeSpeed | SpeedTrend)]
     assert judged

@@ -76,7 +76,7 @@ def test_the_first_token_is_shown_once_and_the_server_stops_though_a_screen_is_w
         assert said_and_over(process, signal.SIGTERM) == []
 
 
-def test_a_token_is_made_for_one_more_operator_and_never_twice(migrated_url: str) -> None:
+def test_an_operator_is_added_with_a_token_and_never_twice(migrated_url: str) -> None:
     made = vigia_token(migrated_url, "Ana María")
     assert made.returncode == 0, made.stderr
     assert made.stdout.startswith("vigia_")
@@ -86,6 +86,6 @@ def test_a_token_is_made_for_one_more_operator_and_never_twice(migrated_url: str
 
 
 @pytest.mark.parametrize("name", ["  ", "a\nb", "x" * 61])
-def test_a_name_is_something_that_can_stand_beside_a_deed(name: str) -> None:
+def test_a_name_of_an_operator_must_be_printable(name: str) -> None:
     with pytest.raises(SystemExit):
         parser().parse_args(["token", name])

@@ -22,21 +22,21 @@ def test_a_killed_broker_restarts_at_the_same_address(tmp_path: Path) -> None:
         socket.create_connection(("127.0.0.1", urlsplit(url).port or 0), timeout=1).close()
 
 
-def test_a_port_in_use_is_left_to_its_user(tmp_path: Path) -> None:
+def test_a_port_in_use_is_replaced_by_another(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with embedded_broker(tmp_path, port) as server:
             assert urlsplit(server.url).port != port
 
 
-def test_the_wanted_port_is_taken_where_it_is_free(tmp_path: Path) -> None:
+def test_the_requested_port_is_used_if_it_is_free(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with embedded_broker(tmp_path, port) as server:
         assert urlsplit(server.url).port == port
 
 
-def test_the_broker_understands_both_versions(tmp_path: Path) -> None:
+def test_the_broker_accepts_both_protocol_versions(tmp_path: Path) -> None:
     with embedded_broker(tmp_path, 0) as server:
         for url in (server.url, server.url_3_1_1):
             receiver = Receiver(url, client_id="both", filters=["#"], now=lambda: datetime(2013, 4, 2, tzinfo=UTC))

@@ -62,7 +62,7 @@ def test_only_loopback_and_only_with_the_password(folder: Path) -> None:
         assert stat.S_IMODE((folder / "postgres").stat().st_mode) == 0o700
 
 
-def test_a_killed_owner_takes_its_servers_along_and_the_next_start_works(
+def test_the_servers_of_a_killed_owner_end_and_the_next_start_works(
     owner: "subprocess.Popen[bytes]", folder: Path
 ) -> None:
     pids, url = started_servers(owner)
@@ -73,7 +73,9 @@ def test_a_killed_owner_takes_its_servers_along_and_the_next_start_works(
         assert has_number(server.url, 21)
 
 
-def test_others_share_what_one_owns_and_leave_it_running(owner: "subprocess.Popen[bytes]", folder: Path) -> None:
+def test_other_processes_share_the_owners_servers_and_leave_them_running(
+    owner: "subprocess.Popen[bytes]", folder: Path
+) -> None:
     pids, url = started_servers(owner)
     with embedded_postgres(folder) as server, embedded_broker(folder, 0) as broker:
         assert server.url == url

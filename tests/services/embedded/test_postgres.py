@@ -12,7 +12,7 @@ from services.embedded.postgres import SYSTEM_USER, Postgres, embedded_postgres
 from tests.services.embedded.servers import has_ended, has_number, insert_number
 
 
-def test_a_second_start_continues_on_the_same_data(folder: Path) -> None:
+def test_a_second_start_uses_the_same_data(folder: Path) -> None:
     with embedded_postgres(folder) as server:
         insert_number(server.url, 1)
         first = server.pid
@@ -21,13 +21,13 @@ def test_a_second_start_continues_on_the_same_data(folder: Path) -> None:
         assert has_number(server.url, 1)
 
 
-def test_the_settings_keep_what_is_committed(folder: Path) -> None:
+def test_the_settings_make_commits_durable(folder: Path) -> None:
     with embedded_postgres(folder) as server, psycopg.connect(server.url) as connection:
         for name in ("synchronous_commit", "fsync", "full_page_writes", "data_checksums"):
             assert connection.execute(f"SHOW {name}").fetchone() == ("on",)
 
 
-def test_a_killed_postgres_restarts_at_the_same_address_with_what_was_committed(folder: Path) -> None:
+def test_a_killed_postgres_restarts_at_the_same_address_with_its_commits(folder: Path) -> None:
     with embedded_postgres(folder) as server:
         for number in (11, 12, 13):
             url = server.url
@@ -38,7 +38,7 @@ def test_a_killed_postgres_restarts_at_the_same_address_with_what_was_committed(
             assert has_number(url, number)
 
 
-def test_a_postgres_left_behind_is_stopped_and_followed(folder: Path) -> None:
+def test_a_leftover_postgres_is_stopped_and_replaced(folder: Path) -> None:
     leftover = Postgres(folder)
     leftover.start()
     insert_number(leftover.url, 51)
@@ -51,7 +51,7 @@ def test_a_postgres_left_behind_is_stopped_and_followed(folder: Path) -> None:
     reaper.join(5)
 
 
-def test_a_process_number_that_another_program_bears_now_stops_nobody(folder: Path, tmp_path: Path) -> None:
+def test_a_process_number_that_another_program_has_now_stops_nothing(folder: Path, tmp_path: Path) -> None:
     uid = unprivileged_uid(SYSTEM_USER)
     other_program = start_supervised(["/bin/sleep", "60"], tmp_path / "log", uid, signal.SIGKILL)
     pid_file = folder / "postgres" / "postmaster.pid"
@@ -64,7 +64,7 @@ def test_a_process_number_that_another_program_bears_now_stops_nobody(folder: Pa
     other_program.wait()
 
 
-def test_a_creation_that_was_cut_short_is_begun_again(tmp_path: Path) -> None:
+def test_an_interrupted_creation_starts_again(tmp_path: Path) -> None:
     half = tmp_path / "postgres.new"
     half.mkdir()
     (half / "PG_VERSION").write_text("18\n")

@@ -41,13 +41,13 @@ def test_sites_in_one_file_are_kept_apart(tmp_path: Path) -> None:
         ("time_utc,level_m\n2016-01-01T00:05Z,1\n2016-01-01T00:05Z,1\n", ":3: 2016-01-01T00:05Z is not later"),
     ],
 )
-def test_a_file_that_is_no_series_says_where(tmp_path: Path, text: str, why: str) -> None:
+def test_a_file_that_is_no_series_names_the_line(tmp_path: Path, text: str, why: str) -> None:
     with pytest.raises(RecordError, match=r"bad\.csv") as caught:
         read_records(written(tmp_path / "bad.csv", text), ["level_m"])
     assert why in str(caught.value)
 
 
-def test_a_broken_archive_or_no_file_is_said_too(tmp_path: Path) -> None:
+def test_a_broken_archive_or_missing_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "torn.csv.gz").write_bytes(gzip.compress(GOOD.encode())[:-12])
     for name in ("torn.csv.gz", "absent.csv"):
         with pytest.raises(RecordError, match=name):

@@ -25,7 +25,7 @@ def points(path: str) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in re.findall(r"(-?[\d.]+) (-?[\d.]+)", path)]
 
 
-def test_a_hole_in_the_data_is_a_hole_in_the_line() -> None:
+def test_a_gap_in_the_data_is_a_gap_in_the_line() -> None:
     before, after = series(1.0, 1.1).samples, series(*[0.0] * 20, 1.2, 1.3).samples[20:]
     chart = lay_out(series(samples=[*before, *after]), SMALL)
     assert chart.line.count("M") == 2
@@ -36,7 +36,7 @@ def test_a_lone_sample_is_a_dot() -> None:
     assert (chart.line, len(chart.dots)) == ("", 1)
 
 
-def test_the_next_threshold_shows_how_far_the_water_has_to_go() -> None:
+def test_the_scale_includes_the_next_threshold() -> None:
     chart = lay_out(series(0.3, 0.4, thresholds=(1.0, 1.5, 2.0)), SMALL)
     assert [(order, tick.value) for order, tick in chart.thresholds] == [(1, 1.0)]
     chart = lay_out(series(0.3, 1.6, thresholds=(1.0, 1.5, 2.0)), SMALL)
@@ -78,7 +78,7 @@ def test_the_time_axis_has_round_local_hours_and_marks_midnight() -> None:
     assert [tick.day for tick in chart.times].index(True) == 1
 
 
-def test_rain_stands_on_zero() -> None:
+def test_bars_of_rain_start_at_zero() -> None:
     chart = lay_out(series(0.0, 4.0, 2.0, max_gap=STEP, from_zero=True), LARGE, bars=True)
     base = LARGE.height - LARGE.bottom
     assert [round(y + height) for _, y, _, height in chart.bars] == [base, base]

@@ -69,11 +69,11 @@ def test_there_is_no_trend_across_a_gap_or_from_one_sample() -> None:
         (NAR.AMARILLO, 16, Health.LATCHED),
     ],
 )
-def test_a_station_that_falls_silent_at_high_water_holds_its_level(nar: NAR, age_min: int, expected: Health) -> None:
+def test_a_station_that_is_silent_at_high_water_holds_its_level(nar: NAR, age_min: int, expected: Health) -> None:
     assert health(replace(STATION, nar=nar, value_at=NOW - timedelta(minutes=age_min)), NOW) is expected
 
 
-def test_a_station_that_never_sent_is_not_called_calm() -> None:
+def test_a_station_that_never_sent_has_no_calm_state() -> None:
     assert health(replace(STATION, value=None, value_at=None), NOW) is Health.NEVER
 
 
@@ -91,7 +91,7 @@ def test_the_highest_level_then_silence_then_the_fastest_rise_comes_first() -> N
     assert order == ["latched", "rojo", "amarillo", "silent", "rising", "falling"]
 
 
-def test_an_outage_is_a_silent_pipeline_or_not_one_fresh_stream_or_gauge() -> None:
+def test_an_outage_is_a_silent_pipeline_or_no_current_stream_or_gauge() -> None:
     old = replace(STATION, value_at=NOW - timedelta(hours=2))
     assert data_flow([STATION, old], ALIVE, NOW, 1.0).outage is None
     assert data_flow([old, old], ALIVE, NOW, 1.0).outage is Outage.READINGS

@@ -40,7 +40,7 @@ def test_the_bytes_of_rejected_messages_are_for_operators(city: City) -> None:
     assert city.get("/rejections", reason="poison")["items"] == []
 
 
-def test_a_cookie_acts_only_from_this_very_site(quiet_city: City) -> None:
+def test_a_cookie_acts_only_from_a_page_of_this_site(quiet_city: City) -> None:
     cookie = {"Cookie": f"{OPERATOR_COOKIE}={quiet_city.token}"}
     here = f"http://{quiet_city.client.base_url.netloc.decode()}"
     for origin, status in ((None, 403), ("https://evil.example", 403), ("null", 403), (here, 404)):
@@ -49,7 +49,7 @@ def test_a_cookie_acts_only_from_this_very_site(quiet_city: City) -> None:
     assert quiet_city.client.get("/api/v1/rejections/1", headers=cookie).status_code == 404, "reading needs no origin"
 
 
-def test_guessing_is_slowed(city: City) -> None:
+def test_wrong_tokens_are_limited_by_address(city: City) -> None:
     wrong = {"Authorization": "Bearer vigia_wrong"}
     statuses = [
         city.client.post(ACKNOWLEDGE, json=SEEN, headers=wrong).status_code for _ in range(MAX_WRONG_TOKENS + 2)
@@ -58,7 +58,7 @@ def test_guessing_is_slowed(city: City) -> None:
     assert "retry-after" in city.client.post(ACKNOWLEDGE, json=SEEN, headers=wrong).headers
 
 
-def test_counting_wrong_tokens_stays_small() -> None:
+def test_the_count_of_wrong_tokens_has_bounded_memory() -> None:
     wrong = WrongTokens()
     for address in range(MAX_ADDRESSES + 100):
         for _ in range(MAX_WRONG_TOKENS):
@@ -68,7 +68,7 @@ def test_counting_wrong_tokens_stays_small() -> None:
     assert not wrong.is_exceeded("somebody else")
 
 
-def test_the_first_operator_is_made_once_and_tokens_are_kept_only_as_hashes(transaction: Connection) -> None:
+def test_the_first_operator_is_added_once_and_tokens_are_stored_only_as_hashes(transaction: Connection) -> None:
     token = ensure_first_operator(transaction, NOON)
     assert token is not None
     assert len(token) > 43
@@ -80,7 +80,7 @@ def test_the_first_operator_is_made_once_and_tokens_are_kept_only_as_hashes(tran
         add_operator(transaction, "operador", NOON)
 
 
-def test_every_answer_is_protected(quiet_city: City) -> None:
+def test_every_response_has_the_security_headers(quiet_city: City) -> None:
     for path in ("/api/v1/stations", "/api/v1/nowhere", "/health/live", "/"):
         headers = quiet_city.client.get(path).headers
         assert "default-src 'self'" in headers["content-security-policy"]
@@ -91,7 +91,7 @@ def test_every_answer_is_protected(quiet_city: City) -> None:
     assert quiet_city.client.get("/api/v1/alerts").headers["cache-control"] == "no-store"
 
 
-def test_another_name_for_this_machine_is_not_answered(quiet_city: City) -> None:
+def test_an_unknown_host_name_is_refused(quiet_city: City) -> None:
     foreign = quiet_city.client.get("/api/v1/stations", headers={"Host": "evil.example"})
     assert foreign.status_code == 421
     assert "evil" not in foreign.text
@@ -129,7 +129,7 @@ def test_a_body_too_large_is_refused_before_it_is_read(quiet_city: City) -> None
     assert quiet_city.client.post(ACKNOWLEDGE, content=drip(), headers=quiet_city.operator).status_code == 413
 
 
-def test_a_body_that_never_comes_is_not_waited_for(quiet_city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_does_not_arrive_is_refused_after_a_time(quiet_city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protection, "BODY_TIMEOUT_S", 0.2)
     with socket.create_connection(
         (quiet_city.client.base_url.host, quiet_city.client.base_url.port or 80), timeout=5
@@ -165,7 +165,7 @@ def test_hostile_parameters_harm_nothing(quiet_city: City) -> None:
         assert answer.status_code == 200 or answer.headers["content-type"] == "application/problem+json"
 
 
-def test_a_lost_database_is_said_and_is_no_secret(city: City) -> None:
+def test_an_unavailable_database_is_a_problem_without_its_password(city: City) -> None:
     city.execute("ALTER TABLE stations RENAME TO gone")
     bug = city.client.get("/api/v1/stations")
     assert (bug.status_code, bug.json()["type"]) == (500, "urn:vigia:problem:bug")
@@ -173,7 +173,7 @@ def test_a_lost_database_is_said_and_is_no_secret(city: City) -> None:
     assert "stations" not in bug.text
 
 
-def test_a_query_that_takes_too_long_is_given_up(city: City) -> None:
+def test_a_query_that_takes_too_long_is_cancelled(city: City) -> None:
     city.execute("ALTER DATABASE " + str(city.database.url.database) + " SET lock_timeout = '0'")
     with city.database.begin() as other:
         other.exec_driver_sql("LOCK TABLE stations IN ACCESS EXCLUSIVE MODE")

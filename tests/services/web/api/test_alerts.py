@@ -23,7 +23,7 @@ def ebb(city: City) -> None:
         city.send(minute, 0.2)
 
 
-def test_an_alert_tells_its_story_with_evidence(city: City) -> None:
+def test_an_alert_comes_with_transitions_and_evidence(city: City) -> None:
     alert_id = city.flood()
     told = story(city, alert_id)
     assert told["alert"]["subject"] == RIVER
@@ -33,7 +33,7 @@ def test_an_alert_tells_its_story_with_evidence(city: City) -> None:
     assert told["actions"] == []
 
 
-def test_an_operator_takes_charge_and_everybody_sees_it(city: City) -> None:
+def test_an_operator_acknowledges_and_everybody_sees_it(city: City) -> None:
     alert_id = city.flood()
     version = story(city, alert_id)["alert"]["version"]
     answer = act(city, alert_id, "acknowledge", version=version, note="Cuadrilla en camino.")
@@ -47,7 +47,7 @@ def test_an_operator_takes_charge_and_everybody_sees_it(city: City) -> None:
     ]
 
 
-def test_nobody_acknowledges_what_they_have_not_seen(city: City) -> None:
+def test_an_action_on_an_outdated_version_is_refused(city: City) -> None:
     alert_id = city.flood()
     version = story(city, alert_id)["alert"]["version"]
     refused = act(city, alert_id, "acknowledge", version=version - 1)
@@ -55,7 +55,7 @@ def test_nobody_acknowledges_what_they_have_not_seen(city: City) -> None:
     assert story(city, alert_id)["actions"] == []
 
 
-def test_the_second_to_acknowledge_is_told_so(city: City) -> None:
+def test_the_second_to_acknowledge_is_refused(city: City) -> None:
     alert_id = city.flood()
     version = story(city, alert_id)["alert"]["version"]
     assert act(city, alert_id, "acknowledge", version=version).status_code == 200
@@ -64,14 +64,14 @@ def test_the_second_to_acknowledge_is_told_so(city: City) -> None:
     assert len(story(city, alert_id)["actions"]) == 1
 
 
-def test_what_its_rule_still_holds_cannot_be_closed(city: City) -> None:
+def test_an_alert_that_its_rule_holds_cannot_be_closed(city: City) -> None:
     alert_id = city.flood()
     version = story(city, alert_id)["alert"]["version"]
     refused = act(city, alert_id, "close", version=version)
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:vigia:problem:alert-still-held")
 
 
-def test_what_a_rule_no_longer_in_force_held_can_be_closed(city: City) -> None:
+def test_an_alert_of_an_inactive_rule_can_be_closed(city: City) -> None:
     alert_id = city.flood()
     city.execute("UPDATE rules SET active = false")
     closed = act(city, alert_id, "close", version=story(city, alert_id)["alert"]["version"])
@@ -116,7 +116,7 @@ def test_transitions_are_listed_newest_first_and_filtered(city: City) -> None:
     assert city.get("/transitions", since="2027-01-01T00:00:00Z")["items"] == []
 
 
-def test_what_is_not_there_is_not_found(quiet_city: City) -> None:
+def test_an_unknown_alert_is_not_found(quiet_city: City) -> None:
     for answer in (
         quiet_city.client.get("/api/v1/alerts/999"),
         act(quiet_city, 999, "acknowledge", version=1),
@@ -126,7 +126,7 @@ def test_what_is_not_there_is_not_found(quiet_city: City) -> None:
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:vigia:problem:no-such-alert")
 
 
-def test_a_note_says_something_and_is_no_book(city: City) -> None:
+def test_a_note_is_not_empty_and_not_too_long(city: City) -> None:
     alert_id = city.flood()
     for note in ("", "   ", "x" * 2_001):
         assert act(city, alert_id, "comment", note=note).status_code == 422

@@ -47,7 +47,7 @@ def questions(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
 
 @SLOWLY
 @given(question=questions())
-def test_reading_never_fails_by_a_bug(quiet_city: City, question: tuple[str, dict[str, str]]) -> None:
+def test_no_read_request_causes_a_server_error(quiet_city: City, question: tuple[str, dict[str, str]]) -> None:
     address, parameters = question
     answer = quiet_city.client.get(address, params=parameters, headers=quiet_city.operator)
     assert answer.status_code < 500, (address, parameters, answer.text)
@@ -56,7 +56,7 @@ def test_reading_never_fails_by_a_bug(quiet_city: City, question: tuple[str, dic
 
 @SLOWLY
 @given(action=st.sampled_from(["acknowledge", "comment", "close"]), number=ANYTHING, body=BODIES)
-def test_acting_never_fails_by_a_bug(quiet_city: City, action: str, number: str, body: bytes) -> None:
+def test_no_action_request_causes_a_server_error(quiet_city: City, action: str, number: str, body: bytes) -> None:
     address = f"/api/v1/alerts/{quote(number, safe='')}/{action}"
     headers = quiet_city.operator | {"Content-Type": "application/json"}
     answer = quiet_city.client.post(address, content=body, headers=headers)

@@ -61,7 +61,7 @@ def calls(dependant: Dependant) -> Iterator[Any]:
         yield from calls(one)
 
 
-def test_doing_needs_an_operator_and_the_description_says_so(openapi: dict[str, Any]) -> None:
+def test_each_action_needs_an_operator_and_the_description_says_so(openapi: dict[str, Any]) -> None:
     guarded = {(method, path) for method, path, operation in operations(openapi) if operation.get("security")}
     asking = {("post", f"{API_PREFIX}/sms")}  # a question that does not fit an address; it changes nothing
     assert {(method, path) for method, path, _ in operations(openapi) if method != "get"} - asking <= guarded
@@ -162,7 +162,7 @@ def test_every_answer_fits_its_description(city: City) -> None:
     assert told > 20
 
 
-def test_the_description_is_one_the_client_may_keep(quiet_city: City) -> None:
+def test_the_description_has_an_etag(quiet_city: City) -> None:
     first = quiet_city.client.get(f"{API_PREFIX}/openapi.json")
     again = quiet_city.client.get(f"{API_PREFIX}/openapi.json", headers={"If-None-Match": first.headers["etag"]})
     assert again.status_code == 304

@@ -20,7 +20,7 @@ def beats(city: City, process: str, **status: Any) -> None:
     write_heartbeat(city.database, process, NOON, city.clock.now, status)
 
 
-def test_it_lives_and_is_ready(city: City) -> None:
+def test_the_service_is_alive_and_ready(city: City) -> None:
     for prefix in ("", "/api/v1"):
         assert city.client.get(f"{prefix}/health/live").json() == {"alive": True}
         assert city.client.get(f"{prefix}/health/ready").json()["schema_version"]
@@ -42,7 +42,7 @@ def test_without_a_pipeline_it_is_down_and_with_a_silent_notifier_degraded(city:
     assert city.get("/health")["state"] == "down"
 
 
-def test_a_pipeline_without_its_broker_is_not_well(city: City) -> None:
+def test_a_pipeline_without_its_broker_is_degraded(city: City) -> None:
     beats(city, "pipeline-critical", connected=False)
     beats(city, "pipeline-bulk", connected=True)
     assert city.get("/health")["state"] == "degraded"
@@ -50,7 +50,7 @@ def test_a_pipeline_without_its_broker_is_not_well(city: City) -> None:
     assert city.get("/health")["state"] == "ok"
 
 
-def test_the_age_of_each_kind_is_told(city: City) -> None:
+def test_health_has_the_age_of_each_kind(city: City) -> None:
     city.send(0, 0.4)
     city.clock.now += timedelta(seconds=99)
     ages = {one["kind"]: (one["lane"], one["age_s"]) for one in city.get("/health")["kinds"]}

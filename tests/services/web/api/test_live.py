@@ -112,7 +112,7 @@ def follow(listener: Listener, over: threading.Event, rng: random.Random | None)
 
 @pytest.mark.seeds(1, 2)
 @pytest.mark.parametrize(("page", "ring"), [(event_feed.PAGE_EVENTS, event_feed.MAX_RING_EVENTS), (3, 40), (1, 10)])
-def test_eight_writers_and_a_client_that_comes_and_goes_hear_each_event_once(
+def test_a_client_that_reconnects_gets_each_event_of_eight_writers_once(
     city: City, monkeypatch: pytest.MonkeyPatch, seed: int, page: int, ring: int
 ) -> None:
     monkeypatch.setattr(event_feed, "PAGE_EVENTS", page)
@@ -138,7 +138,7 @@ def test_eight_writers_and_a_client_that_comes_and_goes_hear_each_event_once(
             assert mine == sorted(mine), "what one process commits is heard in its order"
 
 
-def test_a_forgotten_transaction_does_not_silence_the_stream(city: City) -> None:
+def test_an_open_transaction_does_not_stop_the_stream(city: City) -> None:
     listener = Listener(city)
     address = city.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     with listener.connected() as events, psycopg.connect(address) as forgotten:
@@ -162,7 +162,7 @@ def test_each_commit_wakes_the_stream(city: City, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.proof
-def test_an_event_is_heard_within_milliseconds_of_its_commit(city: City) -> None:
+def test_an_event_arrives_within_milliseconds_of_its_commit(city: City) -> None:
     took_s = sorted(seconds_to_be_heard(city))
     print(f"commit to client: median {took_s[COMMITS // 2] * 1000:.1f} ms, slowest {took_s[-1] * 1000:.1f} ms")
     assert took_s[COMMITS // 2] < MEDIAN_S
@@ -182,7 +182,7 @@ def seconds_to_be_heard(city: City) -> list[float]:
     return took_s
 
 
-def test_a_page_goes_on_from_the_moment_it_was_rendered(city: City) -> None:
+def test_a_page_continues_from_the_moment_it_was_rendered(city: City) -> None:
     with city.database.connect().execution_options(isolation_level="REPEATABLE READ") as rendering:
         rendered = rendering.execute(text(event_feed._CURRENT_POSITION)).one()
         with city.database.begin() as transaction:
@@ -193,9 +193,7 @@ def test_a_page_goes_on_from_the_moment_it_was_rendered(city: City) -> None:
         assert next(one for one in events if one.event != "pulse").data == {"n": [1]}
 
 
-def test_only_the_events_asked_for_come_and_the_pulse_carries_the_place(
-    city: City, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_requested_events_come_and_the_pulse_has_the_position(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "PULSE_S", 0.2)
     listener = Listener(city)
     with listener.connected(events="alert") as events:
@@ -211,7 +209,7 @@ def test_only_the_events_asked_for_come_and_the_pulse_carries_the_place(
         assert next(events).event == "pulse", "the pulse's place is behind the events that were not asked for"
 
 
-def test_who_was_away_too_long_or_names_no_place_of_ours_starts_afresh(city: City) -> None:
+def test_a_client_away_too_long_or_without_a_valid_position_gets_resync(city: City) -> None:
     with Listener(city).connected() as events:
         here = next(events).id
     taken_s, rest = here.split("~", 1)
@@ -226,7 +224,7 @@ def test_who_was_away_too_long_or_names_no_place_of_ours_starts_afresh(city: Cit
             assert [next(events).event, next(events).event] == ["resync", "pulse"], last
 
 
-def test_more_than_can_be_replayed_is_a_fresh_start(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_missed_events_are_a_resync(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_feed, "MAX_REPLAYED_EVENTS", 10)
     with Listener(city).connected() as events:
         here = next(events).id
@@ -238,7 +236,9 @@ def test_more_than_can_be_replayed_is_a_fresh_start(city: City, monkeypatch: pyt
         assert next(events).event == "resync"
 
 
-def test_a_slow_client_is_dropped_and_comes_back_for_the_rest(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_client_is_dropped_and_gets_the_rest_when_it_reconnects(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(event_feed, "MAX_RING_EVENTS", 20)
     monkeypatch.setattr(live, "SEND_TIMEOUT_S", 0.5)
     heavy = "x" * 200_000
@@ -269,7 +269,7 @@ def test_the_stream_survives_the_loss_of_its_database_connection(city: City) -> 
         assert next(one for one in events if one.event == "readings").data == {"n": [1]}
 
 
-def test_a_connection_lost_halfway_through_a_large_transaction_costs_nothing(
+def test_a_connection_lost_within_a_large_transaction_loses_no_event(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_feed, "PAGE_EVENTS", 2)
@@ -295,7 +295,7 @@ def test_screens_beyond_the_limit_are_refused(city: City, monkeypatch: pytest.Mo
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
 
 
-def test_a_flood_on_the_real_road_is_heard(city: City) -> None:
+def test_a_flood_through_the_pipeline_arrives_as_live_events(city: City) -> None:
     with Listener(city).connected() as events:
         next(events)
         city.flood()
@@ -313,7 +313,7 @@ def test_a_snapshot_covers_another_when_it_sees_all_of_it() -> None:
     assert covers("10:12:10", "10:12:10,11")
 
 
-def test_positions_are_read_as_they_are_written() -> None:
+def test_a_position_is_parsed_as_it_was_written() -> None:
     position = StreamPosition(1, "10:12:10,11", "12:12:", 11, 4)
     assert StreamPosition.parse(str(position)) == position
     assert StreamPosition.parse("1~10:12:10~12:12:~11-4 ") is None

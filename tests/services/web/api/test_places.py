@@ -23,14 +23,14 @@ def test_pages_of_a_list_are_the_whole_list_once(quiet_city: City) -> None:
     assert len(whole) > 14
 
 
-def test_a_cursor_that_is_none_of_ours_is_refused(quiet_city: City) -> None:
+def test_a_cursor_of_another_list_is_refused(quiet_city: City) -> None:
     for cursor in ("%%%", "x", "AAAA", "Nw=="):
         answer = quiet_city.client.get("/api/v1/alerts", params={"cursor": cursor})
         assert answer.status_code in {200, 400}, cursor
         assert answer.status_code == 400 or cursor == "Nw=="
 
 
-def test_a_station_says_what_it_is_judged_by(quiet_city: City) -> None:
+def test_a_station_comes_with_its_rules(quiet_city: City) -> None:
     told = quiet_city.get(f"/stations/{RIVER}")
     assert told["unit"] == "m"
     stage = next(rule for rule in told["rules"] if rule["judgement"]["judgement"] == "stage")
@@ -44,7 +44,7 @@ def test_stations_are_a_map_of_points_with_longitude_first(quiet_city: City) -> 
     assert feature["geometry"] == {"type": "Point", "coordinates": [-58.013, -34.925]}
 
 
-def test_who_has_the_stations_already_is_not_sent_them_again(city: City) -> None:
+def test_a_client_with_the_current_etag_gets_304(city: City) -> None:
     for path in ("/api/v1/stations", "/api/v1/stations.geojson", f"/api/v1/stations/{RIVER}"):
         first = city.client.get(path)
         again = city.client.get(path, headers={"If-None-Match": first.headers["etag"]})

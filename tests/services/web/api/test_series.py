@@ -32,7 +32,7 @@ def series(city: City, **asked: Any) -> Any:
     return city.get(f"/stations/{RIVER}/series", **asked)
 
 
-def test_a_month_of_minutes_is_told_in_few_points_with_extremes_kept(city: City) -> None:
+def test_a_month_of_minutes_comes_in_few_points_with_its_extremes(city: City) -> None:
     fill(city, MONTH_AGO, 30 * 1440)
     city.execute(
         "UPDATE river_readings SET level_m = 29.5 WHERE observed_at = :at", at=MONTH_AGO + timedelta(minutes=7)
@@ -56,7 +56,7 @@ def test_other_months_and_stations_do_not_slow_a_month_of_minutes_down(city: Cit
 
 
 @pytest.mark.proof
-def test_a_month_of_minutes_is_told_quickly(city: City) -> None:
+def test_a_month_of_minutes_is_answered_quickly(city: City) -> None:
     fill(city, MONTH_AGO, 30 * 1440)
     fill_more(city)
     assert quickest_month_s(city) < 0.25, "a quiet machine takes under 0.04 s"
@@ -131,7 +131,7 @@ def test_untrusted_values_are_seen_raw_and_left_out_of_intervals(city: City) -> 
     assert [(one["count"], one["min"], one["max"]) for one in bins] == [(10, 0.5, 0.5)]
 
 
-def test_hours_outlive_the_readings_they_were_made_of(city: City) -> None:
+def test_hourly_values_are_kept_after_their_readings(city: City) -> None:
     fill(city, NOON, 120)
     city.execute(
         "INSERT INTO river_hourly_kept SELECT device_id, bucket, n, least, total, greatest FROM river_hourly"
@@ -158,7 +158,7 @@ def test_rain_is_summed(city: City) -> None:
     assert told["unit"] == "mm"
 
 
-def test_a_period_upside_down_too_long_or_without_zone_is_refused(quiet_city: City) -> None:
+def test_a_period_reversed_too_long_or_without_zone_is_refused(quiet_city: City) -> None:
     for asked, status in (
         ({"from": "2026-04-02T12:00:00Z", "to": "2026-04-02T11:00:00Z"}, 400),
         ({"from": "1990-04-02T12:00:00Z"}, 400),

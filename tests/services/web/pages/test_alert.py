@@ -29,14 +29,14 @@ def seen(site: Site, alert_id: int, action: str) -> dict[str, str]:
     return {"version": version[1], "note": NOTE}
 
 
-def test_a_passer_by_may_read_but_is_offered_no_form(storm_site: Site) -> None:
+def test_a_visitor_without_a_token_sees_no_form(storm_site: Site) -> None:
     for path in ("/", "/alerta/1"):
         page = storm_site.page(path)
         assert not [said for said in page.all("form") if said["action"] != "/salir"]
         assert "Entrar para" in page.text
 
 
-def test_a_passer_by_who_sends_a_form_all_the_same_is_asked_to_enter(changing: Engine, changing_site: Site) -> None:
+def test_a_form_sent_without_a_token_leads_to_the_log_in(changing: Engine, changing_site: Site) -> None:
     response = changing_site.post("/alerta/1/reconocer", {"version": "1", "note": NOTE})
     assert response.status_code == 401
     assert 'href="/entrar"' in response.text
@@ -60,7 +60,7 @@ def test_an_operator_acknowledges_with_a_note_that_everybody_sees(
         assert [row.event for row in connection.execute(select(events))] == ["alert"]
 
 
-def test_a_comment_and_then_the_end(changing: Engine, changing_site: Site, token: str) -> None:
+def test_an_operator_comments_and_then_closes(changing: Engine, changing_site: Site, token: str) -> None:
     changing_site.enter(token)
     changing_site.post("/alerta/6/comentar", seen(changing_site, 6, "reconocer"))
     changing_site.post("/alerta/6/comentar", {"note": "   "})
@@ -74,13 +74,13 @@ def test_a_comment_and_then_the_end(changing: Engine, changing_site: Site, token
         assert [row.action for row in connection.execute(select(alert_actions))] == ["comment", "close"]
 
 
-def test_what_its_rule_still_holds_is_not_offered_to_be_closed(changing_site: Site, token: str) -> None:
+def test_an_alert_that_its_rule_holds_has_no_form_to_close_it(changing_site: Site, token: str) -> None:
     changing_site.enter(token)
     assert "/alerta/1/cerrar" not in changing_site.page("/alerta/1").html
     assert "/alerta/6/cerrar" in changing_site.page("/alerta/6").html
 
 
-def test_nobody_acknowledges_a_colour_they_have_not_seen(changing: Engine, changing_site: Site, token: str) -> None:
+def test_a_form_of_an_outdated_version_is_refused(changing: Engine, changing_site: Site, token: str) -> None:
     changing_site.enter(token)
     form = seen(changing_site, 2, "reconocer")
     with changing.begin() as transaction:
@@ -119,7 +119,7 @@ def test_a_form_that_is_wrong_is_a_page_that_says_so(changing_site: Site, token:
     assert "Volver a la guardia" in refused.text
 
 
-def test_a_wrong_token_opens_nothing_and_is_not_repeated(changing_site: Site) -> None:
+def test_a_wrong_token_does_not_log_in_and_is_not_shown(changing_site: Site) -> None:
     refused = changing_site.enter("vigia_wrong")
     assert refused.status_code == 401
     assert "Ese código no es válido." in refused.text
@@ -132,7 +132,7 @@ def test_guessing_tokens_is_slowed_down(changing_site: Site) -> None:
     assert answers == [401] * 10 + [429] * 2
 
 
-def test_entering_from_an_alert_leads_back_to_it_and_nowhere_else(changing_site: Site, token: str) -> None:
+def test_the_log_in_from_an_alert_leads_back_only_to_it(changing_site: Site, token: str) -> None:
     back = changing_site.post("/entrar", {"token": token, "alerta": "3"})
     assert back.headers["location"] == "/alerta/3"
     elsewhere = changing_site.post("/entrar", {"token": token, "alerta": "//elsewhere.example"})
@@ -145,14 +145,14 @@ def test_the_token_stays_out_of_reach_of_scripts_and_other_sites(changing_site: 
     assert "SameSite=strict" in cookie
 
 
-def test_leaving_takes_the_forms_away(changing_site: Site, token: str) -> None:
+def test_after_the_log_out_there_are_no_forms(changing_site: Site, token: str) -> None:
     changing_site.enter(token)
     assert changing_site.page("/alerta/1").all("form")
     assert changing_site.post("/salir", {}).headers["location"] == "/"
     assert not changing_site.page("/alerta/1").all("form")
 
 
-def test_an_alert_shows_its_evidence_and_how_it_came_here(storm_site: Site) -> None:
+def test_an_alert_shows_its_evidence_and_transitions(storm_site: Site) -> None:
     text = storm_site.page("/alerta/1").text
     assert "Nivel 2,11 m" in text
     assert "Umbrales (amarillo · naranja · rojo) 1,20 m · 1,60 m · 2,00 m" in text

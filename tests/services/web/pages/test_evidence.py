@@ -36,7 +36,7 @@ LEVELS = [1.0, 1.3, 2.0]
         ("level", {"level_m": "high", "thresholds_m": "none"}, NAR.ROJO, None),
     ],
 )  # fmt: skip
-def test_the_headline_is_what_speaks_for_the_colour(
+def test_the_headline_is_the_evidence_of_the_level(
     cause: str, evidence: dict[str, Any], nar: NAR, said: str | None
 ) -> None:
     assert headline(ES, nar, cause, evidence) == said
@@ -59,11 +59,11 @@ def test_the_headline_is_what_speaks_for_the_colour(
         ("something_new", float("nan"), ("something_new", "nan")),
     ],
 )  # fmt: skip
-def test_each_number_is_told_with_its_name_and_unit(key: str, value: object, line: tuple[str, str]) -> None:
+def test_each_number_has_its_name_and_unit(key: str, value: object, line: tuple[str, str]) -> None:
     assert evidence_lines(ES, {key: value}) == [line]
 
 
-def test_evidence_without_end_is_cut() -> None:
+def test_long_evidence_is_cut() -> None:
     found = evidence_lines(ES, {f"key_{number}": "x" * 10_000 for number in range(1000)})
     assert len(found) == MAX_LINES
     assert all(len(text) <= MAX_VALUE_CHARS for _, text in found)

@@ -46,7 +46,7 @@ def test_times_are_the_citys_in_24_hours_with_the_day_where_it_is_another() -> N
     assert EN.full(NOW) == "4/3/2026 23:30"
 
 
-def test_ages_are_told_in_their_largest_units() -> None:
+def test_ages_are_shown_in_their_largest_units() -> None:
     assert [ES.ago(s) for s in (-3, 59, 60, 7_500, 200_000)] == [
         "hace 0 s", "hace 59 s", "hace 1 min", "hace 2 h 5 min", "hace 2 d",
     ]  # fmt: skip

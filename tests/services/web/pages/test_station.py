@@ -41,7 +41,7 @@ def test_the_period_can_be_chosen_without_javascript(storm_site: Site, hours: in
     assert f"{RINGUELET}.csv?horas={hours}" in page.html
 
 
-def test_a_hole_in_the_data_is_left_open(changing: Engine, changing_site: Site) -> None:
+def test_a_gap_in_the_data_is_a_gap_in_the_chart(changing: Engine, changing_site: Site) -> None:
     table = READINGS["river"]
     with changing.begin() as transaction:
         device_id = transaction.execute(select(devices.c.id).where(devices.c.code == "gato-ringuelet")).scalar_one()
@@ -51,7 +51,7 @@ def test_a_hole_in_the_data_is_left_open(changing: Engine, changing_site: Site) 
     assert line.count("M") == 2
 
 
-def test_what_cannot_be_trusted_is_not_drawn_but_told(changing: Engine, changing_site: Site) -> None:
+def test_untrusted_values_are_not_drawn_but_named(changing: Engine, changing_site: Site) -> None:
     later = city.NOW - timedelta(seconds=10)
     row = {"observed_at": later, "received_at": later, "seq": -1, "level_m": -9999.0, "flags": int(Flag.SENTINEL)}
     with changing.begin() as transaction:
@@ -65,7 +65,7 @@ def test_what_cannot_be_trusted_is_not_drawn_but_told(changing: Engine, changing
     assert 'Calidad de la última medición: código de "sin valor"' in text
 
 
-def test_a_second_instrument_fills_in_where_the_first_says_nothing(changing: Engine, changing_site: Site) -> None:
+def test_a_second_device_fills_the_gaps_of_the_first(changing: Engine, changing_site: Site) -> None:
     table = READINGS["river"]
     with changing.begin() as transaction:
         device_id = transaction.execute(select(devices.c.id).where(devices.c.code == "gato-ringuelet")).scalar_one()
@@ -80,7 +80,7 @@ def test_a_second_instrument_fills_in_where_the_first_says_nothing(changing: Eng
     assert [said["d"].count("M") for said in page.all("path") if said["class"] == "line"] == [1]
 
 
-def test_the_series_can_be_taken_along_as_csv(storm_site: Site) -> None:
+def test_the_series_can_be_downloaded_as_csv(storm_site: Site) -> None:
     response = storm_site.get(f"{RINGUELET}.csv?horas=6")
     assert response.headers["content-type"].startswith("text/csv")
     assert "attachment" in response.headers["content-disposition"]
@@ -93,7 +93,7 @@ def test_the_series_can_be_taken_along_as_csv(storm_site: Site) -> None:
     assert all(float(row["level_m_least"]) <= float(row["level_m_mean"]) for row in rows)
 
 
-def test_the_table_beside_the_chart_says_the_same(storm_site: Site) -> None:
+def test_the_table_has_the_values_of_the_chart(storm_site: Site) -> None:
     page = storm_site.page(RINGUELET)
     table = page.part("tabla").text
     assert re.search(r"18:06 2,10 2,11 2,12 18:04", table)
@@ -118,7 +118,7 @@ def test_the_history_tells_each_change_with_its_evidence(storm_site: Site) -> No
     assert "Probabilidad de alcanzarlos 100 % · 71 % · 30 %" in text
 
 
-def test_a_station_out_of_service_is_still_found_and_says_so(changing: Engine, changing_site: Site) -> None:
+def test_an_inactive_station_is_found_and_shown_as_inactive(changing: Engine, changing_site: Site) -> None:
     with changing.begin() as transaction:
         transaction.execute(update(stations).where(stations.c.id == "pereyra").values(active=False))
     assert "Estación dada de baja" in changing_site.page("/estacion/pereyra").text
@@ -136,7 +136,7 @@ def test_a_station_out_of_service_is_still_found_and_says_so(changing: Engine, c
         "/static/nada",
     ],
 )
-def test_what_is_not_there_is_a_page_that_leads_back(storm_site: Site, path: str) -> None:
+def test_an_unknown_page_links_back(storm_site: Site, path: str) -> None:
     page = storm_site.page(path, status=404)
     assert "Volver a la guardia" in page.text
     assert {"href": "/"} in page.all("a")

@@ -93,7 +93,7 @@ def test_a_stream_shows_value_trend_age_and_a_chart_that_can_be_read_aloud(storm
     )
 
 
-def test_a_stream_that_fell_silent_is_struck_and_holds_its_level(storm_site: Site) -> None:
+def test_a_silent_stream_is_marked_and_holds_its_level(storm_site: Site) -> None:
     card = storm_site.page("/").part("est-gato-tolosa")
     assert "SIN DATOS, último nivel rojo" in card.text
     assert "hace 40 min" in card.text
@@ -101,7 +101,7 @@ def test_a_stream_that_fell_silent_is_struck_and_holds_its_level(storm_site: Sit
     assert marks(card, "nar-verde") == marks(card, "trend") == 0
 
 
-def test_rain_is_told_over_a_quarter_one_and_three_hours(database: Engine, site: Site) -> None:
+def test_rain_is_shown_over_a_quarter_one_and_three_hours(database: Engine, site: Site) -> None:
     with database.begin() as transaction:
         city.load_seed(transaction)
         city.beat(transaction)
@@ -139,7 +139,7 @@ def test_an_outage_looks_like_an_outage_and_never_like_calm(database: Engine, si
     assert "⇈" not in streams.text
 
 
-def test_a_pipeline_that_never_lived_is_an_outage(database: Engine, site: Site) -> None:
+def test_a_pipeline_that_never_ran_is_an_outage(database: Engine, site: Site) -> None:
     with database.begin() as transaction:
         city.load_seed(transaction)
         transaction.execute(delete(heartbeats))
@@ -246,7 +246,7 @@ def test_the_language_asked_for_once_is_remembered(storm_site: Site) -> None:
     assert "1.40 m" in storm_site.page("/").html
 
 
-def test_everything_comes_from_here_and_fits_a_thin_line(storm_database: Engine, storm_site: Site) -> None:
+def test_the_page_loads_only_its_own_files_and_few_bytes(storm_database: Engine, storm_site: Site) -> None:
     response = storm_site.get("/")
     page = read(response.text)
     with storm_database.connect() as connection:
@@ -292,7 +292,7 @@ def test_every_control_has_a_name_and_every_heading_a_level(changing: Engine, ch
         assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
-def test_a_level_held_by_silence_is_not_the_waters(database: Engine, site: Site) -> None:
+def test_a_level_held_by_silence_is_shown_as_such(database: Engine, site: Site) -> None:
     with database.begin() as transaction:
         city.storm(transaction)
         city.hold(transaction, "pereyra", "silence", NAR.AMARILLO)

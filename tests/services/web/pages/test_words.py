@@ -41,7 +41,7 @@ def test_everything_the_program_can_say_has_words() -> None:
     assert said <= dictionary("es").keys()
 
 
-def test_no_words_are_left_over() -> None:
+def test_no_words_are_unused() -> None:
     source = "\n".join(path.read_text("utf-8") for path in SOURCES)
     made = {prefix for _, prefix in re.findall(r"""(["'])([a-z_]+\.(?:[a-z]+_)?)(?:\1 ?~|\{)""", source)}
     for key in dictionary("es"):
