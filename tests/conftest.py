@@ -1,4 +1,4 @@
-"""A real PostgreSQL and a real broker for all tests: the embedded ones."""
+"""Fixtures of all tests: an embedded PostgreSQL and an embedded MQTT broker."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +34,7 @@ def mqtt_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def migrated_name(database_url: str) -> Iterator[str]:
-    """The name of a database with the schema and no rows, which others are copied from."""
+    """The name of a database with the schema and no rows, from which others are copied."""
     with new_database(database_url) as url:
         engine = open_database(url, name="test")
         with engine.begin() as transaction:
@@ -45,14 +45,14 @@ def migrated_name(database_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def migrated_url(database_url: str, migrated_name: str) -> Iterator[str]:
-    """A database of the test's own, with the schema and no rows: for what commits, and for several processes."""
+    """A database for one test, with the schema and no rows, for tests that commit or start processes."""
     with new_database(database_url, migrated_name) as url:
         yield url
 
 
 @pytest.fixture
 def database(migrated_url: str) -> Iterator[Engine]:
-    """An open pool on a database of the test's own."""
+    """A connection pool to a database for one test."""
     engine = open_database(migrated_url, name="test")
     yield engine
     engine.dispose()
@@ -66,7 +66,7 @@ def _shared_database(database_url: str, migrated_name: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def transaction(_shared_database: Engine) -> Iterator[Connection]:
-    """A transaction of the test's own on a shared database, rolled back at its end."""
+    """A transaction on a shared database, rolled back at the end of the test."""
     with _shared_database.connect() as connection:
         yield connection
         connection.rollback()

@@ -1,4 +1,4 @@
-"""Databases of the tests' own, on whatever server they are given."""
+"""Temporary databases on a server."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _NUMBERS = count(1)
 
 @contextmanager
 def new_database(server_url: str, template: str = "template0") -> Iterator[str]:
-    """The URL of an empty database, or of a copy of `template`, on the same server; dropped when left."""
+    """The URL of a new empty database, or of a copy of `template`, on the same server. Dropped at the end."""
     name = f"test_{os.getpid()}_{next(_NUMBERS)}"
     with psycopg.connect(server_url, autocommit=True) as server:
         server.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
@@ -30,7 +30,7 @@ def new_database(server_url: str, template: str = "template0") -> Iterator[str]:
 
 @contextmanager
 def open_copy(server_url: str, template: str) -> Iterator[Engine]:
-    """A copy of a database, open, and dropped when left. Nobody may be connected to the one it is copied from."""
+    """A connection pool to a copy of a database. Dropped at the end. Nobody may be connected to the original."""
     with new_database(server_url, template) as url:
         engine = open_database(url, name="test")
         try:

@@ -1,4 +1,4 @@
-"""La Plata's seed, read once for all tests: nothing in it can be changed."""
+"""La Plata's seed, read once for all tests, since its values are frozen."""
 
 from functools import cache
 
@@ -7,5 +7,5 @@ from services.city.seed import LA_PLATA, Seed, read_seed
 
 @cache
 def la_plata() -> Seed:
-    """The city as it is shipped."""
+    """The seed as shipped."""
     return read_seed(LA_PLATA)

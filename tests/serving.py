@@ -1,4 +1,4 @@
-"""An application served for real: on a free port of the loopback, by the server Vigía ships."""
+"""Serves an application on a free port of the loopback with Vigía's own server."""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.waiting import LIMIT_S, wait_until
 
 @contextmanager
 def listening(app: FastAPI, settings: Settings) -> Iterator[str]:
-    """An application on a free port, until left; its address. `settings`: with port 0."""
+    """Serve an application on a free port; its address. `settings`: with port 0."""
     server = LiveStreamServer(server_config(app, settings), app.state.context.event_feed)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -1,1 +1,1 @@
-"""What must hold of the repository itself: floors, clock, one reader of MQTT, dependencies, docs."""
+"""Checks of the repository itself: rooms, clock, MQTT, dependencies, documentation."""

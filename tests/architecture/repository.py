@@ -1,4 +1,4 @@
-"""What the repository's own checks look at: its files, its modules and their syntax trees."""
+"""The repository's files, modules, syntax trees and imports, for checks of the code."""
 
 import ast
 import subprocess
@@ -10,7 +10,7 @@ FLOORS = ("services", "ingest", "models", "alerts", "simulators")
 
 
 def files() -> list[Path]:
-    """Every file that is or would be committed, relative to the root."""
+    """All files that are or would be committed, relative to the root."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -29,7 +29,7 @@ def modules(*tops: str) -> Iterator[tuple[str, ast.Module]]:
 
 
 def imports(tree: ast.Module) -> set[str]:
-    """The modules a module imports anywhere in it, by their full names."""
+    """The full names of all modules that a module imports."""
     found: set[str] = set()
     for node in ast.walk(tree):
         match node:

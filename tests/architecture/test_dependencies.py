@@ -1,4 +1,4 @@
-"""Every dependency is declared, explained and locked; and nobody else ships a package under our names."""
+"""Every dependency is declared, explained and locked, and no other package has our names."""
 
 import re
 import tomllib
@@ -28,7 +28,7 @@ LOCKS = {
 
 
 def locked(name: str) -> dict[str, str]:
-    """A lock file's versions by package."""
+    """The versions of a lock file by package."""
     text = (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8")
     return {
         canonicalize_name(package): version

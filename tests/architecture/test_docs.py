@@ -1,4 +1,4 @@
-"""The documentation names every kind, setting, command and route there is."""
+"""The documentation names every kind, setting, command and route."""
 
 import re
 
@@ -18,7 +18,7 @@ PAGES = [*READMES, ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md
 
 @pytest.fixture(scope="module")
 def documentation() -> str:
-    """Every page, one after the other."""
+    """The text of all pages."""
     return "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 
 

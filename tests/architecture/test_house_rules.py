@@ -1,4 +1,4 @@
-"""What review said twice: sizes, names, who reads the clock and who speaks MQTT."""
+"""Rules of the code that review asked for twice: sizes, names, clock readings, MQTT."""
 
 import ast
 import re
@@ -72,7 +72,7 @@ def test_only_the_runtime_reads_the_clock() -> None:
 
 
 def clock_readings(tree: ast.Module) -> Iterator[int]:
-    """The lines where a module asks what time it is, however the function got its name."""
+    """The lines where a module reads the clock, under any name of the function."""
     renamed = {
         alias.asname or alias.name: alias.name
         for node in ast.walk(tree)

@@ -1,4 +1,4 @@
-"""The first minute on somebody's machine: the right Python is found, or it is said what is missing."""
+"""The set-up finds a suitable Python, or prints what is missing."""
 
 import os
 import subprocess
@@ -20,14 +20,14 @@ esac
 
 
 def ask(path: Path) -> subprocess.CompletedProcess[str]:
-    """Run scripts/python where only the programs of one folder are to be found."""
+    """Run scripts/python with only the programs of one folder on the PATH."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHON"} | {"PATH": str(path)}
     command: list[str | Path] = ["/bin/sh", ROOT / "scripts" / "python"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def install(folder: Path, name: str, version: str, *, too_old: bool) -> None:
-    """Put a stand-in for a Python that lacks something there."""
+    """Create a replacement of a Python that lacks something."""
     program = folder / name
     program.write_text(STAND_IN.format(version=version, too_old=int(too_old)), encoding="utf-8")
     program.chmod(0o755)

@@ -1,1 +1,1 @@
-"""The production shape, exercised as far as it goes without Docker."""
+"""The deployment, tested as far as possible without Docker."""

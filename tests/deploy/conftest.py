@@ -36,7 +36,7 @@ STOP_S = 60.0
 
 @dataclass(slots=True)
 class Mosquitto:
-    """A broker of our own in a folder of its own, on a free port of the loopback."""
+    """A broker in its own folder, on a free port of the loopback."""
 
     folder: Path
     port: int
@@ -44,11 +44,11 @@ class Mosquitto:
 
     @property
     def log(self) -> str:
-        """What it said so far."""
+        """Its log so far."""
         return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
 
     def start(self) -> None:
-        """Returns when it answers. Raises AssertionError with its log when it does not."""
+        """Wait until it answers. Raises AssertionError with its log where it does not."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [program("mosquitto"), "-c", self.folder / "mosquitto.conf"], stdout=log, stderr=log
@@ -63,7 +63,7 @@ class Mosquitto:
         raise AssertionError(f"mosquitto did not start:\n{self.log}")
 
     def stop(self) -> None:
-        """End it, for good after a while."""
+        """Stop it, by force after a time."""
         if self.process is not None:
             self.process.terminate()
             try:
@@ -74,7 +74,7 @@ class Mosquitto:
 
 
 def program(name: str) -> str:
-    """Where a program stands; Debian keeps the broker in a folder that is not on everybody's PATH. Skips without it."""
+    """The path of a program. Debian's broker is in a folder that is not on every PATH. Skips where it is missing."""
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if found is None:
         pytest.skip(f"{name} is not installed")
@@ -82,14 +82,14 @@ def program(name: str) -> str:
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
+    """A free port."""
     with closing(socket.socket()) as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
 def write_passwords(path: Path, passwords: dict[str, str]) -> None:
-    """A password file as mosquitto_passwd makes it."""
+    """Create a password file with mosquitto_passwd."""
     path.write_text("".join(f"{name}:{password}\n" for name, password in passwords.items()), encoding="utf-8")
     path.chmod(0o600)
     if passwords:
@@ -97,7 +97,7 @@ def write_passwords(path: Path, passwords: dict[str, str]) -> None:
 
 
 def lay_out(folder: Path, port: int, tls_port: int | None = None) -> None:
-    """The deployed files, with the port and the paths of a test."""
+    """Write the deployed files with the port and the paths of a test."""
     (folder / "conf.d").mkdir()
     shutil.copy(DEPLOYED / "acl", folder / "acl")
     shutil.copy(DEPLOYED / "conf.d" / "limits.conf", folder / "conf.d")
@@ -116,7 +116,7 @@ def lay_out(folder: Path, port: int, tls_port: int | None = None) -> None:
 
 
 def move(source: Path, to: Path, before: str, after: str) -> None:
-    """Copy a configuration file with one thing changed, which must be there."""
+    """Copy a configuration file with one text replaced, which must be in it."""
     text = source.read_text(encoding="utf-8")
     assert before in text
     (to / source.name).write_text(text.replace(before, after), encoding="utf-8")
@@ -153,7 +153,7 @@ def broker(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
 
 @pytest.fixture(scope="module")
 def urls(database_url: str) -> Iterator[dict[str, str]]:
-    """A database of its own, prepared as the image prepares it; the address for each role."""
+    """A database prepared like the image's; its address for each role."""
     name = f"vigia_deploy_{secrets.token_hex(4)}"
     passwords = {role: secrets.token_hex(12) for role in ROLES}
     with psycopg.connect(database_url, autocommit=True) as superuser:

@@ -1,4 +1,4 @@
-"""The broker's access rules and limits, asked by real clients of a real Mosquitto."""
+"""The broker's access rules and limits, with real clients of a real Mosquitto."""
 
 import inspect
 import os
@@ -29,7 +29,7 @@ Start = Callable[..., Mosquitto]
 
 
 class Client:
-    """One MQTT client that remembers what it was told. Leaves when its `with` ends."""
+    """An MQTT client that records messages. It disconnects at the end of its `with`."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Client:
         self.client.loop_stop()
 
     def listen(self, *filters: str) -> "Client":
-        """Subscribe and wait until the broker has said yes."""
+        """Subscribe and wait for the broker's acknowledgement."""
         self.client.subscribe([(topic, SubscribeOptions(qos=1)) for topic in filters])
         self.granted.get(timeout=WAIT_S)
         return self
@@ -83,7 +83,7 @@ class Client:
         return self.published.get(timeout=WAIT_S)
 
     def hears(self, count: int) -> list[str]:
-        """The topics of the next messages; then silence."""
+        """The topics of the next messages; no further message may come."""
         topics = [self.heard.get(timeout=WAIT_S) for _ in range(count)]
         with pytest.raises(queue.Empty):
             self.heard.get(timeout=NOTHING_COMES_S)

@@ -1,4 +1,4 @@
-"""Devices outside come in by TLS with a certificate each; a withdrawn one stays outside."""
+"""Outside devices connect by TLS with their own certificates; revoked ones are refused."""
 
 import socket
 import ssl
@@ -33,7 +33,7 @@ class Authority:
         subprocess.run([program("openssl"), *arguments], cwd=self.folder, check=True, capture_output=True)
 
     def found(self) -> None:
-        """Make the authority and its empty list of withdrawn certificates."""
+        """Create the authority and its empty list of revoked certificates."""
         (self.folder / "authority.conf").write_text(AUTHORITY.format(folder=self.folder), encoding="utf-8")
         (self.folder / "issued").touch()
         (self.folder / "crlnumber").write_text("01\n", encoding="utf-8")
@@ -42,25 +42,25 @@ class Authority:
         self.list_withdrawn()
 
     def certify(self, name: str) -> None:
-        """A key and a certificate for a name, good for the loopback."""
+        """Create a key and a certificate for a name, valid for the loopback."""
         request = ["-keyout", f"{name}.key", "-out", f"{name}.crt", "-subj", f"/CN={name}"]
         signed_by = ["-CA", "devices-ca.crt", "-CAkey", "devices-ca.key"]
         reached_at = ["-addext", "subjectAltName=IP:127.0.0.1"]
         self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *request, *signed_by, *reached_at)
 
     def withdraw(self, name: str) -> None:
-        """Put a certificate on the list."""
+        """Revoke a certificate."""
         authority = ["-config", "authority.conf", "-keyfile", "devices-ca.key", "-cert", "devices-ca.crt"]
         self.openssl("ca", *authority, "-revoke", f"{name}.crt")
         self.list_withdrawn()
 
     def list_withdrawn(self) -> None:
-        """Write the list anew."""
+        """Write the list of revoked certificates."""
         authority = ["-config", "authority.conf", "-keyfile", "devices-ca.key", "-cert", "devices-ca.crt"]
         self.openssl("ca", *authority, "-gencrl", "-out", "devices.crl")
 
     def context(self, name: str | None) -> ssl.SSLContext:
-        """What a device with this name's certificate, or without any, connects with."""
+        """The TLS context of a device with this name's certificate, or without one."""
         context = ssl.create_default_context(cafile=str(self.folder / "devices-ca.crt"))
         if name is not None:
             context.load_cert_chain(self.folder / f"{name}.crt", self.folder / f"{name}.key")
@@ -69,7 +69,7 @@ class Authority:
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
-    """One that has certified the broker and two gauges."""
+    """An authority with certificates of the broker and of two gauges."""
     made = Authority(tmp_path)
     made.found()
     for name in ("broker", "gauge-1", "gauge-2"):
@@ -98,7 +98,7 @@ def test_a_client_without_a_certificate_or_with_a_revoked_one_is_refused(broker:
 
 
 def admitted(port: int, context: ssl.SSLContext) -> bool:
-    """Whether the broker, after the handshake, waits for us to speak; a stranger it sends away."""
+    """Whether the broker keeps the connection after the handshake; it closes that of an unknown client."""
     with socket.create_connection(("127.0.0.1", port), timeout=1) as plain:
         try:
             with context.wrap_socket(plain, server_hostname="127.0.0.1") as secured:

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not (PROGRAM and PLUGIN), reason="no Mosquitto 2
 
 @pytest.fixture
 def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mosquitto]:
-    """The files of deploy/mosquitto with the image's folders moved into the test's own; two pipelines, two gauges."""
+    """The files of deploy/mosquitto with the folders of a test, two pipelines and two gauges."""
     monkeypatch.setenv("PATH", f"{Path(PROGRAM).parent}:{os.environ['PATH']}")
     server = Mosquitto(tmp_path, free_port())
     for name in ("conf.d", "data", "users"):

@@ -1,4 +1,4 @@
-"""The services of docker-compose.yml, as processes: deployed broker, roles, commands and variables together."""
+"""The services of docker-compose.yml as processes, with the deployed broker, roles, commands and variables."""
 
 import os
 import subprocess
@@ -62,7 +62,7 @@ class City:
         }
 
     def environment(self, name: str) -> dict[str, str]:
-        """A service's variables, every placeholder filled in."""
+        """The variables of a service, with all placeholders filled in."""
         variables: dict[str, str] = {key: str(value) for key, value in OURS[name]["environment"].items()}
         for placeholder, real in self.real.items():
             variables = {key: value.replace(placeholder, real) for key, value in variables.items()}
@@ -70,11 +70,11 @@ class City:
         return {key: value for key, value in os.environ.items() if not key.startswith("VIGIA_")} | variables
 
     def get(self, path: str) -> httpx.Response:
-        """What the API answers."""
+        """The answer of the API."""
         return httpx.get(f"{self.address}/api/v1/{path}", timeout=5)
 
     def run(self, name: str, *words: str) -> None:
-        """One command to its end, as the service of that name. Raises AssertionError with what it said."""
+        """Run a command to its end as the service of that name. Raises AssertionError with its output."""
         command = [sys.executable, "-m", "services", *words]
         done = subprocess.run(
             command, cwd=ROOT, env=self.environment(name), capture_output=True, text=True, timeout=COMES_S, check=False
@@ -83,7 +83,7 @@ class City:
 
     @contextmanager
     def process(self, name: str) -> Iterator[None]:
-        """A service while the `with` lasts; it must still run at the end, and end by itself when told."""
+        """A service for the time of the `with`. It must run until the end and stop on a signal."""
         command = [sys.executable, "-m", "services", *OURS[name]["command"]]
         with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(command, cwd=ROOT, env=self.environment(name), stdout=log, stderr=log)
@@ -101,7 +101,7 @@ class City:
         return (self.folder / f"{name}.log").read_text(encoding="utf-8")[-4000:]
 
     def wait_for(self, happened: Callable[[], bool]) -> None:
-        """Until it happens. Raises AssertionError with every service's log when it does not in time."""
+        """Wait for a condition. Raises AssertionError with the logs of all services where it does not come in time."""
         deadline = time.monotonic() + COMES_S
         while time.monotonic() < deadline:
             try:

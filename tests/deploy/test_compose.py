@@ -1,4 +1,4 @@
-"""docker-compose.yml agrees with the program: commands, settings, files, and no secret that works by itself."""
+"""docker-compose.yml agrees with the program: commands, settings, files, and no default secrets."""
 
 import re
 from typing import Any
@@ -18,7 +18,7 @@ EXAMPLE = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / ".env.example").read_text(enc
 
 
 def variables() -> list[str]:
-    """Every use of a variable of .env, as written between the braces."""
+    """All uses of variables of .env, as written between the braces."""
     return re.findall(r"\$\{([^}]+)\}", f"{SERVICES} {WITH_TLS}")
 
 

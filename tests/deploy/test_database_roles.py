@@ -1,4 +1,4 @@
-"""The two roles of deploy/postgres, in a real PostgreSQL: the owner migrates, the other runs and changes no schema."""
+"""The two roles of deploy/postgres in a real PostgreSQL: only the owner can change the schema."""
 
 import secrets
 

@@ -1,4 +1,4 @@
-"""What the image installs: a wheel of the five packages with their data, that runs without the embedded parts."""
+"""The wheel of the image: the five packages with their data, which run without the embedded servers."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def unpacked(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel's files where nothing else of ours is."""
+    """The wheel's files in an empty folder."""
     folder = tmp_path_factory.mktemp("installed")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder)

@@ -1,4 +1,4 @@
-"""The command line: what is wrong outside is told in a sentence, and never with what it holds."""
+"""The command line explains wrong settings and servers in a sentence, without secret values."""
 
 import pytest
 

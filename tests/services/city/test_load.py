@@ -1,4 +1,4 @@
-"""A seed's city into the tables: new things appear, changed rules get a new version, what is gone rests."""
+"""Loading of a seed: changed rules get a new version, removed stations and rules become inactive."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,17 +19,17 @@ TABLES = ("municipalities", "basins", "stations", "devices", "rules", "subject_s
 
 
 def rows(transaction: Connection, query: str) -> list[Any]:
-    """Every row of a query."""
+    """All rows of a query."""
     return [tuple(row) for row in transaction.execute(text(query))]
 
 
 def everything(transaction: Connection) -> dict[str, list[Any]]:
-    """All that a load may touch."""
+    """All rows that a load may change."""
     return {table: rows(transaction, f"SELECT * FROM {table} ORDER BY 1, 2") for table in TABLES}
 
 
 def with_thresholds(seed: Seed, station: str, *thresholds_m: float) -> Seed:
-    """The seed with other levels at one station."""
+    """The seed with other thresholds at one station."""
     first, second, third = thresholds_m
     rules = tuple(
         replace(rule, judgement=replace(rule.judgement, thresholds_m=(first, second, third)))

@@ -1,4 +1,4 @@
-"""A seed is read whole or refused with every fault named: La Plata's, another city's, and broken ones."""
+"""A seed is read whole, or refused with all its problems."""
 
 import json
 import re

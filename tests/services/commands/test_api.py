@@ -21,7 +21,7 @@ STOP_S = 5.0
 
 @contextmanager
 def vigia_api(database_url: str) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
-    """A server as people start it, until left."""
+    """A server process."""
     port = free_port()
     environment = os.environ | {"VIGIA_DATABASE_URL": database_url, "VIGIA_API_PORT": str(port)}
     command = [sys.executable, "-m", "services", "api"]
@@ -41,14 +41,14 @@ def vigia_api(database_url: str) -> Iterator[tuple[subprocess.Popen[str], httpx.
 
 
 def vigia_token(database_url: str, name: str) -> subprocess.CompletedProcess[str]:
-    """The command, run to its end."""
+    """Run a command to its end."""
     environment = os.environ | {"VIGIA_DATABASE_URL": database_url}
     command = [sys.executable, "-m", "services", "token", name]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 def said_and_over(process: subprocess.Popen[str], number: int, stop_s: float = LIMIT_S) -> list[str]:
-    """The tokens it said once told to stop, which it does in time and with success."""
+    """Stop the server, which must succeed in time, and return the tokens that it printed."""
     process.send_signal(number)
     words = process.communicate(timeout=stop_s)[1].split()
     assert process.returncode == 0

@@ -1,4 +1,4 @@
-"""A data folder for embedded servers, and a look at its table and processes."""
+"""A data folder for embedded servers."""
 
 from pathlib import Path
 

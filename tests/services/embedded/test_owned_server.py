@@ -96,7 +96,7 @@ def test_both_stop_within_five_seconds_while_in_use(owner: "subprocess.Popen[byt
 
 
 def seconds_to_stop(owner: "subprocess.Popen[bytes]") -> float:
-    """Tell the owner to stop while a connection is open; when it has ended, so have both servers."""
+    """Stop the owner while a connection is open; when it has ended, both servers have ended too."""
     pids, url = started_servers(owner)
     connection = psycopg.connect(url)
     connection.execute("INSERT INTO numbers VALUES (41)")

@@ -1,4 +1,4 @@
-"""Recorded series from files, and what is said of files that are none."""
+"""Recorded series from files, and errors of wrong files."""
 
 import gzip
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The culprits are found and set aside, whoever they are; all others get through, in their order and once."""
+"""Bisection finds all failing items and processes all others once and in their order."""
 
 from collections.abc import Sequence
 

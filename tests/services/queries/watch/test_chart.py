@@ -1,4 +1,4 @@
-"""What a chart shows of a series: holes as holes, thresholds to come, forecasts that fan out."""
+"""The geometry of a chart: gaps, thresholds, forecasts, ticks and bars."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What the numbers mean to the person on watch."""
+"""Condition of stations and of the data flow: trend, health, urgency, outage."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A served city: La Plata's stations in a database of the test's own, behind a real HTTP server on the loopback."""
+"""A served city: La Plata's stations in a database of its own, behind a real HTTP server on the loopback."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ RIVER = "gato-143-524"
 
 
 class Clock:
-    """A clock the story sets."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -39,7 +39,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """A served city and the ways to touch it."""
+    """A served city with its database, clock, pipeline and HTTP client."""
 
     database: Engine
     clock: Clock
@@ -62,7 +62,7 @@ class City:
     def send(
         self, minute: float, level_m: float | None, *, station: str = RIVER, kind: str = "river", **more: Any
     ) -> None:
-        """A gauge's message `minute` minutes after noon, on the real road; the clock follows."""
+        """Process a gauge's message of `minute` minutes after noon in the pipeline; the clock follows."""
         observed_at = NOON + timedelta(minutes=minute)
         self.clock.now = max(self.clock.now, observed_at + timedelta(seconds=1))
         body = {"observed_at": observed_at.isoformat(), "level_m": level_m, **more}
@@ -70,21 +70,21 @@ class City:
         self.pipeline.process_messages([Message(topic, json.dumps(body).encode(), self.clock.now)])
 
     def flood(self) -> int:
-        """The water rises above rojo and stays; returns the alert's number."""
+        """Let the water rise above rojo and stay. Returns the number of the alert."""
         for minute in range(6):
             self.send(minute, 0.40 + 0.35 * minute)
         alerts = self.get("/alerts", station=RIVER, state="firing")["items"]
         return int(next(alert["id"] for alert in alerts if alert["judgement"] == "stage"))
 
     def execute(self, statement: str, **values: Any) -> None:
-        """One statement, committed."""
+        """Execute and commit one statement."""
         with self.database.begin() as transaction:
             transaction.execute(text(statement), values)
 
 
 @contextmanager
 def served(database: Engine, clock: Clock, settings: Settings) -> Iterator[tuple[str, EventFeed]]:
-    """The application on a free port, until left; its address and its live feed."""
+    """Serve the application on a free port; its address and its event feed."""
     engine = open_database(
         database.url.render_as_string(hide_password=False),
         name="test-api",
@@ -101,7 +101,7 @@ def served(database: Engine, clock: Clock, settings: Settings) -> Iterator[tuple
 
 @contextmanager
 def city_on(database: Engine) -> Iterator[City]:
-    """La Plata loaded into a database and served, with nothing measured yet."""
+    """La Plata loaded into a database and served, without readings."""
     clock = Clock()
     with database.begin() as transaction:
         load(transaction, la_plata(), NOON)
@@ -115,13 +115,13 @@ def city_on(database: Engine) -> Iterator[City]:
 
 @pytest.fixture
 def city(database: Engine) -> Iterator[City]:
-    """A city of the test's own."""
+    """A city for one test."""
     with city_on(database) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def quiet_city(database_url: str, migrated_name: str) -> Iterator[City]:
-    """A city for all tests that change nothing in it."""
+    """A city shared by all tests that change nothing in it."""
     with open_copy(database_url, migrated_name) as engine, city_on(engine) as made:
         yield made

@@ -1,4 +1,4 @@
-"""Who may do what, and what the outside can send without harm."""
+"""Access to routes, security headers, and limits of requests."""
 
 import socket
 from collections.abc import Iterator
@@ -100,7 +100,7 @@ def test_an_unknown_host_name_is_refused(quiet_city: City) -> None:
 
 @pytest.fixture
 def public(city: City) -> Iterator[httpx.Client]:
-    """The same city behind a proxy with TLS, under a public name."""
+    """The city behind a proxy with TLS, with a public address."""
     settings = Settings(api_port=0, public_url="https://vigia.example")
     with served(city.database, city.clock, settings) as (address, _), httpx.Client(base_url=address) as client:
         yield client

@@ -1,4 +1,4 @@
-"""What people do about alerts: once, as they saw them, and never to hide a danger."""
+"""Actions of operators on alerts: once, at the version they saw, and never to hide a danger."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ def act(city: City, alert_id: int, action: str, **said: Any) -> httpx.Response:
 
 
 def story(city: City, alert_id: int) -> Any:
-    """An alert with all that happened to it."""
+    """An alert with its transitions and actions."""
     return city.get(f"/alerts/{alert_id}")
 
 
 def ebb(city: City) -> None:
-    """The water goes down and stays there for hours."""
+    """Send falling levels, then low levels for hours."""
     for minute in range(10, 600, 5):
         city.send(minute, 0.2)
 

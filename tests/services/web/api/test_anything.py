@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is ours: never a bug, always either what was asked or a problem that says why not."""
+"""Any request gets a documented answer or a problem, never a server error."""
 
 import re
 from urllib.parse import quote
@@ -38,7 +38,7 @@ SLOWLY = settings(max_examples=250, deadline=None, suppress_health_check=[Health
 
 @st.composite
 def questions(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
-    """A route with anything in its path, and anything for some of its parameters."""
+    """A route with any text in its path and any values of some parameters."""
     path = draw(st.sampled_from(sorted(READING)))
     part = draw(st.one_of(st.just("gato-143-524"), ANYTHING))
     asked = draw(st.dictionaries(st.sampled_from(READING[path]), ANYTHING, max_size=3)) if READING[path] else {}

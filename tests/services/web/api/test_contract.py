@@ -1,4 +1,4 @@
-"""What every route must hold: a declared access, bounds on every list and parameter, errors as problems."""
+"""Rules for every route: declared access, bounds on lists and parameters, errors as problems."""
 
 import re
 from collections.abc import Iterator
@@ -29,18 +29,18 @@ FREE = {"schema_version", "age_s"}
 
 @pytest.fixture(scope="module")
 def app() -> FastAPI:
-    """The application; putting it together opens nothing."""
+    """The application; its creation opens nothing."""
     return create_app(Settings(), create_engine("postgresql+psycopg://"), wall_clock)
 
 
 @pytest.fixture(scope="module")
 def openapi(app: FastAPI) -> dict[str, Any]:
-    """Its description."""
+    """The OpenAPI description."""
     return app.openapi()
 
 
 def operations(openapi: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Every documented operation: method, path and description."""
+    """All documented operations: method, path and description."""
     for path, methods in openapi["paths"].items():
         for method, operation in methods.items():
             yield method, path, operation
@@ -55,7 +55,7 @@ def test_every_route_declares_who_may_use_it() -> None:
 
 
 def calls(dependant: Dependant) -> Iterator[Any]:
-    """Every dependency of a route, however deep."""
+    """All dependencies of a route, at any depth."""
     for one in dependant.dependencies:
         yield one.call
         yield from calls(one)
@@ -95,13 +95,13 @@ def test_every_string_and_number_that_comes_in_is_bounded(openapi: dict[str, Any
 
 
 def kinds(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """The alternatives of a schema, with what stands beside them."""
+    """The alternatives of a schema, each with the keywords beside them."""
     beside = {key: value for key, value in schema.items() if key != "anyOf"}
     return [beside | one for one in schema.get("anyOf", [{}])]
 
 
 def bounded(schema: dict[str, Any]) -> bool:
-    """Whether a value of this schema has a largest size."""
+    """Whether a value of this schema has a maximum size."""
     match schema:
         case {"enum": _} | {"const": _} | {"$ref": _} | {"type": "boolean"} | {"type": "null"}:
             return True
@@ -132,7 +132,7 @@ def test_every_field_that_goes_out_has_an_example_or_needs_none(openapi: dict[st
 
 
 def until_there(city: City, path: str) -> None:
-    """Wait for the server to see what was just written."""
+    """Wait until the server has read the last writes."""
     wait_until(lambda: city.client.get(f"{API_PREFIX}{path}").status_code != 404)
 
 

@@ -1,4 +1,4 @@
-"""Whether it lives: what supervisors, balancers and Prometheus are told."""
+"""The routes of health and metrics."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,13 +10,13 @@ from tests.services.web.api.conftest import NOON, City
 
 
 def metrics(city: City) -> dict[tuple[str, ...], float]:
-    """Every sample by its name and labels, as Prometheus reads them."""
+    """All samples by name and labels, as Prometheus parses them."""
     families = text_string_to_metric_families(city.client.get("/metrics").text)
     return {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
 
 
 def beats(city: City, process: str, **status: Any) -> None:
-    """A process gives a sign of life."""
+    """Store a heartbeat of a process."""
     write_heartbeat(city.database, process, NOON, city.clock.now, status)
 
 

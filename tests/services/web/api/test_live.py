@@ -1,4 +1,4 @@
-"""The live stream: every event once and in order, whoever writes meanwhile and however often a client comes back."""
+"""The live stream: each event once and in order, with several writers and reconnecting clients."""
 
 import json
 import random
@@ -30,7 +30,7 @@ MEDIAN_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One event as a client understands it."""
+    """One event as a client parses it."""
 
     id: str
     event: str
@@ -39,7 +39,7 @@ class Heard:
 
 @dataclass(slots=True)
 class Listener:
-    """A client of the stream, as browsers are: it remembers the last id, even of events without data."""
+    """A client of the stream like a browser: it keeps the last id, also of events without data."""
 
     city: City
     last: str | None = None
@@ -47,7 +47,7 @@ class Listener:
 
     @contextmanager
     def connected(self, **parameters: Any) -> Iterator[Iterator[Heard]]:
-        """The events of one connection, until left."""
+        """The events of one connection, while it is open."""
         headers = {} if self.last is None else {"Last-Event-ID": self.last}
         address = "/api/v1/live"
         with self.city.client.stream("GET", address, headers=headers, params=parameters, timeout=20) as answer:
@@ -71,12 +71,12 @@ class Listener:
 
     @property
     def numbers(self) -> list[Any]:
-        """What the writers of a story numbered, in the order heard."""
+        """The numbers of the writers' events, in the order of reception."""
         return [tuple(one.data["n"]) for one in self.heard if one.event == "readings"]
 
 
 def write(city: City, writer: int, seed: int) -> None:
-    """Transactions that take their event's number early and commit late, as busy pipelines do."""
+    """Write transactions that get the number of their event early and commit late, like busy pipelines."""
     rng = random.Random(seed + writer)
     with psycopg.connect(city.database.url.set(drivername="postgresql").render_as_string(hide_password=False)) as own:
         for number in range(EACH):
@@ -91,14 +91,14 @@ def write(city: City, writer: int, seed: int) -> None:
 
 
 def written(city: City) -> list[Any]:
-    """Every event the writers wrote."""
+    """All events of the writers."""
     with city.database.begin() as transaction:
         rows = transaction.execute(text("SELECT data -> 'n' FROM events WHERE event = 'readings'"))
         return sorted(tuple(row[0]) for row in rows)
 
 
 def follow(listener: Listener, over: threading.Event, rng: random.Random | None) -> None:
-    """Listen until the story is over and its last event heard; with `rng`, hang up every now and then and come back."""
+    """Receive events until the writers have ended and their last event came. With `rng`: disconnect now and then."""
     while True:
         left = rng.randint(1, 25) if rng else -1
         with listener.connected() as events:

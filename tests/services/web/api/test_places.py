@@ -1,4 +1,4 @@
-"""What stands where: lists, filters, pages and maps."""
+"""The routes of stations, municipalities, basins and devices: filters, pages and maps."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A station's values over time: few points whatever the period, nothing untrusted among them, and quickly."""
+"""Series of a station: few points for any period, only trusted values in intervals, and quick answers."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -69,7 +69,7 @@ def fill_more(city: City) -> None:
 
 
 def quickest_month_s(city: City) -> float:
-    """The quickest of some answers: what else runs on the machine only ever makes one slower."""
+    """The fastest of some answers: other load of the machine only makes an answer slower."""
     took_s = []
     for _ in range(9):
         begun = time.perf_counter()

@@ -75,7 +75,7 @@ class Browser:
         return message
 
     def look(self, width: int, height: int, *, dark: bool = False, scripts: bool = True) -> None:
-        """Become a screen of that size, light or dark, with JavaScript or without."""
+        """Set the size of the screen, light or dark, and JavaScript on or off."""
         phone = width < 600
         self.command(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
@@ -85,19 +85,19 @@ class Browser:
         self.command("Emulation.setScriptExecutionDisabled", value=not scripts)
 
     def open(self, url: str) -> None:
-        """Go there and wait until it is loaded."""
+        """Load a page and wait until it is complete."""
         self.command("Page.navigate", url=url)
         self.wait_for(f"location.href == {json.dumps(url)} && document.readyState == 'complete'")
 
     def evaluate(self, expression: str) -> Any:
-        """What JavaScript says."""
+        """The value of a JavaScript expression."""
         answer = self.command("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
     def wait_for(self, expression: str, wait_s: float = WAIT_S) -> None:
-        """Wait until JavaScript says yes. Raises TimeoutError."""
+        """Wait until a JavaScript expression is true. Raises TimeoutError."""
         deadline = monotonic() + wait_s
         while not self.evaluate(expression):
             if monotonic() > deadline:
@@ -105,17 +105,17 @@ class Browser:
             sleep(POLL_S)
 
     def press_enter(self) -> None:
-        """The key, as a keyboard sends it."""
+        """Press a key."""
         key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
         self.command("Input.dispatchKeyEvent", type="keyDown", text="\r", **key)
         self.command("Input.dispatchKeyEvent", type="keyUp", **key)
 
     def type(self, text: str) -> None:
-        """Text into whatever has the focus."""
+        """Type text into the focused element."""
         self.command("Input.insertText", text=text)
 
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
-        """What is seen, or the whole page, as a PNG."""
+        """The visible part, or the whole page, as a PNG."""
         answer = self.command("Page.captureScreenshot", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(answer["data"]))
 
@@ -126,7 +126,7 @@ class Browser:
         path.write_bytes(base64.b64decode(answer["data"]))
 
     def complaints(self) -> list[str]:
-        """What the console said: errors, blocked styles and scripts, exceptions."""
+        """Messages of the console: errors, blocked styles and scripts, exceptions."""
         found = []
         for event in self.events:
             match event:

@@ -1,4 +1,4 @@
-"""A city in the middle of a storm, as rows: what the pages are shown in tests."""
+"""A city in the middle of a storm, as rows, for tests of the pages."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -27,12 +27,12 @@ Row = dict[str, Any]
 
 
 def load_seed(transaction: Connection) -> None:
-    """La Plata as Vigía ships it, without a single reading."""
+    """La Plata as shipped, without readings."""
     load(transaction, la_plata(), NOW - timedelta(days=30))
 
 
 def beat(transaction: Connection, at: datetime = NOW) -> None:
-    """The pipeline lived at that time."""
+    """Store a heartbeat of the pipeline at that time."""
     transaction.execute(heartbeats.delete())
     transaction.execute(insert(heartbeats).values(process="pipeline", at=at, started_at=at - BACK, status={}))
 
@@ -76,7 +76,7 @@ FLOODS = {
 
 
 def _levels(until: datetime, station_id: str, thresholds: Sequence[float], order: int) -> list[tuple[datetime, float]]:
-    """A stream that answers rain: each one at another moment of its flood, one minute a reading."""
+    """Readings of a stream after rain, one a minute; each stream at another moment of its flood."""
     part, crest_ago = FLOODS.get(station_id, (0.25 + 0.05 * (order % 8), 30 + (order * 37) % 150))
     levels = []
     for minute in range(int(BACK / MINUTE), -1, -1):
@@ -148,7 +148,7 @@ def _colour(
 
 
 def hold(transaction: Connection, station_id: str, judgement: str, nar: NAR) -> None:
-    """The engine's memory: this rule holds that colour."""
+    """Store the state of a rule that holds a level."""
     transaction.execute(
         update(subject_states).where(subject_states.c.subject == station_id).values(colours={judgement: int(nar)})
     )
@@ -203,7 +203,7 @@ def _ago(minutes: int) -> datetime:
 
 
 def storm_alerts(transaction: Connection) -> list[int]:
-    """What a busy quarter of an hour leaves on the list."""
+    """Alerts of a busy quarter of an hour."""
     attend(transaction, "municipality:laplata", NAR.ROJO)
     attend(transaction, "municipality:berisso", NAR.AMARILLO)
     attend(transaction, "basin:gato", NAR.ROJO)

@@ -1,4 +1,4 @@
-"""The whole application on a database of the test's own, or on a shared one in the middle of a storm."""
+"""The application on a database of its own, or on a shared one in the middle of a storm."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,34 +31,34 @@ def storm_name(database_url: str, migrated_name: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def storm_database(database_url: str, storm_name: str) -> Iterator[Engine]:
-    """The storm, for tests that only look."""
+    """The storm, for tests that only read."""
     with open_copy(database_url, storm_name) as engine:
         yield engine
 
 
 @pytest.fixture
 def changing(database_url: str, storm_name: str) -> Iterator[Engine]:
-    """A storm of the test's own, to change."""
+    """A storm for one test, to change."""
     with open_copy(database_url, storm_name) as engine:
         yield engine
 
 
 @pytest.fixture
 def site(database: Engine, tmp_path: Path) -> Iterator[Site]:
-    """A visitor where nothing was loaded yet."""
+    """A visitor of an empty database."""
     with visitor(database, tmp_path) as opened:
         yield opened
 
 
 @pytest.fixture
 def storm_site(storm_database: Engine, tmp_path: Path) -> Iterator[Site]:
-    """A visitor in the storm, who only looks."""
+    """A visitor in the storm, who only reads."""
     with visitor(storm_database, tmp_path) as opened:
         yield opened
 
 
 @pytest.fixture
 def changing_site(changing: Engine, tmp_path: Path) -> Iterator[Site]:
-    """A visitor in a storm of the test's own."""
+    """A visitor in a storm for one test."""
     with visitor(changing, tmp_path) as opened:
         yield opened

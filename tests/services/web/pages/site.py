@@ -1,4 +1,4 @@
-"""A visitor: asks the application for pages and reads them as a browser would, strictly."""
+"""A visitor of the pages: requests them and parses them strictly, like a browser."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ DRAWN = frozenset({"line", "path", "rect", "circle"})
 
 
 class Site:
-    """One browser's worth of cookies on an application, without JavaScript."""
+    """A browser without JavaScript, with its cookies."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
@@ -33,7 +33,7 @@ class Site:
         self._loop.close()
 
     def get(self, path: str, **headers: str) -> httpx.Response:
-        """Ask for a page."""
+        """Request a page."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self._loop.run_until_complete(self._client.get(path, headers=named))
 
@@ -59,7 +59,7 @@ class Site:
 
 
 class Page(HTMLParser):
-    """A page taken apart. Raises AssertionError on tags that do not match, ids given twice and inline code."""
+    """A parsed page. Raises AssertionError on tags that do not match, duplicate ids and inline code."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -74,13 +74,13 @@ class Page(HTMLParser):
         assert len(self.ids) == len(set(self.ids)), "an id is given twice"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the tag."""
+        """Record the tag."""
         self._note(tag, attrs)
         if tag not in VOID:
             self._open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Only what is drawn closes itself."""
+        """Only elements of drawings may close themselves."""
         assert tag in DRAWN, f"<{tag}/> is no HTML"
         self._note(tag, attrs)
 
@@ -93,23 +93,23 @@ class Page(HTMLParser):
         self.ids += [said["id"]] if "id" in said else []
 
     def handle_endtag(self, tag: str) -> None:
-        """It must close the tag opened last."""
+        """An end tag must close the tag opened last."""
         assert self._open, f"</{tag}> closes nothing"
         assert self._open.pop() == tag, f"</{tag}> closes something else"
 
     def handle_data(self, data: str) -> None:
-        """Keep what a person reads."""
+        """Record visible text."""
         if not NOT_SEEN & set(self._open):
             self._texts.append(data)
 
     @property
     def text(self) -> str:
-        """What a person reads, and what is read aloud to them, with single spaces."""
+        """Visible text and labels for screen readers, with single spaces."""
         spoken = [said[name] for _, said in self.tags for name in ("aria-label", "placeholder") if name in said]
         return re.sub(r"\s+", " ", " ".join(self._texts + spoken))
 
     def all(self, tag: str) -> list[dict[str, str]]:
-        """The attributes of every such tag."""
+        """The attributes of all tags of this name."""
         return [said for name, said in self.tags if name == tag]
 
     def part(self, element_id: str) -> "Page":
@@ -126,5 +126,5 @@ class Page(HTMLParser):
 
 
 def read(html: str) -> Page:
-    """Take a page apart."""
+    """Parse a page."""
     return Page(html)

@@ -1,4 +1,4 @@
-"""An operator enters, acknowledges, comments and closes; nobody else can, from nowhere else."""
+"""An operator logs in, acknowledges, comments and closes; nobody else can, and from no other site."""
 
 import re
 
@@ -21,7 +21,7 @@ def token(changing: Engine) -> str:
 
 
 def seen(site: Site, alert_id: int, action: str) -> dict[str, str]:
-    """The form as the page shows it, filled in by hand."""
+    """A form of the page, filled in."""
     page = site.page(f"/alerta/{alert_id}")
     start = page.html.index(f'action="/alerta/{alert_id}/{action}"')
     version = re.search(r'name="version" value="(\d+)"', page.html[start:])

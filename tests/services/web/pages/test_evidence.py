@@ -1,4 +1,4 @@
-"""A rule's numbers in words."""
+"""Evidence of a rule as text."""
 
 from datetime import timedelta, timezone
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whose language, and how numbers and times read in it."""
+"""The choice of the language, and numbers and times in it."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""A station's page: its series, its instruments, its alerts, and all of it as CSV."""
+"""A station's page: series, devices, alerts, and the series as CSV."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The watch page over real rows: what stands on it, what an outage does to it, and what hostile rows cannot do."""
+"""The watch page over real rows: its contents, outages, and hostile texts."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Both dictionaries say everything the pages and the rules can say, and nothing else."""
+"""Both dictionaries have all texts of the pages and the rules, and no others."""
 
 import re
 from pathlib import Path
