@@ -37,7 +37,9 @@ def run_round(seed: int, tests: list[str], left_s: float) -> tuple[int | None, l
     with TemporaryDirectory(prefix="vigia-soak-") as folder:
         command = [sys.executable, "-m", "pytest", "--quiet", "--tb=short", "--durations=0", "--durations-min=60"]
         command += [f"--hypothesis-seed={seed}", "-m", DRAWING, "-o", f"cache_dir={folder}"]
-        command += tests or ["--numprocesses=auto", "--dist=loadfile"]
+        if not any("::" in test for test in tests):
+            command += ["--numprocesses=auto", "--dist=loadfile"]
+        command += tests
         with subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True) as process:
             status = wait(process, left_s)
         noted = Path(folder) / "v" / "cache" / "lastfailed"
