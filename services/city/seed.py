@@ -2,19 +2,18 @@
 
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 import models
-from alerts.rulebook import JUDGEMENT_NAMES
 from models.kinds import KINDS_BY_NAME
 from models.place import Basin, Catchment, City, Device, LimitWindow, Municipality, Outline, Station, Street
-from models.rule import ExtremeSpeed, Judgement, Rule, Silence, SpeedTrend, Stage
+from models.rule import Rule
 from services.city.seed_checks import reference_problems, upstream_problems
 from services.city.seed_files import (
     BASINS_FILE,
@@ -27,10 +26,11 @@ from services.city.seed_files import (
     StationItem,
     WindowItem,
 )
+from services.city.seed_problems import SeedError, raise_if_any
+from services.city.seed_rules import rules_of
 
 LA_PLATA = Path(models.__file__).parent / "seed" / "laplata"
 MAX_FILE_BYTES = 16_000_000
-MAX_PROBLEMS = 50
 DERIVED_THRESHOLDS_NOTE = "Umbrales derivados, no oficiales / derived thresholds, not official"
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -45,25 +45,14 @@ class Seed:
     rules: tuple[Rule, ...]
 
 
-class SeedError(Exception):
-    """A seed with problems. One line for each problem, with the file and the line or key."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)[:MAX_PROBLEMS]
-        super().__init__("\n".join(self.problems))
-
-
-# ---------------------------------------------------------------- reading
-
-
 def read_seed(folder: Path) -> Seed:
     """The seed in `folder`. Raises SeedError with all problems of the first file that has any."""
     file = _validate(CityFile, CITY_FILE, _toml(folder / CITY_FILE))
     basins = _basins(_validate(BasinsFile, BASINS_FILE, _geojson(folder / BASINS_FILE)))
-    _raise_if_any(reference_problems(file, basins))
+    raise_if_any(reference_problems(file, basins))
     streets = _streets(file)
     stations = tuple(_station(station, streets) for station in file.station)
-    _raise_if_any(upstream_problems(stations))
+    raise_if_any(upstream_problems(stations))
     devices = tuple(device for station in file.station for device in _devices(station))
     city = City(
         id=file.city.id,
@@ -77,7 +66,7 @@ def read_seed(folder: Path) -> Seed:
         stations=stations,
         devices=devices,
     )
-    return Seed(city=city, rules=_rules(file, city))
+    return Seed(city=city, rules=rules_of(file, city))
 
 
 def _bytes(path: Path) -> bytes:
@@ -141,14 +130,6 @@ def _id_of(content: object) -> str | None:
     properties = content.get("properties")
     value = content.get("id") or (properties.get("id") if isinstance(properties, Mapping) else None)
     return value if isinstance(value, str) else None
-
-
-def _raise_if_any(problems: Iterable[str]) -> None:
-    if found := list(problems):
-        raise SeedError(found)
-
-
-# ---------------------------------------------------------------- into values
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -244,70 +225,3 @@ def _devices(station: StationItem) -> Iterator[Device]:
             period_s=item.period_s or KINDS_BY_NAME[station.kind].period_s,
             format=item.format,
         )
-
-
-# ---------------------------------------------------------------- rules
-
-
-def _rules(file: CityFile, city: City) -> tuple[Rule, ...]:
-    """The rules of all stations. Numbers of the station override those of the city, which override the kind's."""
-    periods = {device.station: device.period_s for device in city.devices}
-    rules: list[Rule] = []
-    for item, station in zip(file.station, city.stations, strict=True):
-        names = {JUDGEMENT_NAMES[type(judgement)]: judgement for judgement in KINDS_BY_NAME[item.kind].judgements}
-        _raise_if_any(
-            f"{CITY_FILE}: station {item.id} rules.{name}: a {item.kind} has {', '.join(names)}"
-            for name in item.rules.keys() - names.keys()
-        )
-        for name, judgement in names.items():
-            numbers = file.rules.get(item.kind, {}).get(name, {}) | item.rules.get(name, {})
-            fitted = _with_station_values(judgement, station, periods[station.id], city.zone.key)
-            exact = _with_overrides(fitted, numbers, f"{CITY_FILE}: station {item.id} rules.{name}")
-            rules.append(Rule(f"{item.id}.{name}", 1, item.kind, item.id, exact))
-    _raise_if_any(_unused_override_problems(file))
-    return tuple(rules)
-
-
-def _with_station_values(judgement: Judgement, station: Station, period_s: int, zone: str) -> Judgement:
-    """The judgement with values of its station: period, upstream stations, rain gauges, street."""
-    match judgement:
-        case Stage():
-            return replace(judgement, period_s=period_s, upstream=station.upstream, rain=station.rain)
-        case Silence():
-            return replace(judgement, period_s=max(judgement.period_s, period_s))
-        case ExtremeSpeed() | SpeedTrend():
-            return replace(judgement, street=station.street, zone=zone)
-    return judgement
-
-
-def _with_overrides(judgement: Judgement, numbers: Mapping[str, Any], at: str) -> Judgement:
-    """The judgement with some of its numbers changed. Raises SeedError on unknown keys and impossible values."""
-    changes = {key: value for key, value in numbers.items() if key != "origin"}
-    known = {field.name for field in fields(judgement)}
-    _raise_if_any(
-        f"{at}: no such number {key!r}; there are {', '.join(sorted(known))}" for key in changes.keys() - known
-    )
-    values = {field.name: getattr(judgement, field.name) for field in fields(judgement)} | changes
-    try:
-        exact: Judgement = TypeAdapter(type(judgement)).validate_python(values)
-    except ValidationError as error:
-        raise SeedError(f"{at}.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()) from error
-    _raise_if_any(_threshold_problems(exact, at))
-    return exact
-
-
-def _threshold_problems(judgement: Judgement, at: str) -> Iterator[str]:
-    for field in fields(judgement):
-        match getattr(judgement, field.name):
-            case (float() as amarillo, float() as naranja, float() as rojo) if not amarillo < naranja < rojo:
-                yield f"{at}.{field.name}: amarillo, naranja and rojo must rise"
-
-
-def _unused_override_problems(file: CityFile) -> Iterator[str]:
-    """A problem for each city-wide number of an unknown kind or judgement, which would have no effect."""
-    for kind, overrides in file.rules.items():
-        if kind not in KINDS_BY_NAME:
-            yield f"{CITY_FILE}: rules.{kind}: no such kind; there are {', '.join(KINDS_BY_NAME)}"
-            continue
-        names = {JUDGEMENT_NAMES[type(judgement)] for judgement in KINDS_BY_NAME[kind].judgements}
-        yield from (f"{CITY_FILE}: rules.{kind}.{name}: no such judgement" for name in overrides.keys() - names)

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from services.city.load import load
-from services.city.seed import LA_PLATA, SeedError, read_seed
+from services.city.seed import LA_PLATA, read_seed
+from services.city.seed_problems import SeedError
 from services.opening import configured_clock, migrated_database
 from services.runtime.settings import Settings
 

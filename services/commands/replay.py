@@ -6,7 +6,8 @@ from pathlib import Path
 
 from models.kinds import KINDS_BY_NAME
 from models.place import City, Device
-from services.city.seed import LA_PLATA, SeedError, read_seed
+from services.city.seed import LA_PLATA, read_seed
+from services.city.seed_problems import SeedError
 from services.commands.simulate import UNTIL_STOPPED, publish_at_pace
 from services.opening import configured_clock
 from services.runtime.clock import FasterClock

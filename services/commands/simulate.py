@@ -15,7 +15,8 @@ from pathlib import Path
 
 from ingest.gtfs.feed import write_feed
 from models.network import Network
-from services.city.seed import LA_PLATA, SeedError, read_seed
+from services.city.seed import LA_PLATA, read_seed
+from services.city.seed_problems import SeedError
 from services.opening import configured_clock, mqtt_url
 from services.runtime.clock import Clock, FasterClock
 from services.runtime.process import stop_on_signals

@@ -12,7 +12,7 @@ from alerts.rulebook import judgement_from_row, judgement_row
 from models.kinds import KINDS_BY_NAME
 from models.place import Outline, WireFormat
 from models.rule import ExtremeSpeed, Rainfall, Silence, SpeedTrend, Stage
-from services.city.seed import DERIVED_THRESHOLDS_NOTE, LA_PLATA, SeedError, read_seed
+from services.city.seed import DERIVED_THRESHOLDS_NOTE, LA_PLATA, read_seed
 from services.city.seed_files import (
     CatchmentItem,
     CityItem,
@@ -23,6 +23,7 @@ from services.city.seed_files import (
     StreetItem,
     WindowItem,
 )
+from services.city.seed_problems import SeedError
 
 CITY = """
 [city]
