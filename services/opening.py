@@ -12,7 +12,7 @@ from models.migrations import upgrade
 from services.embedded.mqtt_broker import embedded_broker
 from services.embedded.postgres import embedded_postgres
 from services.runtime.clock import Clock, parse_clock, wall_clock
-from services.runtime.database import open_database
+from services.runtime.database import LONG_WORK_LIMITS, SessionLimits, open_database
 from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings, SettingsError
 
@@ -41,24 +41,34 @@ def mqtt_url(settings: Settings) -> Iterator[str]:
 
 @contextmanager
 def migrated_database(
-    settings: Settings, name: str, *, pool_size: int = 2, stop: threading.Event | None = None
+    settings: Settings,
+    name: str,
+    *,
+    pool_size: int = 2,
+    stop: threading.Event | None = None,
+    limits: SessionLimits = LONG_WORK_LIMITS,
 ) -> Iterator[Engine]:
     """A connection pool to the database, migrated to this version's schema: any process may be the first to start.
 
-    With `stop`, an unavailable database is retried until that event. Without it, the error is raised.
+    With `stop`, an unavailable database is retried until that event. Without it, the error is raised. `limits`: of the
+    sessions of the pool; the migration itself runs as long as it takes.
     """
-
-    def migrate() -> None:
-        with database.begin() as transaction:
-            upgrade(transaction)
-
     with database_url(settings) as url:
-        database = open_database(url, name=name, pool_size=pool_size)
+        migrating = open_database(url, name=name, pool_size=1)
+
+        def migrate() -> None:
+            with migrating.begin() as transaction:
+                upgrade(transaction)
+
         try:
             if stop is None:
                 migrate()
             else:
                 retry_while_unavailable(migrate, stop)
+        finally:
+            migrating.dispose()
+        database = open_database(url, name=name, pool_size=pool_size, limits=limits)
+        try:
             yield database
         finally:
             database.dispose()

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from services.notifier import Notifier, set_webhook
 from services.opening import configured_clock, migrated_database
+from services.runtime.database import NOTIFIER_LIMITS
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings
@@ -24,7 +25,10 @@ def run(_arguments: argparse.Namespace) -> int:
     settings = Settings()
     clock, stop = configured_clock(settings), stop_on_signals()
     start_logging(settings)
-    with migrated_database(settings, "vigia-notifier", stop=stop) as database, httpx.Client() as client:
+    with (
+        migrated_database(settings, "vigia-notifier", stop=stop, limits=NOTIFIER_LIMITS) as database,
+        httpx.Client() as client,
+    ):
         url = settings.webhook_url
         retry_while_unavailable(
             lambda: _register_webhook(database, None if url is None else url.get_secret_value()), stop

@@ -7,6 +7,7 @@ from models.kind import Lane
 from services.opening import configured_clock, migrated_database, mqtt_url
 from services.pipeline.road import SAVE_S, Pipeline
 from services.runtime.clock import PeriodicTimer
+from services.runtime.database import PIPELINE_LIMITS
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.settings import Settings, SettingsError
 from services.transit.fleet.fleet_updater import FleetUpdater
@@ -30,7 +31,10 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings()
     clock, stop = configured_clock(settings), stop_on_signals()
     start_logging(settings)
-    with migrated_database(settings, "vigia-pipeline", stop=stop) as database, mqtt_url(settings) as url:
+    with (
+        migrated_database(settings, "vigia-pipeline", stop=stop, limits=PIPELINE_LIMITS) as database,
+        mqtt_url(settings) as url,
+    ):
         fleet = None if arguments.lane is Lane.CRITICAL else FleetUpdater()
         pipeline = Pipeline(
             database, clock, arguments.lane, settings.foreign_buses, fleet, save_every=PeriodicTimer(SAVE_S)

@@ -14,6 +14,7 @@ from ingest.registry import DeviceRegistry
 from models.rows import PendingWrite, StaleRowError
 from services.pipeline.batch import Prepared
 from services.runtime.clock import Clock, PeriodicTimer
+from services.runtime.database import SessionId, connect_again
 from services.runtime.retry import DATABASE_UNAVAILABLE
 from services.transit.fleet.fleet_updater import FleetUpdater
 
@@ -61,13 +62,15 @@ class PipelineState:
     """Rises when anything but the next batch changes the caches. A batch judged ahead of its turn is used only if the
     generation has not changed since."""
     _connection: Connection | None = None
+    _session: SessionId | None = None
+    """Of the connection, or of the one that was lost last."""
     _reread: PeriodicTimer = field(default_factory=lambda: PeriodicTimer(REREAD_S))
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """The one connection of this process. When it is lost the caches are forgotten; the next call reconnects."""
         if self._connection is None:
-            self._connection = self.database.connect()
+            self._connection, self._session = connect_again(self.database, self._session)
         try:
             yield self._connection
         except DATABASE_UNAVAILABLE:
@@ -126,7 +129,7 @@ class PipelineState:
             self.save()
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection = self._session = None
 
     def _forget_caches(self) -> None:
         self.generation += 1

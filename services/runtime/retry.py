@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import chain, repeat
 
 import psycopg
+import psycopg.errors
 import sqlalchemy.exc
 
 log = logging.getLogger(__name__)
@@ -17,6 +18,7 @@ MAX_ERROR_CHARS = 500
 DATABASE_UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.InterfaceError,
     sqlalchemy.exc.TimeoutError,
