@@ -2,13 +2,23 @@
 
 Fields of the topic are used only where the payload has none. Stop and stop sequence are not kept: the matcher finds
 the place on the trip from the position, and feeds are known to update the stop late.
+
+A feed is parsed in two steps, so that one damaged entity costs only itself: first into the bytes of its header and of
+each entity, then each entity by itself. Required fields may be missing: protobuf's Python parser accepts that, and
+only its strict serialiser raises, which is therefore not used.
 """
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
-from google.transit.gtfs_realtime_pb2 import FeedEntity, FeedMessage, VehiclePosition
+from google.protobuf.message_factory import GetMessageClass
+from google.transit.gtfs_realtime_pb2 import FeedEntity, FeedHeader, VehiclePosition
 from msgspec import structs
 
 from ingest.formats import vigia_json
@@ -35,41 +45,103 @@ _OCCUPANCY = {
 """Percent for each occupancy status, used where the vehicle gives no percentage."""
 
 
+def _feed_parts_class() -> type[Any]:
+    """A message with the field numbers of FeedMessage, whose header and entities are left as bytes."""
+    file = FileDescriptorProto(name="vigia/feed_parts.proto", package="vigia")
+    message, field = file.message_type.add(name="FeedParts"), FieldDescriptorProto
+    message.field.add(name="header", number=1, type=field.TYPE_BYTES, label=field.LABEL_OPTIONAL)
+    message.field.add(name="entity", number=2, type=field.TYPE_BYTES, label=field.LABEL_REPEATED)
+    pool = DescriptorPool()
+    pool.Add(file)
+    return GetMessageClass(pool.FindMessageTypeByName("vigia.FeedParts"))
+
+
+_FeedParts = _feed_parts_class()
+
+
+@dataclass(frozen=True, slots=True)
+class EntityPart:
+    """One entity of a feed: its bytes, and what they say, or None where they cannot be parsed."""
+
+    payload: bytes
+    entity: FeedEntity | None
+
+    @property
+    def vehicle(self) -> VehiclePosition | None:
+        """The position of a vehicle, where this entity holds one."""
+        return self.entity.vehicle if self.entity is not None and self.entity.HasField("vehicle") else None
+
+    @property
+    def holds_vehicle(self) -> bool:
+        """Whether this entity holds a vehicle, or may hold one and cannot be parsed."""
+        return self.entity is None or self.entity.HasField("vehicle")
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The parts of a FeedMessage. `timestamp_s`: time of the header, 0 where it has none or cannot be parsed."""
+
+    header: bytes
+    timestamp_s: int
+    parts: Sequence[EntityPart]
+
+
 def parse_message(message: Message, municipality: str) -> list[Reading | Rejected]:
     """Parse the positions of a message. A bad position is rejected alone. Raises Unreadable if there is no position."""
     levels = message.topic.split("/")
     feed = parse_feed(message.payload)
-    entities = [entity for entity in feed.entity if entity.HasField("vehicle")]
-    if not levels[_FEED] or not 1 <= len(entities) <= MAX_ENTITIES:
-        raise Unreadable(
-            Reason.SHAPE, f"{len(entities):,} vehicle positions; send 1 to {MAX_ENTITIES:,}, and name a feed"
-        )
+    parts = [part for part in feed.parts if part.holds_vehicle]
+    if not levels[_FEED] or not 1 <= len(parts) <= MAX_ENTITIES:
+        raise Unreadable(Reason.SHAPE, f"{len(parts):,} vehicle positions; send 1 to {MAX_ENTITIES:,}, and name a feed")
     # Only the topic of a single vehicle describes that vehicle.
-    single = len(entities) == 1 and len(levels) >= _LEVELS
+    single = len(parts) == 1 and len(levels) >= _LEVELS
     levels = levels if single else [*levels[: _FEED + 1], *[""] * _LEVELS]
     items: list[Reading | Rejected] = []
-    for entity in entities:
+    for part in parts:
         try:
-            items.append(_reading(message, municipality, levels, entity.vehicle, feed.header.timestamp))
+            items.append(_reading(message, municipality, levels, part.vehicle, feed.timestamp_s))
         except Unreadable as unreadable:
-            part = structs.replace(message, payload=single_entity_feed(feed, entity))
-            items.append(Rejected(part if len(entities) > 1 else message, unreadable.reason, unreadable.detail))
+            alone = structs.replace(message, payload=single_entity_feed(feed, part)) if len(parts) > 1 else message
+            items.append(Rejected(alone, unreadable.reason, unreadable.detail))
     return items
 
 
-def parse_feed(payload: bytes) -> FeedMessage:
-    """Parse the bytes of a FeedMessage. Raises Unreadable."""
-    feed = FeedMessage()
+def parse_feed(payload: bytes, max_entities: int | None = None) -> Feed:
+    """Parse the bytes of a FeedMessage. Raises Unreadable if it is none, or has more than `max_entities`.
+
+    The number is checked before the entities are parsed: an empty entity takes 2 bytes, and parsed about 100.
+    """
+    parts = _FeedParts()
     try:
-        feed.ParseFromString(payload)
-    except (DecodeError, UnicodeDecodeError) as error:
+        parts.ParseFromString(payload)
+    except DecodeError as error:
         raise Unreadable(Reason.SYNTAX, f"not a FeedMessage of GTFS-realtime: {error}") from None
-    return feed
+    if max_entities is not None and len(parts.entity) > max_entities:
+        raise Unreadable(Reason.SHAPE, f"{len(parts.entity):,} entities; at most {max_entities:,}")
+    return Feed(parts.header, _timestamp_s(parts.header), [EntityPart(one, _entity(one)) for one in parts.entity])
 
 
-def single_entity_feed(feed: FeedMessage, entity: FeedEntity) -> bytes:
-    """The bytes of a feed with one entity and the same header."""
-    return bytes(FeedMessage(header=feed.header, entity=[entity]).SerializeToString())
+def single_entity_feed(feed: Feed, part: EntityPart) -> bytes:
+    """The bytes of a feed with one entity and the same header, each byte for byte."""
+    return bytes(_FeedParts(header=feed.header, entity=[part.payload]).SerializeToString())
+
+
+def _timestamp_s(header: bytes) -> int:
+    parsed = FeedHeader()
+    try:
+        parsed.ParseFromString(header)
+    except DecodeError:
+        return 0
+    return int(parsed.timestamp)
+
+
+def _entity(payload: bytes) -> FeedEntity | None:
+    entity = FeedEntity()
+    try:
+        entity.ParseFromString(payload)
+    except DecodeError:
+        return None
+    return entity
 
 
 def vehicle_id(vehicle: VehiclePosition) -> str:
@@ -83,8 +155,10 @@ def _text(value: str | bytes) -> str:
 
 
 def _reading(
-    message: Message, municipality: str, levels: list[str], vehicle: VehiclePosition, header_s: int
+    message: Message, municipality: str, levels: list[str], vehicle: VehiclePosition | None, header_s: int
 ) -> Reading:
+    if vehicle is None:
+        raise Unreadable(Reason.SYNTAX, "the bytes of this entity are no FeedEntity of GTFS-realtime")
     name = vehicle_id(vehicle) or levels[_VEHICLE]
     if not name:
         raise Unreadable(Reason.FIELD, "the vehicle has neither id nor label")
@@ -108,9 +182,12 @@ def _device_topic(municipality: str, feed: str, vehicle: str) -> DeviceTopic:
 
 
 def _position_fields(vehicle: VehiclePosition) -> dict[str, float | None]:
-    position = vehicle.position
-    if not (position.HasField("latitude") and position.HasField("longitude")):
+    if not vehicle.HasField("position"):
         return {}
+    position = vehicle.position
+    missing = [name for name in ("latitude", "longitude") if not position.HasField(name)]
+    if missing:
+        raise Unreadable(Reason.FIELD, f"the position has no {' and no '.join(missing)}; leave it out where unknown")
     return {
         "lat": position.latitude,
         "lon": position.longitude,

@@ -5,19 +5,16 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-import httpx
-
 from ingest.mqtt.receiver import Tls
 from services.opening import mqtt_url
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.settings import Settings, SettingsError
-from services.transit.sources.poll import BadAnswer, Poller, Send, error_text
-from services.transit.sources.relay import BrokerAway, relay
+from services.transit.sources.poll import POLL_ERRORS, Poller, Send, error_text
+from services.transit.sources.relay import relay
 
 NAME = "poll"
 HELP = "Ask an address for GTFS-realtime vehicle positions and publish what is new to the broker, until stopped."
 SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S = 5.0, 600.0
-MOST_REDIRECTS = 3
 _FEED = re.compile("[a-z0-9-]{1,32}")
 
 
@@ -39,22 +36,18 @@ def run(arguments: argparse.Namespace) -> int:
     if not SHORTEST_INTERVAL_S <= arguments.every <= LONGEST_INTERVAL_S:
         raise SettingsError(f"--every: {SHORTEST_INTERVAL_S:.0f} to {LONGEST_INTERVAL_S:.0f} seconds")
     tls = Tls(settings.mqtt_ca_file, settings.mqtt_cert_file, settings.mqtt_key_file)
-    with mqtt_url(settings) as broker, _client() as client:
-        poller = Poller(client, url, arguments.feed)
+    with mqtt_url(settings) as broker:
+        poller = Poller(url, arguments.feed)
         send = _sender(broker, f"vigia-poll-{arguments.feed}", tls)
         if not arguments.once:
             poller.run(send, arguments.every, stop)
             return 0
         try:
             print(f"{poller.poll_once(send)} new positions")
-        except (httpx.HTTPError, BadAnswer, BrokerAway) as trouble:
+        except POLL_ERRORS as trouble:
             print(error_text(trouble))
             return 1
     return 0
-
-
-def _client() -> httpx.Client:
-    return httpx.Client(follow_redirects=True, max_redirects=MOST_REDIRECTS)
 
 
 def _sender(broker: str, client_id: str, tls: Tls) -> Send:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from google.transit.gtfs_realtime_pb2 import FeedMessage, VehiclePosition
+from google.transit.gtfs_realtime_pb2 import FeedEntity, FeedMessage, VehiclePosition
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -139,3 +139,78 @@ def test_a_damaged_feed_ends_as_a_reading_or_a_rejection(cut: int, flipped: int)
     whole = feed(vehicle(trip={"trip_id": "ñandú", "start_time": "25:00"})).SerializeToString()
     place = cut % len(whole)
     assert heard(whole[:place] + bytes([flipped]) + whole[place + 1 :])
+
+
+def partial(message: FeedMessage) -> bytes:
+    """The bytes of a feed whose required fields may be missing."""
+    return bytes(message.SerializePartialToString())
+
+
+@pytest.mark.parametrize(("missing", "reason"), [("latitude", Reason.FIELD), ("longitude", Reason.FIELD)])
+def test_a_vehicle_without_half_of_its_position_is_rejected_alone(missing: str, reason: Reason) -> None:
+    message = feed(vehicle(), vehicle(vehicle={"id": "818"}), vehicle(vehicle={"id": "819"}))
+    message.entity[1].vehicle.position.ClearField(missing)
+    items = heard(partial(message))
+    assert [type(item) for item in items] == [Reading, Rejected, Reading]
+    (rejected,) = (item for item in items if isinstance(item, Rejected))
+    assert (rejected.reason, missing in rejected.detail) == (reason, True)
+    (again,) = heard(rejected.message.payload)
+    assert isinstance(again, Rejected)
+    assert again.detail == rejected.detail
+
+
+def test_neither_ids_of_entities_nor_a_version_are_needed() -> None:
+    message = feed(vehicle(), vehicle(vehicle={}), vehicle(vehicle={"id": "819"}))
+    message.header.ClearField("gtfs_realtime_version")
+    for entity in message.entity:
+        entity.ClearField("id")
+    assert [type(item) for item in heard(partial(message))] == [Reading, Rejected, Reading]
+    message.ClearField("header")
+    assert [type(item) for item in heard(partial(message))] == [Reading, Rejected, Reading]
+
+
+# What may be wrong with one entity: changes of its fields, or of its bytes, that keep the feed's own frame.
+_CHANGES = st.sampled_from(["id", "latitude", "longitude", "position", "name", "time", "trip", "bytes", "cut", "none"])
+
+
+def changed(entity: FeedEntity, change: str, noise: bytes) -> bytes:
+    match change:
+        case "id":
+            entity.ClearField("id")
+        case "latitude" | "longitude":
+            entity.vehicle.position.ClearField(change)
+        case "position":
+            entity.vehicle.position.latitude = float("inf")
+        case "name":
+            entity.vehicle.vehicle.Clear()
+        case "time":
+            entity.vehicle.timestamp = int.from_bytes(noise[:8].ljust(8, b"\xff"))
+        case "trip":
+            entity.vehicle.trip.MergeFromString(b"\x0a" + bytes([len(noise)]) + noise)
+        case "bytes":
+            return noise
+        case "cut":
+            return bytes(entity.SerializePartialToString())[: -1 - len(noise)]
+    return bytes(entity.SerializePartialToString())
+
+
+@given(changes=st.lists(st.tuples(_CHANGES, st.binary(max_size=40)), max_size=6), header=st.binary(max_size=12))
+def test_whatever_the_entities_beside_them_good_vehicles_arrive(
+    changes: list[tuple[str, bytes]], header: bytes
+) -> None:
+    good = feed(vehicle(vehicle={"id": "first"}), vehicle(vehicle={"id": "last"}))
+    entities = [entity.SerializeToString() for entity in good.entity]
+    bad = [changed(feed(vehicle()).entity[0], change, noise) for change, noise in changes]
+    parts = [(b"\x0a", header), *((b"\x12", entity) for entity in (entities[0], *bad, entities[1]))]
+    items = heard(b"".join(tag + _varint(len(content)) + content for tag, content in parts))
+    names = [item.device for item in items if isinstance(item, Reading)]
+    assert {"amba-first", "amba-last"} <= set(names)
+    for item in items:
+        if isinstance(item, Rejected):
+            assert item.detail
+            (again,) = heard(item.message.payload)
+            assert (type(again), getattr(again, "reason", None)) == (Rejected, item.reason)
+
+
+def _varint(value: int) -> bytes:
+    return bytes([value]) if value < 0x80 else bytes([value & 0x7F | 0x80]) + _varint(value >> 7)
