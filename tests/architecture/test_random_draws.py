@@ -90,7 +90,7 @@ def soak(*words: str) -> subprocess.CompletedProcess[str]:
 def test_a_soak_prints_a_command_that_repeats_each_failure(folder: Path) -> None:
     file = folder / "test_failing.py"
     file.write_text(FAILING)
-    found = soak("--seed", "4711", str(file))
+    found = soak("--seed", "4711", f"{file}::test_property", f"{file}::test_seeds")
     assert found.returncode == 1
     commands = re.findall(r"repeat: \.venv/bin/python scripts/soak\.py (.*)", found.stdout)
     assert len(commands) == 2
@@ -104,6 +104,6 @@ def test_a_soak_prints_a_command_that_repeats_each_failure(folder: Path) -> None
 def test_a_soak_ends_after_so_many_rounds_or_minutes(folder: Path, words: tuple[str, ...], rounds: int) -> None:
     file = folder / "test_passing.py"
     file.write_text("import pytest\n\n@pytest.mark.seeds(1)\ndef test_seeds(seed):\n    assert seed\n")
-    done = soak(*words, str(file))
+    done = soak(*words, f"{file}::test_seeds")
     assert done.returncode == 0, done.stdout
     assert f"soak: {rounds} whole rounds, 0 failures" in done.stdout
