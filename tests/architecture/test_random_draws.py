@@ -44,7 +44,7 @@ def test_seeds(seed):
 OPTIONS = ["-p", "tests.random_draws", "-p", "no:cacheprovider", "-c", "pyproject.toml", "-q", "-s", "-n0"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """A folder in the checkout: pytest names a test by its path from there."""
     (ROOT / "build").mkdir(exist_ok=True)
@@ -65,18 +65,23 @@ def draws(folder: Path, loaded: str = "", **environment: str) -> list[str]:
     return [line for line in done.stdout.splitlines() if re.match(r"\.?(-?\d+ ['\"]|seed )", line)]
 
 
-def test_the_suite_draws_the_same_on_every_run_whatever_else_is_loaded(folder: Path) -> None:
-    first = draws(folder, PYTHONHASHSEED="1")
+@pytest.fixture(scope="module")
+def first(folder: Path) -> list[str]:
+    """What a run of the suite draws."""
+    return draws(folder, PYTHONHASHSEED="1")
+
+
+def test_the_suite_draws_the_same_on_every_run_whatever_else_is_loaded(folder: Path, first: list[str]) -> None:
     assert len(first) > 200
     assert [line for line in first if "seed" in line] == [".seed 11", ".seed 12"]
     assert draws(folder, loaded="import models.kinds, ingest.decode", PYTHONHASHSEED="2") == first
 
 
-def test_a_seed_of_the_whole_run_draws_anew_and_the_same_again(folder: Path) -> None:
+def test_a_seed_of_the_whole_run_draws_anew_and_the_same_again(folder: Path, first: list[str]) -> None:
     drawn = draws(folder, VIGIA_TEST_SEED="4711")
     assert [line for line in drawn if "seed" in line] == [".seed 4711"]
     assert draws(folder, VIGIA_TEST_SEED="4711") == drawn
-    assert drawn[:-1] != draws(folder)[:-2]
+    assert drawn[:-1] != first[:-2]
 
 
 def soak(*words: str) -> subprocess.CompletedProcess[str]:
