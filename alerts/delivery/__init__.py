@@ -1,1 +1,1 @@
-"""How is a notice delivered, and how do live screens learn of a change? Imports only models."""
+"""How do live screens learn of a change? Imports only models."""

@@ -2,10 +2,10 @@
 
 import argparse
 
-import httpx
 from sqlalchemy import Engine
 
-from services.notifier import Notifier, set_webhook
+from services.notices.notifier import Notifier
+from services.notices.outbox import set_webhook
 from services.opening import configured_clock, migrated_database
 from services.runtime.database import NOTIFIER_LIMITS
 from services.runtime.process import start_logging, stop_on_signals
@@ -13,6 +13,8 @@ from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings
 
 NAME = "notifier"
+MAX_CONNECTIONS = 4
+"""Shared by all workers: none holds one while it waits for a recipient."""
 HELP = "Send notices to their channels, until stopped."
 
 
@@ -25,15 +27,14 @@ def run(_arguments: argparse.Namespace) -> int:
     settings = Settings()
     clock, stop = configured_clock(settings), stop_on_signals()
     start_logging(settings)
-    with (
-        migrated_database(settings, "vigia-notifier", stop=stop, limits=NOTIFIER_LIMITS) as database,
-        httpx.Client() as client,
-    ):
+    with migrated_database(
+        settings, "vigia-notifier", stop=stop, pool_size=MAX_CONNECTIONS, limits=NOTIFIER_LIMITS
+    ) as database:
         url = settings.webhook_url
         retry_while_unavailable(
             lambda: _register_webhook(database, None if url is None else url.get_secret_value()), stop
         )
-        Notifier(database, clock, client).run(stop)
+        Notifier(database, clock).run(stop)
     return 0
 
 

@@ -10,11 +10,10 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-import httpx
 import pytest
 
-from alerts.delivery.channels import post_webhook
 from services.embedded.child_process import free_port
+from services.notices.channels import post_webhook
 from services.runtime.process import start_logging
 from services.runtime.settings import Settings
 from tests.waiting import LIMIT_S
@@ -68,8 +67,7 @@ def test_the_address_of_a_webhook_is_never_logged(capsys: pytest.CaptureFixture[
     root, level, handlers = logging.getLogger(), logging.getLogger().level, logging.getLogger().handlers[:]
     try:
         start_logging(Settings(log_level="DEBUG"))
-        with httpx.Client() as client:
-            post_webhook(client, f"http://127.0.0.1:{free_port(0)}/hooks/hunter2", "key", {})
+        post_webhook(f"http://127.0.0.1:{free_port(0)}/hooks/hunter2", "key", {})
         logging.getLogger("services").info("and yet it logs")
     finally:
         root.handlers, root.level = handlers, level

@@ -8,16 +8,24 @@ from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import Engine, text
 
 from alerts import transition_log
-from alerts.delivery.channels import retry_wait_s
 from alerts.rulebook import Station
 from models.alert import NAR, Cause, Change, Transition
 from services.embedded.child_process import free_port
-from services.notifier import LEASE, MAX_ATTEMPTS_IF_CLOSED, MAX_CLAIMED, Notifier, claim, set_webhook
+from services.notices.channels import ATTEMPT_TIMEOUT_S, Refused, Retry, Sent, retry_wait_s
+from services.notices.notifier import ROUND_WAIT_S, Notifier
+from services.notices.outbox import (
+    LEASE,
+    MAX_ATTEMPTS_IF_CLOSED,
+    Lane,
+    claim,
+    due_lanes,
+    record_outcome,
+    set_webhook,
+)
 from tests.alerts.town import NOON
 
 
@@ -74,14 +82,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def client() -> Iterator[httpx.Client]:
-    with httpx.Client() as client:
-        yield client
-
-
-@pytest.fixture
-def notifier(database: Engine, clock: Clock, client: httpx.Client) -> Notifier:
-    return Notifier(database, clock, client)
+def notifier(database: Engine, clock: Clock) -> Notifier:
+    return Notifier(database, clock)
 
 
 def raise_alert(database: Engine, station: str = "head", nar: NAR = NAR.NARANJA, url: str | None = None) -> None:
@@ -155,7 +157,7 @@ def test_a_rejected_notice_is_retried_while_its_alert_is_open(
     raise_alert(database, url=receiver.url)
     for _ in range(MAX_ATTEMPTS_IF_CLOSED + 1):
         notifier.drain()
-        clock.now += LEASE * 2
+        clock.now += timedelta(minutes=2)
     assert len(receiver.received) == MAX_ATTEMPTS_IF_CLOSED + 1
     assert rows(database, "SELECT refused, left(trouble, 3) FROM notices WHERE channel = 'webhook'") == [
         (None, str(status))
@@ -164,7 +166,7 @@ def test_a_rejected_notice_is_retried_while_its_alert_is_open(
         transaction.execute(text("UPDATE alerts SET state = 'closed', closed_at = now()"))
     for _ in range(3):
         notifier.drain()
-        clock.now += LEASE * 2
+        clock.now += timedelta(minutes=2)
     assert len(receiver.received) == MAX_ATTEMPTS_IF_CLOSED + 2
     ((refused,),) = rows(database, "SELECT refused FROM notices WHERE channel = 'webhook'")
     assert refused.startswith(str(status))
@@ -197,44 +199,70 @@ def test_a_replaced_webhook_gets_no_more_notices(database: Engine) -> None:
 def test_the_highest_colour_is_delivered_first(database: Engine, notifier: Notifier, receiver: Receiver) -> None:
     with database.begin() as transaction:
         set_webhook(transaction, receiver.url)
-    for number in range(MAX_CLAIMED):
+    for number in range(10):
         raise_alert(database, f"minor-{number}", NAR.AMARILLO)
     raise_alert(database, "severe", NAR.ROJO)
     while notifier.drain():
         pass
     assert [body["station"] for _, body in receiver.received] == [
         "severe",
-        *(f"minor-{number}" for number in range(MAX_CLAIMED)),
+        *(f"minor-{number}" for number in range(10)),
     ]
-
-
-def test_a_slow_webhook_does_not_delay_the_watch(database: Engine, receiver: Receiver) -> None:
-    for number in range(MAX_CLAIMED):
-        raise_alert(database, f"station-{number}", url=receiver.url)
-    with database.begin() as transaction:
-        claimed = claim(transaction, NOON)
-    assert [notice.channel for notice in claimed] == ["console"] * MAX_CLAIMED
 
 
 def test_a_leased_notice_is_not_claimed_again_until_the_lease_ends(database: Engine, clock: Clock) -> None:
     raise_alert(database)
+    lane = Lane(transition_log.CONSOLE, transition_log.WATCH)
     with database.begin() as transaction:
-        assert len(claim(transaction, clock())) == 1
+        assert claim(transaction, lane, clock())
     with database.begin() as transaction:
-        assert claim(transaction, clock() + LEASE / 2) == []
+        assert claim(transaction, lane, clock() + LEASE / 2) is None
+        assert due_lanes(transaction, clock() + LEASE / 2) == []
     with database.begin() as transaction:
-        (again,) = claim(transaction, clock() + LEASE * 1.01)
+        assert due_lanes(transaction, clock() + LEASE * 1.01) == [lane]
+        again = claim(transaction, lane, clock() + LEASE * 1.01)
+    assert again is not None
     assert again.attempts == 2
 
 
-def test_two_notifiers_never_deliver_a_notice_twice(
-    database: Engine, clock: Clock, client: httpx.Client, receiver: Receiver
+def test_another_notifier_takes_over_within_20_s_under_the_same_key(
+    database: Engine, clock: Clock, notifier: Notifier, receiver: Receiver
 ) -> None:
+    raise_alert(database, url=receiver.url)
+    with database.begin() as transaction:
+        killed = claim(transaction, Lane("webhook", receiver.url), clock())  # and its process dies
+    assert killed is not None
+    notifier.drain()
+    assert receiver.received == []
+    assert timedelta(seconds=ATTEMPT_TIMEOUT_S + 5) <= LEASE <= timedelta(seconds=20 - 2 * ROUND_WAIT_S)
+    clock.now += timedelta(seconds=19)
+    notifier.drain()
+    assert [key for key, _ in receiver.received] == [killed.dedup_key]
+
+
+def test_who_was_taken_over_stores_no_failure_over_the_success_of_another(database: Engine, clock: Clock) -> None:
+    raise_alert(database)
+    lane = Lane(transition_log.CONSOLE, transition_log.WATCH)
+    with database.begin() as transaction:
+        slow = claim(transaction, lane, clock())
+        other = claim(transaction, lane, clock() + LEASE * 1.01)
+        assert slow is not None
+        assert other is not None
+        record_outcome(transaction, slow, Retry("late"), clock())
+        record_outcome(transaction, slow, Refused("late"), clock())
+    state = "SELECT trouble, refused, leased_until > not_before FROM notices"
+    assert rows(database, state) == [(None, None, True)]
+    with database.begin() as transaction:
+        record_outcome(transaction, slow, Sent(), clock())
+    assert rows(database, "SELECT sent_at FROM notices") == [(NOON,)]
+
+
+def test_two_notifiers_never_deliver_a_notice_twice(database: Engine, clock: Clock, receiver: Receiver) -> None:
     with database.begin() as transaction:
         set_webhook(transaction, receiver.url)
     for number in range(40):
         raise_alert(database, f"station-{number}")
-    notifiers = [Notifier(database, clock, client) for _ in range(2)]
+    notifiers = [Notifier(database, clock) for _ in range(2)]
 
     def drain(notifier: Notifier) -> None:
         while notifier.drain():

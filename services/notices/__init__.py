@@ -1,0 +1,1 @@
+"""How does a queued notice reach its recipient, without a slow or hostile recipient delaying any other?"""

@@ -1,0 +1,155 @@
+"""Notifier process: one worker for each recipient that has notices due, so that none waits for another's server.
+
+A worker delivers the notices of its recipient one after the other and ends with the last, or with a failure; the next
+round starts it again. The console is a recipient like any other.
+"""
+
+import logging
+import threading
+from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+from sqlalchemy import Engine
+
+from alerts.delivery.live_events import announce
+from alerts.transition_log import CONSOLE
+from services.notices.channels import WEBHOOK, Outcome, Refused, Retry, Sent, post_webhook, storable
+from services.notices.outbox import ClaimedNotice, Lane, claim, due_lanes, record_outcome
+from services.runtime.clock import Clock, PeriodicTimer
+from services.runtime.heartbeat import write_heartbeat
+from services.runtime.retry import DATABASE_UNAVAILABLE, error_summary, retry_while_unavailable
+
+log = logging.getLogger(__name__)
+
+MAX_CHANNEL_WORKERS = 16
+"""Recipients of one channel that are served at once, so that a channel full of dead ones leaves room to the others."""
+MAX_WORKERS = 4 * MAX_CHANNEL_WORKERS
+"""Enough for every channel at its limit."""
+ROUND_WAIT_S = 0.5
+HEARTBEAT_S = 1.0
+NAME = "notifier"
+
+
+@dataclass(slots=True)
+class Notifier:
+    """The delivery process. Several may run: each notice is leased to one of them."""
+
+    database: Engine
+    clock: Clock
+    sent: int = 0
+    _attempts: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _workers: dict[Lane, "Future[None]"] = field(default_factory=dict)
+    _failed: dict[Lane, None] = field(default_factory=dict)
+    """Lanes whose last attempt failed, the earliest first: they come after the others where workers are scarce."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Deliver notices until `stop` is set, then end after the attempts that are under way."""
+        started_at, heartbeat = self.clock(), PeriodicTimer(HEARTBEAT_S)
+        with ThreadPoolExecutor(MAX_WORKERS, "notices") as threads:
+            while not stop.is_set():
+                if not retry_while_unavailable(partial(self._start_workers, threads, stop), stop):
+                    return
+                if heartbeat.due():
+                    status: dict[str, object] = {"sent": self.sent}
+                    retry_while_unavailable(
+                        partial(write_heartbeat, self.database, NAME, started_at, self.clock(), status), stop
+                    )
+                stop.wait(ROUND_WAIT_S)
+
+    def drain(self) -> int:
+        """Deliver all that is due now and wait for the outcomes. Returns the number of attempts."""
+        before = self._attempts
+        with ThreadPoolExecutor(MAX_WORKERS, "notices") as threads:
+            while self._start_workers(threads, threading.Event()):
+                for worker in list(self._workers.values()):
+                    worker.result()
+        return self._attempts - before
+
+    def _start_workers(self, threads: ThreadPoolExecutor, stop: threading.Event) -> int:
+        """Start a worker for each lane with a due notice, within the limits. Returns how many lanes are at work."""
+        for lane, worker in list(self._workers.items()):
+            if worker.done():
+                del self._workers[lane]
+                worker.result()  # raises what a bug in a worker raised
+        with self.database.begin() as transaction:
+            due = due_lanes(transaction, self.clock())
+        busy = Counter(lane.channel for lane in self._workers)
+        for lane in self._in_turn(due):
+            if lane not in self._workers and busy[lane.channel] < MAX_CHANNEL_WORKERS:
+                busy[lane.channel] += 1
+                self._workers[lane] = threads.submit(self._serve, lane, stop)
+        return len(self._workers)
+
+    def _in_turn(self, due: list[Lane]) -> list[Lane]:
+        """The lanes by urgency, but those whose last attempt failed after the others, the latest failure last."""
+        with self._lock:
+            self._failed = {lane: None for lane in self._failed if lane in set(due)}
+            rank = {lane: number for number, lane in enumerate(self._failed, 1)}
+        return sorted(due, key=lambda lane: rank.get(lane, 0))
+
+    def _serve(self, lane: Lane, stop: threading.Event) -> None:
+        """Deliver the due notices of one lane, until none is left or one fails."""
+        deliver = self._show_next if lane.channel == CONSOLE else partial(self._deliver_next, stop=stop)
+        try:
+            while not stop.is_set():
+                outcome = deliver(lane)
+                if outcome is not None:
+                    self._count(lane, outcome)
+                if not isinstance(outcome, Sent):
+                    return
+        except DATABASE_UNAVAILABLE as error:
+            log.warning("waiting for the database", extra={"action": "wait", "trouble": error_summary(error)})
+
+    def _show_next(self, lane: Lane) -> Outcome | None:
+        """Show the next notice on the watch page, which also sounds it. None if none is due.
+
+        One transaction, so that each reader of the live stream gets the notice once, whenever this process dies.
+        """
+        with self.database.begin() as transaction:
+            notice = claim(transaction, lane, self.clock())
+            if notice is None:
+                return None
+            announce(transaction, "notice", {"id": notice.id, **notice.body}, self.clock())
+            record_outcome(transaction, notice, Sent(), self.clock())
+            return Sent()
+
+    def _deliver_next(self, lane: Lane, stop: threading.Event) -> Outcome | None:
+        """Deliver the next notice of a lane outside any transaction, and store the outcome. None if none is due."""
+        with self.database.begin() as transaction:
+            notice = claim(transaction, lane, self.clock())
+        if notice is None:
+            return None
+        outcome = _attempt(notice)
+        if not isinstance(outcome, Sent):
+            trouble = {"action": "tell", "notice": notice.id, "trouble": outcome.trouble}
+            log.warning("a notice did not get through", extra=trouble)
+        retry_while_unavailable(partial(self._record, notice, outcome), stop)
+        return outcome
+
+    def _record(self, notice: ClaimedNotice, outcome: Outcome) -> None:
+        with self.database.begin() as transaction:
+            record_outcome(transaction, notice, outcome, self.clock())
+
+    def _count(self, lane: Lane, outcome: Outcome) -> None:
+        with self._lock:
+            self._attempts += 1
+            self.sent += isinstance(outcome, Sent)
+            self._failed.pop(lane, None)
+            if not isinstance(outcome, Sent):
+                self._failed[lane] = None
+
+
+def _attempt(notice: ClaimedNotice) -> Outcome:
+    """Deliver one notice. A bug costs only the notice it stands in: it is logged, and the notice is tried again."""
+    try:
+        match notice.channel:
+            case channel if channel == WEBHOOK:
+                return post_webhook(notice.recipient, notice.dedup_key, notice.body)
+            case unknown:
+                return Refused(f"no channel {unknown!r} here")
+    except Exception as bug:
+        log.exception("a bug in a channel", extra={"action": "tell", "notice": notice.id})
+        return Retry(storable(error_summary(bug)))
