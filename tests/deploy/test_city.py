@@ -16,6 +16,7 @@ from tests.architecture.repository import ROOT
 from tests.deploy.conftest import PASSWORDS, Mosquitto, free_port
 from tests.deploy.test_broker import Client
 from tests.deploy.test_compose import OURS
+from tests.waiting import LIMIT_S
 
 COMES_S = 60.0
 STOPS_S = 60.0
@@ -71,7 +72,7 @@ class City:
 
     def get(self, path: str) -> httpx.Response:
         """The answer of the API."""
-        return httpx.get(f"{self.address}/api/v1/{path}", timeout=5)
+        return httpx.get(f"{self.address}/api/v1/{path}", timeout=LIMIT_S)
 
     def run(self, name: str, *words: str) -> None:
         """Run a command to its end as the service of that name. Raises AssertionError with its output."""

@@ -81,7 +81,7 @@ class Town:
 
     def get(self, path: str) -> Any:
         """What the API answers."""
-        return httpx.get(f"{self.address}/api/v1/{path}", timeout=10).raise_for_status().json()
+        return httpx.get(f"{self.address}/api/v1/{path}", timeout=LIMIT_S).raise_for_status().json()
 
     def act(self, who: str, alert: dict[str, Any], action: str) -> httpx.Response:
         """An operator does something about an alert as it was seen."""
@@ -89,7 +89,7 @@ class Town:
             f"{self.address}/api/v1/alerts/{alert['id']}/{action}",
             json={"version": alert["version"]},
             headers={"Authorization": f"Bearer {self.tokens[who]}"},
-            timeout=10,
+            timeout=LIMIT_S,
         )
 
     def alert(self, station: str, judgement: str) -> dict[str, Any] | None:
@@ -143,7 +143,7 @@ class Screen:
         return [(data["action"], data["by"]) for data in mine]
 
     def _watch(self) -> None:
-        with httpx.stream("GET", f"{self.address}/api/v1/live", timeout=30) as answer:
+        with httpx.stream("GET", f"{self.address}/api/v1/live", timeout=LIMIT_S) as answer:
             name = ""
             for line in answer.iter_lines():
                 word, _, rest = line.partition(": ")
@@ -275,7 +275,7 @@ def test_a_stream_rises_somebody_answers_for_it_and_the_water_falls(town: Town) 
         assert (first["before"], first["change"]) == (0, "raised")
 
         alert = town.until(lambda: town.alert("norte", "stage"))
-        with httpx.Client(base_url=town.address, headers={"Accept-Language": "es"}, timeout=10) as browser:
+        with httpx.Client(base_url=town.address, headers={"Accept-Language": "es"}, timeout=LIMIT_S) as browser:
             assert "Arroyo de norte" in _alerts(browser.get("/").text)
             _enter(browser, town.tokens["ana"])
             page = browser.get(f"/alerta/{alert['id']}").text
@@ -288,7 +288,7 @@ def test_a_stream_rises_somebody_answers_for_it_and_the_water_falls(town: Town) 
             )
             assert (answer.status_code, answer.headers["location"]) == (303, f"/#alerta-{alert['id']}")
         assert town.alert("norte", "stage")["acknowledged_by"] == "ana"  # type: ignore[index]
-        assert "ana" in _alerts(httpx.get(town.address, timeout=10).text)
+        assert "ana" in _alerts(httpx.get(town.address, timeout=LIMIT_S).text)
         story = town.get(f"alerts/{alert['id']}")
         assert [(one["actor"], one["action"], one["note"]) for one in story["actions"]] == [
             ("ana", "acknowledge", "Cuadrilla en camino.")
@@ -345,7 +345,7 @@ def test_a_gauge_that_dies_at_high_water_keeps_its_colour_and_is_missed(town: To
     town.until(lambda: (one := town.alert("sur", "silence")) and one["nar"] == 3)
     assert town.alert("sur", "stage")["nar"] == stage["nar"]  # type: ignore[index]
     assert town.get("devices?station=sur")["items"][0]["online"] is False
-    page = httpx.get(f"{town.address}/estacion/sur", timeout=10).text
+    page = httpx.get(f"{town.address}/estacion/sur", timeout=LIMIT_S).text
     assert 'class="station card-rojo nodata"' in page  # its colour stands, and that nobody knows better
 
 

@@ -30,6 +30,7 @@ from simulators.environment.weather import MINUTE
 from simulators.lines import schematic_network
 from tests.services.web.api.conftest import Clock, served
 from tests.services.web.pages.site import read
+from tests.waiting import LIMIT_S
 
 OPENS = datetime(2026, 3, 2, 14, 55, tzinfo=UTC)
 """11:55 in the city, on a Monday."""
@@ -149,7 +150,10 @@ def city(database: Engine) -> Iterator[tuple[City, Journey]]:
     trackers = Trackers(buses, SEED, NO_FAULTS)
     trackers.trackers = [one for one in trackers.trackers if one.bus.vehicle != missing]
     pipeline = Pipeline(database, clock, None, foreign="laplata", fleet=FleetUpdater())
-    with served(database, clock, Settings(api_port=0)) as (address, _), httpx.Client(base_url=address) as client:
+    with (
+        served(database, clock, Settings(api_port=0)) as (address, _),
+        httpx.Client(base_url=address, timeout=LIMIT_S) as client,
+    ):
         yield City(lines, pipeline, clock, client, trackers, seen), journey
     pipeline.close()
 

@@ -87,7 +87,7 @@ def start(folder: Path, api_port: int, output: Any) -> "subprocess.Popen[str]":
 
 def get(address: str, path: str) -> Any:
     """What the API answers."""
-    return httpx.get(f"{address}/api/v1/{path}", timeout=10).raise_for_status().json()
+    return httpx.get(f"{address}/api/v1/{path}", timeout=WAIT_S).raise_for_status().json()
 
 
 def await_gone(family: list[psutil.Process]) -> None:
@@ -135,7 +135,7 @@ def first_evening(folder: Path) -> tuple[int, datetime, float, float]:
         until(lambda: stage_alerts(address))
         alert_s = monotonic() - began_s
         alert = min(stage_alerts(address))
-        assert f"/alerta/{alert}" in httpx.get(address, timeout=10).text
+        assert f"/alerta/{alert}" in httpx.get(address, timeout=WAIT_S).text
         assert "Código del operador" in first.said
         a_rider_is_told(address)
         another_is_refused(folder)
@@ -152,8 +152,8 @@ def first_evening(folder: Path) -> tuple[int, datetime, float, float]:
 
 def a_rider_is_told(address: str) -> None:
     """At 7 y 50 there is a board, and an answer by text message; at this speed a tracker's minute is a moment ago."""
-    until(lambda: "<h2>307" in (page := httpx.get(f"{address}/p/LP1912", timeout=10).text) and "<li><b>" in page)
-    assert re.match(r"LP1912 \d\d:\d\d \w+:", httpx.get(f"{address}/sms?texto=lp1912", timeout=10).text)
+    until(lambda: "<h2>307" in (page := httpx.get(f"{address}/p/LP1912", timeout=WAIT_S).text) and "<li><b>" in page)
+    assert re.match(r"LP1912 \d\d:\d\d \w+:", httpx.get(f"{address}/sms?texto=lp1912", timeout=WAIT_S).text)
 
 
 def another_is_refused(folder: Path) -> None:

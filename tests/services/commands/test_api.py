@@ -27,7 +27,7 @@ def vigia_api(database_url: str) -> Iterator[tuple[subprocess.Popen[str], httpx.
     command = [sys.executable, "-m", "services", "api"]
     with (
         subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=LIMIT_S) as client,
     ):
         try:
             while process.poll() is None:

@@ -22,6 +22,7 @@ from services.web.live.event_feed import EventFeed
 from tests.databases import open_copy
 from tests.seeds import la_plata
 from tests.serving import listening
+from tests.waiting import LIMIT_S
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
 RIVER = "gato-143-524"
@@ -107,8 +108,11 @@ def city_on(database: Engine) -> Iterator[City]:
         load(transaction, la_plata(), NOON)
         token = add_operator(transaction, "ana", NOON)
     pipeline = Pipeline(database, clock, lane=None)
-    settings = Settings(api_port=0, statement_timeout_s=3)
-    with served(database, clock, settings) as (address, feed), httpx.Client(base_url=address, timeout=10) as client:
+    settings = Settings(api_port=0, statement_timeout_s=60)
+    with (
+        served(database, clock, settings) as (address, feed),
+        httpx.Client(base_url=address, timeout=LIMIT_S) as client,
+    ):
         yield City(database, clock, pipeline, client, feed, token)
     pipeline.close()
 

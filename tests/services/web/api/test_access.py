@@ -16,6 +16,7 @@ from services.web.http.protection import MAX_BODY_BYTES
 from services.web.http.rate_limit import MAX_ADDRESSES
 from services.web.http.wrong_tokens import MAX_WRONG_TOKENS, WrongTokens
 from tests.services.web.api.conftest import NOON, City, served
+from tests.waiting import LIMIT_S
 
 ACKNOWLEDGE = "/api/v1/alerts/1/acknowledge"
 SEEN = {"version": 1}
@@ -102,7 +103,10 @@ def test_an_unknown_host_name_is_refused(quiet_city: City) -> None:
 def public(city: City) -> Iterator[httpx.Client]:
     """The city behind a proxy with TLS, with a public address."""
     settings = Settings(api_port=0, public_url="https://vigia.example")
-    with served(city.database, city.clock, settings) as (address, _), httpx.Client(base_url=address) as client:
+    with (
+        served(city.database, city.clock, settings) as (address, _),
+        httpx.Client(base_url=address, timeout=LIMIT_S) as client,
+    ):
         yield client
 
 
@@ -132,7 +136,7 @@ def test_a_body_too_large_is_refused_before_it_is_read(quiet_city: City) -> None
 def test_a_body_that_does_not_arrive_is_refused_after_a_time(quiet_city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protection, "BODY_TIMEOUT_S", 0.2)
     with socket.create_connection(
-        (quiet_city.client.base_url.host, quiet_city.client.base_url.port or 80), timeout=5
+        (quiet_city.client.base_url.host, quiet_city.client.base_url.port or 80), timeout=LIMIT_S
     ) as slow:
         slow.sendall(b"POST /api/v1/alerts/1/close HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{")
         assert slow.recv(100).startswith(b"HTTP/1.1 408")

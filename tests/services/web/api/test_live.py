@@ -20,7 +20,7 @@ from services.web.api import live
 from services.web.live import event_feed
 from services.web.live.stream_position import StreamPosition, covers
 from tests.services.web.api.conftest import NOON, RIVER, City
-from tests.waiting import wait_until
+from tests.waiting import LIMIT_S, wait_until
 
 WRITERS = 8
 EACH = 40
@@ -50,7 +50,7 @@ class Listener:
         """The events of one connection, while it is open."""
         headers = {} if self.last is None else {"Last-Event-ID": self.last}
         address = "/api/v1/live"
-        with self.city.client.stream("GET", address, headers=headers, params=parameters, timeout=20) as answer:
+        with self.city.client.stream("GET", address, headers=headers, params=parameters, timeout=LIMIT_S) as answer:
             assert answer.status_code == 200
             assert answer.headers["content-type"].startswith("text/event-stream")
             yield self._events(answer)
@@ -130,7 +130,7 @@ def test_a_client_that_reconnects_gets_each_event_of_eight_writers_once(
         with city.database.begin() as transaction:
             announce(transaction, "alert", {"id": 0}, NOON)
         for one in following:
-            one.result(timeout=20)
+            one.result(timeout=LIMIT_S)
     for listener in (steady, restless):
         assert sorted(listener.numbers) == written(city)
         for writer in range(WRITERS):

@@ -22,6 +22,7 @@ from services.web.app import create_app
 from tests.services.web.api.conftest import Clock
 from tests.serving import listening
 from tests.transit_city import MONDAY, ZONE, network
+from tests.waiting import LIMIT_S
 
 SEVEN = service_day_start(MONDAY, ZONE) + 7 * 3600
 """Seven in the morning of a working day, Unix seconds."""
@@ -160,10 +161,10 @@ def town_on(database: Engine) -> Iterator[Town]:
     with database.begin() as transaction:
         store(transaction, network(), "town", clock.now)
         token = add_operator(transaction, "ana", clock.now)
-    settings = Settings(api_port=0, statement_timeout_s=3)
+    settings = Settings(api_port=0, statement_timeout_s=60)
     url = database.url.render_as_string(hide_password=False)
-    engine = open_database(url, name="test-api", statement_timeout_s=3, pool_size=5)
+    engine = open_database(url, name="test-api", statement_timeout_s=60, pool_size=5)
     app = create_app(settings, engine, clock)
-    with listening(app, settings) as address, httpx.Client(base_url=address, timeout=10) as client:
+    with listening(app, settings) as address, httpx.Client(base_url=address, timeout=LIMIT_S) as client:
         yield Town(database, clock, client, app.state.context.snapshot_cache, token)
     engine.dispose()
