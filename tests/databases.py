@@ -29,6 +29,16 @@ def new_database(server_url: str, template: str = "template0") -> Iterator[str]:
 
 
 @contextmanager
+def plain_database(server_url: str) -> Iterator[str]:
+    """The URL of an empty database without TimescaleDB, even if the server has it. Dropped at the end."""
+    with new_database(server_url) as url:
+        with psycopg.connect(server_url, autocommit=True) as server:
+            name = Identifier(make_url(url).database or "")
+            server.execute(SQL("ALTER DATABASE {} SET timescaledb.disable_load TO on").format(name))
+        yield url
+
+
+@contextmanager
 def open_copy(server_url: str, template: str) -> Iterator[Engine]:
     """A connection pool to a copy of a database. Dropped at the end. Nobody may be connected to the original."""
     with new_database(server_url, template) as url:
