@@ -67,6 +67,7 @@ def test_with_routes_hidden_too_the_route_is_found(washington: Network, tmp_path
     assert _shares(washington, tmp_path / "matched.csv", "route")["route"] >= 800
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(600)  # eleven timetables are read
 @pytest.mark.skipif(not NYC.exists(), reason="the labelled traces are not here")
 def test_what_buses_were_doing_is_recognised() -> None:

@@ -288,6 +288,7 @@ def recorded(start: float, end: float) -> Iterator[PositionReport]:
         )
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not WMATA.exists(), reason="the recorded positions are not here")
 def test_the_validator_finds_no_error_in_a_recorded_city(tmp_path: Path) -> None:
