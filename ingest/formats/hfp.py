@@ -87,6 +87,8 @@ def _event(payload: bytes, name: str) -> _Event:
         raise Unreadable(Reason.FIELD, str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable(Reason.SYNTAX, f"not JSON: {error}") from None
+    except RecursionError:  # msgspec's only limit of depth, which it also applies to fields that are not used
+        raise Unreadable(Reason.SYNTAX, "nested too deeply; an event is one object of one object") from None
     if events.keys() != {name}:
         raise Unreadable(Reason.SHAPE, f"the topic announces one object, {name}, and nothing beside it")
     return events[name]

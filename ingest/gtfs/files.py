@@ -38,7 +38,7 @@ FILES = (
 MAX_UNPACKED_BYTES = 1 << 30
 """Limit of all files together, unpacked: the timetable of a large city has a quarter of it."""
 MAX_ROWS = 6_000_000
-"""Limit of rows in one file."""
+"""Limit of rows in one file, blank lines included."""
 MAX_MEMBERS = 10_000
 MAX_LINE_LENGTH = 100_000
 """Limit in characters. The limit of the csv module for one field is a little higher."""
@@ -118,6 +118,11 @@ class FeedFiles:
         # One empty field after the row is the value of every column missing in the file.
         pick = itemgetter(*(header.index(column) if column in header else width for column in columns))
         for row in reader:
+            count += 1  # blank lines too: a zip of them is small, and there is no end to them
+            if count % PROGRESS_ROWS == 0:
+                self._progress(name, count)
+                if count > MAX_ROWS:
+                    raise BadTimetable([f"{name}:{reader.line_num}: more than {MAX_ROWS} rows; is this one city?"])
             if len(row) != width:
                 if not any(row):
                     continue
@@ -127,11 +132,6 @@ class FeedFiles:
                     continue
                 row[:] = [*row[:width], *[""] * (width - len(row))]
             row.append("")
-            count += 1
-            if count % PROGRESS_ROWS == 0:
-                self._progress(name, count)
-                if count > MAX_ROWS:
-                    raise BadTimetable([f"{name}:{reader.line_num}: more than {MAX_ROWS} rows; is this one city?"])
             yield reader.line_num, tuple(map(str.strip, pick(row)))
         self._progress(name, count)
 

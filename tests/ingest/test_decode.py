@@ -333,6 +333,23 @@ def test_a_hundred_thousand_damaged_payloads_are_each_accounted_for() -> None:
         accounted_for(Message(seed.choice(TOPICS), damaged(seed, seed.choice(VALID)), NOW))
 
 
+HFP = "/hfp/v2/journey/ongoing/vp/bus/22/817/307/1/x/12:00/1/1/x"
+OPENED = {b"[": b"]", b'{"a":': b"}", b'{"VP":{"x":[': b"]}}", b'[{"observed_at":': b"}]"}
+
+
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize("opened", OPENED)
+@pytest.mark.parametrize("topic", [*TOPICS, HFP])
+def test_however_deep_a_payload_is_nested_it_is_one_rejection(topic: str, opened: bytes, closed: bool) -> None:
+    for depth in (40, 900, 1_100, 8_000, MAX_PAYLOAD_BYTES // len(opened + OPENED[opened])):
+        payload = opened * depth + b"1" + OPENED[opened] * depth * closed
+        message = Message(topic, payload[:MAX_PAYLOAD_BYTES], NOW)
+        (item,) = decode(message, "laplata")
+        assert isinstance(item, Rejected)
+        assert item.message.payload in message.payload
+        assert item.detail.isascii()
+
+
 @given(st.sampled_from(TOPICS), st.binary(max_size=300))
 def test_no_bytes_break_the_decoder(topic: str, payload: bytes) -> None:
     accounted_for(Message(topic, payload, NOW))

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from ingest.gtfs import files
 from ingest.gtfs.feed import BadTimetable, Findings, read_feed, write_feed
 from ingest.gtfs.files import MAX_LINE_LENGTH
 from models.geo import cumulative_distances_m, distance_m, point_at_distance
@@ -301,6 +302,19 @@ def test_a_zip_that_would_unpack_to_too_much_is_refused(tmp_path: Path, monkeypa
     assert refusals(tmp_path, {"stop_times.txt": many * 3}) == [
         "feed.zip: unpacks to more than 3 MiB; is this one city?"
     ]
+
+
+@pytest.mark.parametrize("blank", ["\n", "\r\n", " , \n", ",,,,,\n"])
+def test_blank_lines_are_no_data_but_count_toward_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank: str
+) -> None:
+    monkeypatch.setattr(files, "PROGRESS_ROWS", 10)
+    monkeypatch.setattr(files, "MAX_ROWS", 100)
+    stops = FILES["stops.txt"]
+    network, said = warnings(tmp_path, {"stops.txt": stops + blank * 80})
+    assert (len(network.stops), said) == (4, [])
+    (refusal,) = refusals(tmp_path, {"stops.txt": stops + blank * 200})
+    assert "more than 100 rows" in refusal
 
 
 @pytest.fixture(scope="module")
