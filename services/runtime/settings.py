@@ -1,10 +1,16 @@
-"""Settings of a process, read once from the environment variables `VIGIA_*`."""
+"""Settings of a process, read once from the environment variables `VIGIA_*`, and secrets also from files."""
 
+import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "VIGIA_"
+MAX_SECRET_CHARS = 8_192
+"""Limit of a secret in a file: a larger file is another one, named by mistake."""
 
 
 class SettingsError(Exception):
@@ -14,10 +20,11 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """All settings. Each field is read from the variable `VIGIA_` plus its name in capitals.
 
-    Printed settings show secrets as stars. An empty variable counts as unset.
+    Printed settings show secrets as stars. An empty variable counts as unset. A secret may stand in a file instead,
+    which the variable with `_FILE` at its end names: a variable is seen by whoever may inspect a container.
     """
 
-    model_config = SettingsConfigDict(env_prefix="VIGIA_", frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     database_url: SecretStr | None = Field(default=None, description="PostgreSQL; the embedded one when unset")
     mqtt_url: SecretStr | None = Field(default=None, description="MQTT broker; the embedded one when unset")
@@ -46,3 +53,53 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severe level that is logged"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic passes it by name
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments before variables before files."""
+        return init_settings, env_settings, _SecretFiles(settings_cls)
+
+
+def secret_names() -> list[str]:
+    """The variables that hold secrets. Each may be given as a file, by the same name and `_FILE`."""
+    fields = Settings.model_fields.items()
+    return [f"{PREFIX}{name.upper()}" for name, field in fields if SecretStr in get_args(field.annotation)]
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """The secrets whose files are named by `VIGIA_..._FILE`. Raises SettingsError for a file that gives none."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Unused: `__call__` reads the files."""
+        raise NotImplementedError
+
+    def __call__(self) -> dict[str, Any]:
+        named = {name: os.environ.get(f"{name}_FILE") for name in secret_names()}
+        return {
+            name.removeprefix(PREFIX).lower(): _read_secret(name, Path(path)) for name, path in named.items() if path
+        }
+
+
+def _read_secret(name: str, path: Path) -> str:
+    """The content of a file without the spaces and line ends around it."""
+    if os.environ.get(name):
+        raise SettingsError(f"{name} and {name}_FILE are both set: unset one of them")
+    try:
+        with path.open(encoding="utf-8") as file:
+            secret = file.read(MAX_SECRET_CHARS + 1).strip()
+    except OSError as error:
+        raise SettingsError(f"{name}_FILE: {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{name}_FILE: {path} is no text in UTF-8") from None
+    if not secret:
+        raise SettingsError(f"{name}_FILE: {path} is empty; write the secret into it, or unset {name}_FILE")
+    if len(secret) > MAX_SECRET_CHARS:
+        raise SettingsError(f"{name}_FILE: {path} holds more than {MAX_SECRET_CHARS:,} characters; is it that file?")
+    return secret

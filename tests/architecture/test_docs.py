@@ -8,7 +8,7 @@ from sqlalchemy import create_engine
 from models.kinds import KINDS
 from services.commands import COMMANDS
 from services.runtime.clock import wall_clock
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, secret_names
 from services.web.app import API_PREFIX, create_app
 from tests.architecture.repository import ROOT
 
@@ -27,7 +27,13 @@ def test_every_kind_of_sensor_is_named(documentation: str, kind: str) -> None:
     assert f"`{kind}`" in documentation
 
 
-@pytest.mark.parametrize("setting", [f"VIGIA_{name.upper()}" for name in Settings.model_fields])
+SETTINGS = {
+    *(f"VIGIA_{name.upper()}" for name in Settings.model_fields),
+    *(f"{name}_FILE" for name in secret_names()),
+}
+
+
+@pytest.mark.parametrize("setting", sorted(SETTINGS))
 def test_every_setting_is_named(documentation: str, setting: str) -> None:
     assert f"`{setting}`" in documentation
 
@@ -48,9 +54,8 @@ def test_every_route_of_the_api_is_named(documentation: str) -> None:
 
 
 def test_no_page_names_a_setting_that_is_gone(documentation: str) -> None:
-    settings = {f"VIGIA_{name.upper()}" for name in Settings.model_fields}
     mentioned = set(re.findall(r"\bVIGIA_[A-Z_]+[A-Z]\b", documentation))
-    assert {name for name in mentioned if not name.startswith("VIGIA_TEST_")} <= settings
+    assert {name for name in mentioned if not name.startswith("VIGIA_TEST_")} <= SETTINGS
 
 
 def test_links_between_pages_lead_somewhere() -> None:

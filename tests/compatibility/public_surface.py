@@ -29,7 +29,7 @@ from services.embedded.mqtt_broker import embedded_broker
 from services.embedded.postgres import embedded_postgres
 from services.runtime.clock import wall_clock
 from services.runtime.database import open_database
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, secret_names
 from services.web.access import OPERATOR_COOKIE, TOKEN_PREFIX
 from services.web.app import create_app
 from services.web.pages.static_files import FILES
@@ -203,6 +203,7 @@ def _settings() -> Iterator[str]:
     schema = Settings.model_json_schema()
     for name, field in schema["properties"].items():
         yield f"{prefix}{name}".upper() + f": {schema_lines.described(field, schema.get('$defs', {}))}"
+    yield from (f"{name}_FILE: path" for name in secret_names())
 
 
 def _seed() -> Iterator[str]:
