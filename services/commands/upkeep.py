@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from services.opening import configured_clock, migrated_database
+from services.runtime.alive import mark_alive
 from services.runtime.clock import Clock
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.retry import retry_while_unavailable
@@ -18,6 +19,7 @@ from services.upkeep.retention import delete_expired
 NAME = "upkeep"
 HELP = "Once a day, until stopped: delete expired rows and learn the streams' forecasts again."
 PERIOD_S = 86_400.0
+ALIVE_S = 10.0
 LEARNING_PERIOD = timedelta(days=730)
 
 log = logging.getLogger(__name__)
@@ -34,9 +36,18 @@ def run(_arguments: argparse.Namespace) -> int:
     start_logging(settings)
     with migrated_database(settings, "vigia-upkeep", stop=stop) as database:
         while not stop.is_set():
+            mark_alive()
             retry_while_unavailable(lambda: run_daily_tasks(database, clock, stop), stop)
-            stop.wait(PERIOD_S)
+            wait_until_next_day(stop)
     return 0
+
+
+def wait_until_next_day(stop: threading.Event) -> None:
+    """Wait a day or until stopped, and say meanwhile that this process works."""
+    for _ in range(int(PERIOD_S / ALIVE_S)):
+        mark_alive()
+        if stop.wait(ALIVE_S):
+            return
 
 
 def run_daily_tasks(database: Engine, clock: Clock, stop: threading.Event) -> None:

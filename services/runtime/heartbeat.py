@@ -6,6 +6,7 @@ import orjson
 from sqlalchemy import Engine
 
 from models.rows import driver
+from services.runtime.alive import mark_alive
 
 
 def write_heartbeat(
@@ -19,3 +20,4 @@ def write_heartbeat(
             " status = excluded.status",
             [process, now, started_at, orjson.dumps(status).decode()],
         )
+    mark_alive()

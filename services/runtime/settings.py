@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     )
     batch: int = Field(default=1000, ge=1, le=10_000, description="Maximum of messages in one transaction")
     statement_timeout_s: int = Field(default=5, ge=1, le=600, description="Longest run of an API query")
+    alive_file: Path | None = Field(
+        default=None, description="File touched while the process works, for the health check of a container"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severe level that is logged"
     )

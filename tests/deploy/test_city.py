@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -38,6 +39,21 @@ def test_a_reading_goes_from_a_registered_gauge_to_the_api(
         with Client(server, gauge, password="secret") as device:
             assert device.publish(f"vigia/v1/laplata/river/{gauge}", READING % wall_clock().timestamp()) == 0
         city.wait_for(lambda: city.get(f"stations/{gauge}/latest").json()["value"] == 0.42)
+        for name in ("pipeline-critical", "pipeline-bulk", "notifier", "api"):
+            city.wait_for(partial(city.is_healthy, name))
+
+
+def test_a_process_that_does_not_work_is_unhealthy(tmp_path: Path, urls: dict[str, str]) -> None:
+    city = City(urls, free_port(), free_port(), tmp_path)
+    for name in ("pipeline-critical", "notifier", "upkeep", "poll", "api"):
+        assert not city.is_healthy(name)
+    for name, old_s, within_s in (("notifier", 40, 20), ("upkeep", 4_000, 3_000), ("poll", 1_000, 800)):
+        file = city.alive_file(name)
+        for age_s, healthy in ((old_s, False), (within_s, True)):
+            file.touch()
+            then_s = wall_clock().timestamp() - age_s
+            os.utime(file, (then_s, then_s))
+            assert city.is_healthy(name) is healthy
 
 
 class City:
@@ -68,7 +84,24 @@ class City:
         for placeholder, real in self.real.items():
             variables = {key: value.replace(placeholder, real) for key, value in variables.items()}
         assert "$" not in str(variables)
-        return {key: value for key, value in os.environ.items() if not key.startswith("VIGIA_")} | variables
+        return (
+            {key: value for key, value in os.environ.items() if not key.startswith("VIGIA_")}
+            | variables
+            | {"VIGIA_ALIVE_FILE": str(self.alive_file(name))}
+        )
+
+    def alive_file(self, name: str) -> Path:
+        """What stands for /tmp/alive in the container of a service."""
+        return self.folder / f"{name}.alive"
+
+    def is_healthy(self, name: str) -> bool:
+        """Run the service's own health check."""
+        _, *check = OURS[name]["healthcheck"]["test"]
+        replaced = {"/tmp/alive": str(self.alive_file(name)), "127.0.0.1:8013": self.address.removeprefix("http://")}
+        for path, real in replaced.items():
+            check = [word.replace(path, real) for word in check]
+        command = [sys.executable, *check[1:]] if check[0] == "python" else ["/bin/sh", "-c", *check]
+        return subprocess.run(command, check=False, capture_output=True, timeout=COMES_S).returncode == 0
 
     def get(self, path: str) -> httpx.Response:
         """The answer of the API."""

@@ -17,6 +17,7 @@ import httpx
 from ingest.formats import gtfsrt
 from ingest.formats.gtfsrt import EntityPart, Feed
 from ingest.formats.vigia_json import Unreadable, short_repr
+from services.runtime.alive import mark_alive
 from services.runtime.http_exchange import EXCHANGE_ERRORS, Answer, exchange
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Poller:
                 )
             else:
                 failures = 0
+                mark_alive()
                 log.info("asked for positions", extra={"action": "poll", "sent": sent})
             stop.wait(min(LONGEST_BACKOFF_S, every_s * 2 ** min(failures, 16)))
 
