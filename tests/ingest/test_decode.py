@@ -307,30 +307,31 @@ TOKENS = [
 ]
 
 
-def damaged(seed: random.Random, payload: bytes) -> bytes:
+def damaged(chance: random.Random, payload: bytes) -> bytes:
     """A valid payload after one to four accidents."""
     body = bytearray(payload)
-    for _ in range(seed.randint(1, 4)):
-        at, to = sorted((seed.randrange(len(body) + 1), seed.randrange(len(body) + 1)))
-        match seed.randrange(5):
+    for _ in range(chance.randint(1, 4)):
+        at, to = sorted((chance.randrange(len(body) + 1), chance.randrange(len(body) + 1)))
+        match chance.randrange(5):
             case 0:
-                body[at : at + seed.randint(0, 3)] = seed.choice(TOKENS)
+                body[at : at + chance.randint(0, 3)] = chance.choice(TOKENS)
             case 1:
                 del body[at:to]
             case 2:
                 body[at:at] = body[at:to]
             case 3 if at < len(body):
-                body[at] = seed.randrange(256)
+                body[at] = chance.randrange(256)
             case _:
                 body = body[:at]
-        body = body or bytearray(seed.choice(TOKENS))
+        body = body or bytearray(chance.choice(TOKENS))
     return bytes(body)
 
 
-def test_a_hundred_thousand_damaged_payloads_are_each_accounted_for() -> None:
-    seed = random.Random(20130402)
+@pytest.mark.seeds(20130402)
+def test_a_hundred_thousand_damaged_payloads_are_each_accounted_for(seed: int) -> None:
+    chance = random.Random(seed)
     for _ in range(100_000):
-        accounted_for(Message(seed.choice(TOPICS), damaged(seed, seed.choice(VALID)), NOW))
+        accounted_for(Message(chance.choice(TOPICS), damaged(chance, chance.choice(VALID)), NOW))
 
 
 HFP = "/hfp/v2/journey/ongoing/vp/bus/22/817/307/1/x/12:00/1/1/x"

@@ -20,20 +20,20 @@ from simulators.scenario import SimulatedCity
 from simulators.scenarios import SCENARIOS
 
 SCENARIO = SCENARIOS["storm_2013"]
-SEED = 2013
 OFTEN = 2.0
-LASTS = timedelta(hours=18)
+LASTS = timedelta(hours=24)
+"""With some seeds the slowest stream stays above its thresholds for more than 18 hours."""
 BATCH = timedelta(minutes=5)
 
 
 class Story:
     """The published messages and the clock of their publication."""
 
-    def __init__(self, seed: Seed) -> None:
+    def __init__(self, city: Seed, seed: int) -> None:
         self.now = SCENARIO.default_start
-        cast = SimulatedCity(seed.city, SCENARIO, seed=SEED, start=self.now)
+        cast = SimulatedCity(city.city, SCENARIO, seed=seed, start=self.now)
         ends = self.now + LASTS
-        parcels = takewhile(lambda one: one.due_at < ends, cast.messages(usual_faults(seed.city, SEED, OFTEN)))
+        parcels = takewhile(lambda one: one.due_at < ends, cast.messages(usual_faults(city.city, seed, OFTEN)))
         self.messages = [Message(one.topic, one.payload, one.due_at) for one in parcels]
 
     def __call__(self) -> datetime:
@@ -46,12 +46,13 @@ class Story:
             yield list(batch)
 
 
-@pytest.mark.timeout(300)
-def test_the_storm_of_2013_raises_and_clears_the_expected_alerts(database: Engine) -> None:
-    seed = read_seed(LA_PLATA)
-    story = Story(seed)
+@pytest.mark.seeds(2013, 1)
+@pytest.mark.timeout(400)
+def test_the_storm_of_2013_raises_and_clears_the_expected_alerts(database: Engine, seed: int) -> None:
+    city = read_seed(LA_PLATA)
+    story = Story(city, seed)
     with database.begin() as transaction:
-        load(transaction, seed, story.now)
+        load(transaction, city, story.now)
     pipeline = Pipeline(database, story, lane=None)
     try:
         for batch in story.batches():
@@ -59,7 +60,7 @@ def test_the_storm_of_2013_raises_and_clears_the_expected_alerts(database: Engin
             pipeline.tick_rules()
     finally:
         pipeline.close()
-    told = f"seed {SEED}"
+    told = f"seed {seed}"
 
     def rows(query: str) -> list[Any]:
         with database.begin() as transaction:
@@ -73,7 +74,7 @@ def test_the_storm_of_2013_raises_and_clears_the_expected_alerts(database: Engin
     assert len(rejected) > 1, told
     assert Counter(row[0] for row in rows("SELECT reason FROM rejected_messages")) == rejected, told
 
-    basins = colours_by_basin(seed, rows("SELECT subject, after FROM transitions WHERE rule_id LIKE '%.stage'"))
+    basins = colours_by_basin(city, rows("SELECT subject, after FROM transitions WHERE rule_id LIKE '%.stage'"))
     assert sum(seen >= {1, 2, 3} for seen in basins.values()) >= 3, (told, basins)
     assert rows("SELECT subject FROM attention WHERE subject LIKE 'basin:%' AND nar > 0") == [], told
 
