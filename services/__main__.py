@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
+from models.migrations import NewerSchema
 from services.commands import COMMANDS
 from services.runtime.settings import Settings, SettingsError
 
@@ -37,12 +38,12 @@ def parser(wanted: str | None = None) -> argparse.ArgumentParser:
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command and return its exit status. 2: a wrong call, setting or file. 1: no database."""
+    """Run one command and return its exit status. 2: a wrong call, setting, file or schema. 1: no database."""
     words = sys.argv[1:] if words is None else words
     arguments = parser(words[0] if words else None).parse_args(words)
     try:
         status: int = arguments.run(arguments)
-    except SettingsError as error:
+    except (SettingsError, NewerSchema) as error:
         return _print_error(str(error), 2)
     except ValidationError as error:
         if error.title != Settings.__name__:

@@ -8,6 +8,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from models.migrations.readings import ensure_readings, ensure_views
@@ -16,14 +17,20 @@ from models.migrations.timescale import ensure_timescale
 LOCK = 0x7669676961  # "vigia": two processes starting at once migrate one after the other
 
 
+class NewerSchema(Exception):
+    """The database's schema was made by a newer version. The message says which and what to do."""
+
+
 def upgrade(connection: Connection) -> None:
     """Upgrade the schema to this version, in the caller's transaction. Safe to repeat and to run concurrently.
 
     First the numbered steps, then the readings tables of KINDS, then their roll-ups: continuous aggregates where
-    TimescaleDB is or can be installed, else views.
+    TimescaleDB is or can be installed, else views. Raises NewerSchema where this version does not know the schema.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-    command.upgrade(_config(connection), "head")
+    config = _config(connection)
+    _refuse_newer(connection, config)
+    command.upgrade(config, "head")
     ensure_readings(connection)
     if not ensure_timescale(connection):
         ensure_views(connection)
@@ -32,6 +39,17 @@ def upgrade(connection: Connection) -> None:
 def current(connection: Connection) -> str | None:
     """The revision of the database; None where it was never migrated."""
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_newer(connection: Connection, config: Config) -> None:
+    revision, steps = current(connection), ScriptDirectory.from_config(config)
+    if revision is not None and revision not in {step.revision for step in steps.walk_revisions()}:
+        head = steps.get_current_head()
+        raise NewerSchema(
+            f"la base de datos tiene un esquema más nuevo ({revision}) que el de esta versión ({head}): instale "
+            f"la nueva, o restaure una copia anterior / the database's schema ({revision}) is newer than this "
+            f"version's ({head}): install the newer Vigía, or restore a backup from before the upgrade"
+        )
 
 
 def _config(connection: Connection) -> Config:

@@ -3,13 +3,17 @@
 import argparse
 import sys
 
+from sqlalchemy import Engine
+
 from services.opening import configured_clock, database_url, migrated_database
+from services.runtime.clock import Clock
 from services.runtime.database import open_database
-from services.runtime.process import start_logging
+from services.runtime.process import start_logging, stop_on_signals
+from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings
 from services.web.access import ensure_first_operator
 from services.web.app import create_app
-from services.web.server import POOL_SIZE, LiveStreamServer, server_config
+from services.web.server import POOL_SIZE, LiveStreamServer, allow_open_files, server_config
 
 NAME = "api"
 HELP = "Serve the API and the pages, until stopped."
@@ -20,24 +24,38 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 
 
 def run(_arguments: argparse.Namespace) -> int:
-    """Run until SIGINT or SIGTERM. At the very first start, show the first operator's token."""
+    """Run until SIGINT or SIGTERM; wait for a database that is away at the start.
+
+    At the very first start, show the first operator's token.
+    """
     settings = Settings()
-    clock = configured_clock(settings)
+    settings.refuse_open_address()
+    clock, stop = configured_clock(settings), stop_on_signals()
     start_logging(settings)
-    with migrated_database(settings, "vigia-api", pool_size=1) as database, database_url(settings) as url:
-        with database.begin() as transaction:
-            token = ensure_first_operator(transaction, clock())
-        if token is not None:
-            show_token(token)
+    allow_open_files()
+    with (
+        migrated_database(settings, "vigia-api", pool_size=1, stop=stop) as database,
+        database_url(settings) as url,
+    ):
+        if not retry_while_unavailable(lambda: show_first_token(database, clock), stop) or stop.is_set():
+            return 0
         engine = open_database(
             url, pool_size=POOL_SIZE, statement_timeout_s=settings.statement_timeout_s, name="vigia-api"
         )
         try:
             app = create_app(settings, engine, clock)
-            LiveStreamServer(server_config(app, settings), app.state.context.event_feed).run()
+            LiveStreamServer(server_config(app, settings), app.state.context.event_feed, stop).run()
         finally:
             engine.dispose()
     return 0
+
+
+def show_first_token(database: Engine, clock: Clock) -> None:
+    """Make the first operator where there is none, and show the token."""
+    with database.begin() as transaction:
+        token = ensure_first_operator(transaction, clock())
+    if token is not None:
+        show_token(token)
 
 
 def show_token(token: str) -> None:

@@ -19,9 +19,11 @@ def run(_arguments: argparse.Namespace) -> int:
     """Print the schema version before and after."""
     with database_url(Settings()) as url:
         database = open_database(url, name="vigia-migrate", pool_size=1)
-        with database.begin() as transaction:
-            before = current(transaction)
-            upgrade(transaction)
-            print(f"{before or 'empty'} -> {current(transaction)}")
-        database.dispose()
+        try:
+            with database.begin() as transaction:
+                before = current(transaction)
+                upgrade(transaction)
+                print(f"{before or 'empty'} -> {current(transaction)}")
+        finally:
+            database.dispose()
     return 0

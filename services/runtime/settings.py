@@ -1,16 +1,21 @@
 """Settings of a process, read once from the environment variables `VIGIA_*`, and secrets also from files."""
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "VIGIA_"
 MAX_SECRET_CHARS = 8_192
 """Limit of a secret in a file: a larger file is another one, named by mistake."""
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
+
+Network = IPv4Network | IPv6Network
 
 
 class SettingsError(Exception):
@@ -43,7 +48,19 @@ class Settings(BaseSettings):
     embedded_mqtt_port: int = Field(default=1883, ge=1, le=65535, description="Port of the embedded broker")
     api_host: str = Field(default="127.0.0.1", description="Address the API listens on")
     api_port: int = Field(default=8013, ge=0, le=65535, description="Port the API listens on, 0 for any free one")
-    public_url: str | None = Field(default=None, description="Public address of the API, behind a proxy")
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#@\s]+/?$",
+        description="Public address of the API, behind a proxy",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses and networks of our reverse proxies, by commas: their X-Forwarded-For names the client",
+    )
+    metrics_from: str = Field(
+        default="127.0.0.1,::1",
+        description="Addresses and networks that read /metrics and the details of /health without a token",
+    )
     clock: str | None = Field(default=None, description="Simulated clock, START@FACTOR; only with embedded parts")
     webhook_url: SecretStr | None = Field(
         default=None, description="Address to which notices are posted, besides the console"
@@ -68,6 +85,28 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments before variables before files."""
         return init_settings, env_settings, _SecretFiles(settings_cls)
+
+    @field_validator("trusted_proxies", "metrics_from")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        parse_networks(text)
+        return text
+
+    def refuse_open_address(self) -> None:
+        """Refuse to listen beyond the loopback without VIGIA_PUBLIC_URL. Raises SettingsError.
+
+        Without it the server could tell neither which host names and forms are its own nor that cookies need TLS.
+        """
+        if self.api_host not in LOOPBACK_HOSTS and not self.public_url:
+            raise SettingsError(
+                f"VIGIA_API_HOST={self.api_host} opens the API beyond this machine: set VIGIA_PUBLIC_URL to the "
+                "address that people type (https://vigia.example), or listen on 127.0.0.1"
+            )
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """The addresses and networks of a setting, separated by commas. Raises ValueError for anything else."""
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def secret_names() -> list[str]:

@@ -1,29 +1,45 @@
 """Authentication of operators by token. Reading needs none; an action needs an operator's token."""
 
-import hashlib
+import asyncio
 import hmac
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPBearer
-from sqlalchemy import Connection, func, insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine, func, insert, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from models.tables.operations import operators
 from services.runtime.problem import HttpProblem
-from services.web.context import DatabaseSnapshot, context_of
+from services.runtime.settings import parse_networks
+from services.web.context import context_of
+from services.web.http.addresses import client_of, is_within
+from services.web.http.credentials import (
+    OPERATOR_COOKIE,
+    SECURE_OPERATOR_COOKIE,
+    KnownOperators,
+    bearer_token,
+    token_hash,
+)
 
 TOKEN_PREFIX = "vigia_"  # noqa: S105 - the prefix of a token, not a token
 TOKEN_BYTES = 32
 MAX_TOKEN_CHARS = 128
-OPERATOR_COOKIE = "vigia_operator"
 COOKIE_MAX_AGE_S = 12 * 3600
 """One watch (12 h); after it the operator enters the token again."""
 FIRST_OPERATOR = "operador"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+DEFAULT_PORTS = {"http": 80, "https": 443}
+PROXY_HEADERS = frozenset({"x-forwarded-for", "forwarded", "via", "x-real-ip"})
+OPERATORS_REFRESH_S = 2.0
+"""How soon a new operator's requests use the operators' slots."""
 
 
 class NotAnOperator(HttpProblem):
@@ -55,7 +71,7 @@ def add_operator(transaction: Connection, name: str, now: datetime) -> str:
     """Add an operator and return the token. Only its hash is stored. Raises OperatorExists."""
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     try:
-        transaction.execute(insert(operators).values(name=name, token_sha256=_sha256(token), created_at=now))
+        transaction.execute(insert(operators).values(name=name, token_sha256=token_hash(token), created_at=now))
     except IntegrityError as error:
         raise OperatorExists from error
     return token
@@ -75,41 +91,102 @@ def ensure_first_operator(transaction: Connection, now: datetime) -> str | None:
 def current_operator(request: Request, connection: Connection) -> str | None:
     """The name of the operator whose token is in the header or the cookie; None where there is no valid token.
 
-    Raises TooManyWrongTokens, and ForeignForm where a form of another site comes with the cookie.
+    An old cookie that a forgotten page sends with each reading is no attempt and is not counted. Raises
+    TooManyWrongTokens, and ForeignForm where a form of another site comes with the cookie.
     """
-    header, cookie = _bearer_token(request), request.cookies.get(_cookie_name(request))
+    header, cookie = bearer_token(request), request.cookies.get(_cookie_name(request))
     if header is not None:
         return authenticate(request, connection, header)
     if cookie is None:
         return None
-    if request.method not in SAFE_METHODS and not is_same_origin(request):
-        raise ForeignForm
+    if request.method in SAFE_METHODS:
+        return find_operator(connection, cookie)
+    require_same_origin(request)
     return authenticate(request, connection, cookie)
 
 
 def is_same_origin(request: Request) -> bool:
-    """Whether the request comes from a page of this site, by its Origin header. Browsers send it with every POST."""
-    origin = request.headers.get("origin")
-    if origin is None:
+    """Whether the request comes from a page of this site: scheme, host and port of its Origin header are ours.
+
+    Browsers send the header with every POST. The public address counts with its own scheme only.
+    """
+    origin = _origin(request.headers.get("origin", ""))
+    if not origin.host:
         return False
     public_url = context_of(request).settings.public_url
-    own_hosts = {request.headers.get("host", "")} | ({urlsplit(public_url).netloc} if public_url else set())
-    return urlsplit(origin).netloc in own_hosts
+    if public_url and origin.host == _origin(public_url).host:
+        return origin == _origin(public_url)
+    return origin == _origin(f"{request.url.scheme}://{request.headers.get('host', '')}")
+
+
+def require_same_origin(request: Request) -> None:
+    """Refuse a form that was not sent from a page of this site. Raises ForeignForm."""
+    if not is_same_origin(request):
+        raise ForeignForm
+
+
+@asynccontextmanager
+async def following_operators(known: KnownOperators, engine: Engine) -> AsyncIterator[None]:
+    """Read which tokens are valid every OPERATORS_REFRESH_S while the block runs. Without a database, none change."""
+
+    def read() -> None:
+        with engine.connect() as connection:
+            known.replace(connection.execute(select(operators.c.token_sha256)).scalars().all())
+
+    async def follow() -> None:
+        while True:
+            with suppress(DBAPIError, NoConnectionFree):
+                await run_in_threadpool(read)
+            await asyncio.sleep(OPERATORS_REFRESH_S)
+
+    task = asyncio.create_task(follow())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class _Origin(NamedTuple):
+    """Who made a page, as browsers compare it."""
+
+    scheme: str
+    host: str
+    port: int | None
+
+
+def _origin(address: str) -> _Origin:
+    """The origin of an address, without a host where it cannot be read."""
+    try:
+        parts = urlsplit(address)
+        return _Origin(parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme))
+    except ValueError:
+        return _Origin("", "", None)
+
+
+def find_operator(connection: Connection, token: str) -> str | None:
+    """The name of the operator with this token; None for a wrong one. Counts nothing."""
+    hashed = token_hash(token)
+    row = connection.execute(
+        select(operators.c.name, operators.c.token_sha256).where(operators.c.token_sha256 == hashed)
+    ).first()
+    if row is None or len(token) > MAX_TOKEN_CHARS or not hmac.compare_digest(row.token_sha256, hashed):
+        return None
+    return str(row.name)
 
 
 def authenticate(request: Request, connection: Connection, token: str) -> str | None:
-    """The name of the operator with this token. None for a wrong token, which is counted. Raises TooManyWrongTokens."""
-    wrong_tokens, address = context_of(request).wrong_tokens, request.client.host if request.client else ""
-    if wrong_tokens.is_exceeded(address):
-        raise TooManyWrongTokens
-    token_hash = _sha256(token)
-    row = connection.execute(
-        select(operators.c.name, operators.c.token_sha256).where(operators.c.token_sha256 == token_hash)
-    ).first()
-    if row is None or len(token) > MAX_TOKEN_CHARS or not hmac.compare_digest(row.token_sha256, token_hash):
+    """The name of the operator with this token. None for a wrong token, which is counted by the client's address.
+
+    A right token is never refused, whatever others at the same address sent. Raises TooManyWrongTokens for a wrong one.
+    """
+    name = find_operator(connection, token)
+    if name is None:
+        wrong_tokens, address = context_of(request).wrong_tokens, client_of(request)
+        if wrong_tokens.is_exceeded(address):
+            raise TooManyWrongTokens
         wrong_tokens.add(address)
-        return None
-    return str(row.name)
+    return name
 
 
 def set_operator_cookie(request: Request, response: Response, token: str) -> None:
@@ -140,17 +217,35 @@ _SCHEME = HTTPBearer(
 )
 
 
-def require_operator(
-    request: Request, snapshot: DatabaseSnapshot, _documented: Annotated[object, Depends(_SCHEME)] = None
-) -> str:
+def require_operator(request: Request, _documented: Annotated[object, Depends(_SCHEME)] = None) -> str:
     """Declare that a route needs an operator. Returns the operator's name.
 
-    Raises NotAnOperator without one, and what `current_operator` raises.
+    Takes a connection of its own and returns it before the route takes another: a route names its operator first, so
+    that a request never holds two. Raises NotAnOperator without an operator, and what `current_operator` raises.
     """
-    name = current_operator(request, snapshot)
+    with context_of(request).engine.connect() as connection:
+        name = current_operator(request, connection)
     if name is None:
         raise NotAnOperator
     return name
+
+
+def may_see_inside(request: Request) -> bool:
+    """Whether a request comes from where VIGIA_METRICS_FROM lets metrics and details of health be read without a token.
+
+    Never through a proxy that is not trusted: it would pass on anybody's request under its own address.
+    """
+    client = request.client
+    # uvicorn gives port 0 to an address that a trusted proxy named.
+    if client is None or (client.port and not PROXY_HEADERS.isdisjoint(request.headers.keys())):
+        return False
+    return is_within(client.host, parse_networks(context_of(request).settings.metrics_from))
+
+
+def require_insight(request: Request, _documented: Annotated[object, Depends(_SCHEME)] = None) -> None:
+    """Declare that a route is for operators, and for whoever VIGIA_METRICS_FROM names. Raises NotAnOperator."""
+    if not may_see_inside(request):
+        require_operator(request)
 
 
 PUBLIC = Depends(allow_anyone)
@@ -158,20 +253,9 @@ Operator = Annotated[str, Depends(require_operator)]
 """The name of the operator who sends the request. A request without an operator is refused."""
 
 
-def _sha256(token: str) -> bytes:
-    # A token of 256 random bits cannot be guessed, so a fast hash is enough.
-    return hashlib.sha256(token.encode()).digest()
-
-
-def _bearer_token(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
-
-
 def _is_secure(request: Request) -> bool:
     return (context_of(request).settings.public_url or "").startswith("https://")
 
 
 def _cookie_name(request: Request) -> str:
-    """With TLS, the prefix `__Host-` binds the cookie to this host and to TLS."""
-    return f"__Host-{OPERATOR_COOKIE}" if _is_secure(request) else OPERATOR_COOKIE
+    return SECURE_OPERATOR_COOKIE if _is_secure(request) else OPERATOR_COOKIE

@@ -6,19 +6,22 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, FastAPI
-from sqlalchemy import Engine
+from sqlalchemy import Engine, QueuePool
 
 from services.runtime.clock import Clock
-from services.runtime.settings import Settings
+from services.runtime.settings import LOOPBACK_HOSTS, Settings
 from services.transit.serving.feed_cache import FeedCache
 from services.transit.serving.snapshot_cache import SnapshotCache
-from services.web.access import PUBLIC
+from services.web.access import PUBLIC, following_operators
 from services.web.api import alerts, devices, health, live, metrics, municipalities, rejections
 from services.web.api.parameters import refuse_unknown_parameters
 from services.web.api.stations import forecasts, latest, speeds, stations
 from services.web.api.transit import accuracy, arrivals, feeds, service_alerts, sms, stops_and_vehicles
 from services.web.context import Context
+from services.web.http.admission import Admission
+from services.web.http.credentials import KnownOperators
 from services.web.http.etags import WITH_ETAG, ETagMiddleware
+from services.web.http.prepared_answers import FRESH_S, PreparedAnswers
 from services.web.http.protection import ProtectionMiddleware
 from services.web.http.wrong_tokens import WrongTokens
 from services.web.live.event_feed import EventFeed
@@ -30,7 +33,6 @@ from services.web.problems import add_error_handlers, documented_problems, with_
 from services.web.schema_names import API_NAMES, with_published_names
 
 API_PREFIX = "/api/v1"
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 # Routes are tried in this order: the ones that riders' applications ask most come first.
 TRANSIT_ROUTES = (arrivals, stops_and_vehicles, service_alerts, accuracy)
 API_ROUTES = (
@@ -54,14 +56,17 @@ Reading is open to whoever reaches the address. Acting on an alert needs an oper
 """
 
 
-def create_app(settings: Settings, engine: Engine, clock: Clock) -> FastAPI:
-    """The application on a migrated database. `engine`: has a statement timeout; the caller closes it."""
-    event_feed, snapshot_cache = EventFeed(engine), SnapshotCache(engine, clock)
+def create_app(settings: Settings, engine: Engine, clock: Clock, *, prepared_s: float = FRESH_S) -> FastAPI:
+    """The application on a migrated database. `engine`: has a statement timeout; the caller closes it.
+
+    `prepared_s`: how long an answer is served again to anonymous visitors.
+    """
+    event_feed, snapshot_cache, known_operators = EventFeed(engine), SnapshotCache(engine, clock), KnownOperators()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         with snapshot_cache.running():
-            async with event_feed.running():
+            async with event_feed.running(), following_operators(known_operators, engine):
                 yield
 
     app = FastAPI(
@@ -72,7 +77,19 @@ def create_app(settings: Settings, engine: Engine, clock: Clock) -> FastAPI:
         openapi_url=None,
         lifespan=lifespan,
     )
-    app.state.context = Context(settings, engine, clock, event_feed, snapshot_cache, FeedCache(), WrongTokens())
+    assert isinstance(engine.pool, QueuePool)
+    app.state.context = Context(
+        settings,
+        engine,
+        clock,
+        event_feed,
+        snapshot_cache,
+        FeedCache(),
+        WrongTokens(),
+        known_operators,
+        Admission.for_pool(engine.pool.size()),
+        PreparedAnswers(lambda: event_feed.changes, prepared_s),
+    )
     # First, since routes are tried in order and riders' applications ask most.
     app.mount(ONEBUSAWAY, create_oba(app.state.context))
     app.include_router(_api_router())
@@ -84,7 +101,7 @@ def create_app(settings: Settings, engine: Engine, clock: Clock) -> FastAPI:
     app.include_router(pages)
     add_error_handlers(app)
     app.add_middleware(ETagMiddleware)
-    app.add_middleware(ProtectionMiddleware, hosts=_allowed_hosts(settings))
+    app.add_middleware(ProtectionMiddleware, hosts=_allowed_hosts(settings), known_operators=known_operators)
     return app
 
 
@@ -99,12 +116,10 @@ def _api_router() -> APIRouter:
     return api
 
 
-def _allowed_hosts(settings: Settings) -> frozenset[str] | None:
-    """Host names that the server answers to: on loopback its own and the public one, elsewhere any (None)."""
-    if settings.api_host not in LOOPBACK:
-        return None
+def _allowed_hosts(settings: Settings) -> frozenset[str]:
+    """Host names that the server answers to: the loopback's and the public one."""
     public = urlsplit(settings.public_url).hostname if settings.public_url else None
-    return LOOPBACK | ({public} if public else frozenset())
+    return LOOPBACK_HOSTS | ({public} if public else frozenset())
 
 
 def _openapi_router(app: FastAPI) -> APIRouter:

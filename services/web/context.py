@@ -13,6 +13,9 @@ from services.runtime.settings import Settings
 from services.transit.serving.feed_cache import FeedCache
 from services.transit.serving.snapshot import TransitSnapshot
 from services.transit.serving.snapshot_cache import SnapshotCache
+from services.web.http.admission import Admission
+from services.web.http.credentials import KnownOperators
+from services.web.http.prepared_answers import PreparedAnswers
 from services.web.http.rate_limit import RateLimit
 from services.web.http.wrong_tokens import WrongTokens
 from services.web.live.event_feed import EventFeed
@@ -36,6 +39,9 @@ class Context:
     snapshot_cache: SnapshotCache
     feed_cache: FeedCache
     wrong_tokens: WrongTokens
+    known_operators: KnownOperators
+    admission: Admission
+    prepared_answers: PreparedAnswers
     rider_report_limit: RateLimit = field(default_factory=_rider_report_limit)
     """Limits riders' reports by address."""
 
@@ -76,6 +82,8 @@ DatabaseSnapshot = Annotated[Connection, Depends(_database_snapshot, scope="func
 """A read-only connection on which all queries see the same snapshot of the database."""
 Transaction = Annotated[Connection, Depends(_transaction, scope="function")]
 """A transaction that commits when the route returns and rolls back when it raises."""
+CONNECTIONS = frozenset({_database_snapshot, _transaction})
+"""The dependencies that hold a database connection until the route returns."""
 Now = Annotated[datetime, Depends(_now)]
 """The current time by the application's clock."""
 CurrentTransitSnapshot = Annotated[TransitSnapshot, Depends(_transit_snapshot)]

@@ -30,8 +30,9 @@ from services.embedded.postgres import embedded_postgres
 from services.runtime.clock import wall_clock
 from services.runtime.database import open_database
 from services.runtime.settings import Settings, secret_names
-from services.web.access import OPERATOR_COOKIE, TOKEN_PREFIX
+from services.web.access import TOKEN_PREFIX
 from services.web.app import create_app
+from services.web.http.credentials import OPERATOR_COOKIE
 from services.web.pages.static_files import FILES
 from tests.compatibility import lists, schema_lines
 from tests.compatibility.running_processes import observe_city

@@ -13,13 +13,14 @@ from tests.architecture.repository import FLOORS, ROOT
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 WITH_TLS: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.tls.yml").read_text(encoding="utf-8"))["services"]
+WITH_PROXY: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.proxy.yml").read_text(encoding="utf-8"))["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 EXAMPLE = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def variables() -> list[str]:
     """All uses of variables of .env, as written between the braces."""
-    return re.findall(r"\$\{([^}]+)\}", f"{SERVICES} {WITH_TLS}")
+    return re.findall(r"\$\{([^}]+)\}", f"{SERVICES} {WITH_TLS} {WITH_PROXY}")
 
 
 def test_the_services_are_those_of_the_architecture() -> None:
@@ -97,12 +98,12 @@ def test_our_containers_have_no_unneeded_rights(name: str) -> None:
 
 
 def test_every_image_is_pinned_by_an_exact_tag() -> None:
-    for name, service in SERVICES.items():
+    for name, service in (SERVICES | WITH_PROXY).items():
         assert re.fullmatch(r"[\w./-]+:\d+\.\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?", service["image"]), name
 
 
 def test_every_mounted_file_is_there() -> None:
-    services = [*SERVICES.values(), *WITH_TLS.values()]
+    services = [*SERVICES.values(), *WITH_TLS.values(), *WITH_PROXY.values()]
     sources = [volume.split(":")[0] for service in services for volume in service.get("volumes", [])]
     for source in sources:
         if source.startswith("$"):
@@ -124,3 +125,21 @@ def test_the_image_is_built_from_the_locks_and_the_five_packages() -> None:
     assert steps.count("--require-hashes --only-binary :all:") == 2
     allowed = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert {f"!{name}/" for name in (*FLOORS, "requirements")} | {"!LICENSE", "!pyproject.toml"} <= set(allowed)
+
+
+def test_the_api_trusts_the_network_that_only_its_proxy_shares_with_it() -> None:
+    (network,) = COMPOSE["networks"]["edge"]["ipam"]["config"]
+    assert SERVICES["api"]["environment"]["VIGIA_TRUSTED_PROXIES"] == network["subnet"]
+    members = [name for name, service in (SERVICES | WITH_PROXY).items() if "edge" in service.get("networks", [])]
+    assert members == ["api", "proxy"]
+    assert WITH_PROXY["proxy"]["networks"] == ["edge"]
+
+
+def test_the_proxy_has_no_unneeded_rights_and_limits() -> None:
+    proxy = WITH_PROXY["proxy"]
+    assert proxy["read_only"]
+    assert proxy["cap_drop"] == ["ALL"]
+    assert proxy["security_opt"] == ["no-new-privileges:true"]
+    assert proxy["mem_limit"]
+    assert proxy["pids_limit"]
+    assert proxy["user"] != "0"

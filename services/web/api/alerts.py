@@ -12,8 +12,9 @@ from services.web.access import PUBLIC, Operator
 from services.web.api.paging import Page, Paged
 from services.web.api.parameters import Kind, Municipality, Number, Since, Station
 from services.web.context import DatabaseSnapshot, Now, Transaction
+from services.web.routes import PreparedRoute
 
-router = APIRouter(tags=["alerts"])
+router = APIRouter(tags=["alerts"], route_class=PreparedRoute)
 
 StateFilter = Annotated[AlertState | Literal["open"] | None, Query(description="open: not closed")]
 MinNar = Annotated[int | None, Query(ge=0, le=3, description="This level or above: 0 verde .. 3 rojo")]
@@ -70,7 +71,7 @@ def alert(snapshot: DatabaseSnapshot, alert_id: Number) -> AlertStory:
 
 @router.post("/alerts/{alert_id}/acknowledge")
 def acknowledge(
-    transaction: Transaction, operator: Operator, now: Now, alert_id: Number, action: AlertAction
+    operator: Operator, transaction: Transaction, now: Now, alert_id: Number, action: AlertAction
 ) -> AlertStory:
     """Acknowledge an alert. 409 where it changed since it was seen, or another operator was faster."""
     actions.acknowledge(transaction, alert_id, operator=operator, note=action.note, version=action.version, now=now)
@@ -78,14 +79,14 @@ def acknowledge(
 
 
 @router.post("/alerts/{alert_id}/comment")
-def comment(transaction: Transaction, operator: Operator, now: Now, alert_id: Number, note: Note) -> AlertStory:
+def comment(operator: Operator, transaction: Transaction, now: Now, alert_id: Number, note: Note) -> AlertStory:
     """Add a note to an alert, open or closed."""
     actions.comment(transaction, alert_id, operator=operator, note=note.note.strip(), now=now)
     return alert(transaction, alert_id)
 
 
 @router.post("/alerts/{alert_id}/close")
-def close(transaction: Transaction, operator: Operator, now: Now, alert_id: Number, action: AlertAction) -> AlertStory:
+def close(operator: Operator, transaction: Transaction, now: Now, alert_id: Number, action: AlertAction) -> AlertStory:
     """Close an alert that its rule has cleared. 409 while the rule holds it, or where it changed since it was seen."""
     actions.close(transaction, alert_id, operator=operator, note=action.note, version=action.version, now=now)
     return alert(transaction, alert_id)

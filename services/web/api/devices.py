@@ -11,8 +11,9 @@ from services.web.access import PUBLIC
 from services.web.api.paging import Page, Paged
 from services.web.api.parameters import Kind, Number, Station
 from services.web.context import DatabaseSnapshot
+from services.web.routes import PreparedRoute
 
-router = APIRouter(tags=["devices"], dependencies=[PUBLIC])
+router = APIRouter(tags=["devices"], dependencies=[PUBLIC], route_class=PreparedRoute)
 
 Registered = Annotated[bool | None, Query(description="false: only devices without a station")]
 

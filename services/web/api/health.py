@@ -12,14 +12,29 @@ from services.queries.city import health as queries
 from services.queries.city.health import KindFlow, Process
 from services.runtime.problem import HttpProblem
 from services.transit.serving.snapshot_cache import STALE_AFTER_S
-from services.web.access import PUBLIC
-from services.web.context import DatabaseSnapshot, Now, context_of
+from services.web.access import PUBLIC, current_operator, may_see_inside
+from services.web.context import Context, DatabaseSnapshot, Now, context_of
+from services.web.http.admission import Slots
+from services.web.routes import PreparedRoute
 
 MAX_HEARTBEAT_AGE = timedelta(seconds=30)
 """A process writes a heartbeat each second. One older than this counts as dead."""
 PIPELINE_PREFIX = "pipeline"
 
-router = APIRouter(tags=["health"], dependencies=[PUBLIC])
+
+class HealthRoute(PreparedRoute):
+    """A route of supervisors and scrapers, which have a slot of their own. Those who see details share no answer."""
+
+    def visitor_slots(self, context: Context) -> Slots:
+        """The slot for health."""
+        return context.admission.health
+
+    def variant(self, request: Request) -> str:
+        """Whether the details are shown."""
+        return "details" if may_see_inside(request) else ""
+
+
+router = APIRouter(tags=["health"], dependencies=[PUBLIC], route_class=HealthRoute)
 
 
 class NotReady(HttpProblem):
@@ -49,11 +64,16 @@ class Ready(BaseModel):
     schema_version: str = Field(examples=["0001"])
 
 
-class SystemHealth(BaseModel):
-    """All processes, and the age of the newest reading of each kind. Ages by the service's clock."""
+class PublicHealth(BaseModel):
+    """What everybody may know: the state of the whole."""
 
     state: FlowState
     at: datetime
+
+
+class SystemHealth(PublicHealth):
+    """All processes, and the age of the newest reading of each kind. Ages by the service's clock."""
+
     live: Annotated[bool, Field(description="Whether live events flow")]
     buses: Annotated[bool, Field(description="Whether this process's copy of the state of buses is fresh")]
     dead: list[str] = Field(description="Processes that fell silent", examples=[["notifier"]])
@@ -62,7 +82,7 @@ class SystemHealth(BaseModel):
 
 
 @router.get("/health/live")
-def live() -> Alive:
+async def live() -> Alive:
     """Whether this process answers; does not check the database."""
     return Alive()
 
@@ -77,8 +97,11 @@ def ready(snapshot: DatabaseSnapshot) -> Ready:
 
 
 @router.get("/health")
-def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHealth:
-    """The age of the last heartbeat of each process and of the newest reading of each kind."""
+def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHealth | PublicHealth:
+    """The state of the system; for operators also each process's last heartbeat and each kind's newest reading.
+
+    The same without a token where VIGIA_METRICS_FROM allows it, by default from this machine.
+    """
     context = context_of(request)
     processes = queries.list_processes(snapshot, now)
     max_age_s = MAX_HEARTBEAT_AGE.total_seconds() * max(context.clock_factor, 1.0)
@@ -88,6 +111,8 @@ def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHeal
     buses_fresh = context.snapshot_cache.age_s <= STALE_AFTER_S
     healthy = not dead and brokers_connected and context.event_feed.connected and buses_fresh
     state = FlowState.DOWN if not pipeline_alive else FlowState.OK if healthy else FlowState.DEGRADED
+    if not may_see_inside(request) and current_operator(request, snapshot) is None:
+        return PublicHealth(state=state, at=now)
     return SystemHealth(
         state=state,
         at=now,

@@ -13,14 +13,21 @@ from services.runtime.clock import Clock
 from services.runtime.problem import HttpProblem
 from services.web.access import PUBLIC
 from services.web.context import context_of
+from services.web.http.addresses import client_of
 from services.web.live.event_feed import ClientTooSlow, Event, EventFeed, FeedClosed, Subscription, encode_event
 from services.web.live.stream_position import MAX_POSITION_CHARS
 
 MAX_CLIENTS = 500
+MAX_CLIENTS_PER_ADDRESS = 100
+"""Screens behind one address: a building's, or a mobile carrier's."""
+OPERATOR_CLIENTS = 100
+"""Screens of operators beyond MAX_CLIENTS. They count to no address."""
 PULSE_S = 10.0
 RETRY_MS = 2_000
 SEND_TIMEOUT_S = 10.0
 """A client that takes longer to receive an event is dropped."""
+OPERATORS = "operators"
+"""What operators' streams are counted by."""
 END_TIMEOUT_S = 0.5
 """Longest wait to send the end of the stream to a dropped client."""
 
@@ -45,15 +52,19 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, feed: EventFeed, clock: Clock, last: str | None, names: frozenset[str]) -> None:
-        """`last`: the position to continue from, None for the present. `names`: the requested events, empty for all."""
+    def __init__(self, feed: EventFeed, clock: Clock, client: str, last: str | None, names: frozenset[str]) -> None:
+        """`client`: what the stream is counted by. `last`: the position to continue from, None for the present.
+
+        `names`: the requested events, empty for all.
+        """
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
-        self._feed, self._clock, self._last, self._names = feed, clock, last, names
+        self._feed, self._clock, self._client, self._last, self._names = feed, clock, client, last, names
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until one side ends the stream."""
         self._feed.clients += 1
+        self._feed.clients_by_address[self._client] += 1
         writing = asyncio.ensure_future(self._write(send))
         leaving = asyncio.ensure_future(_wait_for_disconnect(receive))
         try:
@@ -62,6 +73,9 @@ class EventStream(Response):
                 writing.result()
         finally:
             self._feed.clients -= 1
+            self._feed.clients_by_address[self._client] -= 1
+            if not self._feed.clients_by_address[self._client]:
+                del self._feed.clients_by_address[self._client]
             writing.cancel()
             leaving.cancel()
             await asyncio.gather(writing, leaving, return_exceptions=True)
@@ -136,7 +150,13 @@ async def live(
     many processes write. `resync` means that too much was missed: read the state again. `pulse` comes every 10 s with
     the server's time, so that a client can distinguish a lost stream from a quiet one.
     """
-    context = context_of(request)
-    if context.event_feed.clients >= MAX_CLIENTS:
+    context, client = context_of(request), client_of(request)
+    feed = context.event_feed
+    if context.known_operators.sent(request):
+        client = OPERATORS
+        is_full = feed.clients >= MAX_CLIENTS + OPERATOR_CLIENTS
+    else:
+        is_full = feed.clients >= MAX_CLIENTS or feed.clients_by_address[client] >= MAX_CLIENTS_PER_ADDRESS
+    if is_full:
         raise TooManyClients
-    return EventStream(context.event_feed, context.clock, last_event_id or after, frozenset(events or ()))
+    return EventStream(feed, context.clock, client, last_event_id or after, frozenset(events or ()))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -11,11 +11,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from models.alert import NAR
 from services.queries.city import health as queries
 from services.queries.city.health import HealthFigures, KindFlow, Process
-from services.web.access import PUBLIC
+from services.web.access import require_insight
+from services.web.api.health import HealthRoute
 from services.web.context import DatabaseSnapshot, Now, context_of
 from services.web.live.event_feed import EventFeed
 
-router = APIRouter(tags=["health"], dependencies=[PUBLIC])
+router = APIRouter(tags=["health"], dependencies=[Depends(require_insight)], route_class=HealthRoute)
 
 EXAMPLE = '# TYPE vigia_open_alerts gauge\nvigia_open_alerts{nar="naranja"} 2.0\n'
 

@@ -10,8 +10,9 @@ from services.web.access import PUBLIC
 from services.web.api.paging import Page, Paged
 from services.web.api.parameters import Id, Municipality
 from services.web.context import DatabaseSnapshot
+from services.web.routes import PreparedRoute
 
-router = APIRouter(tags=["places"], dependencies=[PUBLIC])
+router = APIRouter(tags=["places"], dependencies=[PUBLIC], route_class=PreparedRoute)
 
 
 class NoSuchMunicipality(NotFound):

@@ -14,8 +14,9 @@ from services.web.access import PUBLIC, Operator
 from services.web.api.paging import Page, Paged
 from services.web.api.parameters import Number, Since
 from services.web.context import DatabaseSnapshot
+from services.web.routes import PreparedRoute
 
-router = APIRouter(tags=["rejections"])
+router = APIRouter(tags=["rejections"], route_class=PreparedRoute)
 
 ReasonFilter = Annotated[Reason | None, Query(description="Why the message was rejected")]
 
@@ -43,7 +44,7 @@ def rejections(
 
 
 @router.get("/rejections/{rejection_id}")
-def rejection(snapshot: DatabaseSnapshot, _operator: Operator, rejection_id: Number) -> RejectionWithBytes:
+def rejection(_operator: Operator, snapshot: DatabaseSnapshot, rejection_id: Number) -> RejectionWithBytes:
     """A rejected message with its bytes. To ingest it again once the cause is fixed: `vigia rejections`."""
     found = queries.one_rejection(snapshot, rejection_id)
     if found is None:

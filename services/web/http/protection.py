@@ -1,4 +1,4 @@
-"""Protection middleware (ASGI): host names, size and time of bodies, and security headers."""
+"""Protection middleware (ASGI): host names, size and time of bodies, surplus connections, and security headers."""
 
 import asyncio
 from collections.abc import Collection
@@ -6,13 +6,18 @@ from http import HTTPStatus
 
 from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.web.http.admission import TooBusy
+from services.web.http.credentials import KnownOperators
 from services.web.problems import problem_response
 
 MAX_BODY_BYTES = 256 * 1024
 BODY_TIMEOUT_S = 10.0
 """Longest time for a body to arrive."""
+SURPLUS = "surplus"
+"""In the state of a request: its connection is beyond the limits, and only operators are answered on it."""
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -29,13 +34,14 @@ SECURITY_HEADERS = {
 class ProtectionMiddleware:
     """Refuses unknown host names and large or slow bodies before the application gets them. Adds security headers.
 
-    `hosts`: names that this server answers to, None for any. A server on loopback must set them: otherwise any page in
-    a browser on this machine could reach it through a name of its own (DNS rebinding).
+    `hosts`: names that this server answers to. Otherwise any page in a browser on this machine could reach it through a
+    name of its own (DNS rebinding).
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str] | None) -> None:
+    def __init__(self, app: ASGIApp, hosts: Collection[str], known_operators: KnownOperators) -> None:
         self._app = app
         self._hosts = hosts
+        self._known_operators = known_operators
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -52,15 +58,21 @@ class ProtectionMiddleware:
             await send(message)
 
         headers = Headers(scope=scope)
-        problem = self._check_host(headers) or _check_content_length(headers)
+        problem = self._check_surplus(scope) or self._check_host(headers) or _check_content_length(headers)
         if problem is None and ("content-length" in headers or "transfer-encoding" in headers):
             body = await _read_body(receive)
             problem, receive = (body, receive) if isinstance(body, JSONResponse) else (None, _ReplayBody(body, receive))
         await (problem or self._app)(scope, receive, send_protected)
 
+    def _check_surplus(self, scope: Scope) -> JSONResponse | None:
+        if not scope.get("state", {}).get(SURPLUS) or self._known_operators.sent(HTTPConnection(scope)):
+            return None
+        headers = {"Retry-After": str(TooBusy.retry_after_s), "Connection": "close"}
+        return problem_response(TooBusy.__name__, TooBusy.status, str(TooBusy()), headers=headers)
+
     def _check_host(self, headers: Headers) -> JSONResponse | None:
         name = headers.get("host", "").rsplit(":", 1)[0].lower()
-        if self._hosts is None or name in self._hosts:
+        if name in self._hosts:
             return None
         return problem_response(
             "ForeignHost", HTTPStatus.MISDIRECTED_REQUEST, "This server does not answer to that name."

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -29,6 +29,8 @@ MAX_REPLAY_AGE_S = 15 * 60
 """A client away for longer starts anew. Events must be stored at least this long."""
 MAX_CONCURRENT_REPLAYS = 4
 CATCH_UP_TIMEOUT_S = 5.0
+READINGS = "readings"
+"""Name of the event of new readings."""
 
 _CURRENT_POSITION = "SELECT extract(epoch FROM now())::bigint AS taken_s, pg_current_snapshot()::text AS snapshot"
 # One statement has one snapshot, so it sees exactly what `after` sees. Without new events: one row of nulls.
@@ -92,7 +94,10 @@ class EventFeed:
         self._closed = False
         self.connected = False
         self.clients = 0
+        self.clients_by_address: Counter[str] = Counter()
         self.dropped_clients = 0
+        self.changes = 0
+        """Events that every visitor must see at once: all but readings, of which there are many a second."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -211,6 +216,7 @@ class EventFeed:
                 return
 
     def _append(self, event: Event) -> None:
+        self.changes += event.name != READINGS
         self._ring.append(event)
         self._bytes += len(event.encoded)
         self._end += 1

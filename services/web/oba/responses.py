@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from msgspec import Struct, json
 
 from services.web.oba.elements import schema as oba
+from services.web.routes import BoundedRoute
 from services.web.schema_names import ONEBUSAWAY_NAMES, with_published_names
 
 VERSION = 2
@@ -43,7 +44,7 @@ def oba_endpoint(router: APIRouter, path: str) -> Callable[[Callable[Parameters,
         def answering(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Response:
             return json_response(endpoint(*args, **kwargs))
 
-        router.add_api_route(path, answering, methods=["GET"], response_model=None)
+        router.add_api_route(path, answering, methods=["GET"], response_model=None, route_class_override=BoundedRoute)
         return endpoint
 
     return declared

@@ -101,7 +101,7 @@ def _amount(words: Words, key: str, value: float) -> str:
     ending = key.rsplit("_", 1)[-1]
     if ending == "s":
         return words.span(value)
-    if key.startswith(("chance", "raise_chance", "share")):
+    if key.startswith(("chance", "raise_chance", "least_chance", "share")):
         return f"{words.number(100 * value)} %"
     decimals = _DECIMALS.get(ending, 0 if value.is_integer() else 2)
     return f"{words.number(value, decimals)} {_UNITS.get(ending, '')}".rstrip()

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
-from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import OperationalError
@@ -29,6 +28,8 @@ from services.web.pages import static_files
 from services.web.pages.evidence import evidence_lines, headline
 from services.web.pages.language import LANGUAGE_COOKIE, LANGUAGES, Words, choose_language
 from services.web.pages.phrases import cause_text, chart_summary, in_language
+from services.web.problems import RETRY_AFTER_S
+from services.web.routes import PreparedRoute
 
 REFRESH_S = 60
 """Interval at which a page without JavaScript reloads."""
@@ -143,8 +144,15 @@ def _template_values(visit: Visit) -> dict[str, object]:
     }
 
 
-class PageRoute(APIRoute):
-    """A route for people: each error becomes a page in their language that says what to do."""
+class PageRoute(PreparedRoute):
+    """A route for people: each error becomes a page in their language that says what to do.
+
+    Anonymous visitors of one language share a page of the last second.
+    """
+
+    def variant(self, request: Request) -> str:
+        """The language of the page."""
+        return _language(request)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The route's handler, with problems and an unavailable database turned into pages."""
@@ -154,12 +162,14 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except HttpProblem as problem:
-                return self.problem_page(request, problem.status, str(problem))
+                page = self.problem_page(request, problem.status, str(problem))
+                return page if problem.retry_after_s is None else _with_retry(page, problem.retry_after_s)
             except (RequestValidationError, HTTPException) as error:
                 missing = isinstance(error, RequestValidationError) and request.method == "GET"
                 return self.problem_page(request, HTTPStatus.NOT_FOUND if missing else HTTPStatus.BAD_REQUEST, None)
             except (OperationalError, NoConnectionFree):
-                return render_page(_visit_without_database(request), "outage.html", HTTPStatus.SERVICE_UNAVAILABLE)
+                page = render_page(_visit_without_database(request), "outage.html", HTTPStatus.SERVICE_UNAVAILABLE)
+                return _with_retry(page, RETRY_AFTER_S)
 
         return handle_for_people
 
@@ -169,6 +179,11 @@ class PageRoute(APIRoute):
         default_key = "refusal.missing" if status == HTTPStatus.NOT_FOUND else "refusal.other"
         message = in_language(visit.words, detail) if detail else visit.words(default_key)
         return render_page(visit, "refusal.html", status, detail=message, unknown=status == HTTPStatus.UNAUTHORIZED)
+
+
+def _with_retry(page: Response, wait_s: int) -> Response:
+    page.headers["Retry-After"] = str(wait_s)
+    return page
 
 
 def _visit_without_database(request: Request) -> Visit:

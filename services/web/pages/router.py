@@ -22,6 +22,7 @@ from services.web.access import (
     Operator,
     authenticate,
     delete_operator_cookie,
+    require_same_origin,
     set_operator_cookie,
 )
 from services.web.context import DatabaseSnapshot, Now, Transaction
@@ -63,8 +64,8 @@ class AlertPage:
 class AlertForm:
     """A form by which an operator acts on an alert."""
 
-    transaction: Transaction
     operator: Operator
+    transaction: Transaction
     now: Now
     alert_id: AlertId
     note: Note = ""
@@ -172,7 +173,8 @@ def log_in(
     token: Annotated[str, Form(max_length=MAX_TOKEN_CHARS)],
     alerta: Annotated[str, Form(pattern=r"^\d{0,19}$")] = "",
 ) -> Response:
-    """Check the token and set the cookie for one watch."""
+    """Check the token and set the cookie for one watch. Only from this site's own form."""
+    require_same_origin(request)
     if authenticate(request, snapshot, token.strip()) is None:
         return render_page(visit, "enter.html", HTTPStatus.UNAUTHORIZED, wrong=True, alert_id=alerta)
     response = _redirect(f"/alerta/{alerta}" if alerta else "/")
@@ -182,14 +184,15 @@ def log_in(
 
 @router.post("/salir", dependencies=[PUBLIC])
 def log_out(request: Request) -> Response:
-    """Delete the operator's cookie."""
+    """Delete the operator's cookie. Only from this site's own form."""
+    require_same_origin(request)
     response = _redirect("/")
     delete_operator_cookie(request, response)
     return response
 
 
 @router.get("/static/{name}", dependencies=[PUBLIC])
-def static(name: str) -> Response:
+async def static(name: str) -> Response:
     """The style sheet, the script, the icon."""
     if name not in static_files.FILES:
         raise NotFound

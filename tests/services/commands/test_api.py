@@ -7,9 +7,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import httpx
+import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
+from sqlalchemy.engine import make_url
 
 from services.__main__ import parser
 from tests.architecture.repository import ROOT
@@ -74,6 +78,40 @@ def test_the_first_token_is_shown_once_and_the_server_stops_though_a_screen_is_w
         assert client.post("/api/v1/alerts/1/comment", json=note, headers=headers).status_code == 404
         assert client.post("/api/v1/alerts/1/comment", json=note).status_code == 401
         assert said_and_over(process, signal.SIGTERM) == []
+
+
+def test_the_server_waits_for_a_database_that_is_away_at_its_start(database_url: str, migrated_url: str) -> None:
+    name = Identifier(make_url(migrated_url).database or "")
+    with psycopg.connect(database_url, autocommit=True) as server, vigia_waiting(migrated_url, server, name) as process:
+        server.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+        assert process.stderr is not None
+        assert any("Operator token" in line for line in process.stderr), "it serves, and shows the first token"
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0
+
+
+@contextmanager
+def vigia_waiting(url: str, server: psycopg.Connection[Any], name: Identifier) -> Iterator[subprocess.Popen[str]]:
+    """A server process that waits for a database which lets nobody in."""
+    server.execute(SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+    environment = os.environ | {"VIGIA_DATABASE_URL": url, "VIGIA_API_PORT": str(free_port())}
+    command = [sys.executable, "-m", "services", "api"]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert "waiting for the database" in process.stderr.readline()
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_server_that_waits_for_its_database_stops_when_told(database_url: str, migrated_url: str) -> None:
+    name = Identifier(make_url(migrated_url).database or "")
+    with psycopg.connect(database_url, autocommit=True) as server, vigia_waiting(migrated_url, server, name) as process:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0
 
 
 def test_an_operator_is_added_with_a_token_and_never_twice(migrated_url: str) -> None:

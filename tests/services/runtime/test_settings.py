@@ -19,7 +19,17 @@ def test_settings_are_frozen_and_hide_their_secrets(monkeypatch: pytest.MonkeyPa
         settings.batch = 7  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(("name", "value"), [("BATCH", "0"), ("API_PORT", "99999"), ("LOG_LEVEL", "LOUD")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BATCH", "0"),
+        ("API_PORT", "99999"),
+        ("LOG_LEVEL", "LOUD"),
+        ("TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("METRICS_FROM", "anybody"),
+        ("PUBLIC_URL", "vigia.example"),
+    ],
+)
 def test_a_setting_out_of_bounds_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"VIGIA_{name}", value)
     with pytest.raises(ValidationError, match=name.lower()):

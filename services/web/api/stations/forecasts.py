@@ -15,10 +15,11 @@ from services.web.access import PUBLIC
 from services.web.api.parameters import Id
 from services.web.api.stations.stations import NoSuchStation
 from services.web.context import DatabaseSnapshot, Now
+from services.web.routes import PreparedRoute
 
 MAX_LEADS = 20
 
-router = APIRouter(tags=["stations"], dependencies=[PUBLIC])
+router = APIRouter(tags=["stations"], dependencies=[PUBLIC], route_class=PreparedRoute)
 
 Probability = Annotated[float, Field(ge=0, le=1, examples=[0.35])]
 

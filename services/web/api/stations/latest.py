@@ -20,11 +20,12 @@ from services.web.access import PUBLIC
 from services.web.api.parameters import Id
 from services.web.api.stations.stations import NoSuchStation
 from services.web.context import DatabaseSnapshot, Now
+from services.web.routes import PreparedRoute
 
 TREND_PERIOD = timedelta(minutes=45)
 TREND_BIN = timedelta(minutes=5)
 
-router = APIRouter(tags=["stations"], dependencies=[PUBLIC])
+router = APIRouter(tags=["stations"], dependencies=[PUBLIC], route_class=PreparedRoute)
 
 
 class DeviceLatest(BaseModel):

@@ -15,12 +15,13 @@ from services.web.api.paging import Page, Paged
 from services.web.api.parameters import Municipality, Station
 from services.web.api.periods import Period, period
 from services.web.context import DatabaseSnapshot
+from services.web.routes import PreparedRoute
 
 DEFAULT_PERIOD = timedelta(days=7)
 MAX_PERIOD = timedelta(days=31)
 MAX_RANKED = 500
 
-router = APIRouter(tags=["speeds"], dependencies=[PUBLIC])
+router = APIRouter(tags=["speeds"], dependencies=[PUBLIC], route_class=PreparedRoute)
 
 RequestedPeriod = Annotated[Period, Depends(period(default=DEFAULT_PERIOD, longest=MAX_PERIOD))]
 MinVehicles = Annotated[int, Query(ge=1, le=1_000_000, description="Streets with fewer are not ranked")]

@@ -22,12 +22,13 @@ from services.web.api.parameters import Basin, Id, Kind, Municipality
 from services.web.api.periods import Period, period
 from services.web.context import DatabaseSnapshot
 from services.web.http.etags import WITH_ETAG
+from services.web.routes import PreparedRoute
 
 DEFAULT_PERIOD = timedelta(days=1)
 MAX_PERIOD = timedelta(days=3_660)
 MAX_FEATURES = 5_000
 
-router = APIRouter(tags=["stations"], dependencies=[PUBLIC])
+router = APIRouter(tags=["stations"], dependencies=[PUBLIC], route_class=PreparedRoute)
 
 RequestedPeriod = Annotated[Period, Depends(period(default=DEFAULT_PERIOD, longest=MAX_PERIOD))]
 Resolution = Annotated[

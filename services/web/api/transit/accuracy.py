@@ -20,12 +20,13 @@ from services.web.api.parameters import EARLIEST, LATEST
 from services.web.api.periods import BadPeriod
 from services.web.api.transit.arrivals import LineFilter
 from services.web.context import CurrentTransitSnapshot, DatabaseSnapshot, Now
+from services.web.routes import PreparedRoute
 
 DEFAULT_DAYS = 7
 LONGEST_DAYS = 400
 MOST_LINES = 5_000
 
-router = APIRouter(prefix="/transit", tags=["transit"], dependencies=[PUBLIC])
+router = APIRouter(prefix="/transit", tags=["transit"], dependencies=[PUBLIC], route_class=PreparedRoute)
 
 Share = Annotated[float, Field(ge=0, le=1)]
 FromDay = Annotated[

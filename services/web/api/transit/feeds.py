@@ -11,11 +11,12 @@ from services.transit.serving.gtfs_realtime import FeedKind
 from services.web.access import PUBLIC
 from services.web.context import CurrentTransitSnapshot, Now, context_of
 from services.web.http.etags import CACHE_BRIEFLY
+from services.web.routes import PreparedRoute
 
 PROTOBUF = "application/x-protobuf"
 LONGEST_ID = 200
 
-router = APIRouter(tags=["transit"], dependencies=[PUBLIC], include_in_schema=False)
+router = APIRouter(tags=["transit"], dependencies=[PUBLIC], include_in_schema=False, route_class=PreparedRoute)
 
 AgencyId = Annotated[str, Path(max_length=LONGEST_ID)]
 

@@ -14,12 +14,13 @@ from services.web.access import PUBLIC, NotAnOperator, Operator, current_operato
 from services.web.api.paging import Page, Paged
 from services.web.api.parameters import EARLIEST, LATEST, Number
 from services.web.context import DatabaseSnapshot, Now, Transaction
+from services.web.routes import PreparedRoute
 
 LONGEST_HEADER = 200
 LONGEST_DESCRIPTION = 2_000
 NO_NUL = r"^[^\x00]*$"
 
-router = APIRouter(prefix="/transit", tags=["transit"])
+router = APIRouter(prefix="/transit", tags=["transit"], route_class=PreparedRoute)
 
 Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, le=LATEST)]
 Name = Annotated[str, Field(max_length=200, pattern=NO_NUL)]
@@ -125,20 +126,20 @@ def service_alert(request: Request, connection: DatabaseSnapshot, alert_id: Numb
 
 
 @router.post("/service-alerts")
-def draft(transaction: Transaction, operator: Operator, now: Now, alert: NewServiceAlert) -> KeptAlert:
+def draft(operator: Operator, transaction: Transaction, now: Now, alert: NewServiceAlert) -> KeptAlert:
     """Create a service alert as a draft, not yet published."""
     return _reread(transaction, service_alert_actions.draft(transaction, _draft_of(alert), operator=operator, now=now))
 
 
 @router.post("/service-alerts/{alert_id}/publish")
-def publish(transaction: Transaction, operator: Operator, now: Now, alert_id: Number, seen: Seen) -> KeptAlert:
+def publish(operator: Operator, transaction: Transaction, now: Now, alert_id: Number, seen: Seen) -> KeptAlert:
     """Publish a draft. 409 where it is no draft any more, or changed since it was seen."""
     service_alert_actions.publish(transaction, alert_id, version=seen.version, operator=operator, now=now)
     return _reread(transaction, alert_id)
 
 
 @router.post("/service-alerts/{alert_id}/end")
-def end(transaction: Transaction, operator: Operator, now: Now, alert_id: Number, seen: Seen) -> KeptAlert:
+def end(operator: Operator, transaction: Transaction, now: Now, alert_id: Number, seen: Seen) -> KeptAlert:
     """End a published alert, or drop a draft. 409 where it ended earlier, or changed since it was seen."""
     service_alert_actions.end(transaction, alert_id, version=seen.version, operator=operator, now=now)
     return _reread(transaction, alert_id)

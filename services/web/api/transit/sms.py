@@ -10,8 +10,9 @@ from services.transit.rider.sms import LONGEST_TEXT
 from services.transit.rider.text_answers import answer
 from services.web.access import PUBLIC
 from services.web.context import CurrentTransitSnapshot, Now
+from services.web.routes import BoundedRoute
 
-router = APIRouter(tags=["transit"], dependencies=[PUBLIC])
+router = APIRouter(tags=["transit"], dependencies=[PUBLIC], route_class=BoundedRoute)
 
 
 class TextMessage(BaseModel):

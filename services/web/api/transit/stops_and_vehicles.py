@@ -23,11 +23,12 @@ from services.web.api.transit.arrivals import LineFilter, NoSuchStop, StopId
 from services.web.api.transit.schemas import Notice, notices
 from services.web.context import CurrentTransitSnapshot, Now
 from services.web.http.etags import CACHE_BRIEFLY, WITH_ETAG
+from services.web.routes import PreparedRoute
 
 MOST_NEAR = 200
 MOST_VEHICLES = 20_000
 
-router = APIRouter(prefix="/transit", tags=["transit"], dependencies=[PUBLIC])
+router = APIRouter(prefix="/transit", tags=["transit"], dependencies=[PUBLIC], route_class=PreparedRoute)
 
 Latitude = Annotated[float | None, Query(ge=-90, le=90, description="Degrees, WGS 84; with `lon`", examples=[-34.92])]
 Longitude = Annotated[float | None, Query(ge=-180, le=180, description="Degrees, WGS 84", examples=[-57.95])]

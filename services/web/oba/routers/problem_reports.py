@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from msgspec import Struct
 
 from services.queries.transit.rider_reports import ReportCode, RiderReport, TooManyReports, store_report
+from services.web.http.addresses import client_of
 from services.web.oba.elements import schema as oba
 from services.web.oba.requests import LONGEST_ID, CurrentRequest, Id, ObaRequest, ServiceDay, parse_service_day
 from services.web.oba.responses import answer, oba_endpoint
@@ -127,7 +128,7 @@ def report_problem_with_trip(
 
 def _store(http_request: Request, request: ObaRequest, report: RiderReport) -> oba.Answer[oba.Nothing]:
     """Store a report. Raises TooManyReports."""
-    reporters, address = request.context.rider_report_limit, http_request.client.host if http_request.client else ""
+    reporters, address = request.context.rider_report_limit, client_of(http_request)
     if reporters.is_exceeded(address):
         raise TooManyReports
     with request.context.engine.begin() as transaction:

@@ -9,6 +9,7 @@ from services.queries.transit.rider_reports import ReportCode, RiderReport, TooM
 from services.transit.rider.stop_arrivals import line_name
 from services.transit.timetable.scheduled_arrivals import ScheduledCall
 from services.web.context import context_of
+from services.web.http.addresses import client_of
 from services.web.pages.transit.phrases import clock_time
 from services.web.pages.transit.rendering import RiderRequest
 
@@ -54,7 +55,7 @@ def missed_report(rider: RiderRequest, stop: Stop, value: str) -> RiderReport | 
 
 def count_report(request: Request) -> None:
     """Count one more report from this address. Raises TooManyReports."""
-    report_limit, address = context_of(request).rider_report_limit, request.client.host if request.client else ""
+    report_limit, address = context_of(request).rider_report_limit, client_of(request)
     if report_limit.is_exceeded(address):
         raise TooManyReports
     report_limit.add(address)

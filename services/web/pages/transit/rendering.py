@@ -65,6 +65,10 @@ CurrentRider = Annotated[RiderRequest, Depends(_rider_request)]
 class RiderRoute(PageRoute):
     """A route whose errors are small pages too, with a link back to the stops."""
 
+    def variant(self, request: Request) -> str:
+        """The language of the page, which here no cookie decides."""
+        return choose_language(None, None, request.headers.get("accept-language"))
+
     def problem_page(self, request: Request, status: int, detail: str | None) -> Response:
         """The small page that says no."""
         context = context_of(request)

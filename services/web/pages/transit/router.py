@@ -13,7 +13,7 @@ from services.runtime.problem import NotFound
 from services.transit.model.stop_search import MAX_QUERY_CHARS, find_by_code, search_stops
 from services.transit.rider import text_answers
 from services.transit.serving.snapshot_cache import NotReadYet
-from services.web.access import PUBLIC, ForeignForm, is_same_origin
+from services.web.access import PUBLIC, require_same_origin
 from services.web.context import DatabaseSnapshot, Now, Transaction, context_of
 from services.web.http.etags import CACHE_BRIEFLY
 from services.web.pages.transit import accuracy_page, missed_bus, stops
@@ -104,8 +104,7 @@ def report_missed(
     viaje: Annotated[str, Form(max_length=300, pattern=NO_NUL)],
 ) -> Response:
     """Count that it did not come. Only from this site's form, and only so many from one address."""
-    if not is_same_origin(request):
-        raise ForeignForm
+    require_same_origin(request)
     found = find_by_code(rider.snapshot.network, code)
     report = missed_bus.missed_report(rider, found, viaje) if found else None
     if found is None or report is None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import Engine, text
+from starlette.requests import HTTPConnection
 
 from models.reading import Message
 from services.city.load import load
@@ -22,7 +24,7 @@ from services.web.live.event_feed import EventFeed
 from tests.databases import open_copy
 from tests.seeds import la_plata
 from tests.serving import listening
-from tests.waiting import LIMIT_S
+from tests.waiting import LIMIT_S, wait_until
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
 RIVER = "gato-143-524"
@@ -48,6 +50,7 @@ class City:
     client: httpx.Client
     feed: EventFeed
     token: str
+    app: FastAPI
 
     @property
     def operator(self) -> dict[str, str]:
@@ -77,6 +80,11 @@ class City:
         alerts = self.get("/alerts", station=RIVER, state="firing")["items"]
         return int(next(alert["id"] for alert in alerts if alert["judgement"] == "stage"))
 
+    def operator_is_known(self) -> None:
+        """Wait until the server has read the operator's token, which from then on gets the operators' slots."""
+        operator = HTTPConnection({"type": "http", "headers": [(b"authorization", f"Bearer {self.token}".encode())]})
+        wait_until(lambda: self.app.state.context.known_operators.sent(operator))
+
     def execute(self, statement: str, **values: Any) -> None:
         """Execute and commit one statement."""
         with self.database.begin() as transaction:
@@ -84,36 +92,41 @@ class City:
 
 
 @contextmanager
-def served(database: Engine, clock: Clock, settings: Settings) -> Iterator[tuple[str, EventFeed]]:
-    """Serve the application on a free port; its address and its event feed."""
+def served(
+    database: Engine, clock: Clock, settings: Settings, *, prepared_s: float = 0.0
+) -> Iterator[tuple[str, FastAPI]]:
+    """The application on a free port, until left; its address and itself.
+
+    `prepared_s`: how long an answer is shared; by default only while it is computed, so that a test sees what it did.
+    """
     engine = open_database(
         database.url.render_as_string(hide_password=False),
         name="test-api",
         statement_timeout_s=settings.statement_timeout_s,
         pool_size=5,
     )
-    app = create_app(settings, engine, clock)
+    app = create_app(settings, engine, clock, prepared_s=prepared_s)
     try:
         with listening(app, settings) as address:
-            yield address, app.state.context.event_feed
+            yield address, app
     finally:
         engine.dispose()
 
 
 @contextmanager
-def city_on(database: Engine) -> Iterator[City]:
+def city_on(database: Engine, *, prepared_s: float = 0.0, **settings: Any) -> Iterator[City]:
     """La Plata loaded into a database and served, without readings."""
     clock = Clock()
     with database.begin() as transaction:
         load(transaction, la_plata(), NOON)
         token = add_operator(transaction, "ana", NOON)
     pipeline = Pipeline(database, clock, lane=None)
-    settings = Settings(api_port=0, statement_timeout_s=60)
+    chosen = Settings(**({"api_port": 0, "statement_timeout_s": 60} | settings))
     with (
-        served(database, clock, settings) as (address, feed),
+        served(database, clock, chosen, prepared_s=prepared_s) as (address, app),
         httpx.Client(base_url=address, timeout=LIMIT_S) as client,
     ):
-        yield City(database, clock, pipeline, client, feed, token)
+        yield City(database, clock, pipeline, client, app.state.context.event_feed, token, app)
     pipeline.close()
 
 

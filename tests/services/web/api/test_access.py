@@ -6,16 +6,17 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from services.runtime.settings import Settings
 from services.web import access
-from services.web.access import OPERATOR_COOKIE, OperatorExists, add_operator, ensure_first_operator
+from services.web.access import OperatorExists, add_operator, ensure_first_operator
 from services.web.http import protection
+from services.web.http.credentials import OPERATOR_COOKIE
 from services.web.http.protection import MAX_BODY_BYTES
 from services.web.http.rate_limit import MAX_ADDRESSES
 from services.web.http.wrong_tokens import MAX_WRONG_TOKENS, WrongTokens
-from tests.services.web.api.conftest import NOON, City, served
+from tests.services.web.api.conftest import NOON, City, city_on, served
 from tests.waiting import LIMIT_S
 
 ACKNOWLEDGE = "/api/v1/alerts/1/acknowledge"
@@ -57,6 +58,79 @@ def test_wrong_tokens_are_limited_by_address(city: City) -> None:
     ]
     assert statuses == [401] * MAX_WRONG_TOKENS + [429] * 2
     assert "retry-after" in city.client.post(ACKNOWLEDGE, json=SEEN, headers=wrong).headers
+
+
+def test_a_right_token_is_never_refused_for_the_mistakes_of_others(city: City) -> None:
+    wrong = {"Authorization": "Bearer vigia_wrong"}
+    while city.client.post(ACKNOWLEDGE, json=SEEN, headers=wrong).status_code != 429:
+        pass
+    assert city.client.post(ACKNOWLEDGE, json=SEEN, headers=city.operator).status_code == 404
+    here = {"Origin": f"http://{city.client.base_url.netloc.decode()}"}
+    assert city.client.post("/entrar", data={"token": city.token}, headers=here).status_code == 303
+    city.client.cookies.clear()
+    assert city.client.post("/entrar", data={"token": "vigia_wrong"}, headers=here).status_code == 429
+
+
+def test_a_forgotten_page_with_an_old_cookie_is_no_attempt(city: City) -> None:
+    old = {"Cookie": f"{OPERATOR_COOKIE}=vigia_of_yesterday"}
+    for _ in range(MAX_WRONG_TOKENS + 2):
+        assert city.client.get("/", headers=old).status_code == 200
+    wrong = {"Authorization": "Bearer vigia_wrong"}
+    assert city.client.post(ACKNOWLEDGE, json=SEEN, headers=wrong).status_code == 401
+
+
+def attempt(client: httpx.Client, forwarded: str) -> int:
+    """The status of a wrong token that came from this address, by a header."""
+    headers = {"Authorization": "Bearer vigia_wrong", "X-Forwarded-For": forwarded}
+    return client.post(ACKNOWLEDGE, json=SEEN, headers=headers).status_code
+
+
+def test_an_invented_header_does_not_evade_the_limit(city: City) -> None:
+    statuses = [attempt(city.client, f"192.0.2.{number}") for number in range(MAX_WRONG_TOKENS + 1)]
+    assert statuses == [401] * MAX_WRONG_TOKENS + [429]
+
+
+def test_behind_trusted_proxies_the_last_address_that_is_none_of_them_counts(database: Engine) -> None:
+    with city_on(database, trusted_proxies="127.0.0.1,198.51.100.0/24") as city:
+        for number in range(MAX_WRONG_TOKENS):
+            assert attempt(city.client, f"203.0.113.{number}, 192.0.2.1, 198.51.100.7") == 401
+        assert attempt(city.client, "203.0.113.99, 192.0.2.1, 198.51.100.7") == 429
+        assert attempt(city.client, "192.0.2.2, 198.51.100.7") == 401
+        for number in range(MAX_WRONG_TOKENS):
+            assert attempt(city.client, f"2001:db8:1:2::{number + 1:x}") == 401
+        assert attempt(city.client, "2001:db8:1:2:ffff::1") == 429, "a subscriber has a whole /64"
+
+
+@pytest.mark.parametrize("path", ["/entrar", "/salir"])
+def test_log_in_and_log_out_are_refused_to_forms_of_other_sites(quiet_city: City, path: str) -> None:
+    here = f"http://{quiet_city.client.base_url.netloc.decode()}"
+    form = {"token": quiet_city.token}
+    for origin in (None, "null", "https://evil.example", here.replace("http:", "https:"), "http://127.0.0.1:1"):
+        headers = {} if origin is None else {"Origin": origin}
+        refused = quiet_city.client.post(path, data=form, headers=headers)
+        assert refused.status_code == 403, origin
+        assert "set-cookie" not in refused.headers
+    assert quiet_city.client.post(path, data=form, headers={"Origin": here}).status_code == 303
+    quiet_city.client.cookies.clear()
+
+
+def test_details_of_health_and_metrics_are_for_operators(database: Engine) -> None:
+    with city_on(database, metrics_from="192.0.2.1") as city:
+        assert city.client.get("/metrics").status_code == 401
+        assert city.client.get("/metrics", headers=city.operator).status_code == 200
+        assert city.get("/health").keys() == {"state", "at"}
+        assert "processes" in city.client.get("/api/v1/health", headers=city.operator).json()
+
+
+def test_a_scraper_that_a_setting_names_needs_no_token_and_nobody_passes_for_it(database: Engine) -> None:
+    with city_on(database, prepared_s=3600.0) as city:
+        through_a_proxy = {"X-Forwarded-For": "127.0.0.1"}
+        for _ in range(2):
+            assert city.client.get("/metrics").status_code == 200
+            assert city.client.get("/metrics", headers=through_a_proxy).status_code == 401
+            assert "processes" in city.get("/health")
+            public = city.client.get("/api/v1/health", headers=through_a_proxy).json()
+            assert public.keys() == {"state", "at"}, "an answer with details is not shared with the public"
 
 
 def test_the_count_of_wrong_tokens_has_bounded_memory() -> None:
@@ -119,6 +193,8 @@ def test_behind_tls_the_cookie_is_bound_to_host_and_tls(city: City, public: http
         assert word in cookie
     acting = headers | {"Cookie": cookie.split(";")[0]}
     assert public.post(ACKNOWLEDGE, json=SEEN, headers=acting).status_code == 404
+    plain = acting | {"Origin": "http://vigia.example"}
+    assert public.post(ACKNOWLEDGE, json=SEEN, headers=plain).status_code == 403, "another scheme is another site"
     assert access.COOKIE_MAX_AGE_S == 12 * 3600
 
 

@@ -15,7 +15,8 @@ from services.runtime.settings import Settings
 from services.transit.model.service_alert import Cause, Effect, InformedEntity, Translated
 from services.transit.serving import service_alert_actions
 from services.transit.timetable.versions import store
-from services.web.access import allow_anyone, require_operator
+from services.web import context
+from services.web.access import allow_anyone, require_insight, require_operator
 from services.web.api import health, metrics
 from services.web.app import API_PREFIX, API_ROUTES, create_app
 from services.web.pages.router import router as pages
@@ -50,8 +51,19 @@ def test_every_route_declares_who_may_use_it() -> None:
     for router in (*(noun.router for noun in API_ROUTES), health.router, metrics.router, pages):
         for route in router.routes:
             assert isinstance(route, APIRoute)
-            declared = {allow_anyone, require_operator} & set(calls(route.dependant))
+            declared = {allow_anyone, require_operator, require_insight} & set(calls(route.dependant))
             assert len(declared) == 1, f"{route.path} must declare PUBLIC or take an Operator"
+
+
+def test_a_route_checks_its_operator_before_it_takes_a_connection() -> None:
+    """Otherwise a request would hold two connections, and requests that hold one each could wait for one another."""
+    for router in (*(noun.router for noun in API_ROUTES), pages):
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            order = list(calls(route.dependant))
+            connections = [order.index(one) for one in order if one in context.CONNECTIONS]
+            if require_operator in order and connections:
+                assert order.index(require_operator) < min(connections), route.path
 
 
 def calls(dependant: Dependant) -> Iterator[Any]:

@@ -295,6 +295,21 @@ def test_screens_beyond_the_limit_are_refused(city: City, monkeypatch: pytest.Mo
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
 
 
+def test_an_address_has_a_share_of_the_screens_and_operators_have_a_reserve(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    city.operator_is_known()
+    monkeypatch.setattr(live, "MAX_CLIENTS_PER_ADDRESS", 1)
+    with Listener(city).connected() as events:
+        next(events)
+        assert city.client.get("/api/v1/live").status_code == 503
+        monkeypatch.setattr(live, "MAX_CLIENTS", 1)
+        with city.client.stream("GET", "/api/v1/live", headers=city.operator) as answer:
+            assert answer.status_code == 200
+    wait_until(lambda: city.feed.clients == 0)
+    assert not city.feed.clients_by_address
+
+
 def test_a_flood_through_the_pipeline_arrives_as_live_events(city: City) -> None:
     with Listener(city).connected() as events:
         next(events)

@@ -164,7 +164,7 @@ def town_on(database: Engine) -> Iterator[Town]:
     settings = Settings(api_port=0, statement_timeout_s=60)
     url = database.url.render_as_string(hide_password=False)
     engine = open_database(url, name="test-api", statement_timeout_s=60, pool_size=5)
-    app = create_app(settings, engine, clock)
+    app = create_app(settings, engine, clock, prepared_s=0.0)
     with listening(app, settings) as address, httpx.Client(base_url=address, timeout=LIMIT_S) as client:
         yield Town(database, clock, client, app.state.context.snapshot_cache, token)
     engine.dispose()

@@ -15,7 +15,7 @@ from tests.services.web.pages.site import Site
 
 def visitor(engine: Engine, folder: Path) -> Site:
     """A visitor of the pages on this database at `city.NOW`."""
-    return Site(create_app(Settings(data_dir=folder), engine, lambda: city.NOW))
+    return Site(create_app(Settings(data_dir=folder), engine, lambda: city.NOW, prepared_s=0.0))
 
 
 @pytest.fixture(scope="session")

@@ -123,7 +123,7 @@ def put_in_force(engine: Engine, network: Network) -> None:
 def town(engine: Engine) -> Iterator[Town]:
     """A city with the timetable in force, and no report yet."""
     clock = [NOW]
-    app = create_app(Settings(), engine, lambda: clock[0])
+    app = create_app(Settings(), engine, lambda: clock[0], prepared_s=0.0)
     with Site(app) as site:
         app.state.context.snapshot_cache.refresh()
         yield Town(engine, app, site, app.state.context.snapshot_cache.snapshot().network, clock)

@@ -67,3 +67,8 @@ def test_long_evidence_is_cut() -> None:
     found = evidence_lines(ES, {f"key_{number}": "x" * 10_000 for number in range(1000)})
     assert len(found) == MAX_LINES
     assert all(len(text) <= MAX_VALUE_CHARS for _, text in found)
+
+
+def test_the_least_chance_is_a_percentage_with_a_name() -> None:
+    (line,) = evidence_lines(ES, {"least_chance": 0.4321})
+    assert line == ("Se avisa desde, si falta más que lo crecido", "43 %")

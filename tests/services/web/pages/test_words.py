@@ -1,10 +1,13 @@
 """Both dictionaries have all texts of the pages and the rules, and no others."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import alerts
 import services.web.pages
 from alerts.rulebook import JUDGEMENT_NAMES
 from models.alert import NAR, Cause, Change
@@ -39,6 +42,26 @@ def test_everything_the_program_can_say_has_words() -> None:
         *(f"judgement.{JUDGEMENT_NAMES[type(judgement)]}" for kind in KINDS for judgement in kind.judgements),
     }
     assert said <= dictionary("es").keys()
+
+
+def evidence_keys(source: Path) -> Iterator[str]:
+    """Every key that a module writes into the evidence of a transition, as constants of dictionaries."""
+    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id="evidence")], value=ast.Dict() as written)
+                | ast.AnnAssign(target=ast.Name(id="evidence"), value=ast.Dict() as written)
+                | ast.AugAssign(target=ast.Name(id="evidence"), value=ast.Dict() as written)
+                | ast.keyword(arg="evidence", value=ast.Dict() as written)
+            ):
+                yield from (str(key.value) for key in written.keys if isinstance(key, ast.Constant))
+
+
+def test_everything_a_rule_gives_as_evidence_has_a_name() -> None:
+    keys = {key for source in Path(alerts.__file__).parent.rglob("*.py") for key in evidence_keys(source)}
+    assert {"least_chance", "trouble", "level_m"} <= keys
+    of_areas = {"cause"}  # what moved a basin's colour; no alert shows it
+    assert {f"evidence.{key}" for key in keys - of_areas} <= dictionary("es").keys()
 
 
 def test_no_words_are_unused() -> None:

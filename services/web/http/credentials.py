@@ -1,0 +1,49 @@
+"""Operators' credentials in a request, and the tokens known at present, by which operators get their reserve."""
+
+import hashlib
+from collections.abc import Collection
+
+from starlette.requests import HTTPConnection
+
+OPERATOR_COOKIE = "vigia_operator"
+SECURE_OPERATOR_COOKIE = f"__Host-{OPERATOR_COOKIE}"
+"""The cookie's name with TLS: the prefix binds it to this host and to TLS."""
+
+
+def token_hash(token: str) -> bytes:
+    """What is stored of a token. A token of 256 random bits cannot be guessed, so a fast hash is enough."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def bearer_token(request: HTTPConnection) -> str | None:
+    """The token in the Authorization header; None where there is none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def is_anonymous(request: HTTPConnection) -> bool:
+    """Whether a request comes without any credentials, right or wrong. Only then may its answer be shared."""
+    if "authorization" in request.headers:
+        return False
+    return not ({OPERATOR_COOKIE, SECURE_OPERATOR_COOKIE} & request.cookies.keys())
+
+
+class KnownOperators:
+    """Hashes of the tokens in force, read every few seconds. They choose who gets the reserve and authenticate nobody.
+
+    A new token gets the reserve at the next reading of the table, and acts at once.
+    """
+
+    def __init__(self) -> None:
+        self._hashes: frozenset[bytes] = frozenset()
+
+    def replace(self, hashes: Collection[bytes]) -> None:
+        """Hold these hashes from now on."""
+        self._hashes = frozenset(hashes)
+
+    def sent(self, request: HTTPConnection) -> bool:
+        """Whether an operator's token comes with the request, in the header or a cookie."""
+        if is_anonymous(request):
+            return False
+        cookies = (request.cookies.get(name) for name in (SECURE_OPERATOR_COOKIE, OPERATOR_COOKIE))
+        return any(token_hash(token) in self._hashes for token in (bearer_token(request), *cookies) if token)
