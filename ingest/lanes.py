@@ -25,8 +25,13 @@ def lane_topics(lane: Lane | None, *, foreign: bool) -> tuple[str, ...]:
 
 def belongs_to_lane(lane: Lane | None, topic: str) -> bool:
     """Whether the lane must store a message on this topic."""
-    owner = topic_lane(topic) if len(topic) <= MAX_TOPIC_LENGTH else Lane.BULK
+    owner = owning_lane(topic)
     return owner is not None and lane in (None, owner)
+
+
+def owning_lane(topic: str) -> Lane | None:
+    """The lane that must store a message on this topic; None for commands, which no lane stores."""
+    return topic_lane(topic) if len(topic) <= MAX_TOPIC_LENGTH else Lane.BULK
 
 
 @lru_cache(maxsize=MAX_TOPICS_REMEMBERED)

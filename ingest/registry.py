@@ -24,10 +24,6 @@ device_key: Callable[[Reading | Presence], DeviceKey] = attrgetter("municipality
 """The key of the device that sent a reading or presence."""
 
 
-class TooManyUnregistered(Exception):
-    """More than 10,000 unregistered devices are stored: register them (vigia load) or stop the sender."""
-
-
 @dataclass(frozen=True, slots=True)
 class Device:
     """A device. `station` is None until it is registered: its readings are stored, but no rule judges them."""
@@ -58,7 +54,8 @@ class DeviceRegistry:
     def resolve(self, transaction: Connection, keys: Iterable[DeviceKey], now: datetime) -> Mapping[DeviceKey, Device]:
         """The devices of these keys. A key without a row gets one, as an unregistered device.
 
-        Raises TooManyUnregistered. A new device is cached only by its next look-up, since this transaction may fail.
+        Keys beyond MAX_UNREGISTERED are missing in the result. A new device is cached only by its next look-up, since
+        this transaction may fail.
         """
         unknown = [key for key in set(keys) if key not in self._devices]
         if not unknown:
@@ -69,6 +66,13 @@ class DeviceRegistry:
         if not missing:
             return self._devices
         return {**self._devices, **_insert_unregistered(transaction, missing, now)}
+
+
+def registered_devices(transaction: Connection) -> dict[DeviceKey, str | None]:
+    """The station of each registered device."""
+    with driver(transaction).cursor() as cursor:
+        cursor.execute("SELECT municipality, kind, code, station_id FROM devices WHERE registered_at IS NOT NULL")
+        return {(municipality, kind, code): station for municipality, kind, code, station in cursor}
 
 
 def _look_up(transaction: Connection, keys: list[DeviceKey]) -> dict[DeviceKey, Device]:
@@ -94,8 +98,9 @@ def _insert_unregistered(transaction: Connection, keys: list[DeviceKey], now: da
     with driver(transaction).cursor() as cursor:
         cursor.execute("SELECT count(*) FROM devices WHERE registered_at IS NULL")
         count = (cursor.fetchone() or (0,))[0]
-        if count + len(keys) > MAX_UNREGISTERED:
-            raise TooManyUnregistered
+        keys = sorted(keys)[: max(0, MAX_UNREGISTERED - count)]
+        if not keys:
+            return {}
         # DO NOTHING would return no row when another pipeline inserts the same name at the same time.
         cursor.execute(
             "INSERT INTO devices (municipality, kind, code, first_seen_at)"

@@ -1,10 +1,11 @@
-"""Store rejected messages byte for byte, with the reason. A redelivered message is stored only once."""
+"""Store rejected messages byte for byte, with the reason, or count them. A redelivered message is stored once."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from ingest.rejection_budget import RejectionBudget, RejectionCount
 from models.reading import Message, Rejected
 from models.rows import driver
 
@@ -21,18 +22,23 @@ SELECT said.topic, said.payload FROM unnest(%s::text[], %s::bytea[]) AS said (to
 """LIMIT makes PostgreSQL look up each message in the index. Without it the planner reads the whole table."""
 
 
-def store_rejected(transaction: Connection, rejected: Iterable[Rejected]) -> int:
-    """Store rejected messages with their reason. Returns how many rows were written.
+def store_rejected(transaction: Connection, rejected: Iterable[Rejected], budget: RejectionBudget | None = None) -> int:
+    """Store rejected messages with their reason, as far as the budget goes, and count the others.
+
+    Returns how many were stored or counted. Without a budget all are stored.
 
     A rejected message has no key. A message that may be a redelivery is therefore compared with the stored ones: the
     same payload on the same topic within `MAX_REDELIVERY_AGE` is stored once.
     """
     items = list(rejected)
+    if not items:
+        return 0
     stored = _stored_before(transaction, [item.message for item in items if item.message.repeated])
+    new = [item for item in items if not (item.message.repeated and _message_key(item.message) in stored)]
+    kept, counts = budget.divide(new) if budget else (new, [])
     rows = [
         (item.message.received_at, _stored_topic(item.message), item.message.payload, item.reason.value, item.detail)
-        for item in items
-        if not (item.message.repeated and _message_key(item.message) in stored)
+        for item in kept
     ]
     if rows:
         with (
@@ -44,7 +50,25 @@ def store_rejected(transaction: Connection, rejected: Iterable[Rejected]) -> int
             copy.set_types(["timestamptz", "text", "bytea", "text", "text"])
             for row in rows:
                 copy.write_row(row)
-    return len(rows)
+    _add_counts(transaction, counts)
+    return len(new)
+
+
+def _add_counts(transaction: Connection, counts: Sequence[RejectionCount]) -> None:
+    if not counts:
+        return
+    columns = zip(
+        *((one.hour, one.sender, one.reason, one.messages, one.size, one.last_at) for one in counts), strict=True
+    )
+    with driver(transaction).cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO rejection_counts AS stored (hour, sender, reason, messages, bytes, last_at)"
+            " SELECT * FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::int8[], %s::int8[],"
+            " %s::timestamptz[])"
+            " ON CONFLICT (hour, sender, reason) DO UPDATE SET messages = stored.messages + excluded.messages,"
+            " bytes = stored.bytes + excluded.bytes, last_at = greatest(stored.last_at, excluded.last_at)",
+            [list(column) for column in columns],
+        )
 
 
 def _stored_topic(message: Message) -> str:

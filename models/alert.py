@@ -45,6 +45,10 @@ class Cause(StrEnum):
     """The highest colour of the stations in the area (basin, municipality)."""
     EVALUATOR = "evaluator"
     """A rule failed on this subject: its readings are stored but not judged."""
+    RATE = "rate"
+    """A device stays above its sending rate: its messages are processed after those of others."""
+    REJECTIONS = "rejections"
+    """More messages are rejected than are kept: the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,12 +88,28 @@ class RetentionPolicy:
     raw_days: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendingRate:
+    """How many messages one device may send: `per_s` for as long as it likes, and `burst` besides, after a pause.
+
+    Nothing above it is lost: it is processed after what others sent.
+    """
+
+    per_s: float
+    burst: int
+
+
+DEFAULT_RATE = SendingRate(per_s=2.0, burst=2_000)
+"""A device that measures once a minute buffers a day and a half in 2,000 messages."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SensorKind:
     """Everything that is specific to one kind of sensor.
 
     `measure` names the payload field that is checked, judged and charted; `unit` is its unit for display.
     `senml` maps SenML record names (or units, where a record has no name of its own) to payload fields.
+    `rate`: how much one device may send before it is postponed.
     """
 
     ENVELOPE: ClassVar[tuple[str, ...]] = ("observed_at", "seq", "boot")
@@ -110,6 +126,7 @@ class SensorKind:
     senml: dict[str, str]
     signal: SimulatedSignal
     retention: RetentionPolicy
+    rate: SendingRate = DEFAULT_RATE
 
     @cached_property
     def columns(self) -> tuple[str, ...]:

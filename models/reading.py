@@ -120,6 +120,10 @@ class Reason(Enum):
     TIME = "time"
     SENML = "senml"
     CONFLICT = "conflict"
+    UNREGISTERED = "unregistered"
+    """A reading of one more unregistered device than are stored."""
+    OVERFLOW = "overflow"
+    """A message above its sender's rate, beyond what is postponed."""
     POISON = "poison"
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from models.kind import BilingualText, Lane, Limits, Payload, RetentionPolicy, SensorKind, SimulatedSignal
+from models.kind import BilingualText, Lane, Limits, Payload, RetentionPolicy, SendingRate, SensorKind, SimulatedSignal
 from models.rule import ExtremeSpeed, Silence, SpeedTrend
 from models.speeds import BIN_COUNT, BIN_WIDTH_KMH
 
@@ -52,4 +52,5 @@ RADAR = SensorKind(
         legal_basis="Ley 24.449 art. 51; sin patente ni imagen, no hay datos personales",
         raw_days=90,
     ),
+    rate=SendingRate(per_s=10.0, burst=20_000),
 )

@@ -74,6 +74,33 @@ rejected_messages = Table(
     ),
 )
 
+rejection_counts = Table(
+    "rejection_counts",
+    METADATA,
+    timestamp_column("hour"),
+    Column("sender", Text, nullable=False, comment="A device's topic, or (unregistered), (no device), (others)"),
+    Column("reason", Text, nullable=False),
+    Column("messages", BigInteger, nullable=False, comment="Rejected beyond the budget: counted, not kept"),
+    Column("bytes", BigInteger, nullable=False, comment="Of their payloads"),
+    timestamp_column("last_at"),
+    PrimaryKeyConstraint("hour", "sender", "reason"),
+    postgresql_with={"fillfactor": 50},
+)
+
+postponed_messages = Table(
+    "postponed_messages",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("lane", Text, nullable=False),
+    Column("sender", Text, nullable=False, comment="As in rejection_counts"),
+    timestamp_column("received_at"),
+    Column("topic", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("retained", Boolean, nullable=False),
+    Column("repeated", Boolean, nullable=False),
+    Index(None, "lane", "sender", "id"),
+)
+
 
 def _column_type(annotation: object) -> TypeEngine[typing.Any]:
     """The SQL type of a payload field; optional fields are nullable columns of their inner type."""

@@ -8,11 +8,15 @@ from typing import assert_never
 from alerts.engine import Evaluation
 from ingest.check import CheckedBatch
 from ingest.decode import decode
-from ingest.registry import DeviceKey, device_key
+from ingest.registry import MAX_UNREGISTERED, DeviceKey, device_key
+from ingest.sender_rates import Excess
 from ingest.store import CheckedReading
 from models.kinds import KINDS_BY_NAME
 from models.reading import Message, Presence, Reading, Reason, Rejected
 
+TOO_MANY_NAMES = (
+    f"{MAX_UNREGISTERED:,} unregistered devices are stored already: register this one (vigia load), or stop the sender"
+)
 LiveReadings = Mapping[str, Sequence[dict[str, object]]]
 """New readings as the live stream publishes them, by kind."""
 
@@ -27,7 +31,19 @@ class Decoded:
     presences: list[Presence] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     senders: set[DeviceKey] = field(default_factory=set)
-    """PeriodicTimer device that a reading or a presence names."""
+    """The devices that a reading or a presence names."""
+
+    def reject_unknown(self, devices: Container[DeviceKey]) -> None:
+        """Turn what senders without a device row sent into rejections: too many names are stored already."""
+        if all([sender in devices for sender in self.senders]):  # noqa: C419 - a list is faster than a generator
+            return
+        known = [device_key(reading) in devices for reading in self.readings]
+        refused = {id(source): source for source, good in zip(self.sources, known, strict=True) if not good}
+        self.rejected += [Rejected(source, Reason.UNREGISTERED, TOO_MANY_NAMES) for source in refused.values()]
+        self.readings = [reading for reading, good in zip(self.readings, known, strict=True) if good]
+        self.sources = [source for source, good in zip(self.sources, known, strict=True) if good]
+        self.presences = [presence for presence in self.presences if device_key(presence) in devices]
+        self.senders = {sender for sender in self.senders if sender in devices}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +64,13 @@ class Batch:
     """Messages to be written in one transaction.
 
     `received`: all messages to be acknowledged, also those that another lane writes. `messages`: those of this lane.
+    `excess`: messages of senders above their rate, to be postponed.
     `decoded`: set by the road, or before its turn by `lookahead`. `prepared`: set by `lookahead`, or None.
     """
 
     received: Sequence[Message]
     messages: Sequence[Message]
+    excess: Sequence[Excess] = ()
     decoded: Decoded | None = None
     prepared: Prepared | None = None
 

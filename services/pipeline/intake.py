@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from ingest.lanes import belongs_to_lane
 from ingest.mqtt.receiver import Receiver
+from ingest.sender_rates import SenderRates
 from models.kind import Lane
 from models.reading import Message
 from services.pipeline.batch import Batch, split_by_size
@@ -17,26 +18,31 @@ WORTH_A_TRANSACTION = 250
 """Readings from which two transactions, one judged while the other commits, are faster than one of twice as many."""
 
 
-def batch_of(lane: Lane | None, messages: Sequence[Message]) -> Batch:
-    """A batch of received messages; those of other lanes are only to be acknowledged."""
-    return Batch(messages, [message for message in messages if belongs_to_lane(lane, message.topic)])
+def batch_of(lane: Lane | None, messages: Sequence[Message], rates: SenderRates | None = None) -> Batch:
+    """A batch of received messages; those of other lanes are only acknowledged. Without `rates` none is excess."""
+    ours: Sequence[Message] = [message for message in messages if belongs_to_lane(lane, message.topic)]
+    ours, excess = rates.split(ours) if rates else (ours, ())
+    return Batch(messages, ours, excess)
 
 
 class Intake:
     """The messages of one broker as batches of at most `batch_size` messages, in their order."""
 
-    def __init__(self, broker: Receiver, batch_size: int, lane: Lane | None) -> None:
+    def __init__(self, broker: Receiver, batch_size: int, lane: Lane | None, rates: SenderRates) -> None:
         self._broker = broker
         self._batch_size = batch_size
         self._lane = lane
+        self._rates = rates
+        self.pressed = False
+        """Whether more messages seem to wait at the broker."""
         self._waiting: deque[Batch] = deque()
         self.readings_per_message = 1.0
         """Of the last batch; set by the pipeline."""
 
     def next(self) -> Batch | None:
-        """The next batch, after waiting up to TAKE_WAIT_S; None if no message came."""
+        """The next batch, after waiting up to TAKE_WAIT_S where nothing is postponed; None if no message came."""
         if not self._waiting:
-            self._receive(TAKE_WAIT_S)
+            self._receive(0.0 if self._rates.postponed else TAKE_WAIT_S)
         return self._waiting.popleft() if self._waiting else None
 
     def peek(self) -> Batch | None:
@@ -51,4 +57,5 @@ class Intake:
         worth = half * self.readings_per_message >= WORTH_A_TRANSACTION
         limit = min(self._batch_size, half) if worth else self._batch_size
         messages = self._broker.receive(limit=limit, wait_s=wait_s)
-        self._waiting.extend(batch_of(self._lane, some) for some in split_by_size(messages, MOST_BYTES))
+        self.pressed = len(messages) >= limit // 2
+        self._waiting.extend(batch_of(self._lane, some, self._rates) for some in split_by_size(messages, MOST_BYTES))

@@ -14,11 +14,13 @@ from sqlalchemy import Connection, Engine
 from ingest.check import check_readings
 from ingest.lanes import lane_topics
 from ingest.mqtt.receiver import Receiver
+from ingest.postponed import delete_postponed
 from ingest.store import storing_readings
 from models.kind import Lane
 from models.reading import Message
 from models.rows import commit_in_background
 from services.pipeline import recovery, steps
+from services.pipeline.backlog import Backlog
 from services.pipeline.batch import Batch, decode_messages
 from services.pipeline.intake import Intake, batch_of
 from services.pipeline.lookahead import Lookahead, NextBatch
@@ -55,10 +57,14 @@ class Pipeline:
         self.lane, self.foreign, self.lookahead = lane, foreign, lookahead
         self.name = f"pipeline-{lane or 'all'}"
         self.topics = lane_topics(lane, foreign=foreign is not None)
+        self.backlog = Backlog(self.state, lane, foreign)
 
     def run(self, broker: Receiver, batch_size: int, stop: threading.Event) -> None:
         """Process messages until told to stop. Returns between two batches, with every processed batch acknowledged."""
-        intake, ticks = Intake(broker, batch_size, self.lane), Ticks(self.state, self.lane, self.name)
+        intake = Intake(broker, batch_size, self.lane, self.state.rates)
+        ticks = Ticks(self.state, self.lane, self.name)
+        if not retry_while_unavailable(self.backlog.load, stop):
+            return
         while not stop.is_set():
             batch = intake.next()  # 1 receive
             if batch is not None:
@@ -66,11 +72,14 @@ class Pipeline:
                     return
                 broker.acknowledge(batch.received)  # 7 acknowledge
                 intake.readings_per_message = batch.readings_per_message
-            if not ticks.run_due(broker, stop):
+            if not (self.backlog.run_due(self.process, stop, pressed=intake.pressed) and ticks.run_due(broker, stop)):
                 return
 
     def process(self, batch: Batch, next_batch: NextBatch | None = None) -> None:
         """Write and commit a batch. Each message becomes readings or a rejection. Raises where the database is lost."""
+        if batch.excess:
+            self.backlog.postpone(batch.excess)
+            batch.excess = ()
         ahead = Lookahead(self.state, self.foreign, next_batch) if self.lookahead and next_batch else None
         recovery.commit_batch(batch, partial(self._commit, batch, ahead), self._set_aside)
 
@@ -117,6 +126,7 @@ class Pipeline:
         saved = work.write_results(checked, stored, judgement, steady=steady)
         work.follow_buses(new)
         work.write_presences(devices, decoded.presences)
+        delete_postponed(transaction, batch.messages)
         counts = steps.count(batch, decoded, stored, rejected, judgement)
         return steps.Result(counts, checked.memories, judgement.evaluation.states, saved, judgement.live_readings)
 
@@ -156,4 +166,5 @@ class Pipeline:
     def _set_aside(self, message: Message, error: Exception) -> None:
         with self.state.connection() as transaction, transaction.begin():
             recovery.store_poison(transaction, message, error)
+            delete_postponed(transaction, [message])
         self.state.counts.add(Counts(messages=1, rejected=1, set_aside=1))

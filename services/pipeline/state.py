@@ -10,7 +10,9 @@ from alerts import rulebook
 from alerts.rule_states import RuleStates, StatesByRule
 from alerts.rulebook import Rulebook
 from ingest.memory import DeviceMemories, DeviceMemory
-from ingest.registry import DeviceRegistry
+from ingest.registry import DeviceRegistry, registered_devices
+from ingest.rejection_budget import RejectionBudget
+from ingest.sender_rates import SenderRates, device_topic
 from models.rows import PendingWrite, StaleRowError
 from services.pipeline.batch import Prepared
 from services.runtime.clock import Clock, PeriodicTimer
@@ -56,6 +58,8 @@ class PipelineState:
     registry: DeviceRegistry = field(default_factory=DeviceRegistry)
     memories: DeviceMemories = field(default_factory=DeviceMemories)
     rule_states: RuleStates = field(default_factory=RuleStates)
+    rates: SenderRates = field(default_factory=SenderRates)
+    rejection_budget: RejectionBudget = field(init=False)
     rulebook: Rulebook | None = None
     counts: Counts = field(default_factory=Counts)
     generation: int = 0
@@ -65,6 +69,10 @@ class PipelineState:
     _session: SessionId | None = None
     """Of the connection, or of the one that was lost last."""
     _reread: PeriodicTimer = field(default_factory=lambda: PeriodicTimer(REREAD_S))
+
+    def __post_init__(self) -> None:
+        """Let the budget know senders as the rates do."""
+        self.rejection_budget = RejectionBudget(self.rates.sender)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -89,6 +97,9 @@ class PipelineState:
             self._write_unsaved(transaction)  # under the rules that produced the states
             self._forget_caches()
             self.rulebook = rulebook.read(transaction)
+            self.rates.registered = {
+                device_topic(*key): station for key, station in registered_devices(transaction).items()
+            }
         return self.rulebook
 
     def still_valid(self, prepared: Prepared | None) -> Prepared | None:

@@ -76,6 +76,7 @@ class BatchTransaction:
         """
         memories = self.state.memories
         devices = self.state.registry.resolve(self.transaction, decoded.senders, self.now)
+        decoded.reject_unknown(devices)
         senders = {devices[sender].id: sender for sender in decoded.senders}
         loaded = memories.load(self.transaction, senders, lock=self.careful)
         remembered = {device_id: (senders[device_id], memories.get(device_id)) for device_id in loaded}
@@ -129,9 +130,9 @@ class BatchTransaction:
         return save
 
     def write_rejections(self, decoded: Decoded, stored: StoreResult) -> int:
-        """Store the messages that are no reading or contradict a stored one. Returns how many were new."""
+        """Store or count the messages that are no reading or contradict a stored one. Returns how many were new."""
         conflicts = conflict_rejections((decoded.sources[at], decoded.readings[at]) for at in stored.conflicts)
-        return store_rejected(self.transaction, [*decoded.rejected, *conflicts])
+        return store_rejected(self.transaction, [*decoded.rejected, *conflicts], self.state.rejection_budget)
 
     def write_presences(self, devices: Mapping[DeviceKey, Device], presences: Sequence[Presence]) -> None:
         """Store which devices connected or disconnected, and publish each change."""

@@ -8,8 +8,10 @@ from functools import partial
 from alerts import engine
 from ingest.lanes import lane_kinds
 from ingest.mqtt.receiver import Receiver
+from ingest.sender_rates import EPISODE_GAP
 from models.kind import Lane
 from models.rows import StaleRowError
+from services.pipeline.sender_faults import SenderFaults
 from services.pipeline.state import PipelineState, verify
 from services.pipeline.steps import judge_each
 from services.runtime.bisect import bisect_failures
@@ -35,6 +37,7 @@ class Ticks:
         self._process = process
         self._started_at = state.clock()
         self._tick = PeriodicTimer(TICK_S)
+        self._sender_faults = SenderFaults(state, lane)
         self._heartbeat = PeriodicTimer(HEARTBEAT_S)
 
     def run_due(self, broker: Receiver, stop: threading.Event) -> bool:
@@ -56,7 +59,9 @@ class Ticks:
         return True
 
     def _ticked(self, stop: threading.Event) -> bool:
-        return retry_while_unavailable(partial(tick_buses, self._state), stop)
+        return all(
+            retry_while_unavailable(task, stop) for task in (partial(tick_buses, self._state), self._sender_faults.tick)
+        )
 
     def _status(self, broker: Receiver) -> dict[str, object]:
         fleet = self._state.fleet
@@ -65,6 +70,9 @@ class Ticks:
             "session_present": broker.session_present,
             "unacknowledged": broker.unacknowledged,
             **asdict(self._state.counts),
+            "postponed": self._state.rates.postponed.total(),
+            "senders_above_rate": len(self._state.rates.above(self._state.clock(), EPISODE_GAP)),
+            "rejections_counted": self._state.rejection_budget.counted.total(),
             **(asdict(fleet.status) if fleet else {}),
         }
 

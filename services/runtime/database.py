@@ -15,7 +15,7 @@ END_WAIT_MS = 1_000
 CLIENT_CHECK_S = 1
 """How often the server looks, while a statement runs or waits for a lock, whether its client is still connected.
 Without it a session whose connection was cut holds its locks until the statement ends."""
-KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 2, 1, 3
+KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 2, 1, 2
 SILENT_PEER_S = KEEPALIVE_IDLE_S + KEEPALIVE_INTERVAL_S * KEEPALIVE_COUNT
 """Either end gives up a connection whose other end answers nothing for so long, not even the kernel's probes: the
 client connects again, and the server ends the session with its transaction and its locks."""

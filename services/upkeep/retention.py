@@ -57,6 +57,7 @@ _EXPIRIES = (
         "received_at < :rejected OR reingested_at < :reingested",
         {"rejected": REJECTED_KEPT, "reingested": REINGESTED_KEPT},
     ),
+    _Expiry("rejection_counts", "ctid", "hour < :rejected", {"rejected": REJECTED_KEPT}),
     _Expiry("rider_reports", "id", "at < :reports", {"reports": RIDER_REPORTS_KEPT}),
     _Expiry("vehicle_outlooks", "ctid", "observed_at < :outlooks", {"outlooks": PREDICTIONS_KEPT}),
     _Expiry("expected_journeys", "ctid", "until < :outlooks", {"outlooks": PREDICTIONS_KEPT}),

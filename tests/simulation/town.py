@@ -275,10 +275,15 @@ class Town:
         """Number of rows in a table."""
         return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
 
+    def rejected(self) -> int:
+        """Number of rejections, stored or counted."""
+        counted = self.rows("SELECT coalesce(sum(messages), 0)::int FROM rejection_counts")[0][0]
+        return self.count("rejected_messages") + int(counted)
+
     def accounted(self) -> int:
-        """Number of messages stored as a row or a rejection; 0 while the database is unavailable."""
+        """Number of messages stored as a row or a rejection, or counted; 0 while the database is unavailable."""
         try:
-            return self.count("river_readings") + self.count("rejected_messages")
+            return self.count("river_readings") + self.rejected()
         except psycopg.OperationalError:
             return 0
 

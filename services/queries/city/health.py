@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Connection, func, select
+from sqlalchemy import BigInteger, Connection, cast, func, select
 
 from models.kinds import KINDS
 from models.tables.alerts import alerts, notices
 from models.tables.city import devices
 from models.tables.operations import heartbeats
-from models.tables.readings import device_memories, rejected_messages, sequence_gaps
+from models.tables.readings import device_memories, rejected_messages, rejection_counts, sequence_gaps
 
 MAX_PROCESSES = 100
 DAY = timedelta(days=1)
@@ -41,11 +41,14 @@ class KindFlow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthFigures:
-    """Counts for monitoring. `rejected`: messages of the last day by reason. `oldest_unsent_s`: age of the oldest."""
+    """Counts for monitoring. `rejected`: messages kept of the last day by reason; `rejections_counted`: those not kept.
+    `oldest_unsent_s`: age of the oldest.
+    """
 
     open_alerts: Mapping[int, int]
     unacknowledged: int
     rejected: Mapping[str, int]
+    rejections_counted: Mapping[str, int]
     unsent_notices: int
     oldest_unsent_s: float
     unregistered_devices: int
@@ -96,6 +99,13 @@ def health_figures(connection: Connection, now: datetime) -> HealthFigures:
                 select(rejected_messages.c.reason, func.count())
                 .where(rejected_messages.c.received_at >= now - DAY)
                 .group_by(rejected_messages.c.reason)
+            ).all()
+        ),
+        rejections_counted=dict(
+            connection.execute(
+                select(rejection_counts.c.reason, cast(func.sum(rejection_counts.c.messages), BigInteger))
+                .where(rejection_counts.c.hour >= now - DAY)
+                .group_by(rejection_counts.c.reason)
             ).all()
         ),
         unsent_notices=count,

@@ -36,6 +36,12 @@ class _Scrape:
         colours = {nar.name.lower(): figures.open_alerts.get(nar, 0) for nar in NAR}
         yield _gauge("open_alerts", "Alerts nobody closed yet, by attention level", "nar", colours)
         yield _gauge("rejected_last_day", "Messages of the last day that were no reading", "reason", figures.rejected)
+        yield _gauge(
+            "rejections_counted_last_day",
+            "Rejected messages of the last day beyond what is kept",
+            "reason",
+            figures.rejections_counted,
+        )
         ages = {flow.kind: flow.age_s for flow in self.flows if flow.age_s is not None}
         yield _gauge("reading_age_seconds", "Age of the newest reading", "kind", ages)
         heartbeat_ages = {process.process: process.age_s for process in self.processes}
