@@ -198,7 +198,7 @@ def _insert_notices(
             " SELECT %(alert)s, %(transition)s, channel, address, %(priority)s,"
             " concat_ws(':', %(alert)s, %(transition)s, channel, address), %(body)s::jsonb, %(now)s"
             " FROM (SELECT %(console)s AS channel, %(watch)s AS address UNION ALL"
-            " SELECT channel, address FROM contacts WHERE least_nar <= %(colour)s) AS recipients"
+            " SELECT channel, address FROM contacts WHERE least_nar <= %(colour)s AND ended_at IS NULL) AS recipients"
             " ON CONFLICT (dedup_key) DO NOTHING",
             {
                 "alert": alert_id,

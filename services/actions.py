@@ -1,13 +1,16 @@
-"""Actions of an operator on an alert: acknowledge, comment, close. Rows and events in the caller's transaction."""
+"""Actions of an operator on an alert: acknowledge, comment, close, redact a note. In the caller's transaction."""
 
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as insert_if_new
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from alerts.delivery.live_events import announce
 from models.tables.alerts import alert_actions, alerts
+from models.tables.erasures import redactions
+from services.runtime.audience import OPERATOR_ROLE
 from services.runtime.problem import HttpProblem, NotFound
 
 MAX_NOTE_CHARS = 2_000
@@ -37,6 +40,16 @@ class AlertChanged(HttpProblem):
 
 class UnwritableNote(HttpProblem):
     """La nota tiene caracteres que no se pueden guardar. / The note holds characters that cannot be kept."""
+
+
+class NoSuchNote(NotFound):
+    """No hay una nota con ese número. / There is no note of that number."""
+
+
+class NoteAlreadyRedacted(HttpProblem):
+    """Esa nota ya se quitó. / This note was redacted earlier."""
+
+    status = 409
 
 
 class AlertStillHeld(HttpProblem):
@@ -93,6 +106,50 @@ def comment(transaction: Connection, alert_id: int, *, operator: str, note: str,
     _log_action(transaction, alert, "comment", operator, note, now)
 
 
+def redact_note(
+    transaction: Connection, action_id: int, *, operator: str, reason: str, now: datetime, alert_id: int | None = None
+) -> int:
+    """Redact the note of an action: nobody can read it from now on, and its text is erased. Returns the redaction.
+
+    Only a role that may erase does so at once; for the others `vigia upkeep` does, within seconds. Who asked, when and
+    why stays. `alert_id`: the alert that the note must belong to. Raises NoSuchNote, NoteAlreadyRedacted.
+    """
+    if "\0" in reason:
+        raise UnwritableNote
+    found = transaction.execute(
+        select(alert_actions.c.alert_id, alert_actions.c.note).where(alert_actions.c.id == action_id)
+    ).one_or_none()
+    if found is None or (alert_id is not None and found.alert_id != alert_id):
+        raise NoSuchNote
+    redaction = transaction.execute(
+        insert_if_new(redactions)
+        .values(action_id=action_id, requested_at=now, requested_by=operator, reason=reason)
+        .on_conflict_do_nothing()
+        .returning(redactions.c.id)
+    ).scalar_one_or_none()
+    if redaction is None:
+        raise NoteAlreadyRedacted
+    if not found.note:
+        raise NoSuchNote
+    if may_erase(transaction):
+        erase_note(transaction, redaction)
+    alert = transaction.execute(select(alerts).where(alerts.c.id == found.alert_id)).one()
+    _announce_action(transaction, alert, "redact", now)
+    return int(redaction)
+
+
+def may_erase(transaction: Connection) -> bool:
+    """Whether the database role of this process may erase redacted notes."""
+    allowed = text("SELECT has_function_privilege('redact_note(bigint)', 'EXECUTE')")
+    return bool(transaction.execute(allowed).scalar_one())
+
+
+def erase_note(transaction: Connection, redaction: int) -> bool:
+    """Erase the text of a redacted note, with a record of it. False where that was done before."""
+    statement = text("SELECT redact_note(:redaction)")
+    return bool(transaction.execute(statement, {"redaction": redaction}).scalar_one())
+
+
 def _update_unchanged(alert_id: int, version: int) -> ReturningUpdate[Any]:
     return (
         update(alerts)
@@ -126,6 +183,11 @@ def _log_action(transaction: Connection, alert: Row[Any], action: str, operator:
     transaction.execute(
         insert(alert_actions).values(alert_id=alert.id, at=now, actor=operator, action=action, note=note)
     )
+    _announce_action(transaction, alert, action, now)
+
+
+def _announce_action(transaction: Connection, alert: Row[Any], action: str, now: datetime) -> None:
+    """Announce an action without its author: anyone may read the live events."""
     announce(
         transaction,
         "alert",
@@ -137,7 +199,7 @@ def _log_action(transaction: Connection, alert: Row[Any], action: str, operator:
             "version": alert.version,
             "acknowledged_at": alert.acknowledged_at,
             "action": action,
-            "by": operator,
+            "by": OPERATOR_ROLE,
         },
         now,
     )

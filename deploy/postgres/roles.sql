@@ -1,23 +1,48 @@
--- Two roles besides the superuser: vigia_owner changes the schema (vigia migrate); vigia_runtime runs everything else
--- and cannot change it. psql runs this file once, as superuser in the new database. The passwords come from the
--- environment.
+-- The database's roles besides the superuser. The owner changes the schema (vigia migrate), which also gives each of the
+-- others its privileges, table by table (models/migrations/privileges.py). Run by psql as superuser in the database, when
+-- it is new and again after an upgrade that changed this file; safe to repeat. The passwords come from the environment.
 \set ON_ERROR_STOP on
 \getenv owner_password DATABASE_OWNER_PASSWORD
-\getenv runtime_password DATABASE_RUNTIME_PASSWORD
+\getenv api_password DATABASE_API_PASSWORD
+\getenv pipeline_password DATABASE_PIPELINE_PASSWORD
+\getenv notifier_password DATABASE_NOTIFIER_PASSWORD
+\getenv upkeep_password DATABASE_UPKEEP_PASSWORD
 
 SELECT current_database() AS database \gset
 
-CREATE ROLE vigia_owner LOGIN PASSWORD :'owner_password';
-CREATE ROLE vigia_runtime LOGIN PASSWORD :'runtime_password';
+SELECT format('CREATE ROLE %I LOGIN', name)
+FROM unnest(ARRAY['vigia_owner', 'vigia_api', 'vigia_pipeline', 'vigia_notifier', 'vigia_upkeep']) AS name
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
+
+-- Connections: together below PostgreSQL's default of 100, so that no part can take those of another.
+ALTER ROLE vigia_owner PASSWORD :'owner_password' CONNECTION LIMIT 5;
+ALTER ROLE vigia_api PASSWORD :'api_password' CONNECTION LIMIT 40;
+ALTER ROLE vigia_pipeline PASSWORD :'pipeline_password' CONNECTION LIMIT 20;
+ALTER ROLE vigia_notifier PASSWORD :'notifier_password' CONNECTION LIMIT 12;
+ALTER ROLE vigia_upkeep PASSWORD :'upkeep_password' CONNECTION LIMIT 10;
+
+-- Defaults of a session; a process may ask for less.
+ALTER ROLE vigia_api SET statement_timeout = '10s';
+ALTER ROLE vigia_api SET lock_timeout = '5s';
+ALTER ROLE vigia_api SET idle_in_transaction_session_timeout = '30s';
+ALTER ROLE vigia_pipeline SET statement_timeout = '60s';
+ALTER ROLE vigia_pipeline SET lock_timeout = '10s';
+ALTER ROLE vigia_pipeline SET idle_in_transaction_session_timeout = '60s';
+ALTER ROLE vigia_notifier SET statement_timeout = '10s';
+ALTER ROLE vigia_notifier SET lock_timeout = '5s';
+ALTER ROLE vigia_notifier SET idle_in_transaction_session_timeout = '30s';
+ALTER ROLE vigia_upkeep SET statement_timeout = '15min';
+ALTER ROLE vigia_upkeep SET lock_timeout = '10s';
+ALTER ROLE vigia_upkeep SET idle_in_transaction_session_timeout = '60s';
 
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
-GRANT CONNECT, TEMPORARY ON DATABASE :"database" TO vigia_runtime;
-GRANT CONNECT, TEMPORARY, CREATE ON DATABASE :"database" TO vigia_owner;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
-GRANT USAGE ON SCHEMA public TO vigia_runtime;
+GRANT CONNECT, TEMPORARY, CREATE ON DATABASE :"database" TO vigia_owner;
 GRANT USAGE, CREATE ON SCHEMA public TO vigia_owner;
+GRANT CONNECT ON DATABASE :"database" TO vigia_api, vigia_pipeline, vigia_notifier, vigia_upkeep;
+GRANT TEMPORARY ON DATABASE :"database" TO vigia_pipeline;
+GRANT USAGE ON SCHEMA public TO vigia_api, vigia_pipeline, vigia_notifier, vigia_upkeep;
 
-ALTER DEFAULT PRIVILEGES FOR ROLE vigia_owner IN SCHEMA public
-    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO vigia_runtime;
-ALTER DEFAULT PRIVILEGES FOR ROLE vigia_owner IN SCHEMA public
-    GRANT USAGE, SELECT ON SEQUENCES TO vigia_runtime;
+-- The one role that earlier versions ran as. Stop its processes first.
+SELECT 'DROP OWNED BY vigia_runtime', 'DROP ROLE vigia_runtime'
+WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = 'vigia_runtime') \gexec

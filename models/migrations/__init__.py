@@ -11,6 +11,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from models.migrations.device_codes import ensure_unique_codes
+from models.migrations.privileges import ensure_privileges
 from models.migrations.readings import ensure_readings, ensure_views
 from models.migrations.timescale import ensure_timescale
 
@@ -25,7 +27,8 @@ def upgrade(connection: Connection) -> None:
     """Upgrade the schema to this version, in the caller's transaction. Safe to repeat and to run concurrently.
 
     First the numbered steps, then the readings tables of KINDS, then their roll-ups: continuous aggregates where
-    TimescaleDB is or can be installed, else views. Raises NewerSchema where this version does not know the schema.
+    TimescaleDB is or can be installed, else views. Last the privileges of the database roles, where there are
+    roles. Raises NewerSchema where this version does not know the schema.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     config = _config(connection)
@@ -34,6 +37,8 @@ def upgrade(connection: Connection) -> None:
     ensure_readings(connection)
     if not ensure_timescale(connection):
         ensure_views(connection)
+    ensure_unique_codes(connection)
+    ensure_privileges(connection)
 
 
 def current(connection: Connection) -> str | None:

@@ -6,6 +6,7 @@ Importing this package imports every table module, so that `METADATA` is complet
 from models.tables import (
     alerts,
     city,
+    erasures,
     operations,
     readings,
     rider_reports,
@@ -21,6 +22,7 @@ __all__ = [
     "Xid8",
     "alerts",
     "city",
+    "erasures",
     "operations",
     "readings",
     "rider_reports",

@@ -98,6 +98,7 @@ contacts = Table(
     Column("channel", Text, nullable=False),
     Column("address", Text, nullable=False),
     Column("least_nar", SmallInteger, nullable=False),
+    timestamp_column("ended_at", nullable=True),
     UniqueConstraint("channel", "address"),
 )
 

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Double,
     ForeignKey,
     Identity,
+    Index,
     Integer,
     SmallInteger,
     Table,
@@ -79,4 +80,5 @@ devices = Table(
     Column("online", Boolean, nullable=True, comment="By birth and last will; null until either came"),
     timestamp_column("online_since", nullable=True),
     UniqueConstraint("municipality", "kind", "code"),
+    Index("devices_one_registered_code", "code", unique=True, postgresql_where=text("registered_at IS NOT NULL")),
 )

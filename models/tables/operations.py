@@ -33,4 +33,5 @@ operators = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("token_sha256", LargeBinary, nullable=False, unique=True, comment="Of a 256-bit random token, shown once"),
     timestamp_column("created_at"),
+    timestamp_column("revoked_at", nullable=True),
 )

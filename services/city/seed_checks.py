@@ -9,7 +9,10 @@ from services.city.seed_files import BASINS_FILE, CITY_FILE, CityFile, StationIt
 
 
 def reference_problems(file: CityFile, basins: tuple[Basin, ...]) -> Iterator[str]:
-    """Duplicates, references to nothing, and stations without what their kind needs."""
+    """Duplicates, references to nothing, and stations without what their kind needs.
+
+    Ids of stations and of devices are unique across kinds and municipalities.
+    """
     yield from _duplicates_in_city("municipality", (one.id for one in file.municipality))
     yield from _duplicates_in_city("street", (one.id for one in file.street))
     yield from _duplicates_in_city("station", (one.id for one in file.station))
@@ -27,11 +30,8 @@ def reference_problems(file: CityFile, basins: tuple[Basin, ...]) -> Iterator[st
     }
     for station in file.station:
         yield from _station_problems(station, known)
-    codes = (
-        f"{station.municipality}/{station.kind}/{device.code or station.id}"
-        for station in file.station
-        for device in station.instruments
-    )
+    # Over all kinds and municipalities: the broker knows a device by its id alone.
+    codes = (device.code or station.id for station in file.station for device in station.instruments)
     yield from _duplicates_in_city("device", codes)
 
 

@@ -15,6 +15,7 @@ COMMANDS = (
     "replay",
     "rejections",
     "token",
+    "redact",
     "retain",
     "upkeep",
     "qc",

@@ -11,7 +11,7 @@ from services.runtime.database import open_database
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings
-from services.web.access import ensure_first_operator
+from services.web.access import NoOperatorYet, ensure_first_operator
 from services.web.app import create_app
 from services.web.server import POOL_SIZE, LiveStreamServer, allow_open_files, server_config
 
@@ -52,8 +52,12 @@ def run(_arguments: argparse.Namespace) -> int:
 
 def show_first_token(database: Engine, clock: Clock) -> None:
     """Make the first operator where there is none, and show the token."""
-    with database.begin() as transaction:
-        token = ensure_first_operator(transaction, clock())
+    try:
+        with database.begin() as transaction:
+            token = ensure_first_operator(transaction, clock())
+    except NoOperatorYet as problem:
+        print(problem, file=sys.stderr, flush=True)
+        return
     if token is not None:
         show_token(token)
 

@@ -1,6 +1,7 @@
 """`vigia notifier`: send notices of alerts to their channels."""
 
 import argparse
+from datetime import datetime
 
 from sqlalchemy import Engine
 
@@ -32,12 +33,12 @@ def run(_arguments: argparse.Namespace) -> int:
     ) as database:
         url = settings.webhook_url
         retry_while_unavailable(
-            lambda: _register_webhook(database, None if url is None else url.get_secret_value()), stop
+            lambda: _register_webhook(database, None if url is None else url.get_secret_value(), clock()), stop
         )
         Notifier(database, clock).run(stop)
     return 0
 
 
-def _register_webhook(database: Engine, url: str | None) -> None:
+def _register_webhook(database: Engine, url: str | None, now: datetime) -> None:
     with database.begin() as transaction:
-        set_webhook(transaction, url)
+        set_webhook(transaction, url, now)

@@ -4,6 +4,7 @@ import argparse
 
 from services.opening import configured_clock, migrated_database
 from services.runtime.settings import Settings
+from services.upkeep.redaction import erase_redacted_notes
 from services.upkeep.retention import delete_expired
 
 NAME = "retain"
@@ -15,9 +16,10 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 
 
 def run(_arguments: argparse.Namespace) -> int:
-    """Print how many rows of each table were deleted."""
+    """Print how many rows of each table were deleted, and how many redacted notes were erased."""
     settings = Settings()
     with migrated_database(settings, "vigia-retain") as database:
         for table, deleted in delete_expired(database, configured_clock(settings)()).items():
             print(f"{table}: {deleted}")
+        print(f"redacted notes: {erase_redacted_notes(database)}")
     return 0

@@ -1,4 +1,4 @@
-"""`vigia upkeep`: daily tasks of a city's database: delete expired rows and learn forecasts."""
+"""`vigia upkeep`: daily tasks of a city's database, and the erasure of redacted notes within seconds."""
 
 import argparse
 import logging
@@ -9,17 +9,21 @@ from sqlalchemy import Engine
 
 from services.opening import configured_clock, migrated_database
 from services.runtime.alive import mark_alive
-from services.runtime.clock import Clock
+from services.runtime.clock import Clock, PeriodicTimer
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings
 from services.upkeep.learning import fit_all_stations, stored_series_source
+from services.upkeep.redaction import erase_redacted_notes
 from services.upkeep.retention import delete_expired
 
 NAME = "upkeep"
-HELP = "Once a day, until stopped: delete expired rows and learn the streams' forecasts again."
+HELP = (
+    "Until stopped: daily, delete expired rows and learn the streams' forecasts; within seconds, erase redacted notes."
+)
 PERIOD_S = 86_400.0
-ALIVE_S = 10.0
+REDACTION_PERIOD_S = 10.0
+"""Also how often this process says that it works."""
 LEARNING_PERIOD = timedelta(days=730)
 
 log = logging.getLogger(__name__)
@@ -35,19 +39,14 @@ def run(_arguments: argparse.Namespace) -> int:
     clock, stop = configured_clock(settings), stop_on_signals()
     start_logging(settings)
     with migrated_database(settings, "vigia-upkeep", stop=stop) as database:
+        daily = PeriodicTimer(PERIOD_S)
         while not stop.is_set():
             mark_alive()
-            retry_while_unavailable(lambda: run_daily_tasks(database, clock, stop), stop)
-            wait_until_next_day(stop)
+            if daily.due():
+                retry_while_unavailable(lambda: run_daily_tasks(database, clock, stop), stop)
+            retry_while_unavailable(lambda: erase_redacted_notes(database), stop)
+            stop.wait(REDACTION_PERIOD_S)
     return 0
-
-
-def wait_until_next_day(stop: threading.Event) -> None:
-    """Wait a day or until stopped, and say meanwhile that this process works."""
-    for _ in range(int(PERIOD_S / ALIVE_S)):
-        mark_alive()
-        if stop.wait(ALIVE_S):
-            return
 
 
 def run_daily_tasks(database: Engine, clock: Clock, stop: threading.Event) -> None:

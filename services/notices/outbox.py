@@ -105,16 +105,20 @@ def record_outcome(transaction: Connection, notice: ClaimedNotice, outcome: Outc
                 )
 
 
-def set_webhook(transaction: Connection, url: str | None) -> None:
-    """Set the webhook contact, which gets every notice, in place of the previous one; None removes it."""
+def set_webhook(transaction: Connection, url: str | None, now: datetime) -> None:
+    """Set the webhook contact, which gets every notice, in place of the previous one; None ends it.
+
+    An ended contact gets no notices any more; the retention job deletes it.
+    """
     with driver(transaction).cursor() as cursor:
         cursor.execute(
-            "DELETE FROM contacts WHERE name = %s AND channel = %s AND address IS DISTINCT FROM %s",
-            [WEBHOOK_CONTACT, WEBHOOK, url],
+            "UPDATE contacts SET ended_at = %s WHERE name = %s AND channel = %s AND address IS DISTINCT FROM %s"
+            " AND ended_at IS NULL",
+            [now, WEBHOOK_CONTACT, WEBHOOK, url],
         )
         if url is not None:
             cursor.execute(
                 "INSERT INTO contacts (name, channel, address, least_nar) VALUES (%s, %s, %s, 0)"
-                " ON CONFLICT (channel, address) DO NOTHING",
+                " ON CONFLICT (channel, address) DO UPDATE SET ended_at = NULL WHERE contacts.ended_at IS NOT NULL",
                 [WEBHOOK_CONTACT, WEBHOOK, url],
             )

@@ -1,68 +1,317 @@
-"""The data register (Ley 25.326) as a page of Markdown: sensor kinds and riders' reports. Spanish first."""
+"""The data register (Ley 25.326) as a page of Markdown: every table, what for, on what grounds, for how long."""
 
-from models.kind import SensorKind
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from models.kind import BilingualText, SensorKind
 from models.kinds import KINDS
+from models.migrations.privileges import VERSION_TABLE
+from models.tables import METADATA
 from models.tables.rider_reports import LONGEST_COMMENT
-from services.upkeep.retention import RIDER_REPORTS_KEPT
+from services.upkeep.retention import (
+    ACCESS_KEPT,
+    ACTIONS_KEPT,
+    EVENTS_KEPT,
+    HEARTBEATS_KEPT,
+    PREDICTIONS_KEPT,
+    REJECTED_KEPT,
+    RIDER_REPORTS_KEPT,
+    STOP_PASSAGES_KEPT,
+    TIMETABLES_KEPT,
+    TRAVEL_TIMES_KEPT,
+)
 
 _OPENING = """\
 # Registro de datos / Data register
 
-Qué guarda Vigía de cada tipo de sensor, para qué, con qué fundamento y por cuánto tiempo (Ley 25.326, arts. 4 y 6).
-Los resúmenes por hora y por día se conservan sin plazo: no contienen datos personales.
+Qué guarda Vigía, para qué, con qué fundamento y por cuánto tiempo (Ley 25.326, arts. 4 y 6): cada tipo de sensor y
+cada tabla. Los resúmenes por hora y por día se conservan sin plazo: no contienen datos personales. Los nombres y las
+notas de los operadores los ven solamente los operadores; el público ve el rol y la hora. Una nota que nombra a alguien
+se quita con `vigia redact` o desde la página de la alerta: el texto se borra; queda quién lo pidió, cuándo y por qué.
 
-*What Vigía keeps of each kind of sensor, what for, on what grounds and for how long. Hourly and daily summaries are
-kept without a limit: they hold no personal data.*
+*What Vigía keeps, what for, on what grounds and for how long: each kind of sensor and each table. Hourly and daily
+summaries are kept without a limit: they hold no personal data. Operators' names and notes are shown to operators only;
+the public sees role and time. A note that names somebody is redacted with `vigia redact` or on the alert's page: the
+text is erased; who asked, when and why stays.*
 
-Esta página la escribe `vigia register` a partir de `models/kinds`. *Written by `vigia register` from `models/kinds`.*
+Esta página la escribe `vigia register` a partir del programa. *Written by `vigia register` from the program.*
 """
+_CIVIL_PROTECTION = "Función de protección civil del municipio"
+_TRANSPORT = "Servicio público de transporte"
+_NONE = BilingualText("ninguno", "none")
+_NO_LIMIT = BilingualText("sin plazo", "without a limit")
 
-_RIDER_REPORTS = f"""\
-## Avisos de pasajeros / Riders' reports (`rider_reports`)
 
-| | |
-|---|---|
-| Datos personales / *Personal data* | lo que se escriba en el comentario / *what is written in the comment* |
-| Finalidad / *Purpose* | Saber qué colectivo no pasó / *Knowing which bus did not come* |
-| Fundamento / *Legal basis* | Servicio público de transporte; no se guarda quién avisa ni dónde está |
-| Plazo / *Kept* | {RIDER_REPORTS_KEPT.days} días / *days* |
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Tables that are kept for one purpose. `kept`: a period after the last use, or in words.
 
-| Campo / *Field* | Qué es / *What it is* |
-|---|---|
-| `at` | When it was sent, to the minute |
-| `source` | Through what: onebusaway, page, sms |
-| `code` | What is wrong, in OneBusAway's words |
-| `stop_id`, `route_id`, `trip_id`, `service_date` | Which stop, line and trip |
-| `vehicle`, `on_board` | The bus as the rider read it, and whether they sat in it |
-| `comment` | The rider's words, at most {LONGEST_COMMENT} characters |
-"""
+    `fields`: what each column with something of a person holds.
+    """
+
+    tables: tuple[str, ...]
+    title: BilingualText
+    personal: BilingualText
+    purpose: BilingualText
+    legal_basis: str
+    kept: timedelta | BilingualText
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+def _tables_starting(prefix: str) -> tuple[str, ...]:
+    return tuple(name for name in METADATA.tables if name.startswith(prefix))
+
+
+ENTRIES = (
+    Entry(
+        ("rider_reports",),
+        BilingualText("Avisos de pasajeros", "Riders' reports"),
+        BilingualText("lo que se escriba en el comentario", "what is written in the comment"),
+        BilingualText("Saber qué colectivo no pasó", "Knowing which bus did not come"),
+        f"{_TRANSPORT}; no se guarda quién avisa ni dónde está",
+        RIDER_REPORTS_KEPT,
+        (
+            ("`at`", "When it was sent, to the minute"),
+            ("`source`", "Through what: onebusaway, page, sms"),
+            ("`code`", "What is wrong, in OneBusAway's words"),
+            ("`stop_id`, `route_id`, `trip_id`, `service_date`", "Which stop, line and trip"),
+            ("`vehicle`, `on_board`", "The bus as the rider read it, and whether they sat in it"),
+            ("`comment`", f"The rider's words, at most {LONGEST_COMMENT} characters"),
+        ),
+    ),
+    Entry(
+        ("operators",),
+        BilingualText("Operadores", "Operators"),
+        BilingualText("el nombre", "the name"),
+        BilingualText("Saber quién puede actuar sobre una alerta", "Knowing who may act on an alert"),
+        f"{_CIVIL_PROTECTION}; relación de servicio con quien opera",
+        BilingualText(
+            f"mientras dure el acceso y {ACCESS_KEPT.days} días más",
+            f"while access lasts and {ACCESS_KEPT.days} days more",
+        ),
+        (
+            ("`name`", "The operator's name"),
+            ("`token_sha256`", "Hash of the token"),
+            ("`created_at`, `revoked_at`", "From when and until when"),
+        ),
+    ),
+    Entry(
+        ("alert_actions",),
+        BilingualText("Acciones sobre las alertas", "Actions on alerts"),
+        BilingualText("el nombre de quien actuó; lo que escriba en la nota", "who acted; what they write in the note"),
+        BilingualText("Coordinar la respuesta y revisarla después", "Coordinating the response and reviewing it later"),
+        _CIVIL_PROTECTION,
+        ACTIONS_KEPT,
+        (
+            ("`actor`, `action`, `at`", "Who did what, when"),
+            ("`note`", "Free text, at most 2,000 characters; may be redacted"),
+        ),
+    ),
+    Entry(
+        ("alerts",),
+        BilingualText("Alertas", "Alerts"),
+        BilingualText("el nombre de quien la tomó y de quien la cerró", "who acknowledged it and who closed it"),
+        BilingualText("Alerta temprana de inundaciones", "Early warning of floods"),
+        _CIVIL_PROTECTION,
+        BilingualText(
+            f"los nombres, {ACTIONS_KEPT.days} días desde el cierre; el resto sin plazo",
+            f"the names, {ACTIONS_KEPT.days} days after it closed; the rest without a limit",
+        ),
+        (("`acknowledged_by`, `closed_by`", "An operator's name; later only `operator`"),),
+    ),
+    Entry(
+        ("redactions",),
+        BilingualText("Notas quitadas", "Redactions"),
+        BilingualText("el nombre de quien la quitó", "who redacted it"),
+        BilingualText("Rendir cuentas de lo borrado", "Accounting for what was erased"),
+        "Ley 25.326 art. 16",
+        BilingualText("igual que la acción", "as long as the action"),
+        (("`requested_by`, `requested_at`, `reason`", "Who, when and why; not the text"),),
+    ),
+    Entry(
+        ("erasures",),
+        BilingualText("Constancia de borrados", "Record of erasures"),
+        _NONE,
+        BilingualText("Rendir cuentas de lo borrado", "Accounting for what was erased"),
+        "Ley 25.326 arts. 4 y 16",
+        _NO_LIMIT,
+        (("`database_role`, `at`, `erased`, `row_count`", "Which part of the system erased how much"),),
+    ),
+    Entry(
+        ("service_alerts",),
+        BilingualText("Avisos del servicio", "Service alerts"),
+        BilingualText("el nombre de quien lo escribió, publicó y terminó", "who wrote, published and ended it"),
+        BilingualText("Informar a los pasajeros", "Telling riders"),
+        _TRANSPORT,
+        BilingualText(
+            f"{ACTIONS_KEPT.days} días desde que terminó, o desde que se escribió si quedó en borrador",
+            f"{ACTIONS_KEPT.days} days after it ended, or after it was written where it stayed a draft",
+        ),
+        (("`created_by`, `published_by`, `ended_by`", "Operators' names"),),
+    ),
+    Entry(
+        ("contacts",),
+        BilingualText("Destinatarios de avisos", "Contacts"),
+        BilingualText("nombre y dirección", "name and address"),
+        BilingualText("Avisar a quien debe actuar", "Telling whoever must act"),
+        f"{_CIVIL_PROTECTION}; relación de servicio",
+        BilingualText(
+            f"mientras reciba avisos y {ACCESS_KEPT.days} días más",
+            f"while they are told and {ACCESS_KEPT.days} days more",
+        ),
+        (("`name`, `channel`, `address`", "Who is told, by which channel, where"),),
+    ),
+    Entry(
+        ("notices",),
+        BilingualText("Avisos enviados", "Notices"),
+        BilingualText("la dirección del destinatario", "the recipient's address"),
+        BilingualText("Enviar los avisos y probar que se enviaron", "Sending notices, and proving that they were sent"),
+        _CIVIL_PROTECTION,
+        ACTIONS_KEPT,
+        (("`recipient`, `dedup_key`", "The address as in the contact"),),
+    ),
+    Entry(
+        ("rejected_messages",),
+        BilingualText("Mensajes rechazados", "Rejected messages"),
+        BilingualText("lo que haya puesto quien lo envió", "whatever the sender put there"),
+        BilingualText("Corregir aparatos sin perder mediciones", "Mending devices without losing readings"),
+        _CIVIL_PROTECTION,
+        REJECTED_KEPT,
+        (("`topic`, `payload`, `detail`", "The message byte for byte, for operators only"),),
+    ),
+    Entry(
+        ("transitions", "rules", "subject_states", "attention", "forecast_models"),
+        BilingualText("Reglas, estados y cambios de color", "Rules, states and transitions"),
+        _NONE,
+        BilingualText("Alerta temprana de inundaciones", "Early warning of floods"),
+        _CIVIL_PROTECTION,
+        _NO_LIMIT,
+    ),
+    Entry(
+        ("configuration", "municipalities", "basins", "stations", "devices", "device_memories", "sequence_gaps"),
+        BilingualText("La ciudad y sus aparatos", "The city and its devices"),
+        _NONE,
+        BilingualText("Saber qué se mide y dónde", "Knowing what is measured and where"),
+        _CIVIL_PROTECTION,
+        _NO_LIMIT,
+    ),
+    Entry(
+        ("events",),
+        BilingualText("Novedades en vivo", "Live events"),
+        _NONE,
+        BilingualText("Mantener al día las pantallas", "Keeping screens up to date"),
+        f"{_CIVIL_PROTECTION}; sin nombres ni notas",
+        EVENTS_KEPT,
+    ),
+    Entry(
+        ("heartbeats",),
+        BilingualText("Señales de vida de los procesos", "Heartbeats"),
+        _NONE,
+        BilingualText("Notar qué proceso se detuvo", "Noticing which process stopped"),
+        _CIVIL_PROTECTION,
+        HEARTBEATS_KEPT,
+    ),
+    Entry(
+        _tables_starting("timetable_"),
+        BilingualText("Horarios", "Timetables"),
+        _NONE,
+        BilingualText("Informar a los pasajeros", "Telling riders"),
+        f"{_TRANSPORT}; datos públicos",
+        BilingualText(
+            f"{TIMETABLES_KEPT.days} días después de su reemplazo; los tramos, sin plazo",
+            f"{TIMETABLES_KEPT.days} days after their replacement; links, without a limit",
+        ),
+    ),
+    Entry(
+        ("vehicle_outlooks", "expected_journeys"),
+        BilingualText("Próximas llegadas", "Predictions"),
+        _NONE,
+        BilingualText("Informar a los pasajeros", "Telling riders"),
+        f"{_TRANSPORT}; se sigue al vehículo, sin dato alguno de quien conduce",
+        PREDICTIONS_KEPT,
+    ),
+    Entry(
+        ("stop_visits",),
+        BilingualText("Pasos por las paradas", "Stop passages"),
+        _NONE,
+        BilingualText("Informar a los pasajeros", "Telling riders"),
+        f"{_TRANSPORT}; se sigue al vehículo, sin dato alguno de quien conduce",
+        STOP_PASSAGES_KEPT,
+    ),
+    Entry(
+        ("link_history", "estimate_scores"),
+        BilingualText("Tiempos de viaje y aciertos", "Travel times and accuracy"),
+        _NONE,
+        BilingualText("Estimar llegadas y publicar cuánto se acierta", "Predicting arrivals, publishing how well"),
+        _TRANSPORT,
+        TRAVEL_TIMES_KEPT,
+    ),
+    Entry(
+        ("transit_trust",),
+        BilingualText("Peso de cada fuente", "Source weights"),
+        _NONE,
+        BilingualText("Estimar llegadas", "Predicting arrivals"),
+        _TRANSPORT,
+        _NO_LIMIT,
+    ),
+    Entry(
+        (VERSION_TABLE,),
+        BilingualText("Versión del esquema", "Version of the schema"),
+        _NONE,
+        BilingualText("Actualizar sin perder datos", "Upgrading without loss"),
+        _CIVIL_PROTECTION,
+        _NO_LIMIT,
+    ),
+)
+"""Every table but the readings of the kinds and their kept hours, which `_kind_section` describes."""
 
 
 def register_page() -> str:
     """The whole page, in Markdown."""
-    return "\n".join([_OPENING, *(_section(kind) for kind in KINDS), _RIDER_REPORTS])
+    return "\n".join([_OPENING, *map(_kind_section, KINDS), *map(_section, ENTRIES)])
 
 
-def _section(kind: SensorKind) -> str:
+def _kind_section(kind: SensorKind) -> str:
     keeping = kind.retention
-    personal = "sí / *yes*" if keeping.personal else "no / *no*"
-    lines = [
+    personal = BilingualText("sí", "yes") if keeping.personal else BilingualText("no", "no")
+    return _table(
         f"## {kind.title.es} / {kind.title.en} (`{kind.name}`)",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| Datos personales / *Personal data* | {personal} |",
-        f"| Finalidad / *Purpose* | {keeping.purpose.es} / *{keeping.purpose.en}* |",
-        f"| Fundamento / *Legal basis* | {keeping.legal_basis} |",
-        f"| Plazo de las lecturas / *Readings are kept* | {keeping.raw_days} días / *days* |",
-        "",
-        "| Campo / *Field* | Qué es / *What it is* |",
-        "|---|---|",
-        *(f"| `{name}` | {_meaning(kind, name)} |" for name in kind.columns),
-        "",
-    ]
+        [
+            ("Datos personales / *Personal data*", _both(personal)),
+            ("Finalidad / *Purpose*", _both(keeping.purpose)),
+            ("Fundamento / *Legal basis*", keeping.legal_basis),
+            ("Plazo de las lecturas / *Readings are kept*", f"{keeping.raw_days} días / *days*"),
+        ],
+        [(f"`{name}`", kind.payload.model_fields[name].description or "") for name in kind.columns],
+    )
+
+
+def _section(entry: Entry) -> str:
+    names = ", ".join(f"`{name}`" for name in entry.tables)
+    kept = f"{_days(entry.kept)} / *days*" if isinstance(entry.kept, timedelta) else _both(entry.kept)
+    return _table(
+        f"## {entry.title.es} / {entry.title.en} ({names})",
+        [
+            ("Datos personales / *Personal data*", _both(entry.personal)),
+            ("Finalidad / *Purpose*", _both(entry.purpose)),
+            ("Fundamento / *Legal basis*", entry.legal_basis),
+            ("Plazo / *Kept*", kept),
+        ],
+        entry.fields,
+    )
+
+
+def _days(period: timedelta) -> str:
+    return f"{period.days} días"
+
+
+def _both(words: BilingualText) -> str:
+    return f"{words.es} / *{words.en}*"
+
+
+def _table(heading: str, facts: Iterable[tuple[str, str]], fields: Iterable[tuple[str, str]]) -> str:
+    lines = [heading, "", "| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in facts), ""]
+    if described := [f"| {name} | {meaning} |" for name, meaning in fields]:
+        lines += ["| Campo / *Field* | Qué es / *What it is* |", "|---|---|", *described, ""]
     return "\n".join(lines)
-
-
-def _meaning(kind: SensorKind, name: str) -> str:
-    return kind.payload.model_fields[name].description or ""

@@ -1,7 +1,7 @@
-"""Delete rows past their retention period. Hourly aggregates, alerts, transitions and notices are kept.
+"""Delete rows past their retention period. Hourly aggregates, alerts and transitions are kept, without names.
 
 On TimescaleDB a job in the database deletes raw readings (`models.migrations.timescale`); all other rows are deleted
-here.
+here. What people did and were told is erased by functions of the database only, each of which leaves a record.
 """
 
 from collections.abc import Callable
@@ -32,6 +32,13 @@ STOP_PASSAGES_KEPT = timedelta(days=30)
 """As long as the positions from which they were computed."""
 TRAVEL_TIMES_KEPT = timedelta(days=730)
 """Travel times of links that no bus has passed since, and the length of the public record of accuracy."""
+ACTIONS_KEPT = timedelta(days=1826)
+"""What operators did and who was told: 5 years, for the review of a flood and as long as a claim may come.
+
+The database refuses to erase what is younger than two years.
+"""
+ACCESS_KEPT = timedelta(days=365)
+"""Operators and contacts after their end, so that a year's actions can be traced to who had access."""
 MAX_ROWS_PER_TRANSACTION = 10_000
 MAX_TRANSACTIONS_PER_RUN = 1000
 """Limit for each table; the next run deletes the rest."""
@@ -66,7 +73,23 @@ _EXPIRIES = (
     _Expiry("estimate_scores", "ctid", "day < :learnt", {"learnt": TRAVEL_TIMES_KEPT}),
     _Expiry("timetable_versions", "id", "superseded_at < :timetables", {"timetables": TIMETABLES_KEPT}),
     _Expiry("heartbeats", "process", "at < :heartbeats", {"heartbeats": HEARTBEATS_KEPT}),
+    _Expiry("operators", "id", "revoked_at < :access", {"access": ACCESS_KEPT}),
+    _Expiry("contacts", "id", "ended_at < :access", {"access": ACCESS_KEPT}),
+    _Expiry(
+        "service_alerts",
+        "id",
+        "ended_at < :actions OR (state = 'draft' AND created_at < :actions)",
+        {"actions": ACTIONS_KEPT},
+    ),
 )
+_ERASING_FUNCTIONS = {
+    "alert_actions": "expire_alert_actions",
+    "alerts": "expire_alert_names",
+    "notices": "expire_notices",
+}
+"""By table: the function that erases its expired rows, or of `alerts` the names in them, after ACTIONS_KEPT."""
+EXPIRING_TABLES = frozenset({*(expiry.table for expiry in _EXPIRIES), *_ERASING_FUNCTIONS})
+"""Tables other than readings whose rows, or names in them, do not outlive a period."""
 
 
 def delete_expired(database: Engine, now: datetime, *, transactions: int = MAX_TRANSACTIONS_PER_RUN) -> dict[str, int]:
@@ -82,6 +105,7 @@ def delete_expired(database: Engine, now: datetime, *, transactions: int = MAX_T
         if f"{kind.name}_readings" not in managed_by_timescale
     }
     steps |= {expiry.table: partial(_expire_rows, expiry=expiry, now=now) for expiry in _EXPIRIES}
+    steps |= {table: partial(_erase, function=function, now=now) for table, function in _ERASING_FUNCTIONS.items()}
     return {table: _repeat_until_done(database, step, transactions) for table, step in steps.items()}
 
 
@@ -108,3 +132,9 @@ def _expire_rows(transaction: Connection, expiry: _Expiry, now: datetime) -> int
     )
     bounds = {name: now - kept for name, kept in expiry.kept.items()}
     return transaction.execute(text(statement), {**bounds, "most": MAX_ROWS_PER_TRANSACTION}).rowcount
+
+
+def _erase(transaction: Connection, function: str, now: datetime) -> int:
+    statement = text(f"SELECT {function}(:before, :most)")
+    bounds = {"before": now - ACTIONS_KEPT, "most": MAX_ROWS_PER_TRANSACTION}
+    return int(transaction.execute(statement, bounds).scalar_one())

@@ -1,4 +1,4 @@
-"""Authentication of operators by token. Reading needs none; an action needs an operator's token."""
+"""Authentication of operators by token. Names and notes of people, and every action, need an operator's token."""
 
 import asyncio
 import hmac
@@ -12,14 +12,16 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPBearer
-from sqlalchemy import Connection, Engine, func, insert, select, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import Connection, Engine, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from models.tables.operations import operators
-from services.runtime.problem import HttpProblem
+from services.runtime.audience import Audience
+from services.runtime.problem import HttpProblem, NotFound
 from services.runtime.settings import parse_networks
-from services.web.context import context_of
+from services.web.context import DatabaseSnapshot, context_of
 from services.web.http.addresses import client_of, is_within
 from services.web.http.credentials import (
     OPERATOR_COOKIE,
@@ -35,6 +37,7 @@ MAX_TOKEN_CHARS = 128
 COOKIE_MAX_AGE_S = 12 * 3600
 """One watch (12 h); after it the operator enters the token again."""
 FIRST_OPERATOR = "operador"
+FIRST_OPERATOR_LOCK = 0x6F706572  # "oper"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 DEFAULT_PORTS = {"http": 80, "https": 443}
 PROXY_HEADERS = frozenset({"x-forwarded-for", "forwarded", "via", "x-real-ip"})
@@ -61,6 +64,16 @@ class ForeignForm(HttpProblem):
     status = 403
 
 
+class NoOperatorYet(HttpProblem):
+    """Todavía no hay operadores: `vigia token` como vigia_upkeep hace el primero. / No operators: run `vigia token`."""
+
+    status = 503
+
+
+class NoSuchOperator(NotFound):
+    """No hay un operador con ese nombre. / There is no operator of that name."""
+
+
 class OperatorExists(HttpProblem):
     """Ya hay un operador con ese nombre. / There is an operator of that name already."""
 
@@ -68,23 +81,43 @@ class OperatorExists(HttpProblem):
 
 
 def add_operator(transaction: Connection, name: str, now: datetime) -> str:
-    """Add an operator and return the token. Only its hash is stored. Raises OperatorExists."""
+    """Add an operator and return the token. Only its hash is stored. A revoked name gets a new token.
+
+    Raises OperatorExists.
+    """
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
-    try:
-        transaction.execute(insert(operators).values(name=name, token_sha256=token_hash(token), created_at=now))
-    except IntegrityError as error:
-        raise OperatorExists from error
+    values = {"token_sha256": token_hash(token), "created_at": now, "revoked_at": None}
+    added = transaction.execute(
+        insert(operators)
+        .values(name=name, **values)
+        .on_conflict_do_update(index_elements=["name"], set_=values, where=operators.c.revoked_at.is_not(None))
+        .returning(operators.c.id)
+    ).first()
+    if added is None:
+        raise OperatorExists
     return token
+
+
+def revoke_operator(transaction: Connection, name: str, now: datetime) -> None:
+    """End an operator's access at once. The name stays with what was done. Raises NoSuchOperator."""
+    revoked = transaction.execute(
+        update(operators).where(operators.c.name == name, operators.c.revoked_at.is_(None)).values(revoked_at=now)
+    )
+    if not revoked.rowcount:
+        raise NoSuchOperator
 
 
 def ensure_first_operator(transaction: Connection, now: datetime) -> str | None:
     """Add the first operator where there is none, and return the token, to be shown once; else None.
 
-    Several processes may call it at once: the table is locked.
+    Several processes may call it at once: they wait for each other. Raises NoOperatorYet where there is none and the
+    database role of this process may not add one.
     """
-    transaction.execute(text("LOCK TABLE operators IN SHARE ROW EXCLUSIVE MODE"))
-    if transaction.execute(select(func.count()).select_from(operators)).scalar_one():
+    transaction.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": FIRST_OPERATOR_LOCK})
+    if transaction.execute(select(operators.c.id).limit(1)).first() is not None:
         return None
+    if not transaction.execute(text("SELECT has_table_privilege('operators', 'INSERT')")).scalar_one():
+        raise NoOperatorYet
     return add_operator(transaction, FIRST_OPERATOR, now)
 
 
@@ -131,7 +164,8 @@ async def following_operators(known: KnownOperators, engine: Engine) -> AsyncIte
 
     def read() -> None:
         with engine.connect() as connection:
-            known.replace(connection.execute(select(operators.c.token_sha256)).scalars().all())
+            in_force = select(operators.c.token_sha256).where(operators.c.revoked_at.is_(None))
+            known.replace(connection.execute(in_force).scalars().all())
 
     async def follow() -> None:
         while True:
@@ -168,7 +202,9 @@ def find_operator(connection: Connection, token: str) -> str | None:
     """The name of the operator with this token; None for a wrong one. Counts nothing."""
     hashed = token_hash(token)
     row = connection.execute(
-        select(operators.c.name, operators.c.token_sha256).where(operators.c.token_sha256 == hashed)
+        select(operators.c.name, operators.c.token_sha256).where(
+            operators.c.token_sha256 == hashed, operators.c.revoked_at.is_(None)
+        )
     ).first()
     if row is None or len(token) > MAX_TOKEN_CHARS or not hmac.compare_digest(row.token_sha256, hashed):
         return None
@@ -251,6 +287,16 @@ def require_insight(request: Request, _documented: Annotated[object, Depends(_SC
 PUBLIC = Depends(allow_anyone)
 Operator = Annotated[str, Depends(require_operator)]
 """The name of the operator who sends the request. A request without an operator is refused."""
+
+
+def _audience(
+    request: Request, snapshot: DatabaseSnapshot, _documented: Annotated[object, Depends(_SCHEME)] = None
+) -> Audience:
+    return Audience.PUBLIC if current_operator(request, snapshot) is None else Audience.OPERATORS
+
+
+ReadBy = Annotated[Audience, Depends(_audience)]
+"""Who reads the answer: operators, by token or cookie, or the public."""
 
 
 def _is_secure(request: Request) -> bool:

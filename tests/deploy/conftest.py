@@ -29,7 +29,7 @@ PASSWORDS = {
     "gauge-2": "second-secret",
     "buses": "fleet-secret",
 }
-ROLES = ("vigia_owner", "vigia_runtime")
+ROLES = ("vigia_owner", "vigia_api", "vigia_pipeline", "vigia_notifier", "vigia_upkeep")
 START_S = 60.0
 STOP_S = 60.0
 
@@ -179,8 +179,7 @@ def prepare(url: str, passwords: dict[str, str]) -> None:
     assert wheel.origin is not None
     program = Path(wheel.origin).parent / "pginstall" / "bin" / "psql"
     environment = os.environ | {
-        "DATABASE_OWNER_PASSWORD": passwords["vigia_owner"],
-        "DATABASE_RUNTIME_PASSWORD": passwords["vigia_runtime"],
+        f"DATABASE_{role.removeprefix('vigia_').upper()}_PASSWORD": password for role, password in passwords.items()
     }
     script = ROOT / "deploy" / "postgres" / "roles.sql"
     command: list[str | Path] = [program, "--no-psqlrc", "--quiet", "--dbname", url, "--file", script]

@@ -31,7 +31,7 @@ def test_a_reading_goes_from_a_registered_gauge_to_the_api(
     server = broker(passwords=PASSWORDS | {gauge: "secret"})
     city = City(urls, server.port, free_port(), tmp_path)
     city.run("migrate", *OURS["migrate"]["command"])
-    city.run("api", "load")
+    city.run("upkeep", "load")
     with ExitStack() as processes:
         for name in ("pipeline-critical", "pipeline-bulk", "notifier", "api"):
             processes.enter_context(city.process(name))
@@ -59,22 +59,24 @@ def test_a_process_that_does_not_work_is_unhealthy(tmp_path: Path, urls: dict[st
 class City:
     """The environment each service has in docker-compose.yml, with the test's addresses and passwords."""
 
-    def __init__(self, urls: dict[str, str], mqtt_port: int, api_port: int, folder: Path) -> None:
+    def __init__(self, urls: dict[str, str], mqtt_port: int, api_port: int, folder: Path, webhook: str = "") -> None:
         self.urls = urls
         self.address = f"http://127.0.0.1:{api_port}"
         self.folder = folder
-        database = urlsplit(urls["vigia_runtime"])
+        database = urlsplit(urls["vigia_owner"])
         self.real = {
             "@database:5432/vigia": f"@{database.hostname}:{database.port}{database.path}",
             "@broker:1883": f"@127.0.0.1:{mqtt_port}",
             "0.0.0.0": "127.0.0.1",
             "8013": str(api_port),
-            "${DATABASE_OWNER_PASSWORD}": str(urlsplit(urls["vigia_owner"]).password),
-            "${DATABASE_RUNTIME_PASSWORD}": str(database.password),
+            **{
+                f"${{DATABASE_{role.removeprefix('vigia_').upper()}_PASSWORD}}": str(urlsplit(url).password)
+                for role, url in urls.items()
+            },
             "${MQTT_CRITICAL_PASSWORD}": PASSWORDS["pipeline-critical"],
             "${MQTT_BULK_PASSWORD}": PASSWORDS["pipeline-bulk"],
             "${PUBLIC_URL:?set PUBLIC_URL in .env}": self.address,
-            "${WEBHOOK_URL:-}": "",
+            "${WEBHOOK_URL:-}": webhook,
             "${FOREIGN_BUSES:-}": "",
         }
 
@@ -107,13 +109,14 @@ class City:
         """The answer of the API."""
         return httpx.get(f"{self.address}/api/v1/{path}", timeout=LIMIT_S)
 
-    def run(self, name: str, *words: str) -> None:
+    def run(self, name: str, *words: str, status: int = 0) -> str:
         """Run a command to its end as the service of that name. Raises AssertionError with its output."""
         command = [sys.executable, "-m", "services", *words]
         done = subprocess.run(
             command, cwd=ROOT, env=self.environment(name), capture_output=True, text=True, timeout=COMES_S, check=False
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == status, done.stderr
+        return done.stdout
 
     @contextmanager
     def process(self, name: str) -> Iterator[None]:

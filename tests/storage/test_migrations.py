@@ -133,16 +133,16 @@ def roles(request: pytest.FixtureRequest, new_database: NewDatabase, storage_url
             superuser.execute(f"DROP ROLE {role}".encode())
 
 
-def test_the_runtime_role_may_not_migrate_but_accepts_a_current_schema(roles: dict[str, Engine]) -> None:
-    with roles["vigia_runtime"].begin() as connection:
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "vigia_owner"])
+def test_the_other_roles_may_not_migrate_but_accept_a_current_schema(roles: dict[str, Engine], role: str) -> None:
+    with roles[role].begin() as connection:
         before = relations(connection)
         upgrade(connection)
         assert relations(connection) == before
 
 
-def test_the_runtime_role_stores_and_deletes_readings(roles: dict[str, Engine]) -> None:
-    runtime = roles["vigia_runtime"]
-    pipeline = Pipeline(runtime, lambda: NOW, lane=None)
+def test_the_roles_of_pipeline_and_upkeep_store_and_delete_readings(roles: dict[str, Engine]) -> None:
+    pipeline = Pipeline(roles["vigia_pipeline"], lambda: NOW, lane=None)
     long_ago, topic = NOW - timedelta(days=5000), "vigia/v1/laplata/river/gauge-1"
     for observed_at, payload in (
         (long_ago, f'{{"observed_at": "{long_ago.isoformat()}", "level_m": 0.4}}'),
@@ -151,8 +151,8 @@ def test_the_runtime_role_stores_and_deletes_readings(roles: dict[str, Engine]) 
     ):
         pipeline.process_messages([Message(topic, payload.encode(), received_at=max(observed_at, NOW))])
     pipeline.tick_rules()
-    gone = delete_expired(runtime, NOW + timedelta(hours=25))
-    with runtime.connect() as connection:
+    gone = delete_expired(roles["vigia_upkeep"], NOW + timedelta(hours=25))
+    with roles["vigia_upkeep"].connect() as connection:
         readings, rejected = READINGS["river"], METADATA.tables["rejected_messages"]
         assert connection.execute(select(readings.c.level_m).where(readings.c.observed_at == NOW)).all() == [(0.5,)]
         assert connection.execute(select(rejected.c.payload)).all() == [(b"no reading",)]

@@ -3,21 +3,23 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, literal, null, select
 
 from models.tables.alerts import alert_actions, alerts, transitions
 from models.tables.city import municipalities, stations
+from models.tables.erasures import redactions
+from services.runtime.audience import Audience, name_for
 
 MAX_ALERTS = 200
 MAX_TRANSITIONS = 100
 MAX_ACTIONS = 200
 
 
-def open_alert_rows(transaction: Connection) -> list[Row[Any]]:
+def open_alert_rows(transaction: Connection, audience: Audience) -> list[Row[Any]]:
     """Alerts that are not closed: unacknowledged first, then the highest level, then the oldest."""
     return list(
         transaction.execute(
-            _alert_query()
+            _alert_query(audience)
             .where(alerts.c.state != "closed")
             .order_by(alerts.c.acknowledged_at.is_not(None), alerts.c.nar.desc(), alerts.c.opened_at, alerts.c.id)
             .limit(MAX_ALERTS)
@@ -25,25 +27,25 @@ def open_alert_rows(transaction: Connection) -> list[Row[Any]]:
     )
 
 
-def station_alert_rows(transaction: Connection, subject: str) -> list[Row[Any]]:
+def station_alert_rows(transaction: Connection, subject: str, audience: Audience) -> list[Row[Any]]:
     """Alerts of a station, newest first."""
     return list(
         transaction.execute(
-            _alert_query().where(alerts.c.subject == subject).order_by(alerts.c.id.desc()).limit(MAX_ALERTS)
+            _alert_query(audience).where(alerts.c.subject == subject).order_by(alerts.c.id.desc()).limit(MAX_ALERTS)
         )
     )
 
 
-def alert_row(transaction: Connection, alert_id: int) -> Row[Any] | None:
+def alert_row(transaction: Connection, alert_id: int, audience: Audience) -> Row[Any] | None:
     """The alert of that number; None where there is none."""
-    return transaction.execute(_alert_query().where(alerts.c.id == alert_id)).one_or_none()
+    return transaction.execute(_alert_query(audience).where(alerts.c.id == alert_id)).one_or_none()
 
 
-def _alert_query() -> Select[Any]:
+def _alert_query(audience: Audience) -> Select[Any]:
     """Alerts with the name of their station, or of the municipality for an outage of a class of stations."""
     of_municipality = alerts.c.subject == literal("municipality:") + municipalities.c.id
     return select(
-        alerts,
+        *alert_columns(audience),
         stations.c.id.label("station_id"),
         stations.c.active.label("station_active"),
         func.coalesce(stations.c.name, municipalities.c.name, alerts.c.subject).label("subject_name"),
@@ -64,13 +66,28 @@ def transition_rows(transaction: Connection, alert_ids: Sequence[int]) -> list[R
     )
 
 
-def action_rows(transaction: Connection, alert_ids: Sequence[int]) -> list[Row[Any]]:
+def action_rows(transaction: Connection, alert_ids: Sequence[int], audience: Audience) -> list[Row[Any]]:
     """Actions of operators on these alerts, oldest first."""
-    return list(
-        transaction.execute(
-            select(alert_actions)
-            .where(alert_actions.c.alert_id.in_(alert_ids))
-            .order_by(alert_actions.c.id)
-            .limit(MAX_ACTIONS)
-        )
-    )
+    query = action_query(audience).where(alert_actions.c.alert_id.in_(alert_ids))
+    return list(transaction.execute(query.order_by(alert_actions.c.id).limit(MAX_ACTIONS)))
+
+
+def alert_columns(audience: Audience) -> list[ColumnElement[Any]]:
+    """The columns of an alert. The public gets roles in place of names."""
+    names = {"acknowledged_by", "closed_by"}
+    return [name_for(audience, column) if column.name in names else column for column in alerts.columns]
+
+
+def action_query(audience: Audience) -> Select[Any]:
+    """Actions with what was redacted of them. The public gets roles in place of names, and no free text."""
+    readable = alert_actions.c.note if audience is Audience.OPERATORS else literal("")
+    return select(
+        alert_actions.c.id,
+        alert_actions.c.at,
+        name_for(audience, alert_actions.c.actor),
+        alert_actions.c.action,
+        case((redactions.c.id.is_not(None), ""), else_=readable).label("note"),
+        redactions.c.requested_at.label("redacted_at"),
+        name_for(audience, redactions.c.requested_by).label("redacted_by"),
+        (redactions.c.reason if audience is Audience.OPERATORS else null()).label("redaction_reason"),
+    ).select_from(alert_actions.outerjoin(redactions, redactions.c.action_id == alert_actions.c.id))

@@ -9,7 +9,9 @@ from sqlalchemy import Connection, Select, select
 
 from models.tables.alerts import alert_actions, alerts, transitions
 from models.tables.city import stations
+from services.queries.alerts.alert_history import action_query, alert_columns
 from services.queries.stations.places import Colour
+from services.runtime.audience import Audience
 
 AlertState = Literal["firing", "cleared", "closed"]
 MAX_TRANSITIONS = 200
@@ -40,9 +42,9 @@ class Alert:
     changed_at: datetime
     cleared_at: datetime | None
     acknowledged_at: datetime | None
-    acknowledged_by: Annotated[str | None, Field(examples=["operador"])]
+    acknowledged_by: Annotated[str | None, Field(description="A name for operators, a role for the public")]
     closed_at: datetime | None
-    closed_by: Annotated[str | None, Field(examples=["operador"])]
+    closed_by: Annotated[str | None, Field(description="The same; rule where its rule closed it")]
     evidence: Annotated[dict[str, Any], Field(examples=[{"level_m": 1.62, "thresholds_m": [1.0, 1.5, 2.0]}])]
     version: Annotated[int, Field(description="To be sent back with an action", examples=[3])]
 
@@ -72,9 +74,12 @@ class Action:
 
     id: Annotated[int, Field(examples=[3])]
     at: datetime
-    actor: Annotated[str, Field(examples=["operador"])]
+    actor: Annotated[str, Field(description="A name for operators, a role for the public", examples=["operator"])]
     action: Literal["acknowledge", "comment", "close"]
-    note: Annotated[str, Field(examples=["Cuadrilla en camino."])]
+    note: Annotated[str, Field(description="For operators; empty for the public", examples=["Cuadrilla en camino."])]
+    redacted_at: Annotated[datetime | None, Field(description="Since when the note is redacted")]
+    redacted_by: str | None
+    redaction_reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +103,11 @@ class AlertFilter:
     since: datetime | None = None
 
 
-def list_alerts(connection: Connection, criteria: AlertFilter, *, after: int | None, limit: int) -> list[Alert]:
+def list_alerts(
+    connection: Connection, criteria: AlertFilter, audience: Audience, *, after: int | None, limit: int
+) -> list[Alert]:
     """Alerts, the newest first; `after`: those older than this number. `since` looks at their last change."""
-    query = _alert_query()
+    query = _alert_query(audience)
     match criteria.state:
         case None:
             pass
@@ -127,19 +134,14 @@ def list_alerts(connection: Connection, criteria: AlertFilter, *, after: int | N
     return [Alert(**row._mapping) for row in rows]
 
 
-def one_alert(connection: Connection, alert_id: int) -> AlertStory | None:
+def one_alert(connection: Connection, alert_id: int, audience: Audience) -> AlertStory | None:
     """The alert of that number with its transitions and actions; None where there is none."""
-    row = connection.execute(_alert_query().where(alerts.c.id == alert_id)).one_or_none()
+    row = connection.execute(_alert_query(audience).where(alerts.c.id == alert_id)).one_or_none()
     if row is None:
         return None
     changes = list_transitions(connection, alert_id=alert_id, limit=MAX_TRANSITIONS)
-    actions = connection.execute(
-        select(alert_actions.c.id, alert_actions.c.at, alert_actions.c.actor, alert_actions.c.action)
-        .add_columns(alert_actions.c.note)
-        .where(alert_actions.c.alert_id == alert_id)
-        .order_by(alert_actions.c.id.desc())
-        .limit(MAX_ACTIONS)
-    ).all()
+    query = action_query(audience).where(alert_actions.c.alert_id == alert_id)
+    actions = connection.execute(query.order_by(alert_actions.c.id.desc()).limit(MAX_ACTIONS)).all()
     return AlertStory(
         alert=Alert(**row._mapping),
         transitions=tuple(reversed(changes)),
@@ -169,7 +171,7 @@ def list_transitions(
     return [Move(**row._mapping) for row in connection.execute(query.order_by(transitions.c.id.desc()).limit(limit))]
 
 
-def _alert_query() -> Select[Any]:
-    return select(alerts, stations.c.name, stations.c.municipality_id.label("municipality")).select_from(
-        alerts.outerjoin(stations, alerts.c.subject == stations.c.id)
-    )
+def _alert_query(audience: Audience) -> Select[Any]:
+    return select(
+        *alert_columns(audience), stations.c.name, stations.c.municipality_id.label("municipality")
+    ).select_from(alerts.outerjoin(stations, alerts.c.subject == stations.c.id))

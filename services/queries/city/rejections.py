@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, literal, select
 
 from models.tables.readings import rejected_messages
+from services.runtime.audience import Audience
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,10 +17,15 @@ class Rejection:
 
     id: Annotated[int, Field(examples=[41])]
     received_at: datetime
-    topic: Annotated[str, Field(examples=["vigia/v1/laplata/river/gato-520-a"])]
+    topic: Annotated[
+        str, Field(description="For operators; empty for the public", examples=["vigia/v1/laplata/river/gato-520-a"])
+    ]
     bytes: Annotated[int, Field(description="How long the payload is", examples=[53])]
     reason: Annotated[str, Field(examples=["field"])]
-    detail: Annotated[str, Field(examples=["level_m: Input should be a finite number"])]
+    detail: Annotated[
+        str,
+        Field(description="For operators; empty for the public", examples=["level_m: Input should be a finite number"]),
+    ]
     reingested_at: datetime | None
 
 
@@ -32,10 +38,19 @@ class RejectedMessage:
 
 
 def list_rejections(
-    connection: Connection, *, reason: str | None, since: datetime | None, after: int | None, limit: int
+    connection: Connection,
+    audience: Audience,
+    *,
+    reason: str | None,
+    since: datetime | None,
+    after: int | None,
+    limit: int,
 ) -> list[Rejection]:
-    """Rejections, the newest first; `after`: those older than this number."""
-    query = select(*_rejection_columns())
+    """Rejections, the newest first; `after`: those older than this number.
+
+    Topic and detail repeat what the sender wrote, which may be anything: the public does not see them.
+    """
+    query = select(*_rejection_columns(audience))
     if reason is not None:
         query = query.where(rejected_messages.c.reason == reason)
     if since is not None:
@@ -48,7 +63,7 @@ def list_rejections(
 
 def one_rejection(connection: Connection, rejection_id: int) -> RejectedMessage | None:
     """The rejection of that number with its bytes; None where there is none."""
-    query: Select[Any] = select(*_rejection_columns(), rejected_messages.c.payload)
+    query: Select[Any] = select(*_rejection_columns(Audience.OPERATORS), rejected_messages.c.payload)
     row = connection.execute(query.where(rejected_messages.c.id == rejection_id)).one_or_none()
     if row is None:
         return None
@@ -57,6 +72,11 @@ def one_rejection(connection: Connection, rejection_id: int) -> RejectedMessage 
     return RejectedMessage(rejection=Rejection(**values), payload=payload)
 
 
-def _rejection_columns() -> list[Any]:
-    columns = (column for column in rejected_messages.columns if column.name != "payload")
+def _rejection_columns(audience: Audience) -> list[Any]:
+    written = {"topic", "detail"} if audience is Audience.PUBLIC else set()
+    columns = (
+        literal("").label(column.name) if column.name in written else column
+        for column in rejected_messages.columns
+        if column.name != "payload"
+    )
     return [*columns, func.length(rejected_messages.c.payload).label("bytes")]

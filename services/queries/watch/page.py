@@ -19,6 +19,7 @@ from services.queries.stations.forecasts import published_forecasts
 from services.queries.stations.speeds import Speeds, street_speeds
 from services.queries.watch.chart import SMALL, Chart, ChartSeries, ForecastPoint, Sample, lay_out
 from services.queries.watch.condition import DataFlow, Health, Trend, data_flow, health, trend, urgency
+from services.runtime.audience import Audience
 
 CHART_PAST = timedelta(hours=4)
 CHART_FUTURE = timedelta(hours=2)
@@ -81,8 +82,10 @@ class WatchPage:
         return sum(alert.acknowledged_at is None for alert in self.alerts)
 
 
-def watch_page(transaction: Connection, now: datetime, *, city: CurrentCity, clock_factor: float) -> WatchPage:
-    """Read and lay out the page. `clock_factor`: speed of the clock relative to real time."""
+def watch_page(
+    transaction: Connection, now: datetime, audience: Audience, *, city: CurrentCity, clock_factor: float
+) -> WatchPage:
+    """Read and lay out the page for its readers. `clock_factor`: speed of the clock relative to real time."""
     stations = queries.current_stations(transaction)
     areas = municipality_areas(transaction, city.id)
     return WatchPage(
@@ -90,7 +93,7 @@ def watch_page(transaction: Connection, now: datetime, *, city: CurrentCity, clo
         neighbours=areas[1:],
         basins=basin_areas(transaction),
         status=data_flow(stations, last_heartbeats(transaction), now, clock_factor),
-        alerts=open_alert_rows(transaction),
+        alerts=open_alert_rows(transaction, audience),
         cards=_stream_cards(transaction, [s for s in stations if s.kind is RIVER], now, city.zone),
         gauges=_rain_cards(transaction, [s for s in stations if s.kind is RAIN], now),
         radars=_radar_cards(transaction, [s for s in stations if s.kind is RADAR], now, city),

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import Field
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, Row, Select, select, text
 
 from models.alert import NAR
 from models.tables.service_alerts import service_alerts
+from services.runtime.audience import Audience, name_for
 from services.transit.model.service_alert import ActivePeriod, Cause, Effect, InformedEntity, ServiceAlert, Translated
 from services.transit.model.stop_index import StopIndex
 
@@ -62,25 +63,41 @@ class KeptAlert:
     concerns: Annotated[list[Concerned], Field(max_length=100)]
     periods: Annotated[list[Period], Field(max_length=20, description="When it holds; none: while published")]
     created_at: datetime
-    created_by: Annotated[str, Field(examples=["operador"])]
+    created_by: Annotated[str, Field(description="A name for operators, a role for the public", examples=["operator"])]
     published_at: datetime | None
-    published_by: Annotated[str | None, Field(examples=["operador"])]
+    published_by: Annotated[str | None, Field(examples=["operator"])]
     ended_at: datetime | None
-    ended_by: Annotated[str | None, Field(examples=["operador"])]
+    ended_by: Annotated[str | None, Field(examples=["operator"])]
 
 
-def list_alerts(connection: Connection, *, state: State, after: int | None, limit: int) -> list[KeptAlert]:
-    """Service alerts in a state, the newest first, with numbers below `after` where it is given."""
-    query = select(service_alerts).where(service_alerts.c.state == state)
+def list_alerts(
+    connection: Connection, audience: Audience, *, state: State, after: int | None, limit: int
+) -> list[KeptAlert]:
+    """Service alerts in a state, the newest first, with numbers below `after` where it is given.
+
+    The public sees what was published once, with roles in place of names.
+    """
+    query = _query(audience).where(service_alerts.c.state == state)
     if after is not None:
         query = query.where(service_alerts.c.id < after)
     return [_operator_alert(row) for row in connection.execute(query.order_by(service_alerts.c.id.desc()).limit(limit))]
 
 
-def get_alert(connection: Connection, alert_id: int) -> KeptAlert | None:
-    """One service alert; None where there is none of that number."""
-    row = connection.execute(select(service_alerts).where(service_alerts.c.id == alert_id)).one_or_none()
+def get_alert(connection: Connection, alert_id: int, audience: Audience) -> KeptAlert | None:
+    """One service alert; None where there is none of that number, and for the public also where it is no longer a draft
+    and never was published.
+    """
+    row = connection.execute(_query(audience).where(service_alerts.c.id == alert_id)).one_or_none()
     return None if row is None else _operator_alert(row)
+
+
+def _query(audience: Audience) -> Select[Any]:
+    names = {"created_by", "published_by", "ended_by"}
+    columns = [name_for(audience, column) if column.name in names else column for column in service_alerts.columns]
+    query = select(*columns)
+    if audience is Audience.OPERATORS:
+        return query
+    return query.where((service_alerts.c.state != "ended") | service_alerts.c.published_at.is_not(None))
 
 
 def alerts_in_force(connection: Connection, near: StopIndex) -> tuple[ServiceAlert, ...]:

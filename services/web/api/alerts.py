@@ -4,11 +4,14 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Connection
 
+from models.tables.erasures import MAX_REASON_CHARS
 from services import actions
 from services.queries.alerts import alerts as queries
 from services.queries.alerts.alerts import Alert, AlertFilter, AlertState, AlertStory, Move
-from services.web.access import PUBLIC, Operator
+from services.runtime.audience import Audience
+from services.web.access import PUBLIC, Operator, ReadBy
 from services.web.api.paging import Page, Paged
 from services.web.api.parameters import Kind, Municipality, Number, Since, Station
 from services.web.context import DatabaseSnapshot, Now, Transaction
@@ -37,6 +40,14 @@ class AlertAction(BaseModel):
     note: str = Field(default="", max_length=actions.MAX_NOTE_CHARS, examples=["Cuadrilla en camino."])
 
 
+class Redaction(BaseModel):
+    """Why a note is redacted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(min_length=1, max_length=MAX_REASON_CHARS, pattern=r"\S", examples=["Nombraba a una vecina."])
+
+
 def _alert_filter(
     state: StateFilter = None,
     least_nar: MinNar = None,
@@ -52,21 +63,20 @@ def _alert_filter(
 
 @router.get("/alerts", dependencies=[PUBLIC])
 def alerts(
-    snapshot: DatabaseSnapshot, paged: Paged, criteria: Annotated[AlertFilter, Depends(_alert_filter)]
+    snapshot: DatabaseSnapshot,
+    audience: ReadBy,
+    paged: Paged,
+    criteria: Annotated[AlertFilter, Depends(_alert_filter)],
 ) -> Page[Alert]:
     """Alerts, the newest first; `since` looks at their last change."""
-    return paged.page(
-        queries.list_alerts(snapshot, criteria, after=paged.cursor_number, limit=paged.fetch_limit), lambda one: one.id
-    )
+    found = queries.list_alerts(snapshot, criteria, audience, after=paged.cursor_number, limit=paged.fetch_limit)
+    return paged.page(found, lambda one: one.id)
 
 
 @router.get("/alerts/{alert_id}", dependencies=[PUBLIC])
-def alert(snapshot: DatabaseSnapshot, alert_id: Number) -> AlertStory:
-    """An alert with its transitions and the actions of operators."""
-    found = queries.one_alert(snapshot, alert_id)
-    if found is None:
-        raise actions.NoSuchAlert
-    return found
+def alert(snapshot: DatabaseSnapshot, audience: ReadBy, alert_id: Number) -> AlertStory:
+    """An alert with its transitions and the actions of operators. The public sees roles, no names and no notes."""
+    return _story(snapshot, alert_id, audience)
 
 
 @router.post("/alerts/{alert_id}/acknowledge")
@@ -75,21 +85,32 @@ def acknowledge(
 ) -> AlertStory:
     """Acknowledge an alert. 409 where it changed since it was seen, or another operator was faster."""
     actions.acknowledge(transaction, alert_id, operator=operator, note=action.note, version=action.version, now=now)
-    return alert(transaction, alert_id)
+    return _story(transaction, alert_id, Audience.OPERATORS)
 
 
 @router.post("/alerts/{alert_id}/comment")
 def comment(operator: Operator, transaction: Transaction, now: Now, alert_id: Number, note: Note) -> AlertStory:
     """Add a note to an alert, open or closed."""
     actions.comment(transaction, alert_id, operator=operator, note=note.note.strip(), now=now)
-    return alert(transaction, alert_id)
+    return _story(transaction, alert_id, Audience.OPERATORS)
 
 
 @router.post("/alerts/{alert_id}/close")
 def close(operator: Operator, transaction: Transaction, now: Now, alert_id: Number, action: AlertAction) -> AlertStory:
     """Close an alert that its rule has cleared. 409 while the rule holds it, or where it changed since it was seen."""
     actions.close(transaction, alert_id, operator=operator, note=action.note, version=action.version, now=now)
-    return alert(transaction, alert_id)
+    return _story(transaction, alert_id, Audience.OPERATORS)
+
+
+@router.post("/alerts/{alert_id}/actions/{action_id}/redact")
+def redact(
+    operator: Operator, transaction: Transaction, now: Now, alert_id: Number, action_id: Number, redaction: Redaction
+) -> AlertStory:
+    """Erase the text of a note, for instance one that names a private person. Who asked, when and why stays."""
+    actions.redact_note(
+        transaction, action_id, operator=operator, reason=redaction.reason.strip(), now=now, alert_id=alert_id
+    )
+    return _story(transaction, alert_id, Audience.OPERATORS)
 
 
 @router.get("/transitions", dependencies=[PUBLIC])
@@ -99,3 +120,10 @@ def transitions(snapshot: DatabaseSnapshot, paged: Paged, station: Station = Non
         snapshot, station=station, since=since, after=paged.cursor_number, limit=paged.fetch_limit
     )
     return paged.page(rows, lambda one: one.id)
+
+
+def _story(connection: Connection, alert_id: int, audience: Audience) -> AlertStory:
+    found = queries.one_alert(connection, alert_id, audience)
+    if found is None:
+        raise actions.NoSuchAlert
+    return found

@@ -10,7 +10,7 @@ from models.reading import Reason
 from services.queries.city import rejections as queries
 from services.queries.city.rejections import Rejection
 from services.runtime.problem import NotFound
-from services.web.access import PUBLIC, Operator
+from services.web.access import PUBLIC, Operator, ReadBy
 from services.web.api.paging import Page, Paged
 from services.web.api.parameters import Number, Since
 from services.web.context import DatabaseSnapshot
@@ -34,11 +34,16 @@ class RejectionWithBytes(BaseModel):
 
 @router.get("/rejections", dependencies=[PUBLIC])
 def rejections(
-    snapshot: DatabaseSnapshot, paged: Paged, reason: ReasonFilter = None, since: Since = None
+    snapshot: DatabaseSnapshot, audience: ReadBy, paged: Paged, reason: ReasonFilter = None, since: Since = None
 ) -> Page[Rejection]:
     """Rejected messages without their bytes, the newest first."""
     rows = queries.list_rejections(
-        snapshot, reason=reason and reason.value, since=since, after=paged.cursor_number, limit=paged.fetch_limit
+        snapshot,
+        audience,
+        reason=reason and reason.value,
+        since=since,
+        after=paged.cursor_number,
+        limit=paged.fetch_limit,
     )
     return paged.page(rows, lambda one: one.id)
 

@@ -17,9 +17,11 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 
 from models.alert import NAR
+from models.tables.erasures import MAX_REASON_CHARS
 from services.actions import MAX_NOTE_CHARS
 from services.queries.alerts.alert_history import MAX_ALERTS
 from services.queries.city.city import DEFAULT_CITY, CurrentCity, current_city
+from services.runtime.audience import OPERATOR_ROLE, RULE, Audience
 from services.runtime.problem import HttpProblem
 from services.web.access import MAX_TOKEN_CHARS, current_operator
 from services.web.context import DatabaseSnapshot, Now, context_of
@@ -49,6 +51,7 @@ ENVIRONMENT.globals |= {
     "NAR": NAR,
     "MAX_ALERTS": MAX_ALERTS,
     "MAX_NOTE_CHARS": MAX_NOTE_CHARS,
+    "MAX_REASON_CHARS": MAX_REASON_CHARS,
     "MAX_TOKEN_CHARS": MAX_TOKEN_CHARS,
     "static_version": static_files.VERSION,
     "refresh_s": REFRESH_S,
@@ -66,6 +69,11 @@ class Visit:
     operator: str | None
     position: str
     """Position in the live stream; events after it are not on the page yet."""
+
+    @property
+    def audience(self) -> Audience:
+        """Who reads the page."""
+        return Audience.PUBLIC if self.operator is None else Audience.OPERATORS
 
     @property
     def clock_factor(self) -> float:
@@ -140,6 +148,7 @@ def _template_values(visit: Visit) -> dict[str, object]:
         "headline": lambda alert: headline(words, NAR(alert.nar), alert.cause, alert.evidence),
         "evidence": evidence,
         "summary": lambda chart: chart_summary(words, chart),
+        "person": lambda name: words(f"person.{name}") if name in {OPERATOR_ROLE, RULE} else name,
         "note": lambda text: in_language(words, text),
     }
 

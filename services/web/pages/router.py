@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import Row
 
+from models.tables.erasures import MAX_REASON_CHARS
 from services import actions
 from services.queries.alerts.alert_history import action_rows, alert_row, transition_rows
 from services.queries.stations import current as queries
@@ -44,6 +45,8 @@ Hours = Annotated[Literal["6", "24", "168", "720"], Query(alias="horas")]
 StationId = Annotated[str, Path(max_length=200, pattern=NO_NUL)]
 AlertId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Note = Annotated[str, Form(max_length=actions.MAX_NOTE_CHARS, pattern=NO_NUL)]
+ActionId = Annotated[int, Form(ge=1, le=2**63 - 1)]
+Reason = Annotated[str, Form(max_length=MAX_REASON_CHARS, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
 Version = Annotated[int, Form(ge=0, le=2**31 - 1)]
 
 
@@ -87,7 +90,7 @@ SentAlertForm = Annotated[AlertForm, Depends()]
 @router.get("/", dependencies=[PUBLIC])
 def watch(visit: Visitor, snapshot: DatabaseSnapshot, parte: Parts = []) -> HTMLResponse:  # noqa: B006 - FastAPI copies it
     """The watch page, or some of its parts."""
-    shown = watch_page(snapshot, visit.now, city=visit.city, clock_factor=visit.clock_factor)
+    shown = watch_page(snapshot, visit.now, visit.audience, city=visit.city, clock_factor=visit.clock_factor)
     max_age_s = MAX_PIPELINE_SILENCE / timedelta(seconds=1) * visit.clock_factor
     return render_live_page(
         visit,
@@ -119,17 +122,17 @@ def station(
 ) -> HTMLResponse:
     """A station's page."""
     found = _existing_station(snapshot, station_id)
-    shown = station_page(snapshot, found, visit.now, int(horas), visit.city.zone)
+    shown = station_page(snapshot, found, visit.now, visit.audience, int(horas), visit.city.zone)
     return render_live_page(visit, "station.html", STATION_PARTS, parte, page=shown, HOURS=list(LINE_BINS))
 
 
 @router.get("/alerta/{alert_id}", dependencies=[PUBLIC])
 def alert(visit: Visitor, snapshot: DatabaseSnapshot, alert_id: AlertId, parte: Parts = []) -> HTMLResponse:  # noqa: B006
     """An alert's page."""
-    found = alert_row(snapshot, alert_id)
+    found = alert_row(snapshot, alert_id, visit.audience)
     if found is None:
         raise actions.NoSuchAlert
-    transitions, taken = transition_rows(snapshot, [alert_id]), action_rows(snapshot, [alert_id])
+    transitions, taken = transition_rows(snapshot, [alert_id]), action_rows(snapshot, [alert_id], visit.audience)
     return render_live_page(visit, "alert.html", ALERT_PARTS, parte, page=AlertPage(found, transitions, taken))
 
 
@@ -155,6 +158,15 @@ def close(form: SentAlertForm, version: Version) -> Response:
     """Close an alert."""
     actions.close(
         form.transaction, form.alert_id, operator=form.operator, note=form.note_text, version=version, now=form.now
+    )
+    return form.redirect_back()
+
+
+@router.post("/alerta/{alert_id}/quitar-nota")
+def redact(form: SentAlertForm, action: ActionId, reason: Reason) -> Response:
+    """Redact the note of an action on an alert."""
+    actions.redact_note(
+        form.transaction, action, operator=form.operator, reason=reason.strip(), now=form.now, alert_id=form.alert_id
     )
     return form.redirect_back()
 

@@ -15,6 +15,7 @@ from services.queries.stations.current import CurrentStation
 from services.queries.watch.chart import LARGE, Chart, ChartSeries, ForecastPoint, Sample, lay_out
 from services.queries.watch.condition import Health, Trend, health, trend
 from services.queries.watch.page import forecast_points, samples_of
+from services.runtime.audience import Audience
 
 LINE_BINS = {
     6: timedelta(minutes=2),
@@ -54,7 +55,7 @@ class StationPage:
 
 
 def station_page(
-    transaction: Connection, station: CurrentStation, now: datetime, hours: int, zone: tzinfo
+    transaction: Connection, station: CurrentStation, now: datetime, audience: Audience, hours: int, zone: tzinfo
 ) -> StationPage:
     """Read and lay out a station's page over the last `hours`, a key of LINE_BINS."""
     state = health(station, now)
@@ -71,7 +72,7 @@ def station_page(
         forecast=ahead,
         from_zero=bars,
     )
-    alerts = station_alert_rows(transaction, station.id)
+    alerts = station_alert_rows(transaction, station.id, audience)
     transitions = transition_rows(transaction, [alert.id for alert in alerts])
     return StationPage(
         station=station,

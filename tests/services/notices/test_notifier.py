@@ -91,7 +91,7 @@ def raise_alert(database: Engine, station: str = "head", nar: NAR = NAR.NARANJA,
     transition = Transition(NAR.VERDE, nar, Change.RAISED, Cause.LEVEL, NOON, NOON, True, {"level_m": 1.7})
     with database.begin() as transaction:
         if url is not None:
-            set_webhook(transaction, url)
+            set_webhook(transaction, url, NOON)
         subject = Station(station, "river", "azul", None, station)
         transition_log.log_transition(
             transaction, subject, transition_log.Origin(f"{station}.stage", 1, "stage"), transition, notify=True
@@ -186,19 +186,19 @@ def test_an_invalid_address_is_refused_and_does_not_block_others(
 
 
 def test_a_replaced_webhook_gets_no_more_notices(database: Engine) -> None:
-    addresses = "SELECT address FROM contacts ORDER BY address"
+    addresses = "SELECT address FROM contacts WHERE ended_at IS NULL ORDER BY address"
     for url in ("http://127.0.0.1/leaked", "http://127.0.0.1/new"):
         with database.begin() as transaction:
-            set_webhook(transaction, url)
+            set_webhook(transaction, url, NOON)
     assert rows(database, addresses) == [("http://127.0.0.1/new",)]
     with database.begin() as transaction:
-        set_webhook(transaction, None)
+        set_webhook(transaction, None, NOON)
     assert rows(database, addresses) == []
 
 
 def test_the_highest_colour_is_delivered_first(database: Engine, notifier: Notifier, receiver: Receiver) -> None:
     with database.begin() as transaction:
-        set_webhook(transaction, receiver.url)
+        set_webhook(transaction, receiver.url, NOON)
     for number in range(10):
         raise_alert(database, f"minor-{number}", NAR.AMARILLO)
     raise_alert(database, "severe", NAR.ROJO)
@@ -259,7 +259,7 @@ def test_who_was_taken_over_stores_no_failure_over_the_success_of_another(databa
 
 def test_two_notifiers_never_deliver_a_notice_twice(database: Engine, clock: Clock, receiver: Receiver) -> None:
     with database.begin() as transaction:
-        set_webhook(transaction, receiver.url)
+        set_webhook(transaction, receiver.url, NOON)
     for number in range(40):
         raise_alert(database, f"station-{number}")
     notifiers = [Notifier(database, clock) for _ in range(2)]

@@ -3,14 +3,15 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from services.runtime.audience import Audience
 from services.transit.model.service_alert import ActivePeriod, Cause, Effect, InformedEntity, Translated
 from services.transit.serving import service_alert_actions
 from services.transit.serving import service_alert_queries as queries
 from services.transit.serving.service_alert_queries import KeptAlert, State
-from services.web.access import PUBLIC, NotAnOperator, Operator, current_operator
+from services.web.access import PUBLIC, NotAnOperator, Operator, ReadBy
 from services.web.api.paging import Page, Paged
 from services.web.api.parameters import EARLIEST, LATEST, Number
 from services.web.context import DatabaseSnapshot, Now, Transaction
@@ -102,25 +103,25 @@ class Seen(BaseModel):
 
 @router.get("/service-alerts", dependencies=[PUBLIC])
 def service_alerts(
-    request: Request,
     connection: DatabaseSnapshot,
+    audience: ReadBy,
     paged: Paged,
     state: Annotated[State, Query(description="draft: for operators")] = "published",
 ) -> Page[KeptAlert]:
     """Service alerts, the newest first; drafts for operators only."""
-    if state == "draft" and current_operator(request, connection) is None:
+    if state == "draft" and audience is Audience.PUBLIC:
         raise NotAnOperator
-    rows = queries.list_alerts(connection, state=state, after=paged.cursor_number, limit=paged.fetch_limit)
+    rows = queries.list_alerts(connection, audience, state=state, after=paged.cursor_number, limit=paged.fetch_limit)
     return paged.page(rows, lambda one: one.id)
 
 
 @router.get("/service-alerts/{alert_id}", dependencies=[PUBLIC])
-def service_alert(request: Request, connection: DatabaseSnapshot, alert_id: Number) -> KeptAlert:
+def service_alert(connection: DatabaseSnapshot, audience: ReadBy, alert_id: Number) -> KeptAlert:
     """One service alert; a draft for operators only."""
-    alert = queries.get_alert(connection, alert_id)
+    alert = queries.get_alert(connection, alert_id, audience)
     if alert is None:
         raise service_alert_actions.NoSuchServiceAlert
-    if alert.state == "draft" and current_operator(request, connection) is None:
+    if alert.state == "draft" and audience is Audience.PUBLIC:
         raise NotAnOperator
     return alert
 
@@ -146,7 +147,7 @@ def end(operator: Operator, transaction: Transaction, now: Now, alert_id: Number
 
 
 def _reread(transaction: Transaction, alert_id: int) -> KeptAlert:
-    stored = queries.get_alert(transaction, alert_id)
+    stored = queries.get_alert(transaction, alert_id, Audience.OPERATORS)
     if stored is None:
         raise service_alert_actions.NoSuchServiceAlert
     return stored

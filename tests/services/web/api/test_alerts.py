@@ -13,8 +13,10 @@ def act(city: City, alert_id: int, action: str, **said: Any) -> httpx.Response:
 
 
 def story(city: City, alert_id: int) -> Any:
-    """An alert with its transitions and actions."""
-    return city.get(f"/alerts/{alert_id}")
+    """An alert with its transitions and actions, as an operator reads it."""
+    answer = city.client.get(f"/api/v1/alerts/{alert_id}", headers=city.operator)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
 
 
 def ebb(city: City) -> None:

@@ -72,7 +72,7 @@ def test_an_alert_says_why_since_when_and_who_knows(storm_site: Site) -> None:
     )
     assert "sin confirmar Sin reconocer" in page.part("alerta-2").text
     assert "Lluvia intensa en la cuenca: 19,4 mm, umbral 18,0 mm en 15 min" in page.part("alerta-3").text
-    assert "✓ Reconocida por operador, 17:01" in page.part("alerta-4").text
+    assert "✓ Reconocida por la guardia, 17:01" in page.part("alerta-4").text
     assert "SIN DATOS Arroyo del Gato, 520 y 117 (Tolosa) SIN DATOS, último nivel rojo" in page.part("alerta-5").text
     assert "El peligro pasó 17:59; falta que una persona la vea llegó a naranja" in page.part("alerta-6").text
 

@@ -1,0 +1,133 @@
+"""Privileges of the database roles on each table. Applied by the migration where it runs as `vigia_owner`.
+
+A table that is not named for a role is closed to it. No role may update or delete transitions, actions, erasures or the
+version of the schema; the functions in FUNCTIONS do what retention and redaction need, and leave a record. Everything
+works on one plain role too: then nothing is granted here.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from sqlalchemy import Connection, text
+
+from models.kinds import KINDS
+from models.migrations.readings import ROLLUPS
+from models.tables import METADATA
+
+OWNER = "vigia_owner"
+API = "vigia_api"
+PIPELINE = "vigia_pipeline"
+NOTIFIER = "vigia_notifier"
+UPKEEP = "vigia_upkeep"
+ROLES = (API, PIPELINE, NOTIFIER, UPKEEP)
+
+READ = "SELECT"
+ADD = "SELECT, INSERT"
+WRITE = "SELECT, INSERT, UPDATE"
+KEEP = "SELECT, INSERT, UPDATE, DELETE"
+VERSION_TABLE = "alembic_version"
+
+_READINGS = [f"{kind.name}_readings" for kind in KINDS]
+_KEPT_HOURS = [f"{kind.name}_hourly_kept" for kind in KINDS]
+_ROLLUPS = [f"{kind.name}_{rollup.name}" for kind in KINDS for rollup in ROLLUPS]
+_TIMETABLES = [name for name in METADATA.tables if name.startswith("timetable_")]
+_CITY = ["configuration", "municipalities", "basins", "stations", "rules", "forecast_models"]
+_FOLLOWED = ["vehicle_outlooks", "expected_journeys", "stop_visits", "link_history", "transit_trust", "estimate_scores"]
+_JUDGED = ["subject_states", "attention"]
+_RECEIVED = ["device_memories", "sequence_gaps"]
+
+
+def _all(tables: list[str], privileges: str) -> dict[str, str]:
+    return dict.fromkeys(tables, privileges)
+
+
+PRIVILEGES: Mapping[str, Mapping[str, str]] = {
+    API: {
+        **_all([*_CITY, "devices", *_TIMETABLES, *_FOLLOWED, *_JUDGED, *_RECEIVED], READ),
+        **_all([*_READINGS, *_KEPT_HOURS, *_ROLLUPS], READ),
+        "alerts": "SELECT, UPDATE (state, acknowledged_at, acknowledged_by, closed_at, closed_by, version)",
+        "transitions": READ,
+        "alert_actions": ADD,
+        "redactions": "SELECT, INSERT (action_id, requested_at, requested_by, reason)",
+        "notices": "SELECT (id, alert_id, not_before, sent_at, refused)",
+        "service_alerts": "SELECT, INSERT, UPDATE (state, version, published_at, published_by, ended_at, ended_by)",
+        "rider_reports": "SELECT (id, at, code, route_id), INSERT",
+        "rejected_messages": READ,
+        "operators": "SELECT (id, name, token_sha256, revoked_at)",
+        "heartbeats": WRITE,
+        "events": ADD,
+    },
+    PIPELINE: {
+        **_all([*_CITY, *_TIMETABLES], READ),
+        "devices": "SELECT, INSERT (municipality, kind, code, first_seen_at),"
+        " UPDATE (online, online_since, first_seen_at)",
+        **_all([*_READINGS, *_FOLLOWED, *_JUDGED, *_RECEIVED], WRITE),
+        **_all([*_KEPT_HOURS, *_ROLLUPS], READ),
+        "alerts": WRITE,
+        "transitions": ADD,
+        "contacts": "SELECT (channel, address, least_nar, ended_at)",
+        "notices": "SELECT (id, dedup_key), INSERT",
+        "rejected_messages": "SELECT, INSERT, UPDATE (reingested_at)",
+        "heartbeats": WRITE,
+        "events": ADD,
+    },
+    NOTIFIER: {
+        "configuration": READ,
+        "alerts": "SELECT (id, state)",
+        "contacts": WRITE,
+        "notices": "SELECT, UPDATE (leased_until, attempts, not_before, sent_at, refused, trouble)",
+        "heartbeats": WRITE,
+        "events": ADD,
+    },
+    UPKEEP: {
+        **_all([*_READINGS, *_KEPT_HOURS, *_TIMETABLES, *_FOLLOWED, *_JUDGED], KEEP),
+        **_all([*_CITY, "devices"], WRITE),
+        **_all([*_ROLLUPS, *_RECEIVED], READ),
+        **_all(["contacts", "operators", "service_alerts", "rider_reports", "rejected_messages"], KEEP),
+        **_all(["heartbeats", "events"], KEEP),
+        "alerts": WRITE,
+        "transitions": ADD,
+        "alert_actions": ADD,
+        "notices": ADD,
+        "redactions": "SELECT, INSERT (action_id, requested_at, requested_by, reason)",
+        "erasures": READ,
+    },
+}
+"""Privileges by role and table. Every role also reads the version of the schema."""
+
+FUNCTIONS: Mapping[str, tuple[str, ...]] = {
+    UPKEEP: (
+        "redact_note(bigint)",
+        "expire_alert_actions(timestamptz, integer)",
+        "expire_alert_names(timestamptz, integer)",
+        "expire_notices(timestamptz, integer)",
+    ),
+}
+"""Functions that a role may execute. They run as the owner and write to `erasures`."""
+
+
+def ensure_privileges(connection: Connection) -> None:
+    """Set the privileges of each role as PRIVILEGES says. Does nothing where the session's role is not the owner."""
+    if connection.execute(text("SELECT current_user")).scalar_one() != OWNER:
+        return
+    present = connection.execute(text("SELECT rolname FROM pg_roles WHERE rolname = ANY(:roles)"), {"roles": [*ROLES]})
+    owned = connection.execute(text(_OWNED)).scalars().all()
+    for role in present.scalars().all():
+        for statement in _statements(role, ", ".join(owned)):
+            connection.exec_driver_sql(statement)
+
+
+_OWNED = (
+    "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
+    " AND relkind IN ('r', 'p', 'v', 'm') AND pg_get_userbyid(relowner) = current_user ORDER BY 1"
+)
+
+
+def _statements(role: str, owned: str) -> Iterator[str]:
+    yield f"REVOKE ALL ON {owned} FROM {role}"
+    for function in {name for functions in FUNCTIONS.values() for name in functions}:
+        yield f"REVOKE ALL ON FUNCTION {function} FROM {role}"
+    yield f"GRANT SELECT ON {VERSION_TABLE} TO {role}"
+    for table, privileges in PRIVILEGES[role].items():
+        yield f"GRANT {privileges} ON {table} TO {role}"
+    for function in FUNCTIONS.get(role, ()):
+        yield f"GRANT EXECUTE ON FUNCTION {function} TO {role}"

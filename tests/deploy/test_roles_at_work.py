@@ -1,0 +1,187 @@
+"""The real processes, each under its own database role: a flood, what people do about it, buses, and the erasure."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from sqlalchemy import Engine, text
+
+from models.migrations import upgrade
+from models.reading import Message
+from services.city.load import load
+from services.pipeline.rejections import kept, take_again
+from services.pipeline.road import Pipeline
+from services.runtime.clock import wall_clock
+from services.runtime.database import open_database
+from services.transit.timetable import versions
+from services.upkeep.retention import delete_expired
+from services.web.access import add_operator, revoke_operator
+from tests import transit_city
+from tests.deploy.conftest import PASSWORDS, Mosquitto, free_port
+from tests.deploy.test_broker import Client
+from tests.deploy.test_city import City
+from tests.seeds import la_plata
+from tests.services.transit.fleet.test_fleet_updater import Street
+
+GAUGE = "gato-ringuelet"
+LEVEL = b'{"observed_at": %.3f, "boot": "b1", "seq": %d, "level_m": %.2f}'
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NOTE = "Juana Gómez, 7 y 50"
+
+
+@pytest.fixture
+def webhook() -> Iterator[tuple[str, list[bytes]]]:
+    """A webhook on the loopback: its address and the bodies that came."""
+    came: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            came.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/", came
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_flood_is_handled_and_a_note_erased_by_five_processes_of_four_roles(
+    broker: Callable[..., Mosquitto], urls: dict[str, str], webhook: tuple[str, list[bytes]], tmp_path: Path
+) -> None:
+    server = broker(passwords=PASSWORDS | {GAUGE: "secret"})
+    city = City(urls, server.port, free_port(), tmp_path, webhook[0])
+    with opened(urls["vigia_owner"]) as owner, owner.begin() as transaction:
+        upgrade(transaction)
+    with opened(urls["vigia_upkeep"]) as upkeep, upkeep.begin() as transaction:
+        load(transaction, la_plata(), wall_clock())
+        token = add_operator(transaction, "Ana Pérez", wall_clock())
+    with ExitStack() as processes:
+        for name in ("pipeline-critical", "pipeline-bulk", "notifier", "upkeep", "api"):
+            processes.enter_context(city.process(name))
+        city.wait_for(lambda: city.get("health/ready").status_code == 200)
+        flood(city, server)
+        operator = httpx.Client(base_url=f"{city.address}/api/v1", headers={"Authorization": f"Bearer {token}"})
+        with operator:
+            acted = operator.post("alerts/1/acknowledge", json={"version": newest_version(city), "note": NOTE})
+            assert acted.status_code == 200, acted.text
+            action = acted.json()["actions"][0]["id"]
+            answers = [
+                operator.post("alerts/1/comment", json={"note": "En camino."}),
+                operator.post("transit/service-alerts", json=SERVICE_ALERT),
+                operator.post("transit/service-alerts/1/publish", json={"version": 1}),
+                operator.post("transit/service-alerts/1/end", json={"version": 2}),
+                operator.post(f"alerts/1/actions/{action}/redact", json={"reason": "named a neighbour"}),
+                *map(operator.get, ("alerts", "stations", "latest", "devices", "attention", "rejections", "health")),
+                *map(operator.get, ("rejections/1", "metrics", "transitions", "transit/accuracy")),
+            ]
+        assert {answer.status_code for answer in answers} == {200}, [one.text for one in answers]
+        pages = [httpx.get(f"{city.address}{path}") for path in ("/", "/alerta/1", f"/estacion/{GAUGE}", "/p/")]
+        assert {page.status_code for page in pages} == {200}
+        city.wait_for(lambda: NOTE not in notes(urls))
+        city.wait_for(lambda: bool(webhook[1]))
+    for name in ("pipeline-critical", "pipeline-bulk", "notifier", "upkeep", "api"):
+        assert "permission denied" not in (tmp_path / f"{name}.log").read_text(encoding="utf-8")
+
+
+SERVICE_ALERT = {
+    "cause": "construction",
+    "effect": "detour",
+    "header": {"es": "Calle 7 cortada"},
+    "concerns": [{"line": "307"}],
+}
+
+
+def flood(city: City, server: Mosquitto) -> None:
+    """The river rises above rojo; one message is no reading. Returns when the alert is there."""
+    start = wall_clock() - timedelta(minutes=6)
+    with Client(server, GAUGE, password="secret") as device:
+        device.publish(f"vigia/v1/laplata/river/{GAUGE}", b"no reading")
+        for minute in range(6):
+            at = (start + timedelta(minutes=minute)).timestamp()
+            device.publish(f"vigia/v1/laplata/river/{GAUGE}", LEVEL % (at, minute + 1, 0.4 + 0.5 * minute))
+    city.wait_for(lambda: city.get("alerts/1").status_code == 200)
+    city.wait_for(lambda: city.get("alerts/1").json()["alert"]["confirmed"])
+
+
+def newest_version(city: City) -> int:
+    """The version of the alert, to be sent back with an action."""
+    return int(city.get("alerts/1").json()["alert"]["version"])
+
+
+def notes(urls: dict[str, str]) -> str:
+    """All notes as stored, and the record that one was erased, by which role."""
+    with psycopg.connect(urls["vigia_owner"]) as owner:
+        stored = owner.execute("SELECT note FROM alert_actions").fetchall()
+        roles = owner.execute("SELECT database_role FROM erasures").fetchall()
+    assert set(roles) <= {("vigia_upkeep",)}
+    return str(stored)
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Engine]:
+    """A pool of the role of this address."""
+    pool = open_database(url, name="test")
+    try:
+        yield pool
+    finally:
+        pool.dispose()
+
+
+@pytest.fixture
+def engines(urls: dict[str, str]) -> Iterator[dict[str, Engine]]:
+    """A pool for each role, on a database that its owner has migrated."""
+    with ExitStack() as pools:
+        by_role = {role: pools.enter_context(opened(url)) for role, url in urls.items()}
+        with by_role["vigia_owner"].begin() as transaction:
+            upgrade(transaction)
+        yield by_role
+
+
+def test_rejections_are_ingested_again_by_the_pipelines_role_and_operators_end_by_upkeeps(
+    engines: dict[str, Engine],
+) -> None:
+    with closing(Pipeline(engines["vigia_pipeline"], lambda: NOON, lane=None)) as pipeline:
+        pipeline.process_messages([Message(f"vigia/v1/laplata/river/{GAUGE}", b"no reading", NOON)])
+        with engines["vigia_pipeline"].begin() as transaction:
+            (one,) = kept(transaction, ids=None, reason="syntax", limit=1)
+            assert take_again(transaction, pipeline, one)
+    with engines["vigia_upkeep"].begin() as transaction:
+        add_operator(transaction, "Luis", NOON)
+        revoke_operator(transaction, "Luis", NOON)
+    gone = delete_expired(engines["vigia_upkeep"], NOON + timedelta(days=1000))
+    assert gone["operators"] == 1
+    assert gone["rejected_messages"] >= 1
+
+
+def test_buses_are_followed_by_the_pipelines_role_over_a_timetable_of_upkeeps(engines: dict[str, Engine]) -> None:
+    with engines["vigia_upkeep"].begin() as transaction:
+        transaction.execute(
+            text("INSERT INTO configuration (version, city) VALUES (1, '{}') ON CONFLICT (id) DO NOTHING")
+        )
+        stored = versions.store(transaction, transit_city.network(), "test", datetime(2026, 3, 1, tzinfo=UTC))
+    street = Street(engines["vigia_pipeline"], stored.network, datetime(2026, 3, 2, 10, tzinfo=UTC))
+    with closing(street.pipeline):
+        street.drive(street.journey("10-0720"), "one", 0, 480, trip_id="10-0720")
+        street.pipeline.tick_rules()
+        street.pipeline.tick_buses()
+    assert street.rows("SELECT count(*) FROM stop_visits") != [(0,)]
+    assert street.rows("SELECT count(*) FROM vehicle_outlooks") == [(1,)]
+    assert street.rows("SELECT count(*) FROM link_history") != [(0,)]
+    gone = delete_expired(engines["vigia_upkeep"], datetime(2029, 3, 2, tzinfo=UTC))
+    assert gone["stop_visits"] > 0
+    assert gone["link_history"] > 0
+    with engines["vigia_upkeep"].begin() as transaction:
+        versions.withdraw(transaction, "test", datetime(2026, 3, 3, tzinfo=UTC))
