@@ -1,12 +1,20 @@
 -- The database's roles besides the superuser. The owner changes the schema (vigia migrate), which also gives each of the
 -- others its privileges, table by table (models/migrations/privileges.py). Run by psql as superuser in the database, when
--- it is new and again after an upgrade that changed this file; safe to repeat. The passwords come from the environment.
+-- it is new and again after an upgrade that changed this file; safe to repeat. The passwords come from
+-- the files of the folder that the variable DATABASE_SECRETS names.
 \set ON_ERROR_STOP on
-\getenv owner_password DATABASE_OWNER_PASSWORD
-\getenv api_password DATABASE_API_PASSWORD
-\getenv pipeline_password DATABASE_PIPELINE_PASSWORD
-\getenv notifier_password DATABASE_NOTIFIER_PASSWORD
-\getenv upkeep_password DATABASE_UPKEEP_PASSWORD
+\getenv secrets DATABASE_SECRETS
+\set owner_password `cat :'secrets'/database_owner_password`
+\set api_password `cat :'secrets'/database_api_password`
+\set pipeline_password `cat :'secrets'/database_pipeline_password`
+\set notifier_password `cat :'secrets'/database_notifier_password`
+\set upkeep_password `cat :'secrets'/database_upkeep_password`
+
+SELECT '' = ANY (ARRAY[:'owner_password', :'api_password', :'pipeline_password', :'notifier_password', :'upkeep_password'])
+    AS password_missing \gset
+\if :password_missing
+    DO $$ BEGIN RAISE 'a password of the folder DATABASE_SECRETS is missing or empty: run deploy/secrets.sh'; END $$;
+\endif
 
 SELECT current_database() AS database \gset
 

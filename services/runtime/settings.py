@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 PREFIX = "VIGIA_"
 MAX_SECRET_CHARS = 8_192
 """Limit of a secret in a file: a larger file is another one, named by mistake."""
+MAY_BE_EMPTY = frozenset({"VIGIA_POLL_URL", "VIGIA_WEBHOOK_URL"})
+"""Secrets whose file may be empty, as the variable may be. Without one of the others, an embedded part would start."""
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 
@@ -124,9 +126,8 @@ class _SecretFiles(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         named = {name: os.environ.get(f"{name}_FILE") for name in secret_names()}
-        return {
-            name.removeprefix(PREFIX).lower(): _read_secret(name, Path(path)) for name, path in named.items() if path
-        }
+        secrets = {name: _read_secret(name, Path(path)) for name, path in named.items() if path}
+        return {name.removeprefix(PREFIX).lower(): secret for name, secret in secrets.items() if secret}
 
 
 def _read_secret(name: str, path: Path) -> str:
@@ -140,7 +141,7 @@ def _read_secret(name: str, path: Path) -> str:
         raise SettingsError(f"{name}_FILE: {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SettingsError(f"{name}_FILE: {path} is no text in UTF-8") from None
-    if not secret:
+    if not secret and name not in MAY_BE_EMPTY:
         raise SettingsError(f"{name}_FILE: {path} is empty; write the secret into it, or unset {name}_FILE")
     if len(secret) > MAX_SECRET_CHARS:
         raise SettingsError(f"{name}_FILE: {path} holds more than {MAX_SECRET_CHARS:,} characters; is it that file?")

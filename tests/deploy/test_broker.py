@@ -1,7 +1,6 @@
 """The broker's access rules and limits, with real clients of a real Mosquitto."""
 
 import inspect
-import os
 import queue
 import signal
 import ssl
@@ -18,7 +17,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.mqtt.receiver import Receiver
-from tests.deploy.conftest import DEPLOYED, PASSWORDS, Mosquitto, program
+from tests.deploy.conftest import DEPLOYED, PASSWORDS, Mosquitto, create_secrets, program, set_pipeline_passwords
 
 WAIT_S = 60.0
 NOTHING_COMES_S = 0.5
@@ -213,8 +212,7 @@ def test_a_removed_device_is_disconnected_when_the_files_are_reloaded(broker: St
 def test_the_pipelines_get_passwords_and_the_devices_keep_theirs(broker: Start) -> None:
     server = broker(passwords={"gauge-1": PASSWORDS["gauge-1"], "pipeline-bulk": "an old one"})
     passwords = server.folder / "passwords"
-    given = {"MQTT_CRITICAL_PASSWORD": PASSWORDS["pipeline-critical"], "MQTT_BULK_PASSWORD": PASSWORDS["pipeline-bulk"]}
-    subprocess.run(["/bin/sh", DEPLOYED / "users.sh", passwords], env=os.environ | given, check=True)
+    set_pipeline_passwords(server.folder, passwords)
     server.stop()
     server.start()
     for name in ("pipeline-critical", "pipeline-bulk", "gauge-1"):
@@ -223,16 +221,20 @@ def test_the_pipelines_get_passwords_and_the_devices_keep_theirs(broker: Start) 
     assert passwords.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("missing", ["MQTT_CRITICAL_PASSWORD", "MQTT_BULK_PASSWORD"])
-def test_no_pipeline_gets_an_empty_password(tmp_path: Path, missing: str) -> None:
+@pytest.mark.parametrize("missing", ["mqtt_critical_password", "mqtt_bulk_password"])
+@pytest.mark.parametrize("empty", [True, False])
+def test_no_pipeline_gets_an_empty_password(tmp_path: Path, missing: str, empty: bool) -> None:
     program("mosquitto_passwd")
-    given = {"MQTT_CRITICAL_PASSWORD": "one", "MQTT_BULK_PASSWORD": "two"} | {missing: ""}
+    secrets = create_secrets(tmp_path, {})
+    (secrets / missing).unlink()
+    if empty:
+        (secrets / missing).touch()
     done = subprocess.run(
-        ["/bin/sh", DEPLOYED / "users.sh", tmp_path / "passwords"],
-        env=os.environ | given,
+        ["/bin/sh", DEPLOYED / "users.sh", tmp_path / "passwords", secrets],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode != 0
     assert missing in done.stderr
+    assert not (tmp_path / "passwords").exists()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.conftest import DEPLOYED, PASSWORDS, Mosquitto, free_port, move
+from tests.deploy.conftest import DEPLOYED, PASSWORDS, Mosquitto, free_port, move, set_pipeline_passwords
 from tests.deploy.test_broker import NOT_AUTHORIZED, WAIT_S, Client
 
 PROGRAM = os.environ.get("VIGIA_TEST_MOSQUITTO", "")
@@ -51,8 +51,7 @@ def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mosquitt
         text = text.replace(theirs, ours)
     (tmp_path / "mosquitto.conf").write_text(f"user {getpass.getuser()}\n{text}", encoding="utf-8")
     passwords = tmp_path / "users" / "passwords"
-    given = {"MQTT_CRITICAL_PASSWORD": PASSWORDS["pipeline-critical"], "MQTT_BULK_PASSWORD": PASSWORDS["pipeline-bulk"]}
-    subprocess.run(["/bin/sh", DEPLOYED / "users.sh", passwords], env=os.environ | given, check=True)
+    set_pipeline_passwords(tmp_path, passwords)
     for name in ("gauge-1", "gauge-2"):
         subprocess.run(["mosquitto_passwd", "-b", passwords, name, PASSWORDS[name]], check=True)
     server.start()

@@ -14,7 +14,7 @@ import httpx
 
 from services.runtime.clock import wall_clock
 from tests.architecture.repository import ROOT
-from tests.deploy.conftest import PASSWORDS, Mosquitto, free_port
+from tests.deploy.conftest import PASSWORDS, Mosquitto, create_secrets, free_port, password_variables
 from tests.deploy.test_broker import Client
 from tests.deploy.test_compose import OURS
 from tests.waiting import LIMIT_S
@@ -63,20 +63,20 @@ class City:
         self.urls = urls
         self.address = f"http://127.0.0.1:{api_port}"
         self.folder = folder
+        passwords = {role: str(urlsplit(url).password) for role, url in urls.items()}
+        brokers = {f"MQTT_{lane.upper()}_PASSWORD": PASSWORDS[f"pipeline-{lane}"] for lane in ("critical", "bulk")}
+        self.secrets = create_secrets(folder, password_variables(passwords) | brokers | {"WEBHOOK_URL": webhook})
         database = urlsplit(urls["vigia_owner"])
+        for file in self.secrets.glob("*_url"):
+            address = file.read_text(encoding="utf-8")
+            address = address.replace("@database:5432/vigia", f"@{database.hostname}:{database.port}{database.path}")
+            file.chmod(0o600)
+            file.write_text(address.replace("@broker:1883", f"@127.0.0.1:{mqtt_port}"), encoding="utf-8")
         self.real = {
-            "@database:5432/vigia": f"@{database.hostname}:{database.port}{database.path}",
-            "@broker:1883": f"@127.0.0.1:{mqtt_port}",
             "0.0.0.0": "127.0.0.1",
             "8013": str(api_port),
-            **{
-                f"${{DATABASE_{role.removeprefix('vigia_').upper()}_PASSWORD}}": str(urlsplit(url).password)
-                for role, url in urls.items()
-            },
-            "${MQTT_CRITICAL_PASSWORD}": PASSWORDS["pipeline-critical"],
-            "${MQTT_BULK_PASSWORD}": PASSWORDS["pipeline-bulk"],
+            "/run/secrets/": f"{self.secrets}/",
             "${PUBLIC_URL:?set PUBLIC_URL in .env}": self.address,
-            "${WEBHOOK_URL:-}": webhook,
             "${FOREIGN_BUSES:-}": "",
         }
 

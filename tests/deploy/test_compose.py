@@ -1,14 +1,16 @@
 """docker-compose.yml agrees with the program: commands, settings, files, and no default secrets."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from services.__main__ import parser
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, secret_names
 from tests.architecture.repository import FLOORS, ROOT
+from tests.deploy.conftest import create_secrets
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -44,6 +46,7 @@ def test_every_command_is_one_of_ours(name: str) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_every_variable_is_a_setting(name: str) -> None:
     settings = {f"VIGIA_{field.upper()}" for field in Settings.model_fields}
+    settings |= {f"{secret}_FILE" for secret in secret_names()}
     assert set(OURS[name]["environment"]) <= settings
 
 
@@ -55,28 +58,78 @@ def test_the_example_holds_no_value() -> None:
     assert {name: value for name, value in EXAMPLE.items() if value} == {}
 
 
-def test_nothing_starts_without_its_secrets() -> None:
+def test_nothing_starts_without_its_address() -> None:
     demanded = {use.split(":?")[0] for use in variables() if ":?" in use}
-    spared = {"FOREIGN_BUSES", "WEBHOOK_URL", "POLL_URL", "MQTT_BUSES_PASSWORD"}
-    assert demanded == set(EXAMPLE) - spared
-    assert {use for use in variables() if ":-" in use} == {f"{name}:-" for name in spared}
+    spared = {use.split(":-")[0] for use in variables() if ":-" in use}
+    assert (demanded, spared) == (set(EXAMPLE) - {"FOREIGN_BUSES"}, {"FOREIGN_BUSES"})
 
 
-def test_only_migrations_run_as_the_owner() -> None:
-    owners = {name for name, service in OURS.items() if "vigia_owner" in str(service["environment"])}
-    assert owners == {"migrate"}
+@pytest.fixture(scope="module")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of secrets as deploy/secrets.sh creates it for a new city."""
+    return create_secrets(tmp_path_factory.mktemp("new"), {})
 
 
-def test_each_pipeline_has_the_user_of_its_lane() -> None:
-    for lane in ("critical", "bulk"):
-        pipeline = SERVICES[f"pipeline-{lane}"]
-        assert f"//pipeline-{lane}:" in pipeline["environment"]["VIGIA_MQTT_URL"]
-        assert f"user pipeline-{lane}\n" in (ROOT / "deploy/mosquitto/acl").read_text(encoding="utf-8")
+def test_no_secret_stands_in_a_variable() -> None:
+    for name, service in SERVICES.items():
+        for variable, value in service.get("environment", {}).items():
+            secret = (
+                re.search("PASSWORD|TOKEN", variable) or variable in secret_names() or re.search("://.*@", str(value))
+            )
+            assert not secret or str(value).startswith("/run/secrets/"), (name, variable)
 
 
-def test_the_poller_publishes_as_the_gateway_of_buses() -> None:
-    assert "//buses:" in SERVICES["poll"]["environment"]["VIGIA_MQTT_URL"]
-    assert "user buses\n" in (ROOT / "deploy/mosquitto/acl").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_sees_the_secrets_it_uses_and_no_other(name: str) -> None:
+    service = SERVICES[name]
+    named = {value.removeprefix("/run/secrets/") for value in map(str, service.get("environment", {}).values())}
+    read = {
+        "database": ROOT / "deploy/postgres/roles.sql",
+        "broker-users": ROOT / "deploy/mosquitto/users.sh",
+    }.get(name)
+    used = {one for one in COMPOSE["secrets"] if one in named or (read and one in read.read_text(encoding="utf-8"))}
+    assert set(service.get("secrets", [])) == used
+
+
+def test_the_script_creates_every_secret_once_for_the_containers_only(secrets: Path) -> None:
+    created = {file.name: file.read_text(encoding="utf-8") for file in secrets.iterdir()}
+    assert {f"./secrets/{name}" for name in COMPOSE["secrets"]} == {one["file"] for one in COMPOSE["secrets"].values()}
+    assert set(COMPOSE["secrets"]) == set(created) - {"mqtt_buses_password"}  # which an operator gives to the broker
+    assert secrets.stat().st_mode & 0o777 == 0o700
+    assert {file.stat().st_mode & 0o777 for file in secrets.iterdir()} == {0o444}
+    passwords = [value for name, value in created.items() if name.endswith("_password")]
+    assert all(re.fullmatch("[0-9a-f]{48}", one) for one in passwords)
+    assert len(set(passwords)) == len(passwords)
+    create_secrets(secrets.parent, {"DATABASE_API_PASSWORD": "another"})
+    assert {file.name: file.read_text(encoding="utf-8") for file in secrets.iterdir()} == created
+
+
+def test_the_script_takes_over_what_an_earlier_version_kept_in_env(tmp_path: Path) -> None:
+    known = {"DATABASE_API_PASSWORD": "abc123", "MQTT_BULK_PASSWORD": "def456", "WEBHOOK_URL": "http://hook.test/?k=1"}
+    folder = create_secrets(tmp_path, known)
+    assert (folder / "database_api_url").read_text() == "postgresql://vigia_api:abc123@database:5432/vigia"
+    assert (folder / "mqtt_bulk_password").read_text() == "def456"
+    assert (folder / "webhook_url").read_text() == "http://hook.test/?k=1"
+    assert (folder / "poll_url").read_text() == ""
+
+
+def test_each_part_has_its_own_role_in_the_database_and_user_at_the_broker(secrets: Path) -> None:
+    parts = {
+        "migrate": "owner",
+        "pipeline-critical": "pipeline",
+        "pipeline-bulk": "pipeline",
+        "notifier": "notifier",
+        "upkeep": "upkeep",
+        "api": "api",
+    }
+    for name, part in parts.items():
+        file = OURS[name]["environment"]["VIGIA_DATABASE_URL_FILE"]
+        assert f"//vigia_{part}:" in (secrets / Path(file).name).read_text()
+    acl = (ROOT / "deploy/mosquitto/acl").read_text(encoding="utf-8")
+    for name, user in (("pipeline-critical",) * 2, ("pipeline-bulk",) * 2, ("poll", "buses")):
+        file = OURS[name]["environment"]["VIGIA_MQTT_URL_FILE"]
+        assert f"//{user}:" in (secrets / Path(file).name).read_text()
+        assert f"user {user}\n" in acl
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -1,6 +1,7 @@
 """The roles of deploy/postgres, each really connected: what it must do works, what it must not do is refused."""
 
 import secrets
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -210,6 +211,15 @@ def test_the_script_of_the_roles_may_run_again_and_ends_the_one_role_of_earlier_
         prepare(at.render_as_string(hide_password=False), passwords)
         assert superuser.execute("SELECT FROM pg_roles WHERE rolname = 'vigia_runtime'").fetchall() == []
     assert roles["vigia_api"].execute("SELECT count(*) FROM transitions").fetchone() == (1,)
+
+
+def test_no_role_gets_an_empty_password(urls: dict[str, str], database_url: str) -> None:
+    passwords = {role: str(make_url(url).password) for role, url in urls.items()}
+    at = make_url(database_url).set(database=make_url(urls["vigia_api"]).database)
+    with pytest.raises(subprocess.CalledProcessError):
+        prepare(at.render_as_string(hide_password=False), passwords, without="database_api_password")
+    with psycopg.connect(urls["vigia_api"]) as still:
+        assert still.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_other_roles_may_not_even_connect(urls: dict[str, str], database_url: str) -> None:

@@ -72,11 +72,11 @@ def test_a_secret_given_twice_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_file_without_a_secret_is_refused_with_its_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, said: str
 ) -> None:
-    file = tmp_path / "webhook"
+    file = tmp_path / "database"
     if content is not None:
         file.write_bytes(content)
-    monkeypatch.setenv("VIGIA_WEBHOOK_URL_FILE", str(file))
-    with pytest.raises(SettingsError, match=f"^VIGIA_WEBHOOK_URL_FILE: {file} .*{said}"):
+    monkeypatch.setenv("VIGIA_DATABASE_URL_FILE", str(file))
+    with pytest.raises(SettingsError, match=f"^VIGIA_DATABASE_URL_FILE: {file} .*{said}"):
         Settings()
 
 
@@ -84,3 +84,9 @@ def test_a_folder_in_place_of_a_file_is_refused(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("VIGIA_WEBHOOK_URL_FILE", str(tmp_path))
     with pytest.raises(SettingsError, match="Is a directory"):
         Settings()
+
+
+def test_an_empty_file_of_a_webhook_means_that_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "webhook").touch()
+    monkeypatch.setenv("VIGIA_WEBHOOK_URL_FILE", str(tmp_path / "webhook"))
+    assert Settings().webhook_url is None
