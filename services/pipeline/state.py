@@ -46,7 +46,7 @@ class PipelineState:
     """Caches of the tables, valid as long as this process alone writes them. One thread only.
 
     A transaction that fails may have changed the caches before it failed: call `forget` then. A row that another
-    process changed raises StaleMemory when it is written (`verify`).
+    process changed raises StaleRowError when it is written (`verify`).
     """
 
     database: Engine
@@ -154,7 +154,7 @@ class PipelineState:
 
 
 def verify(written: Iterable[PendingWrite | None]) -> None:
-    """Raise StaleMemory where a statement changed fewer rows than it was to change."""
+    """Raise StaleRowError where a statement changed fewer rows than it was to change."""
     for one in written:
         if one is not None:
             one.check_row_count()

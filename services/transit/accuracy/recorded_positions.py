@@ -27,7 +27,7 @@ def read_positions(path: Path, zone: ZoneInfo, *, by_time: bool = True) -> list[
     Columns: `vehicle_id,timestamp,lat,lon` and optionally `trip_id,route_id,direction_id,block_id,speed_ms,bearing`; or
     those of traces from on-board computers: `vid,timestamp,lat,lon` with `dsc` (sign code), `assigned_run_id` and
     `reported_run_id` (line and duty, joined by a hyphen). A timestamp is Unix seconds or a local time of `zone`,
-    YYYY-MM-DD HH:MM:SS. Rows without a position are left out. Raises BadRecord with the line.
+    YYYY-MM-DD HH:MM:SS. Rows without a position are left out. Raises RecordError with the line.
     """
     try:
         with _open_text(path) as text:

@@ -41,7 +41,7 @@ def read_stop_events(path: Path) -> list[RecordedJourney]:
     """The journeys of a CSV file, plain or gzip, by date and name.
 
     Columns: `trip_id,start_date,stop_sequence,stop_id,arrival_time,departure_time` and, where there, `journey_id`,
-    `observed` (all, if absent). Times are Unix seconds or ISO 8601, UTC where they carry no zone. Raises BadRecord.
+    `observed` (all, if absent). Times are Unix seconds or ISO 8601, UTC where they carry no zone. Raises RecordError.
     """
     made: dict[tuple[str, str, str], list[tuple[int, StopEvent]]] = {}
     for number, row in _rows(path):

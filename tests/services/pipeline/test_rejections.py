@@ -51,7 +51,7 @@ def again(database: Engine, pipeline: Pipeline, number: int) -> str | None:
 
 
 def rows(database: Engine, query: str) -> list[Any]:
-    """PeriodicTimer row of a query."""
+    """Every row of a query."""
     with database.begin() as transaction:
         return [tuple(row) for row in transaction.execute(text(query))]
 

@@ -61,7 +61,7 @@ def message(minute: float, level_m: float | None = None, *, topic: str = TOPIC, 
 
 
 def rows(database: Engine, query: str) -> list[Any]:
-    """PeriodicTimer row of a query."""
+    """Every row of a query."""
     with database.begin() as transaction:
         return [tuple(row) for row in transaction.execute(text(query))]
 
