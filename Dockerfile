@@ -23,7 +23,7 @@ RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-di
 FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin vigia
 COPY --from=build /opt/vigia /opt/vigia
-ENV PATH=/opt/vigia/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 VIGIA_ALIVE_FILE=/tmp/alive
+ENV PATH=/opt/vigia/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 VIGIA_ALIVE_FILE=/dev/shm/alive
 USER 10001:10001
 WORKDIR /tmp
 ENTRYPOINT ["vigia"]

@@ -51,7 +51,7 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "notices": "SELECT (id, alert_id, not_before, sent_at, refused)",
         "service_alerts": "SELECT, INSERT, UPDATE (state, version, published_at, published_by, ended_at, ended_by)",
         "rider_reports": "SELECT (id, at, code, route_id), INSERT",
-        "rejected_messages": READ,
+        **_all(["rejected_messages", "rejection_counts"], READ),
         "operators": "SELECT (id, name, token_sha256, revoked_at)",
         "heartbeats": WRITE,
         "events": ADD,
@@ -67,6 +67,8 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "contacts": "SELECT (channel, address, least_nar, ended_at)",
         "notices": "SELECT (id, dedup_key), INSERT",
         "rejected_messages": "SELECT, INSERT, UPDATE (reingested_at)",
+        "rejection_counts": WRITE,
+        "postponed_messages": "SELECT, INSERT, DELETE",
         "heartbeats": WRITE,
         "events": ADD,
     },
@@ -82,7 +84,9 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         **_all([*_READINGS, *_KEPT_HOURS, *_TIMETABLES, *_FOLLOWED, *_JUDGED], KEEP),
         **_all([*_CITY, "devices"], WRITE),
         **_all([*_ROLLUPS, *_RECEIVED], READ),
-        **_all(["contacts", "operators", "service_alerts", "rider_reports", "rejected_messages"], KEEP),
+        **_all(
+            ["contacts", "operators", "service_alerts", "rider_reports", "rejected_messages", "rejection_counts"], KEEP
+        ),
         **_all(["heartbeats", "events"], KEEP),
         "alerts": WRITE,
         "transitions": ADD,

@@ -181,6 +181,23 @@ ENTRIES = (
         (("`topic`, `payload`, `detail`", "The message byte for byte, for operators only"),),
     ),
     Entry(
+        ("rejection_counts",),
+        BilingualText("Recuento de rechazos", "Counts of rejections"),
+        _NONE,
+        BilingualText("Notar qué aparato envía de más", "Noticing which device sends too much"),
+        _CIVIL_PROTECTION,
+        REJECTED_KEPT,
+    ),
+    Entry(
+        ("postponed_messages",),
+        BilingualText("Mensajes en espera", "Postponed messages"),
+        BilingualText("lo que haya puesto quien lo envió", "whatever the sender put there"),
+        BilingualText("Que un aparato no demore a los demás", "So that one device delays no other"),
+        _CIVIL_PROTECTION,
+        BilingualText("hasta procesarlos, un millón a lo sumo", "until they are processed, a million at most"),
+        (("`topic`, `payload`", "The message byte for byte; nobody is shown it"),),
+    ),
+    Entry(
         ("transitions", "rules", "subject_states", "attention", "forecast_models"),
         BilingualText("Reglas, estados y cambios de color", "Rules, states and transitions"),
         _NONE,

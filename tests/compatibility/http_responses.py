@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 
 from services.runtime.database import open_database
 from services.runtime.settings import Settings
+from services.web.access import add_operator
 from services.web.app import create_app
 from tests.compatibility import simulated_buses, simulated_morning
 from tests.serving import listening
@@ -44,16 +45,23 @@ def http_responses(database: Engine) -> dict[str, Any]:
     with database.connect() as connection:
         query = text("SELECT id FROM alerts WHERE rule_id = 'gato-143-524.stage'")
         alert = connection.execute(query).scalar_one()
+    with database.begin() as transaction:
+        token = add_operator(transaction, "Beatriz", simulated_morning.ENDS)
     url = database.url.render_as_string(hide_password=False)
     engine = open_database(url, name="test-api", statement_timeout_s=30, pool_size=5)
     app = create_app(settings, engine, clock)
     responses = {}
-    with listening(app, settings) as address, httpx.Client(base_url=address, timeout=30) as client:
+    with listening(app, settings) as address, _client(address, token) as client:
         for path in PATHS:
             response = client.get(path.format(alert=alert, stop=stop.id, code=stop.code))
             responses[path] = {"status": response.status_code, "body": _shortened(_body(response))}
     engine.dispose()
     return responses
+
+
+def _client(address: str, token: str) -> httpx.Client:
+    """A client with an operator's token: names and notes are shown to operators only."""
+    return httpx.Client(base_url=address, timeout=30, headers={"Authorization": f"Bearer {token}"})
 
 
 def _body(response: httpx.Response) -> Any:

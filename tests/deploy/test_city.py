@@ -93,13 +93,16 @@ class City:
         )
 
     def alive_file(self, name: str) -> Path:
-        """What stands for /tmp/alive in the container of a service."""
+        """What stands for /dev/shm/alive in the container of a service."""
         return self.folder / f"{name}.alive"
 
     def is_healthy(self, name: str) -> bool:
         """Run the service's own health check."""
         _, *check = OURS[name]["healthcheck"]["test"]
-        replaced = {"/tmp/alive": str(self.alive_file(name)), "127.0.0.1:8013": self.address.removeprefix("http://")}
+        replaced = {
+            "/dev/shm/alive": str(self.alive_file(name)),
+            "127.0.0.1:8013": self.address.removeprefix("http://"),
+        }
         for path, real in replaced.items():
             check = [word.replace(path, real) for word in check]
         command = [sys.executable, *check[1:]] if check[0] == "python" else ["/bin/sh", "-c", *check]

@@ -18,6 +18,7 @@ PERSONAL = {
     "contacts",
     "notices",
     "rejected_messages",
+    "postponed_messages",
     "rider_reports",
 }
 
@@ -41,5 +42,5 @@ def test_what_holds_personal_data_says_so_and_says_which_columns() -> None:
 
 def test_what_has_a_period_is_deleted_by_the_retention_job() -> None:
     limited = {name for entry in ENTRIES if isinstance(entry.kept, timedelta) for name in entry.tables}
-    by_cascade = {"redactions"}
-    assert limited | PERSONAL <= EXPIRING_TABLES | by_cascade
+    by_cascade, until_processed = {"redactions"}, {"postponed_messages"}
+    assert limited | PERSONAL <= EXPIRING_TABLES | by_cascade | until_processed
