@@ -73,6 +73,9 @@ class Flag(IntFlag):
 
 
 _FAIL = Flag.SENSOR_RANGE | Flag.FUTURE | Flag.DROPOUT
+NOT_CURRENT = Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED
+"""Flags of a reading that does not say how things are now: it is stored, and never changes an alert's colour."""
+
 UNTRUSTED = _FAIL | Flag.SENTINEL
 """Flags of values that are not measurements: stored, but left out of roll-ups, charts and rules."""
 _SUSPECT = Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.CLOCK_SKEW | Flag.SHIFT

@@ -6,10 +6,10 @@ from alerts.rules.colour_change import colour_change
 from alerts.rules.steady_run import SteadyRun
 from models.alert import NAR, Cause, Transition
 from models.kinds import KINDS_BY_NAME
-from models.reading import UNTRUSTED, Flag, Reading
+from models.reading import NOT_CURRENT, UNTRUSTED, Flag, Reading
 from models.rule import Fault
 
-_IGNORED = int(Flag.LATE | Flag.BACKFILL | Flag.RETAINED)
+_IGNORED = int(NOT_CURRENT & ~Flag.FUTURE)
 _VERDE = NAR.VERDE
 _SUSPICIOUS = int(UNTRUSTED | Flag.FUTURE | Flag.CLOCK_SKEW)
 

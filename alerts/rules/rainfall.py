@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from alerts.rules.colour_change import colour_change
 from models.alert import NAR, Cause, Transition
 from models.kinds import KINDS_BY_NAME
-from models.reading import UNTRUSTED, Flag, Reading
+from models.reading import NOT_CURRENT, UNTRUSTED, Reading
 from models.rule import Rainfall
 
 WINDOWS_S = (900, 3600, 10_800)
@@ -15,7 +15,7 @@ MAX_MM_PER_MIN = 40.0
 MERGE_S = 60
 """Reports that end within the same minute are merged, so that three hours never hold more than 181 intervals."""
 
-_IGNORED = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED | UNTRUSTED)
+_IGNORED = int(NOT_CURRENT | UNTRUSTED)
 
 WetInterval = tuple[float, int, float]
 """An interval in which rain fell: its end, seconds since 1970-01-01 UTC, its length, s, and the rain, mm."""

@@ -7,10 +7,10 @@ from msgspec import Struct, structs
 from alerts.rules.colour_change import colour_change
 from alerts.rules.steady_run import SteadyRun
 from models.alert import NAR, Cause, Transition
-from models.reading import Flag, Reading
+from models.reading import NOT_CURRENT, Reading
 from models.rule import NO_CONTEXT, RuleContext, Silence
 
-_IGNORED = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED)
+_IGNORED = int(NOT_CURRENT)
 _VERDE = NAR.VERDE
 MISSED_PERIODS = 3
 

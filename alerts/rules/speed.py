@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from alerts.rules.colour_change import colour_change
 from models.alert import NAR, Cause, Transition
 from models.kinds import KINDS_BY_NAME
-from models.reading import UNTRUSTED, Flag, Reading
+from models.reading import NOT_CURRENT, UNTRUSTED, Reading
 from models.rule import ExtremeSpeed, SpeedTrend
 from models.speeds import BIN_WIDTH_KMH
 
@@ -19,7 +19,7 @@ MAX_DAYS = 35
 EASE_RATIO = 0.5
 """A colour of the trend is held while at least this share of its growth remains."""
 
-_IGNORED = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED | UNTRUSTED)
+_IGNORED = int(NOT_CURRENT | UNTRUSTED)
 
 SpeedCount = tuple[float, int]
 """A speed, km/h, and the number of vehicles with at least that speed."""

@@ -11,10 +11,10 @@ from alerts.forecast.exceedance import exceedance_probability
 from alerts.rules.steady_run import SteadyRun
 from models.alert import NAR, Cause, Change, Transition
 from models.kinds import KINDS_BY_NAME
-from models.reading import UNTRUSTED, Flag, Reading
+from models.reading import NOT_CURRENT, UNTRUSTED, Flag, Reading
 from models.rule import NO_CONTEXT, UNTRAINED, RuleContext, Stage
 
-_IGNORED = int(Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED | UNTRUSTED)
+_IGNORED = int(NOT_CURRENT | UNTRUSTED)
 _SUSPICIOUS = int(Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.SHIFT)
 _NUMBER = (float, int)
 _VERDE = NAR.VERDE

@@ -5,7 +5,7 @@ import argparse
 from sqlalchemy import Engine
 
 from services.opening import configured_clock, migrated_database
-from services.pipeline.rejections import Kept, kept, take_again
+from services.pipeline.rejections import StoredRejection, list_rejections, reingest
 from services.pipeline.road import Pipeline
 from services.runtime.settings import Settings
 
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings()
     with migrated_database(settings, "vigia-rejections") as database:
         with database.begin() as transaction:
-            found = kept(transaction, ids=arguments.ids, reason=arguments.reason, limit=arguments.limit)
+            found = list_rejections(transaction, ids=arguments.ids, reason=arguments.reason, limit=arguments.limit)
         if arguments.do == "list":
             for one in found:
                 print(_line(one))
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 1 if still_rejected else 0
 
 
-def _line(one: Kept) -> str:
+def _line(one: StoredRejection) -> str:
     payload = one.message.payload[:MAX_SHOWN_CHARS].decode(errors="backslashreplace")
     when = f"{one.message.received_at:%Y-%m-%dT%H:%M:%SZ}"
     texts = (one.message.topic[:MAX_SHOWN_CHARS], f"{one.reason}: {one.detail}", payload)
@@ -52,8 +52,8 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
-def _reingest(database: Engine, pipeline: Pipeline, one: Kept) -> str | None:
+def _reingest(database: Engine, pipeline: Pipeline, one: StoredRejection) -> str | None:
     with database.begin() as transaction:
-        error = take_again(transaction, pipeline, one)
+        error = reingest(transaction, pipeline, one)
     print(f"{one.id}\t{error or 'taken in'}")
     return error

@@ -1,4 +1,4 @@
-"""Messages that were no reading: finding them, and carrying them again once device, rule or code was mended."""
+"""Rejected messages: list them, and process them again once the device, the rule or the code is corrected."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from services.pipeline.road import Pipeline
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A message set aside, with why."""
+class StoredRejection:
+    """A rejected message, with its reason."""
 
     id: int
     message: Message
@@ -21,8 +21,10 @@ class Kept:
     detail: str
 
 
-def kept(transaction: Connection, *, ids: Sequence[int] | None, reason: str | None, limit: int) -> list[Kept]:
-    """Rejections not taken in since, oldest first."""
+def list_rejections(
+    transaction: Connection, *, ids: Sequence[int] | None, reason: str | None, limit: int
+) -> list[StoredRejection]:
+    """Rejections that have not been ingested again since, oldest first."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "SELECT id, topic, payload, received_at, reason, detail FROM rejected_messages"
@@ -30,18 +32,18 @@ def kept(transaction: Connection, *, ids: Sequence[int] | None, reason: str | No
             " AND (%(reason)s::text IS NULL OR reason = %(reason)s) ORDER BY id LIMIT %(limit)s",
             {"ids": None if ids is None else list(ids), "reason": reason, "limit": limit},
         )
-        return [Kept(row[0], Message(row[1], row[2], row[3]), row[4], row[5]) for row in cursor]
+        return [StoredRejection(row[0], Message(row[1], row[2], row[3]), row[4], row[5]) for row in cursor]
 
 
-def take_again(transaction: Connection, pipeline: Pipeline, one: Kept) -> str | None:
-    """Carry one message on the same road as a new one; None when it got through, else what is still wrong with it.
+def reingest(transaction: Connection, pipeline: Pipeline, one: StoredRejection) -> str | None:
+    """Process one message as if it were new. Returns None on success, else what is still wrong with it.
 
-    What is still no reading stays as it is, so that trying again costs nothing.
+    A message that is still no reading stays as it is, so that it can be tried again.
     """
     troubles = [item.detail for item in decode(one.message, pipeline.foreign) if isinstance(item, Rejected)]
     if troubles:
         return troubles[0]
-    pipeline.state.forget()  # whether the message before this one was committed is the caller's to know
+    pipeline.state.forget()  # the message before this one may not have been committed
     with transaction.begin_nested() as savepoint:
         counts = pipeline.write_messages(transaction, [one.message]).counts
         if counts.rejected:

@@ -492,7 +492,7 @@ def _counts(connection: Connection) -> object:
                 rejection.message.payload.decode(errors="replace"),
                 rejection.reason,
             )
-            for rejection in rejections.kept(connection, ids=None, reason=None, limit=100)
+            for rejection in rejections.list_rejections(connection, ids=None, reason=None, limit=100)
         ],
         "stations with limits of their own": connection.execute(
             select(stations.c.id, stations.c.site_limits).where(stations.c.site_limits.is_not(None))

@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 from models.migrations import upgrade
 from models.reading import Message
 from services.city.load import load
-from services.pipeline.rejections import kept, take_again
+from services.pipeline.rejections import list_rejections, reingest
 from services.pipeline.road import Pipeline
 from services.runtime.clock import wall_clock
 from services.runtime.database import open_database
@@ -156,8 +156,8 @@ def test_rejections_are_ingested_again_by_the_pipelines_role_and_operators_end_b
     with closing(Pipeline(engines["vigia_pipeline"], lambda: NOON, lane=None)) as pipeline:
         pipeline.process_messages([Message(f"vigia/v1/laplata/river/{GAUGE}", b"no reading", NOON)])
         with engines["vigia_pipeline"].begin() as transaction:
-            (one,) = kept(transaction, ids=None, reason="syntax", limit=1)
-            assert take_again(transaction, pipeline, one)
+            (one,) = list_rejections(transaction, ids=None, reason="syntax", limit=1)
+            assert reingest(transaction, pipeline, one)
     with engines["vigia_upkeep"].begin() as transaction:
         add_operator(transaction, "Luis", NOON)
         revoke_operator(transaction, "Luis", NOON)

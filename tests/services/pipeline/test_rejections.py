@@ -13,7 +13,7 @@ from models.reading import Message, Reason, Rejected
 from services.__main__ import main
 from services.city.load import load
 from services.commands.rejections import printable
-from services.pipeline.rejections import kept, take_again
+from services.pipeline.rejections import list_rejections, reingest
 from services.pipeline.road import Pipeline
 from tests.alerts.town import NOON, town
 
@@ -46,8 +46,8 @@ def reject(database: Engine, payload: bytes, *, topic: str = TOPIC, reason: Reas
 def again(database: Engine, pipeline: Pipeline, number: int) -> str | None:
     """Try one of them once more."""
     with database.begin() as transaction:
-        (one,) = kept(transaction, ids=[number], reason=None, limit=1)
-        return take_again(transaction, pipeline, one)
+        (one,) = list_rejections(transaction, ids=[number], reason=None, limit=1)
+        return reingest(transaction, pipeline, one)
 
 
 def rows(database: Engine, query: str) -> list[Any]:
@@ -62,7 +62,7 @@ def test_what_is_a_reading_by_now_is_taken_in_with_the_time_it_first_came(databa
     assert rows(database, "SELECT level_m, seq, received_at FROM river_readings") == [(0.4, 3, NOON)]
     assert rows(database, "SELECT reingested_at FROM rejected_messages") == [(NOON + timedelta(days=1),)]
     with database.begin() as transaction:
-        assert kept(transaction, ids=None, reason=None, limit=10) == []
+        assert list_rejections(transaction, ids=None, reason=None, limit=10) == []
 
 
 def test_what_is_still_none_stays_as_it_was_and_costs_nothing(database: Engine, pipeline: Pipeline) -> None:
@@ -104,10 +104,10 @@ def test_yesterdays_flood_is_kept_and_raises_nothing_today(database: Engine, pip
 def test_they_are_found_by_number_and_reason_oldest_first(database: Engine) -> None:
     numbers = [reject(database, b"x", reason=reason) for reason in (Reason.SYNTAX, Reason.TIME, Reason.SYNTAX)]
     with database.begin() as transaction:
-        found = kept(transaction, ids=None, reason="syntax", limit=10)
+        found = list_rejections(transaction, ids=None, reason="syntax", limit=10)
         assert [one.id for one in found] == [numbers[0], numbers[2]]
-        assert [one.id for one in kept(transaction, ids=numbers[1:], reason=None, limit=1)] == [numbers[1]]
-        assert kept(transaction, ids=[], reason=None, limit=10) == []
+        assert [one.id for one in list_rejections(transaction, ids=numbers[1:], reason=None, limit=1)] == [numbers[1]]
+        assert list_rejections(transaction, ids=[], reason=None, limit=10) == []
     assert found[0].message == Message(TOPIC, b"x", NOON)
 
 
@@ -130,7 +130,7 @@ def test_the_command_lists_them_and_takes_them_in(
 
 def test_a_number_that_is_not_there_is_nobodys(database: Engine) -> None:
     with database.begin() as transaction:
-        assert kept(transaction, ids=[99], reason=None, limit=10) == []
+        assert list_rejections(transaction, ids=[99], reason=None, limit=10) == []
 
 
 def test_what_is_listed_cannot_command_the_terminal() -> None:

@@ -17,7 +17,7 @@ from models.rows import driver
 from services.city.load import load
 from services.pipeline.batch import Batch, decode_messages, split_by_size
 from services.pipeline.lookahead import Lookahead
-from services.pipeline.rejections import kept, take_again
+from services.pipeline.rejections import list_rejections, reingest
 from services.pipeline.road import Pipeline
 from services.runtime.retry import retry_while_unavailable
 from tests.seeds import la_plata
@@ -249,8 +249,8 @@ def test_two_rejections_of_one_device_are_taken_in_by_one_pipeline(pipeline: Pip
         store_rejected(transaction, [Rejected(one, Reason.POISON, "a bug, mended since") for one in said])
     for _ in said:
         with database.begin() as transaction:
-            (oldest, *_) = kept(transaction, ids=None, reason=None, limit=10)
-            assert take_again(transaction, pipeline, oldest) is None
+            (oldest, *_) = list_rejections(transaction, ids=None, reason=None, limit=10)
+            assert reingest(transaction, pipeline, oldest) is None
     pipeline.process_messages([message(3, 0.3, seq=3)])
     assert one(database, "SELECT count(*) FROM river_readings") == 4
     assert rows(database, "SELECT reason FROM rejected_messages WHERE reingested_at IS NULL") == []
