@@ -79,6 +79,8 @@ def _http_problem(_request: Request, problem: Exception) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"} if problem.status == HTTPStatus.UNAUTHORIZED else {}
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(problem.retry_after_s)
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Connection"] = "close"  # whoever is refused for want of room leaves the socket to others
     return problem_response(type(problem).__name__, problem.status, str(problem), headers=headers)
 
 

@@ -64,3 +64,4 @@ def test_while_visitors_wait_for_the_database_operators_and_supervisors_are_answ
         other.rollback()
     assert {answer.status_code for answer in answers} == {503}
     assert any(answer.headers.get("retry-after") == "2" for answer in answers), "who found no slot was refused"
+    assert {answer.headers["connection"] for answer in answers} == {"close"}

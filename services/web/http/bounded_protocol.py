@@ -11,6 +11,8 @@ from services.web.http.protection import SURPLUS
 
 HEAD_TIMEOUT_S = 10.0
 """Longest time from the first byte of a request, or from the connection, to the end of its head."""
+SURPLUS_HEAD_TIMEOUT_S = 2.0
+"""The same on a connection beyond the shares: there are few of these, and operators need them."""
 UNREAD_TIMEOUT_S = 30.0
 """Longest time that a client may leave a response unread."""
 CLOSE_TIMEOUT_S = 5.0
@@ -75,8 +77,11 @@ class BoundedProtocol(H11Protocol):
                 self.transport.abort()
         elif self._unread_since_s is not None and now_s - self._unread_since_s > UNREAD_TIMEOUT_S:
             self.transport.abort()
-        elif self._head_began_s is not None and now_s - self._head_began_s > HEAD_TIMEOUT_S:
+        elif self._head_began_s is not None and now_s - self._head_began_s > self._head_timeout_s():
             self.transport.close()
+
+    def _head_timeout_s(self) -> float:
+        return SURPLUS_HEAD_TIMEOUT_S if self._verdict is Verdict.SURPLUS else HEAD_TIMEOUT_S
 
     def _awaits_request(self) -> bool:
         # uvicorn declares the cycle as always there; before the first request it is None.

@@ -107,7 +107,10 @@ async def _read_body(receive: Receive) -> bytes | JSONResponse:
                     return bytes(body)
     except TimeoutError:
         return problem_response(
-            "TooSlow", HTTPStatus.REQUEST_TIMEOUT, f"The body took longer than {BODY_TIMEOUT_S:g} s."
+            "TooSlow",
+            HTTPStatus.REQUEST_TIMEOUT,
+            f"The body took longer than {BODY_TIMEOUT_S:g} s.",
+            headers={"Connection": "close"},
         )
 
 

@@ -192,6 +192,7 @@ class PageRoute(PreparedRoute):
 
 def _with_retry(page: Response, wait_s: int) -> Response:
     page.headers["Retry-After"] = str(wait_s)
+    page.headers["Connection"] = "close"
     return page
 
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from services.web.http import bounded_protocol, connection_shares
+from services.web.http import bounded_protocol, connection_shares, protection
 from tests.services.web.api.conftest import City
 from tests.waiting import LIMIT_S, wait_until
 
@@ -74,6 +74,18 @@ def test_a_connection_that_waits_between_two_requests_is_kept(quiet_city: City, 
     for _ in range(2):
         patient.sendall(GET)
         assert answered(patient).startswith(b"HTTP/1.1 200")
+
+
+def test_a_body_that_never_comes_leaves_no_open_socket(
+    quiet_city: City, opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protection, "BODY_TIMEOUT_S", 0.2)
+    slow = connect(quiet_city, opened)
+    slow.sendall(b"POST /api/v1/sms HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n{")
+    answer = b""
+    while received := slow.recv(1000):
+        answer += received
+    assert answer.startswith(b"HTTP/1.1 408")
 
 
 def test_beyond_the_share_of_an_address_only_operators_are_answered(
