@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
+from time import monotonic
 
 from ingest.decode import decode
 from ingest.postponed import (
@@ -22,10 +23,11 @@ from services.pipeline.batch import Batch
 from services.pipeline.state import Counts, PipelineState
 from services.runtime.retry import retry_while_unavailable
 
-TURN_MESSAGES = 250
+TURN_MESSAGES = 500
 """Postponed messages in one transaction. All of them are of one sender; the senders take turns."""
-TURN_EVERY = 4
-"""While messages wait at the broker, one batch in so many is of postponed ones, so that no sender waits without end."""
+TURN_SHARE = 0.1
+"""While messages wait at the broker, this share of the time goes to postponed ones, so that no sender waits without
+end."""
 _FULL = (
     f"above its sender's rate, and {MAX_POSTPONED:,} messages or {MAX_POSTPONED_BYTES:,} bytes are postponed already: "
     "send less"
@@ -38,7 +40,8 @@ class Backlog:
     def __init__(self, state: PipelineState, lane: Lane | None, foreign: str | None) -> None:
         """Hold nothing yet: call `load` before the first message."""
         self._state, self._lane, self._foreign = state, lane, foreign
-        self._bytes = self._turn = 0
+        self._bytes = 0
+        self._next_turn_s = 0.0
         self._senders: Iterator[str] = iter(())
 
     def load(self) -> None:
@@ -72,11 +75,13 @@ class Backlog:
 
         pressed: messages wait at the broker.
         """
-        self._turn = (self._turn + 1) % TURN_EVERY if pressed else 0
-        postponed = self._state.rates.postponed
-        if not postponed or self._turn:
+        began_s = monotonic()
+        if not self._state.rates.postponed or (pressed and began_s < self._next_turn_s):
             return True
-        return retry_while_unavailable(partial(self._process_turn, self._next_sender(), process), stop)
+        done = retry_while_unavailable(partial(self._process_turn, self._next_sender(), process), stop)
+        ended_s = monotonic()
+        self._next_turn_s = ended_s + (ended_s - began_s) * (1 - TURN_SHARE) / TURN_SHARE
+        return done
 
     def _process_turn(self, sender: str, process: Callable[[Batch], None]) -> None:
         state = self._state

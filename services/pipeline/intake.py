@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from ingest.lanes import belongs_to_lane
-from ingest.mqtt.receiver import Receiver
+from ingest.mqtt.receiver import BURST_MESSAGES, Receiver
 from ingest.sender_rates import SenderRates
 from models.kind import Lane
 from models.reading import Message
@@ -12,6 +12,9 @@ from services.pipeline.batch import Batch, split_by_size
 
 TAKE_WAIT_S = 0.5
 """How long to wait for the first message; also how soon a stop is noticed."""
+IDLE_WAIT_S = 0.02
+"""How long nothing must come before the broker counts as empty, while messages are postponed. A broker takes less than
+this to send more after an acknowledgement."""
 MOST_BYTES = 1 << 22
 """Payload bytes in one transaction: a long array holds many readings, and all of a batch are in memory at once."""
 WORTH_A_TRANSACTION = 250
@@ -40,9 +43,9 @@ class Intake:
         """Of the last batch; set by the pipeline."""
 
     def next(self) -> Batch | None:
-        """The next batch, after waiting up to TAKE_WAIT_S where nothing is postponed; None if no message came."""
+        """The next batch, after waiting up to TAKE_WAIT_S, or IDLE_WAIT_S; None if no message came."""
         if not self._waiting:
-            self._receive(0.0 if self._rates.postponed else TAKE_WAIT_S)
+            self._receive(IDLE_WAIT_S if self._rates.postponed else TAKE_WAIT_S)
         return self._waiting.popleft() if self._waiting else None
 
     def peek(self) -> Batch | None:
@@ -57,5 +60,6 @@ class Intake:
         worth = half * self.readings_per_message >= WORTH_A_TRANSACTION
         limit = min(self._batch_size, half) if worth else self._batch_size
         messages = self._broker.receive(limit=limit, wait_s=wait_s)
-        self.pressed = len(messages) >= limit // 2
+        if messages or wait_s:
+            self.pressed = len(messages) >= BURST_MESSAGES
         self._waiting.extend(batch_of(self._lane, some, self._rates) for some in split_by_size(messages, MOST_BYTES))
