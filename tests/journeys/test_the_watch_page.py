@@ -87,9 +87,10 @@ def measure(night: Engine, station: str, level_m: float) -> None:
 
 def test_without_javascript_the_operator_sees_answers_and_hands_over(night: Engine, app: FastAPI) -> None:
     with night.begin() as transaction:
-        token = city.operator(transaction)
-    with Site(app) as operator, Site(app) as colleague:
+        token, other = city.operator(transaction), city.operator(transaction, "Raúl P.")
+    with Site(app) as operator, Site(app) as colleague, Site(app) as neighbour:
         operator.enter(token)
+        colleague.enter(other)
         assert "No hay alertas abiertas." in operator.page("/").text
         rise(night, "gato-ringuelet", NAR.ROJO, 2.11)
         page = operator.page("/")
@@ -99,6 +100,8 @@ def test_without_javascript_the_operator_sees_answers_and_hands_over(night: Engi
         operator.post(path, {"version": version, "note": "Aviso a Ringuelet", "back": "lista"})
         assert "Reconocida por Mirta Q." in colleague.page("/").text
         assert "Aviso a Ringuelet" in colleague.page("/alerta/1").text
+        assert "Reconocida por la guardia" in neighbour.page("/").text
+        assert "Aviso a Ringuelet" not in neighbour.page("/alerta/1").text
 
 
 @needs_chromium
