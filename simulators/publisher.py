@@ -36,7 +36,7 @@ class Publisher:
         birth: tuple[str, bytes] | None = None,
         in_flight: int = MAX_IN_FLIGHT,
     ) -> None:
-        """Connect to `mqtt://` or `mqtts://`. Raises BrokerAway, or ValueError on a bad address."""
+        """Connect to `mqtt://` or `mqtts://`. Raises BrokerUnavailable, or ValueError on a bad address."""
         address = urlsplit(url)
         if address.scheme not in {"mqtt", "mqtts"} or not address.hostname:
             raise ValueError("a broker's address reads mqtt://host:port or mqtts://host:port")
@@ -75,7 +75,7 @@ class Publisher:
     def publish(self, topic: str, payload: bytes, *, retain: bool = False, wait: bool = False) -> None:
         """Publish one message. Blocks while `in_flight` are unacknowledged; with `wait`, until it is acknowledged.
 
-        Raises BrokerAway when that takes longer than `TIMEOUT_S`.
+        Raises BrokerUnavailable when that takes longer than `TIMEOUT_S`.
         """
         with self._condition:
             if not self._condition.wait_for(lambda: len(self._unacknowledged) < self._in_flight, TIMEOUT_S):
@@ -87,7 +87,7 @@ class Publisher:
                     raise BrokerUnavailable(f"{topic} was not acknowledged for {TIMEOUT_S:.0f} s")
 
     def drain(self, wait_s: float = TIMEOUT_S) -> None:
-        """Wait until all messages are acknowledged. Raises BrokerAway when that takes longer."""
+        """Wait until all messages are acknowledged. Raises BrokerUnavailable when that takes longer."""
         with self._condition:
             if not self._condition.wait_for(lambda: not self._unacknowledged, wait_s):
                 raise BrokerUnavailable(

@@ -112,7 +112,7 @@ def _group_rows(at_s: Array, rows: npt.NDArray[np.intp], split_after: BoolArray)
     return [Span(first, last) for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)]
 
 
-def score_b(events: Sequence[Span], at_s: Array, on: BoolArray) -> Score:
+def score_by_state(events: Sequence[Span], at_s: Array, on: BoolArray) -> Score:
     """Score by convention B. The lead counts from the last onset before the event began."""
     alerts = find_alerts(at_s, on)
     leads = []
@@ -124,7 +124,7 @@ def score_b(events: Sequence[Span], at_s: Array, on: BoolArray) -> Score:
     return Score(len(events), len(leads), _false_alarms(events, alerts), tuple(leads))
 
 
-def score_a(events: Sequence[Span], at_s: Array, on: BoolArray) -> Score:
+def score_by_onset(events: Sequence[Span], at_s: Array, on: BoolArray) -> Score:
     """Score by convention A. The lead counts from the first onset in the event's interval."""
     alerts = find_alerts(at_s, on)
     leads = []

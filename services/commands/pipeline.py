@@ -5,7 +5,7 @@ import argparse
 from ingest.mqtt.receiver import Receiver, Tls
 from models.kind import Lane
 from services.opening import configured_clock, migrated_database, mqtt_url
-from services.pipeline.road import SAVE_S, Pipeline
+from services.pipeline.road import MEMORY_WRITE_INTERVAL_S, Pipeline
 from services.runtime.clock import PeriodicTimer
 from services.runtime.database import PIPELINE_LIMITS
 from services.runtime.process import start_logging, stop_on_signals
@@ -37,7 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
     ):
         fleet = None if arguments.lane is Lane.CRITICAL else FleetUpdater()
         pipeline = Pipeline(
-            database, clock, arguments.lane, settings.foreign_buses, fleet, save_every=PeriodicTimer(SAVE_S)
+            database,
+            clock,
+            arguments.lane,
+            settings.foreign_buses,
+            fleet,
+            save_every=PeriodicTimer(MEMORY_WRITE_INTERVAL_S),
         )
         try:
             broker = Receiver(

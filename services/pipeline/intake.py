@@ -10,14 +10,14 @@ from models.kind import Lane
 from models.reading import Message
 from services.pipeline.batch import Batch, split_by_size
 
-TAKE_WAIT_S = 0.5
+RECEIVE_WAIT_S = 0.5
 """How long to wait for the first message; also how soon a stop is noticed."""
 IDLE_WAIT_S = 0.02
 """How long nothing must come before the broker counts as empty, while messages are postponed. A broker takes less than
 this to send more after an acknowledgement."""
 MOST_BYTES = 1 << 22
 """Payload bytes in one transaction: a long array holds many readings, and all of a batch are in memory at once."""
-WORTH_A_TRANSACTION = 250
+MIN_READINGS_TO_SPLIT = 250
 """Readings from which two transactions, one judged while the other commits, are faster than one of twice as many."""
 
 
@@ -43,9 +43,9 @@ class Intake:
         """Of the last batch; set by the pipeline."""
 
     def next(self) -> Batch | None:
-        """The next batch, after waiting up to TAKE_WAIT_S, or IDLE_WAIT_S; None if no message came."""
+        """The next batch, after waiting up to RECEIVE_WAIT_S, or IDLE_WAIT_S; None if no message came."""
         if not self._waiting:
-            self._receive(IDLE_WAIT_S if self._rates.postponed else TAKE_WAIT_S)
+            self._receive(IDLE_WAIT_S if self._rates.postponed else RECEIVE_WAIT_S)
         return self._waiting.popleft() if self._waiting else None
 
     def peek(self) -> Batch | None:
@@ -57,7 +57,7 @@ class Intake:
     def _receive(self, wait_s: float) -> None:
         """Receive what is there. Half the broker's window at most, where half is worth a transaction of its own."""
         half = self._broker.inflight_window // 2
-        worth = half * self.readings_per_message >= WORTH_A_TRANSACTION
+        worth = half * self.readings_per_message >= MIN_READINGS_TO_SPLIT
         limit = min(self._batch_size, half) if worth else self._batch_size
         messages = self._broker.receive(limit=limit, wait_s=wait_s)
         if messages or wait_s:

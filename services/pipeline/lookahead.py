@@ -33,7 +33,7 @@ class Lookahead:
         """Fetch and decode the next batch. Call it while the server writes rows."""
         self._batch = batch = self._next_batch()
         if batch is not None and batch.decoded is None:
-            with _left_to_its_turn():
+            with _ignoring_errors():
                 batch.decoded = decode_messages(batch.messages, self._foreign)
 
     def judge(self) -> None:
@@ -42,7 +42,7 @@ class Lookahead:
         The caches must already hold the results of the batch that is being committed.
         """
         if self._batch is not None:
-            with _left_to_its_turn():
+            with _ignoring_errors():
                 self._batch.prepared = self._prepared(self._batch)
 
     def _prepared(self, batch: Batch) -> Prepared | None:
@@ -61,7 +61,7 @@ class Lookahead:
 
 
 @contextmanager
-def _left_to_its_turn() -> Iterator[None]:
+def _ignoring_errors() -> Iterator[None]:
     """An error here must not fail the batch before: it occurs again in the batch's own turn and is handled there."""
     try:
         yield

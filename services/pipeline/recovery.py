@@ -40,7 +40,7 @@ def _commit_twice(batch: Batch, commit: Commit) -> None:
         commit(Batch(batch.received, batch.messages), True)
 
 
-def store_poison(transaction: Connection, message: Message, error: Exception) -> None:
+def store_unprocessable(transaction: Connection, message: Message, error: Exception) -> None:
     """Store a message that cannot be processed, with its error, so that it can be taken again after a repair."""
     log.error("set a message aside", extra={"action": "set-aside", "topic": message.topic}, exc_info=error)
     store_rejected(transaction, [Rejected(message, Reason.POISON, error_summary(error))])

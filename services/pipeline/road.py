@@ -30,7 +30,7 @@ from services.runtime.clock import Clock, PeriodicTimer
 from services.runtime.retry import retry_while_unavailable
 from services.transit.fleet.fleet_updater import FleetUpdater
 
-SAVE_S = 1.0
+MEMORY_WRITE_INTERVAL_S = 1.0
 """How long the memories of steady devices may wait to be written: a device that catches up after an outage changes its
 memory with every message. Until then they follow from the rows, from which the next process makes them again."""
 
@@ -116,7 +116,7 @@ class Pipeline:
         with storing_readings(transaction, checked.readings, expect_duplicates=careful) as stored:  # 4 store
             new = [checked.readings[position] for position in stored.new]
             if prepared and len(new) == len(checked.readings):
-                judgement = steps.Judgement(prepared.evaluation, prepared.live_readings)
+                judgement = steps.BatchEvaluation(prepared.evaluation, prepared.live_readings)
             else:
                 judgement = work.judge(unremembered.readings, new)  # 5 judge
             if ahead:
@@ -165,6 +165,6 @@ class Pipeline:
 
     def _set_aside(self, message: Message, error: Exception) -> None:
         with self.state.connection() as transaction, transaction.begin():
-            recovery.store_poison(transaction, message, error)
+            recovery.store_unprocessable(transaction, message, error)
             delete_postponed(transaction, [message])
         self.state.counts.add(Counts(messages=1, rejected=1, set_aside=1))

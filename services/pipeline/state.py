@@ -20,7 +20,7 @@ from services.runtime.database import SessionId, connect_again
 from services.runtime.retry import DATABASE_UNAVAILABLE
 from services.transit.fleet.fleet_updater import FleetUpdater
 
-REREAD_S = 1.0
+CONFIG_CHECK_INTERVAL_S = 1.0
 """How long new rules and newly registered devices may go unnoticed."""
 
 
@@ -68,7 +68,7 @@ class PipelineState:
     _connection: Connection | None = None
     _session: SessionId | None = None
     """Of the connection, or of the one that was lost last."""
-    _reread: PeriodicTimer = field(default_factory=lambda: PeriodicTimer(REREAD_S))
+    _reread: PeriodicTimer = field(default_factory=lambda: PeriodicTimer(CONFIG_CHECK_INTERVAL_S))
 
     def __post_init__(self) -> None:
         """Let the budget know senders as the rates do."""
@@ -88,7 +88,7 @@ class PipelineState:
             raise
 
     def current_rulebook(self, transaction: Connection) -> Rulebook:
-        """The rules in force. Asks the database once every REREAD_S whether the configuration has changed."""
+        """The rules in force. Asks every CONFIG_CHECK_INTERVAL_S whether the configuration has changed."""
         if self.rulebook is not None and not self._reread.due():
             return self.rulebook
         version = rulebook.configuration_version(transaction)

@@ -33,7 +33,7 @@ MOST_LIVE_READINGS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class BatchEvaluation:
     """What the rules say of a batch. `faults`: what failed, by the station whose rules failed."""
 
     evaluation: Evaluation
@@ -91,21 +91,23 @@ class BatchTransaction:
         subjects = engine.required_subjects(rulebook, stations)
         self.state.rule_states.load(self.transaction, rulebook, subjects, lock=self.careful)
 
-    def judge(self, unremembered: Sequence[CheckedReading], new: Sequence[CheckedReading]) -> Judgement:
+    def judge(self, unremembered: Sequence[CheckedReading], new: Sequence[CheckedReading]) -> BatchEvaluation:
         """Let the rules see the new readings. If careful, a rule that fails costs only its own station's judgement."""
         rulebook, states, now = self.rulebook, self.state.rule_states, self.now
         readings = by_station([*unremembered, *new], rulebook.rules)
         if not self.careful:
-            return Judgement(engine.evaluate(rulebook, states, readings, now), live_readings_of(new))
+            return BatchEvaluation(engine.evaluate(rulebook, states, readings, now), live_readings_of(new))
         evaluation, faults = judge_each(
             list(readings),
             lambda stations: engine.evaluate(
                 rulebook, states, {station: readings[station] for station in stations}, now
             ),
         )
-        return Judgement(evaluation, live_readings_of(new), faults)
+        return BatchEvaluation(evaluation, live_readings_of(new), faults)
 
-    def write_results(self, checked: CheckedBatch, stored: StoreResult, judgement: Judgement, *, steady: bool) -> bool:
+    def write_results(
+        self, checked: CheckedBatch, stored: StoreResult, judgement: BatchEvaluation, *, steady: bool
+    ) -> bool:
         """Write spike flags, lost messages, alerts and, unless they can wait, memories and states.
 
         `steady`: the readings alone suffice to make memories and states again. Returns whether these were written.
@@ -176,7 +178,7 @@ def announce_readings(transaction: Connection, live_readings: LiveReadings, now:
             announce(transaction, "readings", {"kind": kind, "readings": some}, now)
 
 
-def count(batch: Batch, decoded: Decoded, stored: StoreResult, rejected: int, judgement: Judgement) -> Counts:
+def count(batch: Batch, decoded: Decoded, stored: StoreResult, rejected: int, judgement: BatchEvaluation) -> Counts:
     """Count what became of a batch."""
     duplicates = len(decoded.readings) - len(stored.new) - len(stored.conflicts)
     return Counts(len(batch.messages), len(stored.new), duplicates, rejected, len(judgement.evaluation.transitions))

@@ -1,4 +1,4 @@
-"""What time moves, with no message: silent sensors, holds of rules, overdue buses, unsaved states, the heartbeat."""
+"""Periodic work of a pipeline: silent sensors, ends of holds, overdue buses, unsaved states, the heartbeat."""
 
 import threading
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ from services.runtime.retry import retry_while_unavailable
 
 TICK_S = 5.0
 HEARTBEAT_S = 1.0
-LATE_S = 5.0
-"""A tick that is later than this, after a start or while the database was away, first waits LISTEN_S. The pipeline has
-received nothing meanwhile, so it must not report sensors as silent."""
-LISTEN_S = 10.0
+TICK_OVERDUE_S = 5.0
+"""A tick that is later than this, after a start or while the database was away, first waits RECEIVE_FIRST_S. The
+pipeline has received nothing meanwhile, so it must not report sensors as silent."""
+RECEIVE_FIRST_S = 10.0
 """How long to receive messages before that tick: all devices that were waiting are heard meanwhile."""
 
 
@@ -45,8 +45,8 @@ class Ticks:
         state = self._state
         if state.save_every.due() and not retry_while_unavailable(state.save, stop):
             return False
-        if self._tick.overdue_s > LATE_S:
-            self._tick.postpone(LISTEN_S)
+        if self._tick.overdue_s > TICK_OVERDUE_S:
+            self._tick.postpone(RECEIVE_FIRST_S)
         if self._tick.due() and not (
             retry_while_unavailable(partial(tick_rules, state, self._lane), stop) and self._ticked(stop)
         ):

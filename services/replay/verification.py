@@ -13,7 +13,7 @@ import numpy.typing as npt
 from alerts.forecast.exceedance import find_rising_rows, models_over_time
 from alerts.forecast.learning import HIGH_QUANTILE, ScoredRows, backtest
 from alerts.forecast.series import Array, Series, concatenate, resample, trailing_sum
-from alerts.forecast.skill import LeadScore, Score, find_events, score_a, score_b, score_forecast
+from alerts.forecast.skill import LeadScore, Score, find_events, score_by_onset, score_by_state, score_forecast
 from alerts.rules.stage import StageState, judge
 from ingest.quality import flag_accuracy
 from models.kind import Limits
@@ -156,10 +156,10 @@ def _score_threshold(record: RecordedSeries, threshold_m: float, on: npt.NDArray
     baseline = record.level_m + _rise_15_min_m(record) >= threshold_m
     return ThresholdScores(
         threshold_m,
-        score_b(events, record.at_s, on),
-        score_a(events, record.at_s, on),
-        score_b(events, record.at_s, baseline),
-        score_a(events, record.at_s, baseline),
+        score_by_state(events, record.at_s, on),
+        score_by_onset(events, record.at_s, on),
+        score_by_state(events, record.at_s, baseline),
+        score_by_onset(events, record.at_s, baseline),
     )
 
 

@@ -30,7 +30,7 @@ from services.transit.fleet.assigned_trips import STARTED_KEPT_S
 from services.transit.fleet.fleet import Fleet
 from services.transit.fleet.report_history import SavedState
 from services.transit.fleet.rows import read_last_stops, read_travel_times, read_unassigned_trips, read_vehicles
-from services.transit.matching.vehicle_state import Fix, Hypothesis, VehicleState
+from services.transit.matching.vehicle_state import AnchorPosition, Hypothesis, VehicleState
 from services.transit.model.position_report import PositionReport
 from services.transit.model.prediction import TripPrediction, VehiclePrediction
 from services.transit.model.stop_index import StopIndex
@@ -228,7 +228,7 @@ def _hypothesis(hypothesis: Hypothesis | None) -> object:
     }
 
 
-def _fix(fix: Fix | None) -> object:
+def _fix(fix: AnchorPosition | None) -> object:
     return fix and {"at": fix.at, "where": (fix.latitude, fix.longitude)}
 
 

@@ -146,7 +146,7 @@ def list_stations(
     return [Station(**row._mapping) for row in connection.execute(_page(query, stations.c.id, after, limit))]
 
 
-def one_station(connection: Connection, station_id: str) -> Station | None:
+def get_station(connection: Connection, station_id: str) -> Station | None:
     """The station of that id."""
     row = connection.execute(_station_query().where(stations.c.id == station_id)).one_or_none()
     return Station(**row._mapping) if row else None

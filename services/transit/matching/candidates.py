@@ -31,7 +31,7 @@ from services.transit.matching.likelihood import (
 from services.transit.matching.network_index import MAX_JOURNEYS, NetworkIndex, Observation, offset_limit_m
 from services.transit.matching.reported_trip import ReportedTrip
 from services.transit.matching.spatial_index import XY
-from services.transit.matching.vehicle_state import Fix, Hypothesis, Stage
+from services.transit.matching.vehicle_state import AnchorPosition, Hypothesis, HypothesisStage
 from services.transit.model.journey_search import MAX_EARLY_S, has_exact_times
 
 MAX_HYPOTHESES = 12
@@ -39,7 +39,7 @@ MAX_HYPOTHESES = 12
 
 
 def initial_candidates(
-    index: NetworkIndex, anchors: Sequence[Fix], reported: ReportedTrip, last_journey: Hypothesis | None
+    index: NetworkIndex, anchors: Sequence[AnchorPosition], reported: ReportedTrip, last_journey: Hypothesis | None
 ) -> list[Hypothesis]:
     """The MAX_HYPOTHESES likeliest journeys that the last anchors may belong to, weighed against making no trip.
 
@@ -89,7 +89,7 @@ def reported_candidates(
     weight = best_weight if newly_reported else best_weight - at_start.report_weight + ENTER_TRIP
     near_terminal = terminal_weight(xy, index.first_stops[trip.pattern]) == AT_TERMINAL
     if near_terminal and at < journey.start_at + LATE_SCALE_S:
-        yield replace(at_start, stage=Stage.WAITING, weight=weight)
+        yield replace(at_start, stage=HypothesisStage.WAITING, weight=weight)
         return
     shape, number = index.shape_of(trip.pattern), index.shape_index.shape_numbers[trip.pattern]
     segments = index.shape_index.segments_near(xy, index.search_radius_m).get(number, ())
@@ -106,7 +106,7 @@ def alternative_candidates(
 ) -> Iterator[Hypothesis]:
     """Journeys nearer to their schedule, where the best hypothesis is so early or late that it is unlikely."""
     best = max(hypotheses, key=lambda hypothesis: hypothesis.total_weight, default=None)
-    if best is None or best.stage is not Stage.RUNNING:
+    if best is None or best.stage is not HypothesisStage.RUNNING:
         return
     schedule_weight = index.schedule_weight(best, observation.at)
     if schedule_weight > UNLIKELY_DEVIATION:
@@ -128,7 +128,7 @@ def _serves_reported_route(index: NetworkIndex, shape_number: int, reported: Rep
 
 
 def _candidate_places(
-    index: NetworkIndex, near: Mapping[int, Sequence[int]], anchors: Sequence[Fix], points: Sequence[XY]
+    index: NetworkIndex, near: Mapping[int, Sequence[int]], anchors: Sequence[AnchorPosition], points: Sequence[XY]
 ) -> Iterator[tuple[int, float, float]]:
     """Where the last anchor may lie: (pattern, distance along its shape, weight of the anchors on it).
 
@@ -148,7 +148,7 @@ def _track_weight(
     shape_number: int,
     distance_m: float,
     offset_m: float,
-    anchors: Sequence[Fix],
+    anchors: Sequence[AnchorPosition],
     points: Sequence[XY],
 ) -> float:
     """Weight of the anchors leading along a shape to a distance on it, against making no trip.
@@ -199,7 +199,7 @@ def _candidates_at(
     if by_headway:  # no exact time tells them apart: the reported one, else the nearest
         yield route_weight, max(by_headway, key=lambda candidate: candidate.report_weight)
     if not journeys:
-        unscheduled = index.unscheduled_hypothesis(pattern_index, distance_m, at, reported, Stage.RUNNING)
+        unscheduled = index.unscheduled_hypothesis(pattern_index, distance_m, at, reported, HypothesisStage.RUNNING)
         yield UNSCHEDULED + route_weight, unscheduled
 
 

@@ -30,7 +30,14 @@ from services.transit.matching.network_index import SCHEDULED_DWELL_S, NetworkIn
 from services.transit.matching.next_trip import mark_arrived, start_next_trips
 from services.transit.matching.propagation import advance_hypotheses, weigh_schedule
 from services.transit.matching.reported_trip import ReportedTrip
-from services.transit.matching.vehicle_state import PARKED_S, Fix, Hypothesis, HypothesisKey, Stage, VehicleState
+from services.transit.matching.vehicle_state import (
+    PARKED_S,
+    AnchorPosition,
+    Hypothesis,
+    HypothesisKey,
+    HypothesisStage,
+    VehicleState,
+)
 from services.transit.model.position_report import PositionReport
 
 STATIONARY_M = 20.0
@@ -68,21 +75,21 @@ class Matcher:
             return self._first_state(report)
         if report.at <= state.at:
             return state
-        latest = Fix(report.at, report.latitude, report.longitude)
-        if self._is_outlier(latest, Fix(state.at, state.latitude, state.longitude)):
+        latest = AnchorPosition(report.at, report.latitude, report.longitude)
+        if self._is_outlier(latest, AnchorPosition(state.at, state.latitude, state.longitude)):
             if state.outlier is None or self._is_outlier(latest, state.outlier):
                 return replace(state, outlier=latest)
             return self._first_state(report)
         return self._update(self._at_new_position(state, latest), state, report)
 
     def _first_state(self, report: PositionReport) -> VehicleState:
-        anchor = Fix(report.at, report.latitude, report.longitude)
+        anchor = AnchorPosition(report.at, report.latitude, report.longitude)
         reported = self._index.route_lookup.resolve(report)
         state = VehicleState(self.network.version, report.at, report.latitude, report.longitude, (anchor,), anchor)
         candidates = initial_candidates(self._index, (anchor,), reported, None)
         return _with_hypotheses(_with_reported_trip(state, reported), candidates)
 
-    def _at_new_position(self, state: VehicleState, latest: Fix) -> VehicleState:
+    def _at_new_position(self, state: VehicleState, latest: AnchorPosition) -> VehicleState:
         """The state at the new position, before the hypotheses are updated."""
         is_anchor = self._separation_m(latest, state.anchors[-1]) >= ANCHOR_SPACING_M
         moved = self._separation_m(latest, state.stationary_since) > STATIONARY_M
@@ -122,7 +129,7 @@ class Matcher:
         return self._remember_journey(after)
 
     def _observe(self, moved: VehicleState, before: VehicleState, report: PositionReport) -> Observation:
-        latest, anchor = Fix(report.at, report.latitude, report.longitude), before.anchors[-1]
+        latest, anchor = AnchorPosition(report.at, report.latitude, report.longitude), before.anchors[-1]
         return Observation(
             at=report.at,
             xy=self._index.xy(latest),
@@ -145,12 +152,12 @@ class Matcher:
     def _remember_journey(self, state: VehicleState) -> VehicleState:
         """The state with the confirmed journey, if any, as the last one, and whether the bus waits at a stop on it."""
         best = state.hypotheses[0] if state.hypotheses else None
-        if best is None or best.stage is not Stage.RUNNING or state.probability(best) < CONFIRMED_PROBABILITY:
+        if best is None or best.stage is not HypothesisStage.RUNNING or state.probability(best) < CONFIRMED_PROBABILITY:
             return replace(state, in_scheduled_dwell=False) if state.in_scheduled_dwell else state
         nearly_over = self._index.last_stop_m(best) - best.distance_m < TERMINAL_RADIUS_M
         return replace(
             state,
-            last_journey=replace(best, stage=Stage.ENDED) if nearly_over else best,
+            last_journey=replace(best, stage=HypothesisStage.ENDED) if nearly_over else best,
             in_scheduled_dwell=state.stationary_s >= SCHEDULED_DWELL_S and self._index.has_scheduled_dwell(best),
         )
 
@@ -160,14 +167,14 @@ class Matcher:
             return state if state.at_base else replace(state, base=state.stationary_since, at_base=True)
         if state.base is None:
             return state
-        latest = Fix(state.at, state.latitude, state.longitude)
+        latest = AnchorPosition(state.at, state.latitude, state.longitude)
         return replace(state, at_base=self._separation_m(latest, state.base) <= BASE_RADIUS_M)
 
-    def _separation_m(self, fix: Fix, other: Fix) -> float:
+    def _separation_m(self, fix: AnchorPosition, other: AnchorPosition) -> float:
         (x, y), (other_x, other_y) = self._index.xy(fix), self._index.xy(other)
         return hypot(x - other_x, y - other_y)
 
-    def _is_outlier(self, fix: Fix, last: Fix) -> bool:
+    def _is_outlier(self, fix: AnchorPosition, last: AnchorPosition) -> bool:
         return self._separation_m(fix, last) > MAX_JUMP_MS * (fix.at - last.at) + MAX_JUMP_M
 
 

@@ -15,7 +15,7 @@ from services.transit.matching.likelihood import (
 )
 from services.transit.matching.reported_trip import ReportedTrip, RouteLookup
 from services.transit.matching.spatial_index import XY, ShapeIndex, ShapeOnPlane
-from services.transit.matching.vehicle_state import Fix, Hypothesis, Stage
+from services.transit.matching.vehicle_state import AnchorPosition, Hypothesis, HypothesisStage
 from services.transit.model.journey_search import JourneySearch, has_exact_times
 
 SCHEDULED_DWELL_S = 120
@@ -34,7 +34,7 @@ class Observation(NamedTuple):
     at: float
     xy: XY
     elapsed_s: float
-    anchor: Fix
+    anchor: AnchorPosition
     moved_m: float
     is_anchor: bool
     stationary_s: float
@@ -55,7 +55,7 @@ class NetworkIndex:
         self.search_radius_m = max((offset_limit_m(shape) for shape in self.shape_index.shapes), default=OFFSET_LIMIT_M)
         self._next_patterns: dict[int, tuple[int, ...]] = {}
 
-    def xy(self, fix: Fix) -> XY:
+    def xy(self, fix: AnchorPosition) -> XY:
         """A position on the plane."""
         return self.plane.xy((fix.latitude, fix.longitude))
 
@@ -136,7 +136,7 @@ class NetworkIndex:
             service_date=service_date,
             start_s=start_s,
             start_at=journey.start_at,
-            stage=Stage.RUNNING if running else Stage.WAITING,
+            stage=HypothesisStage.RUNNING if running else HypothesisStage.WAITING,
             distance_m=begin_m,
             anchor_m=begin_m,
             last_seen_at=at,
@@ -145,7 +145,7 @@ class NetworkIndex:
         )
 
     def unscheduled_hypothesis(
-        self, pattern: int, distance_m: float, at: float, reported: ReportedTrip, stage: Stage
+        self, pattern: int, distance_m: float, at: float, reported: ReportedTrip, stage: HypothesisStage
     ) -> Hypothesis:
         """A new hypothesis of a pattern without a trip: the timetable has no journey there then."""
         report_weight = reported.weight_for(self.network.patterns[pattern], None, 0)

@@ -16,7 +16,7 @@ from services.transit.matching.likelihood import (
     log_sum,
 )
 from services.transit.matching.network_index import MAX_JOURNEYS, NetworkIndex, Observation
-from services.transit.matching.vehicle_state import Hypothesis, HypothesisKey, Stage
+from services.transit.matching.vehicle_state import Hypothesis, HypothesisKey, HypothesisStage
 
 ARRIVED_M = 40.0
 """A journey has ended when its bus is this near to its last stop."""
@@ -29,8 +29,12 @@ DEPARTED_WITHIN_S, DEPARTS_WITHIN_S = 900.0, 2_700.0
 def mark_arrived(index: NetworkIndex, hypotheses: Iterable[Hypothesis], observation: Observation) -> list[Hypothesis]:
     """The hypotheses, with stage ARRIVED where the last stop is reached. The next report starts their next trips."""
     return [
-        replace(hypothesis, stage=Stage.ARRIVED, distance_m=max(hypothesis.distance_m, index.last_stop_m(hypothesis)))
-        if hypothesis.stage is Stage.RUNNING and _has_arrived(index, hypothesis, observation)
+        replace(
+            hypothesis,
+            stage=HypothesisStage.ARRIVED,
+            distance_m=max(hypothesis.distance_m, index.last_stop_m(hypothesis)),
+        )
+        if hypothesis.stage is HypothesisStage.RUNNING and _has_arrived(index, hypothesis, observation)
         else hypothesis
         for hypothesis in hypotheses
     ]
@@ -40,14 +44,14 @@ def start_next_trips(
     index: NetworkIndex, hypotheses: Sequence[Hypothesis], observation: Observation
 ) -> Iterable[Hypothesis]:
     """The hypotheses, with the journeys that may follow those just arrived. They share the weight of the ended one."""
-    arrived = [hypothesis for hypothesis in hypotheses if hypothesis.stage is Stage.ARRIVED]
+    arrived = [hypothesis for hypothesis in hypotheses if hypothesis.stage is HypothesisStage.ARRIVED]
     if not arrived:
         return hypotheses
     by_key: dict[HypothesisKey, Hypothesis] = {hypothesis.key: hypothesis for hypothesis in hypotheses}
     for hypothesis in arrived:
         successors = _successors(index, hypothesis, observation)
         weight = _not_begun_weight(index, hypothesis) if successors else 0.0
-        ended = replace(hypothesis, stage=Stage.ENDED, weight=weight)
+        ended = replace(hypothesis, stage=HypothesisStage.ENDED, weight=weight)
         total = log_sum([alternative.total_weight for alternative in (ended, *successors)])
         share = hypothesis.total_weight - total
         by_key[hypothesis.key] = replace(ended, weight=ended.weight + share)
@@ -61,7 +65,7 @@ def _merge_hypothesis(by_key: dict[HypothesisKey, Hypothesis], added: Hypothesis
     existing = by_key.get(added.key)
     if existing is None:
         by_key[added.key] = added
-    elif existing.stage is Stage.WAITING:
+    elif existing.stage is HypothesisStage.WAITING:
         by_key[added.key] = replace(existing, weight=log_sum([existing.weight, added.weight]))
 
 
@@ -82,7 +86,9 @@ def _successors(index: NetworkIndex, ended: Hypothesis, observation: Observation
     total = log_sum([prior for prior, _ in best])
     at, reported = observation.at, observation.reported
     return [
-        replace(index.journey_hypothesis(journey, 0.0, at, reported), stage=Stage.WAITING, weight=prior - total)
+        replace(
+            index.journey_hypothesis(journey, 0.0, at, reported), stage=HypothesisStage.WAITING, weight=prior - total
+        )
         for prior, journey in best
     ]
 
@@ -110,7 +116,7 @@ def _unscheduled_successors(index: NetworkIndex, ended: Hypothesis, observation:
     at, reported = observation.at, observation.reported
     return [
         replace(
-            index.unscheduled_hypothesis(pattern.index, pattern.stop_m[0], at, reported, Stage.WAITING),
+            index.unscheduled_hypothesis(pattern.index, pattern.stop_m[0], at, reported, HypothesisStage.WAITING),
             weight=-log(len(own)),
         )
         for pattern in own

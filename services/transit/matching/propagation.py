@@ -21,7 +21,7 @@ from services.transit.matching.likelihood import (
     terminal_weight,
 )
 from services.transit.matching.network_index import NetworkIndex, Observation, offset_limit_m
-from services.transit.matching.vehicle_state import Hypothesis, Stage
+from services.transit.matching.vehicle_state import Hypothesis, HypothesisStage
 
 
 def advance_hypotheses(
@@ -29,22 +29,22 @@ def advance_hypotheses(
 ) -> Iterator[Hypothesis]:
     """Each hypothesis after a report. Only anchors change weights of positions; between them a bus only advances."""
     before = list(hypotheses)
-    waiting = (hypothesis for hypothesis in before if hypothesis.stage is Stage.WAITING)
+    waiting = (hypothesis for hypothesis in before if hypothesis.stage is HypothesisStage.WAITING)
     best_waiting = max(waiting, key=lambda hypothesis: hypothesis.total_weight, default=None)
     best_overdue_s = _overdue_s(best_waiting, observation) if best_waiting is not None else 0.0
     for hypothesis in before:
         weight, at = hypothesis.weight, observation.at
         after = replace(hypothesis, report_weight=index.report_weight(hypothesis, observation.reported))
         match hypothesis.stage:
-            case Stage.RUNNING:
+            case HypothesisStage.RUNNING:
                 advance = _advance_at_anchor if observation.is_anchor else _advance_between_anchors
                 yield advance(index, after, observation)
-            case Stage.WAITING:
+            case HypothesisStage.WAITING:
                 # Each minute past a departure makes a later one likelier, but not that there is none.
                 late_s = _overdue_s(hypothesis, observation) - best_overdue_s
                 after = replace(after, weight=weight - late_s / LATE_SCALE_S, last_seen_at=at)
                 yield _advance_waiting(index, after, observation)
-            case Stage.ARRIVED | Stage.ENDED:
+            case HypothesisStage.ARRIVED | HypothesisStage.ENDED:
                 terminal = index.last_stops[hypothesis.pattern]
                 weight += terminal_weight(observation.xy, terminal) if observation.is_anchor else 0.0
                 yield replace(after, weight=weight, last_seen_at=at)
@@ -57,7 +57,7 @@ def weigh_schedule(index: NetworkIndex, hypotheses: Sequence[Hypothesis], observ
 
     The schedule tells journeys apart; it does not tell whether the vehicle makes any.
     """
-    running = [hypothesis for hypothesis in hypotheses if hypothesis.stage is Stage.RUNNING]
+    running = [hypothesis for hypothesis in hypotheses if hypothesis.stage is HypothesisStage.RUNNING]
     if len(running) < 2:
         return list(hypotheses)
     best = max(running, key=lambda hypothesis: hypothesis.total_weight)
@@ -68,7 +68,7 @@ def weigh_schedule(index: NetworkIndex, hypotheses: Sequence[Hypothesis], observ
             hypothesis,
             weight=hypothesis.weight + share * (index.schedule_weight(hypothesis, observation.at) - best_weight),
         )
-        if hypothesis.stage is Stage.RUNNING
+        if hypothesis.stage is HypothesisStage.RUNNING
         else hypothesis
         for hypothesis in hypotheses
     ]
@@ -111,7 +111,9 @@ def _advance_at_anchor(index: NetworkIndex, hypothesis: Hypothesis, observation:
 def _return_to_waiting(index: NetworkIndex, hypothesis: Hypothesis, observation: Observation) -> Hypothesis:
     """The bus had not departed: it is put back to the first stop."""
     begin_m = index.first_stop_m(hypothesis)
-    return replace(hypothesis, stage=Stage.WAITING, distance_m=begin_m, anchor_m=begin_m, last_seen_at=observation.at)
+    return replace(
+        hypothesis, stage=HypothesisStage.WAITING, distance_m=begin_m, anchor_m=begin_m, last_seen_at=observation.at
+    )
 
 
 def _overdue_s(hypothesis: Hypothesis, observation: Observation) -> float:
@@ -131,7 +133,7 @@ def _advance_waiting(index: NetworkIndex, hypothesis: Hypothesis, observation: O
     distance_m, offset_m = shape.nearest(
         observation.xy, begin_m - SEARCH_BACK_M, high_m, begin_m, ALONG_PENALTY * limit_m
     )
-    running = replace(hypothesis, stage=Stage.RUNNING, distance_m=distance_m, anchor_m=distance_m)
+    running = replace(hypothesis, stage=HypothesisStage.RUNNING, distance_m=distance_m, anchor_m=distance_m)
     due = observation.at > hypothesis.start_at - EARLY_SCALE_S
     early_weight = 0.0 if due else max(MIN_WEIGHT, index.schedule_weight(running, observation.at))
     running_weight = offset_weight(offset_m, limit_m) + early_weight

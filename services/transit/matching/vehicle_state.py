@@ -1,7 +1,7 @@
 """State of one vehicle between two reports: its last positions and a few weighted hypotheses, stored as one JSON row.
 
-Where a field was renamed, `rename` keeps its name in the stored JSON. `Hypothesis` and `Fix` are stored as arrays: the
-order of their fields stays.
+Where a field was renamed, `rename` keeps its name in the stored JSON. `Hypothesis` and `AnchorPosition` are stored as
+arrays: the order of their fields stays.
 """
 
 from enum import IntEnum
@@ -22,7 +22,7 @@ NO_PROGRESS_M = 90.0
 """Anchors within this distance show no progress: anchors are 60 m apart, and positions of a bus at rest err."""
 
 
-class Stage(IntEnum):
+class HypothesisStage(IntEnum):
     """Stage of a journey."""
 
     WAITING = 0
@@ -49,7 +49,7 @@ class Hypothesis(Struct, frozen=True, gc=False, array_like=True):
     service_date: str
     start_s: int
     start_at: float
-    stage: Stage
+    stage: HypothesisStage
     distance_m: float
     anchor_m: float
     last_seen_at: float
@@ -67,7 +67,7 @@ class Hypothesis(Struct, frozen=True, gc=False, array_like=True):
         return (self.pattern, self.trip_id, self.service_date, self.start_s)
 
 
-class Fix(Struct, frozen=True, gc=False, array_like=True):
+class AnchorPosition(Struct, frozen=True, gc=False, array_like=True):
     """A recorded position. `at`: Unix seconds."""
 
     at: float
@@ -104,8 +104,8 @@ class VehicleState(Struct, frozen=True, rename=_STORED_NAMES):
     at: float
     latitude: float
     longitude: float
-    anchors: tuple[Fix, ...]
-    stationary_since: Fix
+    anchors: tuple[AnchorPosition, ...]
+    stationary_since: AnchorPosition
     hypotheses: tuple[Hypothesis, ...] = ()
     no_trip_weight: float = 0.0
     has_moved: bool = False
@@ -114,9 +114,9 @@ class VehicleState(Struct, frozen=True, rename=_STORED_NAMES):
     unknown_route: bool = False
     in_scheduled_dwell: bool = False
     at_base: bool = False
-    base: Fix | None = None
+    base: AnchorPosition | None = None
     last_journey: Hypothesis | None = None
-    outlier: Fix | None = None
+    outlier: AnchorPosition | None = None
 
     @property
     def stationary_s(self) -> float:
@@ -166,7 +166,7 @@ class VehicleState(Struct, frozen=True, rename=_STORED_NAMES):
         return self._position_on(best, self._phase_on(best), exp(best.total_weight) / total)
 
     def _phase_on(self, best: Hypothesis) -> Phase:
-        moving = best.stage in (Stage.RUNNING, Stage.ARRIVED) and self.stationary_s < STALLED_S
+        moving = best.stage in (HypothesisStage.RUNNING, HypothesisStage.ARRIVED) and self.stationary_s < STALLED_S
         return Phase.IN_PROGRESS if moving and not self.in_scheduled_dwell else Phase.LAYOVER
 
     def _position_off_route(self) -> MatchedPosition:
@@ -183,7 +183,9 @@ class VehicleState(Struct, frozen=True, rename=_STORED_NAMES):
 
     def _on_detour(self, last_journey: Hypothesis) -> bool:
         """Whether the vehicle may come back to the journey it left: one that was not over, left a short time ago."""
-        running = last_journey.stage is Stage.RUNNING and last_journey.trip_id != "" and not self.out_of_service
+        running = (
+            last_journey.stage is HypothesisStage.RUNNING and last_journey.trip_id != "" and not self.out_of_service
+        )
         return running and self.at - last_journey.last_seen_at < MAX_DETOUR_S
 
     def _position_without_trip(self, phase: Phase) -> MatchedPosition:

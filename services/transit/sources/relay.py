@@ -19,13 +19,13 @@ KEEPALIVE_S = 60
 ACKNOWLEDGE_TIMEOUT_S = 15.0
 
 
-class BrokerAway(ConnectionError):
+class BrokerUnavailable(ConnectionError):
     """The broker refused, or did not accept or acknowledge in time. What was published may arrive twice."""
 
 
 @contextmanager
 def relay(url: str, client_id: str, tls: Tls) -> Iterator["Relay"]:
-    """A connection for as long as the block lasts. Raises BrokerAway, or ValueError for a bad address."""
+    """A connection for as long as the block lasts. Raises BrokerUnavailable, or ValueError for a bad address."""
     address = BrokerAddress.parse(url)
     client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5)
     client.max_inflight_messages_set(IN_FLIGHT)
@@ -48,11 +48,11 @@ def relay(url: str, client_id: str, tls: Tls) -> Iterator["Relay"]:
     try:
         client.connect(address.host, address.port, KEEPALIVE_S)
     except OSError as error:
-        raise BrokerAway(f"no broker at {address.host}: {error}") from error
+        raise BrokerUnavailable(f"no broker at {address.host}: {error}") from error
     client.loop_start()
     try:
         if not connected.wait(ACKNOWLEDGE_TIMEOUT_S) or refusals:
-            raise BrokerAway(f"the broker did not welcome us: {refusals[0] if refusals else 'no answer'}")
+            raise BrokerUnavailable(f"the broker did not welcome us: {refusals[0] if refusals else 'no answer'}")
         yield Relay(client)
     finally:
         client.disconnect()
@@ -67,7 +67,7 @@ class Relay:
         self._client = client
 
     def publish(self, messages: Iterable[tuple[str, bytes]]) -> int:
-        """Publish at QoS 1 and wait until all is acknowledged; returns how many. Raises BrokerAway."""
+        """Publish at QoS 1 and wait until all is acknowledged; returns how many. Raises BrokerUnavailable."""
         waiting, sent = iter(messages), 0
         while batch := list(islice(waiting, IN_FLIGHT)):
             deadline_s = monotonic() + ACKNOWLEDGE_TIMEOUT_S
@@ -75,6 +75,6 @@ class Relay:
             for publication in publications:
                 publication.wait_for_publish(max(0.0, deadline_s - monotonic()))
                 if not publication.is_published():
-                    raise BrokerAway(f"a message was not acknowledged for {ACKNOWLEDGE_TIMEOUT_S:.0f} s")
+                    raise BrokerUnavailable(f"a message was not acknowledged for {ACKNOWLEDGE_TIMEOUT_S:.0f} s")
             sent += len(publications)
         return sent

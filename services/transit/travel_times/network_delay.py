@@ -1,5 +1,4 @@
-"""Network-wide delay: how much slower than usual all buses of a city run now (rain, a strike, a match, a first day of
-school).
+"""Network-wide delay: how much slower than usual all buses of a city run now, for example in rain or during a strike.
 
 A single link is too noisy to show it; all links together do. What each traversal took beyond its expected time flows
 into one figure, which fades within the hour. A link with little history counts little: there, a difference says more

@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alerts.forecast.skill import BoolArray, Score, Span, find_alerts, find_events, pool_scores, score_a, score_b
+from alerts.forecast.skill import (
+    BoolArray,
+    Score,
+    Span,
+    find_alerts,
+    find_events,
+    pool_scores,
+    score_by_onset,
+    score_by_state,
+)
 from services.commands import skill
 
 HOUR_S = 3600.0
@@ -26,7 +35,7 @@ FLOOD = [Span(20 * HOUR_S, 24 * HOUR_S)]
 
 def score_both(*hours: float, events: list[Span] | None = None) -> tuple[Score, Score]:
     at_s, on = alert_at(*hours)
-    return score_b(events or FLOOD, at_s, on), score_a(events or FLOOD, at_s, on)
+    return score_by_state(events or FLOOD, at_s, on), score_by_onset(events or FLOOD, at_s, on)
 
 
 def test_samples_up_to_six_hours_apart_are_one_event_and_farther_ones_are_two() -> None:

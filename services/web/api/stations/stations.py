@@ -204,7 +204,7 @@ def _raw_cursor(cursor: str | None) -> RawCursor | None:
 
 def existing_station(connection: Connection, station_id: str) -> Station:
     """The station of that id. Raises NoSuchStation."""
-    found = places.one_station(connection, station_id)
+    found = places.get_station(connection, station_id)
     if found is None:
         raise NoSuchStation
     return found

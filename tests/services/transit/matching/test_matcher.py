@@ -15,7 +15,7 @@ from models.network import Network, Shape, service_day_start
 from services.transit.matching.candidates import MAX_HYPOTHESES
 from services.transit.matching.likelihood import SEARCH_BACK_M
 from services.transit.matching.matcher import Matcher
-from services.transit.matching.vehicle_state import Stage, VehicleState
+from services.transit.matching.vehicle_state import HypothesisStage, VehicleState
 from services.transit.model.position_report import PositionReport
 from services.transit.model.prediction import MatchedPosition, Phase
 from services.transit.prediction.arrival_times import predict_trips
@@ -330,7 +330,7 @@ def _sound(state: VehicleState) -> None:
     for one in state.hypotheses:
         stops = CITY.patterns[one.pattern].stop_m
         assert stops[0] - SEARCH_BACK_M <= one.distance_m <= stops[-1] + SEARCH_BACK_M
-        assert one.stage is not Stage.WAITING or one.distance_m == stops[0]
+        assert one.stage is not HypothesisStage.WAITING or one.distance_m == stops[0]
     position = state.matched_position()
     assert 0.0 <= position.probability <= 1.0
     assert (position.pattern >= 0) == (

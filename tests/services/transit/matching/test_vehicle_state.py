@@ -2,12 +2,12 @@
 
 import msgspec
 
-from services.transit.matching.vehicle_state import Fix, Hypothesis, Stage, VehicleState
+from services.transit.matching.vehicle_state import AnchorPosition, Hypothesis, HypothesisStage, VehicleState
 
 
 def test_a_stored_state_keeps_its_field_names_and_their_order() -> None:
-    fix = Fix(1.0, -34.9, -57.9)
-    hypothesis = Hypothesis(0, "10", "20260302", 0, 0.0, Stage.RUNNING, 5.0, 4.0, 1.0, -0.5, 2.0)
+    fix = AnchorPosition(1.0, -34.9, -57.9)
+    hypothesis = Hypothesis(0, "10", "20260302", 0, 0.0, HypothesisStage.RUNNING, 5.0, 4.0, 1.0, -0.5, 2.0)
     state = VehicleState("v", 1.0, -34.9, -57.9, (fix,), fix, (hypothesis,), last_journey=hypothesis, outlier=fix)
     row = msgspec.json.encode(state)
     stored = msgspec.json.decode(row)

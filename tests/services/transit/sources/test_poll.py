@@ -22,7 +22,7 @@ from services.pipeline.road import Pipeline
 from services.runtime.clock import wall_clock
 from services.transit.sources import poll
 from services.transit.sources.poll import BadAnswer, Poller
-from services.transit.sources.relay import BrokerAway, relay
+from services.transit.sources.relay import BrokerUnavailable, relay
 from tests.waiting import LIMIT_S, wait_until
 
 
@@ -109,7 +109,7 @@ class Sent:
 
     def __call__(self, messages: Sequence[tuple[str, bytes]]) -> int:
         if self.away:
-            raise BrokerAway
+            raise BrokerUnavailable
         self.messages += messages
         return len(messages)
 
@@ -162,7 +162,7 @@ def test_an_answer_that_has_not_changed_is_not_sent_again(vendor: Vendor, poller
 def test_what_the_broker_did_not_take_is_new_again(vendor: Vendor, poller: Poller) -> None:
     send = Sent()
     vendor.tag, vendor.body, send.away = '"one"', feed(wall_clock(), bus1=-34.92), True
-    with pytest.raises(BrokerAway):
+    with pytest.raises(BrokerUnavailable):
         poller.poll_once(send)
     send.away = False
     assert poller.poll_once(send) == 1
@@ -208,7 +208,7 @@ def test_it_asks_ever_less_often_while_nobody_answers_and_tells_no_key(
 
 
 def test_a_broker_that_is_not_there_is_said_to_be_away() -> None:
-    with pytest.raises(BrokerAway), relay("mqtt://127.0.0.1:1", "nobody", Tls()):
+    with pytest.raises(BrokerUnavailable), relay("mqtt://127.0.0.1:1", "nobody", Tls()):
         pass
 
 
