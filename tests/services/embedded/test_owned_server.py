@@ -69,7 +69,7 @@ def test_the_servers_of_a_killed_owner_end_and_the_next_start_works(
     insert_number(url, 21)
     owner.kill()
     with embedded_postgres(folder) as server, embedded_broker(folder, 0):
-        assert all(has_ended(pid) for pid in pids)
+        wait_until(lambda: all(has_ended(pid) for pid in pids))
         assert has_number(server.url, 21)
 
 
