@@ -16,7 +16,7 @@ import pytest
 from services.embedded.mqtt_broker import embedded_broker
 from services.embedded.postgres import embedded_postgres
 from tests.services.embedded.servers import has_ended, has_number, insert_number
-from tests.waiting import LIMIT_S
+from tests.waiting import LIMIT_S, wait_until
 
 ROOT = Path(__file__).parents[3]
 OWNER = """
