@@ -21,7 +21,7 @@ from services.web.context import Context
 from services.web.http.admission import Admission
 from services.web.http.credentials import KnownOperators
 from services.web.http.etags import WITH_ETAG, ETagMiddleware
-from services.web.http.prepared_answers import FRESH_S, PreparedAnswers
+from services.web.http.prepared_answers import FRESH_S, PreparedAnswers, PreparedRoutes
 from services.web.http.protection import ProtectionMiddleware
 from services.web.http.wrong_tokens import WrongTokens
 from services.web.live.event_feed import EventFeed
@@ -30,6 +30,7 @@ from services.web.oba.app import create_oba
 from services.web.pages.router import router as pages
 from services.web.pages.transit.router import router as rider_pages
 from services.web.problems import add_error_handlers, documented_problems, with_problem_responses
+from services.web.routes import PreparedAnswerMiddleware
 from services.web.schema_names import API_NAMES, with_published_names
 
 API_PREFIX = "/api/v1"
@@ -88,7 +89,8 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, prepared_s: 
         WrongTokens(),
         known_operators,
         Admission.for_pool(engine.pool.size()),
-        PreparedAnswers(lambda: event_feed.changes, prepared_s),
+        prepared_answers := PreparedAnswers(lambda: event_feed.changes, prepared_s),
+        prepared_routes := PreparedRoutes(),
     )
     # First, since routes are tried in order and riders' applications ask most.
     app.mount(ONEBUSAWAY, create_oba(app.state.context))
@@ -100,6 +102,7 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, prepared_s: 
     app.include_router(rider_pages)
     app.include_router(pages)
     add_error_handlers(app)
+    app.add_middleware(PreparedAnswerMiddleware, answers=prepared_answers, routes=prepared_routes)
     app.add_middleware(ETagMiddleware)
     app.add_middleware(ProtectionMiddleware, hosts=_allowed_hosts(settings), known_operators=known_operators)
     return app

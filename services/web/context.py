@@ -15,7 +15,7 @@ from services.transit.serving.snapshot import TransitSnapshot
 from services.transit.serving.snapshot_cache import SnapshotCache
 from services.web.http.admission import Admission
 from services.web.http.credentials import KnownOperators
-from services.web.http.prepared_answers import PreparedAnswers
+from services.web.http.prepared_answers import PreparedAnswers, PreparedRoutes
 from services.web.http.rate_limit import RateLimit
 from services.web.http.wrong_tokens import WrongTokens
 from services.web.live.event_feed import EventFeed
@@ -42,6 +42,7 @@ class Context:
     known_operators: KnownOperators
     admission: Admission
     prepared_answers: PreparedAnswers
+    prepared_routes: PreparedRoutes
     rider_report_limit: RateLimit = field(default_factory=_rider_report_limit)
     """Limits riders' reports by address."""
 

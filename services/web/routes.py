@@ -5,10 +5,12 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.web.context import Context, context_of
 from services.web.http.admission import Slots
 from services.web.http.credentials import is_anonymous
+from services.web.http.prepared_answers import PreparedAnswers, PreparedRoutes, Variant
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -50,11 +52,33 @@ class PreparedRoute(BoundedRoute):
         async def handle_prepared(request: Request) -> Response:
             if request.method != "GET" or not is_anonymous(request):
                 return await handle(request)
-            key = (request.scope["path"], request.scope["query_string"], self.variant(request))
-            return await context_of(request).prepared_answers.get(key, lambda: handle(request))
+            context_of(request).prepared_routes.note(request.scope["path"], self.variant)
+            return await context_of(request).prepared_answers.get(_key(request, self.variant), lambda: handle(request))
 
         return handle_prepared
 
     def variant(self, _request: Request) -> str:
         """What else than the address decides the answer, such as the visitor's language."""
         return ""
+
+
+class PreparedAnswerMiddleware:
+    """Sends an answer that is ready before the routes are tried: finding the route costs more than all else (ASGI)."""
+
+    def __init__(self, app: ASGIApp, answers: PreparedAnswers, routes: PreparedRoutes) -> None:
+        self._app, self._answers, self._routes = app, answers, routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        answer = self._ready(Request(scope)) if scope["type"] == "http" and scope["method"] == "GET" else None
+        await (answer or self._app)(scope, receive, send)
+
+    def _ready(self, request: Request) -> Response | None:
+        variant = self._routes.variant_of(request.scope["path"])
+        if variant is None or not is_anonymous(request):
+            return None
+        return self._answers.ready(_key(request, variant))
+
+
+def _key(request: Request, variant: Variant) -> tuple[str, bytes, str]:
+    return request.scope["path"], request.scope["query_string"], variant(request)

@@ -1,5 +1,6 @@
 """The HTTP server: uvicorn with bounded connections and waits, which closes live streams when it stops."""
 
+import os
 import resource
 import signal
 import socket
@@ -23,6 +24,10 @@ SHUTDOWN_GRACE_S = 2
 """Longest wait for open requests when the server stops."""
 OTHER_FILES = 256
 """File descriptors beside the sockets of clients: database connections, logs, sockets about to be refused."""
+ACCEPTS_A_TURN = 16
+"""New connections that one turn of the event loop takes: few, since each step of a request waits for a turn."""
+WAITING_CONNECTIONS = 2_048
+"""Connections that wait in the kernel to be taken."""
 SWEEP_TICKS = 10
 """uvicorn's ticks of 0.1 s between two looks for overdue connections."""
 
@@ -40,6 +45,7 @@ def server_config(app: object, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        backlog=ACCEPTS_A_TURN,
         timeout_keep_alive=KEEP_ALIVE_TIMEOUT_S,
         timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
         http=partial(BoundedProtocol, shares=shares),  # type: ignore[arg-type]
@@ -81,6 +87,14 @@ class LiveStreamServer(uvicorn.Server):
         finally:
             for number, handler in previous_handlers.items():
                 signal.signal(number, handler)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and let the kernel hold more connections than one turn takes: asyncio has one number for both."""
+        await super().startup(sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                with socket.socket(fileno=os.dup(listening.fileno())) as same:
+                    same.listen(WAITING_CONNECTIONS)
 
     async def on_tick(self, counter: int) -> bool:
         """Every second, close the connections whose time is over. True where the server must stop."""

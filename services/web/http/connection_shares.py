@@ -6,8 +6,8 @@ from enum import Enum, auto
 from services.runtime.settings import Network
 from services.web.http.addresses import client_share, is_within
 
-MAX_CONNECTIONS = 2_000
-MAX_PER_ADDRESS = 600
+MAX_CONNECTIONS = 4_000
+MAX_PER_ADDRESS = 1_200
 """A mobile carrier's address stands for some hundred telephones; one address still leaves most sockets to others."""
 SURPLUS_CONNECTIONS = 100
 """Sockets beyond the limits, on which only operators are answered."""

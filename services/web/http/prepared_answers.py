@@ -10,6 +10,7 @@ from time import monotonic
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from services.runtime.problem import HttpProblem
@@ -19,6 +20,10 @@ FRESH_S = 1.0
 MAX_ANSWERS = 128
 MAX_ANSWER_BYTES = 256 * 1024
 """Larger answers are not kept. With MAX_ANSWERS this bounds the memory: 32 MiB."""
+
+
+Variant = Callable[[Request], str]
+"""What else than the address decides an answer, such as the visitor's language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,23 @@ class _Entry:
     outcome: asyncio.Future[_Answer | Exception | None]
 
 
+class PreparedRoutes:
+    """By path, what else than the address decides a route's answer: so that the route need not be found again."""
+
+    def __init__(self) -> None:
+        self._variants: OrderedDict[str, Variant] = OrderedDict()
+
+    def note(self, path: str, variant: Variant) -> None:
+        """Remember the variant of a path's route. Beyond MAX_ANSWERS paths the oldest is forgotten."""
+        self._variants[path] = variant
+        if len(self._variants) > MAX_ANSWERS:
+            self._variants.popitem(last=False)
+
+    def variant_of(self, path: str) -> Variant | None:
+        """The variant of a path's route; None for a path not asked for of late."""
+        return self._variants.get(path)
+
+
 class PreparedAnswers:
     """Answers by key, at most FRESH_S old and never older than the newest change that `version` counts.
 
@@ -54,6 +76,14 @@ class PreparedAnswers:
         """`version`: grows with each change that visitors must see at once."""
         self._version, self._fresh_s = version, fresh_s
         self._entries: OrderedDict[object, _Entry] = OrderedDict()
+
+    def ready(self, key: object) -> Response | None:
+        """The answer of `key` where it is computed and still valid; None otherwise."""
+        entry = self._entries.get(key)
+        if entry is None or not entry.outcome.done() or not self._is_valid(entry):
+            return None
+        outcome = entry.outcome.result()
+        return outcome.response() if isinstance(outcome, _Answer) else None
 
     async def get(self, key: object, compute: Callable[[], Awaitable[Response]]) -> Response:
         """The answer of `key`. Computed where there is none or it is too old. Raises what `compute` raises."""

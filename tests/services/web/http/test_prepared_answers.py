@@ -8,7 +8,7 @@ from starlette.responses import StreamingResponse
 
 from services.runtime.problem import NotFound
 from services.web.http import prepared_answers
-from services.web.http.prepared_answers import PreparedAnswers
+from services.web.http.prepared_answers import PreparedAnswers, PreparedRoutes
 
 
 class Kitchen:
@@ -149,3 +149,33 @@ def test_invented_addresses_cost_bounded_memory(monkeypatch: pytest.MonkeyPatch)
         assert kitchen.computed == 4
 
     asyncio.run(story())
+
+
+def test_an_answer_is_ready_once_it_is_computed_and_until_it_is_too_old_or_something_changed() -> None:
+    async def story() -> None:
+        kitchen = Kitchen()
+        answers, brief = kitchen.answers(), kitchen.answers(fresh_s=0.0)
+        assert answers.ready("/") is None
+        kitchen.go.clear()
+        asking = asyncio.ensure_future(answers.get("/", kitchen.compute))
+        await settle()
+        assert answers.ready("/") is None, "still being computed"
+        kitchen.go.set()
+        await asking
+        ready = answers.ready("/")
+        assert ready is not None
+        assert ready.body == b"answer 1"
+        kitchen.version += 1
+        assert answers.ready("/") is None
+        await brief.get("/", kitchen.compute)
+        assert brief.ready("/") is None
+
+    asyncio.run(story())
+
+
+def test_the_routes_of_invented_addresses_cost_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepared_answers, "MAX_ANSWERS", 2)
+    routes = PreparedRoutes()
+    for path in ("/1", "/2", "/3"):
+        routes.note(path, lambda _request: "")
+    assert [routes.variant_of(path) is not None for path in ("/1", "/2", "/3")] == [False, True, True]
