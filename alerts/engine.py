@@ -19,7 +19,18 @@ from alerts.rules.steady_run import steady_run
 from models.alert import NAR, Cause, Change, Transition
 from models.reading import Reading
 from models.rows import PendingWrite, driver
-from models.rule import NO_CONTEXT, UNTRAINED, Judgement, Rainfall, Rule, RuleContext, Silence, Stage
+from models.rule import (
+    NO_CONTEXT,
+    UNTRAINED,
+    ExtremeSpeed,
+    Judgement,
+    Rainfall,
+    Rule,
+    RuleContext,
+    Silence,
+    SpeedTrend,
+    Stage,
+)
 
 TICK_AFTER = timedelta(seconds=30)
 """A subject evaluated more recently than this needs no tick, unless it holds a colour above verde."""
@@ -89,21 +100,35 @@ def evaluate(
 
 
 def due_subjects(transaction: Connection, book: Rulebook, kinds: Sequence[str], now: datetime) -> list[str]:
-    """Subjects of these kinds that need a tick: not evaluated for `TICK_AFTER`, or holding a colour above verde."""
+    """Subjects of these kinds that need a tick: not evaluated for `TICK_AFTER`, or holding a colour above verde.
+
+    Also those evaluated at a time that has not come: the clock was ahead then.
+    """
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "SELECT s.subject FROM subject_states s JOIN stations p ON p.id = s.subject"
             " WHERE p.active AND p.kind = ANY(%s)"
-            " AND (s.judged_at < %s OR jsonb_path_exists(s.colours, '$.* ? (@ > 0)')) ORDER BY s.judged_at LIMIT %s",
-            [list(kinds), now - TICK_AFTER, MAX_TICKED],
+            " AND (s.judged_at < %s OR s.judged_at > %s OR jsonb_path_exists(s.colours, '$.* ? (@ > 0)'))"
+            " ORDER BY s.judged_at LIMIT %s",
+            [list(kinds), now - TICK_AFTER, now, MAX_TICKED],
         )
         return [row[0] for row in cursor if row[0] in book.rules]
 
 
-def tick(book: Rulebook, states: RuleStates, subjects: Iterable[str], now: datetime) -> Evaluation:
-    """Evaluate what time alone changes for these subjects: silence, holds and recessions. Pure, like `evaluate`."""
+def tick(
+    book: Rulebook,
+    states: RuleStates,
+    subjects: Iterable[str],
+    now: datetime,
+    clock_trusted_since: datetime | None = None,
+) -> Evaluation:
+    """Evaluate what time alone changes for these subjects: silence, holds and recessions. Pure, like `evaluate`.
+
+    clock_trusted_since: what was heard before cannot be compared with `now`, because the clock was wrong or went to
+    another time; None where it always was right.
+    """
     evaluation = Evaluation()
-    contexts = _ContextReader(book, states, evaluation)
+    contexts = _ContextReader(book, states, evaluation, clock_trusted_since)
     for subject in subjects:
         before = states.states_of(subject)
         after: StatesByRule = {}
@@ -170,8 +195,11 @@ def report_fault(transaction: Connection, book: Rulebook, station: str, trouble:
 class _ContextReader:
     """Builds the context of rules from the neighbours' states: the new ones where evaluated already, else the old."""
 
-    def __init__(self, book: Rulebook, states: RuleStates, evaluation: Evaluation) -> None:
+    def __init__(
+        self, book: Rulebook, states: RuleStates, evaluation: Evaluation, clock_trusted_since: datetime | None = None
+    ) -> None:
         self._book, self._states, self._evaluation = book, states, evaluation
+        self._trusted_since_s = 0.0 if clock_trusted_since is None else clock_trusted_since.timestamp()
 
     def context_of(self, rule: Rule) -> RuleContext:
         """The context of a rule; `NO_CONTEXT` for rules that depend only on their own sensor."""
@@ -187,7 +215,11 @@ class _ContextReader:
                     exceedance=exceedance_model(self._book, rule.subject),
                 )
             case Silence():
-                return RuleContext(stage_nar=self._worst_nar((rule.subject,), Stage))
+                return RuleContext(
+                    stage_nar=self._worst_nar((rule.subject,), Stage), clock_trusted_since_s=self._trusted_since_s
+                )
+            case ExtremeSpeed() | SpeedTrend():
+                return RuleContext(clock_trusted_since_s=self._trusted_since_s)
             case _:
                 return NO_CONTEXT
 

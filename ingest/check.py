@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 
-from ingest.memory import DeviceMemories, DeviceMemory
+from ingest.memory import NEVER, DeviceMemories, DeviceMemory
 from ingest.quality import checks, sequence_gaps
+from ingest.quality.checks import QualityMemory
 from ingest.quality.sequence_gaps import FilledGap, Gap, next_position
 from ingest.quality.steady_run import check_steady_run
 from ingest.registry import Device, DeviceKey, device_key
@@ -16,7 +17,8 @@ from models.reading import Flag, Reading
 
 MIN_RUN_READINGS = 4
 """Consecutive readings of one device from which checking them together is faster than one by one."""
-_NOT_CURRENT = int(Flag.LATE | Flag.FUTURE | Flag.RETAINED)
+_NOT_CURRENT = int(Flag.LATE | Flag.FUTURE | Flag.RETAINED | Flag.CLOCK_DOUBT)
+_SERVER_TIME = int(Flag.SERVER_TIME)
 
 
 @dataclass(slots=True)
@@ -36,20 +38,25 @@ class CheckedBatch:
 
 
 def check_readings(
-    devices: Mapping[DeviceKey, Device], memories: DeviceMemories, readings: Iterable[Reading]
+    devices: Mapping[DeviceKey, Device], memories: DeviceMemories, readings: Iterable[Reading], skew_s: float = 0.0
 ) -> CheckedBatch:
-    """Flag readings in their order of arrival. A reading later than all before it is certainly not in the tables."""
+    """Flag readings in their order of arrival. A reading later than all before it is certainly not in the tables.
+
+    skew_s: how far Vigía's clock is ahead of the city's devices (`ingest.quality.city_skew`), 0 while it is right.
+    """
     checked = CheckedBatch()
     for key, run in groupby(readings, device_key):
-        _check_run(checked, devices[key], memories, list(run))
+        _check_run(checked, devices[key], memories, list(run), skew_s)
     return checked
 
 
-def _check_run(checked: CheckedBatch, device: Device, memories: DeviceMemories, run: Sequence[Reading]) -> None:
+def _check_run(
+    checked: CheckedBatch, device: Device, memories: DeviceMemories, run: Sequence[Reading], skew_s: float
+) -> None:
     """Flag consecutive readings of one device, and update its memory."""
     before = checked.memories.get(device.id) or memories.get(device.id)
     measure_index = KINDS_BY_NAME[run[0].kind].measure_index
-    if len(run) >= MIN_RUN_READINGS and _continues_sequence(before, run):
+    if len(run) >= MIN_RUN_READINGS and not skew_s and _continues_sequence(before, run):
         quality = check_steady_run(device.limits, before.quality, run, measure_index)
         if quality is not None:
             position = sequence_gaps.SequencePosition(before.sequence.boot, run[-1].seq)
@@ -58,9 +65,12 @@ def _check_run(checked: CheckedBatch, device: Device, memories: DeviceMemories, 
             return
     quality, position, newest_at, newest = before.quality, before.sequence, before.newest_at, before.newest
     for reading in run:
-        result = checks.check_reading(device.limits, quality, reading, measure_index)
-        quality, flagged, spike = result.memory, result.reading, result.spike
+        result = checks.check_reading(device.limits, quality, reading, measure_index, skew_s)
+        flagged, spike = result.reading, result.spike
         flags, boot = int(flagged.flags), reading.boot or ""
+        if flags & _SERVER_TIME and _began_anew(quality, result.memory):
+            newest_at = NEVER
+        quality = result.memory
         is_newest = flagged.observed_at > newest_at and not flags & _NOT_CURRENT
         if flags or not is_newest or newest is None or boot != position.boot:
             checked.clean = False
@@ -74,6 +84,11 @@ def _check_run(checked: CheckedBatch, device: Device, memories: DeviceMemories, 
         if spike is not None:
             checked.spikes.append((device.id, reading.kind, *spike))
     checked.memories[device.id] = DeviceMemory(quality, position, newest_at, newest)
+
+
+def _began_anew(before: QualityMemory | None, after: QualityMemory | None) -> bool:
+    """Whether the checks threw away a memory of a time that has not come."""
+    return before is not None and after is not None and after.observed_at < before.observed_at
 
 
 def _continues_sequence(before: DeviceMemory, run: Sequence[Reading]) -> bool:

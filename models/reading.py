@@ -71,14 +71,21 @@ class Flag(IntFlag):
     cannot ease an alert.
     """
 
+    CLOCK_DOUBT = 1 << 14
+    """Observed after it was received, as by the devices of the whole city: Vigía's own clock is wrong. The reading may
+    raise and confirm an alert, never ease or end one.
+    """
+
 
 _FAIL = Flag.SENSOR_RANGE | Flag.FUTURE | Flag.DROPOUT
-NOT_CURRENT = Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED
-"""Flags of a reading that does not say how things are now: it is stored, and never changes an alert's colour."""
+NOT_CURRENT = Flag.LATE | Flag.FUTURE | Flag.BACKFILL | Flag.RETAINED | Flag.CLOCK_DOUBT
+"""Flags of a reading that is not known to say how things are now: it is stored, and never eases an alert. Only one in
+CLOCK_DOUBT, with none of the others, may raise one.
+"""
 
 UNTRUSTED = _FAIL | Flag.SENTINEL
 """Flags of values that are not measurements: stored, but left out of roll-ups, charts and rules."""
-_SUSPECT = Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.CLOCK_SKEW | Flag.SHIFT
+_SUSPECT = Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.CLOCK_SKEW | Flag.SHIFT | Flag.CLOCK_DOUBT
 
 
 def quality_code(flags: Flag) -> Quality:

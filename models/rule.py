@@ -140,7 +140,8 @@ class RuleContext:
 
     `rain_nar`: the highest colour of the rule's rain stations. `upstream_nar`: the highest colour of its upstream
     stations. `rain_15_min_mm`: the largest 15-minute rain among the rain stations, None where none reports.
-    `stage_nar`: the colour of the station's own level, for rules about its sensor.
+    `stage_nar`: the colour of the station's own level, for rules about its sensor. `clock_trusted_since_s`: since when
+    Vigía's own clock can be believed, seconds since 1970-01-01 UTC; what it said before cannot be compared with now.
     """
 
     rain_nar: NAR = NAR.VERDE
@@ -148,6 +149,7 @@ class RuleContext:
     rain_15_min_mm: float | None = None
     exceedance: ExceedanceModel = UNTRAINED
     stage_nar: NAR = NAR.VERDE
+    clock_trusted_since_s: float = 0.0
 
 
 NO_CONTEXT = RuleContext()

@@ -118,9 +118,9 @@ def tick(rule: Rule, state: State, now: datetime, context: RuleContext = NO_CONT
         case Silence() as judgement, SilenceState():
             return silence.tick(judgement, state, now, context)
         case ExtremeSpeed() as judgement, ExtremeSpeedState():
-            return speed.tick_extreme(judgement, state, now)
+            return speed.tick_extreme(judgement, state, now, context)
         case SpeedTrend() as judgement, SpeedTrendState():
-            return speed.tick_trend(judgement, state, now)
+            return speed.tick_trend(judgement, state, now, context)
         case (Rainfall(), RainfallState()) | (Fault(), FaultState()):
             return state, None  # only new readings ease rain or end a fault
     raise _mismatch(rule, state)

@@ -1,8 +1,9 @@
 """Rainfall over the last 15 minutes, 1 hour and 3 hours: raised at once, eased after less rain for the hold time."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from alerts.rules.clock_doubt import lies_ahead, may_only_raise
 from alerts.rules.colour_change import colour_change
 from models.alert import NAR, Cause, Transition
 from models.kinds import KINDS_BY_NAME
@@ -37,12 +38,19 @@ class RainfallState:
 def judge(rule: Rainfall, state: RainfallState, reading: Reading) -> tuple[RainfallState, Transition | None]:
     """Judge the report of one interval. Late reports and impossible amounts change nothing.
 
-    Only reports ease a colour: a silent gauge does not show that the rain has stopped.
+    Only reports ease a colour: a silent gauge does not show that the rain has stopped. A report whose time is in doubt
+    may raise only.
     """
     interval = _interval(reading)
-    if interval is None or interval[0] <= state.head_s:
+    if interval is None:
         return state, None
     at_s = interval[0]
+    if at_s <= state.head_s:
+        if not lies_ahead(state.head_s, reading):
+            return state, None
+        state = replace(state, head_s=0.0, wet=tuple(earlier for earlier in state.wet if earlier[0] <= at_s))
+    if int(reading.flags) & _IGNORED:
+        return _judge_in_doubt(rule, state, reading, interval)
     wet = _add_interval(state.wet, interval)
     window_mm = tuple(_rain_in_window_mm(wet, at_s, window_s) for window_s in WINDOWS_S)
     called = _called_nar(rule, window_mm)
@@ -60,6 +68,24 @@ def judge(rule: Rainfall, state: RainfallState, reading: Reading) -> tuple[Rainf
     )
 
 
+def _judge_in_doubt(
+    rule: Rainfall, state: RainfallState, reading: Reading, interval: WetInterval
+) -> tuple[RainfallState, Transition | None]:
+    """Add the rain of a report, so that it may raise. The report does not become the newest one."""
+    if interval[2] == 0.0 or (state.wet and interval[0] <= state.wet[-1][0]):
+        return state, None
+    wet = _add_interval(state.wet, interval)
+    window_mm = tuple(_rain_in_window_mm(wet, interval[0], window_s) for window_s in WINDOWS_S)
+    nar = max(state.nar, _called_nar(rule, window_mm))
+    after = RainfallState(nar, state.head_s, wet, None)
+    if nar == state.nar:
+        return after, None
+    evidence, confirmed = _evidence(rule, window_mm, wet), len(wet) > 1
+    return after, colour_change(
+        state.nar, nar, Cause.RAIN, reading.observed_at, reading.received_at, evidence, confirmed=confirmed
+    )
+
+
 def rain_15_min_mm(state: RainfallState) -> float:
     """The rain of the 15 minutes before the end of the newest report, mm."""
     return _rain_in_window_mm(state.wet, state.head_s, WINDOWS_S[0])
@@ -67,7 +93,7 @@ def rain_15_min_mm(state: RainfallState) -> float:
 
 def _interval(reading: Reading) -> WetInterval | None:
     """The reading as an interval; None where it is ignored or its amount is impossible."""
-    if int(reading.flags) & _IGNORED:
+    if int(reading.flags) & _IGNORED and not may_only_raise(int(reading.flags)):
         return None
     kind = KINDS_BY_NAME[reading.kind]
     rain_mm = reading.values[kind.measure_index]

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct, structs
 
+from alerts.rules.clock_doubt import may_only_raise
 from alerts.rules.colour_change import colour_change
 from alerts.rules.steady_run import SteadyRun
 from models.alert import NAR, Cause, Transition
@@ -23,9 +24,11 @@ class SilenceState(Struct, frozen=True, gc=False):
 
 
 def judge(rule: Silence, state: SilenceState, reading: Reading) -> tuple[SilenceState, Transition | None]:
-    """Any current reading ends the silence, whatever its value."""
+    """Any current reading ends the silence, whatever its value. One in doubt only shows that the sensor sends."""
     if int(reading.flags) & _IGNORED:
-        return state, None
+        if state.nar or not may_only_raise(int(reading.flags)):
+            return state, None
+        return SilenceState(_VERDE, max(state.heard_s, reading.received_at.timestamp())), None
     heard_s = max(state.heard_s, reading.received_at.timestamp())
     after = SilenceState(_VERDE, heard_s)
     if not state.nar:
@@ -44,11 +47,14 @@ def tick(
 ) -> tuple[SilenceState, Transition | None]:
     """Raise when the sensor has been silent for too long, and raise higher while the level at its station is high.
 
-    A tick never eases. For a sensor without any reading, the silence counts from the first tick.
+    A tick never eases. For a sensor without any reading, the silence counts from the first tick. It counts only while
+    the clock can be trusted; a sensor heard at a time that has not come was heard by a wrong clock, and counts as heard
+    now.
     """
-    if not state.heard_s:
-        return structs.replace(state, heard_s=now.timestamp()), None
-    silent_s = now.timestamp() - state.heard_s
+    now_s = now.timestamp()
+    if not state.heard_s or state.heard_s > now_s:
+        return structs.replace(state, heard_s=now_s), None
+    silent_s = now_s - max(state.heard_s, context.clock_trusted_since_s)
     if silent_s <= limit_s(rule):
         return state, None
     nar = max(state.nar, NAR.ROJO if context.stage_nar else NAR.AMARILLO)

@@ -2,20 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, time
 from functools import cache
 from math import sqrt
 from zoneinfo import ZoneInfo
 
+from alerts.rules.clock_doubt import MAX_AHEAD_S, lies_ahead, may_only_raise
 from alerts.rules.colour_change import colour_change
 from models.alert import NAR, Cause, Transition
 from models.kinds import KINDS_BY_NAME
 from models.reading import NOT_CURRENT, UNTRUSTED, Reading
-from models.rule import ExtremeSpeed, SpeedTrend
+from models.rule import NO_CONTEXT, ExtremeSpeed, RuleContext, SpeedTrend
 from models.speeds import BIN_WIDTH_KMH
 
 MAX_FAST_VEHICLES = 32
 MAX_DAYS = 35
+TRUSTED_FOR_S = 900.0
 EASE_RATIO = 0.5
 """A colour of the trend is held while at least this share of its growth remains."""
 
@@ -41,7 +43,7 @@ def judge_extreme(
     rule: ExtremeSpeed, state: ExtremeSpeedState, reading: Reading
 ) -> tuple[ExtremeSpeedState, Transition | None]:
     """Raise at once to the colour that one vehicle, or several together, reach."""
-    if int(reading.flags) & _IGNORED:
+    if int(reading.flags) & _IGNORED and not may_only_raise(int(reading.flags)):
         return state, None
     limit_kmh = limit_kmh_at(rule, reading.observed_at)
     at_s = reading.observed_at.timestamp()
@@ -70,10 +72,13 @@ def judge_extreme(
 
 
 def tick_extreme(
-    rule: ExtremeSpeed, state: ExtremeSpeedState, now: datetime
+    rule: ExtremeSpeed, state: ExtremeSpeedState, now: datetime, context: RuleContext = NO_CONTEXT
 ) -> tuple[ExtremeSpeedState, Transition | None]:
-    """Ease when the fast vehicles have left the window. A silent radar has its own alert."""
-    if not state.fast:
+    """Ease when the fast vehicles have left the window. A silent radar has its own alert.
+
+    Wait until the clock can be trusted for as long as the window.
+    """
+    if not state.fast or now.timestamp() - context.clock_trusted_since_s < rule.window_s:
         return state, None
     fast = _in_window(rule, state.fast, now.timestamp())
     nar = min(state.nar, _called_nar(rule, fast))
@@ -107,14 +112,20 @@ def judge_trend(
         return state, None
     day = _local(rule.zone, reading.observed_at).toordinal()
     if state.today is not None and day < state.today[0]:
-        return state, None
+        if not lies_ahead(_day_begins_s(rule.zone, state.today[0]), reading):
+            return state, None
+        state = replace(state, today=None)
     state, transition = _end_day(rule, state, day, reading.observed_at, reading.received_at)
     _, before, before_over = state.today or (day, 0, 0)
     return replace(state, today=(day, before + vehicles, before_over + over)), transition
 
 
-def tick_trend(rule: SpeedTrend, state: SpeedTrendState, now: datetime) -> tuple[SpeedTrendState, Transition | None]:
-    """End the day also where no vehicle follows it."""
+def tick_trend(
+    rule: SpeedTrend, state: SpeedTrendState, now: datetime, context: RuleContext = NO_CONTEXT
+) -> tuple[SpeedTrendState, Transition | None]:
+    """End the day also where no vehicle follows it, by a clock that can be trusted for long enough."""
+    if now.timestamp() - context.clock_trusted_since_s < TRUSTED_FOR_S:
+        return state, None
     return _end_day(rule, state, _local(rule.zone, now).toordinal(), now, now)
 
 
@@ -125,6 +136,10 @@ def limit_kmh_at(rule: ExtremeSpeed | SpeedTrend, at: datetime) -> float:
 
 def _local(zone: str, at: datetime) -> datetime:
     return at.astimezone(_zone(zone))
+
+
+def _day_begins_s(zone: str, day: int) -> float:
+    return datetime.combine(date.fromordinal(day), time(), _zone(zone)).timestamp()
 
 
 @cache
@@ -144,7 +159,10 @@ def _speed_counts(reading: Reading) -> Iterator[SpeedCount]:
 
 
 def _in_window(rule: ExtremeSpeed, fast: tuple[FastVehicles, ...], at_s: float) -> tuple[FastVehicles, ...]:
-    return tuple(vehicles for vehicles in fast if vehicles[0] > at_s - rule.window_s)[-MAX_FAST_VEHICLES:]
+    """The vehicles of the window, without those of a time that has not come."""
+    return tuple(vehicles for vehicles in fast if at_s - rule.window_s < vehicles[0] <= at_s + MAX_AHEAD_S)[
+        -MAX_FAST_VEHICLES:
+    ]
 
 
 def _called_nar(rule: ExtremeSpeed, fast: tuple[FastVehicles, ...]) -> NAR:

@@ -8,6 +8,7 @@ from math import isfinite
 from msgspec import Struct, structs
 
 from alerts.forecast.exceedance import exceedance_probability
+from alerts.rules.clock_doubt import lies_ahead, may_only_raise
 from alerts.rules.steady_run import SteadyRun
 from models.alert import NAR, Cause, Change, Transition
 from models.kinds import KINDS_BY_NAME
@@ -68,12 +69,24 @@ class _Decision:
 def judge(
     rule: Stage, state: StageState, reading: Reading, context: RuleContext = NO_CONTEXT
 ) -> tuple[StageState, Transition | None]:
-    """Judge one reading. A late, repeated or untrusted reading, or one without a value, changes nothing."""
+    """Judge one reading. A late, repeated or untrusted reading, or one without a value, changes nothing.
+
+    One whose time is in doubt may raise and confirm only, by its level alone. It never becomes the newest reading, so
+    that it cannot keep later ones from being judged.
+    """
     flags = int(reading.flags)
-    level_m = _level_m(reading, flags)
-    at_s = reading.observed_at.timestamp()
-    if level_m is None or at_s <= state.head_s:
+    if flags & _IGNORED and not may_only_raise(flags):
         return state, None
+    level_m = _level_m(reading)
+    at_s = reading.observed_at.timestamp()
+    if level_m is None:
+        return state, None
+    if at_s <= state.head_s:
+        if not lies_ahead(state.head_s, reading):
+            return state, None
+        state = structs.replace(_after_gap(state), head_s=0.0)
+    if flags & _IGNORED:
+        return _judge_in_doubt(rule, state, reading, context, level_m)
     if at_s - state.head_s > _MIN_GAP_S and at_s - state.head_s > 3 * rule.period_s:
         state = _after_gap(state)
     trusted = not flags & _SUSPICIOUS
@@ -97,6 +110,21 @@ def judge(
         after, cause = _eased(after), Cause.RECESSION
     evidence = _evidence(rule, context, level_m, risen_m) | {"flags": flags}
     return after, _transition(state, after, cause, _Decision(reading.observed_at, reading.received_at, evidence))
+
+
+def _judge_in_doubt(
+    rule: Stage, state: StageState, reading: Reading, context: RuleContext, level_m: float
+) -> tuple[StageState, Transition | None]:
+    """Let a reading raise or confirm a colour by the threshold that its level reaches. Two are needed to confirm."""
+    sample_nar = NAR(sum(level_m >= threshold_m for threshold_m in rule.thresholds_m))
+    if not sample_nar:
+        return state, None
+    sample_nars = (*state.sample_nars, sample_nar)[1 - 2 * rule.confirm_samples :]
+    state = structs.replace(state, sample_nars=sample_nars, low_since_s=_NOT_LOW)
+    call = _highest_call(context, _level_call(rule, state, context, level_m, trusted=False))
+    after = _raised(state, call)
+    evidence = _evidence(rule, context, level_m, None) | {"flags": int(reading.flags)}
+    return after, _transition(state, after, call.cause, _Decision(reading.observed_at, reading.received_at, evidence))
 
 
 def skip_steady_run(
@@ -131,10 +159,8 @@ def tick(
     return after, _transition(state, after, call.cause, _Decision(now, now, _evidence(rule, context, level_m, None)))
 
 
-def _level_m(reading: Reading, flags: int) -> float | None:
-    """The level, m; None where the reading is ignored or has no finite value."""
-    if flags & _IGNORED:
-        return None
+def _level_m(reading: Reading) -> float | None:
+    """The level, m; None where the reading has no finite value."""
     level_m = reading.values[KINDS_BY_NAME[reading.kind].measure_index]
     return float(level_m) if isinstance(level_m, _NUMBER) and isfinite(level_m) else None
 

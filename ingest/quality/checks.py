@@ -49,7 +49,8 @@ _FUTURE = int(Flag.FUTURE)
 _BACKFILL = int(Flag.BACKFILL)
 _CLOCK_SKEW = int(Flag.CLOCK_SKEW)
 _SERVER_TIME = int(Flag.SERVER_TIME)
-_NOT_CURRENT = int(Flag.LATE | Flag.FUTURE | Flag.RETAINED)
+_CLOCK_DOUBT = int(Flag.CLOCK_DOUBT)
+_NOT_CURRENT = int(Flag.LATE | Flag.FUTURE | Flag.RETAINED | Flag.CLOCK_DOUBT)
 _NUMBER = (float, int)
 _NO_VALUE = int(Flag.SENTINEL | Flag.SENSOR_RANGE)
 
@@ -110,17 +111,22 @@ class _ValueCheck(msgspec.Struct, frozen=True, gc=False):
     spike: tuple[datetime, int] | None = None
 
 
-def check_reading(limits: Limits, memory: QualityMemory | None, reading: Reading, measure_index: int) -> CheckResult:
+def check_reading(
+    limits: Limits, memory: QualityMemory | None, reading: Reading, measure_index: int, skew_s: float = 0.0
+) -> CheckResult:
     """Add flags to one reading. Readings must come in the order of arrival.
 
     limits: in the unit of the measure. measure_index: position of the measure in `reading.values`; the value None
-    means that the reading has no such measurement, which is not a fault.
+    means that the reading has no such measurement, which is not a fault. skew_s: how far Vigía's clock is ahead of the
+    devices of the whole city, negative where it is behind; 0 while it is right.
 
     Only a newer reading with a trusted time changes the memory. Late, duplicate, future and retained readings leave it
     as it is (None if no other reading has arrived).
     """
     lag_s = (reading.received_at - reading.observed_at).total_seconds()
-    flags = int(reading.flags) | _time_flags(memory, reading.observed_at, lag_s)
+    flags = int(reading.flags) | _time_flags(memory, reading.observed_at, lag_s, skew_s)
+    if flags & _LATE and flags & _SERVER_TIME and memory is not None and _lies_ahead(memory, reading):
+        flags, memory = flags & ~_LATE, None
     value = reading.values[measure_index]
     measured = value if isinstance(value, _NUMBER) else None
     if measured is not None:
@@ -132,14 +138,22 @@ def check_reading(limits: Limits, memory: QualityMemory | None, reading: Reading
         at = reading.observed_at
         first = QualityMemory(at, reading.received_at, at, at, last_value=trusted_value, accepted_value=trusted_value)
         return CheckResult(first, _flagged(reading, flags))
-    return _check_against_memory(limits, memory, reading, trusted_value, flags)
+    return _check_against_memory(limits, memory, reading, trusted_value, flags, skew_s)
 
 
-def _time_flags(memory: QualityMemory | None, observed_at: datetime, lag_s: float) -> int:
-    if lag_s < -MAX_AHEAD_S:
-        return _FUTURE
+def _time_flags(memory: QualityMemory | None, observed_at: datetime, lag_s: float, skew_s: float) -> int:
+    """The flags of the time. The city's skew excuses a reading; it never speaks against one."""
     late = _LATE if memory is not None and observed_at < memory.observed_at else 0
-    return late | _BACKFILL if lag_s > BACKFILL_AFTER_S else late
+    if lag_s < -MAX_AHEAD_S:
+        return late | _CLOCK_DOUBT if skew_s < 0.0 and lag_s - skew_s >= -MAX_AHEAD_S else _FUTURE
+    return late | _BACKFILL if min(lag_s, lag_s - skew_s) > BACKFILL_AFTER_S else late
+
+
+def _lies_ahead(memory: QualityMemory, reading: Reading) -> bool:
+    """Whether the memory is of a time that has not come: Vigía's clock was ahead when it gave that time to a device
+    that has none. The device's readings are in order as they arrive, and the checks begin anew.
+    """
+    return (memory.observed_at - reading.received_at).total_seconds() > MAX_AHEAD_S
 
 
 def _range_flags(limits: Limits, value: float) -> int:
@@ -155,7 +169,7 @@ def _range_flags(limits: Limits, value: float) -> int:
 
 
 def _check_against_memory(
-    limits: Limits, memory: QualityMemory, reading: Reading, value: float | None, flags: int
+    limits: Limits, memory: QualityMemory, reading: Reading, value: float | None, flags: int, skew_s: float
 ) -> CheckResult:
     """Compare the reading with the memory, and compute the memory after it."""
     observed_at = reading.observed_at
@@ -163,7 +177,9 @@ def _check_against_memory(
     measured_at = memory.measured_at
     since_s = passed_s if measured_at is memory.observed_at else (observed_at - measured_at).total_seconds()
     intervals = max(1.0, since_s / memory.interval_s) if memory.interval_s else 1.0
-    lag_s = memory.lag_s if flags & _SERVER_TIME else updated_lag_s(memory.lag_s, memory.received_at, reading, passed_s)
+    lag_s = memory.lag_s
+    if not flags & _SERVER_TIME:
+        lag_s = updated_lag_s(lag_s, memory.received_at, reading, passed_s, skew_s)
     check = _check_value(limits, memory, reading, value, intervals)
     unchanged = value is None or (value == memory.last_value and intervals <= MAX_PAUSE_INTERVALS)
     flat_since = memory.flat_since if unchanged else observed_at
@@ -198,17 +214,18 @@ def _check_against_memory(
     return CheckResult(after, _flagged(reading, flags), check.spike)
 
 
-def updated_lag_s(lag_s: float, received_at: datetime, reading: Reading, passed_s: float) -> float:
+def updated_lag_s(lag_s: float, received_at: datetime, reading: Reading, passed_s: float, skew_s: float = 0.0) -> float:
     """Update the running median of lags: it moves towards the lag of the reading by at most `MAX_LAG_STEP_S`.
 
     received_at: time of receipt of the reading before. passed_s: time between the two observations. Readings that
     arrive faster than they were made had been queued, so their lag says nothing about the clock of the device.
+    skew_s: how far Vigía's own clock is ahead, which is not the device's fault.
     """
     if reading.received_at is received_at:
         return lag_s  # both came in one message
     if (reading.received_at - received_at).total_seconds() < passed_s / 2:
         return lag_s
-    this_s = (reading.received_at - reading.observed_at).total_seconds()
+    this_s = (reading.received_at - reading.observed_at).total_seconds() - skew_s
     return lag_s + max(-MAX_LAG_STEP_S, min(MAX_LAG_STEP_S, this_s - lag_s))
 
 

@@ -52,7 +52,7 @@ class Lookahead:
         devices = state.registry.cached(batch.decoded.senders)
         if devices is None or not state.memories.are_loaded(device.id for device in devices.values()):
             return batch.prepared
-        checked = check_readings(devices, state.memories, batch.decoded.readings)
+        checked = check_readings(devices, state.memories, batch.decoded.readings, state.clock_trust.skew_s)
         readings = by_station(checked.readings, rulebook.rules)
         if not checked.clean or not state.rule_states.are_loaded(engine.required_subjects(rulebook, readings)):
             return batch.prepared

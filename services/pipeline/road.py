@@ -63,7 +63,7 @@ class Pipeline:
         """Process messages until told to stop. Returns between two batches, with every processed batch acknowledged."""
         intake = Intake(broker, batch_size, self.lane, self.state.rates)
         ticks = Ticks(self.state, self.lane, self.name)
-        if not retry_while_unavailable(self.backlog.load, stop):
+        if not (retry_while_unavailable(ticks.begin, stop) and retry_while_unavailable(self.backlog.load, stop)):
             return
         while not stop.is_set():
             batch = intake.next()  # 1 receive
@@ -77,6 +77,7 @@ class Pipeline:
 
     def process(self, batch: Batch, next_batch: NextBatch | None = None) -> None:
         """Write and commit a batch. Each message becomes readings or a rejection. Raises where the database is lost."""
+        self.state.look_at_clock()
         if batch.excess:
             self.backlog.postpone(batch.excess)
             batch.excess = ()
@@ -110,8 +111,9 @@ class Pipeline:
         work = steps.BatchTransaction(transaction, state, state.current_rulebook(transaction), now, careful)
         batch.decoded = decoded = batch.decoded or decode_messages(batch.messages, self.foreign)  # 2 decode
         devices, unremembered = work.find_devices(decoded)
+        skew_s = state.learn_skew(devices, decoded.readings)  # 3 check
         prepared = None if careful else state.still_valid(batch.prepared)
-        checked = prepared.checked if prepared else check_readings(devices, state.memories, decoded.readings)  # 3 check
+        checked = prepared.checked if prepared else check_readings(devices, state.memories, decoded.readings, skew_s)
         work.load_rule_states(checked)
         with storing_readings(transaction, checked.readings, expect_duplicates=careful) as stored:  # 4 store
             new = [checked.readings[position] for position in stored.new]

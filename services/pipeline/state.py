@@ -1,6 +1,6 @@
 """What one pipeline process remembers between transactions: devices, rule states, the rulebook and its connection."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 
@@ -10,12 +10,14 @@ from alerts import rulebook
 from alerts.rule_states import RuleStates, StatesByRule
 from alerts.rulebook import Rulebook
 from ingest.memory import DeviceMemories, DeviceMemory
-from ingest.registry import DeviceRegistry, registered_devices
+from ingest.registry import Device, DeviceKey, DeviceRegistry, registered_devices
 from ingest.rejection_budget import RejectionBudget
 from ingest.sender_rates import SenderRates, device_topic
+from models.reading import Reading
 from models.rows import PendingWrite, StaleRowError
 from services.pipeline.batch import Prepared
-from services.runtime.clock import Clock, PeriodicTimer
+from services.pipeline.clock_trust import ClockTrust
+from services.runtime.clock import Clock, ClockSteps, PeriodicTimer
 from services.runtime.database import SessionId, connect_again
 from services.runtime.retry import DATABASE_UNAVAILABLE
 from services.transit.fleet.fleet_updater import FleetUpdater
@@ -60,11 +62,14 @@ class PipelineState:
     rule_states: RuleStates = field(default_factory=RuleStates)
     rates: SenderRates = field(default_factory=SenderRates)
     rejection_budget: RejectionBudget = field(init=False)
+    clock_trust: ClockTrust = field(init=False)
     rulebook: Rulebook | None = None
     counts: Counts = field(default_factory=Counts)
     generation: int = 0
-    """Rises when anything but the next batch changes the caches. A batch judged ahead of its turn is used only if the
-    generation has not changed since."""
+    """Rises when anything but the next batch changes the caches or the skew. A batch judged ahead is used only if
+    the generation has not changed since."""
+    _municipalities: int = 0
+    """With a station."""
     _connection: Connection | None = None
     _session: SessionId | None = None
     """Of the connection, or of the one that was lost last."""
@@ -73,6 +78,7 @@ class PipelineState:
     def __post_init__(self) -> None:
         """Let the budget know senders as the rates do."""
         self.rejection_budget = RejectionBudget(self.rates.sender)
+        self.clock_trust = ClockTrust(ClockSteps.of(self.clock))
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -97,10 +103,22 @@ class PipelineState:
             self._write_unsaved(transaction)  # under the rules that produced the states
             self._forget_caches()
             self.rulebook = rulebook.read(transaction)
+            self._municipalities = len({station.municipality for station in self.rulebook.stations.values()})
             self.rates.registered = {
                 device_topic(*key): station for key, station in registered_devices(transaction).items()
             }
         return self.rulebook
+
+    def look_at_clock(self) -> None:
+        """Look for a step of the clock: before each batch and each tick, so that neither is judged by a wrong one."""
+        if self.clock_trust.look(self.clock(), self._municipalities):
+            self.generation += 1
+
+    def learn_skew(self, devices: Mapping[DeviceKey, Device], readings: Sequence[Reading]) -> float:
+        """Learn from some readings of a batch how far the clock is ahead of the city's devices. Returns it, s."""
+        if self.clock_trust.learn(devices, readings, self._municipalities):
+            self.generation += 1
+        return self.clock_trust.skew_s
 
     def still_valid(self, prepared: Prepared | None) -> Prepared | None:
         """A prepared batch, unless the caches have changed since it was prepared."""

@@ -16,7 +16,7 @@ from services.pipeline.state import PipelineState, verify
 from services.pipeline.steps import judge_each
 from services.runtime.bisect import bisect_failures
 from services.runtime.clock import PeriodicTimer
-from services.runtime.heartbeat import write_heartbeat
+from services.runtime.heartbeat import last_heartbeat, write_heartbeat
 from services.runtime.retry import retry_while_unavailable
 
 TICK_S = 5.0
@@ -40,9 +40,15 @@ class Ticks:
         self._sender_faults = SenderFaults(state, lane)
         self._heartbeat = PeriodicTimer(HEARTBEAT_S)
 
+    def begin(self) -> None:
+        """Look when a process of this name wrote its last heartbeat: since then nobody listened. Call it once."""
+        with self._state.database.begin() as transaction:
+            self._state.clock_trust.listened_until(last_heartbeat(transaction, self._process), self._started_at)
+
     def run_due(self, broker: Receiver, stop: threading.Event) -> bool:
         """Do what is due, and wait for the database if it is away. False if told to stop before all was done."""
         state = self._state
+        state.look_at_clock()
         if state.save_every.due() and not retry_while_unavailable(state.save, stop):
             return False
         if self._tick.overdue_s > TICK_OVERDUE_S:
@@ -73,19 +79,23 @@ class Ticks:
             "postponed": self._state.rates.postponed.total(),
             "senders_above_rate": len(self._state.rates.above(self._state.clock(), EPISODE_GAP)),
             "rejections_counted": self._state.rejection_budget.counted.total(),
+            **self._state.clock_trust.report(),
             **(asdict(fleet.status) if fleet else {}),
         }
 
 
 def tick_rules(state: PipelineState, lane: Lane | None) -> None:
     """Judge what changes without a reading: silence and the end of holds. Raises where the database is lost."""
-    now = state.clock()
+    state.look_at_clock()
+    now, trusted_since = state.clock(), state.clock_trust.trusted_since
     try:
         with state.connection() as transaction, transaction.begin():
             rulebook = state.current_rulebook(transaction)
             subjects = engine.due_subjects(transaction, rulebook, lane_kinds(lane), now)
             state.rule_states.load(transaction, rulebook, engine.required_subjects(rulebook, subjects))
-            evaluation, faults = judge_each(subjects, lambda some: engine.tick(rulebook, state.rule_states, some, now))
+            evaluation, faults = judge_each(
+                subjects, lambda some: engine.tick(rulebook, state.rule_states, some, now, trusted_since)
+            )
             memories = state.memories.write(transaction, {})
             verify([memories, engine.store_evaluation(transaction, rulebook, state.rule_states, evaluation, now)])
             for station, error in faults.items():

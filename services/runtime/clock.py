@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from services.runtime.settings import SettingsError
 
 Clock = Callable[[], datetime]
+LEAST_STEP_S = 5.0
+"""A smaller step of the clock matters to no judgement."""
 
 
 def wall_clock() -> datetime:
@@ -48,6 +50,39 @@ def parse_clock(setting: str) -> FasterClock:
     if not 0 < clock.factor <= 3600:
         raise SettingsError(f"VIGIA_CLOCK={setting!r}: the factor must lie above 0 and up to 3600")
     return clock
+
+
+class ClockSteps:
+    """Notices steps of a clock against time that only elapses. `elapsed`: seconds that never step, slew like the clock.
+
+    One thread only. Gradual corrections, as NTP daemons make them, move both alike and are no steps.
+    """
+
+    def __init__(self, clock: Clock = wall_clock, elapsed: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self.elapsed = clock, elapsed
+        self._offset_s = self._read_offset_s()
+
+    @classmethod
+    def of(cls, clock: Clock) -> "ClockSteps":
+        """The steps of the real clock. Any other is moved on purpose: it measures its own time, and never steps."""
+        return cls(clock) if clock is wall_clock else cls(clock, lambda: clock().timestamp())
+
+    def step_s(self) -> float:
+        """The step since the last one that was told, s, positive where the clock went forward; 0 where it is small."""
+        offset_s = self._read_offset_s()
+        step_s = offset_s - self._offset_s
+        if abs(step_s) < LEAST_STEP_S:
+            return 0.0
+        self._offset_s = offset_s
+        return step_s
+
+    def _read_offset_s(self) -> float:
+        """The clock minus the elapsed time, s, both read within a short time: the process may pause between them."""
+        while True:
+            before_s = self.elapsed()
+            now_s = self._clock().timestamp()
+            if abs(self.elapsed() - before_s) < LEAST_STEP_S / 10:
+                return now_s - before_s
 
 
 class PeriodicTimer:

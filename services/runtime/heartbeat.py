@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import orjson
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from models.rows import driver
 from services.runtime.alive import mark_alive
@@ -21,3 +21,10 @@ def write_heartbeat(
             [process, now, started_at, orjson.dumps(status).decode()],
         )
     mark_alive()
+
+
+def last_heartbeat(transaction: Connection, process: str) -> datetime | None:
+    """When a process of this name last wrote its heartbeat, by its own clock; None where it never did."""
+    with driver(transaction).cursor() as cursor:
+        row = cursor.execute("SELECT at FROM heartbeats WHERE process = %s", [process]).fetchone()
+    return None if row is None else row[0]

@@ -8,7 +8,7 @@ NO_FIX_DEGREES = 0.01
 """A position this near to latitude 0, longitude 0 comes from a receiver without a fix."""
 
 _COLUMN = {name: index for index, name in enumerate(BUS.columns)}
-_UNUSABLE = int(Flag.FUTURE | Flag.RETAINED | Flag.BACKFILL)
+_UNUSABLE = int(Flag.FUTURE | Flag.RETAINED | Flag.BACKFILL | Flag.CLOCK_DOUBT)
 _LAT, _LON, _START = _COLUMN["lat"], _COLUMN["lon"], _COLUMN["start_time"]
 _SHARED = [name for name in PositionReport.__struct_fields__ if name in _COLUMN]
 """Fields that have the same name in a reading and in a report."""

@@ -67,3 +67,9 @@ def test_raises_and_clears_alternate_whatever_comes(flags: list[Flag]) -> None:
     changes = [transition.change for _, transition in transitions]
     assert changes == [Change.RAISED, Change.CLEARED] * (len(changes) // 2) + [Change.RAISED] * (len(changes) % 2)
     assert msgspec.json.decode(msgspec.json.encode(state), type=FaultState) == state
+
+
+def test_a_reading_in_doubt_is_no_fault_of_the_sensor_and_no_sign_of_health() -> None:
+    assert judge_flags(*[Flag.CLOCK_DOUBT] * 10) == (FaultState(), [])
+    state, transitions = judge_flags(BAD, BAD, *[Flag.CLOCK_DOUBT] * 10)
+    assert (state.nar, len(transitions)) == (NAR.AMARILLO, 1)

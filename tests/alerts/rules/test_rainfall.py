@@ -153,3 +153,20 @@ def test_reports_every_second_are_merged_by_the_minute() -> None:
     state, _ = judge_all(*(report(second / 60, 0.01, over_s=1) for second in range(1, 4 * 3600)))
     assert len(state.wet) <= 181
     assert rain_15_min_mm(state) == pytest.approx(9.0, abs=0.6)
+
+
+def test_a_report_in_doubt_raises_and_does_not_become_the_newest() -> None:
+    before, _ = judge_all(report(0, 0.0))
+    state, raised = judge(RULE, before, report(120, 26.0, flags=Flag.CLOCK_DOUBT))
+    assert raised is not None
+    assert (raised.after, state.head_s) == (NAR.ROJO, before.head_s)
+    dry = report(300, 0.0, flags=Flag.CLOCK_DOUBT)
+    assert judge(RULE, state, dry) == (state, None)
+
+
+def test_a_gauge_without_a_clock_is_judged_after_ours_came_back_from_the_future() -> None:
+    ahead, _ = judge_all(report(600, 3.0, flags=Flag.SERVER_TIME))
+    state, raised = judge(RULE, ahead, report(5, 26.0, flags=Flag.SERVER_TIME))
+    assert raised is not None
+    assert rain_15_min_mm(state) == 26.0
+    assert judge(RULE, ahead, report(5, 26.0)) == (ahead, None)

@@ -108,3 +108,29 @@ def test_only_a_reading_clears_and_raises_alternate_with_clears(steps_taken: lis
             assert (transition.after < transition.before) == (what == "heard")
         holds = state.nar
         assert msgspec.json.decode(msgspec.json.encode(state), type=SilenceState) == state
+
+
+def test_silence_counts_only_while_the_clock_is_trusted() -> None:
+    state, _ = judge(RULE, SilenceState(), reading_at(0))
+    trusted = RuleContext(clock_trusted_since_s=after(120).timestamp())
+    assert tick(RULE, state, after(120), trusted) == (state, None)
+    assert tick(RULE, state, after(135), trusted) == (state, None)
+    _, raised = tick(RULE, state, after(136), trusted)
+    assert raised is not None
+    assert raised.evidence["silent_s"] == 16 * 60
+
+
+def test_a_sensor_heard_at_a_time_that_has_not_come_counts_as_heard_now() -> None:
+    state, _ = judge(RULE, SilenceState(), reading_at(120))
+    state, _ = tick(RULE, state, after(0))
+    assert state == SilenceState(heard_s=after(0).timestamp())
+    assert tick(RULE, state, after(16))[1] is not None
+
+
+def test_a_reading_in_doubt_shows_that_a_sensor_sends_and_ends_no_silence() -> None:
+    state, _ = judge(RULE, SilenceState(), reading_at(0))
+    doubtful = reading_at(14, late_min=-120, flags=Flag.CLOCK_DOUBT)
+    heard, _ = judge(RULE, state, doubtful)
+    assert heard.heard_s == after(14).timestamp()
+    silent, _ = tick(RULE, state, after(16))
+    assert judge(RULE, silent, doubtful) == (silent, None)

@@ -21,7 +21,7 @@ from alerts.rules.speed import (
 from models.alert import NAR, Cause, Change, Transition
 from models.place import LimitWindow, Street
 from models.reading import Flag, Reading
-from models.rule import ExtremeSpeed, SpeedTrend
+from models.rule import ExtremeSpeed, RuleContext, SpeedTrend
 
 NOON = datetime(2013, 4, 2, 15, tzinfo=UTC)  # a Tuesday; noon in La Plata
 AVENUE = Street(id="av-7", name="Avenida 7", limit_kmh=60.0)
@@ -164,3 +164,37 @@ def test_at_most_five_weeks_are_stored(counted_days: list[tuple[int, int, int]])
         state, _ = judge_trend(TREND, state, counted(day, week(slow, fast)))
     assert len(state.days) <= MAX_DAYS
     assert msgspec.json.decode(msgspec.json.encode(state), type=SpeedTrendState) == state
+
+
+def test_vehicles_leave_the_window_only_by_a_trusted_clock() -> None:
+    state, _ = extreme(passed(0, 101.0))
+    two_hours_on = NOON + timedelta(hours=2)
+    just_trusted = RuleContext(clock_trusted_since_s=two_hours_on.timestamp())
+    assert tick_extreme(RULE, state, two_hours_on, just_trusted) == (state, None)
+    _, eased = tick_extreme(RULE, state, two_hours_on + timedelta(minutes=15), just_trusted)
+    assert eased is not None
+    days = SpeedTrendState(today=(NOON.toordinal(), 5, 1))
+    tomorrow = NOON + timedelta(days=1)
+    just_trusted = RuleContext(clock_trusted_since_s=tomorrow.timestamp())
+    assert tick_trend(SpeedTrend(), days, tomorrow, just_trusted) == (days, None)
+    assert tick_trend(SpeedTrend(), days, tomorrow)[0].days == (days.today,)
+
+
+def test_a_vehicle_of_a_time_that_has_not_come_holds_no_colour() -> None:
+    state, _ = extreme(passed(600, 101.0, flags=Flag.SERVER_TIME))
+    _, eased = tick_extreme(RULE, state, NOON)
+    assert eased is not None
+
+
+def test_a_vehicle_in_doubt_raises() -> None:
+    _, raised = extreme(passed(120, 141.0, flags=Flag.CLOCK_DOUBT))
+    assert [transition.after for transition in raised] == [NAR.ROJO]
+
+
+def test_a_radar_without_a_clock_counts_on_after_ours_came_back_from_the_future() -> None:
+    ahead, _ = judge_trend(SpeedTrend(), SpeedTrendState(), passed(60 * 24 * 30, 50.0, flags=Flag.SERVER_TIME))
+    state, _ = judge_trend(SpeedTrend(), ahead, passed(0, 50.0, flags=Flag.SERVER_TIME))
+    assert state.today is not None
+    assert state.today[1] == 1
+    assert state.today != ahead.today
+    assert judge_trend(SpeedTrend(), ahead, passed(0, 50.0)) == (ahead, None)

@@ -319,3 +319,40 @@ def test_a_confirmed_transition_has_more_than_one_sample_or_a_sure_margin(readin
             assert isinstance(level_m, float)
             sure = level_m >= RULE.thresholds_m[transition.after - 1] + RULE.sure_margin_m
             assert sure or sum(colour >= transition.after for colour in state.sample_nars) >= RULE.confirm_samples
+
+
+def test_readings_in_doubt_raise_and_confirm_and_keep_no_later_one_from_being_judged() -> None:
+    calm, _ = judge_all(*every_5_min(0.2, 0.2))
+    doubtful = [reading_at(130 + minute, level_m, Flag.CLOCK_DOUBT) for minute, level_m in ((0, 0.85), (5, 0.85))]
+    state, transitions = judge_all(*doubtful, state=calm)
+    assert summary(transitions) == [("raised", "NARANJA", 130), ("confirmed", "NARANJA", 135)]
+    assert state.head_s == calm.head_s
+    later, _ = judge_all(reading_at(15, 1.05), state=state)
+    assert (later.nar, later.head_s) == (NAR.ROJO, at(15).timestamp())
+
+
+@given(levels_m=st.lists(st.floats(0.0, 1.5), max_size=30), minutes=st.integers(1, 300))
+def test_readings_in_doubt_never_ease_and_never_hasten_an_easing(levels_m: list[float], minutes: int) -> None:
+    high, _ = judge_all(*every_5_min(0.9, 0.9, 0.2))
+    before = high
+    for index, level_m in enumerate(levels_m):
+        after, _ = judge(RULE, before, reading_at(15 + minutes * index, level_m, Flag.CLOCK_DOUBT))
+        assert after.nar >= before.nar
+        assert after.confirmed_nar >= before.confirmed_nar
+        assert all(
+            late is None or late == early for early, late in zip(before.low_since_s, after.low_since_s, strict=True)
+        )
+        before = after
+
+
+@pytest.mark.parametrize("flag", [Flag.LATE, Flag.RETAINED, Flag.SENTINEL, Flag.SENSOR_RANGE])
+def test_a_reading_in_doubt_for_another_reason_too_is_ignored(flag: Flag) -> None:
+    state, _ = judge_all(*every_5_min(0.2))
+    assert judge(RULE, state, reading_at(120, 2.0, Flag.CLOCK_DOUBT | flag)) == (state, None)
+
+
+def test_a_gauge_without_a_clock_is_judged_after_ours_came_back_from_the_future() -> None:
+    ahead, _ = judge_all(reading_at(600, 0.2, Flag.SERVER_TIME))
+    _, transitions = judge_all(*(reading_at(minute, 0.9, Flag.SERVER_TIME) for minute in (5, 10)), state=ahead)
+    assert summary(transitions) == [("raised", "NARANJA", 5), ("confirmed", "NARANJA", 10)]
+    assert judge(RULE, ahead, reading_at(5, 0.9)) == (ahead, None)

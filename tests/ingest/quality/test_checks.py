@@ -250,3 +250,43 @@ def test_a_memory_kept_and_read_back_goes_on_as_if_nothing_had_happened(
     for minute, level_m, lag_s in arrived:
         memory = check_reading(LIMITS, memory, seen(minute, level_m, lag_s=lag_s), 0).memory
         assert decoder.decode(msgspec.json.encode(memory)) == memory
+
+
+def test_a_skew_of_the_whole_city_excuses_a_reading_and_speaks_against_none() -> None:
+    hour_s = 3600.0
+    memory = stream(seen(0, 1.0), seen(5, 1.0))[1].memory
+
+    def flags(lag_s: float, skew_s: float, at: float = 10) -> Flag:
+        result = check_reading(LIMITS, memory, seen(at, 1.0, lag_s=lag_s), 0, skew_s)
+        assert result.memory is memory or not result.reading.flags & (Flag.FUTURE | Flag.CLOCK_DOUBT)
+        return result.reading.flags
+
+    assert flags(-hour_s, -hour_s) == Flag.CLOCK_DOUBT
+    assert flags(-hour_s, 0.0) == Flag.FUTURE
+    assert flags(-hour_s, -hour_s, at=3) == Flag.CLOCK_DOUBT | Flag.LATE
+    assert flags(-hour_s - 121, -hour_s) == Flag.FUTURE  # a clock that is wrong by the city's too
+    assert flags(-hour_s, hour_s) == Flag.FUTURE
+    assert flags(1.0, hour_s) == flags(1.0, -hour_s) == flags(hour_s, hour_s) == OK
+    assert flags(8 * 86_400.0, 0.0) & Flag.BACKFILL
+    assert flags(8 * 86_400.0, 8 * 86_400.0) == OK
+
+
+def test_a_skew_of_the_whole_city_is_no_skew_of_the_device() -> None:
+    memory = stream(*(seen(minute, 1.0) for minute in range(5)))[-1].memory
+    for minute in range(5, 60):
+        result = check_reading(LIMITS, memory, seen(minute, 1.0, lag_s=7200.0), 0, 7199.0)
+        memory = result.memory
+        assert result.reading.flags == OK
+    assert memory is not None
+    assert abs(memory.lag_s) < 5
+
+
+def test_a_device_without_a_clock_goes_on_after_ours_came_back_from_the_future() -> None:
+    ahead = check_reading(LIMITS, None, seen(600, 1.0, flags=Flag.SERVER_TIME), 0)
+    assert ahead.memory is not None
+    back = check_reading(LIMITS, ahead.memory, seen(5, 1.0, flags=Flag.SERVER_TIME), 0)
+    assert back.reading.flags == Flag.SERVER_TIME
+    assert back.memory is not None
+    assert back.memory.observed_at < ahead.memory.observed_at
+    own = check_reading(LIMITS, ahead.memory, seen(5, 1.0), 0)
+    assert (own.reading.flags, own.memory) == (Flag.LATE, ahead.memory)

@@ -5,7 +5,7 @@ from time import sleep
 
 import pytest
 
-from services.runtime.clock import FasterClock, PeriodicTimer, parse_clock, wall_clock
+from services.runtime.clock import LEAST_STEP_S, ClockSteps, FasterClock, PeriodicTimer, parse_clock, wall_clock
 from services.runtime.settings import SettingsError
 from tests.waiting import LIMIT_S
 
@@ -54,3 +54,25 @@ def test_a_timer_knows_how_long_it_is_overdue_and_can_be_postponed() -> None:
     assert 0.08 < timer.overdue_s < LIMIT_S
     timer.postpone(60)
     assert not timer.due()
+
+
+def test_a_step_of_the_clock_is_told_once_and_whatever_elapses_is_none() -> None:
+    moment = {"elapsed": 5.0, "error": 0.0}
+    steps = ClockSteps(
+        lambda: START + timedelta(seconds=moment["elapsed"] + moment["error"]), lambda: moment["elapsed"]
+    )
+    moment["elapsed"] += 86_400
+    assert steps.step_s() == 0.0
+    for error, step in ((7200.0, 7200.0), (7200.0, 0.0), (7203.0, 0.0), (7200 + LEAST_STEP_S, LEAST_STEP_S)):
+        moment["error"] = error
+        assert steps.step_s() == pytest.approx(step)
+    moment["error"] = 0.0
+    assert steps.step_s() == pytest.approx(-7205.0)
+
+
+def test_the_real_clock_is_watched_and_a_simulated_one_is_moved_on_purpose() -> None:
+    assert ClockSteps.of(wall_clock).step_s() == 0.0
+    moment = [START]
+    steps = ClockSteps.of(lambda: moment[0])
+    moment[0] += timedelta(days=1)
+    assert steps.step_s() == 0.0

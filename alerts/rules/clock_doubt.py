@@ -1,0 +1,19 @@
+"""What Vigía's own wrong clock leaves to be judged: readings that may only raise, and states of a time not yet come."""
+
+from models.reading import NOT_CURRENT, UNTRUSTED, Flag, Reading
+
+MAX_AHEAD_S = 120.0
+"""A current reading is at most so far ahead of its receipt, so a state can be further ahead only by a wrong clock."""
+_CLOCK_DOUBT = int(Flag.CLOCK_DOUBT)
+_SERVER_TIME = int(Flag.SERVER_TIME)
+_IN_THE_WAY = int((NOT_CURRENT | UNTRUSTED) & ~Flag.CLOCK_DOUBT)
+
+
+def may_only_raise(flags: int) -> bool:
+    """Whether a reading's time is in doubt and nothing else: by the clocks of the city it is current."""
+    return bool(flags & _CLOCK_DOUBT) and not flags & _IN_THE_WAY
+
+
+def lies_ahead(head_s: float, reading: Reading) -> bool:
+    """Whether a state's newest reading is of a time that has not come, for a device that has no clock of its own."""
+    return bool(reading.flags & _SERVER_TIME) and head_s > reading.received_at.timestamp() + MAX_AHEAD_S

@@ -1,0 +1,100 @@
+"""May this process believe its clock? By its steps against elapsed time and by the clocks of the city's devices."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from ingest.quality.city_skew import CitySkew, SkewEstimate
+from ingest.registry import Device, DeviceKey, device_key
+from models.reading import Flag, Reading
+from services.runtime.clock import ClockSteps
+
+SAMPLED = 32
+"""Readings of a batch whose times are looked at: enough for a median, however large the batch."""
+ESTIMATE_EVERY_S = 1.0
+FORGET_EVERY_S = 60.0
+"""How often a skew is looked at again while no device is heard: silence of all must not stay unjudged by it."""
+LONGEST_PAUSE = timedelta(minutes=10)
+"""A process that starts so long after its last heartbeat cannot tell a pause from a wrong clock."""
+MAX_BEHIND = timedelta(minutes=1)
+_NO_CLOCK = int(Flag.SERVER_TIME | Flag.RETAINED)
+
+
+class ClockTrust:
+    """What one process knows of its clock. One thread only.
+
+    `skew_s`: how far the clock is ahead of the city's devices, s, negative where it is behind; 0 while it is right.
+    `trusted_since`: since its last step, or since it was last wrong; None where it always was right. Nothing that was
+    noted before can be compared with the present time.
+    """
+
+    def __init__(self, steps: ClockSteps) -> None:
+        self._steps = steps
+        self._city = CitySkew()
+        self._estimate: SkewEstimate | None = None
+        self._estimated_s = float("-inf")
+        self._wrong_since_s: float | None = None
+        self._last_step: tuple[float, float] | None = None
+        """Seconds, and when in elapsed time."""
+        self._step_count = 0
+        self.skew_s = 0.0
+        self.trusted_since: datetime | None = None
+
+    def listened_until(self, at: datetime | None, now: datetime) -> None:
+        """Tell when this process wrote its last heartbeat, before it ended. Call it at the start."""
+        if at is not None and not -MAX_BEHIND <= now - at <= LONGEST_PAUSE:
+            self.trusted_since = now
+
+    def look(self, now: datetime, municipalities: int) -> bool:
+        """Look for a step of the clock. Returns whether `skew_s` changed. Call it before each batch and each tick."""
+        step_s = self._steps.step_s()
+        if step_s:
+            self._city.shift(step_s)
+            self._last_step, self._step_count = (step_s, self._steps.elapsed()), self._step_count + 1
+            self.trusted_since = now
+        outdated = self.skew_s and self._steps.elapsed() - self._estimated_s >= FORGET_EVERY_S
+        changed = bool(step_s or outdated) and self._update_skew(municipalities)
+        if self.skew_s:
+            self.trusted_since = now
+        return changed
+
+    def learn(self, devices: Mapping[DeviceKey, Device], readings: Sequence[Reading], municipalities: int) -> bool:
+        """Learn from some readings of a batch. Returns whether `skew_s` changed.
+
+        Devices without a clock of their own, unregistered ones and copies that the broker kept prove nothing.
+        """
+        elapsed_s, surprised = self._steps.elapsed(), False
+        for reading in readings[:: max(1, len(readings) // SAMPLED)]:
+            key = device_key(reading)
+            if int(reading.flags) & _NO_CLOCK or key not in devices or devices[key].station is None:
+                continue
+            observed_s, received_s = reading.observed_at.timestamp(), reading.received_at.timestamp()
+            self._city.add(key, observed_s, received_s, elapsed_s)
+            surprised |= SkewEstimate(received_s - observed_s, 1).is_wrong != bool(self.skew_s)
+        if not surprised and elapsed_s - self._estimated_s < ESTIMATE_EVERY_S:
+            return False
+        return self._update_skew(municipalities)
+
+    def report(self) -> dict[str, object]:
+        """What the heartbeat tells. Durations in elapsed time."""
+        elapsed_s = self._steps.elapsed()
+        told: dict[str, object] = {"clock_steps": self._step_count}
+        if self._last_step is not None:
+            told |= {
+                "clock_step_s": round(self._last_step[0], 1),
+                "clock_step_age_s": round(elapsed_s - self._last_step[1], 1),
+            }
+        if self._estimate is not None:
+            told |= {"clock_skew_s": round(self._estimate.skew_s, 1), "clock_skew_devices": self._estimate.devices}
+        if self._wrong_since_s is not None:
+            told["clock_wrong_for_s"] = round(elapsed_s - self._wrong_since_s, 1)
+        return told
+
+    def _update_skew(self, municipalities: int) -> bool:
+        elapsed_s, before_s = self._steps.elapsed(), self.skew_s
+        self._estimate, self._estimated_s = self._city.estimate(elapsed_s, municipalities), elapsed_s
+        self.skew_s = self._estimate.skew_s if self._estimate is not None and self._estimate.is_wrong else 0.0
+        if not self.skew_s:
+            self._wrong_since_s = None
+        elif self._wrong_since_s is None:
+            self._wrong_since_s = elapsed_s
+        return self.skew_s != before_s
