@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from models.migrations.device_codes import ensure_unique_codes
 from models.migrations.privileges import ensure_privileges
 from models.migrations.readings import ensure_readings, ensure_views
+from models.migrations.retention_refusal import ensure_retention_refusal
 from models.migrations.timescale import ensure_timescale
 
 LOCK = 0x7669676961  # "vigia": two processes starting at once migrate one after the other
@@ -26,15 +27,16 @@ class NewerSchema(Exception):
 def upgrade(connection: Connection) -> None:
     """Upgrade the schema to this version, in the caller's transaction. Safe to repeat and to run concurrently.
 
-    First the numbered steps, then the readings tables of KINDS, then their roll-ups: continuous aggregates where
-    TimescaleDB is or can be installed, else views. Last the privileges of the database roles, where there are
-    roles. Raises NewerSchema where this version does not know the schema.
+    First the numbered steps, then the readings tables of KINDS and the function that retention asks, then their
+    roll-ups: continuous aggregates where TimescaleDB is or can be installed, else views. Last the privileges of the
+    database roles, where there are roles. Raises NewerSchema where this version does not know the schema.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     config = _config(connection)
     _refuse_newer(connection, config)
     command.upgrade(config, "head")
     ensure_readings(connection)
+    ensure_retention_refusal(connection)
     if not ensure_timescale(connection):
         ensure_views(connection)
     ensure_unique_codes(connection)

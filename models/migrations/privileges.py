@@ -11,6 +11,7 @@ from sqlalchemy import Connection, text
 
 from models.kinds import KINDS
 from models.migrations.readings import ROLLUPS
+from models.migrations.retention_refusal import SIGNATURE as RETENTION_REFUSAL
 from models.tables import METADATA
 
 OWNER = "vigia_owner"
@@ -104,9 +105,12 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
         "expire_alert_actions(timestamptz, integer)",
         "expire_alert_names(timestamptz, integer)",
         "expire_notices(timestamptz, integer)",
+        RETENTION_REFUSAL,
     ),
+    NOTIFIER: (RETENTION_REFUSAL,),
+    API: (RETENTION_REFUSAL,),
 }
-"""Functions that a role may execute. They run as the owner and write to `erasures`."""
+"""Functions that a role may execute. They run as the owner. Those that erase write to `erasures`."""
 
 
 def ensure_privileges(connection: Connection) -> None:

@@ -43,7 +43,12 @@ _RETAIN_EVERY = "1 hour"
 _RETAIN = """
 DECLARE
     boundary timestamptz;
+    refusal text := retention_refusal(now(), true);
 BEGIN
+    IF refusal IS NOT NULL AND NOT coalesce((config ->> 'clock_checked')::boolean, false) THEN
+        RAISE WARNING USING MESSAGE = '{kind}_retain deleted nothing: ' || refusal;
+        RETURN;
+    END IF;
     SELECT max(range_end) INTO boundary FROM (
         SELECT range_end FROM timescaledb_information.chunks
         WHERE hypertable_schema = current_schema() AND hypertable_name = '{kind}_readings'

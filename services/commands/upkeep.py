@@ -16,6 +16,7 @@ from services.runtime.settings import Settings
 from services.upkeep.learning import fit_all_stations, stored_series_source
 from services.upkeep.redaction import erase_redacted_notes
 from services.upkeep.retention import delete_expired
+from services.upkeep.retention_clock import RetentionRefusedError, require_right_clock
 
 NAME = "upkeep"
 HELP = (
@@ -51,8 +52,7 @@ def run(_arguments: argparse.Namespace) -> int:
 
 def run_daily_tasks(database: Engine, clock: Clock, stop: threading.Event) -> None:
     """The tasks of one day. Each can be interrupted and repeated."""
-    deleted = delete_expired(database, clock())
-    log.info("deleted expired rows", extra={"action": "retain", "rows": sum(deleted.values())})
+    _delete_expired(database, clock)
     for station, model in fit_all_stations(
         database, stored_series_source(database, clock() - LEARNING_PERIOD), clock()
     ):
@@ -62,3 +62,14 @@ def run_daily_tasks(database: Engine, clock: Clock, stop: threading.Event) -> No
         )
         if stop.is_set():
             return
+
+
+def _delete_expired(database: Engine, clock: Clock) -> None:
+    """Delete expired rows, unless the clock may be wrong. Tomorrow is soon enough for the next try."""
+    try:
+        require_right_clock(database, clock)
+    except RetentionRefusedError as refusal:
+        log.error("%s", refusal, extra={"action": "retain"})
+        return
+    deleted = delete_expired(database, clock())
+    log.info("deleted expired rows", extra={"action": "retain", "rows": sum(deleted.values())})

@@ -89,11 +89,17 @@ def test_no_role_erases_or_alters_what_happened(roles: Roles, role: str, table: 
 
 
 @pytest.mark.parametrize("role", [role for role in ROLES if role != "vigia_upkeep"])
-@pytest.mark.parametrize("function", FUNCTIONS["vigia_upkeep"])
+@pytest.mark.parametrize("function", [name for name in FUNCTIONS["vigia_upkeep"] if name not in FUNCTIONS["vigia_api"]])
 def test_only_upkeep_may_erase(roles: Roles, role: str, function: str) -> None:
     name, _, kinds = function.removesuffix(")").partition("(")
     values = ", ".join({"bigint": "1", "integer": "1", "timestamptz": "now()"}[kind] for kind in kinds.split(", "))
     refused(roles[role], f"SELECT {name}({values})")
+
+
+def test_who_tells_of_a_wrong_clock_may_ask_whether_retention_refuses_it(roles: Roles) -> None:
+    for role in FUNCTIONS:
+        assert roles[role].execute("SELECT retention_refusal(now(), true)").fetchone() == (None,)
+    refused(roles["vigia_pipeline"], "SELECT retention_refusal(now(), true)")
 
 
 def test_each_role_reads_only_what_it_needs(roles: Roles) -> None:

@@ -42,7 +42,7 @@ class KindFlow:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthFigures:
     """Counts for monitoring. `rejected`: messages kept of the last day by reason; `rejections_counted`: those not kept.
-    `oldest_unsent_s`: age of the oldest.
+    `oldest_unsent_s`: age of the oldest. `retention_refused`: the database's clock is far past the newest readings.
     """
 
     open_alerts: Mapping[int, int]
@@ -53,6 +53,7 @@ class HealthFigures:
     oldest_unsent_s: float
     unregistered_devices: int
     lost_readings: int
+    retention_refused: bool
 
 
 def list_processes(connection: Connection, now: datetime) -> list[Process]:
@@ -114,4 +115,7 @@ def health_figures(connection: Connection, now: datetime) -> HealthFigures:
             select(func.count()).select_from(devices).where(devices.c.station_id.is_(None))
         ).scalar_one(),
         lost_readings=int(connection.execute(select(func.coalesce(lost, 0))).scalar_one()),
+        retention_refused=connection.execute(
+            select(func.retention_refusal(func.now(), True).is_not(None))
+        ).scalar_one(),
     )

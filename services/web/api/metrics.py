@@ -53,6 +53,11 @@ class _Scrape:
             ("oldest_unsent_notice_seconds", "How long the oldest of them is due", figures.oldest_unsent_s),
             ("unregistered_devices", "Devices nobody placed at a station", figures.unregistered_devices),
             ("lost_readings", "Holes in devices' numbering that nothing filled", figures.lost_readings),
+            (
+                "retention_refused",
+                "1 while the clock may be wrong, so that nothing is deleted",
+                figures.retention_refused,
+            ),
             ("live_clients", "Connected to the live stream", self.feed.clients),
             ("live_connected", "1 while live events flow", float(self.feed.connected)),
         ):
