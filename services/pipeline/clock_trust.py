@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from math import ceil
 
 from ingest.quality.city_skew import CitySkew, SkewEstimate
 from ingest.registry import Device, DeviceKey, device_key
 from models.reading import Flag, Reading
 from services.runtime.clock import ClockSteps
 
-SAMPLED = 32
-"""Readings of a batch whose times are looked at: enough for a median, however large the batch."""
+MOST_SAMPLED = 64
+SAMPLED_PER_S = 128.0
+"""Readings whose times are looked at, of one batch and in a second: all of a city's sensors on a usual day, and enough
+for a median while devices empty their buffers."""
 ESTIMATE_EVERY_S = 1.0
 FORGET_EVERY_S = 60.0
 """How often a skew is looked at again while no device is heard: silence of all must not stay unjudged by it."""
@@ -36,6 +39,7 @@ class ClockTrust:
         self._last_step: tuple[float, float] | None = None
         """Seconds, and when in elapsed time."""
         self._step_count = 0
+        self._samples_due, self._sampled_s = float(MOST_SAMPLED), steps.elapsed()
         self.skew_s = 0.0
         self.trusted_since: datetime | None = None
 
@@ -63,7 +67,7 @@ class ClockTrust:
         Devices without a clock of their own, unregistered ones and copies that the broker kept prove nothing.
         """
         elapsed_s, surprised = self._steps.elapsed(), False
-        for reading in readings[:: max(1, len(readings) // SAMPLED)]:
+        for reading in self._sample(readings, elapsed_s):
             key = device_key(reading)
             if int(reading.flags) & _NO_CLOCK or key not in devices or devices[key].station is None:
                 continue
@@ -88,6 +92,16 @@ class ClockTrust:
         if self._wrong_since_s is not None:
             told["clock_wrong_for_s"] = round(elapsed_s - self._wrong_since_s, 1)
         return told
+
+    def _sample(self, readings: Sequence[Reading], elapsed_s: float) -> Sequence[Reading]:
+        """Some readings from all over a batch, as many as may be looked at by now."""
+        due = self._samples_due + SAMPLED_PER_S * max(0.0, elapsed_s - self._sampled_s)
+        self._samples_due, self._sampled_s = min(due, MOST_SAMPLED), elapsed_s
+        if self._samples_due < 1.0:
+            return ()
+        sample = readings[:: ceil(len(readings) / int(self._samples_due)) or 1]
+        self._samples_due -= len(sample)
+        return sample
 
     def _update_skew(self, municipalities: int) -> bool:
         elapsed_s, before_s = self._steps.elapsed(), self.skew_s
