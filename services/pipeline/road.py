@@ -81,6 +81,8 @@ class Pipeline:
         if batch.excess:
             self.backlog.postpone(batch.excess)
             batch.excess = ()
+            if not batch.messages:
+                return
         ahead = Lookahead(self.state, self.foreign, next_batch) if self.lookahead and next_batch else None
         recovery.commit_batch(batch, partial(self._commit, batch, ahead), self._set_aside)
 
