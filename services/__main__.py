@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from models.migrations import NewerSchema
+from models.migrations.timescale import missing_extension
 from services.commands import COMMANDS
 from services.runtime.settings import Settings, SettingsError
 
@@ -50,6 +51,8 @@ def main(words: list[str] | None = None) -> int:
             raise
         return _print_error(_wrong_settings(error), 2)
     except OperationalError as error:
+        if (what_to_do := missing_extension(str(error.orig))) is not None:
+            return _print_error(what_to_do, 2)
         return _print_error(f"la base de datos no responde / the database does not answer: {error.orig}", 1)
     except KeyboardInterrupt:
         return 130

@@ -51,6 +51,14 @@ GRANT CONNECT ON DATABASE :"database" TO vigia_api, vigia_pipeline, vigia_notifi
 GRANT TEMPORARY ON DATABASE :"database" TO vigia_pipeline;
 GRANT USAGE ON SCHEMA public TO vigia_api, vigia_pipeline, vigia_notifier, vigia_upkeep;
 
+-- TimescaleDB lets everybody schedule jobs. Only the owner has any.
+SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', oid::regprocedure),
+    format('GRANT EXECUTE ON FUNCTION %s TO vigia_owner', oid::regprocedure)
+FROM pg_proc
+WHERE proname = 'add_job' AND EXISTS (
+    SELECT FROM pg_depend JOIN pg_extension extension ON extension.oid = refobjid AND extname = 'timescaledb'
+    WHERE classid = 'pg_proc'::regclass AND objid = pg_proc.oid) \gexec
+
 -- The one role that earlier versions ran as. Stop its processes first.
 SELECT 'DROP OWNED BY vigia_runtime', 'DROP ROLE vigia_runtime'
 WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = 'vigia_runtime') \gexec

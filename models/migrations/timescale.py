@@ -7,6 +7,7 @@ Everything here runs in the caller's transaction.
 """
 
 import logging
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -93,6 +94,19 @@ def retention_spans(kind: SensorKind) -> RetentionSpans:
     return RetentionSpans(chunk, refresh, raw)
 
 
+def missing_extension(message: str) -> str | None:
+    """What to do, where PostgreSQL's error says that the server lacks the TimescaleDB of the database; else None."""
+    if (missing := _MISSING_PROGRAM.search(message)) is None:
+        return None
+    return (
+        f"la base de datos usa TimescaleDB {missing[1]}, que este servidor ya no tiene; como superusuario / the "
+        f"database uses TimescaleDB {missing[1]}, which this server no longer has; {HOW_TO_UPDATE}"
+    )
+
+
+_MISSING_PROGRAM = re.compile(r'could not access file "[^"]*timescaledb-([0-9][^"]*)"')
+
+
 def ensure_timescale(connection: Connection) -> bool:
     """Set up TimescaleDB for the readings tables. Returns False, without changes, where it is not available.
 
@@ -100,6 +114,7 @@ def ensure_timescale(connection: Connection) -> bool:
     """
     if not _installed(connection):
         return False
+    _warn_if_older(connection)
     tables, aggregates = hypertables(connection), _aggregates(connection)
     for kind in KINDS:
         spans = retention_spans(kind)
@@ -143,6 +158,26 @@ def _installed(connection: Connection) -> bool:
     return False
 
 
+def _warn_if_older(connection: Connection) -> None:
+    """Warn where the server's programs are newer than what this database uses, as after an upgrade of the image."""
+    versions = connection.execute(
+        text("SELECT installed_version, default_version FROM pg_available_extensions WHERE name = 'timescaledb'")
+    )
+    for installed, default in versions:
+        if installed != default:
+            log.warning(
+                "TimescaleDB %s is in use and the server has %s: %s",
+                installed,
+                default,
+                HOW_TO_UPDATE,
+                extra={"action": "migrate"},
+            )
+
+
+HOW_TO_UPDATE = (
+    "as the superuser, in this database, in template1 and in postgres, run: psql --no-psqlrc --dbname DATABASE "
+    "--command 'ALTER EXTENSION timescaledb UPDATE'"
+)
 _MAY_INSTALL = """
 SELECT coalesce(current_setting('timescaledb.disable_load', true), 'on') = 'off' AND EXISTS (
     SELECT FROM pg_available_extension_versions available, pg_roles
@@ -212,6 +247,9 @@ def _ensure_retention(connection: Connection, kind: SensorKind, spans: Retention
     if connection.execute(written, {"name": name}).scalar_one_or_none() != body:
         create = f"CREATE OR REPLACE PROCEDURE {name}(job_id integer, config jsonb) LANGUAGE plpgsql"
         _run(connection, f"{create} AS $retain${body}$retain$")
+    public = text("SELECT has_function_privilege('public', :procedure, 'EXECUTE')")
+    if connection.execute(public, {"procedure": f"{name}(integer, jsonb)"}).scalar_one():
+        _run(connection, f"REVOKE ALL ON PROCEDURE {name} FROM PUBLIC")
     job = text("SELECT 1 FROM timescaledb_information.jobs WHERE proc_schema = current_schema() AND proc_name = :name")
     if connection.execute(job, {"name": name}).first() is None:
         _run(connection, f"SELECT add_job('{name}', INTERVAL '{_RETAIN_EVERY}')")

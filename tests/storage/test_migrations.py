@@ -1,30 +1,26 @@
 """Tests of migrations: first upgrade, repeated upgrade, concurrent upgrades, and a role without rights."""
 
+import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, inspect, select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, Engine, inspect, text
 
 from models.kinds import KINDS
-from models.migrations import current, upgrade
+from models.migrations import current, device_codes, upgrade
 from models.migrations.readings import ROLLUPS
-from models.reading import Message
+from models.migrations.timescale import HOW_TO_UPDATE, missing_extension
 from models.tables import METADATA
 from models.tables.readings import READINGS
-from services.pipeline.road import Pipeline
-from services.runtime.database import open_database
-from services.upkeep.retention import delete_expired
 from tests.architecture.repository import ROOT
-from tests.deploy.conftest import ROLES, prepare
-from tests.storage.conftest import NewDatabase, allow_timescale
+from tests.storage.conftest import NewDatabase
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -110,50 +106,89 @@ def test_a_roll_up_whose_query_changed_is_recreated(either: Engine) -> None:
         assert {name for name, oid in after.items() if before[name] != oid} == {"river_hourly"}
 
 
-@pytest.fixture(params=["plain", "timescale"])
-def roles(request: pytest.FixtureRequest, new_database: NewDatabase, storage_url: str) -> Iterator[dict[str, Engine]]:
-    """The deployed roles of a database that its owner has migrated."""
-    url = new_database()
-    if request.param == "timescale":
-        allow_timescale(url)
-    passwords = dict.fromkeys(ROLES, "only-for-a-test")
-    prepare(url, passwords)
-    at = make_url(url)
-    engines = {
-        role: open_database(at.set(username=role, password=password).render_as_string(hide_password=False), name="test")
-        for role, password in passwords.items()
-    }
-    migrated(engines["vigia_owner"])
-    yield engines
-    for engine in engines.values():
-        engine.dispose()
-    with psycopg.connect(storage_url, autocommit=True) as superuser:
-        superuser.execute(f"DROP DATABASE {at.database} WITH (FORCE)".encode())
-        for role in ROLES:
-            superuser.execute(f"DROP ROLE {role}".encode())
+def migrated_to(engine: Engine, revision: str) -> None:
+    """Run the numbered steps up to a revision of an earlier version."""
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "models" / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
 
 
-@pytest.mark.parametrize("role", [role for role in ROLES if role != "vigia_owner"])
-def test_the_other_roles_may_not_migrate_but_accept_a_current_schema(roles: dict[str, Engine], role: str) -> None:
-    with roles[role].begin() as connection:
-        before = relations(connection)
-        upgrade(connection)
-        assert relations(connection) == before
+def test_names_in_events_of_an_earlier_version_are_replaced_and_nothing_else(plain: Engine) -> None:
+    migrated_to(plain, "0009")
+    events = [
+        ("alert", {"alert": 1, "nar": 2, "by": "Ana Pérez"}, {"alert": 1, "nar": 2, "by": "operator"}),
+        ("alert", {"alert": 2, "nar": 1, "by": None}, {"alert": 2, "nar": 1, "by": None}),
+        ("alert", {"alert": 3}, {"alert": 3}),
+        ("reading", {"by": "gauge-1"}, {"by": "gauge-1"}),
+    ]
+    with plain.begin() as connection:
+        for event, before, _ in events:
+            connection.execute(
+                text("INSERT INTO events (at, event, data) VALUES (:at, :event, :data)"),
+                {"at": NOW, "event": event, "data": json.dumps(before)},
+            )
+    migrated(plain)
+    with plain.connect() as connection:
+        stored = connection.execute(text("SELECT event, data FROM events ORDER BY id")).all()
+    assert [tuple(row) for row in stored] == [(event, after) for event, _, after in events]
 
 
-def test_the_roles_of_pipeline_and_upkeep_store_and_delete_readings(roles: dict[str, Engine]) -> None:
-    pipeline = Pipeline(roles["vigia_pipeline"], lambda: NOW, lane=None)
-    long_ago, topic = NOW - timedelta(days=5000), "vigia/v1/laplata/river/gauge-1"
-    for observed_at, payload in (
-        (long_ago, f'{{"observed_at": "{long_ago.isoformat()}", "level_m": 0.4}}'),
-        (NOW, f'{{"observed_at": "{NOW.isoformat()}", "level_m": 0.5}}'),
-        (NOW, "no reading"),
-    ):
-        pipeline.process_messages([Message(topic, payload.encode(), received_at=max(observed_at, NOW))])
-    pipeline.tick_rules()
-    gone = delete_expired(roles["vigia_upkeep"], NOW + timedelta(hours=25))
-    with roles["vigia_upkeep"].connect() as connection:
-        readings, rejected = READINGS["river"], METADATA.tables["rejected_messages"]
-        assert connection.execute(select(readings.c.level_m).where(readings.c.observed_at == NOW)).all() == [(0.5,)]
-        assert connection.execute(select(rejected.c.payload)).all() == [(b"no reading",)]
-        assert gone["events"] > 0
+def test_an_id_of_two_kinds_is_told_and_stays_until_one_is_renamed(
+    plain: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    migrated_to(plain, "0009")
+    with plain.begin() as connection:
+        for kind, code in (("river", "north-1"), ("rain", "north-1"), ("river", "south-1")):
+            connection.execute(
+                text(
+                    "INSERT INTO devices (municipality, kind, code, first_seen_at, registered_at)"
+                    " VALUES ('laplata', :kind, :code, now(), now())"
+                ),
+                {"kind": kind, "code": code},
+            )
+    migrated(plain)
+    warnings = [record for record in caplog.records if record.name == device_codes.__name__]
+    assert [record.__dict__["devices"] for record in warnings] == [["north-1"]]
+    with plain.begin() as connection:
+        assert device_codes.INDEX not in relations(connection)
+        assert connection.execute(text("SELECT count(*) FROM devices")).scalar_one() == 3
+        connection.execute(text("UPDATE devices SET code = 'north-2' WHERE kind = 'rain'"))
+    migrated(plain)
+    with plain.begin() as connection:
+        assert device_codes.INDEX in relations(connection)
+
+
+def test_a_database_on_an_older_timescaledb_than_the_servers_works_and_says_what_to_do(
+    timescale: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with timescale.connect() as connection:
+        versions = connection.execute(
+            text("SELECT version FROM pg_available_extension_versions WHERE name = 'timescaledb' AND NOT installed")
+        )
+        older = versions.scalars().first()
+    if older is None:
+        pytest.skip("this server has only one TimescaleDB")
+    for statement in ("DROP EXTENSION timescaledb", f"CREATE EXTENSION timescaledb VERSION '{older}'"):
+        timescale.dispose()  # one session loads one release
+        with timescale.begin() as connection:
+            connection.execute(text(statement))
+    migrated(timescale)
+    (warning,) = [record.getMessage() for record in caplog.records if "is in use" in record.getMessage()]
+    assert f"TimescaleDB {older} is in use" in warning
+    assert "ALTER EXTENSION timescaledb UPDATE" in warning
+    timescale.dispose()
+    caplog.clear()
+    with timescale.begin() as connection:
+        connection.execute(text("ALTER EXTENSION timescaledb UPDATE"))
+    migrated(timescale)
+    assert caplog.records == []
+
+
+def test_a_server_without_the_databases_timescaledb_gets_a_sentence() -> None:
+    told = missing_extension('could not access file "timescaledb-2.28.3": No such file or directory')
+    assert told is not None
+    assert "TimescaleDB 2.28.3" in told
+    assert HOW_TO_UPDATE in told
+    assert missing_extension('could not access file "postgis-3": No such file or directory') is None
