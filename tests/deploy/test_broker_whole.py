@@ -21,7 +21,7 @@ PROGRAM = os.environ.get("VIGIA_TEST_MOSQUITTO", "")
 PLUGIN = os.environ.get("VIGIA_TEST_MOSQUITTO_SQLITE", "")
 ITS_OWN = "vigia/v1/laplata/river/gauge-1"
 
-pytestmark = pytest.mark.skipif(not (PROGRAM and PLUGIN), reason="no Mosquitto 2.1 is named")
+pytestmark = pytest.mark.skipif(not (PROGRAM or PLUGIN), reason="no Mosquitto 2.1 is named")
 
 
 @pytest.fixture

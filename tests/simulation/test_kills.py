@@ -2,8 +2,9 @@
 
 Every acknowledged message is stored exactly once, no alert is lost or raised twice, and the final state is as without
 kills. One seed kills the same parts in the same order; the exact times still depend on the machine. The embedded broker
-keeps its sessions in memory and is not killed. A Mosquitto 2.1 is killed too if `VIGIA_TEST_MOSQUITTO` names the
-program and `VIGIA_TEST_MOSQUITTO_SQLITE` its plug-in.
+keeps its sessions in memory and is not killed. Mosquitto 2.1, which production runs, is killed too where
+`VIGIA_TEST_MOSQUITTO` names the program and `VIGIA_TEST_MOSQUITTO_SQLITE` its plug-in; TimescaleDB, where
+`VIGIA_TEST_TIMESCALEDB` names a program that starts it.
 """
 
 import json
@@ -14,6 +15,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from time import sleep
 
 import psycopg
@@ -21,14 +23,14 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from models.reading import Message
-from services.embedded.mqtt_broker import embedded_broker
+from services.embedded.mqtt_broker import MqttBroker, embedded_broker
 from services.embedded.postgres import Postgres, embedded_postgres
 from services.pipeline.road import Pipeline
 from services.runtime.clock import wall_clock
 from services.runtime.database import open_database
+from tests.simulation.named_server import START_TIMESCALEDB, NamedServer, timescaledb
 from tests.simulation.town import (
     DEVICES,
-    MOSQUITTO,
     SQLITE,
     Gauges,
     Mosquitto,
@@ -73,14 +75,36 @@ def said(number: int) -> TopicAndPayload:
 @pytest.mark.seeds(1, 2)
 @pytest.mark.timeout(400)
 def test_twenty_kills_lose_nothing_and_double_nothing(seed: int) -> None:
-    persists = bool(MOSQUITTO and SQLITE)
-    print(f"the broker dies too: {persists}")
+    with workplace() as folder, embedded_postgres(folder) as postgres, embedded_broker(folder, 0) as broker:
+        live_through_kills(postgres, broker, folder, seed)
+
+
+@pytest.mark.skipif(not SQLITE, reason="no Mosquitto 2.1 is named")
+@pytest.mark.seeds(3)
+@pytest.mark.timeout(400)
+def test_twenty_kills_of_mosquitto_too_lose_nothing(seed: int) -> None:
+    with workplace() as folder, embedded_postgres(folder) as postgres, mosquitto(folder) as broker:
+        live_through_kills(postgres, broker, folder, seed)
+
+
+@pytest.mark.skipif(not START_TIMESCALEDB, reason="no program is named that starts TimescaleDB")
+@pytest.mark.seeds(4)
+@pytest.mark.timeout(400)
+def test_twenty_kills_of_timescaledb_lose_nothing(seed: int) -> None:
     with (
         workplace() as folder,
-        embedded_postgres(folder) as postgres,
-        mosquitto(folder) if persists else embedded_broker(folder, 0) as broker,
-        town(postgres.url, broker, folder) as here,
+        timescaledb(folder) as server,
+        mosquitto(folder) if SQLITE else embedded_broker(folder, 0) as broker,
     ):
+        here = live_through_kills(server, broker, folder, seed)
+        assert here.count("timescaledb_information.hypertables") > 0
+
+
+def live_through_kills(
+    postgres: Postgres | NamedServer, broker: MqttBroker | Mosquitto, folder: Path, seed: int
+) -> Town:
+    """Kill at random under load; then nothing is missing and the outcome is as without kills. Returns the town."""
+    with town(postgres.url, broker, folder) as here:
         with Gauges(broker.url, said, RATE_PER_S) as gauges:
             kill_at_random(here, postgres, random.Random(seed))
             here.await_progress()
@@ -91,9 +115,10 @@ def test_twenty_kills_lose_nothing_and_double_nothing(seed: int) -> None:
         here.carrier.stop()
         assert_kept_exactly_once(here, gauges)
         assert_as_if_nothing_had_died(here, gauges.said)
+        return here
 
 
-def kill_at_random(here: Town, postgres: Postgres, chance: random.Random) -> None:
+def kill_at_random(here: Town, postgres: Postgres | NamedServer, chance: random.Random) -> None:
     """Let what is alive carry something between two deaths, so that each death interrupts work."""
     victims = ["pipeline", "postgres", "postgres", "both"] + ["broker"] * isinstance(here.broker, Mosquitto)
     for number in range(KILLS):

@@ -51,10 +51,12 @@ def new_database(storage_url: str) -> Iterator[NewDatabase]:
 
 
 def allow_timescale(url: str) -> None:
-    """Install TimescaleDB; skips where there is none. A test runs its jobs when it wants them."""
+    """Install TimescaleDB. A test runs its jobs when it wants them. Skips where there is none, unless one is named."""
     with psycopg.connect(url, autocommit=True) as superuser:
         loaded = superuser.execute("SELECT current_setting('shared_preload_libraries') LIKE '%timescaledb%'").fetchone()
         if loaded != (True,):
+            if "VIGIA_TEST_DATABASE_URL" in os.environ:
+                pytest.fail("the server that VIGIA_TEST_DATABASE_URL names does not load TimescaleDB")
             pytest.skip("this server has no TimescaleDB: name one that has it in VIGIA_TEST_DATABASE_URL")
         superuser.execute(f"ALTER DATABASE {make_url(url).database} RESET timescaledb.disable_load".encode())
     with psycopg.connect(url, autocommit=True) as superuser:
