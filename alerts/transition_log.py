@@ -19,11 +19,15 @@ WATCH = "guardia"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The rule that a transition comes from, as stored with the transition."""
+    """The rule that a transition comes from, as stored with the transition.
+
+    `closes_itself`: its alert needs no person to close it when it is cleared.
+    """
 
     rule_id: str
     rule_version: int
     judgement: str
+    closes_itself: bool = False
 
 
 def origin_of(rule: Rule) -> Origin:
@@ -128,7 +132,7 @@ def _upsert_alert(transaction: Connection, station: Station, origin: Origin, tra
 
 def _clear_alert(transaction: Connection, station: Station, origin: Origin, transition: Transition) -> int | None:
     """Clear the open alert. It closes only if it was acknowledged and never rojo; else a person must close it."""
-    closes = "acknowledged_at IS NOT NULL AND highest_nar < %(rojo)s"
+    closes = "(%(closes_itself)s OR acknowledged_at IS NOT NULL AND highest_nar < %(rojo)s)"
     with driver(transaction).cursor() as cursor:
         row = cursor.execute(
             "UPDATE alerts SET nar = 0, cause = %(cause)s, observed_at = %(observed_at)s, changed_at = %(now)s,"
@@ -141,6 +145,7 @@ def _clear_alert(transaction: Connection, station: Station, origin: Origin, tran
                 "observed_at": transition.observed_at,
                 "now": transition.decided_at,
                 "rojo": int(NAR.ROJO),
+                "closes_itself": origin.closes_itself,
                 "rule_id": origin.rule_id,
                 "subject": station.id,
             },

@@ -49,6 +49,20 @@ class Cause(StrEnum):
     """A device stays above its sending rate: its messages are processed after those of others."""
     REJECTIONS = "rejections"
     """More messages are rejected than are kept: the others are counted."""
+    PROCESS = "process"
+    """A part of Vigía does not run."""
+    CLOCK = "clock"
+    """The clock of Vigía jumped, or disagrees with the devices of the whole city or with the database."""
+    BROKER = "broker"
+    """The broker dropped messages, lost a session, or has a long queue, or two clients fight for one id."""
+    DISK = "disk"
+    """The disk of the broker or the database is nearly full."""
+    CANARY = "canary"
+    """A reading that Vigía sends to itself did not become a row."""
+    RETENTION = "retention"
+    """Expired rows are not deleted, because the clock cannot be trusted."""
+    RESTORED = "restored"
+    """A part of Vigía works again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,9 +75,10 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
     },
     NOTIFIER: {
         "configuration": READ,
-        "alerts": "SELECT (id, state)",
+        "alerts": WRITE,
+        "transitions": ADD,
         "contacts": WRITE,
-        "notices": "SELECT, UPDATE (leased_until, attempts, not_before, sent_at, refused, trouble)",
+        "notices": "SELECT, INSERT, UPDATE (leased_until, attempts, not_before, sent_at, refused, trouble)",
         "heartbeats": WRITE,
         "events": ADD,
     },

@@ -2,7 +2,7 @@
 
 import typing
 
-from sqlalchemy import Column, DateTime, MetaData
+from sqlalchemy import Column, DateTime, MetaData, TextClause
 from sqlalchemy.types import UserDefinedType
 
 METADATA = MetaData(
@@ -26,6 +26,8 @@ class Xid8(UserDefinedType[str]):
         return "xid8"
 
 
-def timestamp_column(name: str, *, nullable: bool = False) -> Column[typing.Any]:
+def timestamp_column(
+    name: str, *, nullable: bool = False, server_default: TextClause | None = None
+) -> Column[typing.Any]:
     """A column of type timestamptz."""
-    return Column(name, DateTime(timezone=True), nullable=nullable)
+    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=server_default)

@@ -1,7 +1,7 @@
 """Tables for running the system: the event stream, process heartbeats and operators."""
 
-from sqlalchemy import JSON, BigInteger, Column, Identity, Index, Integer, LargeBinary, Table, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import JSON, BigInteger, Column, DateTime, Identity, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from models.tables.metadata import METADATA, Xid8, timestamp_column
 
@@ -23,6 +23,8 @@ heartbeats = Table(
     Column("process", Text, primary_key=True),
     timestamp_column("at"),
     timestamp_column("started_at"),
+    timestamp_column("written_at", server_default=text("clock_timestamp()")),
+    Column("recent_starts", ARRAY(DateTime(timezone=True)), nullable=False, server_default=text("'{}'")),
     Column("status", JSONB, nullable=False),
 )
 

@@ -12,6 +12,7 @@ from services.runtime.database import NOTIFIER_LIMITS
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings
+from services.self_check.self_check import SelfCheck
 
 NAME = "notifier"
 MAX_CONNECTIONS = 4
@@ -35,7 +36,7 @@ def run(_arguments: argparse.Namespace) -> int:
         retry_while_unavailable(
             lambda: _register_webhook(database, None if url is None else url.get_secret_value(), clock()), stop
         )
-        Notifier(database, clock).run(stop)
+        Notifier(database, clock).run(stop, SelfCheck(database, clock, settings.expected).run_due)
     return 0
 
 

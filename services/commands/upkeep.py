@@ -1,18 +1,22 @@
-"""`vigia upkeep`: daily tasks of a city's database, and the erasure of redacted notes within seconds."""
+"""`vigia upkeep`: daily tasks of a city's database, the erasure of redacted notes, and the checks of Vigía itself."""
 
 import argparse
 import logging
 import threading
-from datetime import timedelta
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Engine
 
 from services.opening import configured_clock, migrated_database
 from services.runtime.alive import mark_alive
 from services.runtime.clock import Clock, PeriodicTimer
+from services.runtime.heartbeat import write_heartbeat
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings
+from services.self_check.self_check import SelfCheck
 from services.upkeep.learning import fit_all_stations, stored_series_source
 from services.upkeep.redaction import erase_redacted_notes
 from services.upkeep.retention import delete_expired
@@ -20,34 +24,53 @@ from services.upkeep.retention_clock import RetentionRefusedError, require_right
 
 NAME = "upkeep"
 HELP = (
-    "Until stopped: daily, delete expired rows and learn the streams' forecasts; within seconds, erase redacted notes."
+    "Until stopped: check Vigía itself, and erase redacted notes; daily, delete expired rows and learn the streams'"
+    " forecasts."
 )
 PERIOD_S = 86_400.0
 REDACTION_PERIOD_S = 10.0
-"""Also how often this process says that it works."""
+ROUND_S = 1.0
+MAX_CONNECTIONS = 3
+"""For the daily tasks and the round; one more for a statement of a task within a task."""
 LEARNING_PERIOD = timedelta(days=730)
 
 log = logging.getLogger(__name__)
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
-    """No options: `vigia retain` and `vigia learn` do the same once."""
+    """No options: `vigia retain` and `vigia learn` do the daily tasks once."""
 
 
 def run(_arguments: argparse.Namespace) -> int:
-    """Run at once and then daily, until SIGINT or SIGTERM."""
+    """Run until SIGINT or SIGTERM. The daily tasks run at once and then daily, beside the checks of each second."""
     settings = Settings()
     clock, stop = configured_clock(settings), stop_on_signals()
     start_logging(settings)
-    with migrated_database(settings, "vigia-upkeep", stop=stop) as database:
-        daily = PeriodicTimer(PERIOD_S)
+    with (
+        migrated_database(settings, "vigia-upkeep", stop=stop, pool_size=MAX_CONNECTIONS) as database,
+        ThreadPoolExecutor(1, "daily") as threads,
+    ):
+        check, started_at = SelfCheck(database, clock, settings.expected), clock()
+        daily, redaction = PeriodicTimer(PERIOD_S), PeriodicTimer(REDACTION_PERIOD_S)
+        task: Future[object] | None = None
         while not stop.is_set():
             mark_alive()
-            if daily.due():
-                retry_while_unavailable(lambda: run_daily_tasks(database, clock, stop), stop)
-            retry_while_unavailable(lambda: erase_redacted_notes(database), stop)
-            stop.wait(REDACTION_PERIOD_S)
+            if task is not None and task.done():
+                task.result()  # raises what a bug in a task raised
+                task = None
+            if task is None and daily.due():
+                daily_tasks = partial(run_daily_tasks, database, clock, stop)
+                task = threads.submit(retry_while_unavailable, daily_tasks, stop)
+            retry_while_unavailable(partial(_round, database, check, started_at, clock, task is not None), stop)
+            if redaction.due():
+                retry_while_unavailable(partial(erase_redacted_notes, database), stop)
+            stop.wait(ROUND_S)
     return 0
+
+
+def _round(database: Engine, check: SelfCheck, started_at: datetime, clock: Clock, busy: bool) -> None:
+    write_heartbeat(database, NAME, started_at, clock(), {"daily_tasks": busy})
+    check.run_due()
 
 
 def run_daily_tasks(database: Engine, clock: Clock, stop: threading.Event) -> None:

@@ -7,6 +7,7 @@ round starts it again. The console is a recipient like any other.
 import logging
 import threading
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -45,8 +46,11 @@ class Notifier:
     _failed: dict[Lane, None] = field(default_factory=dict)
     """Lanes whose last attempt failed, the earliest first: they come after the others where workers are scarce."""
 
-    def run(self, stop: threading.Event) -> None:
-        """Deliver notices until `stop` is set, then end after the attempts that are under way."""
+    def run(self, stop: threading.Event, also: Callable[[], object] | None = None) -> None:
+        """Deliver notices until `stop` is set, then end after the attempts that are under way.
+
+        `also`: other work of this process, done in each round.
+        """
         started_at, heartbeat = self.clock(), PeriodicTimer(HEARTBEAT_S)
         with ThreadPoolExecutor(MAX_WORKERS, "notices") as threads:
             while not stop.is_set():
@@ -57,6 +61,8 @@ class Notifier:
                     retry_while_unavailable(
                         partial(write_heartbeat, self.database, NAME, started_at, self.clock(), status), stop
                     )
+                if also is not None:
+                    retry_while_unavailable(also, stop)
                 stop.wait(ROUND_WAIT_S)
 
     def drain(self) -> int:

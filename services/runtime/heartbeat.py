@@ -8,17 +8,27 @@ from sqlalchemy import Connection, Engine
 from models.rows import driver
 from services.runtime.alive import mark_alive
 
+KEPT_STARTS = 3
+"""How many of a process's last starts are kept, the newest first."""
+
 
 def write_heartbeat(
     database: Engine, process: str, started_at: datetime, now: datetime, status: dict[str, object]
 ) -> None:
-    """Store the heartbeat of a process, in a transaction of its own. `status`: what the process counts."""
+    """Store the heartbeat of a process, in a transaction of its own. `status`: what the process counts.
+
+    `written_at` and `recent_starts` are the server's time: whether a process lives must not depend on its own clock.
+    """
     with database.begin() as transaction, driver(transaction).cursor() as cursor:
+        row = [process, now, started_at, orjson.dumps(status).decode()]
         cursor.execute(
-            "INSERT INTO heartbeats (process, at, started_at, status) VALUES (%s, %s, %s, %s::jsonb)"
+            "INSERT INTO heartbeats AS known (process, at, started_at, written_at, recent_starts, status)"
+            " VALUES (%s, %s, %s, clock_timestamp(), ARRAY[clock_timestamp()], %s::jsonb)"
             " ON CONFLICT (process) DO UPDATE SET at = excluded.at, started_at = excluded.started_at,"
-            " status = excluded.status",
-            [process, now, started_at, orjson.dumps(status).decode()],
+            " written_at = excluded.written_at, status = excluded.status, recent_starts = CASE"
+            " WHEN excluded.started_at = known.started_at THEN known.recent_starts"
+            f" ELSE (excluded.recent_starts || known.recent_starts)[1:{KEPT_STARTS}] END",
+            row,
         )
     mark_alive()
 

@@ -72,9 +72,19 @@ class Settings(BaseSettings):
     alive_file: Path | None = Field(
         default=None, description="File touched while the process works, for the health check of a container"
     )
+    expected_processes: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9-]{1,64}(,[a-z0-9-]{1,64}){0,31}$",
+        description="Processes that must run, with commas between; when unset, those that ever ran",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severe level that is logged"
     )
+
+    @property
+    def expected(self) -> frozenset[str]:
+        """The names in `expected_processes`; empty when unset."""
+        return frozenset(self.expected_processes.split(",")) if self.expected_processes else frozenset()
 
     @classmethod
     def settings_customise_sources(

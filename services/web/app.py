@@ -25,6 +25,7 @@ from services.web.http.prepared_answers import FRESH_S, PreparedAnswers, Prepare
 from services.web.http.protection import ProtectionMiddleware
 from services.web.http.wrong_tokens import WrongTokens
 from services.web.live.event_feed import EventFeed
+from services.web.live.process_watch import ProcessWatch
 from services.web.oba.app import PREFIX as ONEBUSAWAY
 from services.web.oba.app import create_oba
 from services.web.pages.router import router as pages
@@ -63,10 +64,11 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, prepared_s: 
     `prepared_s`: how long an answer is served again to anonymous visitors.
     """
     event_feed, snapshot_cache, known_operators = EventFeed(engine), SnapshotCache(engine, clock), KnownOperators()
+    process_watch = ProcessWatch(engine, clock, settings.expected)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        with snapshot_cache.running():
+        with snapshot_cache.running(), process_watch.running():
             async with event_feed.running(), following_operators(known_operators, engine):
                 yield
 
@@ -84,6 +86,7 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, prepared_s: 
         engine,
         clock,
         event_feed,
+        process_watch,
         snapshot_cache,
         FeedCache(),
         WrongTokens(),

@@ -19,6 +19,7 @@ from services.web.http.prepared_answers import PreparedAnswers, PreparedRoutes
 from services.web.http.rate_limit import RateLimit
 from services.web.http.wrong_tokens import WrongTokens
 from services.web.live.event_feed import EventFeed
+from services.web.live.process_watch import ProcessWatch
 
 MAX_REPORTS_PER_MINUTE = 10
 """Riders' reports from one address in a minute. Several telephones may share an address."""
@@ -36,6 +37,7 @@ class Context:
     engine: Engine
     clock: Clock
     event_feed: EventFeed
+    process_watch: ProcessWatch
     snapshot_cache: SnapshotCache
     feed_cache: FeedCache
     wrong_tokens: WrongTokens

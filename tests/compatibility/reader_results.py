@@ -21,7 +21,8 @@ from models.tables.alerts import transitions
 from models.tables.city import devices, stations
 from models.tables.rules import forecast_models
 from services.pipeline import rejections
-from services.queries.city.health import health_figures, list_processes
+from services.queries.city.health import health_figures
+from services.queries.city.processes import list_processes
 from services.queries.stations.forecasts import published_forecasts
 from services.queries.transit.accuracy import sums_between
 from services.queries.transit.rider_reports import count_never_came
@@ -482,8 +483,7 @@ def _counts(connection: Connection) -> object:
         "unregistered devices": figures.unregistered_devices,
         "lost readings": figures.lost_readings,
         "processes": {
-            process.process: (process.at, process.started_at, process.status)
-            for process in list_processes(connection, ENDS)
+            process.process: (process.at, process.started_at, process.status) for process in list_processes(connection)
         },
         "rejections to be taken in": [
             (

@@ -17,6 +17,8 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 WITH_TLS: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.tls.yml").read_text(encoding="utf-8"))["services"]
 WITH_PROXY: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.proxy.yml").read_text(encoding="utf-8"))["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+BEATING = ("pipeline-critical", "pipeline-bulk", "notifier", "upkeep", "api")
+"""The services that write heartbeats, which have the names of their processes. `poll` has no database."""
 EXAMPLE = dict(re.findall(r"^(\w+)=(.*)$", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
 
 
@@ -36,6 +38,19 @@ def test_the_services_are_those_of_the_architecture() -> None:
         "poll",
     }
     assert [name for name, service in SERVICES.items() if "profiles" in service] == ["poll"]
+
+
+def test_every_process_with_heartbeats_is_expected_by_those_that_check() -> None:
+    assert set(BEATING) == {name for name, service in OURS.items() if service["restart"] != "no"} - {"poll"}
+    for name in ("notifier", "upkeep", "api"):
+        assert OURS[name]["environment"]["VIGIA_EXPECTED_PROCESSES"] == ",".join(BEATING)
+
+
+def test_every_process_has_a_health_check() -> None:
+    assert [name for name, service in SERVICES.items() if "test" not in service.get("healthcheck", {})] == [
+        "broker-users",
+        "migrate",
+    ]
 
 
 @pytest.mark.parametrize("name", OURS)

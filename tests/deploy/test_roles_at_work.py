@@ -19,6 +19,8 @@ from services.pipeline.rejections import list_rejections, reingest
 from services.pipeline.road import Pipeline
 from services.runtime.clock import wall_clock
 from services.runtime.database import open_database
+from services.runtime.heartbeat import write_heartbeat
+from services.self_check.self_check import SelfCheck
 from services.transit.timetable import versions
 from services.upkeep.retention import delete_expired
 from services.web.access import add_operator, revoke_operator
@@ -148,6 +150,31 @@ def engines(urls: dict[str, str]) -> Iterator[dict[str, Engine]]:
         with by_role["vigia_owner"].begin() as transaction:
             upgrade(transaction)
         yield by_role
+
+
+@pytest.mark.parametrize("role", ["vigia_notifier", "vigia_upkeep"])
+def test_each_role_that_checks_raises_and_clears_an_alert_about_a_dead_part_once(
+    engines: dict[str, Engine], role: str
+) -> None:
+    part = role.replace("_", "-")
+    check = SelfCheck(engines[role], lambda: NOON, {part})
+    with engines[role].begin() as transaction:
+        contact = "INSERT INTO contacts (name, channel, address, least_nar) VALUES ('hook', 'webhook', 'http://x/', 1)"
+        transaction.execute(text(f"{contact} ON CONFLICT DO NOTHING"))
+    for state, transitions in (("firing", 1), ("cleared", 2)):
+        for _ in range(3):
+            check.run()
+        with engines["vigia_owner"].connect() as owner:
+            told = owner.execute(
+                text(
+                    "SELECT a.state, count(*), count(n.id) FROM alerts a JOIN transitions t ON t.alert_id = a.id"
+                    " LEFT JOIN notices n ON n.transition_id = t.id AND n.channel = 'webhook'"
+                    " WHERE a.rule_id = :rule GROUP BY a.id"
+                ),
+                {"rule": f"system/process/{part}"},
+            ).all()
+        assert told == [(state, transitions, transitions)]
+        write_heartbeat(engines[role], part, NOON, NOON, {})
 
 
 def test_rejections_are_ingested_again_by_the_pipelines_role_and_operators_end_by_upkeeps(

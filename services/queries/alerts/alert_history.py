@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, literal, null, select
 
+from alerts.system_faults import SYSTEM, TITLE
 from models.tables.alerts import alert_actions, alerts, transitions
 from models.tables.city import municipalities, stations
 from models.tables.erasures import redactions
@@ -42,13 +43,14 @@ def alert_row(transaction: Connection, alert_id: int, audience: Audience) -> Row
 
 
 def _alert_query(audience: Audience) -> Select[Any]:
-    """Alerts with the name of their station, or of the municipality for an outage of a class of stations."""
+    """Alerts with the name of their station, of the municipality for an outage of a class of stations, or of Vigía."""
+    system = case((alerts.c.subject == SYSTEM, TITLE))
     of_municipality = alerts.c.subject == literal("municipality:") + municipalities.c.id
     return select(
         *alert_columns(audience),
         stations.c.id.label("station_id"),
         stations.c.active.label("station_active"),
-        func.coalesce(stations.c.name, municipalities.c.name, alerts.c.subject).label("subject_name"),
+        func.coalesce(stations.c.name, municipalities.c.name, system, alerts.c.subject).label("subject_name"),
     ).select_from(
         alerts.outerjoin(stations, alerts.c.subject == stations.c.id).outerjoin(municipalities, of_municipality)
     )

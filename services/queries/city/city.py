@@ -1,4 +1,4 @@
-"""The city as a whole: its name and time zone, attention levels of areas, and last heartbeats of processes."""
+"""The city as a whole: its name and time zone, and attention levels of areas."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Table, literal, select
 from models.alert import NAR
 from models.tables.alerts import attention
 from models.tables.city import basins, configuration, municipalities
-from models.tables.operations import heartbeats
 
 MAX_AREAS = 500
 
@@ -43,14 +42,6 @@ class CurrentCity:
 
 DEFAULT_CITY = CurrentCity("laplata", "La Plata", "America/Argentina/Buenos_Aires")
 """The city where no seed was loaded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """A process and the time of its last heartbeat."""
-
-    process: str
-    at: datetime
 
 
 def current_city(transaction: Connection) -> CurrentCity:
@@ -87,9 +78,3 @@ def municipality_areas(transaction: Connection, first: str) -> tuple[Area, ...]:
 def basin_areas(transaction: Connection) -> tuple[Area, ...]:
     """All basins, highest level first."""
     return tuple(sorted(areas(transaction, basins, "basin"), key=lambda area: (-area.nar, area.name)))
-
-
-def last_heartbeats(transaction: Connection) -> tuple[Heartbeat, ...]:
-    """The last heartbeat of each process."""
-    rows = transaction.execute(select(heartbeats.c.process, heartbeats.c.at).order_by(heartbeats.c.process))
-    return tuple(Heartbeat(row.process, row.at) for row in rows)

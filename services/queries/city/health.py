@@ -1,9 +1,9 @@
-"""Heartbeats, newest readings by kind, and counts, for the health and metrics routes."""
+"""Newest readings by kind, and counts, for the health and metrics routes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 from sqlalchemy import BigInteger, Connection, cast, func, select
@@ -11,22 +11,9 @@ from sqlalchemy import BigInteger, Connection, cast, func, select
 from models.kinds import KINDS
 from models.tables.alerts import alerts, notices
 from models.tables.city import devices
-from models.tables.operations import heartbeats
 from models.tables.readings import device_memories, rejected_messages, rejection_counts, sequence_gaps
 
-MAX_PROCESSES = 100
 DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Process:
-    """A process by its last heartbeat. `status`: what the process reports about itself."""
-
-    process: Annotated[str, Field(examples=["pipeline-critical"])]
-    at: datetime
-    started_at: datetime
-    age_s: Annotated[float, Field(examples=[0.7])]
-    status: Annotated[dict[str, Any], Field(examples=[{"connected": True, "readings": 48113}])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +41,6 @@ class HealthFigures:
     unregistered_devices: int
     lost_readings: int
     retention_refused: bool
-
-
-def list_processes(connection: Connection, now: datetime) -> list[Process]:
-    """All processes that ever wrote a heartbeat."""
-    rows = connection.execute(select(heartbeats).order_by(heartbeats.c.process).limit(MAX_PROCESSES))
-    return [Process(**row._mapping, age_s=max((now - row.at).total_seconds(), 0.0)) for row in rows]
 
 
 def kind_flows(connection: Connection, now: datetime) -> list[KindFlow]:

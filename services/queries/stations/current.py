@@ -41,6 +41,8 @@ class CurrentDevice:
 class CurrentStation:
     """The current state of a station. `value`: its newest trusted value, in the kind's unit; `value_at`: its time.
 
+    `confirmed_nar`: the part of its colour `nar` that more than a single value supports.
+
     `thresholds`: amarillo, naranja and rojo in the kind's unit, where a rule has them for its measure. `silent_after`:
     the age of the newest reading beyond which the station counts as silent.
     """
@@ -54,6 +56,7 @@ class CurrentStation:
     note: str
     active: bool
     nar: NAR
+    confirmed_nar: NAR
     thresholds: ColourThresholds | None
     silent_after: timedelta
     devices: tuple[CurrentDevice, ...]
@@ -99,11 +102,12 @@ def _current_station(
     row: Row[Any],
     station_devices: Sequence[CurrentDevice],
     judgements: Sequence[Mapping[str, Any]],
-    colours: Mapping[str, NAR],
+    colours: Mapping[str, tuple[NAR, NAR]],
     values: Mapping[int, tuple[datetime, float | None]],
 ) -> CurrentStation:
     kind = KINDS_BY_NAME[row.kind]
     newest = [values[device.id] for device in station_devices if device.id in values]
+    nar, confirmed_nar = colours.get(row.id, (NAR.VERDE, NAR.VERDE))
     value_at, value = max(newest, key=itemgetter(0), default=(None, None))
     return CurrentStation(
         id=row.id,
@@ -114,7 +118,8 @@ def _current_station(
         street=row.street,
         note=row.note,
         active=row.active,
-        nar=colours.get(row.id, NAR.VERDE),
+        nar=nar,
+        confirmed_nar=confirmed_nar,
         thresholds=_thresholds(judgements),
         silent_after=_silent_after(kind, judgements),
         devices=tuple(station_devices),
@@ -173,15 +178,24 @@ def _station_judgements(transaction: Connection, station_ids: Sequence[str]) -> 
     return found
 
 
-def _measured_levels(transaction: Connection, station_ids: Sequence[str]) -> dict[str, NAR]:
-    """The highest level that a measurement holds at each station. Rules of silence and faults do not count."""
+def _measured_levels(transaction: Connection, station_ids: Sequence[str]) -> dict[str, tuple[NAR, NAR]]:
+    """The highest level that a measurement holds at each station, and the highest confirmed one.
+
+    Rules of silence and faults do not count.
+    """
     rows = transaction.execute(
         select(subject_states.c.subject, subject_states.c.colours).where(subject_states.c.subject.in_(station_ids))
     )
-    return {
-        row.subject: NAR(max((int(nar) for rule, nar in row.colours.items() if rule not in _HEALTH_RULES), default=0))
-        for row in rows
-    }
+    return {row.subject: (_highest(row.colours), _highest(_confirmed(row.colours))) for row in rows}
+
+
+def _confirmed(colours: Mapping[str, int]) -> Mapping[str, int]:
+    """The colours without that of the level, but for its confirmed part. Earlier versions stored no such part."""
+    return {rule: nar for rule, nar in colours.items() if rule != "stage" or "stage_proven" not in colours}
+
+
+def _highest(colours: Mapping[str, int]) -> NAR:
+    return NAR(max((int(nar) for rule, nar in colours.items() if rule not in _HEALTH_RULES), default=0))
 
 
 def _is_trusted(table: Table) -> ColumnElement[bool]:

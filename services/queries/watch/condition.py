@@ -1,11 +1,11 @@
 """Condition of stations and of the data flow: trend, silence, urgency, outage. Pure functions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from services.queries.city.city import Heartbeat
+from services.queries.city.processes import Process, dead_processes, lost_kinds, oldest_pipeline_age_s
 from services.queries.stations.current import CurrentStation
 from services.queries.watch.chart import Sample
 
@@ -14,7 +14,6 @@ TREND_TOLERANCE = timedelta(minutes=10)
 STEADY_M_H = 0.06
 FAST_M_H = 0.60
 """0.15 m in 15 min: the rise before most recorded flash floods."""
-MAX_PIPELINE_SILENCE = timedelta(seconds=30)
 _OUTAGE_KINDS = ("river", "rain")
 
 
@@ -98,31 +97,57 @@ class Outage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DataFlow:
-    """The data flow. `since`: time of the newest value, None where there was never one."""
+    """The data flow. `since`: time of the newest value, None where there was never one.
+
+    `pipeline_at`: the oldest heartbeat of the expected pipelines, None where one never wrote any. `dead`: the expected
+    processes without a new heartbeat. `unconfirmed`: stations with a colour that nothing else supports, highest first.
+    """
 
     outage: Outage | None
     since: datetime | None
     newest_at: datetime | None
     pipeline_at: datetime | None
+    dead: tuple[str, ...]
     silent: tuple[CurrentStation, ...]
+    unconfirmed: tuple[CurrentStation, ...]
     total: int
 
 
 def data_flow(
-    stations: Sequence[CurrentStation], heartbeats: Sequence[Heartbeat], now: datetime, clock_factor: float
+    stations: Sequence[CurrentStation],
+    processes: Sequence[Process],
+    now: datetime,
+    *,
+    clock_factor: float = 1.0,
+    expected: Collection[str] = (),
 ) -> DataFlow:
     """Assess the data flow. `clock_factor`: speed of the clock relative to real time, 1 outside simulations.
 
-    It is an outage where no pipeline writes heartbeats, or where no river or rain station has a current value.
+    It is an outage where the pipeline of river or rain readings is dead, or where no river or rain station has a
+    current value. `expected`: the processes that the setting names.
     """
-    pipelines = [heartbeat.at for heartbeat in heartbeats if heartbeat.process.startswith("pipeline")]
-    pipeline_at = max(pipelines, default=None)
+    dead = dead_processes(processes, expected)
+    age_s = oldest_pipeline_age_s(processes, expected)
     newest_at = max((station.value_at for station in stations if station.value_at), default=None)
     silent = tuple(station for station in stations if health(station, now) is not Health.FRESH)
+    unconfirmed = sorted((station for station in stations if station.nar > station.confirmed_nar), key=_highest_first)
     watched = [station for station in stations if station.kind.name in _OUTAGE_KINDS]
     outage = None
-    if pipeline_at is None or now - pipeline_at > MAX_PIPELINE_SILENCE * max(clock_factor, 1.0):
+    if lost_kinds(dead).intersection(_OUTAGE_KINDS):
         outage = Outage.PIPELINE
     elif watched and all(health(station, now) is not Health.FRESH for station in watched):
         outage = Outage.READINGS
-    return DataFlow(outage, newest_at, newest_at, pipeline_at, silent, len(stations))
+    return DataFlow(
+        outage=outage,
+        since=newest_at,
+        newest_at=newest_at,
+        pipeline_at=None if age_s is None else now - timedelta(seconds=age_s * clock_factor),
+        dead=dead,
+        silent=silent,
+        unconfirmed=tuple(unconfirmed),
+        total=len(stations),
+    )
+
+
+def _highest_first(station: CurrentStation) -> tuple[int, str]:
+    return -station.nar, station.name

@@ -1,6 +1,6 @@
 """Contents of the watch page at one instant: cards of streams, rain gauges and radars, alerts and data flow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
@@ -12,7 +12,8 @@ from models.kinds.radar import RADAR
 from models.kinds.rain import RAIN
 from models.kinds.river import RIVER
 from services.queries.alerts.alert_history import open_alert_rows
-from services.queries.city.city import Area, CurrentCity, basin_areas, last_heartbeats, municipality_areas
+from services.queries.city.city import Area, CurrentCity, basin_areas, municipality_areas
+from services.queries.city.processes import list_processes
 from services.queries.stations import current as queries
 from services.queries.stations.current import Bin, CurrentStation
 from services.queries.stations.forecasts import published_forecasts
@@ -83,16 +84,25 @@ class WatchPage:
 
 
 def watch_page(
-    transaction: Connection, now: datetime, audience: Audience, *, city: CurrentCity, clock_factor: float
+    transaction: Connection,
+    now: datetime,
+    audience: Audience,
+    *,
+    city: CurrentCity,
+    clock_factor: float = 1.0,
+    expected: Collection[str] = (),
 ) -> WatchPage:
-    """Read and lay out the page for its readers. `clock_factor`: speed of the clock relative to real time."""
+    """Read and lay out the page for its readers. `clock_factor`: speed of the clock relative to real time.
+
+    `expected`: the processes that the setting names.
+    """
     stations = queries.current_stations(transaction)
     areas = municipality_areas(transaction, city.id)
     return WatchPage(
         city=areas[0] if areas else None,
         neighbours=areas[1:],
         basins=basin_areas(transaction),
-        status=data_flow(stations, last_heartbeats(transaction), now, clock_factor),
+        status=data_flow(stations, list_processes(transaction), now, clock_factor=clock_factor, expected=expected),
         alerts=open_alert_rows(transaction, audience),
         cards=_stream_cards(transaction, [s for s in stations if s.kind is RIVER], now, city.zone),
         gauges=_rain_cards(transaction, [s for s in stations if s.kind is RAIN], now),

@@ -1,6 +1,6 @@
 """Health routes: liveness, readiness and flow of data, for supervisors, load balancers and people."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -9,17 +9,14 @@ from pydantic import BaseModel, Field
 
 from models.migrations import current
 from services.queries.city import health as queries
-from services.queries.city.health import KindFlow, Process
+from services.queries.city.health import KindFlow
+from services.queries.city.processes import Process, dead_processes, list_processes, lost_kinds
 from services.runtime.problem import HttpProblem
 from services.transit.serving.snapshot_cache import STALE_AFTER_S
 from services.web.access import PUBLIC, current_operator, may_see_inside
 from services.web.context import Context, DatabaseSnapshot, Now, context_of
 from services.web.http.admission import Slots
 from services.web.routes import PreparedRoute
-
-MAX_HEARTBEAT_AGE = timedelta(seconds=30)
-"""A process writes a heartbeat each second. One older than this counts as dead."""
-PIPELINE_PREFIX = "pipeline"
 
 
 class HealthRoute(PreparedRoute):
@@ -45,7 +42,7 @@ class NotReady(HttpProblem):
 
 
 class FlowState(StrEnum):
-    """State of the system. down: no pipeline is alive; degraded: a pipeline has no broker, or another part fails."""
+    """State of the system. down: an expected pipeline is dead; degraded: one has no broker, or another part fails."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -76,7 +73,7 @@ class SystemHealth(PublicHealth):
 
     live: Annotated[bool, Field(description="Whether live events flow")]
     buses: Annotated[bool, Field(description="Whether this process's copy of the state of buses is fresh")]
-    dead: list[str] = Field(description="Processes that fell silent", examples=[["notifier"]])
+    dead: list[str] = Field(description="Expected processes that fell silent or never ran", examples=[["notifier"]])
     processes: list[Process]
     kinds: list[KindFlow]
 
@@ -103,14 +100,12 @@ def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHeal
     The same without a token where VIGIA_METRICS_FROM allows it, by default from this machine.
     """
     context = context_of(request)
-    processes = queries.list_processes(snapshot, now)
-    max_age_s = MAX_HEARTBEAT_AGE.total_seconds() * max(context.clock_factor, 1.0)
-    dead = [one.process for one in processes if one.age_s > max_age_s]
-    pipeline_alive = any(one.process.startswith(PIPELINE_PREFIX) and one.process not in dead for one in processes)
+    processes = list_processes(snapshot)
+    dead = dead_processes(processes, context.settings.expected)
     brokers_connected = all(one.status.get("connected", True) for one in processes)
     buses_fresh = context.snapshot_cache.age_s <= STALE_AFTER_S
     healthy = not dead and brokers_connected and context.event_feed.connected and buses_fresh
-    state = FlowState.DOWN if not pipeline_alive else FlowState.OK if healthy else FlowState.DEGRADED
+    state = FlowState.DOWN if lost_kinds(dead) else FlowState.OK if healthy else FlowState.DEGRADED
     if not may_see_inside(request) and current_operator(request, snapshot) is None:
         return PublicHealth(state=state, at=now)
     return SystemHealth(
@@ -118,7 +113,7 @@ def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHeal
         at=now,
         live=context.event_feed.connected,
         buses=buses_fresh,
-        dead=dead,
+        dead=list(dead),
         processes=processes,
         kinds=queries.kind_flows(snapshot, now),
     )

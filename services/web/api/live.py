@@ -15,6 +15,7 @@ from services.web.access import PUBLIC
 from services.web.context import context_of
 from services.web.http.addresses import client_of
 from services.web.live.event_feed import ClientTooSlow, Event, EventFeed, FeedClosed, Subscription, encode_event
+from services.web.live.process_watch import ProcessWatch
 from services.web.live.stream_position import MAX_POSITION_CHARS
 
 MAX_CLIENTS = 500
@@ -52,14 +53,23 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, feed: EventFeed, clock: Clock, client: str, last: str | None, names: frozenset[str]) -> None:
+    def __init__(
+        self,
+        feed: EventFeed,
+        watch: ProcessWatch,
+        clock: Clock,
+        client: str,
+        last: str | None,
+        names: frozenset[str],
+    ) -> None:
         """`client`: what the stream is counted by. `last`: the position to continue from, None for the present.
 
         `names`: the requested events, empty for all.
         """
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
-        self._feed, self._clock, self._client, self._last, self._names = feed, clock, client, last, names
+        self._feed, self._watch, self._clock = feed, watch, clock
+        self._client, self._last, self._names = client, last, names
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until one side ends the stream."""
@@ -114,7 +124,7 @@ class EventStream(Response):
 
     def _pulse(self, position: str) -> bytes:
         """A pulse is an event and not a comment, so that a page can notice when pulses stop."""
-        pulse = orjson.dumps({"at": self._clock(), "connected": self._feed.connected})
+        pulse = orjson.dumps({"at": self._clock(), "connected": self._feed.connected, "dead": self._watch.dead})
         return encode_event(position, "pulse", pulse.decode())
 
 
@@ -148,7 +158,8 @@ async def live(
 
     Every event has an `id`. A client that reconnects with it gets exactly the events that it missed, in order, however
     many processes write. `resync` means that too much was missed: read the state again. `pulse` comes every 10 s with
-    the server's time, so that a client can distinguish a lost stream from a quiet one.
+    the server's time, so that a client can distinguish a lost stream from a quiet one, and with the names of the
+    processes that are dead (`dead`).
     """
     context, client = context_of(request), client_of(request)
     feed = context.event_feed
@@ -159,4 +170,6 @@ async def live(
         is_full = feed.clients >= MAX_CLIENTS or feed.clients_by_address[client] >= MAX_CLIENTS_PER_ADDRESS
     if is_full:
         raise TooManyClients
-    return EventStream(feed, context.clock, client, last_event_id or after, frozenset(events or ()))
+    return EventStream(
+        feed, context.process_watch, context.clock, client, last_event_id or after, frozenset(events or ())
+    )

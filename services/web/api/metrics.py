@@ -10,7 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from models.alert import NAR
 from services.queries.city import health as queries
-from services.queries.city.health import HealthFigures, KindFlow, Process
+from services.queries.city.health import HealthFigures, KindFlow
+from services.queries.city.processes import Process, dead_processes, list_processes
 from services.web.access import require_insight
 from services.web.api.health import HealthRoute
 from services.web.context import DatabaseSnapshot, Now, context_of
@@ -28,6 +29,7 @@ class _Scrape:
     figures: HealthFigures
     flows: list[KindFlow]
     processes: list[Process]
+    dead: tuple[str, ...]
     feed: EventFeed
 
     def collect(self) -> Iterator[Metric]:
@@ -46,6 +48,8 @@ class _Scrape:
         yield _gauge("reading_age_seconds", "Age of the newest reading", "kind", ages)
         heartbeat_ages = {process.process: process.age_s for process in self.processes}
         yield _gauge("heartbeat_age_seconds", "Age of a process's last sign of life", "process", heartbeat_ages)
+        alive = {**{process.process: 1.0 for process in self.processes}, **dict.fromkeys(self.dead, 0.0)}
+        yield _gauge("process_alive", "0 for an expected process that fell silent or never ran", "process", alive)
         yield _process_counts(self.processes)
         for name, help_text, value in (
             ("unacknowledged_alerts", "Open alerts nobody took charge of", figures.unacknowledged),
@@ -74,12 +78,14 @@ class _Scrape:
 )
 def metrics(request: Request, snapshot: DatabaseSnapshot, now: Now) -> PlainTextResponse:
     """Metrics in Prometheus' text format."""
-    registry = CollectorRegistry()
+    registry, context = CollectorRegistry(), context_of(request)
+    processes = list_processes(snapshot)
     scrape = _Scrape(
         queries.health_figures(snapshot, now),
         queries.kind_flows(snapshot, now),
-        queries.list_processes(snapshot, now),
-        context_of(request).event_feed,
+        processes,
+        dead_processes(processes, context.settings.expected),
+        context.event_feed,
     )
     registry.register(scrape)
     return PlainTextResponse(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -72,6 +72,8 @@ def _text(words: Words, key: str, value: object) -> str:
             return words("yes" if value else "no")
         case int() | float():
             return _number(words, key, value)
+        case str() if key == "process" and words.has(f"dead.{value}"):
+            return words(f"dead.{value}")
         case str():
             return _moment(words, value) if key.endswith("_at") else value
         case Mapping():

@@ -1,7 +1,6 @@
 """Routes of the pages: watch page, station, alert, log-in and log-out, static files."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
@@ -12,9 +11,9 @@ from sqlalchemy import Row
 from models.tables.erasures import MAX_REASON_CHARS
 from services import actions
 from services.queries.alerts.alert_history import action_rows, alert_row, transition_rows
+from services.queries.city.processes import DEAD_AFTER_S
 from services.queries.stations import current as queries
 from services.queries.stations.current import CurrentStation
-from services.queries.watch.condition import MAX_PIPELINE_SILENCE
 from services.queries.watch.page import RAIN_WINDOWS, watch_page
 from services.runtime.problem import NotFound
 from services.web.access import (
@@ -26,7 +25,7 @@ from services.web.access import (
     require_same_origin,
     set_operator_cookie,
 )
-from services.web.context import DatabaseSnapshot, Now, Transaction
+from services.web.context import DatabaseSnapshot, Now, Transaction, context_of
 from services.web.pages import static_files
 from services.web.pages.rendering import MAX_PARTS, PageRoute, Visitor, render_live_page, render_page
 from services.web.pages.station import LINE_BINS, station_page, station_samples, to_csv
@@ -90,8 +89,10 @@ SentAlertForm = Annotated[AlertForm, Depends()]
 @router.get("/", dependencies=[PUBLIC])
 def watch(visit: Visitor, snapshot: DatabaseSnapshot, parte: Parts = []) -> HTMLResponse:  # noqa: B006 - FastAPI copies it
     """The watch page, or some of its parts."""
-    shown = watch_page(snapshot, visit.now, visit.audience, city=visit.city, clock_factor=visit.clock_factor)
-    max_age_s = MAX_PIPELINE_SILENCE / timedelta(seconds=1) * visit.clock_factor
+    expected = context_of(visit.request).settings.expected
+    shown = watch_page(
+        snapshot, visit.now, visit.audience, city=visit.city, clock_factor=visit.clock_factor, expected=expected
+    )
     return render_live_page(
         visit,
         "watch.html",
@@ -100,7 +101,7 @@ def watch(visit: Visitor, snapshot: DatabaseSnapshot, parte: Parts = []) -> HTML
         page=shown,
         notes=shown.notes,
         WINDOWS=RAIN_WINDOWS,
-        pipeline_old_s=max_age_s,
+        pipeline_old_s=DEAD_AFTER_S * visit.clock_factor,
     )
 
 

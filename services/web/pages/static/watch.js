@@ -25,6 +25,7 @@ let fetchedAt = 0;
 const now = () => serverNow + (performance.now() - heardAt) * pace;
 let contactAt = performance.now();
 let everHeard = false;
+let deadParts = main.querySelector(".city")?.dataset.dead ?? "";
 
 function fill(key, values) {
   return words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
@@ -62,15 +63,16 @@ function showContact() {
   const lost = silentMs > LOST_AFTER_MS;
   if (!everHeard && !lost) return; // the page as it came
   const outage = main.querySelector(".outage") !== null;
-  let text = outage ? words.no_data : words.live;
+  const dead = main.querySelector(".fault") !== null;
+  let text = outage ? words.no_data : dead ? words.dead : words.live;
   if (lost) {
     text = fill("lost_since", { at: local(now() - silentMs * pace).toISOString().slice(11, 16) });
   } else if (silentMs > CHECK_EVERY_MS + RETRY_MS) {
     text = fill("late", { span: span(silentMs / 1000) });
   }
   if (badge.textContent !== text) badge.textContent = text;
-  badge.classList.toggle("lost", lost || outage);
-  badge.classList.toggle("live", !lost && !outage);
+  badge.classList.toggle("lost", lost || outage || dead);
+  badge.classList.toggle("live", !lost && !outage && !dead);
   document.body.classList.toggle("cut", lost);
 }
 
@@ -161,7 +163,11 @@ const HANDLERS = {
   attention: () => mark("ciudad"),
   device: () => mark("ciudad", "estacion"),
   resync: () => mark(...partNames),
-  pulse: ({ at, connected }) => connected && heard(Date.parse(at)),
+  pulse: ({ at, connected, dead }) => {
+    if (connected) heard(Date.parse(at));
+    if (String(dead) !== deadParts) mark(...partNames);
+    deadParts = String(dead);
+  },
 };
 
 function listen(position) {

@@ -7,13 +7,20 @@ import pytest
 
 from models.alert import NAR
 from models.kinds.river import RIVER
-from services.queries.city.city import Heartbeat
+from services.queries.city.processes import Process
 from services.queries.stations.current import CurrentStation
 from services.queries.watch.chart import Sample
 from services.queries.watch.condition import Course, Health, Outage, data_flow, health, trend, urgency
 
 NOW = datetime(2026, 3, 5, 2, 30, tzinfo=UTC)
-ALIVE = (Heartbeat("pipeline", NOW),)
+
+
+def process(name: str, age_s: float = 0.5) -> Process:
+    """A process whose last heartbeat is `age_s` old."""
+    return Process(process=name, at=NOW, started_at=NOW, age_s=age_s, status={})
+
+
+ALIVE = (process("pipeline-all"),)
 STATION = CurrentStation(
     id="gato",
     kind=RIVER,
@@ -24,6 +31,7 @@ STATION = CurrentStation(
     note="",
     active=True,
     nar=NAR.VERDE,
+    confirmed_nar=NAR.VERDE,
     thresholds=(1.0, 1.5, 2.0),
     silent_after=timedelta(minutes=15),
     devices=(),
@@ -93,11 +101,44 @@ def test_the_highest_level_then_silence_then_the_fastest_rise_comes_first() -> N
 
 def test_an_outage_is_a_silent_pipeline_or_no_current_stream_or_gauge() -> None:
     old = replace(STATION, value_at=NOW - timedelta(hours=2))
-    assert data_flow([STATION, old], ALIVE, NOW, 1.0).outage is None
-    assert data_flow([old, old], ALIVE, NOW, 1.0).outage is Outage.READINGS
-    assert data_flow([STATION], (), NOW, 1.0).outage is Outage.PIPELINE
-    late = (Heartbeat("pipeline", NOW - timedelta(seconds=31)), Heartbeat("notifier", NOW))
-    assert data_flow([STATION], late, NOW, 1.0).outage is Outage.PIPELINE
-    assert data_flow([STATION], late, NOW, 60.0).outage is None, (
-        "a clock sixty times as fast makes half a second of that"
-    )
+    assert data_flow([STATION, old], ALIVE, NOW).outage is None
+    assert data_flow([old, old], ALIVE, NOW).outage is Outage.READINGS
+    assert data_flow([STATION], (), NOW).outage is Outage.PIPELINE
+    late = (process("pipeline-all", 31.0), process("notifier"))
+    assert data_flow([STATION], late, NOW).outage is Outage.PIPELINE
+
+
+@pytest.mark.parametrize(
+    ("processes", "expected", "dead", "outage"),
+    [
+        ((process("pipeline-all"),), (), (), None),
+        ((process("pipeline-bulk"),), (), ("pipeline-critical",), Outage.PIPELINE),
+        ((process("pipeline-bulk"), process("pipeline-critical", 99.0)), (), ("pipeline-critical",), Outage.PIPELINE),
+        ((process("pipeline-bulk", 99.0), process("pipeline-critical")), (), ("pipeline-bulk",), None),
+        ((process("pipeline-all"), process("pipeline-bulk", 9e5)), (), (), None),
+        ((process("pipeline-all"), process("notifier", 99.0)), (), ("notifier",), None),
+        ((process("pipeline-all"),), ("pipeline-all", "upkeep"), ("upkeep",), None),
+        ((process("pipeline-all"), process("api", -3600.0)), (), ("api",), None),
+    ],
+)
+def test_every_expected_process_counts_and_one_that_never_ran_is_dead(
+    processes: tuple[Process, ...], expected: tuple[str, ...], dead: tuple[str, ...], outage: Outage | None
+) -> None:
+    flow = data_flow([STATION], processes, NOW, expected=expected)
+    assert (flow.dead, flow.outage) == (dead, outage)
+
+
+def test_the_oldest_heartbeat_of_the_expected_lanes_is_shown() -> None:
+    lanes = (process("pipeline-bulk", 1.0), process("pipeline-critical", 9.0))
+    assert data_flow([STATION], lanes, NOW).pipeline_at == NOW - timedelta(seconds=9)
+    assert data_flow([STATION], lanes[:1], NOW).pipeline_at is None
+    assert data_flow([STATION], lanes, NOW, clock_factor=60.0).pipeline_at == NOW - timedelta(minutes=9)
+
+
+def test_a_colour_that_nothing_confirms_is_named_though_its_station_is_silent() -> None:
+    old = NOW - timedelta(hours=2)
+    rojo = replace(STATION, nar=NAR.ROJO, value_at=old)
+    sure = replace(STATION, nar=NAR.ROJO, confirmed_nar=NAR.ROJO)
+    flow = data_flow([STATION, rojo, sure], ALIVE, NOW)
+    assert flow.unconfirmed == (rojo,)
+    assert flow.silent == (rojo,)

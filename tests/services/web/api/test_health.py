@@ -20,6 +20,11 @@ def beats(city: City, process: str, **status: Any) -> None:
     write_heartbeat(city.database, process, NOON, city.clock.now, status)
 
 
+def pass_time(city: City, seconds: float) -> None:
+    """Make all heartbeats older, but for that of the API, which writes its own every second."""
+    city.execute(f"UPDATE heartbeats SET written_at = written_at - interval '{seconds} s' WHERE process <> 'api'")
+
+
 def test_the_service_is_alive_and_ready(city: City) -> None:
     for prefix in ("", "/api/v1"):
         assert city.client.get(f"{prefix}/health/live").json() == {"alive": True}
@@ -33,12 +38,13 @@ def test_without_a_pipeline_it_is_down_and_with_a_silent_notifier_degraded(city:
     beats(city, "pipeline-all", readings=12)
     beats(city, "notifier", sent=0)
     assert city.get("/health")["state"] == "ok"
-    city.clock.now += timedelta(seconds=31)
+    pass_time(city, 3600)
     beats(city, "pipeline-all", readings=13)
     told = city.get("/health")
     assert (told["state"], told["dead"]) == ("degraded", ["notifier"])
-    assert {one["process"]: one["age_s"] for one in told["processes"]} == {"notifier": 31.0, "pipeline-all": 0.0}
-    city.clock.now += timedelta(seconds=31)
+    ages_h = {one["process"]: one["age_s"] // 3600 for one in told["processes"] if one["process"] != "api"}
+    assert ages_h == {"notifier": 1.0, "pipeline-all": 0.0}
+    pass_time(city, 3600)
     assert city.get("/health")["state"] == "down"
 
 
@@ -48,6 +54,33 @@ def test_a_pipeline_without_its_broker_is_degraded(city: City) -> None:
     assert city.get("/health")["state"] == "degraded"
     beats(city, "pipeline-critical", connected=True)
     assert city.get("/health")["state"] == "ok"
+
+
+def test_a_lane_that_never_ran_is_down_and_its_clock_decides_nothing(city: City) -> None:
+    beats(city, "pipeline-bulk")
+    assert city.get("/health")["dead"] == ["pipeline-critical"]
+    assert city.get("/health")["state"] == "down"
+    assert metrics(city)["vigia_process_alive", "pipeline-critical"] == 0
+    city.clock.now += timedelta(days=365)
+    beats(city, "pipeline-critical")
+    city.clock.now -= timedelta(days=365)
+    assert city.get("/health")["state"] == "ok"
+    pass_time(city, 3600)
+    beats(city, "pipeline-bulk")
+    assert city.get("/health")["dead"] == ["pipeline-critical"]
+
+
+def test_a_process_that_starts_again_and_again_is_dead_until_it_has_run_for_a_while(city: City) -> None:
+    beats(city, "pipeline-all")
+    for second in range(3):
+        assert city.get("/health")["dead"] == []
+        write_heartbeat(city.database, "upkeep", NOON + timedelta(seconds=second), NOON, {})
+    told = city.get("/health")
+    assert (told["state"], told["dead"]) == ("degraded", ["upkeep"])
+    assert [one["restarting"] for one in told["processes"] if one["process"] == "upkeep"] == [True]
+    assert metrics(city)["vigia_process_alive", "upkeep"] == 0
+    city.execute("UPDATE heartbeats SET recent_starts = ARRAY(SELECT unnest(recent_starts) - interval '100 s')")
+    assert city.get("/health")["dead"] == []
 
 
 def test_health_has_the_age_of_each_kind(city: City) -> None:
@@ -75,7 +108,8 @@ def test_metrics_count_alerts_rejections_ages_and_losses(city: City) -> None:
     assert told["vigia_unacknowledged_alerts",] == 1
     assert told["vigia_rejected_last_day", "field"] == 1
     assert told["vigia_reading_age_seconds", "river"] == 5
-    assert told["vigia_heartbeat_age_seconds", "pipeline-all"] == 0
+    assert 0 <= told["vigia_heartbeat_age_seconds", "pipeline-all"] < 3600
+    assert told["vigia_process_alive", "pipeline-all"] == 1
     assert told["vigia_process", "pipeline-all", "readings"] == 12
     assert told["vigia_unregistered_devices",] == 1
     assert told["vigia_lost_readings",] == 2

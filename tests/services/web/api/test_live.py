@@ -196,6 +196,7 @@ def test_a_page_continues_from_the_moment_it_was_rendered(city: City) -> None:
 def test_only_requested_events_come_and_the_pulse_has_the_position(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "PULSE_S", 0.2)
     listener = Listener(city)
+    wait_until(lambda: city.app.state.context.process_watch.dead == ("pipeline-all",))
     with listener.connected(events="alert") as events:
         assert next(events).event == "pulse"
         with city.database.begin() as transaction:
@@ -204,7 +205,7 @@ def test_only_requested_events_come_and_the_pulse_has_the_position(city: City, m
             announce(transaction, "readings", {"n": [2]}, NOON)
         assert next(one for one in events if one.event != "pulse") == Heard(str(listener.last), "alert", {"id": 7})
         pulse = next(one for one in events if one.event == "pulse")
-        assert pulse.data == {"at": city.clock.now.isoformat(), "connected": True}
+        assert pulse.data == {"at": city.clock.now.isoformat(), "connected": True, "dead": ["pipeline-all"]}
     with Listener(city, last=pulse.id).connected() as events:
         assert next(events).event == "pulse", "the pulse's place is behind the events that were not asked for"
 

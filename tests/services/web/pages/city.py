@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from math import exp, sin
 from typing import Any
 
-from sqlalchemy import Connection, insert, literal_column, select, update
+from sqlalchemy import Connection, func, insert, literal_column, select, update
 
 from models.alert import NAR
 from models.kinds import KINDS_BY_NAME
@@ -32,9 +32,11 @@ def load_seed(transaction: Connection) -> None:
 
 
 def beat(transaction: Connection, at: datetime = NOW) -> None:
-    """Store a heartbeat of the pipeline at that time."""
+    """Store a heartbeat of the pipeline, as old as `at` is before NOW."""
     transaction.execute(heartbeats.delete())
-    transaction.execute(insert(heartbeats).values(process="pipeline", at=at, started_at=at - BACK, status={}))
+    written_at = func.clock_timestamp() - (NOW - at)
+    row = {"process": "pipeline-all", "at": at, "started_at": at - BACK, "written_at": written_at, "status": {}}
+    transaction.execute(insert(heartbeats).values(**row))
 
 
 def storm(transaction: Connection, *, until: datetime = NOW) -> None:

@@ -18,6 +18,12 @@ def visitor(engine: Engine, folder: Path) -> Site:
     return Site(create_app(Settings(data_dir=folder), engine, lambda: city.NOW, prepared_s=0.0))
 
 
+def beat(engine: Engine) -> None:
+    """Let the pipeline live while a test runs: heartbeats age in real time, also beside a clock that stands."""
+    with engine.begin() as transaction:
+        city.beat(transaction)
+
+
 @pytest.fixture(scope="session")
 def storm_name(database_url: str, migrated_name: str) -> Iterator[str]:
     """The name of a database with a storm and its alerts, which others are copied from."""
@@ -53,6 +59,7 @@ def site(database: Engine, tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture
 def storm_site(storm_database: Engine, tmp_path: Path) -> Iterator[Site]:
     """A visitor in the storm, who only reads."""
+    beat(storm_database)
     with visitor(storm_database, tmp_path) as opened:
         yield opened
 
@@ -60,5 +67,6 @@ def storm_site(storm_database: Engine, tmp_path: Path) -> Iterator[Site]:
 @pytest.fixture
 def changing_site(changing: Engine, tmp_path: Path) -> Iterator[Site]:
     """A visitor in a storm for one test."""
+    beat(changing)
     with visitor(changing, tmp_path) as opened:
         yield opened

@@ -1,0 +1,51 @@
+"""Alerts about Vigía itself: a dead process, a wrong clock, a broker that loses messages, a full disk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from alerts import transition_log
+from alerts.rulebook import Station
+from alerts.rules.colour_change import colour_change
+from models.alert import NAR, Cause
+from models.rows import driver
+
+SYSTEM = "system"
+"""The subject and the kind of these alerts, and the first part of their rules' ids."""
+TITLE = "Vigía"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemFault:
+    """The present state of one check: its colour, verde while all is well, and why.
+
+    `name` identifies the check, with what it looks at after a slash. `closes_itself`: no person needs to close it.
+    """
+
+    name: str
+    nar: NAR
+    cause: Cause
+    evidence: Mapping[str, object] = field(default_factory=dict)
+    closes_itself: bool = False
+
+
+def firing_faults(transaction: Connection) -> dict[str, NAR]:
+    """The alerts about Vigía itself that are not cleared: their colours by the name of the check."""
+    with driver(transaction).cursor() as cursor:
+        cursor.execute("SELECT rule_id, nar FROM alerts WHERE subject = %s AND state = 'firing'", [SYSTEM])
+        return {str(rule_id).removeprefix(f"{SYSTEM}/"): NAR(nar) for rule_id, nar in cursor}
+
+
+def log_fault(transaction: Connection, fault: SystemFault, before: NAR, now: datetime) -> None:
+    """Open, change or clear the alert of a check whose colour was `before`. Does nothing where it is the same."""
+    if fault.nar == before:
+        return
+    judgement = fault.name.split("/", 1)[0]
+    origin = transition_log.Origin(f"{SYSTEM}/{fault.name}", 1, judgement, closes_itself=fault.closes_itself)
+    cause = fault.cause if fault.nar else Cause.RESTORED
+    transition = colour_change(before, fault.nar, cause, now, now, fault.evidence)
+    transition_log.log_transition(
+        transaction, Station(SYSTEM, SYSTEM, "", None, TITLE), origin, transition, notify=True
+    )

@@ -1,0 +1,103 @@
+"""Processes of the system: their last heartbeats, which of them are expected, and which are dead."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from models.kind import Lane
+from models.kinds import KINDS
+from models.tables.operations import heartbeats
+from services.runtime.heartbeat import KEPT_STARTS
+
+DEAD_AFTER_S = 15.0
+"""A process writes a heartbeat every second. One that wrote none for so long, or never, is dead. Real time by the
+database's clock: long enough for a slow commit, and short enough that page and stream show it within 30 s."""
+LOOP_S = 300.0
+"""A process that started for the last KEPT_STARTS times within so long starts again and again, and counts as dead."""
+CALM_S = 90.0
+"""A process that has run for so long does not start again and again any more. Longer than a supervisor's pause."""
+MAX_PROCESSES = 100
+PIPELINE = "pipeline-"
+UNDIVIDED = f"{PIPELINE}all"
+"""The one pipeline of a system without lanes."""
+LANES = frozenset(f"{PIPELINE}{lane}" for lane in Lane)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """A process by its last heartbeat. `age_s`: real time by the database's clock. `status`: what it reports.
+
+    `restarting`: it starts again and again.
+    """
+
+    process: Annotated[str, Field(examples=["pipeline-critical"])]
+    at: datetime
+    started_at: datetime
+    age_s: Annotated[float, Field(examples=[0.7])]
+    restarting: Annotated[bool, Field(description="Whether it starts again and again")] = False
+    status: Annotated[dict[str, Any], Field(examples=[{"connected": True, "readings": 48113}])]
+
+    @property
+    def alive(self) -> bool:
+        """Whether its last heartbeat is new, and it runs on. One from the future: the database's clock was set back."""
+        return abs(self.age_s) <= DEAD_AFTER_S and not self.restarting
+
+
+def list_processes(connection: Connection) -> list[Process]:
+    """All processes that ever wrote a heartbeat."""
+    starts = heartbeats.c.recent_starts
+    columns = (heartbeats.c.process, heartbeats.c.at, heartbeats.c.started_at, heartbeats.c.status)
+    seconds = (_age_s(heartbeats.c.written_at), _age_s(starts[1]), _age_s(starts[KEPT_STARTS]))
+    rows = connection.execute(select(*columns, *seconds).order_by(heartbeats.c.process).limit(MAX_PROCESSES))
+    return [
+        Process(
+            process=process,
+            at=at,
+            started_at=started_at,
+            age_s=float(age_s),
+            restarting=oldest_s is not None and newest_s < CALM_S and oldest_s - newest_s < LOOP_S,
+            status=status,
+        )
+        for process, at, started_at, status, age_s, newest_s, oldest_s in rows
+    ]
+
+
+def _age_s(at: ColumnElement[datetime]) -> ColumnElement[Any]:
+    return func.extract("epoch", func.clock_timestamp() - at)
+
+
+def expected_processes(processes: Sequence[Process], named: Collection[str] = ()) -> frozenset[str]:
+    """The processes that must live: those named by the setting, or else all that ever lived.
+
+    Of the pipelines then: both lanes where the newest heartbeat of a pipeline is that of a lane, else the whole one.
+    """
+    if named:
+        return frozenset(named)
+    pipelines = [one for one in processes if one.process.startswith(PIPELINE)]
+    newest = min(pipelines, key=lambda one: abs(one.age_s), default=None)
+    lanes = LANES if newest is not None and newest.process in LANES else {UNDIVIDED}
+    return frozenset(one.process for one in processes if one not in pipelines) | lanes
+
+
+def dead_processes(processes: Sequence[Process], named: Collection[str] = ()) -> tuple[str, ...]:
+    """The expected processes without a new heartbeat, and those that never wrote one. `named`: by the setting."""
+    alive = {one.process for one in processes if one.alive}
+    return tuple(sorted(expected_processes(processes, named) - alive))
+
+
+def oldest_pipeline_age_s(processes: Sequence[Process], named: Collection[str] = ()) -> float | None:
+    """The age of the oldest heartbeat among the expected pipelines; None where one of them never wrote any."""
+    ages: Mapping[str, float] = {one.process: abs(one.age_s) for one in processes}
+    expected = [name for name in expected_processes(processes, named) if name.startswith(PIPELINE)]
+    if not expected or any(name not in ages for name in expected):
+        return None
+    return max(ages[name] for name in expected)
+
+
+def lost_kinds(dead: Collection[str]) -> frozenset[str]:
+    """The kinds of sensor whose readings a dead pipeline would process."""
+    return frozenset(kind.name for kind in KINDS if UNDIVIDED in dead or f"{PIPELINE}{kind.lane}" in dead)

@@ -1,0 +1,66 @@
+"""The checks of Vigía itself, from what its processes report in their heartbeats, and the alerts about them.
+
+Upkeep and notifier both run it, so that one of them tells of the other. Whoever comes first in a round does its work.
+"""
+
+import logging
+from collections.abc import Collection, Iterator, Sequence
+
+from sqlalchemy import Connection, Engine, text
+
+from alerts.system_faults import SystemFault, firing_faults, log_fault
+from models.alert import NAR, Cause
+from services.queries.city.processes import Process, list_processes
+from services.runtime.clock import Clock, PeriodicTimer
+from services.self_check.process_check import PROCESS, process_faults
+
+log = logging.getLogger(__name__)
+
+CHECK_S = 2.0
+FIRST_CHECK_S = 30.0
+"""How long after its own start the first check waits: the other processes may start at the same time."""
+LOCK = 0x76696769_5E1F
+
+
+class SelfCheck:
+    """Raises and clears the alerts about Vigía itself. `expected`: the processes named by the setting."""
+
+    def __init__(
+        self, database: Engine, clock: Clock, expected: Collection[str], *, first_check_s: float = FIRST_CHECK_S
+    ) -> None:
+        self._database, self._clock, self._expected = database, clock, expected
+        self._timer = PeriodicTimer(CHECK_S)
+        self._timer.postpone(first_check_s)
+
+    def run_due(self) -> None:
+        """Check, where it is time. Raises what the database raises."""
+        if self._timer.due():
+            self.run()
+
+    def run(self) -> None:
+        """Check once, in a transaction of its own; nothing where another process is checking now."""
+        with self._database.begin() as transaction:
+            if not transaction.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": LOCK}).scalar_one():
+                return
+            self._check(transaction)
+
+    def _check(self, transaction: Connection) -> None:
+        firing = firing_faults(transaction)
+        for fault in find_faults(list_processes(transaction), self._expected, firing):
+            before = firing.get(fault.name, NAR.VERDE)
+            if fault.nar != before:
+                log.warning(
+                    "a check of the system changed", extra={"action": "check", "check": fault.name, "nar": fault.nar}
+                )
+            log_fault(transaction, fault, before, self._clock())
+
+
+def find_faults(
+    processes: Sequence[Process], expected: Collection[str], firing: dict[str, NAR]
+) -> Iterator[SystemFault]:
+    """The state of every check. `firing`: the colours of the alerts that are open, by the name of the check."""
+    found = list(process_faults(processes, expected))
+    yield from found
+    for name in firing.keys() - {one.name for one in found}:
+        if name.startswith(f"{PROCESS}/"):  # a process that is no longer expected
+            yield SystemFault(name, NAR.VERDE, Cause.PROCESS)
