@@ -20,7 +20,8 @@ DECLARE
     newest timestamptz;
 BEGIN
     IF is_real AND abs(extract(epoch FROM asked - clock_timestamp())) > {max_difference_s} THEN
-        RETURN format('this clock says %s and the database''s says %s: set both by NTP',
+        RETURN format('este reloj dice %1$s y el de la base de datos %2$s: póngalos en hora por NTP'
+            ' / this clock says %1$s and the database''s says %2$s: set both by NTP',
             to_char(asked AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
             to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
     END IF;
@@ -29,8 +30,10 @@ BEGIN
             JOIN {schema}.devices d ON d.id = m.device_id JOIN {schema}.stations s ON s.id = d.station_id AND s.active
         WHERE m.flags & {server_time} = 0 ORDER BY m.observed_at DESC LIMIT {devices}) heard_last;
     IF asked - newest > INTERVAL '{max_since_newest}' THEN
-        RETURN format('the clock says %s and the newest readings are of %s: set the clock by NTP or, if it is right and'
-            ' the city is silent, run vigia retain --clock-checked',
+        RETURN format('el reloj dice %1$s y las lecturas más nuevas son de %2$s: póngalo en hora por NTP o, si está'
+            ' bien y la ciudad calla, use vigia retain --clock-checked'
+            ' / the clock says %1$s and the newest readings are of %2$s: set it by NTP or, if it is right and the city'
+            ' is silent, run vigia retain --clock-checked',
             to_char(asked AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
             to_char(newest AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
     END IF;

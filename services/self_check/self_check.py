@@ -10,8 +10,10 @@ from sqlalchemy import Connection, Engine, text
 
 from alerts.system_faults import SystemFault, firing_faults, log_fault
 from models.alert import NAR, Cause
+from services.queries.city.clocks import clocks_from_database, retention_refusal
 from services.queries.city.processes import Process, list_processes
 from services.runtime.clock import Clock, PeriodicTimer
+from services.self_check.clock_check import clock_fault
 from services.self_check.process_check import PROCESS, process_faults
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,13 @@ class SelfCheck:
 
     def _check(self, transaction: Connection) -> None:
         firing = firing_faults(transaction)
-        for fault in find_faults(list_processes(transaction), self._expected, firing):
+        processes = list_processes(transaction)
+        clock = clock_fault(
+            processes,
+            clocks_from_database(transaction, self._clock),
+            retention_refusal(transaction, self._clock),
+        )
+        for fault in (clock, *find_faults(processes, self._expected, firing)):
             before = firing.get(fault.name, NAR.VERDE)
             if fault.nar != before:
                 log.warning(

@@ -1,8 +1,9 @@
 """Nothing is deleted by a clock that may be wrong: what was deleted too early never comes back."""
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine
 
-from services.runtime.clock import Clock, wall_clock
+from services.queries.city.clocks import retention_refusal
+from services.runtime.clock import Clock
 
 
 class RetentionRefusedError(Exception):
@@ -10,20 +11,8 @@ class RetentionRefusedError(Exception):
 
 
 def require_right_clock(database: Engine, clock: Clock) -> None:
-    """Raise RetentionRefusedError where the time is far past the newest readings or differs from the database's.
-
-    A simulated clock is not compared with the database's.
-    """
+    """Raise RetentionRefusedError where the time is far past the newest readings or differs from the database's."""
     with database.begin() as transaction:
         refusal = retention_refusal(transaction, clock)
     if refusal is not None:
-        raise RetentionRefusedError(f"nothing was deleted: {refusal}")
-
-
-def retention_refusal(transaction: Connection, clock: Clock) -> str | None:
-    """Why nothing may be deleted at this time, in a sentence; None where it may."""
-    statement = text("SELECT retention_refusal(:asked, :is_real)")
-    refusal: str | None = transaction.execute(
-        statement, {"asked": clock(), "is_real": clock is wall_clock}
-    ).scalar_one()
-    return refusal
+        raise RetentionRefusedError(f"no se borró nada / nothing was deleted: {refusal}")

@@ -16,6 +16,7 @@ from services.pipeline.road import Pipeline
 from services.pipeline.ticks import Ticks
 from services.runtime.clock import ClockSteps
 from services.runtime.heartbeat import write_heartbeat
+from services.self_check.self_check import SelfCheck
 from tests.seeds import la_plata
 
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
@@ -190,3 +191,25 @@ def test_a_city_that_falls_silent_while_the_clock_is_wrong_is_told_within_the_ho
     assert server.alerts("silence") == []
     server.run(20)
     assert len(server.alerts("silence")) >= 20
+
+
+def test_a_wrong_clock_is_told_once_and_ends_when_it_is_right_again(server: Server) -> None:
+    check = SelfCheck(server.database, server.clock, {server.pipeline.name})
+
+    def run(minutes: int) -> list[tuple[str, int, str]]:
+        for _ in range(minutes):
+            server.run(1)
+            report = server.pipeline.state.clock_trust.report()
+            write_heartbeat(server.database, server.pipeline.name, NOON, server.clock(), report)
+            check.run()
+        return server.alerts("clock")
+
+    assert run(1) == []
+    server.error = 2 * HOUR
+    assert run(5) == [("system", 2, "firing")]
+    notices = server.rows("SELECT body ->> 'cause', body -> 'evidence' FROM notices ORDER BY id DESC LIMIT 1")
+    assert notices == [("clock", {"clock_ahead_s": 7200.0, "clock_skew_devices": 28, "clock_went_forward_s": 7200.0})]
+    server.error = timedelta(0)
+    assert run(2) == [("system", 1, "firing")]  # it stepped once more
+    assert run(16) == [("system", 0, "cleared")]
+    assert server.alerts("silence") == []

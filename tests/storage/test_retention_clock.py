@@ -106,8 +106,8 @@ def test_commands_that_delete_say_why_they_do_not(
     hear(city, *[now - 2 * DAY] * 6)
     assert main(["retain"]) == 1
     told = capsys.readouterr().err
-    assert "vigia retain: nothing was deleted: the clock says" in told
-    assert "set the clock by NTP" in told
+    assert "vigia retain: no se borró nada / nothing was deleted: el reloj dice" in told
+    assert "set it by NTP" in told
     run_daily_tasks(city, wall_clock, threading.Event())
     assert stored() == 1
     assert main(["retain", "--clock-checked"]) == 0
