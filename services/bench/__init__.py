@@ -7,16 +7,16 @@ from pathlib import Path
 
 from services.bench.latency import measure_latency, measure_minimum_latency, percentiles_ms
 from services.bench.limits import WRITING_S, measure_receiving, measure_writing
-from services.bench.processes import bench_processes
+from services.bench.processes import EMBEDDED, NamedParts, bench_processes
 from services.bench.throughput import measure_pipeline
 
 LATENCY_SHARE = 0.1
 """The load at which latency is measured, as a share of the pipeline's readings a second."""
 
 
-def measure(*, seconds: float, per_message: int, folder: Path) -> dict[str, object]:
+def measure(*, seconds: float, per_message: int, folder: Path, named: NamedParts = EMBEDDED) -> dict[str, object]:
     """All figures that `vigia bench ingest` prints, measured one after the other on the same servers."""
-    with bench_processes(folder) as running:
+    with bench_processes(folder, named) as running:
         load = measure_pipeline(running, seconds=seconds, per_message=per_message)
         received_per_s = measure_receiving(running, per_message=per_message) * per_message
         written_per_s = measure_writing(running, max(1, round(load.batch)), seconds=WRITING_S)

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -16,6 +16,7 @@ from sqlalchemy import Engine, text
 from models.migrations import upgrade
 from models.place import City, Device, Municipality, Station
 from models.rule import Fault, Rule, Silence, Stage
+from services.bench.named_parts import bench_broker, bench_database, local_process
 from services.city.load import load
 from services.city.seed import Seed
 from services.embedded.child_process import free_port
@@ -98,23 +99,56 @@ class BenchProcesses:
         child.wait(START_S)
 
 
+@dataclass(frozen=True, slots=True)
+class NamedParts:
+    """What is measured instead of the embedded servers, as URLs; None: the embedded one."""
+
+    database: str | None = None
+    broker: str | None = None
+    beside_data: bool = False
+    """Measure although the named database holds tables."""
+
+
+EMBEDDED = NamedParts()
+
+
 @contextmanager
-def bench_processes(folder: Path) -> Iterator[BenchProcesses]:
-    """Embedded servers in `folder`, migrated, with the bench town loaded. All processes end with the context."""
-    with embedded_postgres(folder) as postgres, embedded_broker(folder) as broker:
-        database = open_database(postgres.url, name="bench")
-        with database.begin() as transaction:
+def bench_processes(folder: Path, named: NamedParts = EMBEDDED) -> Iterator[BenchProcesses]:
+    """Embedded or named servers, migrated, with the bench town loaded. All processes end with the context.
+
+    Raises UnsuitablePart. Named servers are as before at the end.
+    """
+    with ExitStack() as parts:
+        processes: dict[str, psutil.Process | None] = {}
+        if named.broker is None:
+            broker = parts.enter_context(embedded_broker(folder))
+            mqtt_url, processes["broker"] = broker.url, psutil.Process(broker.pid)
+        else:
+            mqtt_url = parts.enter_context(bench_broker(named.broker))
+            processes["broker"] = local_process(mqtt_url)
+        if named.database is None:
+            postgres = parts.enter_context(embedded_postgres(folder))
+            url, processes["postgres"] = postgres.url, psutil.Process(postgres.pid)
+        else:
+            url = parts.enter_context(bench_database(named.database, beside_data=named.beside_data))
+            processes["postgres"] = local_process(url)
+        yield from _with_town(
+            BenchProcesses(folder, url, mqtt_url, open_database(url, name="bench"), free_port(API_PORT)), processes
+        )
+
+
+def _with_town(running: BenchProcesses, processes: dict[str, psutil.Process | None]) -> Iterator[BenchProcesses]:
+    running.processes |= {name: process for name, process in processes.items() if process is not None}
+    try:
+        with running.database.begin() as transaction:
             upgrade(transaction)
             load(transaction, bench_city(DEVICES), wall_clock())
-        running = BenchProcesses(folder, postgres.url, broker.url, database, free_port(API_PORT))
-        running.processes |= {"broker": psutil.Process(broker.pid), "postgres": psutil.Process(postgres.pid)}
-        try:
-            yield running
-        finally:
-            for child in running.children:
-                if child.poll() is None:
-                    running.stop(child)
-            database.dispose()
+        yield running
+    finally:
+        for child in running.children:
+            if child.poll() is None:
+                running.stop(child)
+        running.database.dispose()
 
 
 def start_fleet(running: BenchProcesses, per_message: int, *more: str) -> subprocess.Popen[bytes]:

@@ -2,15 +2,18 @@
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from services.bench import measure
+from services.bench.named_parts import UnsuitablePart
+from services.bench.processes import NamedParts
 from services.bench.transit import measure_transit
 
 NAME = "bench"
-HELP = "Measure this machine with embedded servers."
+HELP = "Measure this machine with embedded servers, or with those named."
 MAX_SECONDS = 600
 MAX_PER_MESSAGE = 1000
 
@@ -21,6 +24,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     ingest = what.add_parser("ingest", help="publishers, broker, pipeline and database, acknowledged after commit")
     ingest.add_argument("--seconds", type=float, default=20.0, help="how long the pipeline is measured (default: 20)")
     ingest.add_argument("--per-message", type=int, default=1, help="readings in one message (default: 1)")
+    ingest.add_argument(
+        "--database", metavar="URL", help="a server to measure instead of the embedded one, in a database of its own"
+    )
+    ingest.add_argument("--broker", metavar="URL", help="a broker to measure instead of the embedded one")
+    ingest.add_argument("--beside-data", action="store_true", help="measure although the named database holds tables")
     ingest.add_argument("--json", action="store_true", help="print one JSON object")
     transit = what.add_parser("transit", help="buses followed and committed; arrivals answered over HTTP")
     transit.add_argument("--json", action="store_true", help="print one JSON object")
@@ -35,7 +43,14 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"seconds: up to {MAX_SECONDS}; readings in a message: 1 to {MAX_PER_MESSAGE}")
         return 2
     with tempfile.TemporaryDirectory(prefix="vigia-bench-") as folder:
-        figures = measure(seconds=arguments.seconds, per_message=arguments.per_message, folder=Path(folder))
+        named = NamedParts(arguments.database, arguments.broker, arguments.beside_data)
+        try:
+            figures = measure(
+                seconds=arguments.seconds, per_message=arguments.per_message, folder=Path(folder), named=named
+            )
+        except UnsuitablePart as error:
+            print(f"vigia bench: {error}", file=sys.stderr)
+            return 2
     return _print_figures(figures, as_json=arguments.json)
 
 
