@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import orjson
 from sqlalchemy import Connection
 
 from alerts.delivery.live_events import announce
 from alerts.rulebook import JUDGEMENT_NAMES, Station
 from models.alert import NAR, Transition
+from models.json_text import json_text
 from models.rows import driver
 from models.rule import Rule
 
@@ -83,14 +83,10 @@ def log_area_level(
             "INSERT INTO attention (subject, nar, since, evidence) VALUES (%s, %s, %s, %s::jsonb)"
             " ON CONFLICT (subject) DO UPDATE SET nar = excluded.nar, since = excluded.since,"
             " evidence = excluded.evidence",
-            [subject, int(after), now, _json(evidence)],
+            [subject, int(after), now, json_text(evidence)],
         )
     data = {"subject": subject, "before": int(before), "nar": int(after), "since": now, "evidence": evidence}
     announce(transaction, "attention", data, now)
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value).decode()
 
 
 def _upsert_alert(transaction: Connection, station: Station, origin: Origin, transition: Transition) -> int | None:
@@ -124,7 +120,7 @@ def _upsert_alert(transaction: Connection, station: Station, origin: Origin, tra
                 "confirmed": transition.confirmed,
                 "observed_at": transition.observed_at,
                 "now": transition.decided_at,
-                "evidence": _json(dict(transition.evidence)),
+                "evidence": json_text(dict(transition.evidence)),
             },
         ).fetchone()
     return None if row is None else int(row[0])
@@ -174,7 +170,7 @@ def _insert_transition(
                 transition.confirmed,
                 transition.observed_at,
                 transition.decided_at,
-                _json(dict(transition.evidence)),
+                json_text(dict(transition.evidence)),
             ],
         )
         return int(cursor.fetchall()[0][0])
@@ -209,7 +205,7 @@ def _insert_notices(
                 "alert": alert_id,
                 "transition": transition_id,
                 "priority": NAR.ROJO - transition.after,
-                "body": _json(body),
+                "body": json_text(body),
                 "now": transition.decided_at,
                 "console": CONSOLE,
                 "watch": WATCH,

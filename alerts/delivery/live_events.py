@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-import orjson
 from sqlalchemy import Connection
 
+from models.json_text import json_text
 from models.rows import driver
 
 CHANNEL = "vigia_events"
@@ -16,5 +16,5 @@ def announce(transaction: Connection, event: str, data: object, at: datetime) ->
         cursor.execute(
             "WITH told AS (INSERT INTO events (at, event, data) VALUES (%s, %s, %s::json) RETURNING id)"
             " SELECT pg_notify(%s, '') FROM told",
-            [at, event, orjson.dumps(data).decode(), CHANNEL],
+            [at, event, json_text(data), CHANNEL],
         )

@@ -228,7 +228,7 @@ def _activity_thresholds(predictors: Predictors, rows: int, *, with_rain: bool) 
     rise = float(np.quantile(risen, RISE_QUANTILE))
     rain = float(np.quantile(predictors.rain_mm[:rows], RAIN_QUANTILE)) if with_rain else UNREACHABLE
     scale_m = float(np.quantile(np.abs(risen), RISE_QUANTILE))
-    tiny = np.finfo(np.float64).tiny
+    tiny = float(np.finfo(np.float64).tiny)
     return ActivityThresholds(high, max(rise, tiny), max(rain, tiny), usual), max(scale_m, 1e-6)
 
 

@@ -1,4 +1,4 @@
-"""Tables of the alert rules: definitions, the state of each subject and the fitted forecast models."""
+"""Tables of the alert rules: definitions, the state of each subject, and the fitted forecast models."""
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, PrimaryKeyConstraint, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -37,4 +37,12 @@ forecast_models = Table(
     Column("station_id", ForeignKey("stations.id"), primary_key=True),
     Column("model", JSONB, nullable=False),
     timestamp_column("fitted_at"),
+)
+
+learning_outcomes = Table(
+    "learning_outcomes",
+    METADATA,
+    Column("station_id", ForeignKey("stations.id"), primary_key=True),
+    timestamp_column("at"),
+    Column("trouble", Text, comment="Why no model was learnt: too_short, not_finite, failed; null where one was"),
 )

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import orjson
 from sqlalchemy import Connection
 
 from alerts import area_levels, rulebook
 from alerts.rulebook import judgement_row
+from models.json_text import json_text
 from models.place import City, Device, Station, Street
 from models.rows import driver
 from models.rule import Rule
@@ -45,7 +45,7 @@ def load(transaction: Connection, seed: Seed, now: datetime) -> LoadCounts:
 
 
 def _json(value: object) -> str | None:
-    return None if value is None else orjson.dumps(value).decode()
+    return None if value is None else json_text(value)
 
 
 def _store_areas(transaction: Connection, city: City) -> None:

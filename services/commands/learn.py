@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from alerts.forecast.level_forecast import ForecastModel
 from alerts.forecast.series import Series, resample
+from models.learning import LearningTrouble
 from models.rule import Stage
 from services.city.seed import LA_PLATA, read_seed
 from services.opening import configured_clock, migrated_database
 from services.runtime.settings import Settings
-from services.upkeep.learning import SeriesSource, fit_all_stations, published_leads, stored_series_source
+from services.upkeep.learning import Fit, SeriesSource, fit_all_stations, published_leads, stored_series_source
 from simulators.environment.world import World
 from simulators.scenarios import SCENARIOS
 
@@ -20,6 +20,11 @@ HELP = "Learn the streams' forecasts from stored readings; run it daily."
 DAYS = 730
 MAX_DAYS = 3650
 STEP_S = 300
+_TROUBLES = {
+    LearningTrouble.TOO_SHORT: "too short a record: a month of trusted levels is needed",
+    LearningTrouble.NOT_FINITE: "not learnt: the fit gave no usable numbers; its last forecast stays in force",
+    LearningTrouble.FAILED: "not learnt because of an error, told above; its last forecast stays in force",
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,16 +47,16 @@ def run(arguments: argparse.Namespace) -> int:
         record = (
             simulated(arguments.simulated, start, now) if arguments.simulated else stored_series_source(database, start)
         )
-        for station, model in fit_all_stations(database, record, now):
-            print(f"{station}: {_as_text(model)}", flush=True)
-            learnt += model is not None
+        for fit in fit_all_stations(database, record, now):
+            print(f"{fit.station}: {_as_text(fit)}", flush=True)
+            learnt += fit.model is not None
     return 0 if learnt else 1
 
 
-def _as_text(model: ForecastModel | None) -> str:
-    if model is None:
-        return "too short a record"
-    return f"{model.spells} spells; leads shown, min: {[lead_s // 60 for lead_s in published_leads(model)]}"
+def _as_text(fit: Fit) -> str:
+    if fit.model is None:
+        return _TROUBLES[fit.trouble or LearningTrouble.FAILED]
+    return f"{fit.model.spells} spells; leads shown, min: {[lead_s // 60 for lead_s in published_leads(fit.model)]}"
 
 
 def simulated(scenario: str, start: datetime, end: datetime) -> SeriesSource:

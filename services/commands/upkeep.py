@@ -76,13 +76,10 @@ def _round(database: Engine, check: SelfCheck, started_at: datetime, clock: Cloc
 def run_daily_tasks(database: Engine, clock: Clock, stop: threading.Event) -> None:
     """The tasks of one day. Each can be interrupted and repeated."""
     _delete_expired(database, clock)
-    for station, model in fit_all_stations(
-        database, stored_series_source(database, clock() - LEARNING_PERIOD), clock()
-    ):
-        log.info(
-            "learnt the forecast of a stream",
-            extra={"action": "learn", "station": station, "spells": model and model.spells},
-        )
+    for fit in fit_all_stations(database, stored_series_source(database, clock() - LEARNING_PERIOD), clock()):
+        spells = None if fit.model is None else fit.model.spells
+        details = {"action": "learn", "station": fit.station, "spells": spells, "trouble": fit.trouble}
+        log.info("fitted the forecast of a stream", extra=details)
         if stop.is_set():
             return
 

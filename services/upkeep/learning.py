@@ -1,23 +1,29 @@
 """Fit each stream's level forecast and exceedance model to its own record, and store them for the rules and pages."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import msgspec
 import numpy as np
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from alerts import rulebook
 from alerts.forecast.learning import fit_model
 from alerts.forecast.level_forecast import ForecastModel
 from alerts.forecast.series import Series, resample
 from alerts.rulebook import Rulebook
+from models.json_text import NotFiniteError, struct_text
+from models.learning import LearningTrouble
 from models.reading import UNTRUSTED
 from models.rows import driver
 from models.rule import Rule, Stage
 
 SeriesSource = Callable[[str, Stage], Series]
 """Takes a station and its stage rule; returns the station's record on the step of the rule."""
+log = logging.getLogger(__name__)
+
 MIN_STEP_S = 300
 MIN_ROWS = 30 * 24 * 12
 """A month of five-minute steps: with less, nothing is fitted."""
@@ -34,6 +40,15 @@ _RAIN_QUERY = (
     " sum(r.rain_mm) / count(DISTINCT d.id) FROM rain_readings r JOIN devices d ON d.id = r.device_id"
     f" WHERE d.station_id = ANY(:gauges) AND r.observed_at >= :start AND r.flags & {int(UNTRUSTED)} = 0 GROUP BY 1"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What came of fitting one stream: its model, or what went wrong."""
+
+    station: str
+    model: ForecastModel | None
+    trouble: LearningTrouble | None = None
 
 
 def stage_rules(book: Rulebook) -> list[tuple[Rule, Stage]]:
@@ -66,18 +81,48 @@ def fit_station(stage: Stage, series: Series) -> ForecastModel | None:
     return fit_model(series, stage)
 
 
-def fit_all_stations(
-    database: Engine, source: SeriesSource, now: datetime
-) -> Iterator[tuple[str, ForecastModel | None]]:
-    """Fit and store a model for every stream, from the record that `source` returns. Each is in force at once."""
+def fit_all_stations(database: Engine, source: SeriesSource, now: datetime) -> Iterator[Fit]:
+    """Fit and store a model for every stream, from the record that `source` returns. Each is in force at once.
+
+    What goes wrong with one stream's record costs that stream alone: its last model stays in force, and the trouble is
+    stored for its page. Raises what the database raises.
+    """
     with database.begin() as transaction:
         rules = stage_rules(rulebook.read(transaction))
     for rule, stage in rules:
-        model = fit_station(stage, source(rule.subject, stage))
-        if model is not None:
-            with database.begin() as transaction:
-                store_models(transaction, {rule.subject: model}, now)
-        yield rule.subject, model
+        fit = _fit(rule.subject, stage, source)
+        with database.begin() as transaction:
+            if fit.model is not None:
+                store_models(transaction, {fit.station: fit.model}, now)
+            _store_outcome(transaction, fit, now)
+        yield fit
+
+
+def _fit(station: str, stage: Stage, source: SeriesSource) -> Fit:
+    try:
+        model = fit_station(stage, source(station, stage))
+        if model is None:
+            return Fit(station, None, LearningTrouble.TOO_SHORT)
+        struct_text(model)
+    except SQLAlchemyError:
+        raise
+    except NotFiniteError as error:
+        details = {"action": "learn", "station": station, "trouble": str(error)}
+        log.warning("the fit of a stream gave no usable numbers", extra=details)
+        return Fit(station, None, LearningTrouble.NOT_FINITE)
+    except Exception:  # an error over one record must not stop the learning of the others
+        log.exception("a stream's forecast could not be learnt", extra={"action": "learn", "station": station})
+        return Fit(station, None, LearningTrouble.FAILED)
+    return Fit(station, model)
+
+
+def _store_outcome(transaction: Connection, fit: Fit, now: datetime) -> None:
+    with driver(transaction).cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO learning_outcomes (station_id, at, trouble) VALUES (%s, %s, %s)"
+            " ON CONFLICT (station_id) DO UPDATE SET at = excluded.at, trouble = excluded.trouble",
+            [fit.station, now, fit.trouble],
+        )
 
 
 def stored_series_source(database: Engine, start: datetime) -> SeriesSource:
@@ -91,15 +136,19 @@ def stored_series_source(database: Engine, start: datetime) -> SeriesSource:
 
 
 def store_models(transaction: Connection, models: Mapping[str, ForecastModel], now: datetime) -> None:
-    """Store models by station. The new configuration version makes every process read them."""
+    """Store models by station. The new configuration version makes every process read them.
+
+    Raises NotFiniteError before anything is written where a number of a model is not finite.
+    """
+    texts = {station: struct_text(model) for station, model in models.items()}
     with driver(transaction).cursor() as cursor:
-        for station, model in models.items():
+        for station, model_text in texts.items():
             cursor.execute(
                 "INSERT INTO forecast_models (station_id, model, fitted_at) VALUES (%s, %s::jsonb, %s)"
                 " ON CONFLICT (station_id) DO UPDATE SET model = excluded.model, fitted_at = excluded.fitted_at",
-                [station, msgspec.json.encode(model).decode(), now],
+                [station, model_text, now],
             )
-        if models:
+        if texts:
             cursor.execute("UPDATE configuration SET version = version + 1")
 
 

@@ -12,6 +12,7 @@ from models.kinds import KINDS
 from models.tables.alerts import alerts, notices
 from models.tables.city import devices
 from models.tables.readings import device_memories, rejected_messages, rejection_counts, sequence_gaps
+from models.tables.rules import learning_outcomes
 
 DAY = timedelta(days=1)
 
@@ -29,7 +30,8 @@ class KindFlow:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthFigures:
     """Counts for monitoring. `rejected`: messages kept of the last day by reason; `rejections_counted`: those not kept.
-    `oldest_unsent_s`: age of the oldest. `retention_refused`: the database's clock is far past the newest readings.
+    `oldest_unsent_s`: age of the oldest. `not_learnt`: streams without a newly learnt forecast, by reason.
+    `retention_refused`: the database's clock is far past the newest readings.
     """
 
     open_alerts: Mapping[int, int]
@@ -40,6 +42,7 @@ class HealthFigures:
     oldest_unsent_s: float
     unregistered_devices: int
     lost_readings: int
+    not_learnt: Mapping[str, int]
     retention_refused: bool
 
 
@@ -95,6 +98,13 @@ def health_figures(connection: Connection, now: datetime) -> HealthFigures:
         unregistered_devices=connection.execute(
             select(func.count()).select_from(devices).where(devices.c.station_id.is_(None))
         ).scalar_one(),
+        not_learnt=dict(
+            connection.execute(
+                select(learning_outcomes.c.trouble, func.count())
+                .where(learning_outcomes.c.trouble.is_not(None))
+                .group_by(learning_outcomes.c.trouble)
+            ).all()
+        ),
         lost_readings=int(connection.execute(select(func.coalesce(lost, 0))).scalar_one()),
         retention_refused=connection.execute(
             select(func.retention_refusal(func.now(), True).is_not(None))

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, select, text
 
 from alerts.forecast.level_forecast import HISTORY_S, ForecastModel, LeadForecast, predict
 from alerts.forecast.series import Series
+from models.learning import LearningTrouble
 from models.reading import UNTRUSTED
 from models.tables.city import stations
-from models.tables.rules import forecast_models, rules
+from models.tables.rules import forecast_models, learning_outcomes, rules
 
 MAX_STATIONS = 500
 Values = dict[datetime, float]
@@ -57,6 +58,23 @@ def published_forecasts(
         _forecasts_on_grid(transaction, models, station_ids, step_s, now) for step_s, station_ids in steps.items()
     ]
     return {one.station: one for several in by_step for one in several}
+
+
+@dataclass(frozen=True, slots=True)
+class LearningFailure:
+    """Why nothing was learnt when a stream's forecast was last learnt, and when that was."""
+
+    at: datetime
+    trouble: LearningTrouble
+
+
+def learning_failure(transaction: Connection, station: str) -> LearningFailure | None:
+    """What went wrong when this stream's forecast was last learnt; None where nothing did, or where it never was."""
+    query = select(learning_outcomes.c.at, learning_outcomes.c.trouble).where(
+        learning_outcomes.c.station_id == station, learning_outcomes.c.trouble.is_not(None)
+    )
+    row = transaction.execute(query).one_or_none()
+    return None if row is None else LearningFailure(row.at, LearningTrouble(row.trouble))
 
 
 def _forecasts_on_grid(

@@ -44,6 +44,7 @@ class _Scrape:
             "reason",
             figures.rejections_counted,
         )
+        yield _gauge("streams_not_learnt", "Streams whose forecast could not be learnt", "trouble", figures.not_learnt)
         ages = {flow.kind: flow.age_s for flow in self.flows if flow.age_s is not None}
         yield _gauge("reading_age_seconds", "Age of the newest reading", "kind", ages)
         heartbeat_ages = {process.process: process.age_s for process in self.processes}

@@ -12,6 +12,7 @@ from models.kinds.river import RIVER
 from services.queries.alerts.alert_history import station_alert_rows, transition_rows
 from services.queries.stations import current as queries
 from services.queries.stations.current import CurrentStation
+from services.queries.stations.forecasts import LearningFailure, learning_failure
 from services.queries.watch.chart import LARGE, Chart, ChartSeries, ForecastPoint, Sample, lay_out
 from services.queries.watch.condition import Health, Trend, health, trend
 from services.queries.watch.page import forecast_points, samples_of
@@ -45,6 +46,7 @@ class StationPage:
     chart: Chart
     samples: Sequence[Sample]
     forecast: Sequence[ForecastPoint]
+    not_learnt: LearningFailure | None
     alerts: list[Row[Any]]
     transitions: dict[int, list[Row[Any]]]
 
@@ -83,6 +85,7 @@ def station_page(
         chart=lay_out(chart_series, LARGE, bars=bars),
         samples=samples,
         forecast=ahead,
+        not_learnt=learning_failure(transaction, station.id),
         alerts=alerts,
         transitions={alert.id: [one for one in transitions if one.alert_id == alert.id] for alert in alerts},
     )

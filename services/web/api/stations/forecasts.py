@@ -8,9 +8,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from alerts.forecast.level_forecast import LeadForecast
+from models.learning import LearningTrouble
 from models.rule import ColourThresholds
 from services.queries.stations.current import current_stations
-from services.queries.stations.forecasts import PublishedForecast, published_forecasts
+from services.queries.stations.forecasts import PublishedForecast, learning_failure, published_forecasts
 from services.web.access import PUBLIC
 from services.web.api.parameters import Id
 from services.web.api.stations.stations import NoSuchStation
@@ -47,6 +48,9 @@ class StationForecast(BaseModel):
     made_at: datetime | None = Field(description="Of the level it starts from")
     unit: str = Field(examples=["m"])
     ahead: list[Lead] = Field(max_length=MAX_LEADS)
+    not_learnt: LearningTrouble | None = Field(
+        description="Why nothing was learnt when it was last tried; null where nothing went wrong"
+    )
 
 
 @router.get("/stations/{station_id}/forecast")
@@ -62,6 +66,7 @@ def forecast(snapshot: DatabaseSnapshot, now: Now, station_id: Id) -> StationFor
         made_at=made.made_at if made else None,
         unit=found[0].kind.unit,
         ahead=[_lead(made, one, found[0].thresholds) for one in made.ahead] if made else [],
+        not_learnt=failure.trouble if (failure := learning_failure(snapshot, station_id)) else None,
     )
 
 
