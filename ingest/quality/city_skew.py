@@ -25,6 +25,8 @@ MAX_AHEAD_S = 300.0
 """And if it is further ahead than this: networks and batteries make readings late by some minutes."""
 LAGS_KEPT = 3
 PASSING_DELAY_S = 60.0
+SLOWEST_DRAIN = 0.8
+"""Readings that arrive in less than this share of the time in which they were made come from a queue that empties."""
 HEARD_WITHIN_S = 1800.0
 MAX_DEVICES = 1024
 """The devices heard last are kept: enough for a median."""
@@ -96,4 +98,4 @@ class CitySkew:
 def _in_its_time(before: _DeviceLags, observed_s: float, received_s: float) -> bool:
     """Whether a reading arrived about as fast as it was made: neither it nor the one before had been queued."""
     made_s, arrived_s = observed_s - before.observed_s, received_s - before.received_s
-    return made_s > 0.0 and made_s / 2 <= arrived_s <= 2 * made_s + PASSING_DELAY_S
+    return made_s > 0.0 and SLOWEST_DRAIN * made_s <= arrived_s <= 2 * made_s + PASSING_DELAY_S

@@ -11,21 +11,22 @@ TOLD_AFTER_STEP_S = 900.0
 """How long a step of the clock is told: as long as silence may be judged late because of it."""
 WRONG_FOR_S = 60.0
 """A skew is told once it has lasted so long: readings that had been queued may look like one for a moment."""
-MAX_FROM_DATABASE_S = 60.0
+MAX_AHEAD_OF_DATABASE_S = 60.0
+"""Only ahead: a heartbeat that was written late, after an outage of the database, seems to be behind."""
 
 Status = Mapping[str, object]
 
 
 def clock_fault(
-    processes: Sequence[Process], from_database_s: Mapping[str, float], retention_refusal: str | None
+    processes: Sequence[Process], ahead_of_database_s: Mapping[str, float], retention_refusal: str | None
 ) -> SystemFault:
     """The state of the clock, one for all processes.
 
     NARANJA where the devices or the database contradict it: readings then ease nothing, or silence is not judged.
-    AMARILLO after a step, and where retention refuses. from_database_s: how far the
-    clock of each process is ahead of the database's.
+    AMARILLO after a step, and where retention refuses. ahead_of_database_s: how far the clock of each process is
+    ahead of the database's.
     """
-    evidence = {**_skew(processes), **_from_database(from_database_s)}
+    evidence = {**_skew(processes), **_ahead_of_database(ahead_of_database_s)}
     nar = NAR.NARANJA if evidence else NAR.AMARILLO
     evidence |= _step(processes)
     cause = Cause.CLOCK if evidence else Cause.RETENTION
@@ -55,13 +56,12 @@ def _step(processes: Sequence[Process]) -> dict[str, object]:
     return {"clock_went_forward_s" if step_s > 0.0 else "clock_went_back_s": abs(step_s)}
 
 
-def _from_database(from_database_s: Mapping[str, float]) -> dict[str, object]:
-    """The clock that differs most from the database's, where it differs too much."""
-    name = max(from_database_s, key=lambda name: abs(from_database_s[name]), default=None)
-    if name is None or abs(from_database_s[name]) <= MAX_FROM_DATABASE_S:
+def _ahead_of_database(ahead_s: Mapping[str, float]) -> dict[str, object]:
+    """The process whose clock is furthest ahead of the database's, where that is too far."""
+    name = max(ahead_s, key=lambda name: ahead_s[name], default=None)
+    if name is None or ahead_s[name] <= MAX_AHEAD_OF_DATABASE_S:
         return {}
-    ahead = "ahead_of_database_s" if from_database_s[name] > 0.0 else "behind_database_s"
-    return {"process": name, ahead: abs(from_database_s[name])}
+    return {"process": name, "ahead_of_database_s": ahead_s[name]}
 
 
 def _statuses(processes: Sequence[Process]) -> list[Status]:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 
 from alerts.system_faults import SystemFault, firing_faults, log_fault
 from models.alert import NAR, Cause
-from services.queries.city.clocks import clocks_from_database, retention_refusal
+from services.queries.city.clocks import ahead_of_database_s, retention_refusal
 from services.queries.city.processes import Process, list_processes
 from services.runtime.clock import Clock, PeriodicTimer
 from services.self_check.clock_check import clock_fault
@@ -51,7 +51,7 @@ class SelfCheck:
         processes = list_processes(transaction)
         clock = clock_fault(
             processes,
-            clocks_from_database(transaction, self._clock),
+            ahead_of_database_s(transaction, self._clock),
             retention_refusal(transaction, self._clock),
         )
         for fault in (clock, *find_faults(processes, self._expected, firing)):

@@ -18,7 +18,7 @@ def retention_refusal(transaction: Connection, clock: Clock) -> str | None:
     return refusal
 
 
-def clocks_from_database(transaction: Connection, clock: Clock) -> dict[str, float]:
+def ahead_of_database_s(transaction: Connection, clock: Clock) -> dict[str, float]:
     """How far the clock of each living process is ahead of the database's, s; nothing where the clock is simulated."""
     if clock is not wall_clock:
         return {}
