@@ -1,5 +1,5 @@
 # Pin the base image by digest when you build for production: docker buildx imagetools inspect python:3.13-slim-trixie
-ARG PYTHON_IMAGE=python:3.13-slim-trixie
+ARG PYTHON_IMAGE=python:3.13.9-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -21,9 +21,16 @@ RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-di
 
 # The image that runs: only the packages, without tools to build or download others. It writes only to /tmp.
 FROM ${PYTHON_IMAGE}
-RUN useradd --system --uid 10001 --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin vigia
+ARG VERSION=unknown
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.title="vigia" org.opencontainers.image.licenses="Apache-2.0" \
+    org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${COMMIT}"
+# 1883 is Mosquitto's user, as which `vigia devices` writes the broker's files. New volumes take over these owners.
+RUN useradd --system --uid 10001 --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin vigia \
+    && install --directory --owner 1883 --group 1883 --mode 755 /mosquitto /mosquitto/tls \
+    && install --directory --owner 1883 --group 1883 --mode 700 /mosquitto/users /authority
 COPY --from=build /opt/vigia /opt/vigia
-ENV PATH=/opt/vigia/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 VIGIA_ALIVE_FILE=/dev/shm/alive
+ENV PATH=/opt/vigia/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 VIGIA_ALIVE_FILE=/dev/shm/alive VIGIA_COMMIT=${COMMIT}
 USER 10001:10001
 WORKDIR /tmp
 ENTRYPOINT ["vigia"]

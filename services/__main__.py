@@ -1,6 +1,7 @@
 """Command line of Vigía: `vigia COMMAND`. Each command is a module of `services.commands`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -17,11 +18,12 @@ from services.runtime.settings import Settings, SettingsError
 
 
 class PrintVersion(argparse.Action):
-    """Print the version of the installed package, which pyproject.toml names, and exit."""
+    """Print the version of the installed package and the commit of its image, and exit."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: str | Sequence[Any] | argparse.Namespace | None) -> None:
         """Called by argparse at `--version`."""
-        print(f"vigia {version('vigia')}")
+        commit = os.environ.get("VIGIA_COMMIT")
+        print(f"vigia {version('vigia')}" + (f" ({commit})" if commit else ""))
         parser.exit()
 
 

@@ -14,6 +14,8 @@ COMMANDS = (
     "simulate",
     "replay",
     "rejections",
+    "devices",
+    "certificates",
     "token",
     "redact",
     "retain",

@@ -69,6 +69,19 @@ class Settings(BaseSettings):
     )
     batch: int = Field(default=1000, ge=1, le=10_000, description="Maximum of messages in one transaction")
     statement_timeout_s: int = Field(default=5, ge=1, le=600, description="Longest run of an API query")
+    broker_dir: Path = Field(
+        default=Path("broker"), description="Folder of the broker's users and rules, which `vigia devices` writes"
+    )
+    broker_tls_dir: Path = Field(
+        default=Path("broker-tls"), description="Folder of the broker's certificates and the list of revoked ones"
+    )
+    authority_dir: Path = Field(
+        default=Path("authority"), description="Folder of the key that signs devices' certificates"
+    )
+    broker_pid: int | None = Field(
+        default=None, ge=1, description="Process of the running Mosquitto, which is told of new users; none when unset"
+    )
+    commit: str | None = Field(default=None, description="Commit that this program was built from")
     alive_file: Path | None = Field(
         default=None, description="File touched while the process works, for the health check of a container"
     )

@@ -20,6 +20,10 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
+from services.broker_access.accounts import Company, Device, Registry
+from services.broker_access.certificates import Authority
+from services.broker_access.changes import BrokerAccess
+from services.broker_access.rules import access_rules
 from tests.architecture.repository import ROOT
 
 DEPLOYED = ROOT / "deploy" / "mosquitto"
@@ -28,8 +32,15 @@ PASSWORDS = {
     "pipeline-bulk": "bulk-secret",
     "gauge-1": "first-secret",
     "gauge-2": "second-secret",
-    "buses": "fleet-secret",
+    "fleet": "fleet-secret",
 }
+REGISTRY = Registry(
+    devices={name: Device(municipality="laplata", kind="river") for name in ("gauge-1", "gauge-2", "gato-ringuelet")},
+    companies={
+        "fleet": Company(municipality="laplata", vehicles=("bus-7",), operators=("0022",), feeds=("amba",)),
+    },
+)
+"""Accounts as `vigia devices` keeps them."""
 ROLES = ("vigia_owner", "vigia_api", "vigia_pipeline", "vigia_notifier", "vigia_upkeep")
 START_S = 60.0
 STOP_S = 60.0
@@ -42,6 +53,7 @@ class Mosquitto:
     folder: Path
     port: int
     process: subprocess.Popen[bytes] | None = field(default=None)
+    tls_port: int | None = None
 
     @property
     def log(self) -> str:
@@ -100,7 +112,8 @@ def write_passwords(path: Path, passwords: dict[str, str]) -> None:
 def lay_out(folder: Path, port: int, tls_port: int | None = None) -> None:
     """Write the deployed files with the port and the paths of a test."""
     (folder / "conf.d").mkdir()
-    shutil.copy(DEPLOYED / "acl", folder / "acl")
+    (folder / "acl").write_text(access_rules(REGISTRY), encoding="utf-8")
+    (folder / "acl").chmod(0o600)
     shutil.copy(DEPLOYED / "conf.d" / "limits.conf", folder / "conf.d")
     here = folder / "conf.d"
     move(DEPLOYED / "conf.d" / "listener.conf", here, "listener 1883\n", f"listener {port} 127.0.0.1\n")
@@ -182,10 +195,15 @@ def create_secrets(folder: Path, known: dict[str, str]) -> Path:
     return folder / "secrets"
 
 
-def set_pipeline_passwords(folder: Path, passwords: Path) -> None:
-    """Run deploy/mosquitto/users.sh as the service broker-users does, with the passwords of the tests."""
-    known = {f"MQTT_{lane.upper()}_PASSWORD": PASSWORDS[f"pipeline-{lane}"] for lane in ("critical", "bulk")}
-    subprocess.run(["/bin/sh", DEPLOYED / "users.sh", passwords, create_secrets(folder, known)], check=True)
+def broker_access(folder: Path, pid: int | None = None, port: int = 1883) -> BrokerAccess:
+    """The accounts of a broker in `folder`, as `vigia devices` opens them."""
+    authority = Authority(folder / "authority", folder / "tls")
+    return BrokerAccess(folder, authority, pid, f"mqtt://127.0.0.1:{port}")
+
+
+def set_pipeline_passwords(folder: Path) -> None:
+    """Write the broker's files as the service broker-users does, with the passwords of the tests."""
+    broker_access(folder).set_up({name: PASSWORDS[name] for name in ("pipeline-critical", "pipeline-bulk")})
 
 
 def password_variables(passwords: dict[str, str]) -> dict[str, str]:

@@ -17,7 +17,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.mqtt.receiver import Receiver
-from tests.deploy.conftest import DEPLOYED, PASSWORDS, Mosquitto, create_secrets, program, set_pipeline_passwords
+from services.__main__ import main
+from tests.deploy.conftest import PASSWORDS, Mosquitto, create_secrets, program, set_pipeline_passwords
 
 WAIT_S = 60.0
 NOTHING_COMES_S = 0.5
@@ -129,7 +130,7 @@ def test_the_gateway_of_a_fleet_publishes_only_for_buses_and_the_bulk_lane_recei
     server = broker()
     topics = ["vigia/v1/laplata/bus/bus-7", "/hfp/v2/journey/ongoing/vp/bus/0022/00817", "/gtfsrt/vp/amba/"]
     heard = ("vigia/v1/#", "/hfp/v2/#", "/gtfsrt/vp/#")
-    with Client(server, "pipeline-bulk").listen(*heard) as pipeline, Client(server, "buses") as gateway:
+    with Client(server, "pipeline-bulk").listen(*heard) as pipeline, Client(server, "fleet") as gateway:
         assert [gateway.publish(topic) for topic in topics] == [0, 0, 0]
         assert gateway.publish("vigia/v1/laplata/river/gauge-1") == NOT_AUTHORIZED
         assert gateway.publish("vigia/v1/laplata/bus/bus-7/command") == NOT_AUTHORIZED
@@ -212,7 +213,7 @@ def test_a_removed_device_is_disconnected_when_the_files_are_reloaded(broker: St
 def test_the_pipelines_get_passwords_and_the_devices_keep_theirs(broker: Start) -> None:
     server = broker(passwords={"gauge-1": PASSWORDS["gauge-1"], "pipeline-bulk": "an old one"})
     passwords = server.folder / "passwords"
-    set_pipeline_passwords(server.folder, passwords)
+    set_pipeline_passwords(server.folder)
     server.stop()
     server.start()
     for name in ("pipeline-critical", "pipeline-bulk", "gauge-1"):
@@ -223,18 +224,13 @@ def test_the_pipelines_get_passwords_and_the_devices_keep_theirs(broker: Start) 
 
 @pytest.mark.parametrize("missing", ["mqtt_critical_password", "mqtt_bulk_password"])
 @pytest.mark.parametrize("empty", [True, False])
-def test_no_pipeline_gets_an_empty_password(tmp_path: Path, missing: str, empty: bool) -> None:
-    program("mosquitto_passwd")
+def test_no_pipeline_gets_an_empty_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, empty: bool
+) -> None:
     secrets = create_secrets(tmp_path, {})
     (secrets / missing).unlink()
     if empty:
         (secrets / missing).touch()
-    done = subprocess.run(
-        ["/bin/sh", DEPLOYED / "users.sh", tmp_path / "passwords", secrets],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode != 0
-    assert missing in done.stderr
+    monkeypatch.setenv("VIGIA_BROKER_DIR", str(tmp_path))
+    assert main(["devices", "setup", "--secrets", str(secrets)]) == 2
     assert not (tmp_path / "passwords").exists()

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from services.broker_access.accounts import Device
+from services.broker_access.files import edited_registry
+from services.broker_access.passwords import password_hash
 from tests.deploy.conftest import DEPLOYED, PASSWORDS, Mosquitto, free_port, move, set_pipeline_passwords
 from tests.deploy.test_broker import NOT_AUTHORIZED, WAIT_S, Client
 
@@ -31,7 +34,6 @@ def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mosquitt
     server = Mosquitto(tmp_path, free_port())
     for name in ("conf.d", "data", "users"):
         (tmp_path / name).mkdir()
-    shutil.copy(DEPLOYED / "acl", tmp_path)
     shutil.copy(DEPLOYED / "conf.d" / "limits.conf", tmp_path / "conf.d")
     move(
         DEPLOYED / "conf.d" / "listener.conf",
@@ -50,10 +52,12 @@ def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mosquitt
         assert theirs in text
         text = text.replace(theirs, ours)
     (tmp_path / "mosquitto.conf").write_text(f"user {getpass.getuser()}\n{text}", encoding="utf-8")
-    passwords = tmp_path / "users" / "passwords"
-    set_pipeline_passwords(tmp_path, passwords)
-    for name in ("gauge-1", "gauge-2"):
-        subprocess.run(["mosquitto_passwd", "-b", passwords, name, PASSWORDS[name]], check=True)
+    users = tmp_path / "users"
+    set_pipeline_passwords(users)
+    with edited_registry(users) as registry:
+        for name in ("gauge-1", "gauge-2"):
+            registry.devices[name] = Device(municipality="laplata", kind="river")
+            registry.passwords[name] = password_hash(PASSWORDS[name])
     server.start()
     yield server
     server.stop()

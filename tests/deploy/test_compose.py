@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 from services.__main__ import parser
+from services.broker_access.accounts import Registry
+from services.broker_access.rules import access_rules
+from services.commands import devices
 from services.runtime.settings import Settings, secret_names
 from tests.architecture.repository import FLOORS, ROOT
 from tests.deploy.conftest import create_secrets
@@ -36,8 +39,10 @@ def test_the_services_are_those_of_the_architecture() -> None:
         "upkeep",
         "api",
         "poll",
+        "devices setup",
+        "devices list",
     }
-    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["poll"]
+    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["access", "poll"]
 
 
 def test_every_process_with_heartbeats_is_expected_by_those_that_check() -> None:
@@ -74,9 +79,10 @@ def test_the_example_holds_no_value() -> None:
 
 
 def test_nothing_starts_without_its_address() -> None:
+    optional = {"FOREIGN_BUSES", "VIGIA_COMMIT"}
     demanded = {use.split(":?")[0] for use in variables() if ":?" in use}
     spared = {use.split(":-")[0] for use in variables() if ":-" in use}
-    assert (demanded, spared) == (set(EXAMPLE) - {"FOREIGN_BUSES"}, {"FOREIGN_BUSES"})
+    assert (demanded, spared) == (set(EXAMPLE) - optional, optional)
 
 
 @pytest.fixture(scope="module")
@@ -98,18 +104,16 @@ def test_no_secret_stands_in_a_variable() -> None:
 def test_each_service_sees_the_secrets_it_uses_and_no_other(name: str) -> None:
     service = SERVICES[name]
     named = {value.removeprefix("/run/secrets/") for value in map(str, service.get("environment", {}).values())}
-    read = {
-        "database": ROOT / "deploy/postgres/roles.sql",
-        "broker-users": ROOT / "deploy/mosquitto/users.sh",
-    }.get(name)
-    used = {one for one in COMPOSE["secrets"] if one in named or (read and one in read.read_text(encoding="utf-8"))}
+    roles = (ROOT / "deploy/postgres/roles.sql").read_text(encoding="utf-8")
+    read = {"database": roles, "broker-users": f"{devices.SECRETS}"}.get(name, "")
+    used = {one for one in COMPOSE["secrets"] if one in named or one in read}
     assert set(service.get("secrets", [])) == used
 
 
 def test_the_script_creates_every_secret_once_for_the_containers_only(secrets: Path) -> None:
     created = {file.name: file.read_text(encoding="utf-8") for file in secrets.iterdir()}
     assert {f"./secrets/{name}" for name in COMPOSE["secrets"]} == {one["file"] for one in COMPOSE["secrets"].values()}
-    assert set(COMPOSE["secrets"]) == set(created) - {"mqtt_buses_password"}  # which an operator gives to the broker
+    assert set(COMPOSE["secrets"]) == set(created)
     assert secrets.stat().st_mode & 0o777 == 0o700
     assert {file.stat().st_mode & 0o777 for file in secrets.iterdir()} == {0o444}
     passwords = [value for name, value in created.items() if name.endswith("_password")]
@@ -140,7 +144,7 @@ def test_each_part_has_its_own_role_in_the_database_and_user_at_the_broker(secre
     for name, part in parts.items():
         file = OURS[name]["environment"]["VIGIA_DATABASE_URL_FILE"]
         assert f"//vigia_{part}:" in (secrets / Path(file).name).read_text()
-    acl = (ROOT / "deploy/mosquitto/acl").read_text(encoding="utf-8")
+    acl = access_rules(Registry())
     for name, user in (("pipeline-critical",) * 2, ("pipeline-bulk",) * 2, ("poll", "buses")):
         file = OURS[name]["environment"]["VIGIA_MQTT_URL_FILE"]
         assert f"//{user}:" in (secrets / Path(file).name).read_text()
@@ -163,6 +167,14 @@ def test_our_containers_have_no_unneeded_rights(name: str) -> None:
     assert service["read_only"]
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_the_table_of_images_names_each_with_its_tag_and_publisher() -> None:
+    page = (ROOT / "deploy/README.md").read_text(encoding="utf-8")
+    table = set(re.findall(r"^\| `([\w./-]+:[\w.-]+)` \| [^|]+ \| [^|]+ \|$", page, re.MULTILINE))
+    used = {str(service["image"]).split("@")[0] for service in (SERVICES | WITH_PROXY).values()}
+    used |= set(re.findall(r"^ARG \w+_IMAGE=(\S+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert table == used
 
 
 def test_every_image_is_pinned_by_an_exact_tag() -> None:
