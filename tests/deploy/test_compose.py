@@ -54,6 +54,7 @@ def test_every_process_with_heartbeats_is_expected_by_those_that_check() -> None
 def test_every_process_has_a_health_check() -> None:
     assert [name for name, service in SERVICES.items() if "test" not in service.get("healthcheck", {})] == [
         "broker-users",
+        "access",
         "migrate",
     ]
 
