@@ -19,6 +19,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from urllib.parse import unquote, urlsplit
 
+from ingest.mqtt.broker_events import BrokerEvents
 from ingest.mqtt.packets import (
     DISCONNECT_PACKET,
     PINGREQ_PACKET,
@@ -137,6 +138,7 @@ class Receiver:
         self._session_present: bool | None = None
         self._generation = 0
         self._connections = 0
+        self.events = BrokerEvents()
 
     @property
     def connected(self) -> bool:
@@ -312,6 +314,7 @@ class Receiver:
         self._silent_refusals = 0
         self._session_present = bool(body[0] & 1)
         if self.reconnects and not self._session_present:
+            self.events.lose_session()
             log.error("the broker lost our session: what it had queued is gone", extra={"action": "session-lost"})
         log.info(
             "connected to the broker",
@@ -363,6 +366,8 @@ class Receiver:
         """Close the connection and set the time of the next attempt: exponential backoff with random jitter."""
         if self._socket is not None and not self._connected and isinstance(error, OSError):
             self._silent_refusals += 1
+        if self._connected:
+            self.events.lose_connection()
         stable = self._connected and monotonic() - self._opened_at_s > STABLE_AFTER_S
         self._failures = 0 if stable else self._failures
         pause_s = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self._failures, 16)) * random.uniform(0.5, 1.0)  # noqa: S311

@@ -16,6 +16,7 @@ from services.runtime.heartbeat import write_heartbeat
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings
+from services.self_check.disk_check import disk_shares
 from services.self_check.self_check import SelfCheck
 from services.upkeep.learning import fit_all_stations, stored_series_source
 from services.upkeep.redaction import erase_redacted_notes
@@ -61,15 +62,16 @@ def run(_arguments: argparse.Namespace) -> int:
             if task is None and daily.due():
                 daily_tasks = partial(run_daily_tasks, database, clock, stop)
                 task = threads.submit(retry_while_unavailable, daily_tasks, stop)
-            retry_while_unavailable(partial(_round, database, check, started_at, clock, task is not None), stop)
+            status = {"daily_tasks": task is not None, **disk_shares(settings.disks)}
+            retry_while_unavailable(partial(_round, database, check, started_at, clock, status), stop)
             if redaction.due():
                 retry_while_unavailable(partial(erase_redacted_notes, database), stop)
             stop.wait(ROUND_S)
     return 0
 
 
-def _round(database: Engine, check: SelfCheck, started_at: datetime, clock: Clock, busy: bool) -> None:
-    write_heartbeat(database, NAME, started_at, clock(), {"daily_tasks": busy})
+def _round(database: Engine, check: SelfCheck, started_at: datetime, clock: Clock, status: dict[str, object]) -> None:
+    write_heartbeat(database, NAME, started_at, clock(), status)
     check.run_due()
 
 

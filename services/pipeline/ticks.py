@@ -75,6 +75,7 @@ class Ticks:
             "connected": broker.connected,
             "session_present": broker.session_present,
             "unacknowledged": broker.unacknowledged,
+            **broker.events.report(),
             **asdict(self._state.counts),
             "postponed": self._state.rates.postponed.total(),
             "senders_above_rate": len(self._state.rates.above(self._state.clock(), EPISODE_GAP)),

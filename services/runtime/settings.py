@@ -90,6 +90,11 @@ class Settings(BaseSettings):
         pattern=r"^[a-z0-9-]{1,64}(,[a-z0-9-]{1,64}){0,31}$",
         description="Processes that must run, with commas between; when unset, those that ever ran",
     )
+    watched_disks: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9]{1,32}=/[^,=]{0,200}(,[a-z0-9]{1,32}=/[^,=]{0,200}){0,7}$",
+        description="Folders whose disks upkeep watches, as name=/folder with commas between",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severe level that is logged"
     )
@@ -98,6 +103,11 @@ class Settings(BaseSettings):
     def expected(self) -> frozenset[str]:
         """The names in `expected_processes`; empty when unset."""
         return frozenset(self.expected_processes.split(",")) if self.expected_processes else frozenset()
+
+    @property
+    def disks(self) -> dict[str, str]:
+        """The folders in `watched_disks` by name; empty when unset."""
+        return dict(one.split("=", 1) for one in self.watched_disks.split(",")) if self.watched_disks else {}
 
     @classmethod
     def settings_customise_sources(

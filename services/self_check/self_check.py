@@ -13,7 +13,9 @@ from models.alert import NAR, Cause
 from services.queries.city.clocks import ahead_of_database_s, retention_refusal
 from services.queries.city.processes import Process, list_processes
 from services.runtime.clock import Clock, PeriodicTimer
+from services.self_check.broker_check import BROKER, broker_faults
 from services.self_check.clock_check import clock_fault
+from services.self_check.disk_check import DISK, disk_faults
 from services.self_check.process_check import PROCESS, process_faults
 
 log = logging.getLogger(__name__)
@@ -67,8 +69,8 @@ def find_faults(
     processes: Sequence[Process], expected: Collection[str], firing: dict[str, NAR]
 ) -> Iterator[SystemFault]:
     """The state of every check. `firing`: the colours of the alerts that are open, by the name of the check."""
-    found = list(process_faults(processes, expected))
+    found = [*process_faults(processes, expected), *broker_faults(processes), *disk_faults(processes, firing)]
     yield from found
     for name in firing.keys() - {one.name for one in found}:
-        if name.startswith(f"{PROCESS}/"):  # a process that is no longer expected
-            yield SystemFault(name, NAR.VERDE, Cause.PROCESS)
+        if name.startswith((f"{PROCESS}/", f"{BROKER}/", f"{DISK}/")):  # no longer expected, or no longer reported
+            yield SystemFault(name, NAR.VERDE, Cause.RESTORED)

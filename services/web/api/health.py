@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from alerts.system_faults import firing_faults
 from models.migrations import current
 from services.queries.city import health as queries
 from services.queries.city.health import KindFlow
@@ -74,6 +75,9 @@ class SystemHealth(PublicHealth):
     live: Annotated[bool, Field(description="Whether live events flow")]
     buses: Annotated[bool, Field(description="Whether this process's copy of the state of buses is fresh")]
     dead: list[str] = Field(description="Expected processes that fell silent or never ran", examples=[["notifier"]])
+    faults: list[str] = Field(
+        description="Checks of Vigía itself with an open alert", examples=[["disk/broker", "process/notifier"]]
+    )
     processes: list[Process]
     kinds: list[KindFlow]
 
@@ -104,7 +108,8 @@ def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHeal
     dead = dead_processes(processes, context.settings.expected)
     brokers_connected = all(one.status.get("connected", True) for one in processes)
     buses_fresh = context.snapshot_cache.age_s <= STALE_AFTER_S
-    healthy = not dead and brokers_connected and context.event_feed.connected and buses_fresh
+    faults = sorted(firing_faults(snapshot))
+    healthy = not dead and not faults and brokers_connected and context.event_feed.connected and buses_fresh
     state = FlowState.DOWN if lost_kinds(dead) else FlowState.OK if healthy else FlowState.DEGRADED
     if not may_see_inside(request) and current_operator(request, snapshot) is None:
         return PublicHealth(state=state, at=now)
@@ -114,6 +119,7 @@ def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHeal
         live=context.event_feed.connected,
         buses=buses_fresh,
         dead=list(dead),
+        faults=faults,
         processes=processes,
         kinds=queries.kind_flows(snapshot, now),
     )

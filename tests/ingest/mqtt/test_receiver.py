@@ -22,6 +22,7 @@ from ingest.mqtt import receiver as broker_module
 from ingest.mqtt.receiver import Receiver, Tls
 from models.reading import Message
 from services.embedded.mqtt_broker import embedded_broker
+from services.self_check.broker_check import AGAIN_AND_AGAIN
 from simulators.bulk_publisher import BulkPublisher
 from simulators.publisher import Publisher
 from tests.waiting import LIMIT_S, wait_until
@@ -365,6 +366,22 @@ def test_a_broker_that_lost_its_memory_is_told_of(
     server.end(signal.SIGKILL)
     assert receiver.session_present is False
     assert [record.__dict__["action"] for record in caplog.records] == ["session-lost"]
+    report = receiver.events.report()
+    assert (report["sessions_lost"], report["connections_lost"]) == (1, 1)
+    assert "session_lost_age_s" in report
+
+
+def test_two_clients_that_fight_for_one_client_id_are_noticed_by_both(mosquitto: Mosquitto, field: Field) -> None:
+    receivers = [field.receiver(mosquitto.url) for _ in range(2)]
+
+    def fights() -> bool:
+        for receiver in receivers:
+            receiver.receive(1, 0.05)
+        return all(
+            int(str(receiver.events.report()["connections_lost_recent"])) >= AGAIN_AND_AGAIN for receiver in receivers
+        )
+
+    wait_until(fights)
 
 
 def test_a_caller_away_for_longer_than_the_broker_waits_gets_everything_again(

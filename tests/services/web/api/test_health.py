@@ -6,6 +6,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.runtime.heartbeat import write_heartbeat
+from services.self_check.self_check import SelfCheck
 from tests.services.web.api.conftest import NOON, City
 
 
@@ -81,6 +82,17 @@ def test_a_process_that_starts_again_and_again_is_dead_until_it_has_run_for_a_wh
     assert metrics(city)["vigia_process_alive", "upkeep"] == 0
     city.execute("UPDATE heartbeats SET recent_starts = ARRAY(SELECT unnest(recent_starts) - interval '100 s')")
     assert city.get("/health")["dead"] == []
+
+
+def test_an_alert_about_vigia_itself_degrades_and_is_named(city: City) -> None:
+    beats(city, "pipeline-all", sessions_lost=1, session_lost_age_s=1.0)
+    SelfCheck(city.database, city.clock, {"pipeline-all"}).run()
+    told = city.get("/health")
+    assert (told["state"], told["faults"]) == ("degraded", ["broker/session/pipeline-all"])
+    beats(city, "pipeline-all", sessions_lost=1, session_lost_age_s=601.0)
+    SelfCheck(city.database, city.clock, {"pipeline-all"}).run()
+    told = city.get("/health")
+    assert (told["state"], told["faults"]) == ("ok", [])
 
 
 def test_health_has_the_age_of_each_kind(city: City) -> None:
