@@ -168,7 +168,7 @@ def test_each_role_that_checks_raises_and_clears_an_alert_about_a_dead_part_once
             told = owner.execute(
                 text(
                     "SELECT a.state, count(*), count(n.id) FROM alerts a JOIN transitions t ON t.alert_id = a.id"
-                    " LEFT JOIN notices n ON n.transition_id = t.id AND n.channel = 'webhook'"
+                    " LEFT JOIN notices n ON n.transition_id = t.id AND n.recipient = 'http://x/'"
                     " WHERE a.rule_id = :rule GROUP BY a.id"
                 ),
                 {"rule": f"system/process/{part}"},
