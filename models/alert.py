@@ -59,6 +59,8 @@ class Cause(StrEnum):
     """The disk of the broker or the database is nearly full."""
     CANARY = "canary"
     """A reading that Vigía sends to itself did not become a row."""
+    CERTIFICATE = "certificate"
+    """A certificate, or the list of revoked ones, ends soon: devices would be shut out."""
     RETENTION = "retention"
     """Expired rows are not deleted, because the clock cannot be trusted."""
     RESTORED = "restored"

@@ -51,7 +51,8 @@ def run(_arguments: argparse.Namespace) -> int:
         migrated_database(settings, "vigia-upkeep", stop=stop, pool_size=MAX_CONNECTIONS) as database,
         ThreadPoolExecutor(1, "daily") as threads,
     ):
-        check, started_at = SelfCheck(database, clock, settings.expected), clock()
+        check = SelfCheck(database, clock, settings.expected, certificates=settings.broker_tls_dir)
+        started_at = clock()
         daily, redaction = PeriodicTimer(PERIOD_S), PeriodicTimer(REDACTION_PERIOD_S)
         task: Future[object] | None = None
         while not stop.is_set():

@@ -5,6 +5,7 @@ Upkeep and notifier both run it, so that one of them tells of the other. Whoever
 
 import logging
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 
@@ -14,6 +15,7 @@ from services.queries.city.clocks import ahead_of_database_s, retention_refusal
 from services.queries.city.processes import Process, list_processes
 from services.runtime.clock import Clock, PeriodicTimer
 from services.self_check.broker_check import BROKER, broker_faults
+from services.self_check.certificate_check import gone_certificates, read_certificate_faults
 from services.self_check.clock_check import clock_fault
 from services.self_check.disk_check import DISK, disk_faults
 from services.self_check.process_check import PROCESS, process_faults
@@ -23,16 +25,28 @@ log = logging.getLogger(__name__)
 CHECK_S = 2.0
 FIRST_CHECK_S = 30.0
 """How long after its own start the first check waits: the other processes may start at the same time."""
+CERTIFICATE_CHECK_S = 60.0
+"""Ends are days away, and the file of a large city's certificates takes a moment to read."""
 LOCK = 0x76696769_5E1F
 
 
 class SelfCheck:
-    """Raises and clears the alerts about Vigía itself. `expected`: the processes named by the setting."""
+    """Raises and clears the alerts about Vigía itself. `expected`: the processes named by the setting.
+
+    `certificates`: the broker's folder of them, where this process sees it.
+    """
 
     def __init__(
-        self, database: Engine, clock: Clock, expected: Collection[str], *, first_check_s: float = FIRST_CHECK_S
+        self,
+        database: Engine,
+        clock: Clock,
+        expected: Collection[str],
+        *,
+        certificates: Path | None = None,
+        first_check_s: float = FIRST_CHECK_S,
     ) -> None:
-        self._database, self._clock, self._expected = database, clock, expected
+        self._database, self._clock, self._expected, self._certificates = database, clock, expected, certificates
+        self._certificate_timer = PeriodicTimer(CERTIFICATE_CHECK_S)
         self._timer = PeriodicTimer(CHECK_S)
         self._timer.postpone(first_check_s)
 
@@ -56,13 +70,22 @@ class SelfCheck:
             ahead_of_database_s(transaction, self._clock),
             retention_refusal(transaction, self._clock),
         )
-        for fault in (clock, *find_faults(processes, self._expected, firing)):
+        certificates = self._certificate_faults(firing)
+        for fault in (clock, *find_faults(processes, self._expected, firing), *certificates):
             before = firing.get(fault.name, NAR.VERDE)
             if fault.nar != before:
                 log.warning(
                     "a check of the system changed", extra={"action": "check", "check": fault.name, "nar": fault.nar}
                 )
             log_fault(transaction, fault, before, self._clock())
+
+    def _certificate_faults(self, firing: dict[str, NAR]) -> Iterator[SystemFault]:
+        """The state of the certificates, where this process sees them and it is time."""
+        if self._certificates is not None and self._certificate_timer.due():
+            found = read_certificate_faults(self._certificates, self._clock())
+            yield from found
+            if found:
+                yield from gone_certificates(found, firing)
 
 
 def find_faults(

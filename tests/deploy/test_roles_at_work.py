@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 
 from models.migrations import upgrade
 from models.reading import Message
+from services.broker_access.certificates import Authority
 from services.city.load import load
 from services.pipeline.rejections import list_rejections, reingest
 from services.pipeline.road import Pipeline
@@ -175,6 +176,20 @@ def test_each_role_that_checks_raises_and_clears_an_alert_about_a_dead_part_once
             ).all()
         assert told == [(state, transitions, transitions)]
         write_heartbeat(engines[role], part, NOON, NOON, {})
+
+
+def test_the_end_of_the_list_of_revoked_certificates_is_an_alert_30_days_ahead_until_it_is_renewed(
+    engines: dict[str, Engine], tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path / "authority", tmp_path / "tls")
+    authority.create(["127.0.0.1"], NOON - timedelta(days=336))
+    for state in ("firing", "cleared"):
+        SelfCheck(engines["vigia_notifier"], lambda: NOON, set()).run()  # sees no certificates, and clears nothing
+        SelfCheck(engines["vigia_upkeep"], lambda: NOON, set(), certificates=tmp_path / "tls").run()
+        with engines["vigia_owner"].connect() as owner:
+            rule = "SELECT rule_id, state FROM alerts WHERE rule_id LIKE 'system/certificate/%'"
+            assert owner.execute(text(rule)).all() == [("system/certificate/devices.crl", state)]
+        authority.renew(NOON)
 
 
 def test_rejections_are_ingested_again_by_the_pipelines_role_and_operators_end_by_upkeeps(
