@@ -48,6 +48,13 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def known_revisions() -> frozenset[str]:
+    """The revisions of a schema that this version can read and migrate."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    return frozenset(step.revision for step in ScriptDirectory.from_config(config).walk_revisions())
+
+
 def _refuse_newer(connection: Connection, config: Config) -> None:
     revision, steps = current(connection), ScriptDirectory.from_config(config)
     if revision is not None and revision not in {step.revision for step in steps.walk_revisions()}:

@@ -3,6 +3,8 @@
 COMMANDS = (
     "demo",
     "migrate",
+    "backup",
+    "restore",
     "load",
     "gtfs",
     "pipeline",

@@ -1,0 +1,1 @@
+"""How is a city copied whole, and brought back with proof that nothing was lost or changed?"""
