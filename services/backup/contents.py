@@ -15,7 +15,7 @@ _TABLES = (
 )
 _SECTIONS = {
     "keys": "SELECT conrelid::regclass || ' ' || conname, pg_get_constraintdef(oid) FROM pg_constraint"
-    " WHERE connamespace = 'public'::regnamespace AND conrelid <> 0",
+    " WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND contype <> 'n'",  # from 18 on, NOT NULL is one
     "sequences": "SELECT sequencename, coalesce(last_value::text, '') FROM pg_sequences WHERE schemaname = 'public'",
     "grants": "SELECT c.relname || ' ' || r.rolname || ' ' || a.privilege_type, r.rolname"
     " FROM pg_class c, aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee"
