@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from alerts.present.present import Present, danger, present_of
+from models.alert import NAR
 from models.kind import SensorKind
 from models.kinds.radar import RADAR
 from models.kinds.rain import RAIN
@@ -42,6 +44,8 @@ class StreamCard:
     chart: Chart
     samples: Sequence[Sample]
     forecast: Sequence[ForecastPoint]
+    present: Present | None
+    """None where the station never had a trusted value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +75,17 @@ class WatchPage:
     basins: tuple[Area, ...]
     status: DataFlow
     alerts: list[Row[Any]]
+    """Open alerts, the most dangerous now first; those that no rule holds any more last."""
     cards: list[StreamCard]
     gauges: list[RainCard]
     radars: list[RadarCard]
     notes: tuple[str, ...]
     """Notes on the stations, such as that their thresholds are not official."""
+
+    @property
+    def presents(self) -> dict[str, Present]:
+        """The present of each stream that has one, by station."""
+        return _presents(self.cards)
 
     @property
     def unacknowledged(self) -> int:
@@ -98,13 +108,14 @@ def watch_page(
     """
     stations = queries.current_stations(transaction)
     areas = municipality_areas(transaction, city.id)
+    cards = _stream_cards(transaction, [s for s in stations if s.kind is RIVER], now, city.zone)
     return WatchPage(
         city=areas[0] if areas else None,
         neighbours=areas[1:],
         basins=basin_areas(transaction),
         status=data_flow(stations, list_processes(transaction), now, clock_factor=clock_factor, expected=expected),
-        alerts=open_alert_rows(transaction, audience),
-        cards=_stream_cards(transaction, [s for s in stations if s.kind is RIVER], now, city.zone),
+        alerts=_most_dangerous_first(open_alert_rows(transaction, audience), _presents(cards)),
+        cards=cards,
         gauges=_rain_cards(transaction, [s for s in stations if s.kind is RAIN], now),
         radars=_radar_cards(transaction, [s for s in stations if s.kind is RADAR], now, city),
         notes=tuple(sorted({station.note for station in stations if station.note}))[:MAX_NOTES],
@@ -144,7 +155,39 @@ def _stream_cards(
     ahead = forecast_points(transaction, now)
     end = now + CHART_FUTURE + RIVER_BIN if ahead else now
     cards = [_stream_card(station, samples_of(station, bins, RIVER_BIN), now, end, zone, ahead) for station in stations]
-    return sorted(cards, key=lambda card: urgency(card.station, now, card.trend.course if card.trend else None))
+    return sorted(cards, key=_danger_of_card)
+
+
+def _danger_of_card(card: StreamCard) -> tuple[object, ...]:
+    """Sort key, the most dangerous first. A station that never had a value is like one that fell silent."""
+    is_stale = card.health is not Health.FRESH
+    key = danger(card.station.nar, card.present)
+    return (*key[:2], 0, *key[3:], card.station.name) if is_stale else (*key, card.station.name)
+
+
+def _presents(cards: Sequence[StreamCard]) -> dict[str, Present]:
+    return {card.station.id: card.present for card in cards if card.present}
+
+
+def _most_dangerous_first(rows: list[Row[Any]], presents: Mapping[str, Present]) -> list[Row[Any]]:
+    """Alerts that a rule holds, the most dangerous now first; of equal ones in the order given."""
+    return sorted(rows, key=lambda row: (row.state == "cleared", *danger(NAR(row.nar), presents.get(row.station_id))))
+
+
+def present_of_station(
+    station: CurrentStation, now: datetime, course: Trend | None, forecast: Sequence[ForecastPoint]
+) -> Present | None:
+    """The present of a stream; None for another kind of station, and where there never was a trusted value."""
+    if station.kind is not RIVER or station.value is None or station.value_at is None:
+        return None
+    return present_of(
+        station.value,
+        station.value_at,
+        thresholds=station.thresholds,
+        rate_m_h=course.rate_m_h if course else None,
+        forecast=forecast,
+        fresh=health(station, now) is Health.FRESH,
+    )
 
 
 def _stream_card(
@@ -162,7 +205,9 @@ def _stream_card(
         thresholds=station.thresholds or (),
         forecast=ahead,
     )
-    return StreamCard(station, state, trend(samples) if fresh else None, lay_out(series, SMALL), samples, ahead)
+    course = trend(samples) if fresh else None
+    present = present_of_station(station, now, course, ahead)
+    return StreamCard(station, state, course, lay_out(series, SMALL), samples, ahead, present)
 
 
 def _rain_cards(transaction: Connection, stations: Sequence[CurrentStation], now: datetime) -> list[RainCard]:

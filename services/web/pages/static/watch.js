@@ -147,7 +147,7 @@ function heard(serverMs) {
   serverNow = serverMs;
 }
 
-const PARTS_OF_KIND = { river: ["estaciones"], rain: ["lluvia"], radar: [] };
+const PARTS_OF_KIND = { river: ["alertas", "estaciones"], rain: ["lluvia"], radar: [] };
 
 function mark(...names) {
   for (const name of names) if (partNames.includes(name)) dirty.add(name);

@@ -60,9 +60,18 @@ def test_colour_never_stands_alone(storm_site: Site) -> None:
         assert all(shape in inside and word == name for inside, word in badges)
 
 
-def test_open_alerts_stand_unacknowledged_first_then_highest_then_oldest(storm_site: Site) -> None:
+def test_open_alerts_stand_by_what_is_most_dangerous_now(storm_site: Site) -> None:
     listed = [said["id"] for said in storm_site.page("/").part("alertas").all("li")]
-    assert listed == [f"alerta-{number}" for number in (1, 3, 2, 5, 6, 4)]
+    assert listed == [f"alerta-{number}" for number in (1, 4, 2, 3, 5, 6)]
+
+
+def test_an_alert_says_the_present_of_its_stream_beside_what_raised_it(storm_site: Site) -> None:
+    page = storm_site.page("/").html
+    tiles = dict(re.findall(r'<h3 id="est-.*?">([^<]+)</a>.*?class="num">([\d,]+ m)<', page, re.DOTALL))
+    listed = re.findall(r'<strong>([^<]+)</strong></a></p>\s*<p class="now">(?:Ahora|Último dato) ([\d,]+ m)', page)
+    assert listed
+    assert all(tiles[name] == level for name, level in listed)
+    assert page.count("La levantó:") == len(re.findall(r'<li id="alerta-', page))
 
 
 def test_an_alert_says_why_since_when_and_who_knows(storm_site: Site) -> None:
@@ -73,13 +82,14 @@ def test_an_alert_says_why_since_when_and_who_knows(storm_site: Site) -> None:
     assert "sin confirmar Sin reconocer" in page.part("alerta-2").text
     assert "Lluvia intensa en la cuenca: 19,4 mm, umbral 18,0 mm en 15 min" in page.part("alerta-3").text
     assert "✓ Reconocida por la guardia, 17:01" in page.part("alerta-4").text
-    assert "SIN DATOS Arroyo del Gato, 520 y 117 (Tolosa) SIN DATOS, último nivel rojo" in page.part("alerta-5").text
+    assert "SIN DATOS Arroyo del Gato, 520 y 117 (Tolosa) Último dato 1,62 m" in page.part("alerta-5").text
+    assert "La levantó: SIN DATOS, último nivel rojo" in page.part("alerta-5").text
     assert "El peligro pasó 17:59; falta que una persona la vea llegó a naranja" in page.part("alerta-6").text
 
 
 def test_the_most_urgent_stream_comes_first(storm_site: Site) -> None:
     cards = [said["id"] for said in storm_site.page("/").part("estaciones").all("article")]
-    assert cards[:4] == ["est-gato-tolosa", "est-gato-ringuelet", "est-perez-31-520", "est-gato-centenario-516"]
+    assert cards[:4] == ["est-gato-ringuelet", "est-gato-tolosa", "est-perez-31-520", "est-gato-centenario-516"]
 
 
 def test_a_stream_shows_value_trend_age_and_a_chart_that_can_be_read_aloud(storm_site: Site) -> None:

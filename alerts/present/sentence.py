@@ -1,0 +1,76 @@
+"""The present of a water level as one sentence, in es-AR or English."""
+
+from datetime import datetime, tzinfo
+from typing import Literal
+
+from alerts.present.present import Crossing, Present
+from models.alert import NAR
+
+Language = Literal["es", "en"]
+
+_WORDS = {
+    "es": {
+        "now": "Ahora {level} m",
+        "last": "Último dato {level} m",
+        "age": "de hace {minutes} min",
+        "rate": "{rate} m/h",
+        "above": "{distance} por encima de {colour}",
+        "missing": "faltan {distance} para {colour}",
+        "cross": "lo cruza hacia las {expected}, {interval}",
+        "between": "entre {earliest} y {latest}",
+        "from": "no antes de las {earliest}",
+    },
+    "en": {
+        "now": "Now {level} m",
+        "last": "Last value {level} m",
+        "age": "{minutes} min old",
+        "rate": "{rate} m/h",
+        "above": "{distance} above {colour}",
+        "missing": "{distance} below {colour}",
+        "cross": "expected to cross it about {expected}, {interval}",
+        "between": "between {earliest} and {latest}",
+        "from": "not before {earliest}",
+    },
+}
+_COLOURS = {
+    "es": ("verde", "amarillo", "naranja", "rojo"),
+    "en": ("green", "yellow", "orange", "red"),
+}
+
+
+def sentence(present: Present, language: Language, zone: tzinfo, now: datetime) -> str:
+    """The value, its age, its rate, the thresholds each way, and the expected crossing with its interval."""
+    words = _WORDS[language]
+    minutes = max(int((now - present.at).total_seconds()) // 60, 0)
+    level = _number(present.level_m, language)
+    measured = [words["now" if present.fresh else "last"].format(level=level), words["age"].format(minutes=minutes)]
+    if present.rate_m_h is not None:
+        measured.append(words["rate"].format(rate=_number(present.rate_m_h, language, signed=True)))
+    parts = [", ".join(measured)]
+    if present.above_m is not None:
+        parts.append(_distance("above", present.above_m, present.reached, language))
+    if present.missing_m is not None and present.next_up is not None:
+        parts.append(_distance("missing", present.missing_m, present.next_up, language))
+    if present.crossing:
+        parts.append(_crossing(present.crossing, language, zone))
+    return "; ".join(parts)
+
+
+def _distance(key: str, metres: float, colour: NAR, language: Language) -> str:
+    text = f"{round(100 * metres)} cm" if metres < 1 else f"{_number(metres, language)} m"
+    return _WORDS[language][key].format(distance=text, colour=_COLOURS[language][colour])
+
+
+def _crossing(crossing: Crossing, language: Language, zone: tzinfo) -> str:
+    words = _WORDS[language]
+    earliest = f"{crossing.earliest.astimezone(zone):%H:%M}"
+    if crossing.latest is None:
+        interval = words["from"].format(earliest=earliest)
+    else:
+        interval = words["between"].format(earliest=earliest, latest=f"{crossing.latest.astimezone(zone):%H:%M}")
+    return words["cross"].format(expected=f"{crossing.expected.astimezone(zone):%H:%M}", interval=interval)
+
+
+def _number(value: float, language: Language, *, signed: bool = False) -> str:
+    text = f"{value:+.2f}" if signed else f"{value:.2f}"
+    return text.replace("-", "−").replace(".", ",") if language == "es" else text.replace("-", "−")
