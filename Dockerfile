@@ -4,9 +4,11 @@ ARG PYTHON_IMAGE=python:3.13.9-slim-trixie
 FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
-COPY requirements/server.txt requirements/build.txt requirements/
+# run.txt brings PostgreSQL's programs too, for the image of `backup`.
+ARG REQUIREMENTS=server.txt
+COPY requirements/${REQUIREMENTS} requirements/build.txt requirements/
 RUN python -m venv /opt/vigia \
-    && /opt/vigia/bin/python -m pip install --require-hashes --only-binary :all: --requirement requirements/server.txt \
+    && /opt/vigia/bin/python -m pip install --require-hashes --only-binary :all: --requirement requirements/${REQUIREMENTS} \
     && python -m venv /opt/build \
     && /opt/build/bin/python -m pip install --require-hashes --only-binary :all: --requirement requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./

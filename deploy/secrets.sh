@@ -40,6 +40,7 @@ broker() { # PART USER
 }
 
 password database_superuser_password
+create database_superuser_url "postgresql://postgres:$(cat "$folder/database_superuser_password")@database:5432/vigia"
 for part in owner api pipeline notifier upkeep; do database $part; done
 broker critical pipeline-critical
 broker bulk pipeline-bulk

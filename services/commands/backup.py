@@ -19,6 +19,7 @@ HELP = "Copy the database and named files to a new folder, while the city sends.
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Where to, and which files besides the database."""
     parser.add_argument("folder", type=Path, help="new folder of this backup; only its owner can read it")
+    parser.add_argument("--dated", action="store_true", help="within that folder, in a new one named by the time, UTC")
     parser.add_argument(
         "--file", type=Path, action="append", default=[], help="a file or folder to copy too (secrets, TLS); repeatable"
     )
@@ -26,13 +27,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what was copied. Exit status 1: no backup was made."""
+    now = wall_clock()
+    folder = arguments.folder / f"{now:%Y%m%dT%H%M%SZ}" if arguments.dated else arguments.folder
     try:
         with database_url(Settings()) as url:
-            contents = back_up(url, arguments.folder, arguments.file, wall_clock())
+            contents = back_up(url, folder, arguments.file, now)
     except (BackupError, OSError, psycopg.Error) as problem:
         print(f"vigia: {problem}", file=sys.stderr)
         return 1
     for name, rows in contents["rows"].items():
         print(f"{name}: {rows}")
-    print(f"whole: {arguments.folder}")
+    print(f"whole: {folder}")
     return 0

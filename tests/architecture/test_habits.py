@@ -56,9 +56,9 @@ def test_the_command_prints_the_version_and_images_are_tagged_with_it() -> None:
         [sys.executable, "-m", "services", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     labelled = re.findall(r"\{VERSION: (\S+),", (ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    assert labelled == [PROJECT["version"]]
+    assert set(labelled) == {PROJECT["version"]}
     assert printed.stdout == f"vigia {PROJECT['version']}\n"
-    tagged = re.compile(r"\bvigia:([\w.]*\d[\w.-]*)")
+    tagged = re.compile(r"\bvigia(?:-backup)?:([\w.]*\d[\w.-]*)")
     texts = {path: (ROOT / path).read_text(encoding="utf-8") for path in files() if path.suffix in {".yml", ".md", ""}}
     assert {(str(path), tag) for path, text in texts.items() for tag in tagged.findall(text)} == {
         (path, PROJECT["version"]) for path in ("docker-compose.yml", "deploy/README.md")
