@@ -45,5 +45,6 @@ for part in owner api pipeline notifier upkeep; do database $part; done
 broker critical pipeline-critical
 broker bulk pipeline-bulk
 broker buses buses
+broker canary canary
 create webhook_url "$(from_env WEBHOOK_URL)"
 create poll_url "$(from_env POLL_URL)"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from ingest.canary import Canary, canary_lane, parse_canary
 from ingest.formats import gtfsrt, hfp, senml, vigia_json
 from ingest.formats.vigia_json import Unreadable
 from ingest.topic import DeviceTopic, parse_topic
@@ -14,7 +15,7 @@ MAX_FOREIGN_TOPIC_LENGTH = 1_024
 _JSON_SPACE = b" \t\r\n"
 _OWN_ARRAY = b'"observed_at"'
 
-DecodedItem = Reading | Presence | Rejected
+DecodedItem = Reading | Presence | Rejected | Canary
 
 
 FOREIGN_FORMATS: Mapping[str, Callable[[Message, str], Sequence[Reading | Rejected]]] = {
@@ -25,7 +26,7 @@ FOREIGN_FORMATS: Mapping[str, Callable[[Message, str], Sequence[Reading | Reject
 
 
 def decode(message: Message, foreign: str | None = None) -> list[DecodedItem]:
-    """Return all items of a message in their order. Never empty: a message is a reading, a presence or a rejection.
+    """Return all items of a message in their order. Never empty: a reading, a presence, a canary or a rejection.
 
     foreign: the municipality of messages on foreign topics, which do not name one; None rejects those messages.
 
@@ -41,7 +42,11 @@ def decode(message: Message, foreign: str | None = None) -> list[DecodedItem]:
 def _decode_own(message: Message) -> list[DecodedItem]:
     topic = parse_topic(message.topic)
     if isinstance(topic, str):
-        raise Unreadable(Reason.TOPIC, topic)
+        lane = canary_lane(message.topic)
+        canary = parse_canary(lane, message.payload) if lane else None
+        if canary is None:
+            raise Unreadable(Reason.TOPIC, topic)
+        return [canary]
     payload = message.payload
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise Unreadable(Reason.TOO_LARGE, f"{len(payload):,} bytes; send at most {MAX_PAYLOAD_BYTES:,} at a time")

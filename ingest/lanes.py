@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 
+from ingest.canary import PREFIX, canary_lane
 from ingest.decode import FOREIGN_FORMATS
 from ingest.topic import MAX_TOPIC_LENGTH, MAX_TOPICS_REMEMBERED
 from models.kind import Lane
@@ -18,9 +19,10 @@ def lane_kinds(lane: Lane | None) -> list[str]:
 
 def lane_topics(lane: Lane | None, *, foreign: bool) -> tuple[str, ...]:
     """The topic filters of a lane. The bulk lane subscribes to everything, so that no topic is left out."""
+    canary = f"{PREFIX}{lane or '+'}"
     if lane is Lane.CRITICAL:
-        return tuple(f"vigia/v1/+/{kind}/#" for kind in lane_kinds(lane))
-    return (ALL_TOPICS, *(f"{prefix}#" for prefix in FOREIGN_FORMATS if foreign))
+        return (*(f"vigia/v1/+/{kind}/#" for kind in lane_kinds(lane)), canary)
+    return (ALL_TOPICS, canary, *(f"{prefix}#" for prefix in FOREIGN_FORMATS if foreign))
 
 
 def belongs_to_lane(lane: Lane | None, topic: str) -> bool:
@@ -41,5 +43,7 @@ def topic_lane(topic: str) -> Lane | None:
         return Lane.BULK
     if topic.endswith(COMMAND_SUFFIX):
         return None
+    if (lane := canary_lane(topic)) is not None:
+        return lane
     kind = KINDS_BY_NAME.get(topic.split("/", 4)[3]) if topic.count("/") > 3 else None
     return kind.lane if kind else Lane.BULK

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 
+from ingest.canary import PREFIX, canary_lane
 from ingest.topic import MAX_TOPIC_LENGTH, MAX_TOPICS_REMEMBERED, DeviceTopic, parse_topic
 from models.kind import DEFAULT_RATE, SendingRate
 from models.kinds import KINDS_BY_NAME
@@ -114,7 +115,8 @@ class SenderRates:
     def sender(self, topic: str) -> str:
         """Who sent a message on this topic: a device by its topic, or one of the senders above."""
         sender = topic_sender(topic) if len(topic) <= MAX_TOPIC_LENGTH else NO_DEVICE
-        own = self.registered is None or sender in self.registered or sender.startswith("/") or sender == NO_DEVICE
+        own = self.registered is None or sender in self.registered or sender.startswith(("/", PREFIX))
+        own = own or sender == NO_DEVICE
         return sender if own else UNREGISTERED
 
     def above(self, now: datetime, since: timedelta) -> dict[str, Bucket]:
@@ -141,7 +143,7 @@ def sending_rate(sender: str) -> SendingRate:
         return UNREGISTERED_RATE
     if sender == NO_DEVICE:
         return NO_DEVICE_RATE
-    kind = KINDS_BY_NAME.get(sender.split("/")[3]) if sender.startswith("vigia/") else None
+    kind = KINDS_BY_NAME.get(sender.split("/")[3]) if sender.startswith("vigia/v1/") else None
     return kind.rate if kind else DEFAULT_RATE
 
 
@@ -150,6 +152,8 @@ def topic_sender(topic: str) -> str:
     """The topic of the device that a topic names, without `/status`; its first levels where it is another system's."""
     if topic.startswith("/"):
         return "/".join(topic.split("/", FOREIGN_LEVELS)[:FOREIGN_LEVELS])
+    if canary_lane(topic) is not None:
+        return topic
     match parse_topic(topic):
         case DeviceTopic(municipality=municipality, kind=kind, device=device):
             return device_topic(municipality, kind.name, device)

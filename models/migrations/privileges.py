@@ -70,6 +70,7 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "rejected_messages": "SELECT, INSERT, UPDATE (reingested_at)",
         "rejection_counts": WRITE,
         "postponed_messages": "SELECT, INSERT, DELETE",
+        "canaries": WRITE,
         "heartbeats": WRITE,
         "events": ADD,
     },
@@ -96,6 +97,7 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "notices": ADD,
         "redactions": "SELECT, INSERT (action_id, requested_at, requested_by, reason)",
         "erasures": READ,
+        "canaries": READ,
     },
 }
 """Privileges by role and table. Every role also reads the version of the schema."""

@@ -17,6 +17,14 @@ events = Table(
     Index(None, "at"),
 )
 
+canaries = Table(
+    "canaries",
+    METADATA,
+    Column("lane", Text, primary_key=True),
+    timestamp_column("sent_at"),
+    timestamp_column("stored_at", server_default=text("clock_timestamp()")),
+)
+
 heartbeats = Table(
     "heartbeats",
     METADATA,

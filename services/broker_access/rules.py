@@ -10,12 +10,20 @@ HEADER = """\
 # One user for each pipeline, so that each keeps its own queue. They write nothing.
 user pipeline-critical
 topic read vigia/v1/#
+topic read vigia/canary/#
 topic read $SYS/broker/#
 
 user pipeline-bulk
 topic read vigia/v1/#
 topic read /hfp/v2/#
 topic read /gtfsrt/vp/#
+topic read vigia/canary/#
+topic read $SYS/broker/#
+
+# Upkeep: the broker's figures, and a test message for each lane.
+user canary
+topic write vigia/canary/critical
+topic write vigia/canary/bulk
 topic read $SYS/broker/#
 """
 POLL = f"""

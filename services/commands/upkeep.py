@@ -9,13 +9,15 @@ from functools import partial
 
 from sqlalchemy import Engine
 
+from ingest.mqtt.receiver import Tls
 from services.opening import configured_clock, migrated_database
 from services.runtime.alive import mark_alive
 from services.runtime.clock import Clock, PeriodicTimer
 from services.runtime.heartbeat import write_heartbeat
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.retry import retry_while_unavailable
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, SettingsError
+from services.self_check.broker_watch import BrokerWatch
 from services.self_check.disk_check import disk_shares
 from services.self_check.self_check import SelfCheck
 from services.upkeep.learning import fit_all_stations, stored_series_source
@@ -51,6 +53,7 @@ def run(_arguments: argparse.Namespace) -> int:
         migrated_database(settings, "vigia-upkeep", stop=stop, pool_size=MAX_CONNECTIONS) as database,
         ThreadPoolExecutor(1, "daily") as threads,
     ):
+        watch = _broker_watch(settings, clock)
         check = SelfCheck(database, clock, settings.expected, certificates=settings.broker_tls_dir)
         started_at = clock()
         daily, redaction = PeriodicTimer(PERIOD_S), PeriodicTimer(REDACTION_PERIOD_S)
@@ -64,14 +67,37 @@ def run(_arguments: argparse.Namespace) -> int:
                 daily_tasks = partial(run_daily_tasks, database, clock, stop)
                 task = threads.submit(retry_while_unavailable, daily_tasks, stop)
             status = {"daily_tasks": task is not None, **disk_shares(settings.disks)}
-            retry_while_unavailable(partial(_round, database, check, started_at, clock, status), stop)
+            retry_while_unavailable(partial(_round, database, check, watch, started_at, clock, status), stop)
             if redaction.due():
                 retry_while_unavailable(partial(erase_redacted_notes, database), stop)
             stop.wait(ROUND_S)
+        if watch is not None:
+            watch.close()
     return 0
 
 
-def _round(database: Engine, check: SelfCheck, started_at: datetime, clock: Clock, status: dict[str, object]) -> None:
+def _broker_watch(settings: Settings, clock: Clock) -> BrokerWatch | None:
+    """The watch over the broker; None where none is configured, as with the embedded one."""
+    if settings.mqtt_url is None:
+        return None
+    tls = Tls(settings.mqtt_ca_file, settings.mqtt_cert_file, settings.mqtt_key_file)
+    try:
+        return BrokerWatch(settings.mqtt_url.get_secret_value(), tls, clock)
+    except ValueError as error:
+        raise SettingsError(f"VIGIA_MQTT_URL: {error}") from error
+
+
+def _round(
+    database: Engine,
+    check: SelfCheck,
+    watch: BrokerWatch | None,
+    started_at: datetime,
+    clock: Clock,
+    status: dict[str, object],
+) -> None:
+    if watch is not None:
+        with database.begin() as transaction:
+            status = status | watch.run_due(transaction)
     write_heartbeat(database, NAME, started_at, clock(), status)
     check.run_due()
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from alerts.engine import Evaluation
+from ingest.canary import Canary
 from ingest.check import CheckedBatch
 from ingest.decode import decode
 from ingest.registry import MAX_UNREGISTERED, DeviceKey, device_key
@@ -30,6 +31,7 @@ class Decoded:
     """For each reading, the message it came in."""
     presences: list[Presence] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    canaries: list[Canary] = field(default_factory=list)
     senders: set[DeviceKey] = field(default_factory=set)
     """The devices that a reading or a presence names."""
 
@@ -93,6 +95,8 @@ def decode_messages(messages: Iterable[Message], foreign: str | None) -> Decoded
                     decoded.presences.append(item)
                 case Rejected():
                     decoded.rejected.append(item)
+                case Canary():
+                    decoded.canaries.append(item)
                 case _:
                     assert_never(item)
     decoded.senders = {*map(device_key, decoded.readings), *map(device_key, decoded.presences)}

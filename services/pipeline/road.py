@@ -130,6 +130,7 @@ class Pipeline:
         saved = work.write_results(checked, stored, judgement, steady=steady)
         work.follow_buses(new)
         work.write_presences(devices, decoded.presences)
+        work.write_canaries(decoded.canaries)
         delete_postponed(transaction, batch.messages)
         counts = steps.count(batch, decoded, stored, rejected, judgement)
         return steps.Result(counts, checked.memories, judgement.evaluation.states, saved, judgement.live_readings)

@@ -13,6 +13,7 @@ from alerts.delivery.live_events import announce
 from alerts.engine import Evaluation
 from alerts.rule_states import StatesByRule
 from alerts.rulebook import Rulebook
+from ingest.canary import Canary
 from ingest.check import CheckedBatch, check_readings, filled_gaps
 from ingest.memory import DeviceMemory, store_sequence_gaps
 from ingest.presence import store_presences
@@ -140,6 +141,18 @@ class BatchTransaction:
         """Store which devices connected or disconnected, and publish each change."""
         for presence in store_presences(self.transaction, devices, presences):
             announce(self.transaction, "device", asdict(presence), self.now)
+
+    def write_canaries(self, canaries: Sequence[Canary]) -> None:
+        """Store that Vigía's own test messages arrived, in the transaction of the readings around them."""
+        if not canaries:
+            return
+        with driver(self.transaction).cursor() as cursor:
+            for canary in canaries:
+                cursor.execute(
+                    "INSERT INTO canaries AS known (lane, sent_at) VALUES (%s, %s) ON CONFLICT (lane) DO UPDATE"
+                    " SET sent_at = greatest(known.sent_at, excluded.sent_at), stored_at = clock_timestamp()",
+                    [canary.lane, canary.sent_at],
+                )
 
     def follow_buses(self, new: Sequence[CheckedReading]) -> None:
         """Follow the buses of a batch. A failure costs predictions, of one vehicle or of the batch, and no reading."""

@@ -15,6 +15,7 @@ from services.queries.city.clocks import ahead_of_database_s, retention_refusal
 from services.queries.city.processes import Process, list_processes
 from services.runtime.clock import Clock, PeriodicTimer
 from services.self_check.broker_check import BROKER, broker_faults
+from services.self_check.canary_check import CANARY, canary_faults
 from services.self_check.certificate_check import gone_certificates, read_certificate_faults
 from services.self_check.clock_check import clock_fault
 from services.self_check.disk_check import DISK, disk_faults
@@ -93,7 +94,8 @@ def find_faults(
 ) -> Iterator[SystemFault]:
     """The state of every check. `firing`: the colours of the alerts that are open, by the name of the check."""
     found = [*process_faults(processes, expected), *broker_faults(processes), *disk_faults(processes, firing)]
+    found += canary_faults(processes, firing)
     yield from found
     for name in firing.keys() - {one.name for one in found}:
-        if name.startswith((f"{PROCESS}/", f"{BROKER}/", f"{DISK}/")):  # no longer expected, or no longer reported
+        if name.split("/")[0] in {PROCESS, BROKER, CANARY, DISK}:  # no longer expected, or no longer reported
             yield SystemFault(name, NAR.VERDE, Cause.RESTORED)

@@ -222,8 +222,8 @@ ENTRIES = (
         EVENTS_KEPT,
     ),
     Entry(
-        ("heartbeats",),
-        BilingualText("Señales de vida de los procesos", "Heartbeats"),
+        ("heartbeats", "canaries"),
+        BilingualText("Señales de vida de los procesos, lecturas de prueba", "Heartbeats, test messages"),
         _NONE,
         BilingualText("Notar qué proceso se detuvo", "Noticing which process stopped"),
         _CIVIL_PROTECTION,

@@ -25,7 +25,8 @@ def test_a_message_is_one_lanes_to_keep_and_a_command_nobodys(topic: str, lane: 
 
 def test_between_them_the_lanes_hear_everything_and_foreign_topics_only_where_asked() -> None:
     assert "vigia/v1/+/river/#" in lane_topics(Lane.CRITICAL, foreign=True)
-    assert lane_topics(Lane.BULK, foreign=False) == lane_topics(None, foreign=False) == ("vigia/v1/#",)
+    assert lane_topics(Lane.BULK, foreign=False) == ("vigia/v1/#", "vigia/canary/bulk")
+    assert lane_topics(None, foreign=False) == ("vigia/v1/#", "vigia/canary/+")
     assert any(topic.startswith("/hfp/") for topic in lane_topics(Lane.BULK, foreign=True))
 
 

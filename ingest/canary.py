@@ -1,0 +1,49 @@
+"""The canary: a test message that Vigía sends to itself through the broker, one for each lane. It must become a row."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from models.kind import Lane
+
+PREFIX = "vigia/canary/"
+_TOPIC = re.compile(f"{PREFIX}({'|'.join(Lane)})")
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """A canary that arrived. `sent_at`: by the clock of the process that sent it."""
+
+    lane: Lane
+    sent_at: datetime
+
+
+def canary_topic(lane: Lane) -> str:
+    """The topic of a lane's canary. Only the broker's user `canary` may write there."""
+    return f"{PREFIX}{lane}"
+
+
+def canary_payload(sent_at: datetime) -> bytes:
+    """The message."""
+    return sent_at.isoformat().encode()
+
+
+@lru_cache(maxsize=len(Lane))
+def _lane(topic: str) -> Lane | None:
+    match = _TOPIC.fullmatch(topic)
+    return Lane(match.group(1)) if match else None
+
+
+def canary_lane(topic: str) -> Lane | None:
+    """The lane whose canary comes on this topic; None for all other topics."""
+    return _lane(topic) if topic.startswith(PREFIX) else None
+
+
+def parse_canary(lane: Lane, payload: bytes) -> Canary | None:
+    """The canary of a message; None where it says no time."""
+    try:
+        sent_at = datetime.fromisoformat(payload[:64].decode("ascii"))
+    except ValueError:
+        return None
+    return Canary(lane, sent_at) if sent_at.tzinfo else None
