@@ -222,12 +222,20 @@ ENTRIES = (
         EVENTS_KEPT,
     ),
     Entry(
-        ("heartbeats", "canaries"),
-        BilingualText("Señales de vida de los procesos, lecturas de prueba", "Heartbeats, test messages"),
+        ("heartbeats",),
+        BilingualText("Señales de vida de los procesos", "Heartbeats"),
         _NONE,
         BilingualText("Notar qué proceso se detuvo", "Noticing which process stopped"),
         _CIVIL_PROTECTION,
         HEARTBEATS_KEPT,
+    ),
+    Entry(
+        ("canaries",),
+        BilingualText("La última lectura de prueba de cada carril", "The newest test message of each lane"),
+        _NONE,
+        BilingualText("Notar que las lecturas no llegan", "Noticing that readings do not arrive"),
+        _CIVIL_PROTECTION,
+        _NO_LIMIT,
     ),
     Entry(
         _tables_starting("timetable_"),
