@@ -1,6 +1,6 @@
 """Alerts about Vigía itself: a dead process, a wrong clock, a broker that loses messages, a full disk."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,6 +29,24 @@ class SystemFault:
     cause: Cause
     evidence: Mapping[str, object] = field(default_factory=dict)
     closes_itself: bool = False
+
+
+def colour_above(limits: Mapping[NAR, float], value: float, before: NAR, *, eased: float) -> NAR:
+    """The highest colour whose limit the value reaches. `limits`: the highest colour first.
+
+    A colour held `before` stays until the value is below its limit times `eased`, so that it does not flap.
+    """
+    reached = (nar for nar, limit in limits.items() if value >= limit * (eased if before >= nar else 1.0))
+    return next(reached, NAR.VERDE)
+
+
+def ended_faults(
+    found: Sequence[SystemFault], firing: Mapping[str, NAR], checks: Collection[str]
+) -> Iterator[SystemFault]:
+    """Clear the open alerts of `checks` about what is not looked at any more: no longer expected, or not reported."""
+    for name in firing.keys() - {one.name for one in found}:
+        if name.split("/", 1)[0] in checks:
+            yield SystemFault(name, NAR.VERDE, Cause.RESTORED)
 
 
 def firing_faults(transaction: Connection) -> dict[str, NAR]:

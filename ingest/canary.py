@@ -1,14 +1,12 @@
 """The canary: a test message that Vigía sends to itself through the broker, one for each lane. It must become a row."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 
 from models.kind import Lane
 
 PREFIX = "vigia/canary/"
-_TOPIC = re.compile(f"{PREFIX}({'|'.join(Lane)})")
+_LANES = {f"{PREFIX}{lane}": lane for lane in Lane}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +27,9 @@ def canary_payload(sent_at: datetime) -> bytes:
     return sent_at.isoformat().encode()
 
 
-@lru_cache(maxsize=len(Lane))
-def _lane(topic: str) -> Lane | None:
-    match = _TOPIC.fullmatch(topic)
-    return Lane(match.group(1)) if match else None
-
-
 def canary_lane(topic: str) -> Lane | None:
     """The lane whose canary comes on this topic; None for all other topics."""
-    return _lane(topic) if topic.startswith(PREFIX) else None
+    return _LANES.get(topic)
 
 
 def parse_canary(lane: Lane, payload: bytes) -> Canary | None:

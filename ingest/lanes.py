@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from ingest.canary import PREFIX, canary_lane
+from ingest.canary import PREFIX, canary_lane, canary_topic
 from ingest.decode import FOREIGN_FORMATS
 from ingest.topic import MAX_TOPIC_LENGTH, MAX_TOPICS_REMEMBERED
 from models.kind import Lane
@@ -19,7 +19,7 @@ def lane_kinds(lane: Lane | None) -> list[str]:
 
 def lane_topics(lane: Lane | None, *, foreign: bool) -> tuple[str, ...]:
     """The topic filters of a lane. The bulk lane subscribes to everything, so that no topic is left out."""
-    canary = f"{PREFIX}{lane or '+'}"
+    canary = canary_topic(lane) if lane else f"{PREFIX}+"
     if lane is Lane.CRITICAL:
         return (*(f"vigia/v1/+/{kind}/#" for kind in lane_kinds(lane)), canary)
     return (ALL_TOPICS, canary, *(f"{prefix}#" for prefix in FOREIGN_FORMATS if foreign))
@@ -43,7 +43,7 @@ def topic_lane(topic: str) -> Lane | None:
         return Lane.BULK
     if topic.endswith(COMMAND_SUFFIX):
         return None
-    if (lane := canary_lane(topic)) is not None:
+    if lane := canary_lane(topic):
         return lane
     kind = KINDS_BY_NAME.get(topic.split("/", 4)[3]) if topic.count("/") > 3 else None
     return kind.lane if kind else Lane.BULK

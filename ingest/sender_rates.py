@@ -152,7 +152,7 @@ def topic_sender(topic: str) -> str:
     """The topic of the device that a topic names, without `/status`; its first levels where it is another system's."""
     if topic.startswith("/"):
         return "/".join(topic.split("/", FOREIGN_LEVELS)[:FOREIGN_LEVELS])
-    if canary_lane(topic) is not None:
+    if canary_lane(topic):
         return topic
     match parse_topic(topic):
         case DeviceTopic(municipality=municipality, kind=kind, device=device):

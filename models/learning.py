@@ -1,4 +1,4 @@
-"""Why a stream has no newly learnt forecast."""
+"""Reasons why no forecast model could be learnt for a stream."""
 
 from enum import StrEnum
 

@@ -1,1 +1,1 @@
-"""What is true now at the station of an alert, in which order do alerts matter, and how is it said? Pure functions."""
+"""What is the level of a stream now, how far is it from its thresholds, which alerts matter first? Pure functions."""

@@ -1,6 +1,6 @@
-"""The present of a water level: distance to the thresholds, when the forecast crosses one, and order of danger."""
+"""The current level of a stream: distance to the thresholds, when the forecast crosses one, and order of danger."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -77,7 +77,7 @@ def present_of(
     forecast: Sequence[Quantiles],
     fresh: bool,
 ) -> Present:
-    """The present of a level measured at `at`. A level that is not fresh has neither rate nor crossing."""
+    """What follows from a level measured at `at`. A level that is not fresh has neither rate nor crossing."""
     limits = thresholds or ()
     passed = sum(level_m >= limit for limit in limits)
     next_up = NAR(passed + 1) if passed < len(limits) else None
@@ -94,14 +94,14 @@ def present_of(
     )
 
 
-def danger(nar: NAR, present: Present | None) -> tuple[object, ...]:
+def danger(nar: NAR, present: Present | None, *, silent: bool = False) -> tuple[object, ...]:
     """Sort key, the most dangerous first: over the red line, the colour held, not current, rising, soonest to cross.
 
-    Without a present (rain gauges, silence), after what rises and before what falls.
+    Without a level (rain gauges), after what rises and before what falls. `silent`: a stream without a current value.
     """
     if present is None:
-        return (True, -nar, 2, 0.0, 0.0)
-    if not present.fresh:
+        return (True, -nar, 0 if silent else 2, 0.0, 0.0)
+    if silent or not present.fresh:
         course = 0
     elif present.rising:
         course = 1
@@ -123,10 +123,7 @@ def _crossing(level_m: float, at: datetime, limit: float, forecast: Sequence[Qua
 
 def _first_reach(course: Sequence[tuple[datetime, float]], limit: float) -> datetime | None:
     """When the straight lines between the points first reach `limit` from below; None where they do not."""
-    return next(_reaches(course, limit), None)
-
-
-def _reaches(course: Sequence[tuple[datetime, float]], limit: float) -> Iterator[datetime]:
     for (start, before), (end, after) in pairwise(course):
         if before < limit <= after:
-            yield start + (end - start) * ((limit - before) / (after - before))
+            return start + (end - start) * ((limit - before) / (after - before))
+    return None

@@ -1,4 +1,4 @@
-"""The present of a water level as one sentence, in es-AR or English."""
+"""The current level of a stream as one sentence, in es-AR or English."""
 
 from datetime import datetime, tzinfo
 from typing import Literal
@@ -72,5 +72,5 @@ def _crossing(crossing: Crossing, language: Language, zone: tzinfo) -> str:
 
 
 def _number(value: float, language: Language, *, signed: bool = False) -> str:
-    text = f"{value:+.2f}" if signed else f"{value:.2f}"
-    return text.replace("-", "−").replace(".", ",") if language == "es" else text.replace("-", "−")
+    text = (f"{value:+.2f}" if signed else f"{value:.2f}").replace("-", "−")
+    return text.replace(".", ",") if language == "es" else text

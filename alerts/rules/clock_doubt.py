@@ -1,4 +1,4 @@
-"""What Vigía's own wrong clock leaves to be judged: readings that may only raise, and states of a time not yet come."""
+"""Judging while Vigía's own clock may be wrong: such readings may raise an alert, not ease one."""
 
 from models.reading import NOT_CURRENT, UNTRUSTED, Flag, Reading
 

@@ -68,6 +68,13 @@ class Tls:
     certificate: Path | None = None
     key: Path | None = None
 
+    def context(self) -> ssl.SSLContext:
+        """What a connection is made with. Raises OSError where a file cannot be read."""
+        context = ssl.create_default_context(cafile=self.authority)
+        if self.certificate:
+            context.load_cert_chain(self.certificate, self.key)
+        return context
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
@@ -348,10 +355,7 @@ class Receiver:
         if not self._address.encrypted:
             return raw_socket
         try:
-            context = ssl.create_default_context(cafile=self._tls.authority)
-            if self._tls.certificate:
-                context.load_cert_chain(self._tls.certificate, self._tls.key)
-            return context.wrap_socket(raw_socket, server_hostname=self._address.host)
+            return self._tls.context().wrap_socket(raw_socket, server_hostname=self._address.host)
         except OSError:
             raw_socket.close()
             raise

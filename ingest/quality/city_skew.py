@@ -1,4 +1,4 @@
-"""How far is Vigía's own clock from the clocks of the city's devices? A median over devices that no queue deceives.
+"""How far is Vigía's own clock from the clocks of the city's devices? A median over devices, not biased by queues.
 
 A queue, in a device or in the broker, adds to the time between measurement and receipt, and never takes from it. So the
 smallest of a device's last lags is nearest to the difference of the clocks. A reading that arrives faster, or much

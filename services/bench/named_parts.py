@@ -1,4 +1,4 @@
-"""A configured server and broker under measurement: a database of its own there, and no session left at the broker."""
+"""Measure a database server and a broker that the user names: in a new database, leaving no session at the broker."""
 
 import ipaddress
 import socket
@@ -8,14 +8,14 @@ from time import monotonic
 
 import psutil
 import psycopg
-from paho.mqtt.client import Client, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 from psycopg.sql import SQL, Identifier
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ingest.mqtt.receiver import BrokerAddress
+from ingest.mqtt.receiver import BrokerAddress, Tls
+from services.runtime.mqtt_client import new_client
 
 DATABASE = "vigia_bench"
 """The database that is created for a measurement and dropped after it."""
@@ -106,8 +106,7 @@ def _connect_once(url: str, client_id: str, *topics: str) -> list[ReasonCode]:
     Raises OSError.
     """
     address, answers = BrokerAddress.parse(url), list[ReasonCode]()
-    client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5)
-    client.username_pw_set(address.username, address.password)
+    client = new_client(address, client_id, Tls())
     client.on_connect = lambda _client, _data, _flags, answer, _properties: answers.append(answer)
     client.on_publish = lambda _client, _data, _id, answer, _properties: answers.append(answer)
     client.connect(address.host, address.port)

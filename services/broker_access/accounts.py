@@ -93,6 +93,12 @@ def has_account(registry: Registry, name: str) -> bool:
     )
 
 
+def unknown_users(registry: Registry) -> list[str]:
+    """Users with a password that are no account and no part of Vigía: an earlier version made them."""
+    known = {*SERVICES, *registry.devices, *registry.companies, *registry.readers}
+    return sorted(registry.passwords.keys() - known)
+
+
 def require_free(registry: Registry, name: str) -> None:
     """Raise AccountError where an account has this name."""
     if name in registry.devices:

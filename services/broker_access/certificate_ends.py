@@ -1,4 +1,4 @@
-"""When the certificates and the list of revoked ones end, read from the broker's folder."""
+"""Expiry dates of the certificates and of the list of revoked ones, read from the broker's folder."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -17,6 +17,7 @@ from services.broker_access.accounts import (
     require_free,
     require_own_device,
     require_own_vehicles,
+    unknown_users,
 )
 from services.broker_access.certificates import Authority, DeviceCertificate
 from services.broker_access.files import edited_registry
@@ -53,13 +54,11 @@ class BrokerAccess:
         passwords: Passwords = []
         with edited_registry(self.folder) as registry:
             for name, device in devices.items():
-                require_free(registry, name)
-                require_own_device(registry, name, device)
+                _add_device(registry, name, device)
                 if keep_passwords and name not in registry.passwords:
                     raise AccountError(f"{name} has no password that could be kept")
                 if not keep_passwords:
                     passwords.append((name, _give_password(registry, name)))
-                registry.devices[name] = device
             keep(passwords)
         self._reload()
         return passwords
@@ -70,9 +69,7 @@ class BrokerAccess:
         """New devices with certificates and without passwords. Raises AccountError."""
         with edited_registry(self.folder) as registry:
             for name, device in devices.items():
-                require_free(registry, name)
-                require_own_device(registry, name, device)
-                registry.devices[name] = device
+                _add_device(registry, name, device)
             keep(self.authority.issue(list(devices), now))
         self._reload()
 
@@ -148,13 +145,15 @@ class BrokerAccess:
         self._reload()
         return lost
 
-    def reload(self) -> None:
-        """Let the running broker read its files again."""
-        self._reload()
-
     def _reload(self) -> None:
         if self.pid is not None:
             running_broker.reload(self.pid)
+
+
+def _add_device(registry: Registry, name: str, device: Device) -> None:
+    require_free(registry, name)
+    require_own_device(registry, name, device)
+    registry.devices[name] = device
 
 
 def _give_password(registry: Registry, name: str) -> str:
@@ -165,8 +164,7 @@ def _give_password(registry: Registry, name: str) -> str:
 
 def _forget_unknown(registry: Registry) -> list[str]:
     """Remove passwords of nobody's account; returns whose."""
-    known = {*SERVICES, *registry.devices, *registry.companies, *registry.readers}
-    unknown = sorted(registry.passwords.keys() - known)
+    unknown = unknown_users(registry)
     for name in unknown:
         del registry.passwords[name]
     return unknown

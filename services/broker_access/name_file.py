@@ -1,4 +1,4 @@
-"""The file of device names that a technician brings, and the file of passwords that is given back."""
+"""Read the file of device names that a technician gives, and write the file of new passwords."""
 
 import csv
 import io

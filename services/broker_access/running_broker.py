@@ -1,4 +1,4 @@
-"""What the running broker is told: to read its files again, and to end the session of a revoked device."""
+"""Commands to the running broker: read the files again, and end the session of a revoked device."""
 
 import os
 import signal

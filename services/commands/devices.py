@@ -9,7 +9,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from services.broker_access.accounts import SERVICES, AccountError, Company, Device, Reader, require_name
+from services.broker_access.accounts import (
+    SERVICES,
+    AccountError,
+    Company,
+    Device,
+    Reader,
+    require_name,
+    unknown_users,
+)
 from services.broker_access.certificates import AUTHORITY, Authority, DeviceCertificate
 from services.broker_access.changes import BrokerAccess, Keep, Passwords
 from services.broker_access.files import read_registry
@@ -124,25 +132,18 @@ def _list(access: BrokerAccess, _settings: Settings, _arguments: argparse.Namesp
     registry = read_registry(access.folder)
     ends = {one.name: one.ends_at for one in access.authority.issued().certificates if one.revoked_at is None}
     for name, device in sorted(registry.devices.items()):
-        how = (
-            "password"
-            if name in registry.passwords
-            else f"certificate until {ends[name]:%Y-%m-%d}"
-            if name in ends
-            else "-"
-        )
+        certificate = f"certificate until {ends[name]:%Y-%m-%d}" if name in ends else "-"
+        how = "password" if name in registry.passwords else certificate
         print(f"device,{name},{device.municipality},{device.kind},{how}")
     for name, company in sorted(registry.companies.items()):
-        print(
-            f"company,{name},{company.municipality},{' '.join((*company.operators, *company.feeds, *company.vehicles))}"
-        )
+        may_write = " ".join((*company.operators, *company.feeds, *company.vehicles))
+        print(f"company,{name},{company.municipality},{may_write}")
     for name, reader in sorted(registry.readers.items()):
         print(f"reader,{name},{reader.municipality}")
     for name in sorted(registry.passwords.keys() & set(SERVICES)):
         print(f"part,{name}")
     if registry.earlier_rules:
-        unknown = registry.passwords.keys() - {*SERVICES, *registry.devices, *registry.companies, *registry.readers}
-        for name in sorted(unknown):
+        for name in unknown_users(registry):
             print(f"earlier,{name}")
         print("rules of an earlier version hold besides: see `vigia devices strict`", file=sys.stderr)
 

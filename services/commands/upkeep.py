@@ -3,15 +3,16 @@
 import argparse
 import logging
 import threading
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime, timedelta
+from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 
 from sqlalchemy import Engine
 
 from ingest.mqtt.receiver import Tls
 from services.opening import configured_clock, migrated_database
-from services.runtime.alive import mark_alive
 from services.runtime.clock import Clock, PeriodicTimer
 from services.runtime.heartbeat import write_heartbeat
 from services.runtime.process import start_logging, stop_on_signals
@@ -52,14 +53,13 @@ def run(_arguments: argparse.Namespace) -> int:
     with (
         migrated_database(settings, "vigia-upkeep", stop=stop, pool_size=MAX_CONNECTIONS) as database,
         ThreadPoolExecutor(1, "daily") as threads,
+        _broker_watch(settings, clock) as watch,
     ):
-        watch = _broker_watch(settings, clock)
         check = SelfCheck(database, clock, settings.expected, certificates=settings.broker_tls_dir)
         started_at = clock()
         daily, redaction = PeriodicTimer(PERIOD_S), PeriodicTimer(REDACTION_PERIOD_S)
         task: Future[object] | None = None
         while not stop.is_set():
-            mark_alive()
             if task is not None and task.done():
                 task.result()  # raises what a bug in a task raised
                 task = None
@@ -67,39 +67,37 @@ def run(_arguments: argparse.Namespace) -> int:
                 daily_tasks = partial(run_daily_tasks, database, clock, stop)
                 task = threads.submit(retry_while_unavailable, daily_tasks, stop)
             status = {"daily_tasks": task is not None, **disk_shares(settings.disks)}
-            retry_while_unavailable(partial(_round, database, check, watch, started_at, clock, status), stop)
+            if watch is not None:
+                retry_while_unavailable(partial(_watch_broker, database, watch, status), stop)
+            retry_while_unavailable(partial(write_heartbeat, database, NAME, started_at, clock(), status), stop)
+            retry_while_unavailable(check.run_due, stop)
             if redaction.due():
                 retry_while_unavailable(partial(erase_redacted_notes, database), stop)
             stop.wait(ROUND_S)
-        if watch is not None:
-            watch.close()
     return 0
 
 
-def _broker_watch(settings: Settings, clock: Clock) -> BrokerWatch | None:
+@contextmanager
+def _broker_watch(settings: Settings, clock: Clock) -> Iterator[BrokerWatch | None]:
     """The watch over the broker; None where none is configured, as with the embedded one."""
     if settings.mqtt_url is None:
-        return None
+        yield None
+        return
     tls = Tls(settings.mqtt_ca_file, settings.mqtt_cert_file, settings.mqtt_key_file)
     try:
-        return BrokerWatch(settings.mqtt_url.get_secret_value(), tls, clock)
+        watch = BrokerWatch(settings.mqtt_url.get_secret_value(), tls, clock)
     except ValueError as error:
         raise SettingsError(f"VIGIA_MQTT_URL: {error}") from error
+    try:
+        yield watch
+    finally:
+        watch.close()
 
 
-def _round(
-    database: Engine,
-    check: SelfCheck,
-    watch: BrokerWatch | None,
-    started_at: datetime,
-    clock: Clock,
-    status: dict[str, object],
-) -> None:
-    if watch is not None:
-        with database.begin() as transaction:
-            status = status | watch.run_due(transaction)
-    write_heartbeat(database, NAME, started_at, clock(), status)
-    check.run_due()
+def _watch_broker(database: Engine, watch: BrokerWatch, status: dict[str, object]) -> None:
+    """Add to the status what the watch says."""
+    with database.begin() as transaction:
+        status |= watch.run_due(transaction)
 
 
 def run_daily_tasks(database: Engine, clock: Clock, stop: threading.Event) -> None:

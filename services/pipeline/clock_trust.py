@@ -1,4 +1,4 @@
-"""May this process believe its clock? By its steps against elapsed time and by the clocks of the city's devices."""
+"""Is this process's clock right? Checked for jumps against elapsed time and against the devices' clocks."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

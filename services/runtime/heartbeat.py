@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-import orjson
 from sqlalchemy import Connection, Engine
 
+from models.json_text import json_text
 from models.rows import driver
 from services.runtime.alive import mark_alive
 
@@ -20,7 +20,7 @@ def write_heartbeat(
     `written_at` and `recent_starts` are the server's time: whether a process lives must not depend on its own clock.
     """
     with database.begin() as transaction, driver(transaction).cursor() as cursor:
-        row = [process, now, started_at, orjson.dumps(status).decode()]
+        row = [process, now, started_at, json_text(status)]
         cursor.execute(
             "INSERT INTO heartbeats AS known (process, at, started_at, written_at, recent_starts, status)"
             " VALUES (%s, %s, %s, clock_timestamp(), ARRAY[clock_timestamp()], %s::jsonb)"

@@ -5,14 +5,12 @@ stops readings stops it too.
 """
 
 import logging
-import ssl
 from collections.abc import Mapping
 from datetime import datetime
 from threading import Lock
 from time import monotonic
 
-from paho.mqtt.client import Client, ConnectFlags, MQTTMessage, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from sqlalchemy import Connection, select
@@ -22,6 +20,7 @@ from ingest.mqtt.receiver import BrokerAddress, Tls
 from models.kind import Lane
 from models.tables.operations import canaries
 from services.runtime.clock import Clock, PeriodicTimer
+from services.runtime.mqtt_client import new_client
 
 log = logging.getLogger(__name__)
 
@@ -115,14 +114,7 @@ class BrokerWatch:
 
 
 def _client(address: BrokerAddress, tls: Tls, client_id: str) -> Client:
-    client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5)
+    client = new_client(address, client_id, tls)
     client.max_queued_messages_set(len(Lane))
     client.reconnect_delay_set(1, RECONNECT_S)
-    if address.username is not None:
-        client.username_pw_set(address.username, address.password)
-    if address.encrypted:
-        context = ssl.create_default_context(cafile=tls.authority)
-        if tls.certificate:
-            context.load_cert_chain(tls.certificate, tls.key)
-        client.tls_set_context(context)
     return client

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from alerts.system_faults import SystemFault
+from alerts.system_faults import SystemFault, colour_above
 from models.alert import NAR, Cause
 from services.queries.city.processes import Process
 from services.self_check.broker_check import BROKER, SHOWN_S
@@ -13,7 +13,7 @@ LATE_S = 90.0
 """Three canaries sent, and none a row."""
 LONG_QUEUE = {NAR.NARANJA: 300_000, NAR.AMARILLO: 30_000}
 """Stored messages. A whole city sends 30,000 in some five minutes; the broker drops beyond 1,000,000 for a client."""
-SHORTER = 0.8
+EASED = 0.8
 """The share of its limit below which a queue must come before its colour eases."""
 
 
@@ -37,10 +37,5 @@ def canary_faults(processes: Sequence[Process], firing: dict[str, NAR]) -> Itera
             )
         if isinstance(stored, int):
             name = f"{BROKER}/queue"
-            nar = _queue_colour(stored, firing.get(name, NAR.VERDE))
+            nar = colour_above(LONG_QUEUE, stored, firing.get(name, NAR.VERDE), eased=EASED)
             yield SystemFault(name, nar, Cause.BROKER, {"messages_stored": stored})
-
-
-def _queue_colour(stored: int, before: NAR) -> NAR:
-    limits = LONG_QUEUE.items()
-    return next((nar for nar, limit in limits if stored >= limit * (SHORTER if before >= nar else 1.0)), NAR.VERDE)

@@ -1,6 +1,6 @@
 """Check that no certificate of broker or devices, and no list of revoked ones, ends soon. Pure but for one reader."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -36,10 +36,3 @@ def certificate_faults(ends: Sequence[End], now: datetime) -> Iterator[SystemFau
     names = [end.name.removeprefix("device/") for end in near]
     evidence = {"devices": " ".join(names[:MAX_NAMED]), "ends_at": near[0].ends_at.isoformat()} if near else {}
     yield SystemFault(DEVICES, NAR.AMARILLO if near else NAR.VERDE, Cause.CERTIFICATE, evidence)
-
-
-def gone_certificates(found: Sequence[SystemFault], firing: Mapping[str, NAR]) -> Iterator[SystemFault]:
-    """Open alerts about files that are there no more."""
-    for name in firing.keys() - {one.name for one in found}:
-        if name.startswith(f"{CERTIFICATE}/"):
-            yield SystemFault(name, NAR.VERDE, Cause.CERTIFICATE)

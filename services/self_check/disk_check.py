@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 
-from alerts.system_faults import SystemFault
+from alerts.system_faults import SystemFault, colour_above
 from models.alert import NAR, Cause
 from services.queries.city.processes import Process
 
@@ -11,8 +11,8 @@ DISK = "disk"
 STATUS = "disk_used_"
 """The first part of the key of a disk in the status of a process; its value is a share of 1."""
 LIMITS = {NAR.ROJO: 0.85, NAR.AMARILLO: 0.70}
-EASE = 0.02
-"""How far below its limit a disk must come before its colour eases, so that it does not flap."""
+EASED = 0.975
+"""The share of its limit below which a disk must come before its colour eases."""
 
 
 def disk_shares(disks: Mapping[str, str]) -> dict[str, object]:
@@ -35,10 +35,6 @@ def disk_faults(processes: Sequence[Process], firing: Mapping[str, NAR]) -> Iter
             if key.startswith(STATUS) and isinstance(used, int | float):
                 disk = key.removeprefix(STATUS)
                 name = f"{DISK}/{disk}"
-                nar = _colour(used, firing.get(name, NAR.VERDE))
+                nar = colour_above(LIMITS, used, firing.get(name, NAR.VERDE), eased=EASED)
                 limit = LIMITS.get(nar, LIMITS[NAR.AMARILLO])
                 yield SystemFault(name, nar, Cause.DISK, {"disk": disk, "share_used": used, "share_limit": limit})
-
-
-def _colour(used: float, before: NAR) -> NAR:
-    return next((nar for nar, limit in LIMITS.items() if used >= limit - (EASE if before >= nar else 0.0)), NAR.VERDE)

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 
-from alerts.system_faults import SystemFault, firing_faults, log_fault
-from models.alert import NAR, Cause
+from alerts.system_faults import SystemFault, ended_faults, firing_faults, log_fault
+from models.alert import NAR
 from services.queries.city.clocks import ahead_of_database_s, retention_refusal
 from services.queries.city.processes import Process, list_processes
 from services.runtime.clock import Clock, PeriodicTimer
 from services.self_check.broker_check import BROKER, broker_faults
 from services.self_check.canary_check import CANARY, canary_faults
-from services.self_check.certificate_check import gone_certificates, read_certificate_faults
+from services.self_check.certificate_check import CERTIFICATE, read_certificate_faults
 from services.self_check.clock_check import clock_fault
 from services.self_check.disk_check import DISK, disk_faults
 from services.self_check.process_check import PROCESS, process_faults
@@ -86,7 +86,7 @@ class SelfCheck:
             found = read_certificate_faults(self._certificates, self._clock())
             yield from found
             if found:
-                yield from gone_certificates(found, firing)
+                yield from ended_faults(found, firing, {CERTIFICATE})
 
 
 def find_faults(
@@ -96,6 +96,4 @@ def find_faults(
     found = [*process_faults(processes, expected), *broker_faults(processes), *disk_faults(processes, firing)]
     found += canary_faults(processes, firing)
     yield from found
-    for name in firing.keys() - {one.name for one in found}:
-        if name.split("/")[0] in {PROCESS, BROKER, CANARY, DISK}:  # no longer expected, or no longer reported
-            yield SystemFault(name, NAR.VERDE, Cause.RESTORED)
+    yield from ended_faults(found, firing, {PROCESS, BROKER, CANARY, DISK})

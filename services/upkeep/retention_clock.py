@@ -1,4 +1,4 @@
-"""Nothing is deleted by a clock that may be wrong: what was deleted too early never comes back."""
+"""Refuse to delete expired rows while the clock may be wrong, since deleted rows cannot be restored."""
 
 from sqlalchemy import Engine
 

@@ -15,6 +15,7 @@ READERS_OF_MQTT = {"ingest/mqtt/receiver.py", "ingest/mqtt/packets.py"}
 WRITERS_OF_MQTT = {
     "services/bench/named_parts.py",
     "services/broker_access/running_broker.py",
+    "services/runtime/mqtt_client.py",
     "services/self_check/broker_watch.py",
     "services/transit/sources/relay.py",
     "simulators/publisher.py",

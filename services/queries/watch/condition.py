@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from alerts.present.present import STEADY_M_H
 from services.queries.city.processes import Process, dead_processes, lost_kinds, oldest_pipeline_age_s
 from services.queries.stations.current import CurrentStation
 from services.queries.watch.chart import Sample
 
 TREND_SPAN = timedelta(minutes=15)
 TREND_TOLERANCE = timedelta(minutes=10)
-STEADY_M_H = 0.06
 FAST_M_H = 0.60
 """0.15 m in 15 min: the rise before most recorded flash floods."""
 _OUTAGE_KINDS = ("river", "rain")

@@ -76,16 +76,13 @@ class WatchPage:
     status: DataFlow
     alerts: list[Row[Any]]
     """Open alerts, the most dangerous now first; those that no rule holds any more last."""
+    presents: Mapping[str, Present]
+    """The current level of each stream that ever had a trusted one, by station."""
     cards: list[StreamCard]
     gauges: list[RainCard]
     radars: list[RadarCard]
     notes: tuple[str, ...]
     """Notes on the stations, such as that their thresholds are not official."""
-
-    @property
-    def presents(self) -> dict[str, Present]:
-        """The present of each stream that has one, by station."""
-        return _presents(self.cards)
 
     @property
     def unacknowledged(self) -> int:
@@ -109,12 +106,14 @@ def watch_page(
     stations = queries.current_stations(transaction)
     areas = municipality_areas(transaction, city.id)
     cards = _stream_cards(transaction, [s for s in stations if s.kind is RIVER], now, city.zone)
+    presents = {card.station.id: card.present for card in cards if card.present}
     return WatchPage(
         city=areas[0] if areas else None,
         neighbours=areas[1:],
         basins=basin_areas(transaction),
         status=data_flow(stations, list_processes(transaction), now, clock_factor=clock_factor, expected=expected),
-        alerts=_most_dangerous_first(open_alert_rows(transaction, audience), _presents(cards)),
+        alerts=_most_dangerous_first(open_alert_rows(transaction, audience), presents),
+        presents=presents,
         cards=cards,
         gauges=_rain_cards(transaction, [s for s in stations if s.kind is RAIN], now),
         radars=_radar_cards(transaction, [s for s in stations if s.kind is RADAR], now, city),
@@ -160,13 +159,8 @@ def _stream_cards(
 
 def _danger_of_card(card: StreamCard) -> tuple[object, ...]:
     """Sort key, the most dangerous first. A station that never had a value is like one that fell silent."""
-    is_stale = card.health is not Health.FRESH
-    key = danger(card.station.nar, card.present)
-    return (*key[:2], 0, *key[3:], card.station.name) if is_stale else (*key, card.station.name)
-
-
-def _presents(cards: Sequence[StreamCard]) -> dict[str, Present]:
-    return {card.station.id: card.present for card in cards if card.present}
+    silent = card.health is not Health.FRESH
+    return (*danger(card.station.nar, card.present, silent=silent), card.station.name)
 
 
 def _most_dangerous_first(rows: list[Row[Any]], presents: Mapping[str, Present]) -> list[Row[Any]]:

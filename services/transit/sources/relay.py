@@ -1,18 +1,17 @@
 """Publish messages fetched from elsewhere to the broker, so that they take the same path as those of devices."""
 
-import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from threading import Event
 from time import monotonic
 
-from paho.mqtt.client import Client, ConnectFlags, MQTTv5
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.client import Client, ConnectFlags
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ingest.mqtt.receiver import BrokerAddress, Tls
+from services.runtime.mqtt_client import new_client
 
 IN_FLIGHT = 100
 KEEPALIVE_S = 60
@@ -27,15 +26,8 @@ class BrokerUnavailable(ConnectionError):
 def relay(url: str, client_id: str, tls: Tls) -> Iterator["Relay"]:
     """A connection for as long as the block lasts. Raises BrokerUnavailable, or ValueError for a bad address."""
     address = BrokerAddress.parse(url)
-    client = Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTv5)
+    client = new_client(address, client_id, tls)
     client.max_inflight_messages_set(IN_FLIGHT)
-    if address.username is not None:
-        client.username_pw_set(address.username, address.password)
-    if address.encrypted:
-        context = ssl.create_default_context(cafile=tls.authority)
-        if tls.certificate:
-            context.load_cert_chain(tls.certificate, tls.key)
-        client.tls_set_context(context)
     connected = Event()
     refusals: list[str] = []
 

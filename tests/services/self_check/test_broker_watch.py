@@ -24,9 +24,11 @@ from services.embedded.child_process import HOST, free_port, start_supervised, s
 from services.pipeline.road import Pipeline
 from services.queries.city.processes import Process
 from services.runtime.clock import wall_clock
+from services.runtime.heartbeat import write_heartbeat
+from services.self_check import canary_check
 from services.self_check.broker_watch import BrokerWatch
 from services.self_check.canary_check import canary_faults
-from services.self_check.self_check import find_faults
+from services.self_check.self_check import SelfCheck, find_faults
 from simulators.bulk_publisher import BulkPublisher
 from tests.simulation.town import MOSQUITTO
 from tests.waiting import wait_until
@@ -91,6 +93,30 @@ def test_without_a_pipeline_the_canary_waits_and_with_it_no_more(
         wait_until(lambda: look() and "critical" in rows(database))
         wait_until(lambda: float(str(look()[waits[0]])) < float(str(look()[waits[1]])))
     assert rows(database).keys() == {"critical"}
+
+
+def test_a_stopped_road_is_one_alert_that_ends_when_it_goes_on(
+    database: Engine, mqtt_url: str, look: Callable[[], dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(canary_check, "LATE_S", 0.3)
+    check = SelfCheck(database, wall_clock, {"upkeep"})
+    started_at = wall_clock()
+
+    def alerts() -> list[tuple[str, str]]:
+        write_heartbeat(database, "upkeep", started_at, wall_clock(), look())
+        check.run()
+        with database.connect() as connection:
+            found = connection.execute(text("SELECT rule_id, state FROM alerts ORDER BY rule_id"))
+            return [(rule_id, state) for rule_id, state in found]
+
+    both = [("system/canary/bulk", "firing"), ("system/canary/critical", "firing")]
+    wait_until(lambda: alerts() == both)
+    assert alerts() == both
+    with running(Pipeline(database, wall_clock, lane=None), mqtt_url):
+        wait_until(lambda: [state for _rule, state in alerts()] == ["closed", "closed"])
+    with database.connect() as connection:
+        notices = connection.execute(text("SELECT count(*) FROM transitions")).scalar_one()
+    assert notices == 4  # raised and ended, for each lane
 
 
 @pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
