@@ -61,6 +61,8 @@ class Cause(StrEnum):
     """A reading that Vigía sends to itself did not become a row."""
     CERTIFICATE = "certificate"
     """A certificate, or the list of revoked ones, ends soon: devices would be shut out."""
+    BACKUP = "backup"
+    """The newest backup is too old, or none was ever made."""
     RETENTION = "retention"
     """Expired rows are not deleted, because the clock cannot be trusted."""
     RESTORED = "restored"

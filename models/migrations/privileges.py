@@ -55,6 +55,7 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         **_all(["rejected_messages", "rejection_counts"], READ),
         "operators": "SELECT (id, name, token_sha256, revoked_at)",
         "heartbeats": WRITE,
+        "last_backup": READ,
         "events": ADD,
     },
     PIPELINE: {
@@ -97,7 +98,7 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "notices": ADD,
         "redactions": "SELECT, INSERT (action_id, requested_at, requested_by, reason)",
         "erasures": READ,
-        "canaries": READ,
+        **_all(["canaries", "last_backup"], READ),
     },
 }
 """Privileges by role and table. Every role also reads the version of the schema."""

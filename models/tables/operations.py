@@ -1,6 +1,20 @@
 """Tables for running the system: the event stream, process heartbeats and operators."""
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, Identity, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from models.tables.metadata import METADATA, Xid8, timestamp_column
@@ -23,6 +37,15 @@ canaries = Table(
     Column("lane", Text, primary_key=True),
     timestamp_column("sent_at"),
     timestamp_column("stored_at", server_default=text("clock_timestamp()")),
+)
+
+last_backup = Table(
+    "last_backup",
+    METADATA,
+    Column("id", SmallInteger, CheckConstraint("id = 1", name="id"), primary_key=True, autoincrement=False),
+    timestamp_column("taken_at"),
+    Column("folder", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
 )
 
 heartbeats = Table(

@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what was copied. Exit status 1: no backup was made."""
+    """Print what was copied. Exit status 1: no backup was made, or it could not be recorded that one was."""
     now = wall_clock()
     folder = arguments.folder / f"{now:%Y%m%dT%H%M%SZ}" if arguments.dated else arguments.folder
     try:

@@ -55,7 +55,14 @@ def run(_arguments: argparse.Namespace) -> int:
         ThreadPoolExecutor(1, "daily") as threads,
         _broker_watch(settings, clock) as watch,
     ):
-        check = SelfCheck(database, clock, settings.expected, certificates=settings.broker_tls_dir)
+        check = SelfCheck(
+            database,
+            clock,
+            settings.expected,
+            certificates=settings.broker_tls_dir,
+            backups=True,
+            backup_within_h=settings.backup_within_h,
+        )
         started_at = clock()
         daily, redaction = PeriodicTimer(PERIOD_S), PeriodicTimer(REDACTION_PERIOD_S)
         task: Future[object] | None = None

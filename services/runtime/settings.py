@@ -95,6 +95,12 @@ class Settings(BaseSettings):
         pattern=r"^[a-z0-9]{1,32}=/[^,=]{0,200}(,[a-z0-9]{1,32}=/[^,=]{0,200}){0,7}$",
         description="Folders whose disks upkeep watches, as name=/folder with commas between",
     )
+    backup_within_h: int | None = Field(
+        default=None,
+        ge=0,
+        le=8_760,
+        description="Hours within which a backup is expected, 0 for never; when unset, 36 once one was made",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least severe level that is logged"
     )

@@ -11,9 +11,11 @@ from sqlalchemy import Connection, Engine, text
 
 from alerts.system_faults import SystemFault, ended_faults, firing_faults, log_fault
 from models.alert import NAR
+from services.queries.city.backups import newest_backup
 from services.queries.city.clocks import ahead_of_database_s, retention_refusal
 from services.queries.city.processes import Process, list_processes
 from services.runtime.clock import Clock, PeriodicTimer
+from services.self_check.backup_check import backup_fault
 from services.self_check.broker_check import BROKER, broker_faults
 from services.self_check.canary_check import CANARY, canary_faults
 from services.self_check.certificate_check import CERTIFICATE, read_certificate_faults
@@ -34,7 +36,8 @@ LOCK = 0x76696769_5E1F
 class SelfCheck:
     """Raises and clears the alerts about Vigía itself. `expected`: the processes named by the setting.
 
-    `certificates`: the broker's folder of them, where this process sees it.
+    `certificates`: the broker's folder of them, where this process sees it. `backups`: whether this process checks
+    their age, of which `backup_within_h` is the limit.
     """
 
     def __init__(
@@ -44,9 +47,12 @@ class SelfCheck:
         expected: Collection[str],
         *,
         certificates: Path | None = None,
+        backups: bool = False,
+        backup_within_h: int | None = None,
         first_check_s: float = FIRST_CHECK_S,
     ) -> None:
         self._database, self._clock, self._expected, self._certificates = database, clock, expected, certificates
+        self._backups, self._backup_within_h = backups, backup_within_h
         self._certificate_timer = PeriodicTimer(CERTIFICATE_CHECK_S)
         self._timer = PeriodicTimer(CHECK_S)
         self._timer.postpone(first_check_s)
@@ -71,8 +77,8 @@ class SelfCheck:
             ahead_of_database_s(transaction, self._clock),
             retention_refusal(transaction, self._clock),
         )
-        certificates = self._certificate_faults(firing)
-        for fault in (clock, *find_faults(processes, self._expected, firing), *certificates):
+        slow = [*self._certificate_faults(firing), *self._backup_faults(transaction)]
+        for fault in (clock, *find_faults(processes, self._expected, firing), *slow):
             before = firing.get(fault.name, NAR.VERDE)
             if fault.nar != before:
                 log.warning(
@@ -87,6 +93,10 @@ class SelfCheck:
             yield from found
             if found:
                 yield from ended_faults(found, firing, {CERTIFICATE})
+
+    def _backup_faults(self, transaction: Connection) -> Iterator[SystemFault]:
+        if self._backups:
+            yield backup_fault(newest_backup(transaction), self._backup_within_h)
 
 
 def find_faults(

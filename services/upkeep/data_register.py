@@ -238,6 +238,14 @@ ENTRIES = (
         _NO_LIMIT,
     ),
     Entry(
+        ("last_backup",),
+        BilingualText("La última copia de seguridad", "The newest backup"),
+        _NONE,
+        BilingualText("Notar que faltan copias", "Noticing that backups are missing"),
+        _CIVIL_PROTECTION,
+        _NO_LIMIT,
+    ),
+    Entry(
         _tables_starting("timetable_"),
         BilingualText("Horarios", "Timetables"),
         _NONE,

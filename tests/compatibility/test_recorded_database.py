@@ -14,7 +14,15 @@ from tests.compatibility.recorded_database import FOLDER, TABLES
 EXPECTED: dict[str, dict[str, Any]] = json.loads(expected_results.EXPECTED.read_text(encoding="utf-8"))
 LISTED = lists.read(stored_documents.LIST)
 LATER_TABLES = frozenset(
-    {"canaries", "erasures", "learning_outcomes", "postponed_messages", "redactions", "rejection_counts"}
+    {
+        "canaries",
+        "erasures",
+        "last_backup",
+        "learning_outcomes",
+        "postponed_messages",
+        "redactions",
+        "rejection_counts",
+    }
 )
 """Tables that were added after the recorded database was written."""
 

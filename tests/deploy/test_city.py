@@ -80,6 +80,7 @@ class City:
             "/run/secrets/": f"{self.secrets}/",
             "${PUBLIC_URL:?set PUBLIC_URL in .env}": self.address,
             "${FOREIGN_BUSES:-}": "",
+            "${BACKUP_WITHIN_H:-}": "",
         }
 
     def environment(self, name: str) -> dict[str, str]:

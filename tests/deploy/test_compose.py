@@ -82,7 +82,7 @@ def test_the_example_holds_no_value() -> None:
 
 
 def test_nothing_starts_without_its_address() -> None:
-    optional = {"BACKUP_DIR", "FOREIGN_BUSES", "VIGIA_COMMIT"}
+    optional = {"BACKUP_DIR", "BACKUP_WITHIN_H", "FOREIGN_BUSES", "VIGIA_COMMIT"}
     demanded = {use.split(":?")[0] for use in variables() if ":?" in use}
     spared = {use.split(":-")[0] for use in variables() if ":-" in use}
     assert (demanded, spared) == (set(EXAMPLE) - optional, optional)

@@ -192,6 +192,25 @@ def test_the_end_of_the_list_of_revoked_certificates_is_an_alert_30_days_ahead_u
         authority.renew(NOON)
 
 
+def test_a_backup_that_is_too_old_is_an_alert_until_the_next_one(engines: dict[str, Engine]) -> None:
+    def check() -> None:
+        SelfCheck(engines["vigia_notifier"], lambda: NOON, set()).run()  # does not look at backups, and clears nothing
+        SelfCheck(engines["vigia_upkeep"], lambda: NOON, set(), backups=True).run()
+
+    found = text("SELECT state FROM alerts WHERE rule_id = 'system/backup'")
+    made = "INSERT INTO last_backup VALUES (1, now() - interval '37 hours', '/backups/a', 1)"
+    for statement, states in (
+        ("SELECT", []),
+        (made, ["firing"]),
+        ("UPDATE last_backup SET taken_at = now()", ["cleared"]),
+    ):
+        with engines["vigia_owner"].begin() as owner:
+            owner.execute(text(statement))
+        check()
+        with engines["vigia_owner"].connect() as owner:
+            assert owner.execute(found).scalars().all() == states
+
+
 def test_rejections_are_ingested_again_by_the_pipelines_role_and_operators_end_by_upkeeps(
     engines: dict[str, Engine],
 ) -> None:

@@ -97,6 +97,22 @@ def test_a_backup_under_load_is_restored_without_a_row_lost_or_changed(
         restore(target, tmp_path / "copy")
 
 
+def test_the_database_records_the_newest_backup_and_none_that_failed(plain: Engine, tmp_path: Path) -> None:
+    def recorded() -> list[str]:
+        with plain.connect() as connection:
+            return list(connection.execute(text("SELECT folder FROM last_backup WHERE taken_at <= now()")).scalars())
+
+    back_up(address(plain), tmp_path / "before", [], NOW)  # of a schema without the table: nothing is recorded
+    with plain.begin() as connection:
+        upgrade(connection)
+    with pytest.raises(BackupError, match="no such file"):
+        back_up(address(plain), tmp_path / "copy", [tmp_path / "absent"], NOW)
+    assert recorded() == []
+    back_up(address(plain), tmp_path / "first", [], NOW)
+    back_up(address(plain), tmp_path / "second", [], NOW)
+    assert recorded() == [str(tmp_path / "second")]
+
+
 def test_a_damaged_or_interrupted_backup_is_refused(plain: Engine, new_database: NewDatabase, tmp_path: Path) -> None:
     with plain.begin() as connection:
         upgrade(connection)

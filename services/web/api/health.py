@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from alerts.system_faults import firing_faults
 from models.migrations import current
 from services.queries.city import health as queries
+from services.queries.city.backups import Backup, newest_backup
 from services.queries.city.health import KindFlow
 from services.queries.city.processes import Process, dead_processes, list_processes, lost_kinds
 from services.runtime.problem import HttpProblem
@@ -78,6 +79,7 @@ class SystemHealth(PublicHealth):
     faults: list[str] = Field(
         description="Checks of Vigía itself with an open alert", examples=[["disk/broker", "process/notifier"]]
     )
+    backup: Backup | None = Field(description="The newest backup; null where none was ever made")
     processes: list[Process]
     kinds: list[KindFlow]
 
@@ -120,6 +122,7 @@ def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHeal
         buses=buses_fresh,
         dead=list(dead),
         faults=faults,
+        backup=newest_backup(snapshot),
         processes=processes,
         kinds=queries.kind_flows(snapshot, now),
     )

@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from models.alert import NAR
 from services.queries.city import health as queries
+from services.queries.city.backups import Backup, newest_backup
 from services.queries.city.health import HealthFigures, KindFlow
 from services.queries.city.processes import Process, dead_processes, list_processes
 from services.web.access import require_insight
@@ -31,6 +32,7 @@ class _Scrape:
     processes: list[Process]
     dead: tuple[str, ...]
     feed: EventFeed
+    backup: Backup | None
 
     def collect(self) -> Iterator[Metric]:
         """Every metric."""
@@ -67,6 +69,9 @@ class _Scrape:
             ("live_connected", "1 while live events flow", float(self.feed.connected)),
         ):
             yield GaugeMetricFamily(f"vigia_{name}", help_text, value=value)
+        if self.backup is not None:
+            yield GaugeMetricFamily("vigia_backup_age_seconds", "Age of the newest backup", value=self.backup.age_s)
+            yield GaugeMetricFamily("vigia_backup_bytes", "Size of the newest backup", value=self.backup.size_bytes)
         yield CounterMetricFamily(
             "vigia_live_dropped", "Clients dropped for being slow", value=self.feed.dropped_clients
         )
@@ -87,6 +92,7 @@ def metrics(request: Request, snapshot: DatabaseSnapshot, now: Now) -> PlainText
         processes,
         dead_processes(processes, context.settings.expected),
         context.event_feed,
+        newest_backup(snapshot),
     )
     registry.register(scrape)
     return PlainTextResponse(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

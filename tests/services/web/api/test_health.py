@@ -95,6 +95,17 @@ def test_an_alert_about_vigia_itself_degrades_and_is_named(city: City) -> None:
     assert (told["state"], told["faults"]) == ("ok", [])
 
 
+def test_the_newest_backup_is_told_and_that_there_is_none(city: City) -> None:
+    assert city.get("/health")["backup"] is None
+    assert ("vigia_backup_age_seconds",) not in metrics(city)
+    taken = "now() - interval '2 hours'"
+    city.execute(f"INSERT INTO last_backup (id, taken_at, folder, bytes) VALUES (1, {taken}, '/backups/a', 5000)")
+    told = city.get("/health")["backup"]
+    assert (told["folder"], told["size_bytes"]) == ("/backups/a", 5000)
+    assert 7200 <= metrics(city)["vigia_backup_age_seconds",] < 10_800
+    assert metrics(city)["vigia_backup_bytes",] == 5000
+
+
 def test_health_has_the_age_of_each_kind(city: City) -> None:
     city.send(0, 0.4)
     city.clock.now += timedelta(seconds=99)
