@@ -7,12 +7,14 @@ from sqlalchemy import Connection
 
 from alerts.delivery.live_events import announce
 from alerts.rulebook import JUDGEMENT_NAMES, Station
-from models.alert import NAR, Transition
+from models.alert import NAR, Cause, Change, Transition
 from models.json_text import json_text
 from models.rows import driver
 from models.rule import Rule
 
 CONSOLE = "console"
+CONFIRMING = frozenset({Cause.RAIN, Cause.UPSTREAM})
+"""Evidence of other stations that confirms what a station's own reading raised."""
 WATCH = "guardia"
 """The recipient on the console channel: the person on watch."""
 
@@ -106,9 +108,11 @@ def _upsert_alert(transaction: Connection, station: Station, origin: Origin, tra
             " acknowledged_by = CASE WHEN excluded.nar > alerts.nar OR alerts.state = 'cleared' THEN NULL"
             " ELSE alerts.acknowledged_by END,"
             " rule_version = excluded.rule_version, state = 'firing', nar = excluded.nar,"
-            " highest_nar = greatest(alerts.highest_nar, excluded.nar), cause = excluded.cause,"
-            " confirmed = excluded.confirmed, observed_at = excluded.observed_at, changed_at = excluded.changed_at,"
-            " cleared_at = NULL, evidence = excluded.evidence, version = alerts.version + 1 RETURNING id",
+            " highest_nar = greatest(alerts.highest_nar, excluded.nar), confirmed = excluded.confirmed,"
+            " cause = CASE WHEN %(keeps)s THEN alerts.cause ELSE excluded.cause END,"
+            " evidence = CASE WHEN %(keeps)s THEN alerts.evidence ELSE excluded.evidence END,"
+            " observed_at = CASE WHEN %(keeps)s THEN alerts.observed_at ELSE excluded.observed_at END,"
+            " changed_at = excluded.changed_at, cleared_at = NULL, version = alerts.version + 1 RETURNING id",
             {
                 "rule_id": origin.rule_id,
                 "rule_version": origin.rule_version,
@@ -121,6 +125,8 @@ def _upsert_alert(transaction: Connection, station: Station, origin: Origin, tra
                 "observed_at": transition.observed_at,
                 "now": transition.decided_at,
                 "evidence": json_text(dict(transition.evidence)),
+                # What confirms a colour does not take the place of what raised it.
+                "keeps": transition.change is Change.CONFIRMED and transition.cause in CONFIRMING,
             },
         ).fetchone()
     return None if row is None else int(row[0])

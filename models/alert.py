@@ -21,6 +21,8 @@ class Change(StrEnum):
     RAISED = "raised"
     ESCALATED = "escalated"
     CONFIRMED = "confirmed"
+    OBSERVED = "observed"
+    """The level reached the threshold of a colour that was raised before, by what was expected of it."""
     EASED = "eased"
     CLEARED = "cleared"
 

@@ -85,6 +85,8 @@ CLOCK_DOUBT, with none of the others, may raise one.
 
 UNTRUSTED = _FAIL | Flag.SENTINEL
 """Flags of values that are not measurements: stored, but left out of roll-ups, charts and rules."""
+NOT_SHOWN = UNTRUSTED | Flag.SPIKE
+"""Flags of values that say nothing of the present: also those that the next reading showed to be an isolated peak."""
 _SUSPECT = Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.CLOCK_SKEW | Flag.SHIFT | Flag.CLOCK_DOUBT
 
 

@@ -37,7 +37,8 @@ class StageState(Struct, frozen=True, gc=False, rename={"confirmed_nar": "proven
     `confirmed_nar`: the highest colour confirmed by a second sample, a sure margin, rain or another station.
     `samples`: trusted (time, level in m) pairs of the last rise window. `sample_nars`: the colour that each of the last
     samples calls for by itself. `low_since_s`: per colour, the time since which the level is clearly below its
-    threshold and nothing else calls for the colour; None where this does not hold.
+    threshold and nothing else calls for the colour; None where this does not hold. `ahead_of_level`: the colour was
+    raised by rise, forecast, rain or another station, and the level has not reached its threshold yet.
     """
 
     nar: NAR = NAR.VERDE
@@ -46,6 +47,7 @@ class StageState(Struct, frozen=True, gc=False, rename={"confirmed_nar": "proven
     samples: tuple[tuple[float, float], ...] = ()
     sample_nars: tuple[NAR, ...] = ()
     low_since_s: Since = _NOT_LOW
+    ahead_of_level: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +106,43 @@ def judge(
     call = _highest_call(context, _level_call(rule, state, context, level_m, trusted=trusted))
     if trusted:
         state = structs.replace(state, low_since_s=_low_since(rule, state.low_since_s, at_s, level_m, call.nar))
-    after = _raised(state, call)
-    cause = call.cause
-    if after.nar == state.nar and _low_for_hold_time(rule, state, at_s):
-        after, cause = _eased(after), Cause.RECESSION
+    after, cause = _after_sample(rule, state, call, context, (at_s, level_m), trusted=trusted)
     evidence = _evidence(rule, context, level_m, risen_m) | {"flags": flags}
     return after, _transition(state, after, cause, _Decision(reading.observed_at, reading.received_at, evidence))
+
+
+def _after_sample(
+    rule: Stage,
+    state: StageState,
+    call: _Call,
+    context: RuleContext,
+    sample: tuple[float, float],
+    *,
+    trusted: bool,
+) -> tuple[StageState, Cause]:
+    """The state after a sample (time in s, level in m) that makes this call, and the cause of a change to it."""
+    reached = _reached_nar(rule, sample[1])
+    after = _raised(state, call, reached)
+    if after.nar == state.nar and _low_for_hold_time(rule, state, sample[0]):
+        return _eased(after), Cause.RECESSION
+    if trusted and after.ahead_of_level and reached >= after.nar:
+        return structs.replace(after, ahead_of_level=False), Cause.LEVEL
+    if call.cause is Cause.LEVEL and reached < after.nar:
+        return after, _confirming_cause(context)
+    return after, call.cause
 
 
 def _judge_in_doubt(
     rule: Stage, state: StageState, reading: Reading, context: RuleContext, level_m: float
 ) -> tuple[StageState, Transition | None]:
     """Let a reading raise or confirm a colour by the threshold that its level reaches. Two are needed to confirm."""
-    sample_nar = NAR(sum(level_m >= threshold_m for threshold_m in rule.thresholds_m))
+    sample_nar = _reached_nar(rule, level_m)
     if not sample_nar:
         return state, None
     sample_nars = (*state.sample_nars, sample_nar)[1 - 2 * rule.confirm_samples :]
     state = structs.replace(state, sample_nars=sample_nars, low_since_s=_NOT_LOW)
     call = _highest_call(context, _level_call(rule, state, context, level_m, trusted=False))
-    after = _raised(state, call)
+    after = _raised(state, call, sample_nar)
     evidence = _evidence(rule, context, level_m, None) | {"flags": int(reading.flags)}
     return after, _transition(state, after, call.cause, _Decision(reading.observed_at, reading.received_at, evidence))
 
@@ -154,15 +174,22 @@ def tick(
         return state, None
     last = state.sample_nars[-1] if state.sample_nars else NAR.VERDE
     call = _highest_call(context, _Call(last, _confirmed_nar(rule, state.sample_nars, context), Cause.LEVEL))
-    after = _raised(state, call)
     level_m = state.samples[-1][1] if state.samples else None
-    return after, _transition(state, after, call.cause, _Decision(now, now, _evidence(rule, context, level_m, None)))
+    reached = NAR.VERDE if level_m is None else _reached_nar(rule, level_m)
+    after = _raised(state, call, reached)
+    cause = _confirming_cause(context) if call.cause is Cause.LEVEL and reached < after.nar else call.cause
+    return after, _transition(state, after, cause, _Decision(now, now, _evidence(rule, context, level_m, None)))
 
 
 def _level_m(reading: Reading) -> float | None:
     """The level, m; None where the reading has no finite value."""
     level_m = reading.values[KINDS_BY_NAME[reading.kind].measure_index]
     return float(level_m) if isinstance(level_m, _NUMBER) and isfinite(level_m) else None
+
+
+def _reached_nar(rule: Stage, level_m: float) -> NAR:
+    """The highest colour whose threshold the level is at or above."""
+    return NAR(sum(level_m >= threshold_m for threshold_m in rule.thresholds_m))
 
 
 def _after_gap(state: StageState) -> StageState:
@@ -192,7 +219,7 @@ def _sample_nar(rule: Stage, context: RuleContext, level_m: float, risen_m: floa
     if risen_m < rule.rise_min_m:
         if level_m < rule.thresholds_m[0]:
             return _VERDE
-        return NAR(sum(level_m >= threshold_m for threshold_m in rule.thresholds_m))
+        return _reached_nar(rule, level_m)
     if level_m + max(1.0, _max_missing_ratio(rule)) * risen_m < rule.thresholds_m[0]:
         return NAR.VERDE  # no threshold is within reach
     probabilities = _probabilities(rule, context, level_m, risen_m)
@@ -231,7 +258,7 @@ def _probabilities(rule: Stage, context: RuleContext, level_m: float, risen_m: f
 def _level_call(rule: Stage, state: StageState, context: RuleContext, level_m: float, *, trusted: bool) -> _Call:
     """The call of the level. One trusted sample confirms a colour if it is `sure_margin_m` above the threshold."""
     nar = state.sample_nars[-1]
-    reached = sum(level_m >= threshold_m for threshold_m in rule.thresholds_m)
+    reached = _reached_nar(rule, level_m)
     sure = NAR(sum(level_m >= threshold_m + rule.sure_margin_m for threshold_m in rule.thresholds_m) if trusted else 0)
     rise_cause = Cause.RISE if context.exceedance is UNTRAINED else Cause.FORECAST
     return _Call(
@@ -257,6 +284,11 @@ def _highest_call(context: RuleContext, level: _Call) -> _Call:
     return replace(highest, confirmed_nar=max(level.confirmed_nar, rain.confirmed_nar))
 
 
+def _confirming_cause(context: RuleContext) -> Cause:
+    """What confirmed an earlier sample where the level is below the colour's threshold now."""
+    return Cause.UPSTREAM if context.upstream_nar and not context.rain_nar else Cause.RAIN
+
+
 def _low_since(rule: Stage, since: Since, at_s: float, level_m: float, called: NAR) -> Since:
     """Per colour, the time since which the level is the clear margin below its threshold and nothing calls for it."""
     low = [
@@ -269,12 +301,19 @@ def _low_since(rule: Stage, since: Since, at_s: float, level_m: float, called: N
     return first, second, third
 
 
-def _raised(state: StageState, call: _Call) -> StageState:
-    """Raise at once to the call's colour, confirmed or not. A confirmed colour stays confirmed while it is held."""
+def _raised(state: StageState, call: _Call, reached: NAR) -> StageState:
+    """Raise at once to the call's colour, confirmed or not. A confirmed colour stays confirmed while it is held.
+
+    reached: the colour whose threshold the level has reached.
+    """
     nar = max(state.nar, call.nar)
     since = state.low_since_s if nar == state.nar else _NOT_LOW
     return structs.replace(
-        state, nar=nar, confirmed_nar=min(nar, max(state.confirmed_nar, call.confirmed_nar)), low_since_s=since
+        state,
+        nar=nar,
+        confirmed_nar=min(nar, max(state.confirmed_nar, call.confirmed_nar)),
+        low_since_s=since,
+        ahead_of_level=state.ahead_of_level if nar == state.nar else reached < nar,
     )
 
 
@@ -286,7 +325,7 @@ def _low_for_hold_time(rule: Stage, state: StageState, at_s: float) -> bool:
 def _eased(state: StageState) -> StageState:
     """One colour down."""
     nar = NAR(state.nar - 1)
-    return structs.replace(state, nar=nar, confirmed_nar=min(state.confirmed_nar, nar))
+    return structs.replace(state, nar=nar, confirmed_nar=min(state.confirmed_nar, nar), ahead_of_level=False)
 
 
 def _transition(before: StageState, after: StageState, cause: Cause, decision: _Decision) -> Transition | None:
@@ -311,6 +350,8 @@ def _change(before: StageState, after: StageState) -> Change | None:
         return Change.ESCALATED if before.nar else Change.RAISED
     if after.nar < before.nar:
         return Change.EASED if after.nar else Change.CLEARED
+    if before.ahead_of_level and not after.ahead_of_level:
+        return Change.OBSERVED
     return Change.CONFIRMED if before.confirmed_nar < before.nar == after.confirmed_nar else None
 
 

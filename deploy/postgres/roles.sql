@@ -51,6 +51,12 @@ GRANT CONNECT ON DATABASE :"database" TO vigia_api, vigia_pipeline, vigia_notifi
 GRANT TEMPORARY ON DATABASE :"database" TO vigia_pipeline;
 GRANT USAGE ON SCHEMA public TO vigia_api, vigia_pipeline, vigia_notifier, vigia_upkeep;
 
+-- PostgreSQL lets everybody make large objects, which could fill the disk.
+SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', oid::regprocedure)
+FROM pg_proc
+WHERE pronamespace = 'pg_catalog'::regnamespace
+    AND proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'lo_import', 'lo_open', 'lowrite', 'lo_put') \gexec
+
 -- TimescaleDB lets everybody schedule jobs. Only the owner has any.
 SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', oid::regprocedure),
     format('GRANT EXECUTE ON FUNCTION %s TO vigia_owner', oid::regprocedure)

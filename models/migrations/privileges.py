@@ -3,8 +3,13 @@
 A table that is not named for a role is closed to it. No role may update or delete transitions, actions, erasures or the
 version of the schema; the functions in FUNCTIONS do what retention and redaction need, and leave a record. Everything
 works on one plain role too: then nothing is granted here.
+
+INSERT and UPDATE are granted for every column but those that the database numbers itself: a role that could choose an
+id could take the next ones, and keep others from writing. Without the privilege for the whole table, a role cannot lock
+it either.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection, text
@@ -140,6 +145,14 @@ def _statements(role: str, owned: str) -> Iterator[str]:
         yield f"REVOKE ALL ON FUNCTION {function} FROM {role}"
     yield f"GRANT SELECT ON {VERSION_TABLE} TO {role}"
     for table, privileges in PRIVILEGES[role].items():
-        yield f"GRANT {privileges} ON {table} TO {role}"
+        yield f"GRANT {_by_column(table, privileges)} ON {table} TO {role}"
     for function in FUNCTIONS.get(role, ()):
         yield f"GRANT EXECUTE ON FUNCTION {function} TO {role}"
+
+
+def _by_column(table: str, privileges: str) -> str:
+    """The privileges with INSERT and UPDATE on the whole table written as columns. Readings tables stay as they are."""
+    if table not in METADATA.tables or table in _READINGS:
+        return privileges
+    columns = [one.name for one in METADATA.tables[table].columns if one.identity is None and one.computed is None]
+    return re.sub(r"\b(INSERT|UPDATE)\b(?! \()", rf"\1 ({', '.join(columns)})", privileges)

@@ -63,7 +63,11 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, prepared_s: 
 
     `prepared_s`: how long an answer is served again to anonymous visitors.
     """
-    event_feed, snapshot_cache, known_operators = EventFeed(engine), SnapshotCache(engine, clock), KnownOperators()
+    event_feed, snapshot_cache, known_operators = (
+        EventFeed(engine, clock),
+        SnapshotCache(engine, clock),
+        KnownOperators(),
+    )
     process_watch = ProcessWatch(engine, clock, settings.expected)
 
     @asynccontextmanager

@@ -131,6 +131,18 @@ def test_columns_that_a_role_need_not_write_are_closed_to_it(roles: Roles) -> No
         refused(roles[role], "DELETE FROM alerts")
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_no_role_takes_the_ids_of_rows_to_come_or_locks_what_others_write(roles: Roles, role: str) -> None:
+    numbered = [name for name, table in METADATA.tables.items() if any(one.identity for one in table.columns)]
+    assert {"events", "transitions", "alerts", "notices", "alert_actions"} <= set(numbered)
+    for table in numbered:
+        refused(roles[role], f"INSERT INTO {table} (id) OVERRIDING SYSTEM VALUE VALUES (1000)")
+    for table in ("heartbeats", "events", "alerts", "transitions"):
+        if role != "vigia_upkeep":  # deletes what is past its period
+            refused(roles[role], f"DO $$ BEGIN LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; END $$")
+    refused(roles[role], "SELECT lo_from_bytea(0, 'x')")
+
+
 def test_a_note_is_erased_by_upkeep_alone_with_a_record(roles: Roles) -> None:
     requested = roles["vigia_api"].execute(
         "INSERT INTO redactions (action_id, requested_at, requested_by, reason)"

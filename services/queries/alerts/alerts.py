@@ -19,6 +19,35 @@ MAX_ACTIONS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedCrossing:
+    """When the forecast reaches the next threshold: expected, and between the earliest and the latest of 80 %."""
+
+    expected_at: datetime
+    earliest_at: datetime
+    latest_at: Annotated[
+        datetime | None, Field(description="null: one forecast in ten does not reach it while the forecast lasts")
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelNow:
+    """The stream's level now, whatever raised the alert: its newest trusted value and what follows from it."""
+
+    level_m: Annotated[float, Field(examples=[2.48])]
+    observed_at: datetime
+    age_s: Annotated[float, Field(examples=[34.0])]
+    fresh: Annotated[bool, Field(description="False: too old to say how things are now; without rate and crossing")]
+    rate_m_h: Annotated[float | None, Field(examples=[0.33])]
+    reached: Annotated[Colour, Field(description="The highest colour whose threshold the level is at or above")]
+    above_m: Annotated[float | None, Field(description="By how much", examples=[0.48])]
+    next: Annotated[Colour | None, Field(description="The next colour; null above rojo and without thresholds")]
+    missing_m: Annotated[float | None, Field(description="How much is missing to its threshold", examples=[0.12])]
+    crossing: Annotated[ExpectedCrossing | None, Field(description="Of that threshold, where the forecast reaches it")]
+    text_es: Annotated[str, Field(examples=["Ahora 2,48 m, de hace 1 min, +0,33 m/h; faltan 12 cm para rojo"])]
+    text_en: Annotated[str, Field(examples=["Now 2.48 m, 1 min old, +0.33 m/h; 12 cm below red"])]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """The current state of an alert. `nar`: its present level; `highest_nar`: its highest level so far."""
 
@@ -47,6 +76,7 @@ class Alert:
     closed_by: Annotated[str | None, Field(description="The same; rule where its rule closed it")]
     evidence: Annotated[dict[str, Any], Field(examples=[{"level_m": 1.62, "thresholds_m": [1.0, 1.5, 2.0]}])]
     version: Annotated[int, Field(description="To be sent back with an action", examples=[3])]
+    level_now: Annotated[LevelNow | None, Field(description="Of the stream of an alert that is not closed")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, func, select, true
+from sqlalchemy import ColumnElement, Connection, Row, Table, func, literal, select, true
 
 from models.alert import NAR
 from models.kind import SensorKind
 from models.kinds import KINDS, KINDS_BY_NAME
-from models.reading import UNTRUSTED, Flag
+from models.reading import NOT_SHOWN, Flag
 from models.rule import ColourThresholds, Silence
 from models.tables.city import basins, devices, municipalities, stations
 from models.tables.readings import READINGS, device_memories
@@ -37,9 +37,25 @@ class CurrentDevice:
     flags: Flag
 
 
+@dataclass(frozen=True, slots=True)
+class DoubtfulValue:
+    """A newest reading that is not taken as the present value, as the device sent it. `flags` say why."""
+
+    value: float
+    at: datetime
+    flags: Flag
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the next reading will confirm it or show it to be an isolated peak."""
+        return bool(self.flags & Flag.JUMP)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentStation:
     """The current state of a station. `value`: its newest trusted value, in the kind's unit; `value_at`: its time.
+
+    `doubtful`: a newer reading that is not trusted, or a sudden rise that the next reading has yet to confirm.
 
     `confirmed_nar`: the part of its colour `nar` that more than a single value supports.
 
@@ -62,6 +78,7 @@ class CurrentStation:
     devices: tuple[CurrentDevice, ...]
     value: float | None
     value_at: datetime | None
+    doubtful: DoubtfulValue | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +142,23 @@ def _current_station(
         devices=tuple(station_devices),
         value=value,
         value_at=value_at,
+        doubtful=_doubtful_value(kind, station_devices, value_at),
     )
+
+
+def _doubtful_value(
+    kind: SensorKind, station_devices: Sequence[CurrentDevice], value_at: datetime | None
+) -> DoubtfulValue | None:
+    """The newest flagged reading of a device since the station's value; None where there is none."""
+    found = [
+        DoubtfulValue(float(value), device.observed_at, device.flags)
+        for device in station_devices
+        if device.observed_at is not None
+        and (value_at is None or device.observed_at > value_at)
+        and device.flags & (NOT_SHOWN | Flag.JUMP)
+        and isinstance(value := device.latest.get(kind.measure), int | float)
+    ]
+    return max(found, key=lambda one: one.at, default=None)
 
 
 def _thresholds(judgements: Iterable[Mapping[str, Any]]) -> ColourThresholds | None:
@@ -199,30 +232,44 @@ def _highest(colours: Mapping[str, int]) -> NAR:
 
 
 def _is_trusted(table: Table) -> ColumnElement[bool]:
-    return table.c.flags.op("&")(int(UNTRUSTED)) == 0
+    return table.c.flags.op("&")(int(NOT_SHOWN)) == 0
+
+
+def _waits_for_the_next(table: Table) -> ColumnElement[bool]:
+    """Whether a reading is its device's newest and a sudden change, which the next one confirms or not."""
+    newest = table.c.observed_at == device_memories.c.observed_at
+    return func.coalesce(newest & (table.c.flags.op("&")(int(Flag.JUMP)) != 0), literal(value=False))
 
 
 def _newest_values(
     transaction: Connection, station_devices: Mapping[str, Sequence[CurrentDevice]]
 ) -> dict[int, tuple[datetime, float | None]]:
-    """Newest trusted value and time of each device, one index look-up a device. None where a device only counts."""
+    """Newest trusted value and time of each device, one index look-up a device. None where a device only counts.
+
+    A sudden rise counts from the next reading on, which confirms it or shows it to be an isolated peak.
+    """
     ids = [device.id for several in station_devices.values() for device in several]
     found: dict[int, tuple[datetime, float | None]] = {}
     for kind in KINDS:
         table = READINGS[kind.name]
         newest = (
-            select(table.c.observed_at, table.c[kind.measure].label("value"))
+            select(table.c.observed_at, table.c[kind.measure].label("value"), table.c.flags)
             .where(table.c.device_id == devices.c.id, _is_trusted(table))
             .order_by(table.c.observed_at.desc())
-            .limit(1)
+            .limit(2)
             .lateral()
         )
         rows = transaction.execute(
-            select(devices.c.id, newest.c.observed_at, newest.c.value)
+            select(devices.c.id, newest.c.observed_at, newest.c.value, newest.c.flags)
             .select_from(devices.join(newest, true()))
             .where(devices.c.id.in_(ids), devices.c.kind == kind.name)
+            .order_by(devices.c.id, newest.c.observed_at)
         )
-        found |= {row.id: (row.observed_at, row.value) for row in rows}
+        for row in rows:  # of each device the one before the newest, then the newest
+            _, before = found.get(row.id, (None, None))
+            waits = row.flags & Flag.JUMP and before is not None and row.value is not None and row.value > before
+            if not waits:
+                found[row.id] = (row.observed_at, row.value)
     return found
 
 
@@ -236,6 +283,8 @@ def read_bins(
     length: timedelta,
 ) -> dict[int, list[Bin]]:
     """Statistics of trusted values by device in intervals of `length`, oldest first, between `start` and `end`.
+
+    Without isolated peaks, and without a sudden change that the next reading has yet to confirm.
 
     Each interval excludes its start and includes its end, as rain gauges report amounts. Raises ValueError for more
     than MAX_BINS intervals a device.
@@ -255,8 +304,9 @@ def read_bins(
             func.max(measure),
             func.sum(measure),
         )
+        .select_from(table.outerjoin(device_memories, device_memories.c.device_id == table.c.device_id))
         .where(table.c.device_id.in_(device_ids), table.c.observed_at > start, table.c.observed_at <= end)
-        .where(_is_trusted(table), measure.is_not(None))
+        .where(_is_trusted(table), measure.is_not(None), ~_waits_for_the_next(table))
         .group_by(table.c.device_id, at)
         .order_by(table.c.device_id, at)
     )

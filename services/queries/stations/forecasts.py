@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select, text
 from alerts.forecast.level_forecast import HISTORY_S, ForecastModel, LeadForecast, predict
 from alerts.forecast.series import Series
 from models.learning import LearningTrouble
-from models.reading import UNTRUSTED
+from models.reading import NOT_SHOWN, Flag
 from models.tables.city import stations
 from models.tables.rules import forecast_models, learning_outcomes, rules
 
@@ -116,8 +116,11 @@ def forecast_input(levels: Values, gauges: Sequence[Values] | None, step_s: int)
 
 
 _TRUSTED_RECENT = (
-    f"r.flags & {int(UNTRUSTED)} = 0 AND r.observed_at > CAST(:start AS timestamptz)"
+    f"r.flags & {int(NOT_SHOWN)} = 0 AND r.observed_at > CAST(:start AS timestamptz)"
     " AND r.observed_at <= CAST(:now AS timestamptz) AND d.station_id = ANY(:stations)"
+    # A sudden change counts from the next reading on, which confirms it or not.
+    f" AND NOT (r.flags & {int(Flag.JUMP)} <> 0 AND EXISTS (SELECT FROM device_memories m"
+    " WHERE m.device_id = r.device_id AND m.observed_at = r.observed_at))"
 )
 _GRID_TIME = "date_bin(:step, r.observed_at + :step / 2, TIMESTAMPTZ '2000-01-01 00:00:00+00')"
 

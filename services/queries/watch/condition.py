@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from alerts.present.present import STEADY_M_H
+from alerts.current_level.level import STEADY_M_H
 from services.queries.city.processes import Process, dead_processes, lost_kinds, oldest_pipeline_age_s
 from services.queries.stations.current import CurrentStation
 from services.queries.watch.chart import Sample

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from alerts.present.present import Present, danger, present_of
+from alerts.current_level.level import CurrentLevel, danger
 from models.alert import NAR
 from models.kind import SensorKind
 from models.kinds.radar import RADAR
@@ -18,20 +18,18 @@ from services.queries.city.city import Area, CurrentCity, basin_areas, municipal
 from services.queries.city.processes import list_processes
 from services.queries.stations import current as queries
 from services.queries.stations.current import Bin, CurrentStation
-from services.queries.stations.forecasts import published_forecasts
 from services.queries.stations.speeds import Speeds, street_speeds
 from services.queries.watch.chart import SMALL, Chart, ChartSeries, ForecastPoint, Sample, lay_out
 from services.queries.watch.condition import DataFlow, Health, Trend, data_flow, health, trend, urgency
+from services.queries.watch.levels import RIVER_BIN, Forecasts, current_level_of, forecast_points, samples_of
 from services.runtime.audience import Audience
 
 CHART_PAST = timedelta(hours=4)
 CHART_FUTURE = timedelta(hours=2)
-RIVER_BIN = timedelta(minutes=5)
 RAIN_BIN = timedelta(minutes=5)
 RAIN_WINDOWS = {"min_15": timedelta(minutes=15), "h_1": timedelta(hours=1), "h_3": timedelta(hours=3)}
 MAX_NOTES = 3
 SPEED_PERIOD = timedelta(hours=1)
-Forecasts = Mapping[str, Sequence[ForecastPoint]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class StreamCard:
     chart: Chart
     samples: Sequence[Sample]
     forecast: Sequence[ForecastPoint]
-    present: Present | None
+    level: CurrentLevel | None
     """None where the station never had a trusted value."""
 
 
@@ -76,7 +74,7 @@ class WatchPage:
     status: DataFlow
     alerts: list[Row[Any]]
     """Open alerts, the most dangerous now first; those that no rule holds any more last."""
-    presents: Mapping[str, Present]
+    levels: Mapping[str, CurrentLevel]
     """The current level of each stream that ever had a trusted one, by station."""
     cards: list[StreamCard]
     gauges: list[RainCard]
@@ -106,14 +104,14 @@ def watch_page(
     stations = queries.current_stations(transaction)
     areas = municipality_areas(transaction, city.id)
     cards = _stream_cards(transaction, [s for s in stations if s.kind is RIVER], now, city.zone)
-    presents = {card.station.id: card.present for card in cards if card.present}
+    levels = {card.station.id: card.level for card in cards if card.level}
     return WatchPage(
         city=areas[0] if areas else None,
         neighbours=areas[1:],
         basins=basin_areas(transaction),
         status=data_flow(stations, list_processes(transaction), now, clock_factor=clock_factor, expected=expected),
-        alerts=_most_dangerous_first(open_alert_rows(transaction, audience), presents),
-        presents=presents,
+        alerts=_most_dangerous_first(open_alert_rows(transaction, audience), levels),
+        levels=levels,
         cards=cards,
         gauges=_rain_cards(transaction, [s for s in stations if s.kind is RAIN], now),
         radars=_radar_cards(transaction, [s for s in stations if s.kind is RADAR], now, city),
@@ -121,30 +119,11 @@ def watch_page(
     )
 
 
-def forecast_points(transaction: Connection, now: datetime, station: str | None = None) -> Forecasts:
-    """Published forecasts as points of a chart, by station."""
-    return {
-        one.station: [
-            ForecastPoint(one.made_at + timedelta(seconds=a.lead_s), a.p10_m, a.p50_m, a.p90_m) for a in one.ahead
-        ]
-        for one in published_forecasts(transaction, now, station).values()
-    }
-
-
 def _recent_bins(
     transaction: Connection, kind: SensorKind, stations: Sequence[CurrentStation], now: datetime, length: timedelta
 ) -> dict[int, list[Bin]]:
     ids = [device.id for station in stations for device in station.devices]
     return queries.read_bins(transaction, kind, ids, start=now - CHART_PAST, end=now, length=length)
-
-
-def samples_of(station: CurrentStation, bins: Mapping[int, Sequence[Bin]], length: timedelta) -> list[Sample]:
-    """The series of a station: of its first device, with gaps filled from its other devices."""
-    merged: dict[datetime, Bin] = {}
-    for device in station.devices:
-        for one in bins.get(device.id, ()):
-            merged.setdefault(one.at, one)
-    return [Sample(at + length / 2, one.least, one.mean, one.greatest) for at, one in sorted(merged.items())]
 
 
 def _stream_cards(
@@ -160,28 +139,12 @@ def _stream_cards(
 def _danger_of_card(card: StreamCard) -> tuple[object, ...]:
     """Sort key, the most dangerous first. A station that never had a value is like one that fell silent."""
     silent = card.health is not Health.FRESH
-    return (*danger(card.station.nar, card.present, silent=silent), card.station.name)
+    return (*danger(card.station.nar, card.level, silent=silent), card.station.name)
 
 
-def _most_dangerous_first(rows: list[Row[Any]], presents: Mapping[str, Present]) -> list[Row[Any]]:
+def _most_dangerous_first(rows: list[Row[Any]], levels: Mapping[str, CurrentLevel]) -> list[Row[Any]]:
     """Alerts that a rule holds, the most dangerous now first; of equal ones in the order given."""
-    return sorted(rows, key=lambda row: (row.state == "cleared", *danger(NAR(row.nar), presents.get(row.station_id))))
-
-
-def present_of_station(
-    station: CurrentStation, now: datetime, course: Trend | None, forecast: Sequence[ForecastPoint]
-) -> Present | None:
-    """The present of a stream; None for another kind of station, and where there never was a trusted value."""
-    if station.kind is not RIVER or station.value is None or station.value_at is None:
-        return None
-    return present_of(
-        station.value,
-        station.value_at,
-        thresholds=station.thresholds,
-        rate_m_h=course.rate_m_h if course else None,
-        forecast=forecast,
-        fresh=health(station, now) is Health.FRESH,
-    )
+    return sorted(rows, key=lambda row: (row.state == "cleared", *danger(NAR(row.nar), levels.get(row.station_id))))
 
 
 def _stream_card(
@@ -200,8 +163,8 @@ def _stream_card(
         forecast=ahead,
     )
     course = trend(samples) if fresh else None
-    present = present_of_station(station, now, course, ahead)
-    return StreamCard(station, state, course, lay_out(series, SMALL), samples, ahead, present)
+    level = current_level_of(station, now, course, ahead)
+    return StreamCard(station, state, course, lay_out(series, SMALL), samples, ahead, level)
 
 
 def _rain_cards(transaction: Connection, stations: Sequence[CurrentStation], now: datetime) -> list[RainCard]:

@@ -1,5 +1,7 @@
 """API routes of alerts: lists, one alert, actions of operators, and transitions."""
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -10,6 +12,7 @@ from models.tables.erasures import MAX_REASON_CHARS
 from services import actions
 from services.queries.alerts import alerts as queries
 from services.queries.alerts.alerts import Alert, AlertFilter, AlertState, AlertStory, Move
+from services.queries.watch.levels import levels_now
 from services.runtime.audience import Audience
 from services.web.access import PUBLIC, Operator, ReadBy
 from services.web.api.paging import Page, Paged
@@ -64,19 +67,20 @@ def _alert_filter(
 @router.get("/alerts", dependencies=[PUBLIC])
 def alerts(
     snapshot: DatabaseSnapshot,
+    now: Now,
     audience: ReadBy,
     paged: Paged,
     criteria: Annotated[AlertFilter, Depends(_alert_filter)],
 ) -> Page[Alert]:
     """Alerts, the newest first; `since` looks at their last change."""
     found = queries.list_alerts(snapshot, criteria, audience, after=paged.cursor_number, limit=paged.fetch_limit)
-    return paged.page(found, lambda one: one.id)
+    return paged.page(_with_levels(snapshot, now, found), lambda one: one.id)
 
 
 @router.get("/alerts/{alert_id}", dependencies=[PUBLIC])
-def alert(snapshot: DatabaseSnapshot, audience: ReadBy, alert_id: Number) -> AlertStory:
+def alert(snapshot: DatabaseSnapshot, now: Now, audience: ReadBy, alert_id: Number) -> AlertStory:
     """An alert with its transitions and the actions of operators. The public sees roles, no names and no notes."""
-    return _story(snapshot, alert_id, audience)
+    return _story(snapshot, now, alert_id, audience)
 
 
 @router.post("/alerts/{alert_id}/acknowledge")
@@ -85,21 +89,21 @@ def acknowledge(
 ) -> AlertStory:
     """Acknowledge an alert. 409 where it changed since it was seen, or another operator was faster."""
     actions.acknowledge(transaction, alert_id, operator=operator, note=action.note, version=action.version, now=now)
-    return _story(transaction, alert_id, Audience.OPERATORS)
+    return _story(transaction, now, alert_id, Audience.OPERATORS)
 
 
 @router.post("/alerts/{alert_id}/comment")
 def comment(operator: Operator, transaction: Transaction, now: Now, alert_id: Number, note: Note) -> AlertStory:
     """Add a note to an alert, open or closed."""
     actions.comment(transaction, alert_id, operator=operator, note=note.note.strip(), now=now)
-    return _story(transaction, alert_id, Audience.OPERATORS)
+    return _story(transaction, now, alert_id, Audience.OPERATORS)
 
 
 @router.post("/alerts/{alert_id}/close")
 def close(operator: Operator, transaction: Transaction, now: Now, alert_id: Number, action: AlertAction) -> AlertStory:
     """Close an alert that its rule has cleared. 409 while the rule holds it, or where it changed since it was seen."""
     actions.close(transaction, alert_id, operator=operator, note=action.note, version=action.version, now=now)
-    return _story(transaction, alert_id, Audience.OPERATORS)
+    return _story(transaction, now, alert_id, Audience.OPERATORS)
 
 
 @router.post("/alerts/{alert_id}/actions/{action_id}/redact")
@@ -110,7 +114,7 @@ def redact(
     actions.redact_note(
         transaction, action_id, operator=operator, reason=redaction.reason.strip(), now=now, alert_id=alert_id
     )
-    return _story(transaction, alert_id, Audience.OPERATORS)
+    return _story(transaction, now, alert_id, Audience.OPERATORS)
 
 
 @router.get("/transitions", dependencies=[PUBLIC])
@@ -122,8 +126,15 @@ def transitions(snapshot: DatabaseSnapshot, paged: Paged, station: Station = Non
     return paged.page(rows, lambda one: one.id)
 
 
-def _story(connection: Connection, alert_id: int, audience: Audience) -> AlertStory:
+def _with_levels(connection: Connection, now: datetime, found: list[Alert]) -> list[Alert]:
+    """Add the current level of its stream to each alert that is not closed."""
+    levels = levels_now(connection, now, [one.subject for one in found if one.state != "closed"])
+    return [one if one.state == "closed" else replace(one, level_now=levels.get(one.subject)) for one in found]
+
+
+def _story(connection: Connection, now: datetime, alert_id: int, audience: Audience) -> AlertStory:
     found = queries.one_alert(connection, alert_id, audience)
     if found is None:
         raise actions.NoSuchAlert
-    return found
+    (shown,) = _with_levels(connection, now, [found.alert])
+    return replace(found, alert=shown)

@@ -13,6 +13,8 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import Engine
 
 from alerts.delivery.live_events import CHANNEL
+from services.runtime.clock import Clock
+from services.web.live.event_levels import EventLevels
 from services.web.live.stream_position import StreamPosition, covers
 
 log = logging.getLogger(__name__)
@@ -81,8 +83,9 @@ class FeedClosed(Exception):
 class EventFeed:
     """Reads events on a database connection of its own for any number of clients of one event loop."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Clock) -> None:
         """Opens nothing before `running`. Only the address of the engine is used."""
+        self._levels = EventLevels(engine, clock)
         self._address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._ring: deque[Event] = deque()
         self._bytes = 0
@@ -110,6 +113,7 @@ class EventFeed:
             self.close()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            self._levels.close()
 
     def close(self) -> None:
         """End the streams of all clients, so that the server can stop."""
@@ -207,7 +211,7 @@ class EventFeed:
         if after is None:
             self._position = replace(self._position, before=self._position.after, xid=0, id=0)
         while True:
-            events, self._position = await _read_page(connection, self._position, after)
+            events, self._position = await _read_page(connection, self._levels, self._position, after)
             for event in events:
                 self._append(event)
             after, self._more_pages = self._position.after, len(events) == PAGE_EVENTS
@@ -237,9 +241,9 @@ class EventFeed:
                 while self._position is None or self._more_pages or not covers(self._position.after, position.after):
                     await self._wait_for_change()
                 target, end = self._position, self._end
-                missed = await _read_range(connection, position)
+                missed = await _read_range(connection, self._levels, position)
                 missed += await _read_range(
-                    connection, replace(position, before=position.after, after=target.after, xid=0, id=0)
+                    connection, self._levels, replace(position, before=position.after, after=target.after, xid=0, id=0)
                 )
         except (psycopg.Error, TimeoutError):
             return None
@@ -252,11 +256,13 @@ async def _current_position(connection: psycopg.AsyncConnection[Any]) -> StreamP
     return StreamPosition(taken_s, snapshot, snapshot)
 
 
-async def _read_range(connection: psycopg.AsyncConnection[Any], position: StreamPosition) -> list[Event]:
+async def _read_range(
+    connection: psycopg.AsyncConnection[Any], levels: EventLevels, position: StreamPosition
+) -> list[Event]:
     """All events from a position to its own `after`; more than MAX_REPLAYED_EVENTS where there are too many."""
     all_events: list[Event] = []
     while len(all_events) <= MAX_REPLAYED_EVENTS:
-        events, position = await _read_page(connection, position, position.after)
+        events, position = await _read_page(connection, levels, position, position.after)
         all_events += events
         if len(events) < PAGE_EVENTS:
             break
@@ -264,7 +270,7 @@ async def _read_range(connection: psycopg.AsyncConnection[Any], position: Stream
 
 
 async def _read_page(
-    connection: psycopg.AsyncConnection[Any], position: StreamPosition, after: str | None
+    connection: psycopg.AsyncConnection[Any], levels: EventLevels, position: StreamPosition, after: str | None
 ) -> tuple[list[Event], StreamPosition]:
     """The next events after a position that the snapshot `after` sees, and the position behind them.
 
@@ -279,11 +285,11 @@ async def _read_page(
     }
     rows = await (await connection.execute(_NEXT_EVENTS, parameters)).fetchall()
     position = replace(position, taken_s=rows[0].taken_s, after=rows[0].after)
+    found = [row for row in rows if row.id is not None]
     events = []
-    for row in rows:
-        if row.id is not None:
-            position = replace(position, xid=row.xid, id=row.id)
-            events.append(Event(str(position), row.event, encode_event(str(position), row.event, row.data)))
+    for row, data in zip(found, await levels.added([(row.event, row.data) for row in found]), strict=True):
+        position = replace(position, xid=row.xid, id=row.id)
+        events.append(Event(str(position), row.event, encode_event(str(position), row.event, data)))
     return events, position
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -58,7 +59,7 @@ class ProcessWatch:
             while not self._stop.is_set():
                 try:
                     self.look(database, started_at)
-                except SQLAlchemyError as error:
+                except (SQLAlchemyError, psycopg.Error) as error:
                     log.info("no heartbeat written", extra={"action": "watch", "trouble": error_summary(error)})
                 self._stop.wait(WATCH_S)
         finally:

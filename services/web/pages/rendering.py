@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 
-from alerts.present.sentence import sentence
+from alerts.current_level.sentence import sentence
 from models.alert import NAR
 from models.tables.erasures import MAX_REASON_CHARS
 from services.actions import MAX_NOTE_CHARS
@@ -148,7 +148,7 @@ def _template_values(visit: Visit) -> dict[str, object]:
         "cause": lambda row: cause_text(words, row),
         "headline": lambda alert: headline(words, NAR(alert.nar), alert.cause, alert.evidence),
         "evidence": evidence,
-        "say_now": lambda present: sentence(present, "en" if words.language == "en" else "es", words.zone, visit.now),
+        "say_now": lambda level: sentence(level, "en" if words.language == "en" else "es", words.zone, visit.now),
         "summary": lambda chart: chart_summary(words, chart),
         "person": lambda name: words(f"person.{name}") if name in {OPERATOR_ROLE, RULE} else name,
         "note": lambda text: in_language(words, text),

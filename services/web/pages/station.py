@@ -15,7 +15,7 @@ from services.queries.stations.current import CurrentStation
 from services.queries.stations.forecasts import LearningFailure, learning_failure
 from services.queries.watch.chart import LARGE, Chart, ChartSeries, ForecastPoint, Sample, lay_out
 from services.queries.watch.condition import Health, Trend, health, trend
-from services.queries.watch.page import forecast_points, samples_of
+from services.queries.watch.levels import forecast_points, samples_of
 from services.runtime.audience import Audience
 
 LINE_BINS = {

@@ -56,6 +56,7 @@ def test_a_flood_goes_up_at_once_and_comes_down_step_by_step_after_the_hold() ->
         ("raised", "AMARILLO", 15),  # risen 0.20 with 0.10 missing; 0.30 are too many yet for naranja
         ("escalated", "ROJO", 20),
         ("confirmed", "ROJO", 25),
+        ("observed", "ROJO", 30),  # 1.10 is above its threshold of 1.00
         ("eased", "NARANJA", 80),  # below 0.90 since 12:50
         ("eased", "AMARILLO", 90),  # below 0.70 since 13:00
         ("cleared", "VERDE", 100),  # below 0.50 since 13:10
@@ -69,6 +70,41 @@ def test_a_slow_rise_raises_by_its_level_unconfirmed_and_is_confirmed_by_the_sec
         (Change.RAISED, Cause.LEVEL, False),
         (Change.CONFIRMED, Cause.LEVEL, True),
     ]
+
+
+def test_a_forecast_that_comes_true_is_told_once_and_needs_no_new_acknowledgement() -> None:
+    _, transitions = judge_all(*every_5_min(0.30, 0.30, 0.30, 0.50, 0.75, 0.95, 1.10, 1.12, 1.05))
+    (observed,) = [one for one in transitions if one.change is Change.OBSERVED]
+    assert (observed.before, observed.after, observed.cause) == (NAR.ROJO, NAR.ROJO, Cause.LEVEL)
+    assert observed.evidence["level_m"] == 1.1
+
+
+def test_a_level_that_waits_for_its_confirmation_does_not_make_a_forecast_come_true() -> None:
+    rise = every_5_min(0.30, 0.30, 0.30, 0.50)
+    _, transitions = judge_all(*rise, reading_at(20, 0.7, Flag.JUMP), reading_at(25, 0.52))
+    assert Change.OBSERVED not in {one.change for one in transitions}
+
+
+@pytest.mark.parametrize(
+    ("context", "cause"),
+    [
+        (RuleContext(upstream_nar=NAR.AMARILLO), Cause.UPSTREAM),
+        (RuleContext(rain_nar=NAR.AMARILLO), Cause.RAIN),
+        (RuleContext(rain_15_min_mm=6.0), Cause.RAIN),
+    ],
+)
+def test_what_confirms_an_earlier_peak_is_its_cause_and_not_a_level_below_the_threshold(
+    context: RuleContext, cause: Cause
+) -> None:
+    state, (raised,) = judge_all(reading_at(0, 0.30), reading_at(5, 1.20, Flag.JUMP))
+    assert (raised.after, raised.cause, raised.confirmed) == (NAR.ROJO, Cause.LEVEL, False)
+    after, by_sample = judge(RULE, state, reading_at(6, 0.31), context)
+    assert after.confirmed_nar is NAR.ROJO
+    assert by_sample is not None
+    assert (by_sample.change, by_sample.cause) == (Change.CONFIRMED, cause)
+    _, by_time = tick(RULE, state, at(7), context)
+    assert by_time is not None
+    assert (by_time.change, by_time.cause) == (Change.CONFIRMED, cause)
 
 
 def test_the_median_of_three_confirms_too() -> None:

@@ -1,7 +1,7 @@
 """API routes of current values of stations: value, age, quality, flags and trend."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -15,15 +15,12 @@ from services.queries.stations.current import CurrentDevice, CurrentStation
 from services.queries.stations.places import Colour
 from services.queries.stations.series import flag_names
 from services.queries.watch.condition import Course, Health, health, trend
-from services.queries.watch.page import samples_of
+from services.queries.watch.levels import RIVER_BIN, TREND_PERIOD, samples_of
 from services.web.access import PUBLIC
 from services.web.api.parameters import Id
 from services.web.api.stations.stations import NoSuchStation
 from services.web.context import DatabaseSnapshot, Now
 from services.web.routes import PreparedRoute
-
-TREND_PERIOD = timedelta(minutes=45)
-TREND_BIN = timedelta(minutes=5)
 
 router = APIRouter(tags=["stations"], dependencies=[PUBLIC], route_class=PreparedRoute)
 
@@ -87,13 +84,13 @@ def station_latest(snapshot: DatabaseSnapshot, now: Now, station_id: Id) -> Late
 
 def _latest_of_stations(connection: Connection, stations: Sequence[CurrentStation], now: datetime) -> list[Latest]:
     streams = [device.id for one in stations if one.kind is RIVER for device in one.devices]
-    bins = current.read_bins(connection, RIVER, streams, start=now - TREND_PERIOD, end=now, length=TREND_BIN)
+    bins = current.read_bins(connection, RIVER, streams, start=now - TREND_PERIOD, end=now, length=RIVER_BIN)
     return [_latest(one, bins, now) for one in stations]
 
 
 def _latest(one: CurrentStation, bins: Mapping[int, Sequence[current.Bin]], now: datetime) -> Latest:
     state = health(one, now)
-    change = trend(samples_of(one, bins, TREND_BIN)) if one.kind is RIVER and state is Health.FRESH else None
+    change = trend(samples_of(one, bins, RIVER_BIN)) if one.kind is RIVER and state is Health.FRESH else None
     return Latest(
         station=one.id,
         kind=one.kind.name,

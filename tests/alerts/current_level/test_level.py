@@ -1,10 +1,10 @@
-"""The present of an alert: distances, crossing read off the quantiles, order of danger and the sentence."""
+"""The current level of a stream: distances, crossing read off the quantiles, order of danger and the sentence."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
-from alerts.present.present import Present, danger, present_of
-from alerts.present.sentence import sentence
+from alerts.current_level.level import CurrentLevel, current_level, danger
+from alerts.current_level.sentence import sentence
 from models.alert import NAR
 
 NOW = datetime(2026, 4, 2, 23, 40, tzinfo=UTC)
@@ -29,8 +29,10 @@ def _point(minutes: int, p10: float, p50: float, p90: float) -> Point:
 RISE = [_point(15, 2.50, 2.54, 2.60), _point(30, 2.54, 2.63, 2.75), _point(60, 2.65, 2.80, 3.00)]
 
 
-def _at(level: float, rate: float | None = None, forecast: list[Point] | None = None, *, fresh: bool = True) -> Present:
-    return present_of(level, NOW, thresholds=LIMITS, rate_m_h=rate, forecast=forecast or [], fresh=fresh)
+def _at(
+    level: float, rate: float | None = None, forecast: list[Point] | None = None, *, fresh: bool = True
+) -> CurrentLevel:
+    return current_level(level, NOW, thresholds=LIMITS, rate_m_h=rate, forecast=forecast or [], fresh=fresh)
 
 
 def test_the_sentence_gives_value_age_rate_thresholds_each_way_and_the_crossing() -> None:
@@ -50,9 +52,9 @@ def test_the_sentence_in_english_of_a_falling_level_names_no_crossing() -> None:
 
 def test_over_red_there_is_no_next_threshold() -> None:
     """The level that stands over red says by how much, not that it would reach anything."""
-    present = _at(4.6, 0.1, RISE)
-    assert (present.next_up, present.crossing) == (None, None)
-    assert sentence(present, "es", LOCAL, NOW).endswith("; 2,00 m por encima de rojo")
+    level = _at(4.6, 0.1, RISE)
+    assert (level.next_up, level.crossing) == (None, None)
+    assert sentence(level, "es", LOCAL, NOW).endswith("; 2,00 m por encima de rojo")
 
 
 def test_an_old_value_is_called_the_last_one_and_has_no_forecast() -> None:

@@ -39,12 +39,12 @@ class Crossing:
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
+class CurrentLevel:
     """The last trusted level of a stream and what follows from it. Levels in m, `rate_m_h` None where unknown.
 
     `reached`: the highest colour whose threshold the level is at or above, and `above_m` by how much. `next_up`: the
     next colour, None at rojo, and `missing_m` how much is missing. `crossing`: of the threshold of `next_up`.
-    `fresh`: whether the value is recent enough to count as the present.
+    `fresh`: whether the value is recent enough to count as the level.
     """
 
     level_m: float
@@ -68,7 +68,7 @@ class Present:
         return not self.rising and self.rate_m_h is not None and self.rate_m_h <= -STEADY_M_H
 
 
-def present_of(
+def current_level(
     level_m: float,
     at: datetime,
     *,
@@ -76,12 +76,12 @@ def present_of(
     rate_m_h: float | None,
     forecast: Sequence[Quantiles],
     fresh: bool,
-) -> Present:
+) -> CurrentLevel:
     """What follows from a level measured at `at`. A level that is not fresh has neither rate nor crossing."""
     limits = thresholds or ()
     passed = sum(level_m >= limit for limit in limits)
     next_up = NAR(passed + 1) if passed < len(limits) else None
-    return Present(
+    return CurrentLevel(
         level_m=level_m,
         at=at,
         fresh=fresh,
@@ -94,21 +94,21 @@ def present_of(
     )
 
 
-def danger(nar: NAR, present: Present | None, *, silent: bool = False) -> tuple[object, ...]:
+def danger(nar: NAR, level: CurrentLevel | None, *, silent: bool = False) -> tuple[object, ...]:
     """Sort key, the most dangerous first: over the red line, the colour held, not current, rising, soonest to cross.
 
     Without a level (rain gauges), after what rises and before what falls. `silent`: a stream without a current value.
     """
-    if present is None:
+    if level is None:
         return (True, -nar, 0 if silent else 2, 0.0, 0.0)
-    if silent or not present.fresh:
+    if silent or not level.fresh:
         course = 0
-    elif present.rising:
+    elif level.rising:
         course = 1
     else:
-        course = 3 if present.falling else 2
-    soonest = present.crossing.expected.timestamp() if present.crossing else float("inf")
-    return (present.reached is not NAR.ROJO, -nar, course, soonest, -(present.rate_m_h or 0.0))
+        course = 3 if level.falling else 2
+    soonest = level.crossing.expected.timestamp() if level.crossing else float("inf")
+    return (level.reached is not NAR.ROJO, -nar, course, soonest, -(level.rate_m_h or 0.0))
 
 
 def _crossing(level_m: float, at: datetime, limit: float, forecast: Sequence[Quantiles]) -> Crossing | None:

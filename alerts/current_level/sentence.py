@@ -3,7 +3,7 @@
 from datetime import datetime, tzinfo
 from typing import Literal
 
-from alerts.present.present import Crossing, Present
+from alerts.current_level.level import Crossing, CurrentLevel
 from models.alert import NAR
 
 Language = Literal["es", "en"]
@@ -38,21 +38,21 @@ _COLOURS = {
 }
 
 
-def sentence(present: Present, language: Language, zone: tzinfo, now: datetime) -> str:
+def sentence(current: CurrentLevel, language: Language, zone: tzinfo, now: datetime) -> str:
     """The value, its age, its rate, the thresholds each way, and the expected crossing with its interval."""
     words = _WORDS[language]
-    minutes = max(int((now - present.at).total_seconds()) // 60, 0)
-    level = _number(present.level_m, language)
-    measured = [words["now" if present.fresh else "last"].format(level=level), words["age"].format(minutes=minutes)]
-    if present.rate_m_h is not None:
-        measured.append(words["rate"].format(rate=_number(present.rate_m_h, language, signed=True)))
+    minutes = max(int((now - current.at).total_seconds()) // 60, 0)
+    level = _number(current.level_m, language)
+    measured = [words["now" if current.fresh else "last"].format(level=level), words["age"].format(minutes=minutes)]
+    if current.rate_m_h is not None:
+        measured.append(words["rate"].format(rate=_number(current.rate_m_h, language, signed=True)))
     parts = [", ".join(measured)]
-    if present.above_m is not None:
-        parts.append(_distance("above", present.above_m, present.reached, language))
-    if present.missing_m is not None and present.next_up is not None:
-        parts.append(_distance("missing", present.missing_m, present.next_up, language))
-    if present.crossing:
-        parts.append(_crossing(present.crossing, language, zone))
+    if current.above_m is not None:
+        parts.append(_distance("above", current.above_m, current.reached, language))
+    if current.missing_m is not None and current.next_up is not None:
+        parts.append(_distance("missing", current.missing_m, current.next_up, language))
+    if current.crossing:
+        parts.append(_crossing(current.crossing, language, zone))
     return "; ".join(parts)
 
 
