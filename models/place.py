@@ -66,6 +66,15 @@ class Street:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Landmark:
+    """A place that people name when they look for a bus stop: a square, a station, a hospital."""
+
+    name: str
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catchment:
     """The catchment of a stream station: its total `area_km2`, and the depth at which the stream leaves its bed, m."""
 
@@ -120,6 +129,7 @@ class City:
     basins: tuple[Basin, ...]
     stations: tuple[Station, ...]
     devices: tuple[Device, ...]
+    landmarks: tuple[Landmark, ...] = ()
 
     def station(self, id: str) -> Station:  # noqa: A002 - the field's own name
         """The station with this id. Raises KeyError."""

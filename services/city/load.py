@@ -180,5 +180,12 @@ def _raise_configuration_version(transaction: Connection, city: City) -> None:
         cursor.execute(
             "INSERT INTO configuration (version, city) VALUES (1, %s::jsonb)"
             " ON CONFLICT (id) DO UPDATE SET version = configuration.version + 1, city = excluded.city",
-            [_json({"id": city.id, "name": city.name, "zone": city.zone.key})],
+            [_json(_city_row(city))],
         )
+
+
+def _city_row(city: City) -> dict[str, object]:
+    """What every process must know of the city: its name, its time zone, and its landmarks if it has any."""
+    landmarks = [{"name": one.name, "latitude": one.latitude, "longitude": one.longitude} for one in city.landmarks]
+    named = {"id": city.id, "name": city.name, "zone": city.zone.key}
+    return named | ({"landmarks": landmarks} if landmarks else {})

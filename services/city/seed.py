@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 import models
 from models.kinds import KINDS_BY_NAME
-from models.place import Basin, Catchment, City, Device, LimitWindow, Municipality, Outline, Station, Street
+from models.place import Basin, Catchment, City, Device, Landmark, LimitWindow, Municipality, Outline, Station, Street
 from models.rule import Rule
 from services.city.seed_checks import reference_problems, upstream_problems
 from services.city.seed_files import (
@@ -65,6 +65,9 @@ def read_seed(folder: Path) -> Seed:
         basins=basins,
         stations=stations,
         devices=devices,
+        landmarks=tuple(
+            Landmark(name=one.name, latitude=one.position[0], longitude=one.position[1]) for one in file.landmark
+        ),
     )
     return Seed(city=city, rules=rules_of(file, city))
 

@@ -16,6 +16,7 @@ def reference_problems(file: CityFile, basins: tuple[Basin, ...]) -> Iterator[st
     yield from _duplicates_in_city("municipality", (one.id for one in file.municipality))
     yield from _duplicates_in_city("street", (one.id for one in file.street))
     yield from _duplicates_in_city("station", (one.id for one in file.station))
+    yield from _duplicates_in_city("landmark", (one.name for one in file.landmark))
     yield from (f"{BASINS_FILE}: {problem}" for problem in _duplicates("basin", (one.id for one in basins)))
     municipalities = {one.id for one in file.municipality}
     for basin in basins:

@@ -40,6 +40,13 @@ class MunicipalityItem(_Strict):
     position: Position
 
 
+class LandmarkItem(_Strict):
+    """An element of `[[landmark]]`."""
+
+    name: Name
+    position: Position
+
+
 class WindowItem(_Strict):
     """Hours at which a street has another limit."""
 
@@ -106,6 +113,7 @@ class CityFile(_Strict):
     municipality: tuple[MunicipalityItem, ...] = Field(min_length=1, max_length=1_000)
     street: tuple[StreetItem, ...] = Field(default=(), max_length=10_000)
     station: tuple[StationItem, ...] = Field(min_length=1, max_length=10_000)
+    landmark: tuple[LandmarkItem, ...] = Field(default=(), max_length=2_000)
     rules: dict[str, Overrides] = {}
 
 

@@ -39,11 +39,17 @@ def find_by_number(network: Network, number: str) -> Stop | None:
 
 def find_by_name(network: Network, words: Sequence[str]) -> list[Stop]:
     """Stops whose names contain all the words, in any order, the shortest names first. See `_matches`."""
-    wanted = [_ABBREVIATIONS.get(word, word) for word in words if word not in _IGNORED_WORDS]
+    wanted = _wanted(words)
     if not wanted:
         return []
     found = [stop for stop in _served_stops(network) if _matches(_name_words(stop.name), wanted)]
     return sorted(found, key=lambda stop: (len(_name_words(stop.name)), stop.name, stop.id))[:MAX_RESULTS]
+
+
+def matches_name(name: str, words: Sequence[str]) -> bool:
+    """Whether a name contains all the words, in any order. See `_matches`."""
+    wanted = _wanted(words)
+    return bool(wanted) and _matches(_name_words(name), wanted)
 
 
 def search_stops(network: Network, query: str) -> list[Stop]:
@@ -58,6 +64,10 @@ def normalized_words(text: str) -> tuple[str, ...]:
     """The words and numbers of a text, in lower case and without accents."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return tuple(re.findall(r"[a-z]+|\d+", bare.casefold()))
+
+
+def _wanted(words: Sequence[str]) -> list[str]:
+    return [_ABBREVIATIONS.get(word, word) for word in words if word not in _IGNORED_WORDS]
 
 
 def _name_words(name: str) -> tuple[str, ...]:

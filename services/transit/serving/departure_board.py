@@ -248,7 +248,7 @@ def lines(snapshot: TransitSnapshot, now: float) -> list[LineSummary]:
         if one.route is not None:
             counts[one.route.id] = counts.get(one.route.id, 0) + 1
     found = [_line_summary(snapshot, route, counts.get(route.id, 0), now) for route in snapshot.network.routes.values()]
-    return sorted(found, key=lambda line: _natural_order(line.route))
+    return sorted(found, key=lambda line: natural_order(line.route))
 
 
 def line(snapshot: TransitSnapshot, route_id: str, now: float) -> LineSummary | None:
@@ -265,7 +265,7 @@ def stops_near(snapshot: TransitSnapshot, point: Point, radius_m: float, limit: 
 def routes_at(snapshot: TransitSnapshot, stop_id: str) -> list[Route]:
     """The lines that call at a stop, in natural order of their names."""
     ids = {snapshot.network.patterns[index].route_id for index, _ in snapshot.network.calls_by_stop.get(stop_id, ())}
-    return sorted((snapshot.network.routes[route_id] for route_id in ids), key=_natural_order)
+    return sorted((snapshot.network.routes[route_id] for route_id in ids), key=natural_order)
 
 
 def alerts_for(
@@ -427,6 +427,7 @@ def _line_summary(snapshot: TransitSnapshot, route: Route, count: int, now: floa
     return LineSummary(route, agency, patterns, count, snapshot.health(now, route.agency_id))
 
 
-def _natural_order(route: Route) -> tuple[bool, int, str, str]:
+def natural_order(route: Route) -> tuple[bool, int, str, str]:
+    """A sort key of lines: 7 before 10, and Norte after both."""
     digits = "".join(takewhile(str.isdigit, route.short_name))
     return (not digits, int(digits or 0), route.short_name, route.id)

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace as with_fields
 
 from models.network import Journey, Network
+from models.place import Landmark
 from services.transit.model.prediction import Basis, TripPrediction, VehiclePrediction
 from services.transit.model.service_alert import ServiceAlert
 from services.transit.model.stop_index import StopIndex
@@ -65,7 +66,7 @@ class TransitSnapshot:
 
     `journey_predictions`: by journey, its predictions, the most credible first. `journeys_by_pattern`: by pattern, the
     journeys that have a prediction. `last_report_at`: by agency, the time of its newest report, Unix seconds; under ""
-    the newest of all. `stale`: see Health.STALE.
+    the newest of all. `landmarks`: of the seed, in its order. `stale`: see Health.STALE.
     """
 
     network: Network
@@ -77,6 +78,7 @@ class TransitSnapshot:
     journeys_by_pattern: Mapping[int, tuple[JourneyKey, ...]] = field(default_factory=dict)
     last_report_at: Mapping[str, float] = field(default_factory=dict)
     alerts: tuple[ServiceAlert, ...] = ()
+    landmarks: tuple[Landmark, ...] = ()
     stale: bool = False
 
     def current_prediction(self, key: JourneyKey, now: float) -> JourneyPrediction | None:
@@ -125,6 +127,13 @@ def with_changes(
         builder.add_expected_journey(journey)
     builder.drop_expired()
     return builder.build(snapshot.alerts if alerts is None else alerts)
+
+
+def with_landmarks(snapshot: TransitSnapshot, landmarks: tuple[Landmark, ...]) -> TransitSnapshot:
+    """The same snapshot with these landmarks of the city."""
+    if landmarks == snapshot.landmarks:
+        return snapshot
+    return replace(snapshot, revision=snapshot.revision + 1, landmarks=landmarks)
 
 
 def marked_stale(snapshot: TransitSnapshot) -> TransitSnapshot:

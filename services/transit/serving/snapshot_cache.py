@@ -16,8 +16,15 @@ from models.network import Network
 from services.runtime.clock import Clock
 from services.runtime.problem import HttpProblem
 from services.transit.serving.changed_predictions import read_changes
+from services.transit.serving.landmark_queries import read_landmarks
 from services.transit.serving.service_alert_queries import alerts_in_force
-from services.transit.serving.snapshot import TransitSnapshot, empty_snapshot, marked_stale, with_changes
+from services.transit.serving.snapshot import (
+    TransitSnapshot,
+    empty_snapshot,
+    marked_stale,
+    with_changes,
+    with_landmarks,
+)
 from services.transit.timetable import versions
 
 log = logging.getLogger(__name__)
@@ -110,6 +117,7 @@ class SnapshotCache:
         if previous is None or previous.network.version != (version or ""):
             network = versions.load(connection) or NO_NETWORK
             previous, since = empty_snapshot(network, revision=previous.revision if previous else 0), None
+        previous = with_landmarks(previous, read_landmarks(connection))
         changes, alerts = read_changes(connection, since), alerts_in_force(connection, previous.stop_index)
         self._pg_snapshot = changes.pg_snapshot
         if changes.undecodable:

@@ -23,6 +23,8 @@ from services.web.pages.static_files import FILES
 
 MOST_BYTES = 5_000
 """Of the whole answer, head and body, as it is transmitted."""
+MOST_LIST_BYTES = 5_900
+"""The same of a list of stops, which riders read once and not at every look at the clock."""
 MOST_HEAD_BYTES = 700
 """The most that the answer's head takes; a test checks it."""
 STYLES = {name: FILES[name][0].decode() for name in ("rider.css", "sign.css")}
@@ -105,11 +107,11 @@ def small_page(
     return HTMLResponse(html, status, headers=headers)
 
 
-def first_that_fits(pages: Iterable[Callable[[], HTMLResponse]]) -> HTMLResponse:
+def first_that_fits(pages: Iterable[Callable[[], HTMLResponse]], most_bytes: int = MOST_BYTES) -> HTMLResponse:
     """The first of several pages, the fullest first, that is small enough; else the last."""
     for make in pages:
         response = make()
-        if MOST_HEAD_BYTES + len(response.body) <= MOST_BYTES:
+        if MOST_HEAD_BYTES + len(response.body) <= most_bytes:
             break
     return response
 

@@ -1,4 +1,4 @@
-"""Routes of riders' pages: a stop by code or corner, its board, its text message, its sign, and missed buses."""
+"""Routes of riders' pages: a stop's board, its text message, its sign, and missed buses."""
 
 from functools import partial
 from http import HTTPStatus
@@ -7,21 +7,22 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
-from models.network import Stop
 from services.queries.transit import rider_reports
 from services.runtime.problem import NotFound
-from services.transit.model.stop_search import MAX_QUERY_CHARS, find_by_code, search_stops
+from services.transit.model.stop_search import find_by_code
 from services.transit.rider import text_answers
+from services.transit.rider.rider_search import find_stop
 from services.transit.serving.snapshot_cache import NotReadYet
 from services.web.access import PUBLIC, require_same_origin
 from services.web.context import DatabaseSnapshot, Now, Transaction, context_of
 from services.web.http.etags import CACHE_BRIEFLY
-from services.web.pages.transit import accuracy_page, missed_bus, stops
+from services.web.pages.transit import accuracy_page, finding, missed_bus, stops
+from services.web.pages.transit.finding import NO_NUL, nothing_found, search_answer
 from services.web.pages.transit.rendering import CurrentRider, RiderRequest, RiderRoute, first_that_fits, small_page
 
 router = APIRouter(route_class=RiderRoute, default_response_class=HTMLResponse, include_in_schema=False)
+router.include_router(finding.router)
 
-NO_NUL = r"^[^\x00]*$"
 LEAST_REFRESH_S, MOST_REFRESH_S = 10, 300
 """The limits within which a sign may reload itself."""
 DETAIL_LEVELS = ((3, True), (3, False), (2, False), (1, False))
@@ -29,7 +30,6 @@ DETAIL_LEVELS = ((3, True), (3, False), (2, False), (1, False))
 LEAST_LINES = 1
 
 StopCode = Annotated[str, Path(max_length=64, pattern=NO_NUL)]
-SearchText = Annotated[str, Query(alias="q", max_length=MAX_QUERY_CHARS, pattern=NO_NUL)]
 LineName = Annotated[str, Query(alias="linea", max_length=64, pattern=NO_NUL)]
 LineNames = Annotated[str, Query(alias="lineas", max_length=200, pattern=NO_NUL)]
 Days = Annotated[int | None, Query(alias="dias", ge=0, le=31)]
@@ -40,25 +40,6 @@ class NoSuchJourney(NotFound):
     """Ese viaje no figura en el horario de esta parada. / The timetable of this stop has no such journey."""
 
 
-@router.get("/p", dependencies=[PUBLIC])
-def redirect_to_search() -> Response:
-    """The search page's URL as people type it."""
-    return RedirectResponse("/p/", HTTPStatus.MOVED_PERMANENTLY)
-
-
-@router.get("/p/", dependencies=[PUBLIC])
-def find_stop(rider: CurrentRider, q: SearchText = "") -> Response:
-    """Search for stops by code or corner. A whole code redirects to its stop, followed by a line to that line."""
-    network, text = rider.snapshot.network, q.strip()
-    exact, line = find_by_code(network, text), ""
-    if exact is None:
-        code, _, line = text.partition(" ")
-        exact = find_by_code(network, code) if stops.is_line(network, line) else None
-    if exact is not None:
-        return RedirectResponse(stops.stop_address(exact) + stops.line_query(rider, line.strip()), HTTPStatus.SEE_OTHER)
-    return _search_page(rider, text, search_stops(network, text) if text else [])
-
-
 @router.get("/p/{code}.txt", dependencies=[PUBLIC], response_class=PlainTextResponse)
 def stop_text(request: Request, now: Now, code: StopCode, linea: LineName = "") -> Response:
     """A stop in one text message."""
@@ -66,18 +47,18 @@ def stop_text(request: Request, now: Now, code: StopCode, linea: LineName = "") 
         snapshot = context_of(request).snapshot_cache.snapshot()
     except NotReadYet:
         return _plain_text(text_answers.answer(None, "", now.timestamp()), HTTPStatus.SERVICE_UNAVAILABLE)
-    stop = find_by_code(snapshot.network, code)
+    stop = find_stop(snapshot.network, code)
     if stop is None:
         return _plain_text(text_answers.unknown_stop_answer(snapshot, code), HTTPStatus.NOT_FOUND)
     return _plain_text(text_answers.stop_answer(snapshot, stop, now.timestamp(), linea or None))
 
 
 @router.get("/p/{code}", dependencies=[PUBLIC])
-def stop_page(rider: CurrentRider, code: StopCode, linea: LineName = "") -> HTMLResponse:
-    """A stop's board, or one line of it."""
+def stop_page(rider: CurrentRider, code: StopCode, linea: LineName = "") -> Response:
+    """A stop's board, or one line of it. What is no code is answered as the search answers it."""
     stop = find_by_code(rider.snapshot.network, code)
     if stop is None:
-        return _search_page(rider, code, [], HTTPStatus.NOT_FOUND)
+        return search_answer(rider, code, HTTPStatus.NOT_FOUND)
     board = stops.stop_board(rider, stop, linea.strip())
     pages = [partial(_board_page, rider, board, most, with_accuracy) for most, with_accuracy in DETAIL_LEVELS]
     fewer = range(len(board.lines) - 1, LEAST_LINES - 1, -1)
@@ -87,9 +68,9 @@ def stop_page(rider: CurrentRider, code: StopCode, linea: LineName = "") -> HTML
 @router.get("/p/{code}/no-paso", dependencies=[PUBLIC])
 def missed_page(rider: CurrentRider, code: StopCode, linea: LineName = "", gracias: str = "") -> HTMLResponse:
     """Which of the last journeys, of all lines or of one, did not come?"""
-    found = find_by_code(rider.snapshot.network, code)
+    found = find_stop(rider.snapshot.network, code)
     if found is None:
-        return _search_page(rider, code, [], HTTPStatus.NOT_FOUND)
+        return nothing_found(rider, code)
     thanks = bool(gracias)
     journeys = [] if thanks else missed_bus.recent_journeys(rider, found, linea.strip())
     return small_page(rider, "missed.html", stops.heading_values(found) | {"journeys": journeys, "thanks": thanks})
@@ -105,7 +86,7 @@ def report_missed(
 ) -> Response:
     """Count that it did not come. Only from this site's form, and only so many from one address."""
     require_same_origin(request)
-    found = find_by_code(rider.snapshot.network, code)
+    found = find_stop(rider.snapshot.network, code)
     report = missed_bus.missed_report(rider, found, viaje) if found else None
     if found is None or report is None:
         raise NoSuchJourney
@@ -118,9 +99,9 @@ def report_missed(
 @router.get("/cartel/{code}", dependencies=[PUBLIC])
 def sign_page(rider: CurrentRider, code: StopCode, lineas: LineNames = "", refresco: Refresh = 30) -> HTMLResponse:
     """A stop's board for an old television: large, ordered by time, reloading itself."""
-    found = find_by_code(rider.snapshot.network, code)
+    found = find_stop(rider.snapshot.network, code)
     if found is None:
-        return _search_page(rider, code, [], HTTPStatus.NOT_FOUND)
+        return nothing_found(rider, code)
     shown = stops.sign_values(rider, found, [name.strip() for name in lineas.split(",") if name.strip()])
     return small_page(
         rider, "sign.html", stops.heading_values(found) | shown | {"refresh_s": refresco}, style="sign.css"
@@ -143,18 +124,6 @@ def sms(request: Request, now: Now, texto: str = "") -> Response:
     except NotReadYet:
         snapshot = None
     return PlainTextResponse(text_answers.answer(snapshot, texto, now.timestamp()))
-
-
-def _search_page(rider: RiderRequest, asked: str, found: list[Stop], status: int = HTTPStatus.OK) -> HTMLResponse:
-    rows = [stops.found_stop(rider, one) for one in found]
-    values = {
-        "asked": asked,
-        "found": rows,
-        "example": text_answers.example_query(rider.snapshot.network).partition(" ")[0],
-        "longest": MAX_QUERY_CHARS,
-        "ready": bool(rider.snapshot.network.stops),
-    }
-    return small_page(rider, "search.html", values, status=status)
 
 
 def _board_page(

@@ -14,7 +14,7 @@ from models.network import Network, Stop
 from services.queries.city.city import city_level
 from services.transit.model.stop_search import public_code
 from services.transit.rider.displayed_time import DisplayedArrival, LineAtStop
-from services.transit.rider.stop_arrivals import destinations_at, line_name, lines_at, routes_by_line_name
+from services.transit.rider.stop_arrivals import line_name, lines_at, routes_by_line_name
 from services.transit.serving import departure_board as boards
 from services.web.context import context_of
 from services.web.pages.language import Words
@@ -30,16 +30,6 @@ MOST_OTHER_LINES = 16
 MOST_PLACES = 3
 MOST_SIGN_ROWS = 7
 MOST_SIGN_NOTICES = 1
-
-
-@dataclass(frozen=True, slots=True)
-class FoundStop:
-    """A stop in the search results."""
-
-    code: str
-    name: str
-    lines: str
-    places: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +72,9 @@ def line_query(rider: RiderRequest, line: str) -> str:
     return f"?{urlencode(parameters)}" if parameters else ""
 
 
-def is_line(network: Network, name: str) -> bool:
-    """Whether a line has this public name."""
-    wanted = name.strip().casefold()
-    return any(line_name(route).casefold() == wanted for route in network.routes.values())
-
-
 def heading_values(stop: Stop) -> dict[str, object]:
     """The heading of every page of a stop."""
     return {"code": public_code(stop), "name": truncated(stop.name, LONGEST_NAME), "here": stop_address(stop)}
-
-
-def found_stop(rider: RiderRequest, stop: Stop) -> FoundStop:
-    """A stop with its lines and destinations."""
-    network = rider.snapshot.network
-    lines, places = (
-        ", ".join(routes_by_line_name(network, stop.id)),
-        ", ".join(destinations_at(network, stop.id)[:MOST_PLACES]),
-    )
-    return FoundStop(public_code(stop), stop.name, truncated(lines, LONGEST_NAME), places)
 
 
 def stop_board(rider: RiderRequest, stop: Stop, line: str) -> StopBoard:
@@ -173,10 +147,15 @@ def not_served_text(rider: RiderRequest, board: StopBoard) -> str:
 
 
 def notices_at(rider: RiderRequest, stop: Stop) -> list[Notice]:
-    """The active service alerts, as many as fit a small page."""
-    now, snapshot = rider.now.timestamp(), rider.snapshot
-    routes = [route.id for group in routes_by_line_name(snapshot.network, stop.id).values() for route in group]
-    alerts = boards.alerts_for(snapshot, now, stop_id=stop.id, route_ids=routes)[:MOST_NOTICES]
+    """The active service alerts of a stop and its lines, as many as fit a small page."""
+    groups = routes_by_line_name(rider.snapshot.network, stop.id).values()
+    return notices_of(rider, [route.id for group in groups for route in group], stop.id)
+
+
+def notices_of(rider: RiderRequest, route_ids: Sequence[str], stop_id: str = "") -> list[Notice]:
+    """The active service alerts of lines, and of a stop, as many as fit a small page."""
+    now = rider.now.timestamp()
+    alerts = boards.alerts_for(rider.snapshot, now, stop_id=stop_id, route_ids=route_ids)[:MOST_NOTICES]
     all_notices = (notice(rider.words, alert, now) for alert in alerts)
     return [
         Notice(truncated(one.header, LONGEST_HEADER), truncated(one.text, LONGEST_NOTICE), one.when)

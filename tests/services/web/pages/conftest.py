@@ -8,8 +8,10 @@ from sqlalchemy import Engine
 
 from services.runtime.settings import Settings
 from services.web.app import create_app
+from simulators import lines
 from tests.databases import open_copy
 from tests.services.web.pages import city
+from tests.services.web.pages.riders import Town, put_in_force, town
 from tests.services.web.pages.site import Site
 
 
@@ -70,3 +72,19 @@ def changing_site(changing: Engine, tmp_path: Path) -> Iterator[Site]:
     beat(changing)
     with visitor(changing, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def lines_name(database_url: str, migrated_name: str) -> Iterator[str]:
+    """The name of a database with the timetable of the schematic La Plata, from which others are copied."""
+    with open_copy(database_url, migrated_name) as engine:
+        put_in_force(engine, lines.schematic_network())
+        engine.dispose()
+        yield engine.url.database or ""
+
+
+@pytest.fixture(name="city")
+def riders_city(database_url: str, lines_name: str) -> Iterator[Town]:
+    """The schematic La Plata for riders, with no report yet."""
+    with open_copy(database_url, lines_name) as engine, town(engine) as made:
+        yield made

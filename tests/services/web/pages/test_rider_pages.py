@@ -1,7 +1,6 @@
 """What a rider with a cheap telephone reads: small, honest, without JavaScript, in two languages."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -21,29 +20,12 @@ from services.transit.rider.gsm7 import septet_count
 from services.transit.serving.snapshot import marked_stale
 from services.web.pages.transit.rendering import MOST_BYTES, MOST_HEAD_BYTES
 from simulators import lines
-from tests.databases import open_copy
 from tests.services.web.pages.city import attend, load_seed
 from tests.services.web.pages.riders import NOW, Town, put_in_force, town
 from tests.services.web.pages.site import ORIGIN, read
 
 STOP = "LP1912"
 BUSIEST = "LP1680"
-
-
-@pytest.fixture(scope="session")
-def lines_name(database_url: str, migrated_name: str) -> Iterator[str]:
-    """The name of a database with the timetable of the schematic La Plata, from which others are copied."""
-    with open_copy(database_url, migrated_name) as engine:
-        put_in_force(engine, lines.schematic_network())
-        engine.dispose()
-        yield engine.url.database or ""
-
-
-@pytest.fixture
-def city(database_url: str, lines_name: str) -> Iterator[Town]:
-    """The schematic La Plata, with no report yet."""
-    with open_copy(database_url, lines_name) as engine, town(engine) as made:
-        yield made
 
 
 def size(response: httpx.Response) -> int:

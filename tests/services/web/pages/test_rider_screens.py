@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this ma
 SMALLEST, TELEVISION = (320, 568), (1280, 720)
 POOR_CONTRAST = (Path(__file__).parent / "contrast.js").read_text("utf-8")
 SMALL_TARGETS = """[...document.querySelectorAll('a, button, input[maxlength], label:has(input)')]
-    .filter(e => e.closest('nav, form, ul') || e.tagName == 'BUTTON')
+    .filter(e => e.closest('nav, form, ul, ol') || e.tagName == 'BUTTON')
     .filter(e => { const r = e.getBoundingClientRect(); return r.width < 44 || r.height < 44; })
     .map(e => e.textContent || e.name)"""
 SMALL_TEXT = """[...document.querySelectorAll('body *')]
@@ -28,6 +28,9 @@ PAGES = (
     f"/p/{STOP}?linea=307",
     f"/p/{STOP}?linea=275",
     "/p/?q=7+y+50",
+    "/p/?q=villa+elvira",
+    "/linea/307",
+    "/linea/273/1",
     f"/p/{STOP}/no-paso",
     "/precision",
 )
