@@ -317,6 +317,7 @@ class Receiver:
         if reason:
             raise ProtocolError(f"the broker refused the connection with reason 0x{reason:02x}")
         self._connected = True
+        self.events.gain_connection()
         self._connections += 1
         self._silent_refusals = 0
         self._session_present = bool(body[0] & 1)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from alerts.system_faults import SystemFault
 from models.alert import NAR, Cause
-from services.queries.city.processes import DEAD_AFTER_S, PIPELINE, Process, dead_processes, expected_processes
+from services.queries.city.processes import BROKER, DEAD_AFTER_S, PIPELINE, Process, dead_processes, expected_processes
 
 PROCESS = "process"
 _NAR = {"notifier": NAR.NARANJA, "api": NAR.NARANJA}
@@ -12,14 +12,24 @@ _NAR = {"notifier": NAR.NARANJA, "api": NAR.NARANJA}
 
 
 def process_faults(processes: Sequence[Process], named: Collection[str]) -> Iterator[SystemFault]:
-    """One state for each expected process. `named`: by the setting."""
+    """One state for each expected process and one for the broker. `named`: by the setting.
+
+    A pipeline that lives is not told where the broker is dead: it waits for it.
+    """
     dead = dead_processes(processes, named)
+    alive = {one.process for one in processes if one.alive}
     for name in sorted(expected_processes(processes, named)):
         nar = NAR.NARANJA if name.startswith(PIPELINE) else _NAR.get(name, NAR.AMARILLO)
         evidence: dict[str, object] = {"process": name, "silent_s": _silent_s(processes, name), "limit_s": DEAD_AFTER_S}
         if any(one.process == name and one.restarting for one in processes):
             evidence["restarting"] = True
-        yield SystemFault(f"{PROCESS}/{name}", nar if name in dead else NAR.VERDE, Cause.PROCESS, evidence)
+        waits = BROKER in dead and name in alive
+        yield SystemFault(
+            f"{PROCESS}/{name}", nar if name in dead and not waits else NAR.VERDE, Cause.PROCESS, evidence
+        )
+    yield SystemFault(
+        f"{PROCESS}/{BROKER}", NAR.NARANJA if BROKER in dead else NAR.VERDE, Cause.PROCESS, {"process": BROKER}
+    )
 
 
 def _silent_s(processes: Sequence[Process], name: str) -> int | None:

@@ -20,7 +20,11 @@ LOOP_S = 300.0
 """A process that started for the last KEPT_STARTS times within so long starts again and again, and counts as dead."""
 CALM_S = 90.0
 """A process that has run for so long does not start again and again any more. Longer than a supervisor's pause."""
+DEAF_AFTER_S = 5.0
+"""A pipeline without its broker for so long receives nothing. A silent broker is noticed within 20 s."""
 MAX_PROCESSES = 100
+BROKER = "broker"
+"""What is dead where no pipeline can reach its broker."""
 PIPELINE = "pipeline-"
 UNDIVIDED = f"{PIPELINE}all"
 """The one pipeline of a system without lanes."""
@@ -45,6 +49,21 @@ class Process:
     def alive(self) -> bool:
         """Whether its last heartbeat is new, and it runs on. One from the future: the database's clock was set back."""
         return abs(self.age_s) <= DEAD_AFTER_S and not self.restarting
+
+    @property
+    def deaf(self) -> bool:
+        """Whether it has no connection to its broker."""
+        return self._disconnected_s >= DEAF_AFTER_S
+
+    @property
+    def silent_s(self) -> float:
+        """For how long nothing is known to have come in by it: since its heartbeat, or since it lost its broker."""
+        return max(abs(self.age_s), self._disconnected_s if self.deaf else 0.0)
+
+    @property
+    def _disconnected_s(self) -> float:
+        disconnected_s = self.status.get("disconnected_s")
+        return float(disconnected_s) if isinstance(disconnected_s, int | float) else 0.0
 
 
 def list_processes(connection: Connection) -> list[Process]:
@@ -84,14 +103,20 @@ def expected_processes(processes: Sequence[Process], named: Collection[str] = ()
 
 
 def dead_processes(processes: Sequence[Process], named: Collection[str] = ()) -> tuple[str, ...]:
-    """The expected processes without a new heartbeat, and those that never wrote one. `named`: by the setting."""
-    alive = {one.process for one in processes if one.alive}
-    return tuple(sorted(expected_processes(processes, named) - alive))
+    """The expected processes without a new heartbeat, those that never wrote one, and pipelines without their broker.
+
+    Where all pipelines that live are without it: also the broker. `named`: by the setting.
+    """
+    expected = expected_processes(processes, named)
+    alive = [one for one in processes if one.alive]
+    pipelines = [one for one in alive if one.process in expected and one.process.startswith(PIPELINE)]
+    broker = {BROKER} if pipelines and all(one.deaf for one in pipelines) else set()
+    return tuple(sorted(expected - {one.process for one in alive if not one.deaf} | broker))
 
 
 def oldest_pipeline_age_s(processes: Sequence[Process], named: Collection[str] = ()) -> float | None:
-    """The age of the oldest heartbeat among the expected pipelines; None where one of them never wrote any."""
-    ages: Mapping[str, float] = {one.process: abs(one.age_s) for one in processes}
+    """For how long the longest silent of the expected pipelines is silent; None where one never wrote a heartbeat."""
+    ages: Mapping[str, float] = {one.process: one.silent_s for one in processes}
     expected = [name for name in expected_processes(processes, named) if name.startswith(PIPELINE)]
     if not expected or any(name not in ages for name in expected):
         return None

@@ -99,8 +99,10 @@ class Outage(StrEnum):
 class DataFlow:
     """The data flow. `since`: time of the newest value, None where there was never one.
 
-    `pipeline_at`: the oldest heartbeat of the expected pipelines, None where one never wrote any. `dead`: the expected
-    processes without a new heartbeat. `unconfirmed`: stations with a colour that nothing else supports, highest first.
+    `pipeline_at`: the oldest heartbeat of the expected pipelines, None where one of them never wrote any; before it,
+    where one has no broker. `dead`: what should run and does not. `silent_areas`: names of municipalities and basins
+    of which nothing is known, since no river or rain station there has a current value. `unconfirmed`: stations with a
+    colour that nothing else supports, highest first.
     """
 
     outage: Outage | None
@@ -109,6 +111,7 @@ class DataFlow:
     pipeline_at: datetime | None
     dead: tuple[str, ...]
     silent: tuple[CurrentStation, ...]
+    silent_areas: frozenset[str]
     unconfirmed: tuple[CurrentStation, ...]
     total: int
 
@@ -144,9 +147,16 @@ def data_flow(
         pipeline_at=None if age_s is None else now - timedelta(seconds=age_s * clock_factor),
         dead=dead,
         silent=silent,
+        silent_areas=_silent_areas(watched, silent),
         unconfirmed=tuple(unconfirmed),
         total=len(stations),
     )
+
+
+def _silent_areas(watched: Sequence[CurrentStation], silent: Sequence[CurrentStation]) -> frozenset[str]:
+    """The names of areas all of whose stations are silent."""
+    known = {area for one in watched if one not in silent for area in (one.municipality, one.basin)}
+    return frozenset(area for one in watched for area in (one.municipality, one.basin) if area and area not in known)
 
 
 def _highest_first(station: CurrentStation) -> tuple[int, str]:

@@ -61,4 +61,4 @@ def test_a_disk_is_measured_and_one_that_is_not_there_is_left_out(tmp_path: Path
 def test_a_fault_that_nobody_reports_any_more_ends() -> None:
     firing = {"disk/old": NAR.ROJO, "broker/session/pipeline-all": NAR.ROJO, "clock/steps": NAR.AMARILLO}
     ended = {fault.name for fault in find_faults([], {"api"}, firing) if fault.nar is NAR.VERDE}
-    assert ended == {"disk/old", "broker/session/pipeline-all"}
+    assert ended == {"disk/old", "broker/session/pipeline-all", "process/broker"}

@@ -11,13 +11,14 @@ from services.queries.city.processes import Process
 from services.queries.stations.current import CurrentStation
 from services.queries.watch.chart import Sample
 from services.queries.watch.condition import Course, Health, Outage, data_flow, health, trend, urgency
+from services.self_check.process_check import process_faults
 
 NOW = datetime(2026, 3, 5, 2, 30, tzinfo=UTC)
 
 
-def process(name: str, age_s: float = 0.5) -> Process:
+def process(name: str, age_s: float = 0.5, **status: object) -> Process:
     """A process whose last heartbeat is `age_s` old."""
-    return Process(process=name, at=NOW, started_at=NOW, age_s=age_s, status={})
+    return Process(process=name, at=NOW, started_at=NOW, age_s=age_s, status=status)
 
 
 ALIVE = (process("pipeline-all"),)
@@ -126,6 +127,37 @@ def test_every_expected_process_counts_and_one_that_never_ran_is_dead(
 ) -> None:
     flow = data_flow([STATION], processes, NOW, expected=expected)
     assert (flow.dead, flow.outage) == (dead, outage)
+
+
+@pytest.mark.parametrize(
+    ("critical_s", "bulk_s", "dead", "outage"),
+    [
+        (0.0, 0.0, (), None),
+        (4.9, 4.9, (), None),
+        (5.0, 0.0, ("pipeline-critical",), Outage.PIPELINE),
+        (0.0, 5.0, ("pipeline-bulk",), None),
+        (5.0, 5.0, ("broker", "pipeline-bulk", "pipeline-critical"), Outage.PIPELINE),
+    ],
+)
+def test_a_pipeline_without_its_broker_is_dead_and_without_any_the_broker_is(
+    critical_s: float, bulk_s: float, dead: tuple[str, ...], outage: Outage | None
+) -> None:
+    lanes = (
+        process("pipeline-critical", disconnected_s=critical_s),
+        process("pipeline-bulk", disconnected_s=bulk_s),
+    )
+    flow = data_flow([STATION], lanes, NOW)
+    assert (flow.dead, flow.outage) == (dead, outage)
+    told = {one.name for one in process_faults(lanes, ()) if one.nar}
+    assert told == {f"process/{name}" for name in (("broker",) if "broker" in dead else dead)}
+    silent_s = max([0.5, *(one for one in (critical_s, bulk_s) if one >= 5.0)])
+    assert flow.pipeline_at == NOW - timedelta(seconds=silent_s)
+
+
+def test_of_an_area_without_a_current_value_nothing_is_known() -> None:
+    never = replace(STATION, municipality="Berisso", basin="El Gato", value=None, value_at=None)
+    silent = replace(STATION, basin="El Gato", value_at=NOW - timedelta(hours=2))
+    assert data_flow([STATION, never, silent], ALIVE, NOW).silent_areas == {"Berisso", "El Gato"}
 
 
 def test_the_oldest_heartbeat_of_the_expected_lanes_is_shown() -> None:
