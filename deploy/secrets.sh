@@ -18,6 +18,7 @@ from_env() {
 
 create() { # NAME CONTENT
     [ ! -e "$folder/$1" ] || return 0
+    rm -f "$folder/.new" # of a run that was stopped
     printf '%s' "$2" > "$folder/.new"
     chmod 444 "$folder/.new"
     mv "$folder/.new" "$folder/$1"
@@ -48,3 +49,6 @@ broker buses buses
 broker canary canary
 create webhook_url "$(from_env WEBHOOK_URL)"
 create poll_url "$(from_env POLL_URL)"
+
+# Compose mounts these into containers of other users: readable to them too, whatever the umask of the checkout was.
+chmod -R a+rX "$here/deploy"

@@ -1,30 +1,28 @@
-"""The folder of a backup: `database.dump`, copied files and `manifest.json`, readable by their owner only."""
+"""The folder of a backup: `database.dump`, copied files and `manifest.json`. Only its owner may enter it."""
 
 import hashlib
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
+from services.backup.copying import copy_tree
 from services.backup.programs import BackupError
 
 DUMP, MANIFEST, FILES = "database.dump", "manifest.json", "files"
 
 
 def copy_files(sources: list[Path], folder: Path) -> None:
-    """Copy files and folders (settings, secrets, TLS, the broker's) to `folder`/files, each by its own name."""
+    """Copy files and folders (settings, secrets, TLS, the broker's) to `folder`/files, each by its own name.
+
+    They keep mode and owner; `folder` and `folder`/files are for their owner only.
+    """
     for source in sources:
         target = folder / FILES / source.resolve().name
         if not source.exists() or target.exists():
             raise BackupError(f"{source}: no such file, or another of that name is in the backup already")
         target.parent.mkdir(exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target)
-        else:
-            shutil.copy2(source, target)
-    for path in folder.rglob("*"):
-        path.chmod(0o700 if path.is_dir() else 0o600)
+        copy_tree(source, target)
 
 
 def write_manifest(folder: Path, facts: dict[str, Any]) -> None:

@@ -1,35 +1,41 @@
 """Bring a backup back into an empty database, and compare everything with what was written down."""
 
-import shutil
 from pathlib import Path
 
 import psycopg
 
 from models.migrations import known_revisions
 from services.backup.contents import Contents, differences, read_contents, read_versions, table_names
+from services.backup.copying import copy_tree, put_back, refuse_full
 from services.backup.folder import DUMP, FILES, read_manifest
 from services.backup.programs import BackupError, run_program
 
 
-def restore(url: str, folder: Path, *, own: bool = False, files_to: Path | None = None) -> tuple[Contents, list[str]]:
+def restore(
+    url: str, folder: Path, *, own: bool = False, files_to: Path | None = None, files_into: Path | None = None
+) -> tuple[Contents, list[str]]:
     """Restore into the database at `url`; return what it holds and how that differs from the backup, best nothing.
 
     `own`: everything belongs to the role that restores, without grants, and a backup of plain PostgreSQL may go
     to a server with TimescaleDB; `vigia migrate` then gives the privileges and makes the hypertables. `files_to`: a new
-    folder for the copied files. Raises BackupError, with the database as it was, where it cannot be done.
+    folder for the copied files. `files_into`: a folder with empty folders of their names. Raises BackupError, with the
+    database as it was, where it cannot be done.
     """
     manifest = read_manifest(folder)
     before: Contents = manifest["contents"]
     if files_to is not None and files_to.exists():
         raise BackupError(f"{files_to} exists already: name a new folder for the files")
+    if files_into is not None:
+        refuse_full(folder / FILES, files_into)
     with psycopg.connect(url, autocommit=True) as connection:
         _refuse(connection, before, own=own)
         _load(connection, url, folder, own=own, timescale=bool(before["versions"]["timescaledb"]))
         connection.execute("ANALYZE")
         after = read_contents(connection)
     if files_to is not None and (folder / FILES).exists():
-        shutil.copytree(folder / FILES, files_to)
-        files_to.chmod(0o700)
+        copy_tree(folder / FILES, files_to)
+    if files_into is not None:
+        put_back(folder / FILES, files_into)
     ignored = frozenset({"versions", "grants"} if own else {"versions"})
     return after, differences(before, after, ignored) + _version_differences(before, after, own=own)
 

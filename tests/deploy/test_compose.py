@@ -30,8 +30,14 @@ def variables() -> list[str]:
     return re.findall(r"\$\{([^}]+)\}", f"{SERVICES} {WITH_TLS} {WITH_PROXY}")
 
 
+def words(service: dict[str, Any]) -> list[str]:
+    """What `vigia` is told by a service."""
+    return [*service.get("entrypoint", ["vigia"])[1:], *service["command"]]
+
+
 def test_the_services_are_those_of_the_architecture() -> None:
-    assert {" ".join(service["command"]) for service in OURS.values()} == {
+    copied = "".join(f" --file=/city/{name}" for name in (".env", "secrets", "deploy", "broker", "access"))
+    assert {" ".join(words(service)) for service in OURS.values()} == {
         "migrate",
         "pipeline --lane critical",
         "pipeline --lane bulk",
@@ -41,9 +47,11 @@ def test_the_services_are_those_of_the_architecture() -> None:
         "poll",
         "devices setup",
         "devices list",
-        "backup /backups --dated --file=/city/secrets --file=/city/deploy --file=/city/broker --file=/city/access",
+        f"backup /backups --dated{copied}",
+        "restore --files-into /city --help",
     }
-    assert [name for name, service in SERVICES.items() if "profiles" in service] == ["access", "backup", "poll"]
+    by_hand = ["access", "backup", "restore", "poll"]
+    assert [name for name, service in SERVICES.items() if "profiles" in service] == by_hand
 
 
 def test_every_process_with_heartbeats_is_expected_by_those_that_check() -> None:
@@ -54,16 +62,19 @@ def test_every_process_with_heartbeats_is_expected_by_those_that_check() -> None
 
 def test_every_process_has_a_health_check() -> None:
     assert [name for name, service in SERVICES.items() if "test" not in service.get("healthcheck", {})] == [
+        "roles",
         "broker-users",
         "access",
         "migrate",
         "backup",
+        "restore",
     ]
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_command_is_one_of_ours(name: str) -> None:
-    assert parser().parse_args(OURS[name]["command"]).run
+    told = ["/backups/name" if word == "--help" else word for word in words(OURS[name])]
+    assert parser().parse_args(told).run
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -108,7 +119,8 @@ def test_each_service_sees_the_secrets_it_uses_and_no_other(name: str) -> None:
     service = SERVICES[name]
     named = {value.removeprefix("/run/secrets/") for value in map(str, service.get("environment", {}).values())}
     roles = (ROOT / "deploy/postgres/roles.sql").read_text(encoding="utf-8")
-    read = {"database": roles, "broker-users": f"{devices.SECRETS}"}.get(name, "")
+    roles += str(service["command"]) if name == "roles" else ""
+    read = {"roles": roles, "broker-users": f"{devices.SECRETS}"}.get(name, "")
     used = {one for one in COMPOSE["secrets"] if one in named or one in read}
     assert set(service.get("secrets", [])) == used
 
@@ -191,7 +203,7 @@ def test_every_mounted_file_is_there() -> None:
     for source in sources:
         if source.startswith("$"):
             continue
-        if source == "./secrets":  # made by secrets.sh
+        if source in {"./secrets", "./.env"}:  # made at the first start
             continue
         assert (ROOT / source).exists() if source.startswith("./") else source in COMPOSE["volumes"], source
 
@@ -208,7 +220,8 @@ def test_the_image_is_built_from_the_locks_and_the_five_packages() -> None:
     assert set(re.findall(r"^COPY (\w+) \1$", steps, re.MULTILINE)) == set(FLOORS)
     assert re.findall(r"--requirement (\S+)", steps) == ["requirements/${REQUIREMENTS}", "requirements/build.txt"]
     assert "ARG REQUIREMENTS=server.txt" in steps
-    assert SERVICES["backup"]["build"]["args"]["REQUIREMENTS"] == "run.txt"
+    for name in ("backup", "restore"):
+        assert SERVICES[name]["build"]["args"]["REQUIREMENTS"] == "run.txt"
     assert steps.count("--require-hashes --only-binary :all:") == 2
     allowed = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert {f"!{name}/" for name in (*FLOORS, "requirements")} | {"!LICENSE", "!pyproject.toml"} <= set(allowed)

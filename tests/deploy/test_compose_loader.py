@@ -46,6 +46,15 @@ def test_compose_reads_the_three_files_as_one_project() -> None:
     assert services["access"]["pid"] == services["access"]["network_mode"] == "service:broker"
 
 
+def test_the_private_file_leaves_only_the_ways_in_by_tls() -> None:
+    private = [FILES[0], "docker-compose.private.yml", *FILES[1:]]
+    loaded = load(*private, PUBLIC_URL="https://vigia.test", PROXY_TLS_DIR="/tls")
+    assert loaded.returncode == 0, loaded.stderr
+    services = json.loads(loaded.stdout)["services"]
+    published = [(name, port["published"]) for name, one in services.items() for port in one.get("ports", [])]
+    assert sorted(published) == [("broker", "8883"), ("proxy", "443"), ("proxy", "80")]
+
+
 def test_compose_starts_nothing_without_the_public_address() -> None:
     refused = load(FILES[0])
     assert refused.returncode == 1

@@ -13,6 +13,7 @@ from models.migrations import upgrade
 from models.migrations.timescale import has_timescale, hypertables
 from services.backup.backup import back_up
 from services.backup.contents import Contents
+from services.backup.folder import DUMP
 from services.backup.programs import BackupError
 from services.backup.restore import restore
 from tests.storage.conftest import NewDatabase, allow_timescale
@@ -83,6 +84,7 @@ def test_a_backup_under_load_is_restored_without_a_row_lost_or_changed(
     secret = tmp_path / "secrets"
     secret.mkdir()
     (secret / "token").write_text("hidden")
+    (secret / "token").chmod(0o444)
     before = taken_under_load(either, device, tmp_path / "copy", [secret])
     target = target_like(either, new_database)
     after, differing = restore(target, tmp_path / "copy", files_to=tmp_path / "brought")
@@ -90,8 +92,9 @@ def test_a_backup_under_load_is_restored_without_a_row_lost_or_changed(
     assert after["rows"] == before["rows"]
     assert any("PRIMARY KEY" in key for name, key in after["keys"].items() if name.startswith("river_readings "))
     assert (tmp_path / "brought" / "secrets" / "token").read_text() == "hidden"
-    modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "copy").rglob("*") if path.is_file()}
-    assert modes == {0o600}
+    private = ((tmp_path / "copy", 0o700), (tmp_path / "copy" / "files", 0o700), (tmp_path / "copy" / DUMP, 0o600))
+    for path, mode in (*private, (tmp_path / "brought" / "secrets" / "token", 0o444)):
+        assert stat.S_IMODE(path.stat().st_mode) == mode
     assert not (tmp_path / "copy.partial").exists()
     with pytest.raises(BackupError, match="has tables already"):
         restore(target, tmp_path / "copy")
@@ -111,6 +114,27 @@ def test_the_database_records_the_newest_backup_and_none_that_failed(plain: Engi
     back_up(address(plain), tmp_path / "first", [], NOW)
     back_up(address(plain), tmp_path / "second", [], NOW)
     assert recorded() == [str(tmp_path / "second")]
+
+
+def test_files_are_put_back_into_empty_folders_of_their_names_only(
+    plain: Engine, new_database: NewDatabase, tmp_path: Path
+) -> None:
+    with plain.begin() as connection:
+        upgrade(connection)
+    for name in ("broker", "secrets"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+        (tmp_path / name).chmod(0o750)
+    back_up(address(plain), tmp_path / "copy", [tmp_path / "broker", tmp_path / "secrets"], NOW)
+    target, city = new_database(), tmp_path / "city"
+    with pytest.raises(BackupError, match="is there already"):
+        restore(target, tmp_path / "copy", files_into=tmp_path)
+    (city / "broker").mkdir(parents=True)
+    _, differing = restore(target, tmp_path / "copy", files_into=city)  # which the refusal left empty
+    assert differing == []
+    assert [path.name for path in city.iterdir()] == ["broker"]
+    assert (city / "broker" / "file").read_text() == "broker"
+    assert stat.S_IMODE((city / "broker").stat().st_mode) == 0o750
 
 
 def test_a_damaged_or_interrupted_backup_is_refused(plain: Engine, new_database: NewDatabase, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Does deploy/README.md lead from an empty machine to a city, and back to it after a loss?"""
