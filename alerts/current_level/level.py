@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Protocol
 
@@ -11,6 +11,8 @@ from models.rule import ColourThresholds
 
 STEADY_M_H = 0.06
 """A change below this rate, m/h, counts as none."""
+OLD_AFTER = timedelta(hours=2)
+"""An alert of a rain gauge says nothing of the present when it last changed so long ago."""
 
 
 class Quantiles(Protocol):
@@ -97,18 +99,31 @@ def current_level(
 def danger(nar: NAR, level: CurrentLevel | None, *, silent: bool = False) -> tuple[object, ...]:
     """Sort key, the most dangerous first: over the red line, the colour held, not current, rising, soonest to cross.
 
-    Without a level (rain gauges), after what rises and before what falls. `silent`: a stream without a current value.
+    Over the red line by its last value, a stream without a current one comes after those that are over it now. Without
+    a level (rain gauges), after what rises and before what falls. `silent`: a stream without a current value.
     """
     if level is None:
-        return (True, -nar, 0 if silent else 2, 0.0, 0.0)
-    if silent or not level.fresh:
+        return (2, -nar, 0 if silent else 2, 0.0, 0.0)
+    silent = silent or not level.fresh
+    if silent:
         course = 0
     elif level.rising:
         course = 1
     else:
         course = 3 if level.falling else 2
+    over = (1 if silent else 0) if level.reached is NAR.ROJO else 2
     soonest = level.crossing.expected.timestamp() if level.crossing else float("inf")
-    return (level.reached is not NAR.ROJO, -nar, course, soonest, -(level.rate_m_h or 0.0))
+    return (over, -nar, course, soonest, -(level.rate_m_h or 0.0))
+
+
+def can_wait(level: CurrentLevel | None, changed: timedelta) -> bool:
+    """Whether an alert may stand below the others: its stream falls, or, without a stream, it last changed long ago.
+
+    Never above the red line, nor without a current value. `changed`: how long ago its last change was.
+    """
+    if level is None:
+        return changed > OLD_AFTER
+    return level.falling and level.reached is not NAR.ROJO
 
 
 def _crossing(level_m: float, at: datetime, limit: float, forecast: Sequence[Quantiles]) -> Crossing | None:

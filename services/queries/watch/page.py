@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from alerts.current_level.level import CurrentLevel, danger
+from alerts.current_level.level import CurrentLevel, can_wait, danger
 from models.alert import NAR
 from models.kind import SensorKind
 from models.kinds.radar import RADAR
@@ -29,6 +29,8 @@ CHART_FUTURE = timedelta(hours=2)
 RAIN_BIN = timedelta(minutes=5)
 RAIN_WINDOWS = {"min_15": timedelta(minutes=15), "h_1": timedelta(hours=1), "h_3": timedelta(hours=3)}
 MAX_NOTES = 3
+MEASURED = frozenset({"stage", "rainfall"})
+"""Rules whose colour a station shows."""
 SPEED_PERIOD = timedelta(hours=1)
 
 
@@ -44,6 +46,11 @@ class StreamCard:
     forecast: Sequence[ForecastPoint]
     level: CurrentLevel | None
     """None where the station never had a trusted value."""
+
+    @property
+    def limits(self) -> list[tuple[str, float]]:
+        """The thresholds with the names of their colours, from amarillo upwards."""
+        return list(zip(("amarillo", "naranja", "rojo"), self.station.thresholds or (), strict=False))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,8 @@ class WatchPage:
     status: DataFlow
     alerts: list[Row[Any]]
     """Open alerts, the most dangerous now first; those that no rule holds any more last."""
+    waiting: int
+    """How many of them, the last ones, can wait: the water falls, or what raised them is long ago or over."""
     levels: Mapping[str, CurrentLevel]
     """The current level of each stream that ever had a trusted one, by station."""
     cards: list[StreamCard]
@@ -81,6 +90,22 @@ class WatchPage:
     radars: list[RadarCard]
     notes: tuple[str, ...]
     """Notes on the stations, such as that their thresholds are not official."""
+
+    @property
+    def urgent_alerts(self) -> list[Row[Any]]:
+        """The alerts that matter now."""
+        return self.alerts[: len(self.alerts) - self.waiting]
+
+    @property
+    def waiting_alerts(self) -> list[Row[Any]]:
+        """The alerts that can wait."""
+        return self.alerts[len(self.alerts) - self.waiting :]
+
+    @property
+    def raised_by(self) -> dict[str, Row[Any]]:
+        """By station, the open alert that holds its highest colour."""
+        held = [alert for alert in self.alerts if alert.state == "firing" and alert.judgement in MEASURED]
+        return {alert.station_id: alert for alert in sorted(held, key=lambda alert: alert.nar)}
 
     @property
     def unacknowledged(self) -> int:
@@ -105,12 +130,14 @@ def watch_page(
     areas = municipality_areas(transaction, city.id)
     cards = _stream_cards(transaction, [s for s in stations if s.kind is RIVER], now, city.zone)
     levels = {card.station.id: card.level for card in cards if card.level}
+    urgent, waiting = _by_danger(open_alert_rows(transaction, audience), levels, now)
     return WatchPage(
         city=areas[0] if areas else None,
         neighbours=areas[1:],
         basins=basin_areas(transaction),
         status=data_flow(stations, list_processes(transaction), now, clock_factor=clock_factor, expected=expected),
-        alerts=_most_dangerous_first(open_alert_rows(transaction, audience), levels),
+        alerts=[*urgent, *waiting],
+        waiting=len(waiting),
         levels=levels,
         cards=cards,
         gauges=_rain_cards(transaction, [s for s in stations if s.kind is RAIN], now),
@@ -142,9 +169,16 @@ def _danger_of_card(card: StreamCard) -> tuple[object, ...]:
     return (*danger(card.station.nar, card.level, silent=silent), card.station.name)
 
 
-def _most_dangerous_first(rows: list[Row[Any]], levels: Mapping[str, CurrentLevel]) -> list[Row[Any]]:
-    """Alerts that a rule holds, the most dangerous now first; of equal ones in the order given."""
-    return sorted(rows, key=lambda row: (row.state == "cleared", *danger(NAR(row.nar), levels.get(row.station_id))))
+def _by_danger(
+    rows: list[Row[Any]], levels: Mapping[str, CurrentLevel], now: datetime
+) -> tuple[list[Row[Any]], list[Row[Any]]]:
+    """The alerts that matter now and those that can wait, each the most dangerous first, else in the order given."""
+
+    def waits(row: Row[Any]) -> bool:
+        return row.state == "cleared" or can_wait(levels.get(row.station_id), now - row.changed_at)
+
+    ordered = sorted(rows, key=lambda row: (row.state == "cleared", *danger(NAR(row.nar), levels.get(row.station_id))))
+    return [row for row in ordered if not waits(row)], [row for row in ordered if waits(row)]
 
 
 def _stream_card(
