@@ -167,7 +167,8 @@ def test_a_rider_sees_the_next_307_asks_by_text_and_is_told_which_one_wont_come(
 
     # The next one, on the page and by text.
     told = here.soon(
-        f"/p/{STOP}?linea={LINE}", r"307 (\d+)–(\d+) min a Villa Elvira, estate (\d\d:\d\d), según \d+ col"
+        f"/p/{STOP}?linea={LINE}",
+        r"según \d+ micros.* 307 (\d+)–(\d+) min a Villa Elvira, estate (\d\d:\d\d), a \d+ paradas?\b",
     )
     low, high = int(told[1]), int(told[2])
     assert here.texts(f"cuándo viene la {LINE} a {STOP.lower()}?").startswith(f"{STOP} 12:32 307: {low}-{high}min y ")

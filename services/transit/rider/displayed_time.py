@@ -1,4 +1,4 @@
-"""What time is shown to riders: minutes, an interval, a rough time, the scheduled time or a headway. Pure.
+"""What time is shown to riders: minutes, an interval, a rough time or the scheduled time. Pure.
 
 The time shown is never narrower than the prediction is sure, and no bare number is shown where no bus reports. The
 module decides; `services.web.pages` puts the result into Spanish and English, `sms` into 160 characters.
@@ -50,14 +50,20 @@ class ScheduledTime:
     scheduled_at: float
 
 
+DisplayedTime = ArrivingNow | MinuteInterval | RoughTime | ScheduledTime
+
+
 @dataclass(frozen=True, slots=True)
 class Headway:
-    """One bus each so many minutes: the timetable promises only a headway."""
+    """One bus each so many minutes, from `least` to `most` by branch: all that the timetable promises of a line.
 
-    minutes: int
+    It is said once for the line, and no scheduled time of it beside. `next_at`: the next scheduled one, Unix seconds,
+    which serves to sort lines and is never shown.
+    """
 
-
-DisplayedTime = ArrivingNow | MinuteInterval | RoughTime | ScheduledTime | Headway
+    least: int
+    most: int
+    next_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +95,8 @@ class DisplayedArrival:
 
     `time` is None where no time can be shown honestly: the journey is not coming, or its bus has been silent for
     longer than it would have taken to arrive. `be_there_at`: the early-safe time. `last_report_at`: the last report of
-    a bus that is silent now. `step_free`: None where the timetable does not say.
+    a bus that is silent now. `stops_away`: stops where the bus calls before this one, None where that is not known.
+    `step_free`: None where the timetable does not say.
     """
 
     journey_key: tuple[str, str, int]
@@ -101,6 +108,7 @@ class DisplayedArrival:
     last_report_at: float | None = None
     recent_buses: int = 0
     delay_s: float | None = None
+    stops_away: int | None = None
     step_free: bool | None = None
     occupancy: int | None = None
 
@@ -112,13 +120,17 @@ class DisplayedArrival:
 
 @dataclass(frozen=True, slots=True)
 class LineAtStop:
-    """One line at one stop: arrivals, soonest first, withdrawn journeys, and the next scheduled departure."""
+    """One line at one stop: arrivals, soonest first, withdrawn journeys, and the next scheduled departure.
+
+    `headway`: of the line's journeys without a bus, where only that is promised.
+    """
 
     name: str
     service: ServiceState
     arrivals: tuple[DisplayedArrival, ...] = ()
     withdrawn: tuple[DisplayedArrival, ...] = ()
     next_departure_at: float | None = None
+    headway: Headway | None = None
 
     @property
     def soonest_at(self) -> float:
@@ -126,6 +138,7 @@ class LineAtStop:
         times = [
             arrival.scheduled_at if arrival.be_there_at is None else arrival.be_there_at for arrival in self.arrivals
         ]
+        times += [self.headway.next_at] if self.headway else []
         return min(times, default=float("inf") if self.next_departure_at is None else self.next_departure_at)
 
 

@@ -14,7 +14,6 @@ from services.transit.rider.displayed_time import (
     ArrivingNow,
     DisplayedArrival,
     DisplayedTime,
-    Headway,
     LineAtStop,
     MinuteInterval,
     RoughTime,
@@ -77,7 +76,10 @@ def line_answer(code: str, now: float, line: LineAtStop, clock: FormatTime, noti
     arrivals = [_arrival_text(arrival, clock) for arrival in line.arrivals[:MOST_ARRIVALS]]
     if arrivals:
         lead = "prox" if withdrawn else f"{name}:"
-        parts = [*withdrawn, lead, *_service_note(line), arrivals[0], *(f"y {one}" for one in arrivals[1:])]
+        others = [*arrivals[1:], *_headway_text(line)]
+        parts = [*withdrawn, lead, *_service_note(line), arrivals[0], *(f"y {one}" for one in others)]
+    elif line.headway is not None:
+        parts = [*withdrawn, f"{name}:", *_service_note(line), *_headway_text(line)]
     elif withdrawn and line.next_departure_at is not None:
         parts = [*withdrawn, f"prox {clock(line.next_departure_at)}(hor)"]
     else:
@@ -100,7 +102,7 @@ def not_served(code: str, asked: str, lines: Sequence[str]) -> str:
 def which_stop(corner: str, stops: Sequence[tuple[str, str]]) -> str:
     """Several stops (code, name) match: ask which."""
     named = [f"{_stop_label(code)} {_truncate(name, LONGEST_NOTICE)};" for code, name in stops[:MOST_STOPS]]
-    return _fit_message("Hay varias, mande el codigo:", named or [_stop_label(corner)])
+    return _fit_message("Hay varias, manda el codigo:", named or [_stop_label(corner)])
 
 
 def help_text(example: str) -> str:
@@ -110,15 +112,18 @@ def help_text(example: str) -> str:
 
 def no_timetable() -> str:
     """No timetable is loaded."""
-    return "Vigia: no hay datos de micros por ahora. Pruebe mas tarde."
+    return "Vigia: no hay datos de micros por ahora. Proba mas tarde."
 
 
 def _usage(example: str) -> str:
-    return f"Mande el codigo del poste o la esquina y, si quiere, la linea. Ej: {_truncate(example, LONGEST_NOTICE)}"
+    return f"Manda el codigo del poste o la esquina y, si queres, la linea. Ej: {_truncate(example, LONGEST_NOTICE)}"
 
 
 def _line_summary(line: LineAtStop, clock: FormatTime) -> str:
     first = next((arrival for arrival in line.arrivals if arrival.time is not None), None)
+    if first is None and line.headway is not None:
+        (text,) = _headway_text(line)
+        return f"{NO_DATA},{text}" if line.service is ServiceState.NO_DATA else text
     if first is None:
         return _no_arrival_text(line, clock)
     return (
@@ -128,10 +133,18 @@ def _line_summary(line: LineAtStop, clock: FormatTime) -> str:
     )
 
 
+def _headway_text(line: LineAtStop) -> list[str]:
+    """How often the timetable has a bus; nothing where it promises times."""
+    if line.headway is None:
+        return []
+    least, most = line.headway.least, line.headway.most
+    return [f"cada {least}min(hor)" if least == most else f"cada {least}-{most}min(hor)"]
+
+
 def _service_note(line: LineAtStop) -> list[str]:
     match line.service:
         case ServiceState.NO_BUS:
-            return ["ningun coche en camino;"]
+            return ["ningun micro en camino;"]
         case ServiceState.NO_DATA:
             return [f"{NO_DATA} de la empresa;"]
         case ServiceState.RUNNING | ServiceState.NOT_NOW:
@@ -176,8 +189,6 @@ def _time_text(wait: DisplayedTime, clock: FormatTime) -> str:
             return f"aprox {clock(at)}"
         case ScheduledTime(at):
             return clock(at)
-        case Headway(minutes):
-            return f"cada {minutes}min"
         case _:
             assert_never(wait)
 

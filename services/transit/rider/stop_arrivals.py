@@ -92,8 +92,11 @@ def _line_at_stop(
     ]
     expected = [one for one in line_arrivals if _still_expected(one, now)]
     service = _service_state(snapshot, stop_id, routes, expected, line_arrivals, now)
-    withdrawn = sorted((one for one in line_arrivals if one.withdrawn), key=lambda one: one.scheduled_departure)
-    displayed = [displayed_arrival(snapshot.network, one, now) for one in expected]
+    withdrawn = sorted(
+        (one for one in line_arrivals if one.withdrawn and not _headway_s(one)), key=lambda one: one.scheduled_departure
+    )
+    promised = [one for one in expected if _headway_s(one) and one.vehicle_prediction is None]
+    displayed = [displayed_arrival(snapshot.network, one, now) for one in expected if one not in promised]
     next_departure_at = (
         None
         if expected
@@ -105,7 +108,22 @@ def _line_at_stop(
         tuple(displayed[:MOST_ARRIVALS]),
         tuple(displayed_arrival(snapshot.network, one, now) for one in withdrawn[:MOST_WITHDRAWN]),
         next_departure_at,
+        _headway(promised),
     )
+
+
+def _headway_s(arrival: Arrival) -> int:
+    """The headway of a journey of which the timetable promises nothing else, seconds; 0 where it promises times."""
+    return departure_board.headway_s(arrival.journey) or 0
+
+
+def _headway(promised: Sequence[Arrival]) -> Headway | None:
+    """The headways of the next journey of each branch; None without any."""
+    by_branch = {one.pattern.index: one for one in reversed(promised)}
+    if not by_branch:
+        return None
+    minutes = [max(1, round(_headway_s(one) / 60)) for one in by_branch.values()]
+    return Headway(min(minutes), max(minutes), min(one.expected_at for one in promised))
 
 
 def _still_expected(arrival: Arrival, now: float) -> bool:
@@ -159,7 +177,8 @@ def displayed_arrival(network: Network, arrival: Arrival, now: float) -> Display
         be_there_at=_be_there_at(arrival, at, time, now),
         last_report_at=arrival.last_report_at if silent else None,
         recent_buses=arrival.recent_buses,
-        delay_s=notable_delay_s(scheduled_at, at, arrival.basis) if at else None,
+        delay_s=notable_delay_s(scheduled_at, at, arrival.basis) if at and not _headway_s(arrival) else None,
+        stops_away=None if silent else arrival.stops_away,
         step_free=STEP_FREE_BY_WHEELCHAIR.get(trip.wheelchair),
         occupancy=vehicle_prediction.occupancy if vehicle_prediction and not silent else None,
     )
@@ -184,15 +203,13 @@ def _displayed_time(arrival: Arrival, at: Quantiles | None, now: float) -> Displ
         return None
     if at is not None:
         return displayed_time(at, arrival.basis, now)
-    if arrival.headway_s is not None:
-        return Headway(max(1, round(arrival.headway_s / 60)))
     return ScheduledTime(arrival.scheduled_departure if arrival.position == 0 else arrival.scheduled_arrival)
 
 
 def _be_there_at(arrival: Arrival, at: Quantiles | None, time: DisplayedTime | None, now: float) -> float | None:
     """The early-safe time, never in the past; None where there is none to show."""
     match time:
-        case None | Headway():
+        case None:
             return None
         case ScheduledTime(scheduled_at):
             return floor_to_minute(scheduled_at)

@@ -96,13 +96,15 @@ def board_values(
     """A board in words: at most so many buses a line, with accuracy or not, and so many lines; the others are named."""
     words, now = rider.words, rider.now.timestamp()
     shown, remaining = board.lines[:most_lines], board.lines[len(board.lines[:most_lines]) :]
-    blocks = [line_block(words, line, now, most) for line in shown]
+    shared = phrases.shared_facts(words, [arrival for line in shown for arrival in line.arrivals[:most]])
+    blocks = [line_block(words, line, now, most, shared) for line in shown]
     others = board.line_names if board.unserved_line else tuple(line.name for line in remaining)
     others_said = words("rider.lines_here") if board.unserved_line else words("rider.more_lines", n=len(remaining))
     return heading_values(board.stop) | {
         "blind": rider.snapshot.stale,
         "notices": board.notices,
         "refused": not_served_text(rider, board) if board.unserved_line else "",
+        "shared": phrases.shared_text(words, shared),
         "lines": blocks,
         "others": [name for name in others if len(name) <= LONGEST_LINE][:MOST_OTHER_LINES],
         "others_said": others_said,
@@ -121,10 +123,17 @@ def sign_values(rider: RiderRequest, stop: Stop, wanted: Sequence[str]) -> dict[
     lines = [
         one for one in lines_at(rider.snapshot, stop.id, now) if not wanted_names or one.name.casefold() in wanted_names
     ]
-    rows = sorted((pair for line in lines for pair in _sign_rows(rider.words, line, now)), key=lambda pair: pair[0])
+    shared = phrases.shared_facts(rider.words, [arrival for line in lines for arrival in line.arrivals])
+    pairs = (pair for line in lines for pair in _sign_rows(rider.words, line, now, shared))
+    rows = sorted(pairs, key=lambda pair: pair[0])
     notices = (*_from_database(rider, stop)[0], *notices_at(rider, stop))[:MOST_SIGN_NOTICES]
     room = MOST_SIGN_ROWS - len(notices) - rider.snapshot.stale
-    return {"blind": rider.snapshot.stale, "notices": notices, "rows": [row for _, row in rows[:room]]}
+    return {
+        "blind": rider.snapshot.stale,
+        "notices": notices,
+        "shared": phrases.shared_text(rider.words, shared),
+        "rows": [row for _, row in rows[:room]],
+    }
 
 
 def not_served_text(rider: RiderRequest, board: StopBoard) -> str:
@@ -190,11 +199,11 @@ def _city_notices(rider: RiderRequest, connection: Connection) -> list[Notice]:
     return [Notice(header, "", words("rider.since", at=words.moment(since, rider.now)) if since else "")]
 
 
-def _sign_rows(words: Words, line: LineAtStop, now: float) -> list[tuple[float, SignRow]]:
+def _sign_rows(words: Words, line: LineAtStop, now: float, shared: phrases.SharedFacts) -> list[tuple[float, SignRow]]:
     rows = [
         (_sort_time(arrival), SignRow(truncated(line.name, LONGEST_LINE), row.destination, row.time, row.more))
         for arrival in line.arrivals
-        for row in (phrases.arrival_row(words, arrival),)
+        for row in (phrases.arrival_row(words, arrival, shared),)
     ]
     remarks_text = " ".join(phrases.remarks(words, line, now))
     if remarks_text and rows:

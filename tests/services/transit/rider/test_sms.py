@@ -63,7 +63,6 @@ waits = (
     | st.builds(MinuteInterval, st.integers(0, 90), st.integers(90, 999))
     | st.builds(RoughTime, times)
     | st.builds(ScheduledTime, times)
-    | st.builds(Headway, st.integers(1, 240))
 )
 displayed_arrivals = st.builds(
     DisplayedArrival,
@@ -77,7 +76,10 @@ displayed_arrivals = st.builds(
     step_free=st.sampled_from([None, True, False]),
 )
 some_arrivals = st.lists(displayed_arrivals, max_size=5).map(tuple)
-lines = st.builds(LineAtStop, st.text(), st.sampled_from(ServiceState), some_arrivals, some_arrivals, st.none() | times)
+headways = st.none() | st.builds(Headway, st.integers(1, 60), st.integers(60, 240), times)
+lines = st.builds(
+    LineAtStop, st.text(), st.sampled_from(ServiceState), some_arrivals, some_arrivals, st.none() | times, headways
+)
 
 
 def assert_one_message(text: str) -> None:

@@ -119,7 +119,7 @@ def test_a_line_out_of_service_has_no_next_time() -> None:
 
 def test_a_headway_is_no_minute() -> None:
     loop = next(line for line in lines_at(empty_snapshot(NETWORK), "L2", SEVEN) if line.name == "20")
-    assert loop.arrivals[0].time == Headway(10)
+    assert (loop.arrivals, loop.headway) == ((), Headway(10, 10, SEVEN + 75))
 
 
 def test_at_its_last_stop_a_line_takes_nobody() -> None:

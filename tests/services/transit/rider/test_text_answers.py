@@ -45,7 +45,7 @@ def test_a_corner_is_one_stop_or_says_which_there_are() -> None:
     stops = {key: replace(stop, name=names.get(key, stop.name)) for key, stop in NETWORK.stops.items()}
     snapshot = replace(SNAPSHOT, network=replace(NETWORK, stops=stops))
     assert answer(snapshot, "7 y 51 10", NOW).startswith("LP4 06:58 10:")
-    assert answer(snapshot, "7 y 50", NOW) == "Hay varias, mande el codigo: LP10 a Centro; LP3 a Norte;"
+    assert answer(snapshot, "7 y 50", NOW) == "Hay varias, manda el codigo: LP10 a Centro; LP3 a Norte;"
 
 
 def test_what_is_no_question_gets_help_with_a_stop_that_there_is() -> None:

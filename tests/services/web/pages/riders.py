@@ -59,12 +59,20 @@ class Town:
         ]
         return sorted(found, key=lambda one: one[0].departure_at(one[1]))
 
-    def drive(self, vehicle: str, journey: Journey, heard_at: float, late_s: float = 0.0, **more: Any) -> None:
-        """Write the prediction of a bus on a journey, so late, that reported at that time."""
+    def drive(
+        self,
+        vehicle: str,
+        journey: Journey,
+        heard_at: float,
+        late_s: float = 0.0,
+        seats: int | None = None,
+        **more: Any,
+    ) -> None:
+        """Write the prediction of a bus on a journey, so late, that reported at that time. `seats`: taken, per cent."""
         coming = expectation(self.network, journey, heard_at, late_s, **more)
         claim = (*journey.key, journey.trip.pattern)
         place = MatchedPosition(Phase.IN_PROGRESS, heard_at, -34.92, -57.95, *claim, 0.0, 0.9)
-        vehicle_prediction = VehiclePrediction(vehicle, self.network.version, place, (coming,))
+        vehicle_prediction = VehiclePrediction(vehicle, self.network.version, place, (coming,), occupancy=seats)
         row = {
             "vehicle": vehicle,
             "observed_at": datetime.fromtimestamp(heard_at, UTC),
@@ -78,7 +86,14 @@ class Town:
 
     def withdraw(self, journey: Journey) -> None:
         """Write a journey as withdrawn."""
-        coming = expectation(self.network, journey, self.now, 0.0, basis=Basis.NOT_COMING, reason="no_vehicle")
+        self._write_expected(journey, basis=Basis.NOT_COMING, reason="no_vehicle")
+
+    def expect(self, journey: Journey) -> None:
+        """Write what the timetable and the past say of a journey that no bus makes yet."""
+        self._write_expected(journey, basis=Basis.SCHEDULE)
+
+    def _write_expected(self, journey: Journey, **more: Any) -> None:
+        coming = expectation(self.network, journey, self.now, 0.0, **more)
         row = {
             "trip_id": journey.key[0],
             "service_date": journey.key[1],

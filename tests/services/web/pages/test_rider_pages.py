@@ -18,6 +18,7 @@ from services.transit.model.prediction import Basis
 from services.transit.prediction.pending_predictions import ScoredPrediction
 from services.transit.rider.gsm7 import septet_count
 from services.transit.serving.snapshot import marked_stale
+from services.web.pages.language import dictionary
 from services.web.pages.transit.rendering import MOST_BYTES, MOST_HEAD_BYTES
 from simulators import lines
 from tests.services.web.pages.city import attend, load_seed
@@ -48,10 +49,12 @@ def test_a_bus_on_its_way_is_told_as_an_interval_with_its_reason(city: Town) -> 
     page = city.site.page(f"/p/{STOP}")
     assert f"{STOP} 7 y 50" in page.text
     minutes = (journey.arrival_at(position) + 200 - city.now) / 60
-    told = re.search(r"(\d+)–(\d+) min a ([^,]+), estate (\d\d:\d\d), en vivo, 3 min tarde", page.text)
+    told = re.search(r"(\d+)–(\d+) min a ([^,]+), estate (\d\d:\d\d), a (\d+) paradas, en vivo, 3 min tarde", page.text)
     assert told, page.text
     assert int(told[1]) < minutes < int(told[2])
     assert told[3] == journey.trip.headsign
+    next_stop = next(at for at in range(99) if journey.departure_at(at) + 200 >= city.now - 20)
+    assert int(told[5]) == position - next_stop
     assert "«Estate»: la hora prudente" in page.text
 
 
@@ -60,7 +63,7 @@ def test_recent_buses_schedule_and_silence_each_have_their_word(city: Town) -> N
     city.drive("41", first, city.now - 20, 60, basis=Basis.RECENT, recent_buses=3)
     city.drive("42", second, city.now - 400, 60)
     page = city.site.page(f"/p/{STOP}?linea=307")
-    assert "según 3 colectivos" in page.text
+    assert "según 3 micros" in page.text
     assert re.search(r"hacia las \d\d:\d[05] .*sin señal desde 14:25", page.text)
     assert "por horario" in page.text
     assert third.trip.headsign in page.text
@@ -69,7 +72,7 @@ def test_recent_buses_schedule_and_silence_each_have_their_word(city: Town) -> N
 def test_the_reasons_for_an_empty_board_are_told_apart(city: Town) -> None:
     other_way = next(index for index in city.network.patterns_by_route["307"] if not calls(city, index))
     city.drive("9", next(city.network.journeys_between(other_way, city.now, city.now)), city.now - 20)
-    assert "307 Ningún micro en camino todavía." in city.site.page(f"/p/{STOP}?linea=307").text
+    assert "307 Ningún micro con señal en camino. Por horario: " in city.site.page(f"/p/{STOP}?linea=307").text
     assert "214 a Los Hornos Datos de la empresa caídos" in city.site.page(f"/p/{STOP}?linea=214").text
     served = city.site.page(f"/p/{STOP}?linea=275").text
     assert re.search(r"La 275 no para acá\. Para en LP\d+, .*, a [\d.]+ m\.", served)
@@ -82,10 +85,59 @@ def calls(city: Town, index: int) -> bool:
     return STOP in city.network.patterns[index].stop_ids
 
 
-def test_a_company_whose_data_is_down_is_said_to_be(city: Town) -> None:
+def test_a_company_whose_data_is_down_is_said_to_be_and_what_follows_is_its_timetable(city: Town) -> None:
     page = city.site.page(f"/p/{STOP}?linea=307")
-    assert "Datos de la empresa caídos: sólo el horario." in page.text
-    assert "por horario" in page.text
+    assert re.search(r"307 Datos de la empresa caídos\. Por horario: \d\d:\d\d", page.text)
+    assert page.text.count("horario") == 1
+
+
+def test_where_no_bus_comes_an_interval_is_said_to_be_the_timetables(city: Town) -> None:
+    other_way = next(index for index in city.network.patterns_by_route["307"] if not calls(city, index))
+    city.drive("9", next(city.network.journeys_between(other_way, city.now, city.now)), city.now - 20)
+    (expected, _), *_ = city.journeys("307", STOP, city.now + 600, city.now + 3000)
+    city.expect(expected)
+    text = city.site.page(f"/p/{STOP}?linea=307").text
+    assert re.search(r"Ningún micro con señal en camino\. Por horario: .*\d+–\d+ min a [^,]+, estate \d\d:\d\d", text)
+    assert "por horario" not in text
+    assert "por horario" in city.site.page(f"/cartel/{STOP}?lineas=307").text
+
+
+def test_what_most_buses_have_in_common_is_said_once_and_the_others_say_their_own(city: Town) -> None:
+    journeys = [one for one, _ in city.journeys("214", STOP, city.now + 60, city.now + 5000)][:3]
+    for number, journey in enumerate(journeys):
+        seats = 70 if number == 1 else 20
+        city.drive(f"4{number}", journey, city.now - 20, 60, seats=seats, basis=Basis.RECENT, recent_buses=4)
+    text = city.site.page(f"/p/{STOP}?linea=214").text
+    assert "En vivo, salvo donde dice otra cosa: según 4 micros, con lugar. 214" in text
+    assert (text.count("según 4 micros"), text.count("con lugar"), text.count("pocos lugares")) == (1, 1, 1)
+    assert text.count("según") == 1
+    english = city.site.page(f"/p/{STOP}?linea=214&idioma=en").text
+    assert "Live, unless something else is said: from 4 buses, seats free." in english
+    city.drive("40", journeys[0], city.now - 20, 60, basis=Basis.RECENT, recent_buses=4)
+    unknown = city.site.page(f"/p/{STOP}?linea=214").text
+    assert "dice otra cosa: según 4 micros." in unknown, "nothing is known of the seats of one of them"
+    assert unknown.count("con lugar") == 1
+
+
+def test_of_a_line_by_headway_only_how_often_it_comes_is_said_once(city: Town) -> None:
+    start = city.journeys("Oeste", STOP, city.now + 300, city.now + 1800)[0][0]
+    city.drive("77", start, city.now - 20, 600, basis=Basis.RECENT, recent_buses=4)
+    for journey, _ in city.journeys("Oeste", STOP, city.now + 1800, city.now + 3600):
+        city.expect(journey)
+    text = city.site.page(f"/p/{STOP}?linea=Oeste").text
+    assert re.search(r"Oeste a [^.]+ Por horario, cada 17 min\. \d+–\d+ min estate \d\d:\d\d,", text)
+    assert len(re.findall(r"\d+–\d+ min", text)) == 1
+    assert "tarde" not in text, "nothing was promised for a minute"
+    assert re.search(r"Oeste: \d+-\d+min y cada 17min\(hor\)$", city.site.get(f"/p/{STOP}.txt?linea=Oeste").text)
+
+
+def test_riders_are_spoken_to_in_one_form(city: Town) -> None:
+    formal = r"(?i)\b(pruebe|elija|mande|avise|espere|vuelva|intente|escriba|busque|agregue|usted|su parada)\b"
+    sections = ("rider.", "line.", "missed.", "sign.", "precision.")
+    said = [text for key, text in dictionary("es").items() if key.startswith(sections)]
+    said += [city.site.get(f"/sms?texto={text}").text for text in ("", "nada", "7 y 50", "LP1912")]
+    assert [text for text in said if re.search(formal, text)] == []
+    assert any("Probá" in text for text in said)
 
 
 def test_at_night_the_next_planned_one_is_told(city: Town) -> None:
@@ -104,7 +156,7 @@ def test_a_journey_that_surely_does_not_come_is_said_so_without_a_number(city: T
     page = city.site.page(f"/p/{STOP}?linea=307")
     planned = datetime.fromtimestamp(gone.arrival_at(position), city.network.zone)
     assert f"El de las {planned:%H:%M} no viene." in page.text
-    assert page.text.count("en vivo") == 1
+    assert len(re.findall(r"\d+–\d+ min", page.text)) == 1
 
 
 def test_a_busy_stop_fits_with_every_line(city: Town) -> None:
@@ -154,7 +206,7 @@ def test_english_is_spoken_to_who_asks_for_it(city: Town) -> None:
     asked = city.site.page(f"/p/{STOP}?idioma=en")
     preferred = read(city.site.get(f"/p/{STOP}", accept_language="en-GB,es;q=0.5").text)
     for page in (asked, preferred):
-        assert "timetable only" in page.text
+        assert "By timetable: " in page.text
         assert page.all("html") == [{"lang": "en"}]
     assert 'href="/p/?idioma=en"' in asked.html
     assert city.site.page(f"/p/{STOP}").all("html") == [{"lang": "es-AR"}]
@@ -183,7 +235,7 @@ def test_alerts_and_the_attention_level_stand_on_top(city: Town) -> None:
     page = city.site.page(f"/p/{STOP}")
     assert "Nivel de Atención del Riesgo: naranja (desde 13:40)" in page.text
     assert "Calle 7 cortada por anegamiento Se desvía por 8. (hasta 16:32)" in page.text
-    assert page.text.index("Calle 7 cortada") < page.text.index("por horario")
+    assert page.text.index("Calle 7 cortada") < page.text.index("Por horario")
     assert "AVISO: Calle 7 cortada" in city.site.get(f"/p/{STOP}.txt?linea=307").text
 
 
@@ -194,7 +246,7 @@ def test_with_the_database_away_the_board_is_told_from_memory(city: Town) -> Non
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false'.encode())
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
         try:
-            assert "por horario" in city.site.page(f"/p/{STOP}").text
+            assert "Por horario" in city.site.page(f"/p/{STOP}").text
             assert "(hor)" in city.site.get(f"/p/{STOP}.txt").text
             assert city.site.get("/precision").status_code == 503
         finally:
@@ -243,7 +295,7 @@ def test_a_text_message_is_answered_in_plain_text(city: Town) -> None:
     assert answer.text.startswith("LP1912 14:32 307: ")
     assert re.search(r" \d+-\d+min\b(?!\(hor)", answer.text)
     assert answer.headers["cache-control"] == "no-store"
-    assert "Mande el codigo" in city.site.get("/sms").text
+    assert "Manda el codigo" in city.site.get("/sms").text
     assert city.site.get(f"/sms?texto={'x' * 5000}").text.startswith("No hay parada")
     assert "LP1912 a " in city.site.get("/sms?texto=7 y 50").text
 
