@@ -47,6 +47,7 @@ broker critical pipeline-critical
 broker bulk pipeline-bulk
 broker buses buses
 broker canary canary
+password metrics_token
 create webhook_url "$(from_env WEBHOOK_URL)"
 create poll_url "$(from_env POLL_URL)"
 

@@ -63,6 +63,11 @@ class Settings(BaseSettings):
         default="127.0.0.1,::1",
         description="Addresses and networks that read /metrics and the details of /health without a token",
     )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="Token that reads /metrics and the details of /health, and nothing else; none when unset",
+    )
     clock: str | None = Field(default=None, description="Simulated clock, START@FACTOR; only with embedded parts")
     webhook_url: SecretStr | None = Field(
         default=None, description="Address to which notices are posted, besides the console"

@@ -28,6 +28,7 @@ from services.web.http.credentials import (
     SECURE_OPERATOR_COOKIE,
     KnownOperators,
     bearer_token,
+    sends_token,
     token_hash,
 )
 
@@ -267,15 +268,18 @@ def require_operator(request: Request, _documented: Annotated[object, Depends(_S
 
 
 def may_see_inside(request: Request) -> bool:
-    """Whether a request comes from where VIGIA_METRICS_FROM lets metrics and details of health be read without a token.
+    """Whether a request may read metrics and details of health without an operator's token.
 
-    Never through a proxy that is not trusted: it would pass on anybody's request under its own address.
+    It has VIGIA_METRICS_TOKEN, or comes from where VIGIA_METRICS_FROM allows it: never through a proxy that is not
+    trusted, which would pass on anybody's request under its own address.
     """
-    client = request.client
+    client, settings = request.client, context_of(request).settings
+    if settings.metrics_token and sends_token(request, settings.metrics_token.get_secret_value()):
+        return True
     # uvicorn gives port 0 to an address that a trusted proxy named.
     if client is None or (client.port and not PROXY_HEADERS.isdisjoint(request.headers.keys())):
         return False
-    return is_within(client.host, parse_networks(context_of(request).settings.metrics_from))
+    return is_within(client.host, parse_networks(settings.metrics_from))
 
 
 def require_insight(request: Request, _documented: Annotated[object, Depends(_SCHEME)] = None) -> None:

@@ -111,7 +111,12 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, prepared_s: 
     add_error_handlers(app)
     app.add_middleware(PreparedAnswerMiddleware, answers=prepared_answers, routes=prepared_routes)
     app.add_middleware(ETagMiddleware)
-    app.add_middleware(ProtectionMiddleware, hosts=_allowed_hosts(settings), known_operators=known_operators)
+    app.add_middleware(
+        ProtectionMiddleware,
+        hosts=_allowed_hosts(settings),
+        known_operators=known_operators,
+        metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else None,
+    )
     return app
 
 

@@ -19,6 +19,8 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 WITH_TLS: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.tls.yml").read_text(encoding="utf-8"))["services"]
 WITH_PROXY: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.proxy.yml").read_text(encoding="utf-8"))["services"]
+WITH_MONITORING: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.monitoring.yml").read_text(encoding="utf-8"))
+PROMETHEUS: dict[str, Any] = WITH_MONITORING["services"]["prometheus"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 BEATING = ("pipeline-critical", "pipeline-bulk", "notifier", "upkeep", "api")
 """The services that write heartbeats, which have the names of their processes. `poll` has no database."""
@@ -187,25 +189,27 @@ def test_our_containers_have_no_unneeded_rights(name: str) -> None:
 def test_the_table_of_images_names_each_with_its_tag_and_publisher() -> None:
     page = (ROOT / "deploy/README.md").read_text(encoding="utf-8")
     table = set(re.findall(r"^\| `([\w./-]+:[\w.-]+)` \| [^|]+ \| [^|]+ \|$", page, re.MULTILINE))
-    used = {str(service["image"]).split("@")[0] for service in (SERVICES | WITH_PROXY).values()}
+    services = [*SERVICES.values(), *WITH_PROXY.values(), PROMETHEUS]
+    used = {str(service["image"]).split("@")[0] for service in services}
     used |= set(re.findall(r"^ARG \w+_IMAGE=(\S+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE))
     assert table == used
 
 
 def test_every_image_is_pinned_by_an_exact_tag() -> None:
-    for name, service in (SERVICES | WITH_PROXY).items():
-        assert re.fullmatch(r"[\w./-]+:\d+\.\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?", service["image"]), name
+    for name, service in (SERVICES | WITH_PROXY | {"prometheus": PROMETHEUS}).items():
+        assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?", service["image"]), name
 
 
 def test_every_mounted_file_is_there() -> None:
-    services = [*SERVICES.values(), *WITH_TLS.values(), *WITH_PROXY.values()]
+    services = [*SERVICES.values(), *WITH_TLS.values(), *WITH_PROXY.values(), PROMETHEUS]
     sources = [volume.split(":")[0] for service in services for volume in service.get("volumes", [])]
     for source in sources:
         if source.startswith("$"):
             continue
         if source in {"./secrets", "./.env"}:  # made at the first start
             continue
-        assert (ROOT / source).exists() if source.startswith("./") else source in COMPOSE["volumes"], source
+        volumes = COMPOSE["volumes"].keys() | WITH_MONITORING["volumes"].keys()
+        assert (ROOT / source).exists() if source.startswith("./") else source in volumes, source
 
 
 def test_the_broker_stores_acknowledged_messages() -> None:
@@ -235,11 +239,17 @@ def test_the_api_trusts_the_network_that_only_its_proxy_shares_with_it() -> None
     assert WITH_PROXY["proxy"]["networks"] == ["edge"]
 
 
-def test_the_proxy_has_no_unneeded_rights_and_limits() -> None:
-    proxy = WITH_PROXY["proxy"]
-    assert proxy["read_only"]
-    assert proxy["cap_drop"] == ["ALL"]
-    assert proxy["security_opt"] == ["no-new-privileges:true"]
-    assert proxy["mem_limit"]
-    assert proxy["pids_limit"]
-    assert proxy["user"] != "0"
+@pytest.mark.parametrize("service", [WITH_PROXY["proxy"], PROMETHEUS], ids=["proxy", "prometheus"])
+def test_proxy_and_monitoring_have_no_unneeded_rights_and_limits(service: dict[str, Any]) -> None:
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"]
+    assert service["pids_limit"]
+    assert not service["user"].startswith("0")
+
+
+def test_monitoring_is_on_this_machine_and_shares_a_network_with_the_api_only() -> None:
+    assert PROMETHEUS["ports"] == ["127.0.0.1:9090:9090"]
+    members = [name for name, service in WITH_MONITORING["services"].items() if "monitoring" in service["networks"]]
+    assert members == ["api", "prometheus"]

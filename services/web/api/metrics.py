@@ -1,6 +1,6 @@
 """Metrics in Prometheus' text format, read from the tables at each scrape."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Depends, Request
@@ -8,6 +8,7 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from alerts.system_faults import firing_faults
 from models.alert import NAR
 from services.queries.city import health as queries
 from services.queries.city.backups import Backup, newest_backup
@@ -33,6 +34,7 @@ class _Scrape:
     dead: tuple[str, ...]
     feed: EventFeed
     backup: Backup | None
+    faults: Mapping[str, NAR]
 
     def collect(self) -> Iterator[Metric]:
         """Every metric."""
@@ -53,6 +55,8 @@ class _Scrape:
         yield _gauge("heartbeat_age_seconds", "Age of a process's last sign of life", "process", heartbeat_ages)
         alive = {**{process.process: 1.0 for process in self.processes}, **dict.fromkeys(self.dead, 0.0)}
         yield _gauge("process_alive", "0 for an expected process that fell silent or never ran", "process", alive)
+        faults = {check: float(nar) for check, nar in self.faults.items()}
+        yield _gauge("fault", "Colour of an open alert about Vigía itself: 1 amarillo to 3 rojo", "check", faults)
         yield _process_counts(self.processes)
         for name, help_text, value in (
             ("unacknowledged_alerts", "Open alerts nobody took charge of", figures.unacknowledged),
@@ -69,9 +73,9 @@ class _Scrape:
             ("live_connected", "1 while live events flow", float(self.feed.connected)),
         ):
             yield GaugeMetricFamily(f"vigia_{name}", help_text, value=value)
-        if self.backup is not None:
-            yield GaugeMetricFamily("vigia_backup_age_seconds", "Age of the newest backup", value=self.backup.age_s)
-            yield GaugeMetricFamily("vigia_backup_bytes", "Size of the newest backup", value=self.backup.size_bytes)
+        age_s, size = (self.backup.age_s, self.backup.size_bytes) if self.backup else (None, None)  # None: no value
+        yield GaugeMetricFamily("vigia_backup_age_seconds", "Age of the newest backup", value=age_s)
+        yield GaugeMetricFamily("vigia_backup_bytes", "Size of the newest backup", value=size)
         yield CounterMetricFamily(
             "vigia_live_dropped", "Clients dropped for being slow", value=self.feed.dropped_clients
         )
@@ -93,6 +97,7 @@ def metrics(request: Request, snapshot: DatabaseSnapshot, now: Now) -> PlainText
         dead_processes(processes, context.settings.expected),
         context.event_feed,
         newest_backup(snapshot),
+        firing_faults(snapshot),
     )
     registry.register(scrape)
     return PlainTextResponse(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,6 +1,7 @@
 """Operators' credentials in a request, and the tokens known at present, by which operators get their reserve."""
 
 import hashlib
+import hmac
 from collections.abc import Collection
 
 from starlette.requests import HTTPConnection
@@ -19,6 +20,12 @@ def bearer_token(request: HTTPConnection) -> str | None:
     """The token in the Authorization header; None where there is none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
+
+
+def sends_token(request: HTTPConnection, wanted: str | None) -> bool:
+    """Whether this token is in the Authorization header; never where none is wanted."""
+    sent = bearer_token(request)
+    return bool(wanted and sent) and hmac.compare_digest(token_hash(sent or ""), token_hash(wanted or ""))
 
 
 def is_anonymous(request: HTTPConnection) -> bool:

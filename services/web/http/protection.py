@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.web.http.admission import TooBusy
-from services.web.http.credentials import KnownOperators
+from services.web.http.credentials import KnownOperators, sends_token
 from services.web.problems import problem_response
 
 MAX_BODY_BYTES = 256 * 1024
@@ -35,11 +35,14 @@ class ProtectionMiddleware:
     """Refuses unknown host names and large or slow bodies before the application gets them. Adds security headers.
 
     `hosts`: names that this server answers to. Otherwise any page in a browser on this machine could reach it through a
-    name of its own (DNS rebinding).
+    name of its own (DNS rebinding). `metrics_token`: whoever sends it is no such page, and may use any name.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str], known_operators: KnownOperators) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: Collection[str], known_operators: KnownOperators, metrics_token: str | None
+    ) -> None:
         self._app = app
+        self._metrics_token = metrics_token
         self._hosts = hosts
         self._known_operators = known_operators
 
@@ -58,7 +61,7 @@ class ProtectionMiddleware:
             await send(message)
 
         headers = Headers(scope=scope)
-        problem = self._check_surplus(scope) or self._check_host(headers) or _check_content_length(headers)
+        problem = self._check_surplus(scope) or self._check_host(scope, headers) or _check_content_length(headers)
         if problem is None and ("content-length" in headers or "transfer-encoding" in headers):
             body = await _read_body(receive)
             problem, receive = (body, receive) if isinstance(body, JSONResponse) else (None, _ReplayBody(body, receive))
@@ -70,9 +73,9 @@ class ProtectionMiddleware:
         headers = {"Retry-After": str(TooBusy.retry_after_s), "Connection": "close"}
         return problem_response(TooBusy.__name__, TooBusy.status, str(TooBusy()), headers=headers)
 
-    def _check_host(self, headers: Headers) -> JSONResponse | None:
+    def _check_host(self, scope: Scope, headers: Headers) -> JSONResponse | None:
         name = headers.get("host", "").rsplit(":", 1)[0].lower()
-        if name in self._hosts:
+        if name in self._hosts or sends_token(HTTPConnection(scope), self._metrics_token):
             return None
         return problem_response(
             "ForeignHost", HTTPStatus.MISDIRECTED_REQUEST, "This server does not answer to that name."

@@ -6,6 +6,7 @@ published ports, the users of containers, read-only file systems, capabilities a
 """
 
 import os
+import re
 import shutil
 import ssl
 import stat
@@ -20,6 +21,7 @@ from tempfile import TemporaryDirectory
 import httpx
 import psycopg
 import pytest
+import yaml
 from psycopg.sql import SQL, Identifier
 
 from services.runtime.clock import wall_clock
@@ -27,6 +29,7 @@ from tests.architecture.repository import ROOT
 from tests.deploy.conftest import ROLES, Mosquitto, free_port, program
 from tests.deploy.test_broker import Client
 from tests.deploy.test_broker_whole import PLUGIN, PROGRAM
+from tests.deploy.test_prometheus import counted_by_processes
 from tests.deploy.test_proxy import certify
 from tests.deploy.walk.composition import Composition
 from tests.deploy.walk.docker import STOPS_AT
@@ -43,6 +46,7 @@ NOT_WALKED = {
     ("Roles", 1): "from one role to five: test_database_roles.py",
     ("Every day", 1): "retention and learning by hand: tests/storage",
     ("Backup", 2): "a line of cron",
+    ("Monitoring", 1): "Prometheus itself; what it asks is asked here",
     ("Upgrade", 1): "needs two versions",
     ("Upgrade", 2): "a newer image of TimescaleDB",
 }
@@ -56,6 +60,8 @@ WALKED = [
 ]
 CERTIFICATES = ("broker-tls", "authority")
 """The broker's volumes that no start writes again."""
+SEEN_LATER = {"clock_skew_s"}
+"""What a pipeline tells once it has heard devices."""
 READING = b'{"observed_at": %.3f, "boot": "b1", "seq": %d, "level_m": %.2f}'
 LONGEST_S = 120
 
@@ -250,6 +256,23 @@ def test_people_come_by_tls_and_see_no_details_that_an_operator_sees(city: tuple
         assert "processes" not in visitor.get("/api/v1/health").json()
         assert operator.get("/api/v1/health").json()["backup"] is None
         assert visitor.get("/metrics").status_code == operator.get("/metrics").status_code == 404
+
+
+def test_prometheus_is_answered_on_its_network_and_finds_all_that_its_rules_look_at(city: tuple[Place, str]) -> None:
+    here, _ = city
+    token = (here.checkout / "secrets" / "metrics_token").read_text(encoding="utf-8")
+    (scrape,) = yaml.safe_load((here.checkout / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    address = f"http://127.0.0.1:{here.machine.ports['api']}{scrape['metrics_path']}"
+    headers = {"Host": scrape["static_configs"][0]["targets"][0], "Authorization": f"Bearer {token}"}
+
+    def missing() -> set[str]:
+        with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2")) as prometheus:
+            answer = prometheus.get(address, headers=headers)
+        assert answer.status_code == 200, answer.text
+        counted = set(re.findall(r'what="(\w+)"', answer.text))
+        return {one for one in counted_by_processes() - SEEN_LATER if not any(what.startswith(one) for what in counted)}
+
+    wait_until(lambda: not missing(), why=missing)
 
 
 def test_what_a_device_of_the_page_publishes_by_tls_is_a_row_before_and_after_a_restore(

@@ -133,6 +133,19 @@ def test_a_scraper_that_a_setting_names_needs_no_token_and_nobody_passes_for_it(
             assert public.keys() == {"state", "at"}, "an answer with details is not shared with the public"
 
 
+def test_the_token_for_metrics_reads_them_under_any_name_and_does_nothing_else(database: Engine) -> None:
+    token = "m" * 32
+    with city_on(database, metrics_from="192.0.2.1", metrics_token=token) as city:
+        scraper = {"Host": "api:8013", "Authorization": f"Bearer {token}"}
+        assert city.client.get("/metrics", headers=scraper).status_code == 200
+        assert "processes" in city.client.get("/api/v1/health", headers=scraper).json()
+        assert city.client.get("/metrics", headers=scraper | {"Authorization": "Bearer x"}).status_code == 421
+        assert city.client.get("/metrics", headers={"Authorization": "Bearer x"}).status_code == 401
+        alone = {"Authorization": f"Bearer {token}"}
+        acted = city.client.post("/api/v1/alerts/1/acknowledge", json={"version": 1, "note": "x"}, headers=alone)
+        assert acted.status_code == 401
+
+
 def test_the_count_of_wrong_tokens_has_bounded_memory() -> None:
     wrong = WrongTokens()
     for address in range(MAX_ADDRESSES + 100):

@@ -89,6 +89,7 @@ def test_an_alert_about_vigia_itself_degrades_and_is_named(city: City) -> None:
     SelfCheck(city.database, city.clock, {"pipeline-all"}).run()
     told = city.get("/health")
     assert (told["state"], told["faults"]) == ("degraded", ["broker/session/pipeline-all"])
+    assert metrics(city)["vigia_fault", "broker/session/pipeline-all"] == 3
     beats(city, "pipeline-all", sessions_lost=1, session_lost_age_s=601.0)
     SelfCheck(city.database, city.clock, {"pipeline-all"}).run()
     told = city.get("/health")
