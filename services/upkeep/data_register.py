@@ -45,9 +45,9 @@ _NO_LIMIT = BilingualText("sin plazo", "without a limit")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Tables that are kept for one purpose. `kept`: a period after the last use, or in words.
+    """Data processed for one purpose, and its tables: none where nothing is stored.
 
-    `fields`: what each column with something of a person holds.
+    `kept`: a period after the last use, or in words. `fields`: what each column with something of a person holds.
     """
 
     tables: tuple[str, ...]
@@ -79,6 +79,20 @@ ENTRIES = (
             ("`vehicle`, `on_board`", "The bus as the rider read it, and whether they sat in it"),
             ("`comment`", f"The rider's words, at most {LONGEST_COMMENT} characters"),
         ),
+    ),
+    Entry(
+        (),
+        BilingualText("Posición de quien busca una parada", "Position of a rider who looks for a stop"),
+        BilingualText(
+            "dónde está el teléfono, redondeado a unos 100 m", "where the telephone is, rounded to about 100 m"
+        ),
+        BilingualText("Decir qué paradas hay cerca", "Telling which stops are near"),
+        "Consentimiento (Ley 25.326 art. 5): se envía sólo cuando la persona aprieta el botón",
+        BilingualText(
+            "no se guarda: sirve para una respuesta; no queda en ninguna tabla, dirección ni registro",
+            "not kept: it serves one answer; it stands in no table, address or log",
+        ),
+        (("`lat`, `lon`", "Degrees with three decimals, in the body of `POST /cerca`"),),
     ),
     Entry(
         ("operators",),
@@ -321,7 +335,7 @@ def _kind_section(kind: SensorKind) -> str:
 
 
 def _section(entry: Entry) -> str:
-    names = ", ".join(f"`{name}`" for name in entry.tables)
+    names = ", ".join(f"`{name}`" for name in entry.tables) or "sin tabla / no table"
     kept = f"{_days(entry.kept)} / *days*" if isinstance(entry.kept, timedelta) else _both(entry.kept)
     return _table(
         f"## {entry.title.es} / {entry.title.en} ({names})",

@@ -87,6 +87,7 @@ def small_page(
     *,
     status: int = HTTPStatus.OK,
     style: str = "rider.css",
+    script: str = "",
 ) -> HTMLResponse:
     """A whole page in one answer. A language not in the query is the browser's, and the answer says so."""
     everywhere = {
@@ -96,12 +97,13 @@ def small_page(
         "lang": rider.requested_language,
         "other": next(language for language in LANGUAGES if language != rider.words.language),
         "style": Markup(STYLES[style]),  # noqa: S704 - our own file
+        "script": Markup(script),  # noqa: S704 - our own file
     }
     html = ENVIRONMENT.get_template(f"transit/{template}").render(everywhere | values)
     headers = {
         "Cache-Control": CACHE_BRIEFLY if status == HTTPStatus.OK else "no-store",
         "Content-Language": rider.words.language,
-        "Content-Security-Policy": content_security_policy(style),
+        "Content-Security-Policy": content_security_policy(style, script),
         "Vary": "Accept-Language",
     }
     return HTMLResponse(html, status, headers=headers)
@@ -116,10 +118,14 @@ def first_that_fits(pages: Iterable[Callable[[], HTMLResponse]], most_bytes: int
     return response
 
 
-def content_security_policy(style: str) -> str:
-    """What a browser may load for a page: the style within the page, identified by its hash."""
-    digest = b64encode(hashlib.sha256(STYLES[style].encode()).digest()).decode()
+def content_security_policy(style: str, script: str = "") -> str:
+    """What a browser may load for a page: the style and the script within the page, identified by their hashes."""
+    scripts = f"script-src '{_source_hash(script)}'; " if script else ""
     return (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'"
+        f"default-src 'none'; style-src '{_source_hash(STYLES[style])}'; {scripts}img-src data:; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
     )
+
+
+def _source_hash(text: str) -> str:
+    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

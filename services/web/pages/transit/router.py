@@ -16,12 +16,13 @@ from services.transit.serving.snapshot_cache import NotReadYet
 from services.web.access import PUBLIC, require_same_origin
 from services.web.context import DatabaseSnapshot, Now, Transaction, context_of
 from services.web.http.etags import CACHE_BRIEFLY
-from services.web.pages.transit import accuracy_page, finding, missed_bus, stops
+from services.web.pages.transit import accuracy_page, finding, missed_bus, near_page, stops
 from services.web.pages.transit.finding import NO_NUL, nothing_found, search_answer
 from services.web.pages.transit.rendering import CurrentRider, RiderRequest, RiderRoute, first_that_fits, small_page
 
 router = APIRouter(route_class=RiderRoute, default_response_class=HTMLResponse, include_in_schema=False)
 router.include_router(finding.router)
+router.include_router(near_page.router)
 
 LEAST_REFRESH_S, MOST_REFRESH_S = 10, 300
 """The limits within which a sign may reload itself."""

@@ -30,6 +30,7 @@ PAGES = (
     "/p/?q=7+y+50",
     "/p/?q=villa+elvira",
     "/linea/307",
+    "/cerca",
     "/linea/273/1",
     f"/p/{STOP}/no-paso",
     "/precision",
