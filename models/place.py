@@ -1,6 +1,7 @@
 """The configured city: municipalities, basins, stations, devices, and streets with their speed limits."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -130,6 +131,8 @@ class City:
     stations: tuple[Station, ...]
     devices: tuple[Device, ...]
     landmarks: tuple[Landmark, ...] = ()
+    advice: Mapping[str, str] = field(default_factory=dict)
+    """What operators are told at a colour, by the name of the colour."""
 
     def station(self, id: str) -> Station:  # noqa: A002 - the field's own name
         """The station with this id. Raises KeyError."""

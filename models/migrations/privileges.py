@@ -54,7 +54,7 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "transitions": READ,
         "alert_actions": ADD,
         "redactions": "SELECT, INSERT (action_id, requested_at, requested_by, reason)",
-        "notices": "SELECT (id, alert_id, not_before, sent_at, refused)",
+        "notices": "SELECT (id, alert_id, transition_id, channel, not_before, sent_at, refused)",
         "service_alerts": "SELECT, INSERT, UPDATE (state, version, published_at, published_by, ended_at, ended_by)",
         "rider_reports": "SELECT (id, at, code, route_id), INSERT",
         **_all(["rejected_messages", "rejection_counts"], READ),

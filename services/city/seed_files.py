@@ -32,6 +32,17 @@ class CityItem(_Strict):
     zone: str
 
 
+Advice = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True)]
+
+
+class AdviceItem(_Strict):
+    """Table `[advice]`: what the city tells its operators at each colour, in Spanish, or in Spanish " / " English."""
+
+    amarillo: Advice | None = None
+    naranja: Advice | None = None
+    rojo: Advice | None = None
+
+
 class MunicipalityItem(_Strict):
     """An element of `[[municipality]]`."""
 
@@ -115,6 +126,7 @@ class CityFile(_Strict):
     station: tuple[StationItem, ...] = Field(min_length=1, max_length=10_000)
     landmark: tuple[LandmarkItem, ...] = Field(default=(), max_length=2_000)
     rules: dict[str, Overrides] = {}
+    advice: AdviceItem = AdviceItem()
 
 
 Ring = Annotated[tuple[Annotated[tuple[Longitude, Latitude], Field()], ...], Field(min_length=4, max_length=10_000)]

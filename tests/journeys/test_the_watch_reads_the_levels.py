@@ -65,7 +65,7 @@ def test_a_lone_peak_is_doubtful_until_the_next_reading_and_then_gone(database: 
         (card,) = [one for one in page.cards if one.station.id == SPIKED]
         doubtful = card.station.doubtful
         rate = card.trend.rate_m_h if card.trend else None
-        return card.station.value, doubtful and doubtful.value, rate, max(one.greatest for one in card.samples)
+        return card.station.value, doubtful.value if doubtful else None, rate, max(one.greatest for one in card.samples)
 
     try:
         for minute in range(31):

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, literal, null, select
 
 from alerts.system_faults import SYSTEM, TITLE
-from models.tables.alerts import alert_actions, alerts, transitions
+from models.tables.alerts import alert_actions, alerts, notices, transitions
 from models.tables.city import municipalities, stations
 from models.tables.erasures import redactions
 from services.runtime.audience import Audience, name_for
@@ -14,6 +14,7 @@ from services.runtime.audience import Audience, name_for
 MAX_ALERTS = 200
 MAX_TRANSITIONS = 100
 MAX_ACTIONS = 200
+MAX_NOTICES = 50
 
 
 def open_alert_rows(transaction: Connection, audience: Audience) -> list[Row[Any]]:
@@ -72,6 +73,15 @@ def action_rows(transaction: Connection, alert_ids: Sequence[int], audience: Aud
     """Actions of operators on these alerts, oldest first."""
     query = action_query(audience).where(alert_actions.c.alert_id.in_(alert_ids))
     return list(transaction.execute(query.order_by(alert_actions.c.id).limit(MAX_ACTIONS)))
+
+
+def notice_rows(transaction: Connection, alert_id: int) -> list[Row[Any]]:
+    """The notices of an alert with the change that each tells of, oldest first. Without their recipients."""
+    told = (notices.c.channel, notices.c.not_before, notices.c.sent_at, notices.c.refused)
+    query: Select[Any] = select(*told, transitions.c.change, transitions.c.before, transitions.c.after)
+    query = query.select_from(notices.join(transitions, notices.c.transition_id == transitions.c.id))
+    query = query.where(notices.c.alert_id == alert_id).order_by(notices.c.id.desc()).limit(MAX_NOTICES)
+    return list(transaction.execute(query))[::-1]
 
 
 def alert_columns(audience: Audience) -> list[ColumnElement[Any]]:

@@ -1,6 +1,7 @@
 """The city as a whole: its name and time zone, and attention levels of areas."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -30,6 +31,8 @@ class CurrentCity:
     id: str
     name: str
     zone_name: str
+    advice: Mapping[str, str] = field(default_factory=dict)
+    """What the city tells its operators at a colour, by the name of the colour."""
 
     @property
     def zone(self) -> tzinfo:
@@ -47,7 +50,7 @@ DEFAULT_CITY = CurrentCity("laplata", "La Plata", "America/Argentina/Buenos_Aire
 def current_city(transaction: Connection) -> CurrentCity:
     """The city of the configuration, or DEFAULT_CITY."""
     row = transaction.execute(select(configuration.c.city)).scalar()
-    return CurrentCity(row["id"], row["name"], row["zone"]) if row else DEFAULT_CITY
+    return CurrentCity(row["id"], row["name"], row["zone"], row.get("advice", {})) if row else DEFAULT_CITY
 
 
 def areas(transaction: Connection, table: Table, noun: str) -> tuple[Area, ...]:

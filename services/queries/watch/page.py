@@ -140,7 +140,7 @@ def watch_page(
         waiting=len(waiting),
         levels=levels,
         cards=cards,
-        gauges=_rain_cards(transaction, [s for s in stations if s.kind is RAIN], now),
+        gauges=rain_cards(transaction, [s for s in stations if s.kind is RAIN], now),
         radars=_radar_cards(transaction, [s for s in stations if s.kind is RADAR], now, city),
         notes=tuple(sorted({station.note for station in stations if station.note}))[:MAX_NOTES],
     )
@@ -201,7 +201,8 @@ def _stream_card(
     return StreamCard(station, state, course, lay_out(series, SMALL), samples, ahead, level)
 
 
-def _rain_cards(transaction: Connection, stations: Sequence[CurrentStation], now: datetime) -> list[RainCard]:
+def rain_cards(transaction: Connection, stations: Sequence[CurrentStation], now: datetime) -> list[RainCard]:
+    """Rain gauges with their amounts, the most urgent first."""
     bins = _recent_bins(transaction, RAIN, stations, now, RAIN_BIN)
     gauges = [_rain_card(station, bins, now) for station in stations]
     return sorted(gauges, key=lambda gauge: (urgency(gauge.station, now, None)[:2], -(gauge.amounts["h_1"] or 0.0)))

@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from sqlalchemy import Row
 
 from models.tables.erasures import MAX_REASON_CHARS
 from services import actions
-from services.queries.alerts.alert_history import action_rows, alert_row, transition_rows
 from services.queries.city.processes import DEAD_AFTER_S
 from services.queries.stations import current as queries
 from services.queries.stations.current import CurrentStation
@@ -27,6 +25,7 @@ from services.web.access import (
 )
 from services.web.context import DatabaseSnapshot, Now, Transaction, context_of
 from services.web.pages import static_files
+from services.web.pages.alert import alert_page
 from services.web.pages.rendering import MAX_PARTS, PageRoute, Visitor, render_live_page, render_page
 from services.web.pages.station import LINE_BINS, station_page, station_samples, to_csv
 
@@ -51,15 +50,6 @@ Version = Annotated[int, Form(ge=0, le=2**31 - 1)]
 
 class NoSuchStation(NotFound):
     """No existe esa estación. / There is no such station."""
-
-
-@dataclass(frozen=True, slots=True)
-class AlertPage:
-    """An alert with its transitions, newest first, and the actions of operators, oldest first."""
-
-    alert: Row[Any]
-    transitions: list[Row[Any]]
-    actions: list[Row[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +120,10 @@ def station(
 @router.get("/alerta/{alert_id}", dependencies=[PUBLIC])
 def alert(visit: Visitor, snapshot: DatabaseSnapshot, alert_id: AlertId, parte: Parts = []) -> HTMLResponse:  # noqa: B006
     """An alert's page."""
-    found = alert_row(snapshot, alert_id, visit.audience)
+    found = alert_page(snapshot, alert_id, visit.now, visit.audience, visit.city)
     if found is None:
         raise actions.NoSuchAlert
-    transitions, taken = transition_rows(snapshot, [alert_id]), action_rows(snapshot, [alert_id], visit.audience)
-    return render_live_page(visit, "alert.html", ALERT_PARTS, parte, page=AlertPage(found, transitions, taken))
+    return render_live_page(visit, "alert.html", ALERT_PARTS, parte, page=found, WINDOWS=RAIN_WINDOWS)
 
 
 @router.post("/alerta/{alert_id}/reconocer")
