@@ -76,7 +76,7 @@ def run(_arguments: argparse.Namespace) -> int:
             status = {"daily_tasks": task is not None, **disk_shares(settings.disks)}
             if watch is not None:
                 retry_while_unavailable(partial(_watch_broker, database, watch, status), stop)
-            retry_while_unavailable(partial(write_heartbeat, database, NAME, started_at, clock(), status), stop)
+            retry_while_unavailable(partial(write_heartbeat, database, NAME, started_at, clock, status), stop)
             retry_while_unavailable(check.run_due, stop)
             if redaction.due():
                 retry_while_unavailable(partial(erase_redacted_notes, database), stop)

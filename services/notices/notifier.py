@@ -59,7 +59,7 @@ class Notifier:
                 if heartbeat.due():
                     status: dict[str, object] = {"sent": self.sent}
                     retry_while_unavailable(
-                        partial(write_heartbeat, self.database, NAME, started_at, self.clock(), status), stop
+                        partial(write_heartbeat, self.database, NAME, started_at, self.clock, status), stop
                     )
                 if also is not None:
                     retry_while_unavailable(also, stop)

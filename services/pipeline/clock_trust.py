@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from math import ceil
 
-from ingest.quality.city_skew import CitySkew, SkewEstimate
+from ingest.quality.city_skew import AGREEMENT_S, CitySkew, SkewEstimate
 from ingest.registry import Device, DeviceKey, device_key
 from models.reading import Flag, Reading
 from services.runtime.clock import ClockSteps
@@ -40,6 +40,7 @@ class ClockTrust:
         """Seconds, and when in elapsed time."""
         self._step_count = 0
         self._samples_due, self._sampled_s = float(MOST_SAMPLED), steps.elapsed()
+        self._ahead_of_database_s = 0.0
         self.skew_s = 0.0
         self.trusted_since: datetime | None = None
 
@@ -47,6 +48,10 @@ class ClockTrust:
         """Tell when this process wrote its last heartbeat, before it ended. Call it at the start."""
         if at is not None and not -MAX_BEHIND <= now - at <= LONGEST_PAUSE:
             self.trusted_since = now
+
+    def compare_with_database(self, ahead_s: float) -> None:
+        """Tell how far the clock is ahead of the database's. Devices that say the same need no second municipality."""
+        self._ahead_of_database_s = ahead_s
 
     def look(self, now: datetime, municipalities: int) -> bool:
         """Look for a step of the clock. Returns whether `skew_s` changed. Call it before each batch and each tick."""
@@ -106,6 +111,10 @@ class ClockTrust:
     def _update_skew(self, municipalities: int) -> bool:
         elapsed_s, before_s = self._steps.elapsed(), self.skew_s
         self._estimate, self._estimated_s = self._city.estimate(elapsed_s, municipalities), elapsed_s
+        if self._estimate is None:
+            said = self._city.estimate(elapsed_s, 1)
+            if said is not None and said.is_wrong and abs(said.skew_s - self._ahead_of_database_s) <= AGREEMENT_S:
+                self._estimate = said
         self.skew_s = self._estimate.skew_s if self._estimate is not None and self._estimate.is_wrong else 0.0
         if not self.skew_s:
             self._wrong_since_s = None

@@ -15,7 +15,7 @@ from services.pipeline.sender_faults import SenderFaults
 from services.pipeline.state import PipelineState, verify
 from services.pipeline.steps import judge_each
 from services.runtime.bisect import bisect_failures
-from services.runtime.clock import PeriodicTimer
+from services.runtime.clock import PeriodicTimer, wall_clock
 from services.runtime.heartbeat import last_heartbeat, write_heartbeat
 from services.runtime.retry import retry_while_unavailable
 
@@ -58,11 +58,14 @@ class Ticks:
         ):
             return False
         if self._heartbeat.due():
-            now, status = state.clock(), self._status(broker)
-            retry_while_unavailable(
-                partial(write_heartbeat, state.database, self._process, self._started_at, now, status), stop
-            )
+            retry_while_unavailable(partial(self._write_heartbeat, self._status(broker)), stop)
         return True
+
+    def _write_heartbeat(self, status: dict[str, object]) -> None:
+        state = self._state
+        ahead_s = write_heartbeat(state.database, self._process, self._started_at, state.clock, status)
+        if state.clock is wall_clock:
+            state.clock_trust.compare_with_database(ahead_s)
 
     def _ticked(self, stop: threading.Event) -> bool:
         return all(

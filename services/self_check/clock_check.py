@@ -11,8 +11,8 @@ TOLD_AFTER_STEP_S = 900.0
 """How long a step of the clock is told: as long as silence may be judged late because of it."""
 WRONG_FOR_S = 60.0
 """A skew is told once it has lasted so long: readings that had been queued may look like one for a moment."""
-MAX_AHEAD_OF_DATABASE_S = 60.0
-"""Only ahead: a heartbeat that was written late, after an outage of the database, seems to be behind."""
+MAX_OFF_DATABASE_S = 60.0
+"""Longer than a statement that writes a heartbeat may wait, which makes the process seem behind."""
 
 Status = Mapping[str, object]
 
@@ -26,7 +26,7 @@ def clock_fault(
     AMARILLO after a step, and where retention refuses. ahead_of_database_s: how far the clock of each process is
     ahead of the database's.
     """
-    evidence = {**_skew(processes), **_ahead_of_database(ahead_of_database_s)}
+    evidence = {**_skew(processes), **_off_database(ahead_of_database_s)}
     nar = NAR.NARANJA if evidence else NAR.AMARILLO
     evidence |= _step(processes)
     cause = Cause.CLOCK if evidence else Cause.RETENTION
@@ -56,12 +56,13 @@ def _step(processes: Sequence[Process]) -> dict[str, object]:
     return {"clock_went_forward_s" if step_s > 0.0 else "clock_went_back_s": abs(step_s)}
 
 
-def _ahead_of_database(ahead_s: Mapping[str, float]) -> dict[str, object]:
-    """The process whose clock is furthest ahead of the database's, where that is too far."""
-    name = max(ahead_s, key=lambda name: ahead_s[name], default=None)
-    if name is None or ahead_s[name] <= MAX_AHEAD_OF_DATABASE_S:
+def _off_database(ahead_s: Mapping[str, float]) -> dict[str, object]:
+    """The process whose clock is furthest from the database's, where that is too far."""
+    name = max(ahead_s, key=lambda name: abs(ahead_s[name]), default=None)
+    if name is None or abs(ahead_s[name]) <= MAX_OFF_DATABASE_S:
         return {}
-    return {"process": name, "ahead_of_database_s": ahead_s[name]}
+    where = "ahead_of_database_s" if ahead_s[name] > 0.0 else "behind_database_s"
+    return {"process": name, where: abs(ahead_s[name])}
 
 
 def _statuses(processes: Sequence[Process]) -> list[Status]:

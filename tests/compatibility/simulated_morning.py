@@ -404,8 +404,8 @@ def _rider_reports(transaction: Connection) -> None:
 def _write_heartbeats(database: Engine, pipeline: Pipeline) -> None:
     assert pipeline.state.fleet is not None
     status = {"connected": True, **asdict(pipeline.state.counts), **asdict(pipeline.state.fleet.status)}
-    write_heartbeat(database, pipeline.name, BEGINS, ENDS, status)
-    write_heartbeat(database, "notifier", BEGINS, ENDS, {"sent": 4})
+    write_heartbeat(database, pipeline.name, BEGINS, lambda: ENDS, status)
+    write_heartbeat(database, "notifier", BEGINS, lambda: ENDS, {"sent": 4})
 
 
 def _reported_stops(transaction: Connection) -> None:

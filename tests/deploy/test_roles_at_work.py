@@ -175,7 +175,7 @@ def test_each_role_that_checks_raises_and_clears_an_alert_about_a_dead_part_once
                 {"rule": f"system/process/{part}"},
             ).all()
         assert told == [(state, transitions, transitions)]
-        write_heartbeat(engines[role], part, NOON, NOON, {})
+        write_heartbeat(engines[role], part, NOON, lambda: NOON, {})
 
 
 def test_the_end_of_the_list_of_revoked_certificates_is_an_alert_30_days_ahead_until_it_is_renewed(

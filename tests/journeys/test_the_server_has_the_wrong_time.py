@@ -156,7 +156,7 @@ def test_while_the_clock_is_behind_readings_raise_and_ease_nothing(server: Serve
 
 @pytest.mark.parametrize("error", [DAY, -DAY, 300 * DAY])
 def test_a_server_that_starts_with_a_wrong_clock_believes_the_devices(server: Server, error: timedelta) -> None:
-    write_heartbeat(server.database, server.pipeline.name, NOON, server.true_time, {})
+    write_heartbeat(server.database, server.pipeline.name, NOON, lambda: server.true_time, {})
     server.error = error
     server.start_again()
     server.run(1)  # too few devices are known to be heard in their time
@@ -171,6 +171,22 @@ def test_a_server_that_starts_with_a_wrong_clock_believes_the_devices(server: Se
     server.run(30)
     assert server.alerts("silence") == server.alerts("fault") == []
     assert [nar >= 2 for _, nar, _ in server.alerts("stage")] == [True, True]
+
+
+@pytest.mark.parametrize(("said_s", "raises"), [(-7200.0, True), (-7140.0, True), (0.0, False), (-3600.0, False)])
+def test_devices_of_one_town_are_believed_where_the_database_says_the_same(
+    server: Server, said_s: float, raises: bool
+) -> None:
+    write_heartbeat(server.database, server.pipeline.name, NOON, lambda: server.true_time, {})
+    server.silent = {gauge.code for gauge in server.gauges if gauge.municipality != "laplata"}
+    server.error = -2 * HOUR
+    server.start_again()
+    server.pipeline.state.clock_trust.compare_with_database(said_s)
+    server.run(1)
+    server.level_m = HIGH_M
+    server.run(3)
+    assert (STREAM in {subject for subject, _, _ in server.alerts("stage")}) == raises
+    assert bool(server.pipeline.state.clock_trust.skew_s) == raises
 
 
 def test_one_device_with_a_wrong_clock_among_right_ones_is_a_fault_and_raises_nothing(server: Server) -> None:
@@ -200,7 +216,7 @@ def test_a_wrong_clock_is_told_once_and_ends_when_it_is_right_again(server: Serv
         for _ in range(minutes):
             server.run(1)
             report = server.pipeline.state.clock_trust.report()
-            write_heartbeat(server.database, server.pipeline.name, NOON, server.clock(), report)
+            write_heartbeat(server.database, server.pipeline.name, NOON, server.clock, report)
             check.run()
         return server.alerts("clock")
 

@@ -49,7 +49,7 @@ class ProcessWatch:
 
     def look(self, database: Engine, started_at: datetime) -> None:
         """Write the heartbeat, and read those of all processes. Raises what the database raises."""
-        write_heartbeat(database, NAME, started_at, self._clock(), {})
+        write_heartbeat(database, NAME, started_at, self._clock, {})
         with database.connect() as connection:
             self.dead = dead_processes(list_processes(connection), self._expected)
 

@@ -106,7 +106,8 @@ def test_a_flood_is_raised_escalated_and_cleared_with_its_evidence(
     fall = [(100.0 + minute, max(0.3, 1.9 - 0.04 * minute)) for minute in range(150)]
     story(pipeline, clock, *rise, *crest, *fall)
     moves = rows(database, f"SELECT before, after, change FROM transitions WHERE rule_id = '{RIVER}.stage' ORDER BY id")
-    colours = [after for _, after, change in moves if change != "confirmed"]
+    colours = [after for before, after, _ in moves if after != before]
+    assert [after for _, after, change in moves if change == "observed"] == [1, 3]
     assert colours == [1, 2, 3, 2, 1, 0]
     assert rows(database, "SELECT state, highest_nar, nar FROM alerts") == [("cleared", 3, 0)]
     evidence = one(database, "SELECT evidence FROM transitions ORDER BY id LIMIT 1")

@@ -103,7 +103,7 @@ def test_a_stopped_road_is_one_alert_that_ends_when_it_goes_on(
     started_at = wall_clock()
 
     def alerts() -> list[tuple[str, str]]:
-        write_heartbeat(database, "upkeep", started_at, wall_clock(), look())
+        write_heartbeat(database, "upkeep", started_at, wall_clock, look())
         check.run()
         with database.connect() as connection:
             found = connection.execute(text("SELECT rule_id, state FROM alerts ORDER BY rule_id"))

@@ -24,7 +24,15 @@ def process(name: str = "pipeline-critical", *, age_s: float = 0.5, **status: An
     [
         ({}, {}, None, NAR.VERDE, Cause.CLOCK, {}),
         ({"clock_skew_s": 0.4}, {"api": -2.0}, None, NAR.VERDE, Cause.CLOCK, {}),
-        ({}, {"api": -500.0}, None, NAR.VERDE, Cause.CLOCK, {}),  # written late
+        ({}, {"api": -59.0}, None, NAR.VERDE, Cause.CLOCK, {}),  # written late
+        (
+            {},
+            {"api": -500.0, "upkeep": 70.0},
+            None,
+            NAR.NARANJA,
+            Cause.CLOCK,
+            {"process": "api", "behind_database_s": 500.0},
+        ),
         (WRONG, {}, None, NAR.NARANJA, Cause.CLOCK, {"clock_behind_s": 7200.0, "clock_skew_devices": 29}),
         (WRONG | {"clock_wrong_for_s": 59.0}, {}, None, NAR.VERDE, Cause.CLOCK, {}),
         (STEPPED, {}, None, NAR.AMARILLO, Cause.CLOCK, {"clock_went_forward_s": 7200.0}),

@@ -18,7 +18,7 @@ def metrics(city: City) -> dict[tuple[str, ...], float]:
 
 def beats(city: City, process: str, **status: Any) -> None:
     """Store a heartbeat of a process."""
-    write_heartbeat(city.database, process, NOON, city.clock.now, status)
+    write_heartbeat(city.database, process, NOON, city.clock, status)
 
 
 def pass_time(city: City, seconds: float) -> None:
@@ -75,7 +75,7 @@ def test_a_process_that_starts_again_and_again_is_dead_until_it_has_run_for_a_wh
     beats(city, "pipeline-all")
     for second in range(3):
         assert city.get("/health")["dead"] == []
-        write_heartbeat(city.database, "upkeep", NOON + timedelta(seconds=second), NOON, {})
+        write_heartbeat(city.database, "upkeep", NOON + timedelta(seconds=second), lambda: NOON, {})
     told = city.get("/health")
     assert (told["state"], told["dead"]) == ("degraded", ["upkeep"])
     assert [one["restarting"] for one in told["processes"] if one["process"] == "upkeep"] == [True]
