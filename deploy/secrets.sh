@@ -52,4 +52,4 @@ create webhook_url "$(from_env WEBHOOK_URL)"
 create poll_url "$(from_env POLL_URL)"
 
 # Compose mounts these into containers of other users: readable to them too, whatever the umask of the checkout was.
-chmod -R a+rX "$here/deploy"
+find "$here/deploy" \( -type f ! -perm -444 -o -type d ! -perm -555 \) -exec chmod a+rX {} +

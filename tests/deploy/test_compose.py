@@ -195,6 +195,14 @@ def test_the_table_of_images_names_each_with_its_tag_and_publisher() -> None:
     assert table == used
 
 
+def test_the_page_names_every_compose_file_and_no_other() -> None:
+    page = (ROOT / "deploy/README.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| `(docker-compose[\w.]*)` \|", page, re.MULTILINE)
+    used = {name for line in re.findall(r"COMPOSE_FILE=(\S+)", page) for name in line.split(":")}
+    assert sorted(named) == sorted(path.name for path in ROOT.glob("docker-compose*.yml"))
+    assert used <= set(named)
+
+
 def test_every_image_is_pinned_by_an_exact_tag() -> None:
     for name, service in (SERVICES | WITH_PROXY | {"prometheus": PROMETHEUS}).items():
         assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+\.\d+[\w.-]*(@sha256:[0-9a-f]{64})?", service["image"]), name

@@ -46,13 +46,19 @@ def test_compose_reads_the_three_files_as_one_project() -> None:
     assert services["access"]["pid"] == services["access"]["network_mode"] == "service:broker"
 
 
-def test_the_private_file_leaves_only_the_ways_in_by_tls() -> None:
-    private = [FILES[0], "docker-compose.private.yml", *FILES[1:]]
+def test_the_private_file_leaves_only_the_ways_in_by_tls_and_monitoring_stays_on_this_machine() -> None:
+    private = [FILES[0], "docker-compose.private.yml", *FILES[1:], "docker-compose.monitoring.yml"]
     loaded = load(*private, PUBLIC_URL="https://vigia.test", PROXY_TLS_DIR="/tls")
     assert loaded.returncode == 0, loaded.stderr
     services = json.loads(loaded.stdout)["services"]
-    published = [(name, port["published"]) for name, one in services.items() for port in one.get("ports", [])]
-    assert sorted(published) == [("broker", "8883"), ("proxy", "443"), ("proxy", "80")]
+    ports = [(name, port) for name, service in services.items() for port in service.get("ports", [])]
+    assert sorted((name, port["published"], port.get("host_ip", "")) for name, port in ports) == [
+        ("broker", "8883", ""),
+        ("prometheus", "9090", "127.0.0.1"),
+        ("proxy", "443", ""),
+        ("proxy", "80", ""),
+    ]
+    assert set(services["api"]["networks"]) == {"inside", "edge", "monitoring"}
 
 
 def test_compose_starts_nothing_without_the_public_address() -> None:

@@ -116,6 +116,22 @@ def test_the_database_records_the_newest_backup_and_none_that_failed(plain: Engi
     assert recorded() == [str(tmp_path / "second")]
 
 
+def test_a_role_that_only_reads_makes_a_whole_backup_and_is_told_that_its_age_is_not_watched(
+    plain: Engine, new_database: NewDatabase, tmp_path: Path
+) -> None:
+    with plain.begin() as connection:
+        upgrade(connection)
+        connection.execute(text("CREATE ROLE vigia_reader LOGIN PASSWORD 'reader' IN ROLE pg_read_all_data"))
+    try:
+        reader = plain.url.set(drivername="postgresql", username="vigia_reader", password="reader")
+        with pytest.raises(BackupError, match="is whole, but its age cannot be watched"):
+            back_up(reader.render_as_string(hide_password=False), tmp_path / "copy", [], NOW)
+        assert restore(new_database(), tmp_path / "copy")[1] == []
+    finally:
+        with plain.begin() as connection:
+            connection.execute(text("DROP ROLE vigia_reader"))
+
+
 def test_files_are_put_back_into_empty_folders_of_their_names_only(
     plain: Engine, new_database: NewDatabase, tmp_path: Path
 ) -> None:
