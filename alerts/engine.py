@@ -15,6 +15,7 @@ from alerts.rule_states import RuleStates, StatesByRule
 from alerts.rulebook import Rulebook, exceedance_model
 from alerts.rules import dispatch
 from alerts.rules.dispatch import State
+from alerts.rules.stage import StageState
 from alerts.rules.steady_run import steady_run
 from models.alert import NAR, Cause, Change, Transition
 from models.reading import Reading
@@ -216,7 +217,7 @@ class _ContextReader:
                 )
             case Silence():
                 return RuleContext(
-                    stage_nar=self._worst_nar((rule.subject,), Stage), clock_trusted_since_s=self._trusted_since_s
+                    stage_nar=self._measured_nar(rule.subject), clock_trusted_since_s=self._trusted_since_s
                 )
             case ExtremeSpeed() | SpeedTrend():
                 return RuleContext(clock_trusted_since_s=self._trusted_since_s)
@@ -233,6 +234,11 @@ class _ContextReader:
     def _worst_nar(self, stations: Iterable[str], judgement: type[Judgement]) -> NAR:
         states = self._states_by_judgement(stations, judgement)
         return max((state.nar for state in states), default=NAR.VERDE)
+
+    def _measured_nar(self, station: str) -> NAR:
+        """The colour of a stream that was ever measured; verde where only other stations gave it one."""
+        states = self._states_by_judgement((station,), Stage)
+        return max((state.nar for state in states if isinstance(state, StageState) and state.head_s), default=NAR.VERDE)
 
     def _rain_15_min_mm(self, stations: Iterable[str]) -> float | None:
         return max(map(dispatch.rain_15_min_mm, self._states_by_judgement(stations, Rainfall)), default=None)

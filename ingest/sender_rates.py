@@ -73,6 +73,8 @@ class SenderRates:
     buckets: dict[str, Bucket] = field(default_factory=dict)
     postponed: Counter[str] = field(default_factory=Counter)
     """Messages stored for later."""
+    unregistered_topic: str = ""
+    """The last topic of a device that is not registered."""
     _coming: Counter[str] = field(default_factory=Counter)
     """Messages split off and not yet stored."""
 
@@ -116,8 +118,10 @@ class SenderRates:
         """Who sent a message on this topic: a device by its topic, or one of the senders above."""
         sender = topic_sender(topic) if len(topic) <= MAX_TOPIC_LENGTH else NO_DEVICE
         own = self.registered is None or sender in self.registered or sender.startswith(("/", PREFIX))
-        own = own or sender == NO_DEVICE
-        return sender if own else UNREGISTERED
+        if own or sender == NO_DEVICE:
+            return sender
+        self.unregistered_topic = sender
+        return UNREGISTERED
 
     def above(self, now: datetime, since: timedelta) -> dict[str, Bucket]:
         """The senders that were above their rate within `since`."""

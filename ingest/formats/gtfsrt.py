@@ -76,6 +76,11 @@ class EntityPart:
         """Whether this entity holds a vehicle, or may hold one and cannot be parsed."""
         return self.entity is None or self.entity.HasField("vehicle")
 
+    @property
+    def deleted(self) -> bool:
+        """Whether it says that its vehicle is no longer followed. Then it is no position."""
+        return self.entity is not None and self.entity.is_deleted
+
 
 @dataclass(frozen=True, slots=True)
 class Feed:
@@ -97,7 +102,7 @@ def parse_message(message: Message, municipality: str) -> list[Reading | Rejecte
     single = len(parts) == 1 and len(levels) >= _LEVELS
     levels = levels if single else [*levels[: _FEED + 1], *[""] * _LEVELS]
     items: list[Reading | Rejected] = []
-    for part in parts:
+    for part in (one for one in parts if not one.deleted):
         try:
             items.append(_reading(message, municipality, levels, part.vehicle, feed.timestamp_s))
         except Unreadable as unreadable:

@@ -9,7 +9,7 @@ from alerts import sender_faults
 from alerts.rulebook import Rulebook
 from alerts.sender_faults import REJECTIONS, SenderFault, municipality_fault, station_fault
 from ingest.lanes import lane_kinds
-from ingest.sender_rates import EPISODE_GAP, Bucket
+from ingest.sender_rates import EPISODE_GAP, UNREGISTERED, Bucket
 from models.kind import Lane
 from models.kinds import KINDS
 from services.pipeline.state import PipelineState
@@ -90,7 +90,8 @@ class SenderFaults:
         return found
 
     def _evidence(self, sender: str, bucket: Bucket) -> Evidence:
-        return {
+        topic = {"topic": self._state.rates.unregistered_topic} if sender == UNREGISTERED else {}
+        return topic | {
             "sender": sender,
             "allowed_a_minute": 60 * bucket.rate.per_s,
             "burst": bucket.rate.burst,
@@ -101,7 +102,7 @@ class SenderFaults:
 
     def _fault_of(self, book: Rulebook, sender: str, what: str) -> SenderFault:
         """The station of a sender, where it has one; else its municipality, or the city's first."""
-        parts = sender.split("/")
+        parts = (self._state.rates.unregistered_topic if sender == UNREGISTERED else sender).split("/")
         own = len(parts) == 5 and parts[0] == "vigia"
         station = book.stations.get((self._state.rates.registered or {}).get(sender) or "")
         if what != REJECTIONS and station is not None:

@@ -66,6 +66,7 @@ def test_devices_that_nobody_registered_are_one_sender_and_so_are_topics_without
     rates = SenderRates(registered={GAUGE: None})
     assert rates.sender(GAUGE) == rates.sender(f"{GAUGE}/status").removesuffix("/status") == GAUGE
     assert rates.sender(FLOODER) == UNREGISTERED
+    assert rates.unregistered_topic == FLOODER
     assert rates.sender("vigia/v1/x") == rates.sender("vigia/v1/" + "x" * 60_000) == NO_DEVICE
     assert rates.sender("/hfp/v2/journey/ongoing/vp/bus/0018/423/2550/1") == "/hfp/v2/journey/ongoing/vp/bus/0018/423"
     invented = [message for number in range(40_000) for message in messages(f"{FLOODER}-{number}", 1)]

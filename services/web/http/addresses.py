@@ -6,6 +6,8 @@ from starlette.requests import HTTPConnection
 
 from services.runtime.settings import Network
 
+NO_ADDRESS = ""
+"""The share of what is no address."""
 IPV6_PREFIX = 64
 """Bits of an IPv6 address that name one subscriber: whoever has one address has all addresses of the /64."""
 
@@ -17,11 +19,14 @@ def is_within(host: str, networks: tuple[Network, ...]) -> bool:
 
 
 def client_share(host: str) -> str:
-    """What limits by address count by: an IPv4 address, or the /64 of an IPv6 address; other text as it is."""
+    """What limits by address count by: an IPv4 address, or the /64 of an IPv6 address.
+
+    All other text is one share: a proxy that passes on what clients invent gives nobody a limit of their own.
+    """
     address = _parse(host)
     if isinstance(address, IPv6Address):
         return str(IPv6Network((int(address), IPV6_PREFIX), strict=False))
-    return host if address is None else str(address)
+    return NO_ADDRESS if address is None else str(address)
 
 
 def client_of(connection: HTTPConnection) -> str:
@@ -32,7 +37,7 @@ def client_of(connection: HTTPConnection) -> str:
 def _parse(host: str) -> IPv4Address | IPv6Address | None:
     """The address; an IPv4 address where it is written as IPv6 (::ffff:192.0.2.1)."""
     try:
-        address = ip_address(host)
+        address = ip_address(host.removeprefix("[").split("]")[0])  # some gateways write brackets and a port
     except ValueError:
         return None
     return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address

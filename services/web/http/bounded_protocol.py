@@ -38,7 +38,7 @@ class BoundedProtocol(H11Protocol):
         """Count the connection, or close it at once."""
         super().connection_made(transport)
         self._peer = self.client[0] if self.client else ""
-        self._verdict = self._shares.admit(self._peer)
+        self._verdict = self._shares.admit(self._peer, self)
         self._head_began_s = monotonic()
         if self._verdict is Verdict.REFUSED:
             transport.abort()
@@ -47,8 +47,15 @@ class BoundedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count the connection as closed."""
+        self._shares.heard(self)
         self._shares.release(self._peer, self._verdict)
         super().connection_lost(exc)
+
+    def make_room(self) -> None:
+        """Release the place of this connection and close it."""
+        self._shares.release(self._peer, self._verdict)
+        self._verdict = Verdict.REFUSED
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Note when a request's head begins and that it is complete."""
@@ -57,6 +64,7 @@ class BoundedProtocol(H11Protocol):
         super().data_received(data)
         if not self._awaits_request():
             self._head_began_s = None
+            self._shares.heard(self)
 
     def pause_writing(self) -> None:
         """Note since when the client leaves the response unread."""

@@ -55,6 +55,16 @@ def test_a_position_is_told_in_our_own_words() -> None:
     assert fields == {"lat": -34.5, "lon": -57.75, "bearing_deg": 90.0, "speed_ms": 8.5, "occupancy": 40, **trip}
 
 
+def test_a_vehicle_that_a_feed_deletes_is_no_position() -> None:
+    message = feed(vehicle(), vehicle(vehicle={"id": "9"}))
+    message.entity[0].is_deleted = True
+    (kept,) = heard(message)
+    assert isinstance(kept, Reading)
+    assert kept.device == "amba-9"
+    message.entity[1].is_deleted = True
+    assert heard(message) == []
+
+
 def test_what_was_not_said_is_not_made_up() -> None:
     _, fields = one(feed(vehicle()))
     assert fields.keys() == {"lat", "lon"}

@@ -14,7 +14,9 @@ from services.web.http.addresses import client_share, is_within
         ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
         ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
         ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
-        ("unknown", "unknown"),
+        ("[2001:db8:1:3::1]:443", "2001:db8:1:3::/64"),
+        ("unknown", ""),
+        ("06.6.6.6", ""),
         ("", ""),
     ],
 )
