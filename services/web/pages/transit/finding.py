@@ -36,6 +36,7 @@ MOST_STOPS_A_PAGE = (90, 60, 50, 44, 40, 36, 30, 20, 10)
 """Stops on one page of a direction: the most that fit are shown, and a link leads to the others."""
 
 SearchText = Annotated[str, Query(alias="q", max_length=MAX_QUERY_CHARS, pattern=NO_NUL)]
+StopCode = Annotated[str, Path(max_length=64, pattern=NO_NUL)]
 LineNamePath = Annotated[str, Path(max_length=64, pattern=NO_NUL)]
 DirectionPath = Annotated[str, Path(max_length=8, pattern=NO_NUL)]
 FromStop = Annotated[int, Query(alias="desde", ge=0, le=10_000)]

@@ -27,7 +27,7 @@ MOST_LIST_BYTES = 5_900
 """The same of a list of stops, which riders read once and not at every look at the clock."""
 MOST_HEAD_BYTES = 700
 """The most that the answer's head takes; a test checks it."""
-STYLES = {name: FILES[name][0].decode() for name in ("rider.css", "sign.css")}
+STYLES = {name: FILES[name][0].decode() for name in ("rider.css", "sign.css", "sheet.css")}
 
 
 @dataclass(frozen=True, slots=True)

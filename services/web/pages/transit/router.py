@@ -4,7 +4,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Path, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
 from services.queries.transit import rider_reports
@@ -16,13 +16,14 @@ from services.transit.serving.snapshot_cache import NotReadYet
 from services.web.access import PUBLIC, require_same_origin
 from services.web.context import DatabaseSnapshot, Now, Transaction, context_of
 from services.web.http.etags import CACHE_BRIEFLY
-from services.web.pages.transit import accuracy_page, finding, missed_bus, near_page, stops
-from services.web.pages.transit.finding import NO_NUL, nothing_found, search_answer
+from services.web.pages.transit import accuracy_page, finding, missed_bus, near_page, sheet, stops
+from services.web.pages.transit.finding import NO_NUL, StopCode, nothing_found, search_answer
 from services.web.pages.transit.rendering import CurrentRider, RiderRequest, RiderRoute, first_that_fits, small_page
 
 router = APIRouter(route_class=RiderRoute, default_response_class=HTMLResponse, include_in_schema=False)
 router.include_router(finding.router)
 router.include_router(near_page.router)
+router.include_router(sheet.router)
 
 LEAST_REFRESH_S, MOST_REFRESH_S = 10, 300
 """The limits within which a sign may reload itself."""
@@ -30,7 +31,6 @@ DETAIL_LEVELS = ((3, True), (3, False), (2, False), (1, False))
 """Buses per line, and whether the accuracy of each line is shown: the fullest page that fits is used."""
 LEAST_LINES = 1
 
-StopCode = Annotated[str, Path(max_length=64, pattern=NO_NUL)]
 LineName = Annotated[str, Query(alias="linea", max_length=64, pattern=NO_NUL)]
 LineNames = Annotated[str, Query(alias="lineas", max_length=200, pattern=NO_NUL)]
 Days = Annotated[int | None, Query(alias="dias", ge=0, le=31)]

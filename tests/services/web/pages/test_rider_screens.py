@@ -31,6 +31,7 @@ PAGES = (
     "/p/?q=villa+elvira",
     "/linea/307",
     "/cerca",
+    f"/p/{STOP}/hoja",
     "/linea/273/1",
     f"/p/{STOP}/no-paso",
     "/precision",
