@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from tests.architecture.repository import ROOT
 from tests.deploy.walk.composition import Composition, Service
-from tests.deploy.walk.machine import Machine
+from tests.deploy.walk.machine import SUPERUSER, Machine
 
 VIGIA = [sys.executable, "-m", "services"]
 
@@ -97,7 +97,7 @@ class Container:
             "broker": ("@broker:1883", f"@127.0.0.1:{self.machine.ports['broker']}"),
         }
         for secret, path in self.composition.secret_files(self.name).items():
-            content = path.read_text(encoding="utf-8")
+            content = path.read_text(encoding="utf-8").replace("//postgres:", f"//{SUPERUSER}:")
             for other, (theirs, ours) in addresses.items():
                 if self.composition.reaches(self.name, other):
                     content = content.replace(theirs, ours)
@@ -108,7 +108,8 @@ class Container:
         """A script of psql for the database of this machine."""
         server = urlsplit(self.machine.server)
         host, name = f"--host {server.hostname} --port {server.port}", f"--dbname {self.machine.database}"
-        return replaced(script, {"--host database": host, "--dbname vigia": name})
+        user = f"--username {SUPERUSER}"
+        return replaced(script, {"--host database": host, "--username postgres": user, "--dbname vigia": name})
 
     def _broker(self) -> list[str]:
         """Mosquitto with the mounted files; of 2.0, with what it knows of mosquitto.conf."""

@@ -18,7 +18,8 @@ from psycopg.sql import SQL, Identifier, Literal
 
 HEALTHY_S = 60.0
 STOPS_S = 30.0
-SUPERUSER = "postgres"
+SUPERUSER = "vigia_walk_superuser"
+"""Stands for `postgres`, whose password a test must not change on a server of others."""
 DATABASE = "database"
 
 
@@ -87,6 +88,10 @@ class Machine:
             change = SQL("ALTER ROLE {} PASSWORD {}" if known else "CREATE ROLE {} LOGIN SUPERUSER PASSWORD {}")
             server.execute(change.format(Identifier(SUPERUSER), Literal(password)))
             server.execute(SQL("CREATE DATABASE {}").format(Identifier(self.database)))
+            loaded = server.execute("SELECT current_setting('shared_preload_libraries')").fetchone()
+        if loaded and "timescaledb" in loaded[0]:
+            with psycopg.connect(self.database_url()) as city:
+                city.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
         (self.volume(DATABASE) / "PG_VERSION").write_text("18\n", encoding="utf-8")
 
     def runs(self, name: str, definition: str) -> bool:

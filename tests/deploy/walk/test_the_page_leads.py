@@ -35,6 +35,7 @@ from tests.deploy.walk.composition import Composition
 from tests.deploy.walk.docker import STOPS_AT
 from tests.deploy.walk.machine import SUPERUSER, Machine
 from tests.deploy.walk.page import blocks
+from tests.simulation.named_server import START_TIMESCALEDB, timescaledb
 from tests.waiting import wait_until
 
 NAME = "vigia.example"
@@ -166,10 +167,15 @@ def write_programs(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(database_url: str) -> Iterator[str]:
-    """A PostgreSQL, on which the roles of the walk are dropped at the end."""
-    yield database_url
-    with psycopg.connect(database_url, autocommit=True) as superuser:
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A PostgreSQL for the databases of both machines: one with TimescaleDB where a program that starts it is named."""
+    if START_TIMESCALEDB:
+        with TemporaryDirectory(prefix="vigia-") as folder, timescaledb(Path(folder)) as started:
+            yield started.url
+        return
+    url = str(request.getfixturevalue("database_url"))
+    yield url
+    with psycopg.connect(url, autocommit=True) as superuser:
         for role in (*ROLES, SUPERUSER):
             superuser.execute(SQL("DROP ROLE IF EXISTS {}").format(Identifier(role)))
 
