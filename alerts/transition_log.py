@@ -32,6 +32,14 @@ class Origin:
     closes_itself: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Alert:
+    """The alert after a transition. `version` grows with each change of it, also by operators."""
+
+    id: int
+    version: int
+
+
 def origin_of(rule: Rule) -> Origin:
     """The origin of a rule's transitions."""
     return Origin(rule.id, rule.version, JUDGEMENT_NAMES[type(rule.judgement)])
@@ -41,10 +49,11 @@ def log_transition(
     transaction: Connection, station: Station, origin: Origin, transition: Transition, *, notify: bool
 ) -> None:
     """Write one transition and its consequences. notify: False where an outage alert already covers it."""
-    alert_id = _upsert_alert(transaction, station, origin, transition)
+    alert = _upsert_alert(transaction, station, origin, transition)
+    alert_id = None if alert is None else alert.id
     transition_id = _insert_transition(transaction, station, origin, transition, alert_id)
-    if alert_id is not None and notify:
-        _insert_notices(transaction, station, origin, transition, alert_id, transition_id)
+    if alert is not None and notify:
+        _insert_notices(transaction, station, origin, transition, alert, transition_id)
     announce(
         transaction,
         "transition",
@@ -91,8 +100,8 @@ def log_area_level(
     announce(transaction, "attention", data, now)
 
 
-def _upsert_alert(transaction: Connection, station: Station, origin: Origin, transition: Transition) -> int | None:
-    """Open or update the alert of this transition; returns its id. None where there is no open alert to clear."""
+def _upsert_alert(transaction: Connection, station: Station, origin: Origin, transition: Transition) -> _Alert | None:
+    """Open or update the alert of this transition. None where there is no open alert to clear."""
     if transition.after == NAR.VERDE:
         return _clear_alert(transaction, station, origin, transition)
     with driver(transaction).cursor() as cursor:
@@ -112,7 +121,7 @@ def _upsert_alert(transaction: Connection, station: Station, origin: Origin, tra
             " cause = CASE WHEN %(keeps)s THEN alerts.cause ELSE excluded.cause END,"
             " evidence = CASE WHEN %(keeps)s THEN alerts.evidence ELSE excluded.evidence END,"
             " observed_at = CASE WHEN %(keeps)s THEN alerts.observed_at ELSE excluded.observed_at END,"
-            " changed_at = excluded.changed_at, cleared_at = NULL, version = alerts.version + 1 RETURNING id",
+            " changed_at = excluded.changed_at, cleared_at = NULL, version = alerts.version + 1 RETURNING id, version",
             {
                 "rule_id": origin.rule_id,
                 "rule_version": origin.rule_version,
@@ -129,10 +138,10 @@ def _upsert_alert(transaction: Connection, station: Station, origin: Origin, tra
                 "keeps": transition.change is Change.CONFIRMED and transition.cause in CONFIRMING,
             },
         ).fetchone()
-    return None if row is None else int(row[0])
+    return None if row is None else _Alert(*row)
 
 
-def _clear_alert(transaction: Connection, station: Station, origin: Origin, transition: Transition) -> int | None:
+def _clear_alert(transaction: Connection, station: Station, origin: Origin, transition: Transition) -> _Alert | None:
     """Clear the open alert. It closes only if it was acknowledged and never rojo; else a person must close it."""
     closes = "(%(closes_itself)s OR acknowledged_at IS NOT NULL AND highest_nar < %(rojo)s)"
     with driver(transaction).cursor() as cursor:
@@ -141,7 +150,7 @@ def _clear_alert(transaction: Connection, station: Station, origin: Origin, tran
             " cleared_at = %(now)s, version = version + 1,"
             f" state = CASE WHEN {closes} THEN 'closed' ELSE 'cleared' END,"
             f" closed_at = CASE WHEN {closes} THEN %(now)s END, closed_by = CASE WHEN {closes} THEN 'rule' END"
-            " WHERE rule_id = %(rule_id)s AND subject = %(subject)s AND state <> 'closed' RETURNING id",
+            " WHERE rule_id = %(rule_id)s AND subject = %(subject)s AND state <> 'closed' RETURNING id, version",
             {
                 "cause": transition.cause,
                 "observed_at": transition.observed_at,
@@ -152,7 +161,7 @@ def _clear_alert(transaction: Connection, station: Station, origin: Origin, tran
                 "subject": station.id,
             },
         ).fetchone()
-    return None if row is None else int(row[0])
+    return None if row is None else _Alert(*row)
 
 
 def _insert_transition(
@@ -183,11 +192,12 @@ def _insert_transition(
 
 
 def _insert_notices(
-    transaction: Connection, station: Station, origin: Origin, transition: Transition, alert_id: int, transition_id: int
+    transaction: Connection, station: Station, origin: Origin, transition: Transition, alert: _Alert, transition_id: int
 ) -> None:
     """Insert one notice to the watch and one to each contact whose minimum colour is reached."""
     body = {
-        "alert_id": alert_id,
+        "alert_id": alert.id,
+        "sequence": alert.version,
         "station": station.id,
         "name": station.name,
         "judgement": origin.judgement,
@@ -197,6 +207,7 @@ def _insert_notices(
         "cause": transition.cause,
         "confirmed": transition.confirmed,
         "observed_at": transition.observed_at,
+        "decided_at": transition.decided_at,
         "evidence": dict(transition.evidence),
     }
     with driver(transaction).cursor() as cursor:
@@ -208,7 +219,7 @@ def _insert_notices(
             " SELECT channel, address FROM contacts WHERE least_nar <= %(colour)s AND ended_at IS NULL) AS recipients"
             " ON CONFLICT (dedup_key) DO NOTHING",
             {
-                "alert": alert_id,
+                "alert": alert.id,
                 "transition": transition_id,
                 "priority": NAR.ROJO - transition.after,
                 "body": json_text(body),

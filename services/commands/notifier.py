@@ -36,7 +36,8 @@ def run(_arguments: argparse.Namespace) -> int:
         retry_while_unavailable(
             lambda: _register_webhook(database, None if url is None else url.get_secret_value(), clock()), stop
         )
-        Notifier(database, clock).run(stop, SelfCheck(database, clock, settings.expected).run_due)
+        notifier = Notifier(database, clock, settings.public_address)
+        notifier.run(stop, SelfCheck(database, clock, settings.expected).run_due)
     return 0
 
 

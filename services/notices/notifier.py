@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from alerts.delivery.live_events import announce
 from alerts.transition_log import CONSOLE
 from services.notices.channels import WEBHOOK, Outcome, Refused, Retry, Sent, post_webhook, storable
+from services.notices.documents import notice_document
 from services.notices.outbox import ClaimedNotice, Lane, claim, due_lanes, record_outcome
 from services.runtime.clock import Clock, PeriodicTimer
 from services.runtime.heartbeat import write_heartbeat
@@ -35,10 +36,14 @@ NAME = "notifier"
 
 @dataclass(slots=True)
 class Notifier:
-    """The delivery process. Several may run: each notice is leased to one of them."""
+    """The delivery process. Several may run: each notice is leased to one of them.
+
+    `address`: where people reach Vigía, for the link in a notice; None where it is not known.
+    """
 
     database: Engine
     clock: Clock
+    address: str | None = None
     sent: int = 0
     _attempts: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -128,7 +133,7 @@ class Notifier:
             notice = claim(transaction, lane, self.clock())
         if notice is None:
             return None
-        outcome = _attempt(notice)
+        outcome = _attempt(notice, self.address)
         if not isinstance(outcome, Sent):
             trouble = {"action": "tell", "notice": notice.id, "trouble": outcome.trouble}
             log.warning("a notice did not get through", extra=trouble)
@@ -148,12 +153,12 @@ class Notifier:
                 self._failed[lane] = None
 
 
-def _attempt(notice: ClaimedNotice) -> Outcome:
+def _attempt(notice: ClaimedNotice, address: str | None) -> Outcome:
     """Deliver one notice. A bug costs only the notice it stands in: it is logged, and the notice is tried again."""
     try:
         match notice.channel:
             case channel if channel == WEBHOOK:
-                return post_webhook(notice.recipient, notice.dedup_key, notice.body)
+                return post_webhook(notice.recipient, notice.dedup_key, notice_document(notice.body, address))
             case unknown:
                 return Refused(f"no channel {unknown!r} here")
     except Exception as bug:

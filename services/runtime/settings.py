@@ -138,6 +138,13 @@ class Settings(BaseSettings):
         parse_networks(text)
         return text
 
+    @property
+    def public_address(self) -> str | None:
+        """Where people reach Vigía, without a slash at the end; None where the port is chosen at the API's start."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        return f"http://{self.api_host}:{self.api_port}" if self.api_port else None
+
     def refuse_open_address(self) -> None:
         """Refuse to listen beyond the loopback without VIGIA_PUBLIC_URL. Raises SettingsError.
 

@@ -13,7 +13,7 @@ from services.runtime.settings import LOOPBACK_HOSTS, Settings
 from services.transit.serving.feed_cache import FeedCache
 from services.transit.serving.snapshot_cache import SnapshotCache
 from services.web.access import PUBLIC, following_operators
-from services.web.api import alerts, devices, health, live, metrics, municipalities, rejections
+from services.web.api import alerts, devices, health, live, metrics, municipalities, rejections, webhooks
 from services.web.api.parameters import refuse_unknown_parameters
 from services.web.api.stations import forecasts, latest, speeds, stations
 from services.web.api.transit import accuracy, arrivals, feeds, service_alerts, sms, stops_and_vehicles
@@ -32,7 +32,7 @@ from services.web.pages.router import router as pages
 from services.web.pages.transit.router import router as rider_pages
 from services.web.problems import add_error_handlers, documented_problems, with_problem_responses
 from services.web.routes import PreparedAnswerMiddleware
-from services.web.schema_names import API_NAMES, with_published_names
+from services.web.schema_names import API_NAMES, operation_id, with_published_names
 
 API_PREFIX = "/api/v1"
 # Routes are tried in this order: the ones that riders' applications ask most come first.
@@ -82,6 +82,8 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, prepared_s: 
         description=DESCRIPTION,
         # Served below with an ETag. FastAPI's own pages for it load scripts from other sites.
         openapi_url=None,
+        generate_unique_id_function=operation_id,
+        webhooks=webhooks.router,
         lifespan=lifespan,
     )
     assert isinstance(engine.pool, QueuePool)

@@ -125,7 +125,7 @@ def with_problem_responses(openapi: dict[str, Any]) -> dict[str, Any]:
     Added here once: declared with each route, FastAPI would create a model for each of hundreds of responses.
     """
     components = "#/components/schemas/"
-    for path in openapi["paths"].values():
+    for path in (*openapi["paths"].values(), *openapi["webhooks"].values()):
         for operation in path.values():
             for status, response in operation["responses"].items():
                 if status >= "400":

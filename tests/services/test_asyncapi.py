@@ -30,12 +30,14 @@ def references(part: object) -> list[str]:
 
 def test_the_kept_document_is_the_generated_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["asyncapi"]) == 0
-    assert capsys.readouterr().out == (DOCS / "asyncapi.json").read_text(encoding="utf-8")
+    kept = (DOCS / "asyncapi.json").read_text(encoding="utf-8")
+    assert capsys.readouterr().out == kept, "docs/asyncapi.json is stale: vigia asyncapi > docs/asyncapi.json"
 
 
 def test_the_kept_register_is_the_generated_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["register"]) == 0
-    assert capsys.readouterr().out == (DOCS / "data-register.md").read_text(encoding="utf-8")
+    kept = (DOCS / "data-register.md").read_text(encoding="utf-8")
+    assert capsys.readouterr().out == kept, "docs/data-register.md is stale: vigia register > docs/data-register.md"
 
 
 def test_every_reference_leads_somewhere() -> None:

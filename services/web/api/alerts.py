@@ -83,7 +83,7 @@ def alert(snapshot: DatabaseSnapshot, now: Now, audience: ReadBy, alert_id: Numb
     return _story(snapshot, now, alert_id, audience)
 
 
-@router.post("/alerts/{alert_id}/acknowledge")
+@router.post("/alerts/{alert_id}/acknowledge", operation_id="acknowledge_alert")
 def acknowledge(
     operator: Operator, transaction: Transaction, now: Now, alert_id: Number, action: AlertAction
 ) -> AlertStory:
@@ -92,21 +92,21 @@ def acknowledge(
     return _story(transaction, now, alert_id, Audience.OPERATORS)
 
 
-@router.post("/alerts/{alert_id}/comment")
+@router.post("/alerts/{alert_id}/comment", operation_id="comment_on_alert")
 def comment(operator: Operator, transaction: Transaction, now: Now, alert_id: Number, note: Note) -> AlertStory:
     """Add a note to an alert, open or closed."""
     actions.comment(transaction, alert_id, operator=operator, note=note.note.strip(), now=now)
     return _story(transaction, now, alert_id, Audience.OPERATORS)
 
 
-@router.post("/alerts/{alert_id}/close")
+@router.post("/alerts/{alert_id}/close", operation_id="close_alert")
 def close(operator: Operator, transaction: Transaction, now: Now, alert_id: Number, action: AlertAction) -> AlertStory:
     """Close an alert that its rule has cleared. 409 while the rule holds it, or where it changed since it was seen."""
     actions.close(transaction, alert_id, operator=operator, note=action.note, version=action.version, now=now)
     return _story(transaction, now, alert_id, Audience.OPERATORS)
 
 
-@router.post("/alerts/{alert_id}/actions/{action_id}/redact")
+@router.post("/alerts/{alert_id}/actions/{action_id}/redact", operation_id="redact_note")
 def redact(
     operator: Operator, transaction: Transaction, now: Now, alert_id: Number, action_id: Number, redaction: Redaction
 ) -> AlertStory:

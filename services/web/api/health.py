@@ -84,13 +84,13 @@ class SystemHealth(PublicHealth):
     kinds: list[KindFlow]
 
 
-@router.get("/health/live")
+@router.get("/health/live", operation_id="health_live")
 async def live() -> Alive:
     """Whether this process answers; does not check the database."""
     return Alive()
 
 
-@router.get("/health/ready")
+@router.get("/health/ready", operation_id="health_ready")
 def ready(snapshot: DatabaseSnapshot) -> Ready:
     """Whether this process can serve; 503 where the database does not answer or was not migrated."""
     revision = current(snapshot)

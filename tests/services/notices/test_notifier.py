@@ -16,6 +16,7 @@ from alerts.rulebook import Station
 from models.alert import NAR, Cause, Change, Transition
 from services.embedded.child_process import free_port
 from services.notices.channels import ATTEMPT_TIMEOUT_S, Refused, Retry, Sent, retry_wait_s
+from services.notices.documents import EARLIER, AlertNotice
 from services.notices.notifier import ROUND_WAIT_S, Notifier
 from services.notices.outbox import (
     LEASE,
@@ -115,6 +116,37 @@ def test_the_watch_is_notified_by_the_live_stream_and_the_webhook_by_a_post(
     assert (body["station"], body["after"], body["evidence"]) == ("head", 2, {"level_m": 1.7})
     assert rows(database, "SELECT data ->> 'station' FROM events WHERE event = 'notice'") == [("head",)]
     assert rows(database, "SELECT DISTINCT sent_at FROM notices") == [(NOON,)]
+
+
+def test_a_receiver_tells_a_first_notice_that_comes_late_by_its_sequence(
+    database: Engine, receiver: Receiver, clock: Clock
+) -> None:
+    notifier = Notifier(database, clock, "https://vigia.example")
+    receiver.answers = [503]
+    raise_alert(database, url=receiver.url)
+    notifier.drain()
+    raise_alert(database, nar=NAR.ROJO)
+    notifier.drain()
+    clock.now += timedelta(minutes=2)
+    notifier.drain()
+    first, second, late = (body for _, body in receiver.received)
+    assert (second["after"], late["after"]) == (3, 2)
+    assert late == first
+    assert late["sequence"] < second["sequence"]
+    assert second["alert_url"] == f"https://vigia.example/alerta/{second['alert_id']}"
+    assert second["api_url"] == f"https://vigia.example/api/v1/alerts/{second['alert_id']}"
+    assert all(set(body) == set(AlertNotice.model_validate(body).model_dump()) for body in (first, second))
+
+
+def test_a_notice_of_an_earlier_version_has_sequence_0(
+    database: Engine, notifier: Notifier, receiver: Receiver
+) -> None:
+    raise_alert(database, url=receiver.url)
+    with database.begin() as transaction:
+        transaction.execute(text("UPDATE notices SET body = body - 'sequence' - 'decided_at'"))
+    notifier.drain()
+    ((_, body),) = receiver.received
+    assert AlertNotice.model_validate(body).sequence == EARLIER
 
 
 def test_a_failed_delivery_is_retried_under_the_same_key(

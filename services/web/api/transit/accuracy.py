@@ -94,7 +94,7 @@ class TransitAccuracy(BaseModel):
     lines: list[LineAccuracy] = Field(max_length=MOST_LINES)
 
 
-@router.get("/accuracy")
+@router.get("/accuracy", operation_id="transit_accuracy")
 def accuracy(
     snapshot: CurrentTransitSnapshot,
     connection: DatabaseSnapshot,

@@ -126,20 +126,20 @@ def service_alert(connection: DatabaseSnapshot, audience: ReadBy, alert_id: Numb
     return alert
 
 
-@router.post("/service-alerts")
+@router.post("/service-alerts", operation_id="draft_service_alert")
 def draft(operator: Operator, transaction: Transaction, now: Now, alert: NewServiceAlert) -> KeptAlert:
     """Create a service alert as a draft, not yet published."""
     return _reread(transaction, service_alert_actions.draft(transaction, _draft_of(alert), operator=operator, now=now))
 
 
-@router.post("/service-alerts/{alert_id}/publish")
+@router.post("/service-alerts/{alert_id}/publish", operation_id="publish_service_alert")
 def publish(operator: Operator, transaction: Transaction, now: Now, alert_id: Number, seen: Seen) -> KeptAlert:
     """Publish a draft. 409 where it is no draft any more, or changed since it was seen."""
     service_alert_actions.publish(transaction, alert_id, version=seen.version, operator=operator, now=now)
     return _reread(transaction, alert_id)
 
 
-@router.post("/service-alerts/{alert_id}/end")
+@router.post("/service-alerts/{alert_id}/end", operation_id="end_service_alert")
 def end(operator: Operator, transaction: Transaction, now: Now, alert_id: Number, seen: Seen) -> KeptAlert:
     """End a published alert, or drop a draft. 409 where it ended earlier, or changed since it was seen."""
     service_alert_actions.end(transaction, alert_id, version=seen.version, operator=operator, now=now)

@@ -1,5 +1,6 @@
 """Rules for every route: declared access, bounds on lists and parameters, errors as problems."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -95,6 +96,18 @@ def test_every_operation_says_what_it_does_and_what_it_answers(openapi: dict[str
         assert any(body.get("schema") for body in content.values()), path
     for name, schema in openapi["components"]["schemas"].items():
         assert schema.get("description") or "enum" in schema, name
+
+
+def test_every_operation_has_a_short_id_of_its_own(openapi: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, _, operation in operations(openapi)]
+    ids += [operation["operationId"] for event in openapi["webhooks"].values() for operation in event.values()]
+    assert len(ids) == len(set(ids))
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+){0,3}", one) for one in ids), ids
+
+
+def test_every_reference_of_the_description_leads_somewhere(openapi: dict[str, Any]) -> None:
+    names = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(openapi)))
+    assert names <= openapi["components"]["schemas"].keys()
 
 
 def test_every_string_and_number_that_comes_in_is_bounded(openapi: dict[str, Any]) -> None:
