@@ -105,7 +105,7 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, prepared_s: 
     app.mount(ONEBUSAWAY, create_oba(app.state.context))
     app.include_router(_api_router())
     app.include_router(_openapi_router(app))
-    for router in (health.router, metrics.router):
+    for router in (health.process_router, health.router, metrics.router):
         app.include_router(router, include_in_schema=False)
     app.include_router(feeds.router)
     app.include_router(rider_pages)
@@ -128,7 +128,7 @@ def _api_router() -> APIRouter:
     )
     for module in API_ROUTES:
         api.include_router(module.router)
-    for router in (health.router, metrics.router):
+    for router in (health.process_router, health.router, metrics.router):
         api.include_router(router)
     return api
 

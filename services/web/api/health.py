@@ -34,6 +34,8 @@ class HealthRoute(PreparedRoute):
 
 
 router = APIRouter(tags=["health"], dependencies=[PUBLIC], route_class=HealthRoute)
+process_router = APIRouter(tags=["health"], dependencies=[PUBLIC])
+"""What needs no database waits for no slot."""
 
 
 class NotReady(HttpProblem):
@@ -84,7 +86,7 @@ class SystemHealth(PublicHealth):
     kinds: list[KindFlow]
 
 
-@router.get("/health/live", operation_id="health_live")
+@process_router.get("/health/live", operation_id="health_live")
 async def live() -> Alive:
     """Whether this process answers; does not check the database."""
     return Alive()

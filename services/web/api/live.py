@@ -124,7 +124,8 @@ class EventStream(Response):
 
     def _pulse(self, position: str) -> bytes:
         """A pulse is an event and not a comment, so that a page can notice when pulses stop."""
-        pulse = orjson.dumps({"at": self._clock(), "connected": self._feed.connected, "dead": self._watch.dead})
+        connected = self._feed.connected and self._watch.answers
+        pulse = orjson.dumps({"at": self._clock(), "connected": connected, "dead": self._watch.dead})
         return encode_event(position, "pulse", pulse.decode())
 
 

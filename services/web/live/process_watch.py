@@ -1,6 +1,7 @@
 """Watch over the processes from the API: writes the API's own heartbeat, and knows which processes are dead.
 
-It has a connection of its own, so that it works while visitors hold all others.
+It has a connection of its own, so that it works while visitors hold all others. Where that gets no answer, the database
+hangs: then the connections of all requests are cut, so that they are answered.
 """
 
 import logging
@@ -8,6 +9,8 @@ import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
+from time import monotonic
 
 import psycopg
 from sqlalchemy import Engine
@@ -17,6 +20,7 @@ from services.queries.city.processes import dead_processes, list_processes
 from services.runtime.clock import Clock
 from services.runtime.database import SessionLimits, open_database
 from services.runtime.heartbeat import write_heartbeat
+from services.runtime.open_connections import OpenConnections
 from services.runtime.retry import error_summary
 
 log = logging.getLogger(__name__)
@@ -24,43 +28,67 @@ log = logging.getLogger(__name__)
 NAME = "api"
 WATCH_S = 1.0
 LIMITS = SessionLimits(statement_s=5, idle_in_transaction_s=10)
+HUNG_AFTER_S = 8.0
+"""The database hangs where a look takes so long: longer than a statement may take, or a connection to be made."""
 
 
 class ProcessWatch:
-    """Which expected processes are dead, as of a second ago. `expected`: named by the setting."""
+    """Which expected processes are dead, as of a second ago. `expected`: named by the setting.
+
+    `answers`: whether the database answered lately. `engine`: that of the requests.
+    """
 
     def __init__(self, engine: Engine, clock: Clock, expected: Collection[str]) -> None:
-        """Opens nothing before `running`. Only the address of the engine is used."""
+        """Opens nothing before `running`."""
         self._url = engine.url.render_as_string(hide_password=False)
         self._clock, self._expected = clock, expected
         self._stop = threading.Event()
+        self._requests = OpenConnections(engine)
+        self._looked_s = monotonic()
         self.dead: tuple[str, ...] = ()
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Write heartbeats and look at those of others, in a thread, until the block is left."""
-        thread = threading.Thread(target=self._run, name="process-watch", daemon=True)
-        thread.start()
+        database = open_database(self._url, name="vigia-watch", pool_size=1, limits=LIMITS)
+        own = OpenConnections(database)
+        tasks = (partial(self._run, database), partial(self._cut_where_hung, own))
+        threads = [threading.Thread(target=task, name="process-watch", daemon=True) for task in tasks]
+        for thread in threads:
+            thread.start()
         try:
             yield
         finally:
             self._stop.set()
-            thread.join()
+            for thread in threads:
+                thread.join()
+            database.dispose()
+
+    @property
+    def answers(self) -> bool:
+        """Whether the database answered within HUNG_AFTER_S."""
+        return monotonic() - self._looked_s < HUNG_AFTER_S
 
     def look(self, database: Engine, started_at: datetime) -> None:
         """Write the heartbeat, and read those of all processes. Raises what the database raises."""
         write_heartbeat(database, NAME, started_at, self._clock, {})
         with database.connect() as connection:
             self.dead = dead_processes(list_processes(connection), self._expected)
+        self._looked_s = monotonic()
 
-    def _run(self) -> None:
-        started_at, database = self._clock(), open_database(self._url, name="vigia-watch", pool_size=1, limits=LIMITS)
-        try:
-            while not self._stop.is_set():
-                try:
-                    self.look(database, started_at)
-                except (SQLAlchemyError, psycopg.Error) as error:
-                    log.info("no heartbeat written", extra={"action": "watch", "trouble": error_summary(error)})
-                self._stop.wait(WATCH_S)
-        finally:
-            database.dispose()
+    def _run(self, database: Engine) -> None:
+        started_at = self._clock()
+        while not self._stop.is_set():
+            try:
+                self.look(database, started_at)
+            except (SQLAlchemyError, psycopg.Error) as error:
+                if getattr(getattr(error, "orig", error), "sqlstate", None) is not None:
+                    self._looked_s = monotonic()  # an error is an answer too
+                log.info("no heartbeat written", extra={"action": "watch", "trouble": error_summary(error)})
+            self._stop.wait(WATCH_S)
+
+    def _cut_where_hung(self, own: OpenConnections) -> None:
+        while not self._stop.wait(WATCH_S):
+            if not self.answers:
+                own.cut()
+                self._requests.cut()

@@ -165,6 +165,7 @@ const HANDLERS = {
   resync: () => mark(...partNames),
   pulse: ({ at, connected, dead }) => {
     if (connected) heard(Date.parse(at));
+    else contactAt = Math.min(contactAt, performance.now() - LOST_AFTER_MS); // the server lost its database
     if (String(dead) !== deadParts) mark(...partNames);
     deadParts = String(dead);
   },
