@@ -37,7 +37,7 @@ CONTENTS = """
 GROUPS = {
     "Español": ["README.es"],
     "Start": ["ARCHITECTURE", "CONTRIBUTING", "CHANGELOG", "SECURITY"],
-    "Run it": ["deploy/*", "docs/operating", "docs/seed", "docs/storage", "docs/performance"],
+    "Run it": ["docs/first-city", "deploy/*", "docs/operating", "docs/seed", "docs/storage", "docs/performance"],
     "Connect": ["docs/wire", "docs/api"],
     "How it works": ["docs/transit", "docs/simulation", "docs/data-register", "docs/dependencies"],
     "Decisions": ["docs/decisions/*"],

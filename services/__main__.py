@@ -33,7 +33,7 @@ def parser(wanted: str | None = None) -> argparse.ArgumentParser:
     root.add_argument("--version", action=PrintVersion, nargs=0, help="Print the version and exit.")
     commands = root.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in (wanted,) if wanted in COMMANDS else COMMANDS:
-        command = import_module(f"services.commands.{name}")
+        command = import_module(f"services.commands.{name.replace('-', '_')}")
         command_parser = commands.add_parser(command.NAME, help=command.HELP, description=command.HELP)
         command.arguments(command_parser)
         command_parser.set_defaults(run=command.run)

@@ -1,6 +1,7 @@
 """Database, broker and clock of a process: the configured ones, or embedded ones where none is configured."""
 
 import fcntl
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from services.runtime.clock import Clock, parse_clock, wall_clock
 from services.runtime.database import LONG_WORK_LIMITS, SessionLimits, open_database
 from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
 
 DEMO_LOCK_FILE = "demo.lock"
 
@@ -36,6 +39,7 @@ def mqtt_url(settings: Settings) -> Iterator[str]:
         yield settings.mqtt_url.get_secret_value()
         return
     with embedded_broker(settings.data_dir, settings.embedded_mqtt_port) as server:
+        log.info("embedded broker: %s", server.where)
         yield server.url
 
 

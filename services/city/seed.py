@@ -90,6 +90,9 @@ def _toml(path: Path) -> object:
 
 
 def _geojson(path: Path) -> object:
+    """The content of a GeoJSON file; no features where there is no file, since a city need not have basins."""
+    if not path.exists():
+        return {"type": "FeatureCollection", "features": []}
     try:
         return json.loads(_bytes(path))
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -1,10 +1,15 @@
-"""What can `vigia` be told to do? Each module has NAME, HELP, `arguments(parser)` and `run(arguments) -> int`."""
+"""What can `vigia` be told to do?
+
+Each module has NAME, HELP, `arguments(parser)` and `run(arguments) -> int`. A name's hyphen is the
+module's underscore.
+"""
 
 COMMANDS = (
     "demo",
     "migrate",
     "backup",
     "restore",
+    "check-seed",
     "load",
     "gtfs",
     "pipeline",

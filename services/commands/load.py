@@ -7,6 +7,7 @@ from pathlib import Path
 from services.city.load import load
 from services.city.seed import LA_PLATA, read_seed
 from services.city.seed_problems import SeedError
+from services.commands.check_seed import print_warnings
 from services.opening import configured_clock, migrated_database
 from services.runtime.settings import Settings
 
@@ -20,13 +21,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Load the whole seed, or print all its problems and load nothing (exit status 2)."""
+    """Load the whole seed and print what is improbable, or print all its problems and load nothing (exit status 2)."""
     settings = Settings()
     try:
         seed = read_seed(arguments.folder)
     except SeedError as error:
         print(error, file=sys.stderr)
         return 2
+    print_warnings(seed)
     with migrated_database(settings, "vigia-load") as database, database.begin() as transaction:
         loaded = load(transaction, seed, configured_clock(settings)())
     print(

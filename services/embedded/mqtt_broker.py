@@ -72,6 +72,17 @@ class MqttBroker:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
+    def password_file(self) -> Path:
+        """The file that holds the password; only its owner reads it."""
+        return self._folder / "broker.password"
+
+    @property
+    def where(self) -> str:
+        """How to reach it, for people, without the password: address by version, user, and the password's file."""
+        new, old = (url.rpartition("@")[2] for url in (self.url, self.url_3_1_1))
+        return f"{new} (MQTT 5), {old} (MQTT 3.1.1), user {NAME}, password in {self.password_file}"
+
+    @property
     def pid(self) -> int:
         """Process number of the broker. Raises ProcessLookupError where another process owns it."""
         return process_id(self._process)
@@ -125,7 +136,7 @@ class MqttBroker:
                 max_payload_bytes=MAX_PAYLOAD_BYTES,
                 in_flight=IN_FLIGHT,
                 user=NAME,
-                password=read_or_create_secret(self._folder / "broker.password"),
+                password=read_or_create_secret(self.password_file),
             )
         self._configuration.touch(mode=0o600)
         self._configuration.write_text(text)
