@@ -77,5 +77,6 @@ def _decode_array(topic: DeviceTopic, message: Message) -> list[DecodedItem]:
         return [*readings]
     elements = vigia_json.parse_array(message.payload)
     if senml.is_pack(elements):
+        vigia_json.refuse_keys_given_twice(message.payload)
         return [*senml.parse_pack(topic, message, elements)]
     return [*vigia_json.parse_readings_one_by_one(topic, message, len(elements))]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum, IntFlag
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -75,6 +76,12 @@ class Flag(IntFlag):
     """Observed after it was received, as by the devices of the whole city: Vigía's own clock is wrong. The reading may
     raise and confirm an alert, never ease or end one.
     """
+
+
+@lru_cache(maxsize=1_024)
+def flag_names(flags: int) -> tuple[str, ...]:
+    """The names of the flags of a bit mask, in lower case."""
+    return tuple(str(flag.name).lower() for flag in Flag(flags))
 
 
 _FAIL = Flag.SENSOR_RANGE | Flag.FUTURE | Flag.DROPOUT

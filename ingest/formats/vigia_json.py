@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
 from ingest.topic import DeviceTopic
+from models.json_keys import key_given_twice
 from models.kind import BootId, Instant, Payload, SensorKind
 from models.reading import Flag, Message, Presence, Reading, Reason, Rejected
 
@@ -61,9 +62,12 @@ def parse_reading(topic: DeviceTopic, message: Message, payload: bytes, flags: F
     payload: the payload of the message, a part of it, or the JSON into which another format was converted.
     """
     try:
-        return _build_reading(topic, message, topic.kind.parse_json(payload), flags)
+        parsed = topic.kind.parse_json(payload)
     except ValidationError as error:
         raise _unreadable(error, payload) from None
+    if payload.count(b'"') != _quotes(parsed):
+        refuse_keys_given_twice(payload)
+    return _build_reading(topic, message, parsed, flags)
 
 
 def parse_readings(topic: DeviceTopic, message: Message) -> list[Reading]:
@@ -71,6 +75,8 @@ def parse_readings(topic: DeviceTopic, message: Message) -> list[Reading]:
     try:
         payloads = _array_adapter(topic.kind).validate_json(message.payload)
         if len(payloads) <= MAX_READINGS:
+            if message.payload.count(b'"') != sum(map(_quotes, payloads)):
+                refuse_keys_given_twice(message.payload)
             return [_build_reading(topic, message, payload, _NO_FLAGS) for payload in payloads]
     except (ValidationError, Unreadable):
         pass
@@ -114,11 +120,32 @@ def parse_presence(topic: DeviceTopic, message: Message) -> Presence:
                 status = _Status.model_validate_json(payload)
             except ValidationError as error:
                 raise _unreadable(error, payload) from None
+            refuse_keys_given_twice(payload)
     since = message.received_at
     if status.online and status.observed_at is not None:
         # At most the time of receipt: with a device clock that runs ahead, no later will would count as newer.
         since = min(_parse_time(status.observed_at), message.received_at)
     return Presence(topic.kind.name, topic.municipality, topic.device, status.online, since, status.boot)
+
+
+def refuse_keys_given_twice(payload: bytes) -> None:
+    """Refuse JSON in which an object has a key twice, since nothing says which value is meant. Raises Unreadable."""
+    key = key_given_twice(payload)
+    if key is not None:
+        raise Unreadable(Reason.FIELD, f"{short_repr(key)} is given twice: send each field once")
+
+
+def _quotes(parsed: Payload) -> int:
+    """The quotation marks of a payload without unknown or repeated keys: two for each key and each text.
+
+    A payload with a key twice always has more, so only one with more must be looked at closely.
+    """
+    values, given = parsed.__dict__, parsed.__pydantic_fields_set__
+    texts = 0
+    for name in given:
+        if type(values[name]) is str:
+            texts += 1
+    return 2 * (len(given) + texts)
 
 
 @cache

@@ -98,7 +98,7 @@ def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop:
 
 
 def _print_addresses(port: int, mqtt_url: str, token: str | None) -> None:
-    _print(f"\n  Vigía: http://{HOST}:{port}/   (API: /api/v1/openapi.json)")
+    _print(f"\n  Vigía: http://{HOST}:{port}/   (API: http://{HOST}:{port}/docs)")
     _print(f"  Micros esquemáticos / schematic buses: http://{HOST}:{port}/p/{STOP} ({STOP_NAME})")
     _print(f"  MQTT:  {mqtt_url}")
     if token is not None:

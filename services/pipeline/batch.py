@@ -13,7 +13,7 @@ from ingest.registry import MAX_UNREGISTERED, DeviceKey, device_key
 from ingest.sender_rates import Excess
 from ingest.store import CheckedReading
 from models.kinds import KINDS_BY_NAME
-from models.reading import Message, Presence, Reading, Reason, Rejected
+from models.reading import Message, Presence, Reading, Reason, Rejected, flag_names
 
 TOO_MANY_NAMES = (
     f"{MAX_UNREGISTERED:,} unregistered devices are stored already: register this one (vigia load), or stop the sender"
@@ -154,7 +154,7 @@ def live_readings_of(entries: Iterable[CheckedReading]) -> LiveReadings:
                 "device": reading.device,
                 "observed_at": reading.observed_at,
                 "value": reading.values[KINDS_BY_NAME[reading.kind].measure_index],
-                "flags": int(reading.flags),
+                "flags": flag_names(reading.flags),
             }
         )
     return by_kind

@@ -1,18 +1,21 @@
 """The HTTP application: API under /api/v1, OneBusAway, feeds and pages, mounted in one FastAPI application."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
 from sqlalchemy import Engine, QueuePool
+from starlette.routing import Mount
 
 from services.runtime.clock import Clock
 from services.runtime.settings import LOOPBACK_HOSTS, Settings
 from services.transit.serving.feed_cache import FeedCache
 from services.transit.serving.snapshot_cache import SnapshotCache
-from services.web.access import PUBLIC, following_operators
+from services.web.access import PUBLIC, allow_anyone, following_operators
 from services.web.api import alerts, devices, health, live, metrics, municipalities, rejections, webhooks
 from services.web.api.parameters import refuse_unknown_parameters
 from services.web.api.stations import forecasts, latest, speeds, stations
@@ -23,11 +26,13 @@ from services.web.http.credentials import KnownOperators
 from services.web.http.etags import WITH_ETAG, ETagMiddleware
 from services.web.http.prepared_answers import FRESH_S, PreparedAnswers, PreparedRoutes
 from services.web.http.protection import ProtectionMiddleware
+from services.web.http.reads import ReadsMiddleware, ServedPath
 from services.web.http.wrong_tokens import WrongTokens
 from services.web.live.event_feed import EventFeed
 from services.web.live.process_watch import ProcessWatch
 from services.web.oba.app import PREFIX as ONEBUSAWAY
 from services.web.oba.app import create_oba
+from services.web.pages.api_page import router as api_pages
 from services.web.pages.router import router as pages
 from services.web.pages.transit.router import router as rider_pages
 from services.web.problems import add_error_handlers, documented_problems, with_problem_responses
@@ -35,6 +40,10 @@ from services.web.routes import PreparedAnswerMiddleware
 from services.web.schema_names import API_NAMES, operation_id, with_published_names
 
 API_PREFIX = "/api/v1"
+DATA_PREFIXES = ("/api/", "/gtfs")
+"""What programs read; the other paths are pages."""
+RIDERS_REPORTS = f"{ONEBUSAWAY}/report-problem-"
+"""OneBusAway has riders' reports sent by GET."""
 # Routes are tried in this order: the ones that riders' applications ask most come first.
 TRANSIT_ROUTES = (arrivals, stops_and_vehicles, service_alerts, accuracy)
 API_ROUTES = (
@@ -110,9 +119,11 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, prepared_s: 
     app.include_router(feeds.router)
     app.include_router(rider_pages)
     app.include_router(pages)
+    app.include_router(api_pages)
     add_error_handlers(app)
     app.add_middleware(PreparedAnswerMiddleware, answers=prepared_answers, routes=prepared_routes)
     app.add_middleware(ETagMiddleware)
+    app.add_middleware(ReadsMiddleware, paths=list(_served_paths(app)))
     app.add_middleware(
         ProtectionMiddleware,
         hosts=_allowed_hosts(settings),
@@ -131,6 +142,24 @@ def _api_router() -> APIRouter:
     for router in (health.process_router, health.router, metrics.router):
         api.include_router(router)
     return api
+
+
+def _served_paths(app: FastAPI, prefix: str = "") -> Iterator[ServedPath]:
+    """All paths of an application and of those mounted in it. Other sites may read what anyone may, except pages.
+
+    Health is left out: what it tells depends on the address that asks, and a browser would ask from its own.
+    """
+    for route in iter_route_contexts(app.routes):
+        if isinstance(mount := route.original_route, Mount):
+            if isinstance(mount.app, FastAPI):
+                yield from _served_paths(mount.app, mount.path)
+            continue
+        path = prefix + (route.path or "")
+        anyone = {dependency.call for dependency in getattr(route, "dependant", Dependant()).dependencies}
+        reads = "GET" in (route.methods or ()) and not path.startswith(RIDERS_REPORTS)
+        is_data = path.startswith(DATA_PREFIXES) and "/health" not in path
+        is_open = allow_anyone in anyone or bool(prefix)
+        yield ServedPath(path, frozenset(route.methods or ()), reads, reads and is_data and is_open)
 
 
 def _allowed_hosts(settings: Settings) -> frozenset[str]:

@@ -63,8 +63,47 @@ def test_fields_of_a_newer_firmware_are_ignored_whatever_they_hold() -> None:
     assert reading(GOOD[:-1] + b',"tilt":[1,{"x":NaN}]}') == reading(GOOD)
 
 
-def test_of_a_key_given_twice_the_last_one_counts() -> None:
-    assert reading(GOOD[:-1] + b',"level_m":0.9}').values[0] == 0.9
+@pytest.mark.parametrize(
+    "more",
+    [
+        b',"level_m":0.9}',
+        b',"level_m" : 1.42}',
+        b',"boot":"b7"}',
+        b',"level\\u005fm":0.9}',
+        b',"tilt":1,"tilt":2}',
+        b',"tilt":{"x":1,"x":2}}',
+        b',"observed_at":1364929500}',
+    ],
+)
+def test_a_key_given_twice_is_refused_since_nothing_says_which_value_is_meant(more: bytes) -> None:
+    found = rejected(GOOD[:-1] + more)
+    assert found.reason is Reason.FIELD
+    assert "is given twice: send each field once" in found.detail
+    first, second = said(b"[%b,%b]" % (GOOD, GOOD[:-1] + more))
+    assert isinstance(first, Reading)
+    assert isinstance(second, Rejected)
+    assert second.reason is Reason.FIELD
+
+
+def test_a_key_given_twice_is_refused_in_a_pack_of_senml_and_in_a_birth_too() -> None:
+    pack = b'[{"bn":"gato-7:","bt":1364929500,"n":"level","u":"m","v":1.42,"v":0.9}]'
+    assert rejected(pack).detail.startswith("'v' is given twice")
+    assert rejected(b'{"online":true,"online":false}', f"{RIVER}/status").detail.startswith("'online' is given twice")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["level_m", "seq", "tilt", "boot", "observed_at"]), st.booleans()), max_size=6)
+)
+def test_whatever_the_fields_a_payload_is_refused_exactly_when_a_key_comes_twice(more: list[tuple[str, bool]]) -> None:
+    values = {"level_m": b"1.5", "seq": b"7", "tilt": b"1", "boot": b'"b1"', "observed_at": b"1364929500"}
+    pairs = [b'"%b"%b%b' % (name.encode(), b" : " if spaced else b":", values[name]) for name, spaced in more]
+    names = [name for name, _ in more]
+    for needed in ("level_m", "observed_at"):
+        if needed not in names:
+            names.append(needed)
+            pairs.append(b'"%b":%b' % (needed.encode(), values[needed]))
+    (item,) = said(b"{%b}" % b",".join(pairs))
+    assert isinstance(item, Rejected) == (len(set(names)) < len(names))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, text
 from models.kind import SensorKind
 from models.migrations.readings import HOURLY
 from models.migrations.timescale import has_timescale
-from models.reading import UNTRUSTED, Flag, Quality, quality_code
+from models.reading import UNTRUSTED, Flag, Quality, flag_names, quality_code
 from models.tables.city import devices
 from models.tables.readings import READINGS
 
@@ -167,11 +167,6 @@ def list_raw_values(
         return values, None
     last = page[-1]
     return values, RawCursor(last.observed_at, last.device_id, last.seq)
-
-
-def flag_names(flags: Flag) -> tuple[str, ...]:
-    """The names of the flags, in lower case."""
-    return tuple(str(flag.name).lower() for flag in flags)
 
 
 def _raw_value(row: Any, codes: dict[int, str]) -> RawValue:

@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from services.runtime.clock import Clock
 from services.runtime.problem import HttpProblem
-from services.web.access import PUBLIC
+from services.web.access import PUBLIC, is_same_origin
 from services.web.context import context_of
 from services.web.http.addresses import client_of
 from services.web.live.event_feed import ClientTooSlow, Event, EventFeed, FeedClosed, Subscription, encode_event
@@ -27,6 +27,8 @@ PULSE_S = 10.0
 RETRY_MS = 2_000
 SEND_TIMEOUT_S = 10.0
 """A client that takes longer to receive an event is dropped."""
+OTHER_SITES = "other sites"
+"""What streams of pages of other sites are counted by, all together: they leave room to the city's own screens."""
 OPERATORS = "operators"
 """What operators' streams are counted by."""
 END_TIMEOUT_S = 0.5
@@ -162,7 +164,8 @@ async def live(
     the server's time, so that a client can distinguish a lost stream from a quiet one, and with the names of the
     processes that are dead (`dead`).
     """
-    context, client = context_of(request), client_of(request)
+    context = context_of(request)
+    client = client_of(request) if is_same_origin(request) or "origin" not in request.headers else OTHER_SITES
     feed = context.event_feed
     if context.known_operators.sent(request):
         client = OPERATORS

@@ -9,13 +9,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from models.json_keys import key_given_twice
 from services.web.http.admission import TooBusy
 from services.web.http.credentials import KnownOperators, sends_token
-from services.web.problems import problem_response
+from services.web.problems import Fault, problem_response
 
 MAX_BODY_BYTES = 256 * 1024
 BODY_TIMEOUT_S = 10.0
 """Longest time for a body to arrive."""
+MAX_SHOWN_CHARS = 50
+"""Characters of a key that a problem repeats."""
 SURPLUS = "surplus"
 """In the state of a request: its connection is beyond the limits, and only operators are answered on it."""
 
@@ -64,7 +67,10 @@ class ProtectionMiddleware:
         problem = self._check_surplus(scope) or self._check_host(scope, headers) or _check_content_length(headers)
         if problem is None and ("content-length" in headers or "transfer-encoding" in headers):
             body = await _read_body(receive)
-            problem, receive = (body, receive) if isinstance(body, JSONResponse) else (None, _ReplayBody(body, receive))
+            if isinstance(body, JSONResponse):
+                problem = body
+            else:
+                problem, receive = _check_keys(headers, body), _ReplayBody(body, receive)
         await (problem or self._app)(scope, receive, send_protected)
 
     def _check_surplus(self, scope: Scope) -> JSONResponse | None:
@@ -115,6 +121,16 @@ async def _read_body(receive: Receive) -> bytes | JSONResponse:
             f"The body took longer than {BODY_TIMEOUT_S:g} s.",
             headers={"Connection": "close"},
         )
+
+
+def _check_keys(headers: Headers, body: bytes) -> JSONResponse | None:
+    """The problem of a JSON body with a key twice; a body without a type is JSON too."""
+    if "form" in headers.get("content-type", "") or (name := key_given_twice(body)) is None:
+        return None
+    shown = name[:MAX_SHOWN_CHARS]
+    fault = Fault(where=f"body {shown}", what="The key is given twice: send it once")
+    detail = f"La clave {shown!r} está dos veces en el pedido. / The request has the key {shown!r} twice."
+    return problem_response("KeyTwice", HTTPStatus.UNPROCESSABLE_ENTITY, detail, faults=[fault])
 
 
 def _check_content_length(headers: Headers) -> JSONResponse | None:

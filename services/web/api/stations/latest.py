@@ -9,11 +9,10 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from models.kinds.river import RIVER
-from models.reading import Quality, quality_code
+from models.reading import Quality, flag_names, quality_code
 from services.queries.stations import current
 from services.queries.stations.current import CurrentDevice, CurrentStation
 from services.queries.stations.places import Colour
-from services.queries.stations.series import flag_names
 from services.queries.watch.condition import Course, Health, health, trend
 from services.queries.watch.levels import RIVER_BIN, TREND_PERIOD, samples_of
 from services.web.access import PUBLIC

@@ -334,3 +334,10 @@ def test_a_position_is_parsed_as_it_was_written() -> None:
     assert StreamPosition.parse(str(position)) == position
     assert StreamPosition.parse("1~10:12:10~12:12:~11-4 ") is None
     assert StreamPosition.parse("9" * 10_000) is None
+
+
+def test_flags_of_a_live_reading_are_words(city: City) -> None:
+    with Listener(city).connected() as events:
+        city.send(1, -9999)
+        told = next(heard.data for heard in events if heard.event == "readings")
+    assert [one["flags"] for one in told["readings"]] == [["sentinel"]]
