@@ -132,7 +132,8 @@ class _BacktestRun:
         weekly = now // self.series.steps(DAY_S) % WEEK_DAYS == 0 or now == len(self.series)
         if weekly and now:
             active, scale_m = _activity_thresholds(self.predictors, now, with_rain=self.model.with_rain)
-            self.model = structs.replace(self.model, active=active, scale_m=scale_m)
+            lowest_m = float(np.nanmin(self.predictors.level_m[:now], initial=UNREACHABLE))
+            self.model = structs.replace(self.model, active=active, scale_m=scale_m, lowest_m=lowest_m)
         for lead in self.learners:
             known_until = max(now - lead.steps, 0)
             if known_until > lead.learnt_rows:

@@ -81,7 +81,8 @@ class ForecastModel(Struct, frozen=True, rename={"exceedance": "outlook"}):
     """Everything fitted for one station, as plain numbers. Stored as JSON and decoded with msgspec.
 
     `high_m`: the level from which the water state is high. `scale_m`: the size of an ordinary rise. `spells`: the
-    number of spells of active water in the training record.
+    number of spells of active water in the training record. `lowest_m`: the lowest level of that record; no forecast
+    goes below it, or below the level now.
     """
 
     step_s: int
@@ -92,6 +93,7 @@ class ForecastModel(Struct, frozen=True, rename={"exceedance": "outlook"}):
     active: ActivityThresholds = ActivityThresholds()
     leads: tuple[LeadModel, ...] = ()
     exceedance: ExceedanceModel = UNTRAINED
+    lowest_m: float = -UNREACHABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,14 +216,19 @@ def predict(model: ForecastModel, series: Series) -> Forecast | None:
     state = water_states(last, active, high_m=model.high_m, scale_m=model.scale_m)
     scale = error_scales(last, model.scale_m)
     level_m = float(last.level_m[0])
+    lowest_m = min(model.lowest_m, level_m)
     leads = (
-        _forecast_lead(lead, last, bool(active[0]), error_bands(lead, state, scale)[0].tolist()) for lead in model.leads
+        _forecast_lead(lead, last, bool(active[0]), error_bands(lead, state, scale)[0].tolist(), lowest_m)
+        for lead in model.leads
     )
     at_s = series.start_s + (len(series) - 1) * series.step_s
     return Forecast(at_s, level_m, bool(active[0]), tuple(leads))
 
 
-def _forecast_lead(model: LeadModel, last: Predictors, active: bool, band_m: Sequence[float]) -> LeadForecast:
-    expected_m = float(last.level_m[0] + (expected_changes(model, last.features)[0] if active else 0.0))
-    p10_m, p50_m, p90_m = (expected_m + error_m for error_m in band_m)
+def _forecast_lead(
+    model: LeadModel, last: Predictors, active: bool, band_m: Sequence[float], lowest_m: float
+) -> LeadForecast:
+    change_m = expected_changes(model, last.features)[0] if active else 0.0
+    expected_m = max(float(last.level_m[0] + change_m), lowest_m)
+    p10_m, p50_m, p90_m = (max(expected_m + error_m, lowest_m) for error_m in band_m)
     return LeadForecast(model.lead_s, expected_m, p10_m, p50_m, p90_m, model.published)

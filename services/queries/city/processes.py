@@ -48,7 +48,12 @@ class Process:
     @property
     def alive(self) -> bool:
         """Whether its last heartbeat is new, and it runs on. One from the future: the database's clock was set back."""
-        return abs(self.age_s) <= DEAD_AFTER_S and not self.restarting
+        return self.beats and not self.restarting
+
+    @property
+    def beats(self) -> bool:
+        """Whether its last heartbeat is new, though it may start again and again."""
+        return abs(self.age_s) <= DEAD_AFTER_S
 
     @property
     def deaf(self) -> bool:
@@ -123,6 +128,7 @@ def oldest_pipeline_age_s(processes: Sequence[Process], named: Collection[str] =
     return max(ages[name] for name in expected)
 
 
-def lost_kinds(dead: Collection[str]) -> frozenset[str]:
-    """The kinds of sensor whose readings a dead pipeline would process."""
-    return frozenset(kind.name for kind in KINDS if UNDIVIDED in dead or f"{PIPELINE}{kind.lane}" in dead)
+def lost_kinds(processes: Sequence[Process], named: Collection[str] = ()) -> frozenset[str]:
+    """The kinds of sensor whose readings no pipeline processes now. One that starts again and again does at times."""
+    lost = expected_processes(processes, named) - {one.process for one in processes if one.beats and not one.deaf}
+    return frozenset(kind.name for kind in KINDS if UNDIVIDED in lost or f"{PIPELINE}{kind.lane}" in lost)

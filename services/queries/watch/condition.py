@@ -100,7 +100,8 @@ class DataFlow:
     """The data flow. `since`: time of the newest value, None where there was never one.
 
     `pipeline_at`: the oldest heartbeat of the expected pipelines, None where one of them never wrote any; before it,
-    where one has no broker. `dead`: what should run and does not. `silent_areas`: names of municipalities and basins
+    where one has no broker. `dead`: what should run and does not, or (`restarting`) starts again and
+    again. `silent_areas`: names of municipalities and basins
     of which nothing is known, since no river or rain station there has a current value. `unconfirmed`: stations with a
     colour that nothing else supports, highest first.
     """
@@ -110,6 +111,7 @@ class DataFlow:
     newest_at: datetime | None
     pipeline_at: datetime | None
     dead: tuple[str, ...]
+    restarting: frozenset[str]
     silent: tuple[CurrentStation, ...]
     silent_areas: frozenset[str]
     unconfirmed: tuple[CurrentStation, ...]
@@ -136,7 +138,7 @@ def data_flow(
     unconfirmed = sorted((station for station in stations if station.nar > station.confirmed_nar), key=_highest_first)
     watched = [station for station in stations if station.kind.name in _OUTAGE_KINDS]
     outage = None
-    if lost_kinds(dead).intersection(_OUTAGE_KINDS):
+    if lost_kinds(processes, expected).intersection(_OUTAGE_KINDS):
         outage = Outage.PIPELINE
     elif watched and all(health(station, now) is not Health.FRESH for station in watched):
         outage = Outage.READINGS
@@ -146,6 +148,7 @@ def data_flow(
         newest_at=newest_at,
         pipeline_at=None if age_s is None else now - timedelta(seconds=age_s * clock_factor),
         dead=dead,
+        restarting=frozenset(one.process for one in processes if one.restarting),
         silent=silent,
         silent_areas=_silent_areas(watched, silent),
         unconfirmed=tuple(unconfirmed),

@@ -114,7 +114,13 @@ def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHeal
     buses_fresh = context.snapshot_cache.age_s <= STALE_AFTER_S
     faults = sorted(firing_faults(snapshot))
     healthy = not dead and not faults and brokers_connected and context.event_feed.connected and buses_fresh
-    state = FlowState.DOWN if lost_kinds(dead) else FlowState.OK if healthy else FlowState.DEGRADED
+    state = (
+        FlowState.DOWN
+        if lost_kinds(processes, context.settings.expected)
+        else FlowState.OK
+        if healthy
+        else FlowState.DEGRADED
+    )
     if not may_see_inside(request) and current_operator(request, snapshot) is None:
         return PublicHealth(state=state, at=now)
     return SystemHealth(

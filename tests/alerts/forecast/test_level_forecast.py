@@ -65,6 +65,23 @@ def test_p10_to_p90_cover_about_80_percent_of_unseen_outcomes(stream: Series) ->
         assert 0.7 <= covered <= 0.9
 
 
+def test_no_forecast_goes_below_what_the_stream_ever_was(stream: Series) -> None:
+    model = fit_model(stream, RULE)
+    assert model.lowest_m == stream.level_m.min()
+    rows = HISTORY_S // stream.step_s + 1
+    falling = np.concatenate([np.full(rows - 25, 1.4), np.linspace(1.4, 0.24, 25)])
+
+    def lowest_p10_m(lowest_m: float) -> float:
+        known = msgspec.structs.replace(model, lowest_m=lowest_m)
+        forecast = predict(known, Series(0.0, stream.step_s, falling, np.zeros(rows)))
+        assert forecast is not None
+        return min(lead.p10_m for lead in forecast.leads)
+
+    assert lowest_p10_m(-1e9) < 0.235
+    assert lowest_p10_m(0.235) == 0.235
+    assert lowest_p10_m(0.5) == 0.24  # it is lower now than ever
+
+
 def test_no_forecast_depends_on_later_rows(stream: Series) -> None:
     cut = 100 * DAY_S // 300
     other = np.concatenate([stream.level_m[:cut], stream.level_m[cut:][::-1] + 0.3])
