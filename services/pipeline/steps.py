@@ -149,8 +149,8 @@ class BatchTransaction:
         with driver(self.transaction).cursor() as cursor:
             for canary in canaries:
                 cursor.execute(
-                    "INSERT INTO canaries AS known (lane, sent_at) VALUES (%s, %s) ON CONFLICT (lane) DO UPDATE"
-                    " SET sent_at = greatest(known.sent_at, excluded.sent_at), stored_at = clock_timestamp()",
+                    "INSERT INTO canaries (lane, sent_at) VALUES (%s, %s) ON CONFLICT (lane) DO UPDATE"
+                    " SET sent_at = excluded.sent_at, stored_at = clock_timestamp()",
                     [canary.lane, canary.sent_at],
                 )
 

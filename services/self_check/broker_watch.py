@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 CLIENT_ID = "vigia-canary"
 CANARY_S = 30.0
+MAX_WAITING = 100
+"""Canaries of a lane that are remembered, so that the one that arrived last is known."""
 KEEPALIVE_S = 30
 RECONNECT_S = 10
 FIGURES = {
@@ -80,12 +82,13 @@ class BrokerWatch:
             sent_at = self._clock()
             self._client.publish(canary_topic(lane), canary_payload(sent_at), qos=1)
             waiting.append((sent_at, monotonic()))
-            del waiting[1:-1]  # the oldest says how long, the newest whether it has ended
+            del waiting[1:-MAX_WAITING]  # the oldest says for how long
 
     def _status(self, arrived: Mapping[Lane, datetime], now_s: float) -> dict[str, object]:
         for lane, waiting in self._waiting.items():
-            if lane in arrived:
-                waiting[:] = [one for one in waiting if one[0] > arrived[lane]]
+            # Only one that was sent from here proves anything: its time may have been any, by a clock that was wrong.
+            rows = [place for place, (sent_at, _) in enumerate(waiting) if sent_at == arrived.get(lane)]
+            del waiting[: rows[0] + 1 if rows else 0]
         with self._lock:
             status: dict[str, object] = {"broker_connected": self._client.is_connected(), **self._figures}
             if self._dropped_rose_s is not None:

@@ -119,6 +119,16 @@ def test_a_stopped_road_is_one_alert_that_ends_when_it_goes_on(
     assert notices == 4  # raised and ended, for each lane
 
 
+def test_a_canary_of_another_time_ends_no_wait(
+    database: Engine, mqtt_url: str, look: Callable[[], dict[str, object]]
+) -> None:
+    with database.begin() as transaction:
+        transaction.execute(text("INSERT INTO canaries (lane, sent_at) VALUES ('critical', '9999-01-01')"))
+    wait_until(lambda: float(str(look()["canary_wait_s_critical"])) > 0.2)
+    with running(Pipeline(database, wall_clock, lane=Lane.CRITICAL), mqtt_url):
+        wait_until(lambda: rows(database)["critical"].year < 9999 and look()["canary_wait_s_critical"] == 0.0)
+
+
 @pytest.mark.skipif(MOSQUITTO is None, reason="mosquitto is not installed")
 def test_messages_that_mosquitto_drops_or_keeps_are_read_from_its_figures(database: Engine, tmp_path: Path) -> None:
     port = free_port(0)

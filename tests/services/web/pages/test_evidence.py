@@ -71,4 +71,4 @@ def test_long_evidence_is_cut() -> None:
 
 def test_the_least_chance_is_a_percentage_with_a_name() -> None:
     (line,) = evidence_lines(ES, {"least_chance": 0.4321})
-    assert line == ("Se avisa desde, si falta más que lo crecido", "43 %")
+    assert line == ("Y si falta más de lo que ya creció, con esta o más", "43 %")

@@ -113,7 +113,7 @@ def test_a_radar_has_a_page_too(storm_site: Site) -> None:
 
 def test_the_history_tells_each_change_with_its_evidence(storm_site: Site) -> None:
     text = storm_site.page("/estacion/perez-31-520").part("alertas_de_estacion").text
-    assert "18:03 · se abrió en naranja · Crecida rápida: alcanzaría el umbral · sin confirmar" in text
+    assert "18:03 · se abrió en naranja · Crecida rápida, puede alcanzar el umbral · sin confirmar" in text
     assert "Crecida 0,19 m" in text
     assert "Probabilidad de alcanzarlos 100 % · 71 % · 30 %" in text
 
