@@ -1,7 +1,7 @@
 -- The database's roles besides the superuser. The owner changes the schema (vigia migrate), which also gives each of the
--- others its privileges, table by table (models/migrations/privileges.py). Run by psql as superuser in the database, when
--- it is new and again after an upgrade that changed this file; safe to repeat. The passwords come from
--- the files of the folder that the variable DATABASE_SECRETS names.
+-- others its privileges, table by table (models/migrations/privileges.py). Run by psql as superuser in the database at
+-- each start, by the service `roles`; safe to repeat. The passwords come from the files of the folder that the variable
+-- DATABASE_SECRETS names.
 \set ON_ERROR_STOP on
 \getenv secrets DATABASE_SECRETS
 \set owner_password `cat :'secrets'/database_owner_password`
