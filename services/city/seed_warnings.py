@@ -84,7 +84,8 @@ def _zone_warnings(city: City, municipality: Municipality, zone_position: Point)
         return
     yield (
         f"{CITY_FILE}: municipality {municipality.id} position: {_degrees(at)} is {away_m / 1000:,.0f} km from the "
-        f"place of its time zone {city.zone.key}; latitude and longitude look swapped: did you mean {_degrees(swapped)}?"
+        f"place of its time zone {city.zone.key}; latitude and longitude look swapped: did you mean "
+        f"{_degrees(swapped)}?"
     )
 
 
