@@ -43,6 +43,7 @@ def _merge_pair(first: Network, second: Network) -> Network:
         patterns=first.patterns + patterns,
         trips={**first.trips, **trips},
         services={**first.services, **other.services},
+        published=first.published + other.published,
     )
 
 

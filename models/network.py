@@ -38,6 +38,19 @@ class Agency:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedInfo:
+    """Who publishes a timetable (GTFS feed_info.txt), and its licence. A text is empty where it is not known."""
+
+    publisher_name: str = ""
+    publisher_url: str = ""
+    language: str = ""
+    version: str = ""
+    contact_email: str = ""
+    contact_url: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Where a rider waits. `code` is painted on the pole; riders type it into a telephone."""
 
@@ -239,7 +252,8 @@ class _Departures:
 class Network:
     """A timetable in force, with its lookups. Built once for each version and never changed.
 
-    `feed`: name of the feed where a city has several; empty where it has one, or where they are merged.
+    `feed`: name of the feed where a city has several; empty where it has one, or where they are merged. `published`:
+    who publishes each feed in it that says so.
     """
 
     version: str
@@ -251,6 +265,7 @@ class Network:
     trips: Mapping[str, Trip]
     services: Mapping[str, Service]
     feed: str = ""
+    published: tuple[FeedInfo, ...] = field(default=(), compare=False)
     _days: dict[date, tuple[float, frozenset[str]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property

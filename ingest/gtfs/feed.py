@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ingest.gtfs.feed_info import read_feed_info
 from ingest.gtfs.files import FeedFiles, Progress
 from ingest.gtfs.findings import BadTimetable, Findings
 from ingest.gtfs.routes import read_agencies, read_routes
@@ -9,11 +10,11 @@ from ingest.gtfs.services import read_services
 from ingest.gtfs.shapes import read_shapes
 from ingest.gtfs.stops import read_stops
 from ingest.gtfs.trips import TripBuilder, read_frequencies, read_stop_times, read_trips
-from ingest.gtfs.write import write_feed
+from ingest.gtfs.write import feed_bytes, write_feed
 from models.links import with_link_ids
 from models.network import Network, Trip
 
-__all__ = ["BadTimetable", "Findings", "read_feed", "write_feed"]
+__all__ = ["BadTimetable", "Findings", "feed_bytes", "read_feed", "write_feed"]
 
 
 def read_feed(path: Path, findings: Findings | None = None, progress: Progress = lambda _file, _rows: None) -> Network:
@@ -52,4 +53,14 @@ def _read_network(feed: FeedFiles, findings: Findings) -> Network:
     findings.raise_if_refused()
     if not trips:
         raise BadTimetable(["stop_times.txt: no trip is left that calls at two stops and runs on some day"])
-    return Network(feed.digest()[:16], zone, agencies, stops, routes, tuple(builder.patterns), trips, services)
+    return Network(
+        feed.digest()[:16],
+        zone,
+        agencies,
+        stops,
+        routes,
+        tuple(builder.patterns),
+        trips,
+        services,
+        published=read_feed_info(feed),
+    )

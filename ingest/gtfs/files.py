@@ -32,6 +32,8 @@ FILES = (
     "calendar_dates.txt",
     "shapes.txt",
     "frequencies.txt",
+    "feed_info.txt",
+    "license.txt",
 )
 """The files that are read. All other files of a feed are ignored."""
 
@@ -40,6 +42,8 @@ MAX_UNPACKED_BYTES = 1 << 30
 MAX_ROWS = 6_000_000
 """Limit of rows in one file, blank lines included."""
 MAX_MEMBERS = 10_000
+MAX_TEXT_BYTES = 20_000
+"""Limit of what is read of a file that is no table."""
 MAX_LINE_LENGTH = 100_000
 """Limit in characters. The limit of the csv module for one field is a little higher."""
 CHUNK_BYTES = 1 << 20
@@ -110,6 +114,13 @@ class FeedFiles:
             if missing:
                 raise BadTimetable([f"{name}:1: no column {column}; this file must have it" for column in missing])
             yield from self._select_columns(name, reader, header, columns)
+
+    def text(self, name: str) -> str:
+        """The beginning of a file that is no table; empty where the feed has no such file. Raises BadTimetable."""
+        if name not in self._members:
+            return ""
+        with _errors_as_bad_timetable(name), self._open_member(name) as file:
+            return file.read(MAX_TEXT_BYTES).decode(self._encoding(name), "replace").replace("\0", "")
 
     def _select_columns(
         self, name: str, reader: "Reader", header: list[str], columns: Sequence[str]

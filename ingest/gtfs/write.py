@@ -4,12 +4,14 @@ import csv
 import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
+from typing import IO
 
 from ingest.gtfs.services import ADDED, REMOVED, WEEKDAYS
-from models.network import Network, Pattern, Service, Shape, Stop, Trip
+from models.network import FeedInfo, Network, Pattern, Service, Shape, Stop, Trip
 
 Row = Sequence[object]
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -19,7 +21,7 @@ ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 HEADERS = {
     "agency.txt": "agency_id agency_name agency_url agency_timezone agency_lang agency_phone",
     "feed_info.txt": """feed_publisher_name feed_publisher_url feed_lang feed_start_date feed_end_date
-        feed_version""",
+        feed_version feed_contact_email feed_contact_url""",
     "stops.txt": "stop_id stop_code stop_name stop_lat stop_lon location_type parent_station wheelchair_boarding",
     "routes.txt": """route_id agency_id route_short_name route_long_name route_type route_color route_text_color
         route_url route_desc""",
@@ -37,15 +39,37 @@ HEADERS = {
 def write_feed(network: Network, path: Path) -> None:
     """Write a feed as a zip. An existing file is replaced only after the new one is complete."""
     part = path.with_name(f"{path.name}.part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+    with part.open("wb") as file:
+        _write_archive(network, file)
+    part.replace(path)
+
+
+def feed_bytes(network: Network) -> bytes:
+    """A feed as a zip in memory."""
+    file = io.BytesIO()
+    _write_archive(network, file)
+    return file.getvalue()
+
+
+def _write_archive(network: Network, file: IO[bytes]) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for (name, header), rows in zip(HEADERS.items(), _rows(network), strict=True):
-            member = zipfile.ZipInfo(name, ZIP_DATE)
-            member.compress_type = zipfile.ZIP_DEFLATED
-            with archive.open(member, "w") as binary, io.TextIOWrapper(binary, "utf-8", newline="") as text:
+            with _open_member(archive, name) as text:
                 table = csv.writer(text)
                 table.writerow(header.split())
                 table.writerows(rows)
-    part.replace(path)
+        licence = "\n".join(dict.fromkeys(one.licence for one in network.published if one.licence))
+        if licence:
+            with _open_member(archive, "license.txt") as text:
+                text.write(f"{licence}\n")
+
+
+@contextmanager
+def _open_member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[str]]:
+    member = zipfile.ZipInfo(name, ZIP_DATE)
+    member.compress_type = zipfile.ZIP_DEFLATED
+    with archive.open(member, "w") as binary, io.TextIOWrapper(binary, "utf-8", newline="") as text:
+        yield text
 
 
 def _rows(network: Network) -> Iterator[Iterable[Row]]:
@@ -54,11 +78,7 @@ def _rows(network: Network) -> Iterator[Iterable[Row]]:
     trips = sorted(network.trips.values(), key=lambda trip: trip.pattern)  # a reader numbers patterns in this order
     zone = network.zone.key
     yield ((a.id, a.name, a.url, zone, a.language, a.phone) for a in network.agencies.values())
-    first, last = network.service_span
-    yield (
-        (a.name, a.url, a.language or "mul", _day(first), _day(last), network.version)
-        for a in list(network.agencies.values())[:1]
-    )
+    yield [_feed_info(network)]
     yield map(_stop, network.stops.values())
     yield (
         (r.id, r.agency_id, r.short_name, r.long_name, r.route_type, r.color, r.text_color, r.url, r.description)
@@ -74,6 +94,18 @@ def _rows(network: Network) -> Iterator[Iterable[Row]]:
         for trip in trips
         for one in trip.frequencies
     )
+
+
+def _feed_info(network: Network) -> Row:
+    """The publisher's own where the network is one feed that names it; else the first agency, and our version."""
+    first, last = network.service_span
+    agency = next(iter(network.agencies.values()))
+    info = network.published[0] if len(network.published) == 1 else FeedInfo()
+    named = info if info.publisher_name and info.publisher_url else FeedInfo(agency.name, agency.url, agency.language)
+    version = info.version or network.version
+    contact = (info.contact_email, info.contact_url)
+    days = (_day(first), _day(last))
+    return (named.publisher_name, named.publisher_url, named.language or "mul", *days, version, *contact)
 
 
 def _stop(stop: Stop) -> Row:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from models.tables.metadata import METADATA
 
@@ -37,6 +38,7 @@ timetable_versions = Table(
     Column("zone", Text, nullable=False),
     Column("first_day", Date, nullable=False, comment="On which a service may run"),
     Column("last_day", Date, nullable=False),
+    Column("feed_info", JSONB, nullable=False, server_default="{}", comment="Who publishes it, and its licence"),
     Index("timetable_versions_one_in_force", "feed", unique=True, postgresql_where=text("superseded_at IS NULL")),
 )
 

@@ -2,14 +2,17 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import Connection
 
 from ingest.gtfs.feed import BadTimetable, Findings, read_feed, write_feed
+from ingest.gtfs.feed_info import LONGEST_LICENCE
 from models.merging import TimeZonesDiffer
-from models.network import Network
+from models.network import FeedInfo, Network
 from services.commands.rejections import printable
 from services.opening import configured_clock, migrated_database
 from services.runtime.settings import Settings
@@ -28,6 +31,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument(
         "--feed", default=DEFAULT_FEED, type=_name, help="whose timetable; it replaces the one of that name"
     )
+    importing.add_argument(
+        "--licence",
+        type=_licence,
+        default="",
+        help="of the timetable, published with it: an SPDX name or an address; default: the feed's license.txt",
+    )
     importing.add_argument("--now", action="store_true", help="even if it only begins later, and another is in force")
     verbs.add_parser("list", help="every version that is kept")
     exporting = verbs.add_parser("export", help="write the network in force, all feeds as one")
@@ -40,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Exit status 2 where the feed cannot be used, or none has that name."""
     match arguments.do:
         case "import":
-            return _import(arguments.path, arguments.feed, at_once=arguments.now)
+            return _import(arguments.path, arguments.feed, arguments.licence, at_once=arguments.now)
         case "export":
             return _export(arguments.path)
         case "withdraw":
@@ -49,11 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
             return _list()
 
 
-def _import(path: Path, feed: str, *, at_once: bool) -> int:
+def _import(path: Path, feed: str, licence: str, *, at_once: bool) -> int:
     settings, findings = Settings(), Findings()
     now = configured_clock(settings)()
     try:
-        network = read_feed(path, findings, _progress)
+        network = _licensed(read_feed(path, findings, _progress), licence)
     except BadTimetable as trouble:
         _print_error(*findings.warnings, *trouble.refusals)
         return _fail(f"{path.name}: not imported; {len(trouble.refusals)} faults, {len(findings.warnings)} warnings")
@@ -70,6 +79,15 @@ def _import(path: Path, feed: str, *, at_once: bool) -> int:
     if network.service_span[1] < today:
         _print_error(f"its last day was {network.service_span[1]}: nothing of it runs any more")
     return 0
+
+
+def _licensed(network: Network, licence: str) -> Network:
+    """The network under another licence than its feed says. That is another version of it, so it is stored."""
+    if not licence:
+        return network
+    info = replace(network.published[0] if network.published else FeedInfo(), licence=licence)
+    version = sha256(f"{network.version} {licence}".encode()).hexdigest()[: len(network.version)]
+    return replace(network, version=version, published=(info,))
 
 
 def _reason_to_wait(transaction: Connection, network: Network, feed: str, today: date) -> str:
@@ -130,6 +148,12 @@ def _name(text: str) -> str:
     if not text.isidentifier() or len(text) > 40:
         raise argparse.ArgumentTypeError("expected a name of at most 40 letters, digits and underscores")
     return text
+
+
+def _licence(text: str) -> str:
+    if len(text) > LONGEST_LICENCE or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"expected one line of at most {LONGEST_LICENCE} characters")
+    return text.strip()
 
 
 def _progress(file: str, rows: int) -> None:

@@ -16,7 +16,7 @@ from services.runtime.settings import LOOPBACK_HOSTS, Settings
 from services.transit.serving.feed_cache import FeedCache
 from services.transit.serving.snapshot_cache import SnapshotCache
 from services.web.access import PUBLIC, allow_anyone, following_operators
-from services.web.api import alerts, devices, health, live, metrics, municipalities, rejections, webhooks
+from services.web.api import alerts, devices, health, live, metrics, municipalities, rejections, root, webhooks
 from services.web.api.parameters import refuse_unknown_parameters
 from services.web.api.stations import forecasts, latest, speeds, stations
 from services.web.api.transit import accuracy, arrivals, feeds, service_alerts, sms, stops_and_vehicles
@@ -58,6 +58,7 @@ API_ROUTES = (
     speeds,
     live,
     sms,
+    root,
 )
 DESCRIPTION = """Vigía: del sensor a la persona que decide. / From the sensor to the person who decides.
 
@@ -117,6 +118,7 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, prepared_s: 
     for router in (health.process_router, health.router, metrics.router):
         app.include_router(router, include_in_schema=False)
     app.include_router(feeds.router)
+    app.include_router(feeds.schedule_router)
     app.include_router(rider_pages)
     app.include_router(pages)
     app.include_router(api_pages)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 from services.runtime.clock import Clock, FasterClock
 from services.runtime.settings import Settings
 from services.transit.serving.feed_cache import FeedCache
+from services.transit.serving.schedule_feed import ScheduleFeedCache
 from services.transit.serving.snapshot import TransitSnapshot
 from services.transit.serving.snapshot_cache import SnapshotCache
 from services.web.http.admission import Admission
@@ -47,6 +48,7 @@ class Context:
     prepared_routes: PreparedRoutes
     rider_report_limit: RateLimit = field(default_factory=_rider_report_limit)
     """Limits riders' reports by address."""
+    schedule_feed: ScheduleFeedCache = field(default_factory=ScheduleFeedCache)
 
     @property
     def clock_factor(self) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
-from models.network import Network, Pattern, Route, Stop, Trip
+from models.network import FeedInfo, Network, Pattern, Route, Stop, Trip
 from simulators.lines.bus_lines import AGENCIES, LINES, ZONE, Branch, BusLine
 from simulators.lines.route_paths import PoleKey, RoutePath, path_pattern, route_path, stops_by_pole
 from simulators.lines.street_plan import PlanPoint
@@ -20,6 +20,7 @@ from simulators.lines.timetable import (
 
 VERSION = "laplata-esquematica-1"
 NOTE = "Recorrido esquemático, no oficial / schematic, not official"
+PUBLISHED = FeedInfo("Vigía", "https://example.org/vigia", "es", VERSION, licence=f"Apache-2.0. {NOTE}")
 DIRECTION_WORDS = ("ida", "vuelta")
 """The words for directions 0 and 1 in ids."""
 BranchPaths = Mapping[tuple[str, ...], tuple[RoutePath, RoutePath]]
@@ -49,6 +50,7 @@ def schematic_network(only: Iterable[str] | None = None) -> Network:
         patterns=tuple(patterns),
         trips={trip.id: trip for trip in trips},
         services=services(),
+        published=(PUBLISHED,),
     )
 
 

@@ -37,7 +37,7 @@ DOCUMENTS: Mapping[str, str] = {
             *("device_memories.memory", "subject_states.states", "subject_states.colours"),
             *("heartbeats.status", "forecast_models.model"),
             *("vehicle_outlooks.outlook", "vehicle_outlooks.belief", "expected_journeys.coming"),
-            *("link_history.learnt", "transit_trust.trust"),
+            *("link_history.learnt", "transit_trust.trust", "timetable_versions.feed_info"),
             *("service_alerts.header", "service_alerts.description"),
             *("service_alerts.informed", "service_alerts.periods"),
         )

@@ -1,15 +1,16 @@
 """Timetable versions: import a feed as a new version, switch to it in one transaction, load the network in force."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from models.json_text import json_text
 from models.links import Link, links_of, with_link_ids
 from models.merging import TimeZonesDiffer, merge_networks
-from models.network import Network
+from models.network import FeedInfo, Network
 from models.rows import driver
 from services.transit.timetable.rows import read_rows, write_rows
 
@@ -62,9 +63,9 @@ def store(transaction: Connection, network: Network, feed: str, now: datetime) -
         )
         first_day, last_day = network.service_span
         cursor.execute(
-            "INSERT INTO timetable_versions (feed, digest, imported_at, zone, first_day, last_day)"
-            " VALUES (%s, %s, %s, %s, %s, %s) RETURNING id",
-            [feed, network.version, now, network.zone.key, first_day, last_day],
+            "INSERT INTO timetable_versions (feed, digest, imported_at, zone, first_day, last_day, feed_info)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s::jsonb) RETURNING id",
+            [feed, network.version, now, network.zone.key, first_day, last_day, _feed_info_row(network)],
         )
         row = cursor.fetchone()
         assert row is not None
@@ -124,12 +125,19 @@ def imported_versions(connection: Connection) -> list[ImportedVersion]:
 
 def _load_one(connection: Connection, version: int) -> Network | None:
     with driver(connection).cursor() as cursor:
-        cursor.execute("SELECT feed, zone FROM timetable_versions WHERE id = %s", [version])
+        cursor.execute("SELECT feed, zone, feed_info FROM timetable_versions WHERE id = %s", [version])
         row = cursor.fetchone()
         if row is None:
             return None
-        feed, zone = row
-        return read_rows(cursor, version, ZoneInfo(zone), feed)
+        feed, zone, info = row
+        published = (FeedInfo(**info),) if info else ()
+        return replace(read_rows(cursor, version, ZoneInfo(zone), feed), published=published)
+
+
+def _feed_info_row(network: Network) -> str:
+    """What the network says of its publisher, as JSON: the names of FeedInfo; nothing where it says nothing."""
+    (info, *_) = network.published or (None,)
+    return json_text({name: value for name, value in asdict(info).items() if value} if info else {})
 
 
 def _known_links(connection: Connection) -> list[Link]:

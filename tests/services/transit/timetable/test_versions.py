@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from ingest.gtfs.feed import read_feed, write_feed
 from models.links import links_of, with_link_ids
 from models.merging import TimeZonesDiffer
-from models.network import Network
+from models.network import FeedInfo, Network
 from services.__main__ import main
 from services.transit.timetable.versions import current_version, imported_versions, load, load_version, store, withdraw
 from services.upkeep.retention import delete_expired
@@ -183,6 +183,20 @@ def test_the_command_imports_lists_exports_and_withdraws(
     assert vigia("gtfs", "withdraw", "city")[0] == 0
     assert vigia("gtfs", "withdraw", "city")[0] == 2
     assert vigia("gtfs", "export", tmp_path / "none.zip")[0] == 2
+
+
+def test_who_publishes_a_timetable_is_kept_with_it_and_a_licence_may_be_given(
+    vigia: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    said = FeedInfo("Municipalidad", "https://example.org/gtfs", "es", "2026-03", licence="ODbL-1.0")
+    write_feed(replace(city(), published=(said,)), tmp_path / "city.zip")
+    vigia("gtfs", "import", tmp_path / "city.zip")
+    vigia("gtfs", "export", tmp_path / "again.zip")
+    assert read_feed(tmp_path / "again.zip").published == (said,)
+    assert "nothing changed" not in vigia("gtfs", "import", tmp_path / "city.zip", "--licence", "CC-BY-4.0")[1]
+    assert "nothing changed" in vigia("gtfs", "import", tmp_path / "city.zip", "--licence", "CC-BY-4.0")[1]
+    vigia("gtfs", "export", tmp_path / "again.zip")
+    assert read_feed(tmp_path / "again.zip").published == (replace(said, licence="CC-BY-4.0"),)
 
 
 def test_the_command_names_what_is_wrong_and_leaves_all_as_it_was(
