@@ -7,12 +7,14 @@ from alerts.current_level.level import Crossing, CurrentLevel
 from models.alert import NAR
 
 Language = Literal["es", "en"]
+MINUTE_S = 60
 
 _WORDS = {
     "es": {
         "now": "Ahora {level} m",
         "last": "Último dato {level} m",
-        "age": "de hace {minutes} min",
+        "age_s": "de hace {age} s",
+        "age_min": "de hace {age} min",
         "rate": "{rate} m/h",
         "above": "{distance} por encima de {colour}",
         "missing": "faltan {distance} para {colour}",
@@ -23,7 +25,8 @@ _WORDS = {
     "en": {
         "now": "Now {level} m",
         "last": "Last value {level} m",
-        "age": "{minutes} min old",
+        "age_s": "{age} s old",
+        "age_min": "{age} min old",
         "rate": "{rate} m/h",
         "above": "{distance} above {colour}",
         "missing": "{distance} below {colour}",
@@ -41,9 +44,10 @@ _COLOURS = {
 def sentence(current: CurrentLevel, language: Language, zone: tzinfo, now: datetime) -> str:
     """The value, its age, its rate, the thresholds each way, and the expected crossing with its interval."""
     words = _WORDS[language]
-    minutes = max(int((now - current.at).total_seconds()) // 60, 0)
+    age_s = max(int((now - current.at).total_seconds()), 0)
+    age = words["age_s"].format(age=age_s) if age_s < MINUTE_S else words["age_min"].format(age=age_s // MINUTE_S)
     level = _number(current.level_m, language)
-    measured = [words["now" if current.fresh else "last"].format(level=level), words["age"].format(minutes=minutes)]
+    measured = [words["now" if current.fresh else "last"].format(level=level), age]
     if current.rate_m_h is not None:
         measured.append(words["rate"].format(rate=_number(current.rate_m_h, language, signed=True)))
     parts = [", ".join(measured)]

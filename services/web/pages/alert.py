@@ -12,7 +12,7 @@ from models.alert import NAR
 from services.queries.alerts.alert_history import action_rows, alert_row, notice_rows, transition_rows
 from services.queries.city.city import CurrentCity
 from services.queries.stations.current import current_stations
-from services.queries.watch.levels import current_level_of
+from services.queries.watch.levels import current_levels
 from services.queries.watch.surroundings import Surroundings, surroundings
 from services.runtime.audience import Audience
 from services.web.pages.station import StationPage, station_page
@@ -53,6 +53,6 @@ def alert_page(
         notices=notice_rows(transaction, alert_id),
         advice=city.advice.get(NAR(alert.nar).name.lower()),
         place=place,
-        level=current_level_of(place.station, now, place.trend, place.forecast) if place else None,
+        level=current_levels(transaction, now, place.station.id).get(place.station.id) if place else None,
         around=surroundings(transaction, place.station.id, now) if place else None,
     )

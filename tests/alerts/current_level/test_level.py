@@ -47,7 +47,7 @@ def test_the_sentence_gives_value_age_rate_thresholds_each_way_and_the_crossing(
 def test_the_sentence_in_english_of_a_falling_level_names_no_crossing() -> None:
     """A level that falls from above a threshold says how far it still is above it."""
     text = sentence(_at(1.92, -0.40), "en", LOCAL, NOW)
-    assert text == "Now 1.92 m, 0 min old, −0.40 m/h; 42 cm above yellow; 8 cm below orange"
+    assert text == "Now 1.92 m, 0 s old, −0.40 m/h; 42 cm above yellow; 8 cm below orange"
 
 
 def test_over_red_there_is_no_next_threshold() -> None:
