@@ -14,6 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import Engine, text
 
+from models.geo import Point
 from models.network import Journey, Network
 from models.reading import Message
 from services.pipeline.road import Pipeline
@@ -83,6 +84,14 @@ class City:
     def reads(self, path: str) -> str:
         """The text of a page."""
         answer = self.client.get(path, headers={"accept-language": "es-AR"}, follow_redirects=True)
+        assert answer.status_code == 200, answer.text
+        return read(answer.text).text
+
+    def finds_near(self, point: Point) -> str:
+        """The text of the page of the stops near a point."""
+        place = {"lat": f"{point[0]:.3f}", "lon": f"{point[1]:.3f}"}
+        headers = {"accept-language": "es-AR", "origin": str(self.client.base_url).rstrip("/")}
+        answer = self.client.post("/cerca", data=place, headers=headers)
         assert answer.status_code == 200, answer.text
         return read(answer.text).text
 
@@ -164,6 +173,14 @@ def test_a_rider_sees_the_next_307_asks_by_text_and_is_told_which_one_wont_come(
 
     # Which side of the street? The one towards Villa Elvira.
     assert re.search(rf"{STOP} {CORNER} → Villa Elvira, .* \({LINE}\)", here.reads(f"/p/?q={CORNER}"))
+
+    # Who knows only the line finds its stops and buses; who knows only where they stand finds the stop.
+    direction = here.lines.patterns[missing.trip.pattern].direction_id
+    assert f"Línea {LINE}" in here.reads(f"/p/?q={LINE}")
+    here.soon(f"/linea/{LINE}/{direction}", rf"micros? con señal ahora.*← micro.*{STOP} {CORNER}")
+    assert re.search(rf"{STOP} {CORNER}, a \d+ m → Villa Elvira", here.finds_near(here.lines.stops[STOP].point))
+    assert f"{STOP} {CORNER}" in here.reads(f"/p/{STOP.removeprefix('LP')}")
+    assert "¿Cuándo viene tu micro?" in here.reads(f"/p/{STOP}/hoja")
 
     # The next one, on the page and by text.
     told = here.soon(
