@@ -134,6 +134,13 @@ class SensorKind:
         return tuple(name for name in self.payload.model_fields if name not in self.ENVELOPE)
 
     @cached_property
+    def text_fields(self) -> tuple[str, ...]:
+        """The payload's fields that may hold a text. None of them has a text as its default."""
+        properties = self.payload.model_json_schema()["properties"]
+        kinds = {name: [field, *field.get("anyOf", ())] for name, field in properties.items()}
+        return tuple(name for name, types in kinds.items() if any(one.get("type") == "string" for one in types))
+
+    @cached_property
     def parse_json(self) -> Callable[[bytes], Payload]:
         """Parse and validate JSON. Skips pydantic's class method, which is slow. Raises pydantic.ValidationError."""
         return self.payload.__pydantic_validator__.validate_json

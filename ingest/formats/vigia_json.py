@@ -65,7 +65,7 @@ def parse_reading(topic: DeviceTopic, message: Message, payload: bytes, flags: F
         parsed = topic.kind.parse_json(payload)
     except ValidationError as error:
         raise _unreadable(error, payload) from None
-    if payload.count(b'"') != _quotes(parsed):
+    if payload.count(b'"') != _quotes(topic.kind, parsed):
         refuse_keys_given_twice(payload)
     return _build_reading(topic, message, parsed, flags)
 
@@ -75,7 +75,7 @@ def parse_readings(topic: DeviceTopic, message: Message) -> list[Reading]:
     try:
         payloads = _array_adapter(topic.kind).validate_json(message.payload)
         if len(payloads) <= MAX_READINGS:
-            if message.payload.count(b'"') != sum(map(_quotes, payloads)):
+            if message.payload.count(b'"') != sum(_quotes(topic.kind, one) for one in payloads):
                 refuse_keys_given_twice(message.payload)
             return [_build_reading(topic, message, payload, _NO_FLAGS) for payload in payloads]
     except (ValidationError, Unreadable):
@@ -135,17 +135,16 @@ def refuse_keys_given_twice(payload: bytes) -> None:
         raise Unreadable(Reason.FIELD, f"{short_repr(key)} is given twice: send each field once")
 
 
-def _quotes(parsed: Payload) -> int:
+def _quotes(kind: SensorKind, parsed: Payload) -> int:
     """The quotation marks of a payload without unknown or repeated keys: two for each key and each text.
 
     A payload with a key twice always has more, so only one with more must be looked at closely.
     """
-    values, given = parsed.__dict__, parsed.__pydantic_fields_set__
-    texts = 0
-    for name in given:
+    values, marks = parsed.__dict__, 2 * len(parsed.__pydantic_fields_set__)
+    for name in kind.text_fields:
         if type(values[name]) is str:
-            texts += 1
-    return 2 * (len(given) + texts)
+            marks += 2
+    return marks
 
 
 @cache

@@ -47,6 +47,13 @@ def test_every_file_of_kinds_is_in_kinds() -> None:
 
 
 @every_kind
+def test_no_field_is_a_text_unless_it_is_sent(kind: SensorKind) -> None:
+    """Keys given twice are found by counting quotation marks."""
+    assert not [name for name, field in kind.payload.model_fields.items() if isinstance(field.default, str)]
+    assert {"observed_at", "boot"} <= set(kind.text_fields)
+
+
+@every_kind
 def test_its_name_is_valid_in_a_topic(kind: SensorKind) -> None:
     sender = parse_topic(f"vigia/v1/la-plata/{kind.name}/one")
     assert not isinstance(sender, str)
