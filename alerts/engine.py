@@ -15,6 +15,7 @@ from alerts.rule_states import RuleStates, StatesByRule
 from alerts.rulebook import Rulebook, exceedance_model
 from alerts.rules import dispatch
 from alerts.rules.dispatch import State
+from alerts.rules.silence import limit_s
 from alerts.rules.stage import StageState
 from alerts.rules.steady_run import steady_run
 from models.alert import NAR, Cause, Change, Transition
@@ -39,6 +40,12 @@ MIN_STEADY_RUN = 4
 """Readings of one station from which it is cheaper to check them together than to judge each one."""
 MAX_TICKED = 5_000
 """Subjects ticked in one transaction. Those not evaluated for longest come first."""
+
+
+DEFAULT_ALLOWED_AGE_S = 900.0
+"""The allowed age of readings of a station that no rule watches for silence."""
+OLD_READING = "reading_age_s"
+"""Key of the evidence that a colour comes from a reading older than is allowed: its age when it was judged, s."""
 
 
 @dataclass(slots=True)
@@ -90,7 +97,7 @@ def evaluate(
             for reading in readings:
                 state, transition = judge(state, reading)
                 if transition is not None:
-                    evaluation.transitions.append((rule, replace(transition, decided_at=now)))
+                    evaluation.transitions.append((rule, _decided(transition, book.rules[station], now)))
             after[rule.id] = state
             if state.nar or before[rule.id].nar:
                 evaluation.all_verde = False
@@ -98,6 +105,24 @@ def evaluate(
                     evaluation.confirmed_changes.append(rule)
         evaluation.states[station] = after
     return evaluation
+
+
+def _decided(transition: Transition, rules: Iterable[Rule], now: datetime) -> Transition:
+    """The transition as decided now. One that holds a colour says so where its reading is older than is allowed here.
+
+    Such a reading was delayed, or its device's clock is wrong, such as local time sent as UTC. The allowance is that of
+    the station's silence rule: beyond it, a station that sends nothing counts as silent.
+    """
+    age_s = (now - transition.observed_at).total_seconds()
+    if not transition.after or age_s <= _allowed_age_s(rules):
+        return replace(transition, decided_at=now)
+    return replace(transition, decided_at=now, evidence={**transition.evidence, OLD_READING: round(age_s)})
+
+
+def _allowed_age_s(rules: Iterable[Rule]) -> float:
+    """The age beyond which a reading of a station does not speak of the present, s."""
+    silences = (rule.judgement for rule in rules if isinstance(rule.judgement, Silence))
+    return max(map(limit_s, silences), default=DEFAULT_ALLOWED_AGE_S)
 
 
 def due_subjects(transaction: Connection, book: Rulebook, kinds: Sequence[str], now: datetime) -> list[str]:

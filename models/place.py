@@ -133,6 +133,8 @@ class City:
     landmarks: tuple[Landmark, ...] = ()
     advice: Mapping[str, str] = field(default_factory=dict)
     """What operators are told at a colour, by the name of the colour."""
+    authority: str | None = None
+    """Who sets the attention level, with its article, in Spanish or in Spanish " / " English."""
 
     def station(self, id: str) -> Station:  # noqa: A002 - the field's own name
         """The station with this id. Raises KeyError."""

@@ -4,7 +4,9 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from msgspec import structs
@@ -19,6 +21,8 @@ from models.reading import Flag, Message, Presence, Reading, Reason, Rejected
 MAX_READINGS = 1_000
 MAX_DETAIL_LENGTH = 400
 MAX_SHOWN_LENGTH = 60
+MAX_NAMES_COMPARED = 50
+"""Fields of a reading among which a misspelt one is looked for."""
 
 EARLIEST_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST_TIME = datetime(2100, 1, 1, tzinfo=UTC)
@@ -212,8 +216,26 @@ def _unreadable(error: ValidationError, payload: bytes) -> Unreadable:
         return Unreadable(Reason.SHAPE, _shape_detail(first))
     if location[0] == "observed_at":
         return Unreadable(Reason.TIME, _TIME_ADVICE)
-    got = "" if first["type"] == "missing" else f", got {short_repr(first['input'])}"
+    got = (
+        _sent_instead(str(location[0]), first["input"])
+        if first["type"] == "missing"
+        else f", got {short_repr(first['input'])}"
+    )
     return Unreadable(Reason.FIELD, f"{'.'.join(map(str, location))}: {first['msg']}{got}")
+
+
+def _sent_instead(field: str, sent: object) -> str:
+    """Which field of the sender's was probably meant to be this one, such as level_cm for level_m; else nothing."""
+    if not isinstance(sent, dict):
+        return ""
+    stem, _, unit = field.partition("_")
+    names = [
+        name for name in islice(sent, MAX_NAMES_COMPARED) if isinstance(name, str) and len(name) <= MAX_SHOWN_LENGTH
+    ]
+    alike = [name for name in names if name.lower().partition("_")[0] == stem] or get_close_matches(field, names, 1)
+    if not alike:
+        return ""
+    return f"; {short_repr(alike[0])} was sent: did you mean {field}" + (f", in {unit}?" if unit else "?")
 
 
 def _shape_detail(fault: ErrorDetails) -> str:

@@ -185,9 +185,8 @@ def _raise_configuration_version(transaction: Connection, city: City) -> None:
 
 
 def _city_row(city: City) -> dict[str, object]:
-    """What every process must know of the city: its name, its time zone, and its landmarks and advice if it has any."""
+    """What every process must know of the city: its name, its time zone, and what it has of the rest."""
     landmarks = [{"name": one.name, "latitude": one.latitude, "longitude": one.longitude} for one in city.landmarks]
     named = {"id": city.id, "name": city.name, "zone": city.zone.key}
-    return (
-        named | ({"landmarks": landmarks} if landmarks else {}) | ({"advice": dict(city.advice)} if city.advice else {})
-    )
+    optional = {"landmarks": landmarks, "advice": dict(city.advice), "authority": city.authority}
+    return named | {key: value for key, value in optional.items() if value}

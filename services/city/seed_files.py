@@ -30,6 +30,7 @@ class CityItem(_Strict):
     id: Id
     name: Name
     zone: str
+    authority: Name | None = None
 
 
 Advice = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True)]

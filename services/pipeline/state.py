@@ -17,6 +17,7 @@ from models.reading import Reading
 from models.rows import PendingWrite, StaleRowError
 from services.pipeline.batch import Prepared
 from services.pipeline.clock_trust import ClockTrust
+from services.pipeline.rejection_log import RejectionLog
 from services.runtime.clock import Clock, ClockSteps, PeriodicTimer
 from services.runtime.database import SessionId, connect_again
 from services.runtime.retry import DATABASE_UNAVAILABLE
@@ -61,6 +62,7 @@ class PipelineState:
     memories: DeviceMemories = field(default_factory=DeviceMemories)
     rule_states: RuleStates = field(default_factory=RuleStates)
     rates: SenderRates = field(default_factory=SenderRates)
+    rejection_log: RejectionLog = field(default_factory=RejectionLog)
     rejection_budget: RejectionBudget = field(init=False)
     clock_trust: ClockTrust = field(init=False)
     rulebook: Rulebook | None = None

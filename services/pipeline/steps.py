@@ -79,6 +79,8 @@ class BatchTransaction:
         devices = self.state.registry.resolve(self.transaction, decoded.senders, self.now)
         decoded.reject_unknown(devices)
         senders = {devices[sender].id: sender for sender in decoded.senders}
+        if undeclared := [sender for sender in decoded.senders if devices[sender].station is None]:
+            self.state.rejection_log.note_undeclared(undeclared, self.now)
         loaded = memories.load(self.transaction, senders, lock=self.careful)
         remembered = {device_id: (senders[device_id], memories.get(device_id)) for device_id in loaded}
         unremembered = check_readings(devices, memories, readings_after_memory(self.transaction, remembered))
@@ -135,7 +137,11 @@ class BatchTransaction:
     def write_rejections(self, decoded: Decoded, stored: StoreResult) -> int:
         """Store or count the messages that are no reading or contradict a stored one. Returns how many were new."""
         conflicts = conflict_rejections((decoded.sources[at], decoded.readings[at]) for at in stored.conflicts)
-        return store_rejected(self.transaction, [*decoded.rejected, *conflicts], self.state.rejection_budget)
+        rejected = [*decoded.rejected, *conflicts]
+        if rejected:
+            named = ((self.state.rates.sender(item.message.topic), item) for item in rejected)
+            self.state.rejection_log.note_rejected(named, self.now)
+        return store_rejected(self.transaction, rejected, self.state.rejection_budget)
 
     def write_presences(self, devices: Mapping[DeviceKey, Device], presences: Sequence[Presence]) -> None:
         """Store which devices connected or disconnected, and publish each change."""

@@ -33,6 +33,8 @@ class CurrentCity:
     zone_name: str
     advice: Mapping[str, str] = field(default_factory=dict)
     """What the city tells its operators at a colour, by the name of the colour."""
+    authority: str | None = None
+    """Who sets the attention level; None where the seed names nobody."""
 
     @property
     def zone(self) -> tzinfo:
@@ -50,7 +52,9 @@ DEFAULT_CITY = CurrentCity("laplata", "La Plata", "America/Argentina/Buenos_Aire
 def current_city(transaction: Connection) -> CurrentCity:
     """The city of the configuration, or DEFAULT_CITY."""
     row = transaction.execute(select(configuration.c.city)).scalar()
-    return CurrentCity(row["id"], row["name"], row["zone"], row.get("advice", {})) if row else DEFAULT_CITY
+    if not row:
+        return DEFAULT_CITY
+    return CurrentCity(row["id"], row["name"], row["zone"], row.get("advice", {}), row.get("authority"))
 
 
 def areas(transaction: Connection, table: Table, noun: str) -> tuple[Area, ...]:

@@ -37,6 +37,14 @@ def headline(words: Words, nar: NAR, cause: str, evidence: Mapping[str, Any]) ->
     return None
 
 
+def old_reading(words: Words, evidence: Mapping[str, Any]) -> str | None:
+    """What to make of a colour that an old reading raised; None where the reading was of the present."""
+    match evidence:
+        case {"reading_age_s": float() | int() as age_s}:
+            return words("alert.old_reading", span=words.span(age_s))
+    return None
+
+
 def _rain_headline(words: Words, nar: NAR, evidence: Mapping[str, Any]) -> str | None:
     """Rain of the shortest window that reached the level's threshold; else of the shortest window known."""
     amounts = [(window, evidence.get(f"rain_{window}_mm")) for window in ("15_min", "1_h", "3_h")]

@@ -28,7 +28,7 @@ from services.web.access import MAX_TOKEN_CHARS, current_operator
 from services.web.context import DatabaseSnapshot, Now, context_of
 from services.web.live.stream_position import StreamPosition
 from services.web.pages import static_files
-from services.web.pages.evidence import evidence_lines, headline
+from services.web.pages.evidence import evidence_lines, headline, old_reading
 from services.web.pages.language import LANGUAGE_COOKIE, LANGUAGES, Words, choose_language
 from services.web.pages.phrases import cause_text, chart_summary, in_language
 from services.web.problems import RETRY_AFTER_S
@@ -143,11 +143,13 @@ def _template_values(visit: Visit) -> dict[str, object]:
         "w": words,
         "now": visit.now,
         "city_name": visit.city.name,
+        "authority": visit.city.authority,
         "operator": visit.operator,
         "notes": (),
         "cause": lambda row: cause_text(words, row),
         "headline": lambda alert: headline(words, NAR(alert.nar), alert.cause, alert.evidence),
         "evidence": evidence,
+        "old_reading": lambda alert: old_reading(words, alert.evidence),
         "say_now": lambda level: sentence(level, "en" if words.language == "en" else "es", words.zone, visit.now),
         "summary": lambda chart: chart_summary(words, chart),
         "person": lambda name: words(f"person.{name}") if name in {OPERATOR_ROLE, RULE} else name,

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from models.tables.erasures import MAX_REASON_CHARS
 from services import actions
+from services.queries.city.equipment import equipment_page
 from services.queries.city.processes import DEAD_AFTER_S
 from services.queries.stations import current as queries
 from services.queries.stations.current import CurrentStation
@@ -115,6 +116,12 @@ def station(
     found = _existing_station(snapshot, station_id)
     shown = station_page(snapshot, found, visit.now, visit.audience, int(horas), visit.city.zone)
     return render_live_page(visit, "station.html", STATION_PARTS, parte, page=shown, HOURS=list(LINE_BINS))
+
+
+@router.get("/equipos")
+def equipment(_operator: Operator, visit: Visitor, snapshot: DatabaseSnapshot) -> HTMLResponse:
+    """Devices, declared or only heard, and what was rejected; for operators."""
+    return render_page(visit, "equipment.html", page=equipment_page(snapshot, visit.now))
 
 
 @router.get("/alerta/{alert_id}", dependencies=[PUBLIC])

@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, cast, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from models.tables.alerts import alert_actions, alerts
 from models.tables.operations import events
@@ -164,3 +165,13 @@ def test_an_alert_shows_its_evidence_and_transitions(storm_site: Site) -> None:
 @pytest.mark.parametrize("path", ["/alerta/999", "/alerta/0", "/alerta/x", f"/alerta/{10**30}"])
 def test_an_alert_that_is_not_there(storm_site: Site, path: str) -> None:
     assert "Volver a la guardia" in storm_site.page(path, status=404).text
+
+
+def test_an_alert_from_old_readings_says_so_in_the_list_and_on_its_page(changing: Engine, changing_site: Site) -> None:
+    said = "Decidido con una medición de 3 h 0 min antes"
+    assert said not in changing_site.page("/").text
+    with changing.begin() as transaction:
+        old = alerts.c.evidence.op("||")(cast({"reading_age_s": 10_800}, JSONB))
+        transaction.execute(update(alerts).where(alerts.c.id == 1).values(evidence=old))
+    assert said in changing_site.page("/").text
+    assert said in changing_site.page("/alerta/1").text

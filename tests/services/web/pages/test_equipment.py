@@ -1,0 +1,65 @@
+"""A technician sees on one page which devices were heard, what to declare, why messages fail, and bad clocks."""
+
+import json
+import re
+import tomllib
+from datetime import datetime, timedelta
+from html import unescape
+
+from sqlalchemy import Engine
+
+from models.reading import Message, Reason
+from services.pipeline.road import Pipeline
+from services.web.access import ensure_first_operator
+from services.web.pages.language import dictionary
+from tests.services.web.pages import city
+from tests.services.web.pages.site import Site
+
+
+def message(topic: str, observed_at: datetime, **fields: object) -> Message:
+    body = json.dumps({"observed_at": observed_at.isoformat(), **fields}).encode()
+    return Message(topic, body, city.NOW - timedelta(seconds=30))
+
+
+def test_a_technician_sees_what_was_heard_what_is_rejected_and_which_clock_is_wrong(
+    changing: Engine, changing_site: Site
+) -> None:
+    heard = "vigia/v1/laplata/river/puente-nuevo"
+    local_as_utc = city.NOW - timedelta(hours=3, seconds=30)
+    pipeline = Pipeline(changing, lambda: city.NOW, lane=None)
+    pipeline.process_messages(
+        [
+            message(heard, local_as_utc, level_m=0.37),
+            message("vigia/v1/laplata/rain/terraza", city.NOW - timedelta(seconds=40), rain_mm=0.4),
+            message("vigia/v1/laplata/river/gato-ringuelet", city.NOW - timedelta(seconds=31), level_cm=142),
+            message("vigia/v1/laplata/river/gato-ringuelet", city.NOW - timedelta(seconds=30), level_cm=143),
+            message("vigia/v1/laplata/river/Gato", city.NOW, level_m=1.0),
+        ]
+    )
+    pipeline.close()
+    assert changing_site.get("/equipos").status_code in {401, 403}
+    assert "/equipos" not in changing_site.page("/").html
+    with changing.begin() as transaction:
+        token = ensure_first_operator(transaction, city.NOW)
+    assert token is not None
+    changing_site.enter(token)
+    assert "/equipos" in changing_site.page("/").html
+    page = changing_site.page("/equipos")
+    text = page.text
+    assert "la semilla no los declara: 2" in text
+    assert f"{heard} — 0,37 m" in text
+    assert "3 h 0 min después de su hora" in text
+    assert "Parece hora local mandada como UTC" in text
+    assert "vigia/v1/laplata/river/gato-ringuelet Un dato falta" in text
+    assert "level_m: Field required; 'level_cm' was sent: did you mean level_m, in m?" in text
+    assert "vigia/v1/laplata/river/Gato El tópico no nombra un equipo" in text
+    (pasted,) = re.findall(r"<pre[^>]*>(.*?)</pre>", page.html, re.DOTALL)
+    assert {one["id"]: one["kind"] for one in tomllib.loads(unescape(pasted))["station"]} == {
+        "puente-nuevo": "river",
+        "terraza": "rain",
+    }
+    assert "Devices" in changing_site.page("/equipos?lang=en").text
+
+
+def test_every_reason_has_plain_words() -> None:
+    assert {f"rejected.{reason.value}" for reason in Reason} <= dictionary("es").keys()
