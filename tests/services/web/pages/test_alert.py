@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from sqlalchemy import Engine, cast, select, update
+from sqlalchemy import Engine, cast, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
-from models.tables.alerts import alert_actions, alerts
+from models.tables.alerts import alert_actions, alerts, notices, transitions
 from models.tables.operations import events
 from tests.services.web.pages import city
 from tests.services.web.pages.site import Site
@@ -79,6 +79,35 @@ def test_an_alert_that_its_rule_holds_has_no_form_to_close_it(changing_site: Sit
     changing_site.enter(token)
     assert "/alerta/1/cerrar" not in changing_site.page("/alerta/1").html
     assert "/alerta/6/cerrar" in changing_site.page("/alerta/6").html
+
+
+def test_the_page_of_an_alert_is_enough_to_act(changing: Engine, changing_site: Site, token: str) -> None:
+    with changing.begin() as transaction:
+        alert = transaction.execute(select(alerts).where(alerts.c.id == 1)).one()
+        move = transaction.execute(select(transitions.c.id).where(transitions.c.alert_id == 1)).scalars().first()
+        told = {"alert_id": 1, "transition_id": move, "channel": "webhook", "recipient": "https://secret.example/hook"}
+        times = {"priority": 0, "body": {}, "not_before": city.NOW, "sent_at": city.NOW}
+        transaction.execute(insert(notices).values(**told, **times, dedup_key="one"))
+        console = told | times | {"channel": "console", "sent_at": None, "dedup_key": "two"}
+        transaction.execute(insert(notices).values(**console))
+    public = changing_site.page("/alerta/1")
+    assert alert.subject == "gato-ringuelet"
+    assert re.search(r"Ahora 2,10 m, de hace \d+ s, −0,\d\d m/h; 10 cm por encima de rojo\.", public.text)
+    assert "Qué hacer, según la ciudad El arroyo desborda o está por desbordar." in public.text
+    assert "Aguas arriba Arroyo Regimiento, 19 y 524 : ● verde 0,31 m" in public.text
+    assert "Aguas abajo Arroyo del Gato, 520 y 117 (Tolosa) : ■ rojo 1,62 m" in public.text
+    assert "Lluvia de la cuenca Lluvia San Carlos : 16,2 mm 15 min · 73,8 mm 1 h · 92,6 mm 3 h" in public.text
+    assert "se abrió en rojo · otro sistema (webhook) : enviado 18:07" in public.text
+    assert "consola de la guardia : todavía sin enviar, desde 18:07" in public.text
+    assert "secret.example" not in public.html
+    assert "<svg" in public.html
+    changing_site.enter(token)
+    page = changing_site.page("/alerta/1")
+    assert [said["name"] for said in page.all("input") if said.get("type") != "hidden"] == ["note"]
+    assert "Enter" not in changing_site.page("/alerta/1?lang=en").text
+    assert (
+        "What to do, in the city's words The stream overflows or is about to." in changing_site.page("/alerta/1").text
+    )
 
 
 def test_a_form_of_an_outdated_version_is_refused(changing: Engine, changing_site: Site, token: str) -> None:
