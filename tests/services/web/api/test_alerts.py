@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.services.web.api.conftest import RIVER, City
 
@@ -33,6 +34,22 @@ def test_an_alert_comes_with_transitions_and_evidence(city: City) -> None:
     assert [move["after"] for move in told["transitions"]] == sorted(move["after"] for move in told["transitions"])
     assert all(move["evidence"] and move["rule_version"] == 1 for move in told["transitions"])
     assert told["actions"] == []
+
+
+def test_an_alert_carries_the_level_of_its_stream_now_and_not_that_which_raised_it(city: City) -> None:
+    number = city.flood()
+    city.send(6, 2.10)
+    (listed,) = [one for one in city.get("/alerts", state="open")["items"] if one["id"] == number]
+    story = city.get(f"/alerts/{number}")
+    for alert in (listed, story["alert"]):
+        now = alert["level_now"]
+        assert (now["level_m"], now["fresh"], now["reached"], now["next"]) == (2.10, True, 3, None)
+        assert now["above_m"] == pytest.approx(2.10 - alert["evidence"]["thresholds_m"][2])
+        assert "; 50 cm por encima de rojo" in now["text_es"]
+        assert alert["evidence"]["level_m"] != 2.10
+    assert [one["change"] for one in story["transitions"]].count("observed") <= 3
+    city.execute("UPDATE alerts SET state = 'closed', closed_at = changed_at, closed_by = 'rule'")
+    assert city.get(f"/alerts/{number}")["alert"]["level_now"] is None
 
 
 def test_an_operator_acknowledges_and_everybody_sees_it(city: City) -> None:

@@ -317,6 +317,9 @@ def test_a_flood_through_the_pipeline_arrives_as_live_events(city: City) -> None
         city.flood()
         raised = next(one for one in events if one.event == "transition" and one.data["subject"] == RIVER)
         assert raised.data["after"] > raised.data["before"] == 0
+        now = raised.data["level_now"]
+        assert now["level_m"] > 0.4
+        assert now["text_es"].startswith(f"Ahora {now['level_m']:.2f} m, de hace ".replace(".", ","))
         levels = next(one for one in events if one.event == "attention")
         assert levels.data["subject"] in {"basin:gato", "municipality:laplata"}
 
