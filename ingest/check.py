@@ -13,11 +13,10 @@ from ingest.quality.steady_run import check_steady_run
 from ingest.registry import Device, DeviceKey, device_key
 from ingest.store import CheckedReading
 from models.kinds import KINDS_BY_NAME
-from models.reading import Flag, Reading
+from models.reading import NOT_REMEMBERED, Flag, Reading
 
 MIN_RUN_READINGS = 4
 """Consecutive readings of one device from which checking them together is faster than one by one."""
-_NOT_CURRENT = int(Flag.LATE | Flag.FUTURE | Flag.RETAINED | Flag.CLOCK_DOUBT)
 _SERVER_TIME = int(Flag.SERVER_TIME)
 
 
@@ -71,7 +70,7 @@ def _check_run(
         if flags & _SERVER_TIME and _began_anew(quality, result.memory):
             newest_at = NEVER
         quality = result.memory
-        is_newest = flagged.observed_at > newest_at and not flags & _NOT_CURRENT
+        is_newest = flagged.observed_at > newest_at and not flags & NOT_REMEMBERED
         if flags or not is_newest or newest is None or boot != position.boot:
             checked.clean = False
         if is_newest or (reading.seq > position.seq and boot == position.boot):

@@ -94,6 +94,14 @@ UNTRUSTED = _FAIL | Flag.SENTINEL
 """Flags of values that are not measurements: stored, but left out of roll-ups, charts and rules."""
 NOT_SHOWN = UNTRUSTED | Flag.SPIKE
 """Flags of values that say nothing of the present: also those that the next reading showed to be an isolated peak."""
+NO_PRESENT_VALUE = int(NOT_CURRENT | UNTRUSTED)
+"""Flags of readings that the rules of levels, rain and speeds pass over: not current, or no measurement."""
+NOT_HEARD_NOW = int(NOT_CURRENT)
+"""Flags of readings that do not end a sensor's silence. What was measured does not matter: a broken sensor sends."""
+NO_TEST_OF_SENSOR = int(NOT_CURRENT & ~Flag.FUTURE)
+"""Flags of readings that count neither for nor against a sensor. FUTURE counts against it: its clock is wrong."""
+NOT_REMEMBERED = int(Flag.LATE | Flag.FUTURE | Flag.RETAINED | Flag.CLOCK_DOUBT)
+"""Flags of readings that leave a device's memory as it is. Not BACKFILL: a device that begins with its past has one."""
 _SUSPECT = Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.CLOCK_SKEW | Flag.SHIFT | Flag.CLOCK_DOUBT
 
 

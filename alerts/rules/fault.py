@@ -6,10 +6,9 @@ from alerts.rules.colour_change import colour_change
 from alerts.rules.steady_run import SteadyRun
 from models.alert import NAR, Cause, Transition
 from models.kinds import KINDS_BY_NAME
-from models.reading import NOT_CURRENT, UNTRUSTED, Flag, Reading
+from models.reading import NO_TEST_OF_SENSOR, UNTRUSTED, Flag, Reading
 from models.rule import Fault
 
-_IGNORED = int(NOT_CURRENT & ~Flag.FUTURE)
 _VERDE = NAR.VERDE
 _SUSPICIOUS = int(UNTRUSTED | Flag.FUTURE | Flag.CLOCK_SKEW)
 
@@ -25,7 +24,7 @@ class FaultState(Struct, frozen=True, gc=False):
 def judge(rule: Fault, state: FaultState, reading: Reading) -> tuple[FaultState, Transition | None]:
     """Count one reading. A fast rise or a constant value does not count against a sensor, and neither does time."""
     flags = int(reading.flags)
-    if flags & _IGNORED:
+    if flags & NO_TEST_OF_SENSOR:
         return state, None
     if flags & _SUSPICIOUS:
         bad = min(state.bad + 1, rule.in_a_row)

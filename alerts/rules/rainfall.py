@@ -7,7 +7,7 @@ from alerts.rules.clock_doubt import lies_ahead, may_only_raise
 from alerts.rules.colour_change import colour_change
 from models.alert import NAR, Cause, Transition
 from models.kinds import KINDS_BY_NAME
-from models.reading import NOT_CURRENT, UNTRUSTED, Reading
+from models.reading import NO_PRESENT_VALUE, Reading
 from models.rule import Rainfall
 
 WINDOWS_S = (900, 3600, 10_800)
@@ -16,7 +16,6 @@ MAX_MM_PER_MIN = 40.0
 MERGE_S = 60
 """Reports that end within the same minute are merged, so that three hours never hold more than 181 intervals."""
 
-_IGNORED = int(NOT_CURRENT | UNTRUSTED)
 
 WetInterval = tuple[float, int, float]
 """An interval in which rain fell: its end, seconds since 1970-01-01 UTC, its length, s, and the rain, mm."""
@@ -49,7 +48,7 @@ def judge(rule: Rainfall, state: RainfallState, reading: Reading) -> tuple[Rainf
         if not lies_ahead(state.head_s, reading):
             return state, None
         state = replace(state, head_s=0.0, wet=tuple(earlier for earlier in state.wet if earlier[0] <= at_s))
-    if int(reading.flags) & _IGNORED:
+    if int(reading.flags) & NO_PRESENT_VALUE:
         return _judge_in_doubt(rule, state, reading, interval)
     wet = _add_interval(state.wet, interval)
     window_mm = tuple(_rain_in_window_mm(wet, at_s, window_s) for window_s in WINDOWS_S)
@@ -93,7 +92,7 @@ def rain_15_min_mm(state: RainfallState) -> float:
 
 def _interval(reading: Reading) -> WetInterval | None:
     """The reading as an interval; None where it is ignored or its amount is impossible."""
-    if int(reading.flags) & _IGNORED and not may_only_raise(int(reading.flags)):
+    if int(reading.flags) & NO_PRESENT_VALUE and not may_only_raise(int(reading.flags)):
         return None
     kind = KINDS_BY_NAME[reading.kind]
     rain_mm = reading.values[kind.measure_index]

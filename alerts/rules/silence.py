@@ -8,10 +8,9 @@ from alerts.rules.clock_doubt import may_only_raise
 from alerts.rules.colour_change import colour_change
 from alerts.rules.steady_run import SteadyRun
 from models.alert import NAR, Cause, Transition
-from models.reading import NOT_CURRENT, Reading
+from models.reading import NOT_HEARD_NOW, Reading
 from models.rule import NO_CONTEXT, RuleContext, Silence
 
-_IGNORED = int(NOT_CURRENT)
 _VERDE = NAR.VERDE
 MISSED_PERIODS = 3
 
@@ -25,7 +24,7 @@ class SilenceState(Struct, frozen=True, gc=False):
 
 def judge(rule: Silence, state: SilenceState, reading: Reading) -> tuple[SilenceState, Transition | None]:
     """Any current reading ends the silence, whatever its value. One in doubt only shows that the sensor sends."""
-    if int(reading.flags) & _IGNORED:
+    if int(reading.flags) & NOT_HEARD_NOW:
         if state.nar or not may_only_raise(int(reading.flags)):
             return state, None
         return SilenceState(_VERDE, max(state.heard_s, reading.received_at.timestamp())), None

@@ -11,7 +11,7 @@ from alerts.rules.clock_doubt import MAX_AHEAD_S, lies_ahead, may_only_raise
 from alerts.rules.colour_change import colour_change
 from models.alert import NAR, Cause, Transition
 from models.kinds import KINDS_BY_NAME
-from models.reading import NOT_CURRENT, UNTRUSTED, Reading
+from models.reading import NO_PRESENT_VALUE, Reading
 from models.rule import NO_CONTEXT, ExtremeSpeed, RuleContext, SpeedTrend
 from models.speeds import BIN_WIDTH_KMH
 
@@ -21,7 +21,6 @@ TRUSTED_FOR_S = 900.0
 EASE_RATIO = 0.5
 """A colour of the trend is held while at least this share of its growth remains."""
 
-_IGNORED = int(NOT_CURRENT | UNTRUSTED)
 
 SpeedCount = tuple[float, int]
 """A speed, km/h, and the number of vehicles with at least that speed."""
@@ -43,7 +42,7 @@ def judge_extreme(
     rule: ExtremeSpeed, state: ExtremeSpeedState, reading: Reading
 ) -> tuple[ExtremeSpeedState, Transition | None]:
     """Raise at once to the colour that one vehicle, or several together, reach."""
-    if int(reading.flags) & _IGNORED and not may_only_raise(int(reading.flags)):
+    if int(reading.flags) & NO_PRESENT_VALUE and not may_only_raise(int(reading.flags)):
         return state, None
     limit_kmh = limit_kmh_at(rule, reading.observed_at)
     at_s = reading.observed_at.timestamp()
@@ -101,7 +100,7 @@ def judge_trend(
     rule: SpeedTrend, state: SpeedTrendState, reading: Reading
 ) -> tuple[SpeedTrendState, Transition | None]:
     """Count the reading's vehicles. The first reading of a new day judges the complete days before it."""
-    if int(reading.flags) & _IGNORED:
+    if int(reading.flags) & NO_PRESENT_VALUE:
         return state, None
     limit_kmh = limit_kmh_at(rule, reading.observed_at)
     vehicles = over = 0

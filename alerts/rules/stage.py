@@ -12,10 +12,9 @@ from alerts.rules.clock_doubt import lies_ahead, may_only_raise
 from alerts.rules.steady_run import SteadyRun
 from models.alert import NAR, Cause, Change, Transition
 from models.kinds import KINDS_BY_NAME
-from models.reading import NOT_CURRENT, UNTRUSTED, Flag, Reading
+from models.reading import NO_PRESENT_VALUE, Flag, Reading
 from models.rule import NO_CONTEXT, UNTRAINED, RuleContext, Stage
 
-_IGNORED = int(NOT_CURRENT | UNTRUSTED)
 _SUSPICIOUS = int(Flag.SITE_RANGE | Flag.SPIKE | Flag.JUMP | Flag.FLAT | Flag.SHIFT)
 _NUMBER = (float, int)
 _VERDE = NAR.VERDE
@@ -77,7 +76,7 @@ def judge(
     that it cannot keep later ones from being judged.
     """
     flags = int(reading.flags)
-    if flags & _IGNORED and not may_only_raise(flags):
+    if flags & NO_PRESENT_VALUE and not may_only_raise(flags):
         return state, None
     level_m = _level_m(reading)
     at_s = reading.observed_at.timestamp()
@@ -87,7 +86,7 @@ def judge(
         if not lies_ahead(state.head_s, reading):
             return state, None
         state = structs.replace(_after_gap(state), head_s=0.0)
-    if flags & _IGNORED:
+    if flags & NO_PRESENT_VALUE:
         return _judge_in_doubt(rule, state, reading, context, level_m)
     if at_s - state.head_s > _MIN_GAP_S and at_s - state.head_s > 3 * rule.period_s:
         state = _after_gap(state)

@@ -11,7 +11,7 @@ from datetime import datetime
 import msgspec
 
 from models.kind import Limits
-from models.reading import Flag, Reading
+from models.reading import NOT_REMEMBERED, Flag, Reading
 
 MAX_AHEAD_S = 120.0
 BACKFILL_AFTER_S = 7 * 86_400.0
@@ -50,7 +50,6 @@ _BACKFILL = int(Flag.BACKFILL)
 _CLOCK_SKEW = int(Flag.CLOCK_SKEW)
 _SERVER_TIME = int(Flag.SERVER_TIME)
 _CLOCK_DOUBT = int(Flag.CLOCK_DOUBT)
-_NOT_CURRENT = int(Flag.LATE | Flag.FUTURE | Flag.RETAINED | Flag.CLOCK_DOUBT)
 _NUMBER = (float, int)
 _NO_VALUE = int(Flag.SENTINEL | Flag.SENSOR_RANGE)
 
@@ -131,7 +130,7 @@ def check_reading(
     measured = value if isinstance(value, _NUMBER) else None
     if measured is not None:
         flags |= _range_flags(limits, measured)
-    if flags & _NOT_CURRENT or (memory is not None and reading.observed_at == memory.observed_at):
+    if flags & NOT_REMEMBERED or (memory is not None and reading.observed_at == memory.observed_at):
         return CheckResult(memory, _flagged(reading, flags))
     trusted_value = None if flags & _NO_VALUE else measured
     if memory is None:

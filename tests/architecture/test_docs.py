@@ -82,3 +82,15 @@ def test_both_readmes_have_the_same_picture_commands_and_links() -> None:
         assert found
         assert found == re.findall(what, spanish, re.MULTILINE)
     assert re.findall(r"^make (\w+)", english, re.MULTILINE) == ["demo", "test"]
+
+
+def test_every_place_to_change_exists() -> None:
+    table = (
+        (ROOT / "ARCHITECTURE.md")
+        .read_text(encoding="utf-8")
+        .partition("## Where do I change")[2]
+        .partition("\n## ")[0]
+    )
+    places = set(re.findall(r"`((?:models|ingest|alerts|services|simulators|tests)/[^`]*)`", table))
+    assert len(places) > 20
+    assert [place for place in places if not list(ROOT.glob(place.rstrip("/")))] == []

@@ -80,6 +80,11 @@ class CurrentStation:
     value_at: datetime | None
     doubtful: DoubtfulValue | None = None
 
+    def measured_beside(self, device: CurrentDevice) -> dict[str, Any]:
+        """What the newest reading of a device says beside the judged measure, in the order of the kind's fields."""
+        beside = (name for name in self.kind.columns if name != self.kind.measure)
+        return {name: device.latest[name] for name in beside if device.latest.get(name) is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Bin:

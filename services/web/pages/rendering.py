@@ -149,6 +149,7 @@ def _template_values(visit: Visit) -> dict[str, object]:
         "cause": lambda row: cause_text(words, row),
         "headline": lambda alert: headline(words, NAR(alert.nar), alert.cause, alert.evidence),
         "evidence": evidence,
+        "evidence_of": lambda values: evidence_lines(words, values),
         "old_reading": lambda alert: old_reading(words, alert.evidence),
         "say_now": lambda level: sentence(level, "en" if words.language == "en" else "es", words.zone, visit.now),
         "summary": lambda chart: chart_summary(words, chart),

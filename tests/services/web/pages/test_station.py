@@ -6,7 +6,8 @@ import re
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, cast, insert, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from models.reading import Flag
 from models.tables.city import devices, stations
@@ -63,6 +64,19 @@ def test_untrusted_values_are_not_drawn_but_named(changing: Engine, changing_sit
     assert "9999" not in text
     assert "2,10 m" in text
     assert 'Calidad de la última medición: código de "sin valor"' in text
+
+
+def test_what_a_device_measures_beside_the_judged_measure_is_shown(changing: Engine, changing_site: Site) -> None:
+    with changing.begin() as transaction:
+        device_id = transaction.execute(select(devices.c.id).where(devices.c.code == "gato-ringuelet")).scalar_one()
+        latest = device_memories.c.latest.op("||")(cast({"battery_v": 12.64}, JSONB))
+        transaction.execute(
+            update(device_memories).where(device_memories.c.device_id == device_id).values(latest=latest)
+        )
+    assert "Tensión de alimentación: 12,6 V" in changing_site.page(RINGUELET).text
+    assert "Supply voltage: 12.6 V" in changing_site.page(f"{RINGUELET}?lang=en").text
+    api = changing_site.get("/api/v1/stations/gato-ringuelet/latest").json()
+    assert api["devices"][0]["values"]["battery_v"] == 12.64
 
 
 def test_a_second_device_fills_the_gaps_of_the_first(changing: Engine, changing_site: Site) -> None:
