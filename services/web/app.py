@@ -18,7 +18,7 @@ from services.transit.serving.snapshot_cache import SnapshotCache
 from services.web.access import PUBLIC, allow_anyone, following_operators
 from services.web.api import alerts, devices, health, live, metrics, municipalities, rejections, root, webhooks
 from services.web.api.parameters import refuse_unknown_parameters
-from services.web.api.stations import forecasts, latest, speeds, stations
+from services.web.api.stations import forecasts, latest, series_csv, speeds, stations
 from services.web.api.transit import accuracy, arrivals, feeds, service_alerts, sms, stops_and_vehicles
 from services.web.context import Context
 from services.web.http.admission import Admission
@@ -50,6 +50,7 @@ API_ROUTES = (
     *TRANSIT_ROUTES,
     municipalities,
     stations,
+    series_csv,
     latest,
     forecasts,
     devices,

@@ -1,6 +1,7 @@
 """Tests of queries for API and pages: speeds against limits, forecasts, and series on both kinds of database."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -19,6 +20,7 @@ from tests.seeds import la_plata
 NOON = datetime(2026, 4, 2, 12, tzinfo=UTC)
 """A Thursday; nine in the morning in La Plata."""
 ZONE = "America/Argentina/Buenos_Aires"
+IN_LA_PLATA = ZoneInfo(ZONE)
 HOUR = timedelta(hours=1)
 
 
@@ -152,7 +154,11 @@ def test_hours_are_the_same_on_plain_postgresql_and_timescale(either: Engine) ->
         )
     with either.begin() as transaction:
         devices = list(series.device_codes(transaction, "gato-143-524"))
-        hours = series.list_intervals(transaction, RIVER, devices, series.BY_NAME["1h"], NOON, NOON + 3 * HOUR)
-        days = series.list_intervals(transaction, RIVER, devices, series.BY_NAME["1d"], NOON, NOON + 3 * HOUR)
+        hours = series.list_intervals(
+            transaction, RIVER, devices, series.BY_NAME["1h"], NOON, NOON + 3 * HOUR, IN_LA_PLATA
+        )
+        days = series.list_intervals(
+            transaction, RIVER, devices, series.BY_NAME["1d"], NOON, NOON + 3 * HOUR, IN_LA_PLATA
+        )
     assert [(one.count, one.min, one.max) for one in hours] == [(60, 0.0, 0.59)] * 3
-    assert [(one.at, one.count) for one in days] == [(NOON.replace(hour=0), 180)]
+    assert [(one.at, one.count) for one in days] == [(NOON.replace(hour=3), 180)], "midnight in La Plata"

@@ -98,9 +98,10 @@ class Bin:
     total: float
 
 
-def current_stations(transaction: Connection, station_id: str | None = None) -> tuple[CurrentStation, ...]:
-    """All active stations, or one station active or not, with devices and newest trusted value."""
-    condition = stations.c.active if station_id is None else stations.c.id == station_id
+def current_stations(transaction: Connection, only: str | Sequence[str] | None = None) -> tuple[CurrentStation, ...]:
+    """All active stations, or the named ones active or not, with devices and newest trusted value."""
+    ids_asked = [only] if isinstance(only, str) else only
+    condition = stations.c.active if ids_asked is None else stations.c.id.in_(ids_asked)
     rows = transaction.execute(
         select(stations, basins.c.name.label("basin_name"), municipalities.c.name.label("municipality_name"))
         .select_from(stations.join(municipalities).outerjoin(basins, stations.c.basin_id == basins.c.id))

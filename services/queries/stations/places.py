@@ -135,14 +135,13 @@ def list_stations(
     municipality: str | None = None,
     basin: str | None = None,
     kind: str | None = None,
+    active: bool | None = None,
     after: str | None = None,
     limit: int,
 ) -> list[Station]:
-    """Stations by id, inactive ones too."""
-    query = _filtered(
-        _station_query(),
-        {stations.c.municipality_id: municipality, stations.c.basin_id: basin, stations.c.kind: kind},
-    )
+    """Stations by id, inactive ones too unless `active` says otherwise."""
+    wanted = {stations.c.municipality_id: municipality, stations.c.basin_id: basin, stations.c.kind: kind}
+    query = _filtered(_station_query(), wanted | {stations.c.active: active})
     return [Station(**row._mapping) for row in connection.execute(_page(query, stations.c.id, after, limit))]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -19,6 +19,9 @@ MAX_POINTS = 2_100
 """Points in one answer: a week of 5 min, three weeks of 15 min, twelve weeks of hours."""
 MAX_DEVICES = 20
 HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+UNKNOWN_ZONE = "Etc/GMT+3"
+"""PostgreSQL's name of UTC-3, which stands for a zone that this system does not know."""
 ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -36,7 +39,7 @@ RESOLUTIONS = (
     Resolution("5m", timedelta(minutes=5), timedelta(days=7)),
     Resolution("15m", timedelta(minutes=15), timedelta(days=21)),
     Resolution("1h", HOUR, timedelta(days=84)),
-    Resolution("1d", timedelta(days=1), timedelta(days=400)),
+    Resolution("1d", DAY, timedelta(days=400)),
 )
 BY_NAME = {resolution.name: resolution for resolution in RESOLUTIONS}
 
@@ -106,28 +109,50 @@ def list_intervals(
     resolution: Resolution,
     start: datetime,
     end: datetime,
+    zone: tzinfo,
 ) -> list[Interval]:
-    """The intervals from the one that holds `start` up to `end`, at most one page. Empty ones are left out."""
-    first, last = _interval_start(resolution, start), min(end, page_end(resolution, start))
-    sources = [_from_rollup(kind) if _has_rollup(connection, resolution) else _from_raw(kind)]
+    """The intervals from the one that holds `start` up to `end`, at most one page. Empty ones are left out.
+
+    They begin with the clock: five minutes at 12:00 and 12:05, days at midnight in the city's `zone`.
+    """
+    first, last = _interval_start(resolution, start, zone), min(end, page_end(resolution, start, zone))
+    is_rolled_up = _has_rollup(connection, resolution)
+    sources = [_from_rollup(kind, resolution) if is_rolled_up else _from_raw(kind, resolution)]
     if resolution.length >= HOUR:
-        sources.append(_from_hours(f"{kind.name}_hourly_kept"))
+        sources.append(_from_hours(f"{kind.name}_hourly_kept", resolution))
     query = text(
         "SELECT at, sum(n)::bigint, min(least), sum(total) / sum(n), max(greatest), sum(total)"
         f" FROM ({' UNION ALL '.join(sources)}) AS pieces GROUP BY at ORDER BY at"
     )
-    period = {"start": first, "end": last, "length": resolution.length, "origin": ORIGIN}
+    period: dict[str, object] = {"start": first, "end": last}
+    period |= (
+        {"zone": getattr(zone, "key", UNKNOWN_ZONE)}
+        if resolution.length == DAY
+        else {"length": resolution.length, "origin": ORIGIN}
+    )
     return [Interval(*row) for row in connection.execute(query, {"devices": list(device_ids), **period})]
 
 
-def page_end(resolution: Resolution, start: datetime) -> datetime:
+def page_end(resolution: Resolution, start: datetime, zone: tzinfo) -> datetime:
     """The end of the page that starts at `start`, where the next page begins."""
-    return _interval_start(resolution, start) + resolution.page + resolution.length
+    first = _interval_start(resolution, start, zone)
+    if resolution.length == DAY:  # in local time, in which a day may have 23 or 25 hours
+        return (first.astimezone(zone) + resolution.page + resolution.length).astimezone(UTC)
+    return first + resolution.page + resolution.length
 
 
-def _interval_start(resolution: Resolution, at: datetime) -> datetime:
+def _interval_start(resolution: Resolution, at: datetime, zone: tzinfo) -> datetime:
     """The start of the interval that holds an instant."""
+    if resolution.length == DAY:
+        return datetime.combine(at.astimezone(zone), time(), zone).astimezone(UTC)
     return at - (at - ORIGIN) % resolution.length
+
+
+def _interval_of(column: str, resolution: Resolution) -> str:
+    """SQL for the start of the interval that holds the time in a column."""
+    if resolution.length == DAY:
+        return f"date_trunc('day', {column}, :zone)"
+    return f"date_bin(:length, {column}, :origin)"
 
 
 def list_raw_values(
@@ -187,22 +212,22 @@ def _has_rollup(connection: Connection, resolution: Resolution) -> bool:
     return resolution.length >= HOUR and has_timescale(connection)
 
 
-def _from_raw(kind: SensorKind) -> str:
+def _from_raw(kind: SensorKind, resolution: Resolution) -> str:
     measure = kind.measure
     return (
-        f"SELECT date_bin(:length, observed_at, :origin) AS at, count({measure}) AS n, min({measure}) AS least,"
+        f"SELECT {_interval_of('observed_at', resolution)} AS at, count({measure}) AS n, min({measure}) AS least,"
         f" sum({measure}) AS total, max({measure}) AS greatest FROM {kind.name}_readings"
         " WHERE device_id = ANY(:devices) AND observed_at >= :start AND observed_at < :end"
         f" AND flags & {int(UNTRUSTED)} = 0 AND {measure} IS NOT NULL GROUP BY 1"
     )
 
 
-def _from_rollup(kind: SensorKind) -> str:
-    return _from_hours(f"{kind.name}_{HOURLY.name}")
+def _from_rollup(kind: SensorKind, resolution: Resolution) -> str:
+    return _from_hours(f"{kind.name}_{HOURLY.name}", resolution)
 
 
-def _from_hours(hours: str) -> str:
+def _from_hours(hours: str, resolution: Resolution) -> str:
     return (
-        f"SELECT date_bin(:length, bucket, :origin) AS at, n, least, total, greatest FROM {hours}"
+        f"SELECT {_interval_of('bucket', resolution)} AS at, n, least, total, greatest FROM {hours}"
         " WHERE device_id = ANY(:devices) AND bucket >= :start AND bucket < :end"
     )

@@ -33,6 +33,11 @@ class Page(BaseModel, Generic[Item]):
     next: str | None = Field(description="Address of the next page", examples=["/api/v1/alerts?limit=100&cursor=Nw"])
 
 
+PageCursor = Annotated[
+    str | None, Query(max_length=MAX_CURSOR_CHARS, description="From `next`; means nothing outside this list")
+]
+
+
 class Paging:
     """The requested page of a list."""
 
@@ -42,9 +47,7 @@ class Paging:
         limit: Annotated[
             int, Query(ge=1, le=MAX_PAGE_ITEMS, description="Most items in the answer")
         ] = DEFAULT_PAGE_ITEMS,
-        cursor: Annotated[
-            str | None, Query(max_length=MAX_CURSOR_CHARS, description="From `next`; means nothing outside this list")
-        ] = None,
+        cursor: PageCursor = None,
     ) -> None:
         """From the query parameters, which are documented with each list."""
         self._request = request

@@ -100,8 +100,9 @@ def watch(visit: Visitor, snapshot: DatabaseSnapshot, parte: Parts = []) -> HTML
 def station_csv(station_id: StationId, snapshot: DatabaseSnapshot, now: Now, horas: Hours = "6") -> Response:
     """A station's series as CSV."""
     station = _existing_station(snapshot, station_id)
+    name = f"{station.id}_{station.kind.measure}_{horas}h_{now:%Y%m%dT%H%MZ}.csv"
     content = to_csv(station_samples(snapshot, station, now, int(horas)), station.kind.measure)
-    return Response(content, media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="vigia.csv"'})
+    return Response(content, media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 @router.get("/estacion/{station_id}", dependencies=[PUBLIC])

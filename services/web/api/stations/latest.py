@@ -4,19 +4,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
 from models.kinds.river import RIVER
 from models.reading import Quality, flag_names, quality_code
-from services.queries.stations import current
+from services.queries.stations import current, places
 from services.queries.stations.current import CurrentDevice, CurrentStation
 from services.queries.stations.places import Colour
 from services.queries.watch.condition import Course, Health, health, trend
 from services.queries.watch.levels import RIVER_BIN, TREND_PERIOD, samples_of
 from services.web.access import PUBLIC
-from services.web.api.parameters import Id
+from services.web.api.paging import PageCursor, Paging
+from services.web.api.parameters import Basin, Id, Kind, Municipality
 from services.web.api.stations.stations import NoSuchStation
 from services.web.context import DatabaseSnapshot, Now
 from services.web.routes import PreparedRoute
@@ -60,16 +61,57 @@ class Latest(BaseModel):
 
 
 class AllLatest(BaseModel):
-    """All active stations at one instant."""
+    """One page of the active stations at one instant, by id."""
 
     at: datetime
-    stations: list[Latest] = Field(max_length=current.MAX_STATIONS)
+    items: list[Latest] = Field(max_length=current.MAX_STATIONS)
+    next: str | None = Field(description="Address of the next page")
+    stations: list[Latest] = Field(
+        max_length=current.MAX_STATIONS,
+        description="The same as `items`, its earlier name",
+        json_schema_extra={"deprecated": True},
+    )
+
+
+class LatestPaging(Paging):
+    """The requested page. All stations of a city fit in the usual one."""
+
+    def __init__(
+        self,
+        request: Request,
+        limit: Annotated[
+            int, Query(ge=1, le=current.MAX_STATIONS, description="Most items in the answer")
+        ] = current.MAX_STATIONS,
+        cursor: PageCursor = None,
+    ) -> None:
+        """From the query parameters."""
+        super().__init__(request, limit, cursor)
 
 
 @router.get("/latest")
-def latest(snapshot: DatabaseSnapshot, now: Now) -> AllLatest:
-    """The current state of all active stations, up to 500."""
-    return AllLatest(at=now, stations=_latest_of_stations(snapshot, current.current_stations(snapshot), now))
+def latest(
+    snapshot: DatabaseSnapshot,
+    now: Now,
+    paged: Annotated[LatestPaging, Depends()],
+    municipality: Municipality = None,
+    basin: Basin = None,
+    kind: Kind = None,
+) -> AllLatest:
+    """The current state of the active stations."""
+    rows = places.list_stations(
+        snapshot,
+        municipality=municipality,
+        basin=basin,
+        kind=kind,
+        active=True,
+        after=paged.cursor,
+        limit=paged.fetch_limit,
+    )
+    page = paged.page(rows, lambda one: one.id)
+    shown = {one.id: one for one in current.current_stations(snapshot, [one.id for one in page.items])}
+    stations = [shown[one.id] for one in page.items if one.id in shown]
+    items = _latest_of_stations(snapshot, stations, now)
+    return AllLatest(at=now, items=items, next=page.next, stations=items)
 
 
 @router.get("/stations/{station_id}/latest")

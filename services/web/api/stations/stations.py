@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from models.kind import SensorKind
 from models.kinds import KINDS_BY_NAME
+from services.queries.city.city import current_city
 from services.queries.stations import places
 from services.queries.stations import series as queries
 from services.queries.stations.places import RuleInForce, Station
@@ -37,6 +38,9 @@ Resolution = Annotated[
 ]
 
 
+Cursor = Annotated[str | None, Query(max_length=200, description="From `next`")]
+
+
 class NoSuchStation(NotFound):
     """No existe esa estación. / There is no such station."""
 
@@ -60,6 +64,7 @@ class Series(BaseModel):
     """
 
     station: str = Field(examples=["gato-520"])
+    measure: str = Field(description="The field of a reading that the values are", examples=["level_m"])
     unit: str = Field(examples=["m"])
     resolution: str = Field(examples=["1h"])
     start: datetime = Field(serialization_alias="from")
@@ -121,7 +126,7 @@ def series(
     station_id: Id,
     requested_period: RequestedPeriod,
     resolution: Resolution = "auto",
-    cursor: Annotated[str | None, Query(max_length=200, description="From `next`")] = None,
+    cursor: Cursor = None,
 ) -> Series:
     """Values of a station over a period; the last day by default. At most 2,100 points in an answer."""
     kind = KINDS_BY_NAME.get(existing_station(snapshot, station_id).kind)
@@ -153,6 +158,7 @@ class _SeriesRequest:
         empty: dict[str, Any] = {"intervals": [], "readings": []}
         return Series(
             station=self.station,
+            measure=self.kind.measure,
             unit=self.kind.unit,
             resolution=resolution,
             start=self.start,
@@ -163,10 +169,11 @@ class _SeriesRequest:
 
 
 def _interval_series(requested: _SeriesRequest, device_ids: list[int], resolution: queries.Resolution) -> Series:
+    zone = current_city(requested.connection).zone
     found = queries.list_intervals(
-        requested.connection, requested.kind, device_ids, resolution, requested.start, requested.end
+        requested.connection, requested.kind, device_ids, resolution, requested.start, requested.end, zone
     )
-    end = queries.page_end(resolution, requested.start)
+    end = queries.page_end(resolution, requested.start, zone)
     next_address = None
     if end < requested.end:
         changed = {"from": end.isoformat(), "to": requested.end.isoformat(), "resolution": resolution.name}

@@ -87,3 +87,24 @@ def test_the_newest_value_comes_with_age_quality_flags_and_trend(city: City) -> 
     assert everybody["at"] == city.clock.now.isoformat().replace("+00:00", "Z")
     assert {one["health"] for one in everybody["stations"] if one["station"] != RIVER} == {"never"}
     assert city.clock.now > NOON
+
+
+def test_latest_is_a_list_like_the_others_with_their_filters(quiet_city: City) -> None:
+    everything = quiet_city.get("/latest")
+    assert everything["next"] is None
+    assert everything["stations"] == everything["items"], "its earlier name"
+    ids = [one["station"] for one in everything["items"]]
+    active = [one["id"] for one in quiet_city.get("/stations", limit=1000)["items"] if one["active"]]
+    assert ids == active
+    for asked in ({"kind": "rain"}, {"basin": "gato"}, {"municipality": "laplata"}, {"kind": "river", "basin": "gato"}):
+        named = [one["id"] for one in quiet_city.get("/stations", limit=1000, **asked)["items"] if one["active"]]
+        assert [one["station"] for one in quiet_city.get("/latest", **asked)["items"]] == named
+        assert named
+    paged: list[str] = []
+    address: str | None = "/api/v1/latest?limit=7"
+    while address:
+        page = quiet_city.client.get(address).json()
+        paged += [one["station"] for one in page["items"]]
+        address = page["next"]
+    assert paged == ids
+    assert quiet_city.client.get("/api/v1/latest", params={"kind": "cloud"}).status_code == 422

@@ -1,5 +1,7 @@
 """Series of a station: few points for any period, only trusted values in intervals, and quick answers."""
 
+import csv
+import io
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -195,3 +197,52 @@ def test_a_period_reversed_too_long_or_without_zone_is_refused(quiet_city: City)
 def test_every_flag_has_a_word() -> None:
     assert all(flag.name and flag.name.isupper() for flag in Flag if flag)
     assert datetime(2000, 1, 1, tzinfo=UTC).isoweekday() == 6, "intervals are counted from a Saturday midnight UTC"
+
+
+def test_days_are_the_citys_and_shorter_intervals_begin_with_the_clock(city: City) -> None:
+    fill(city, datetime(2026, 3, 30, 3, tzinfo=UTC), 2 * 1440)  # two days of La Plata
+    days = series(city, **{"from": "2026-03-30T15:20:00Z", "to": NOON.isoformat(), "resolution": "1d"})["intervals"]
+    assert [(one["at"], one["count"]) for one in days] == [
+        ("2026-03-30T03:00:00Z", 1440),
+        ("2026-03-31T03:00:00Z", 1440),
+    ]
+    period = {"from": "2026-03-30T15:22:41Z", "to": "2026-03-30T16:00:00Z", "resolution": "15m"}
+    assert series(city, **period)["intervals"][0]["at"] == "2026-03-30T15:15:00Z"
+
+
+def test_a_day_on_which_the_clocks_change_is_one_interval(city: City) -> None:
+    city.execute('UPDATE configuration SET city = city || CAST(\'{"zone": "America/Santiago"}\' AS jsonb)')
+    fill(city, datetime(2026, 4, 4, 3, tzinfo=UTC), 2 * 1440 + 60)
+    both = {"from": "2026-04-04T03:00:00Z", "to": "2026-04-06T04:00:00Z"}
+    days = series(city, **both, resolution="1d")["intervals"]
+    assert [one["count"] for one in days] == [25 * 60, 24 * 60]
+
+
+def test_a_spreadsheet_gets_each_reading_with_its_flags_in_a_file_named_after_them(city: City) -> None:
+    for minute in range(3):
+        city.send(minute, 0.5)
+    city.send(3, -9999)
+    whole = {"from": NOON.isoformat(), "to": (NOON + timedelta(hours=1)).isoformat()}
+    answer = city.client.get(f"/api/v1/stations/{RIVER}/series.csv", params=whole)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    named = f'attachment; filename="{RIVER}_level_m_20260402T1200Z_20260402T1300Z_raw.csv"'
+    assert answer.headers["content-disposition"] == named
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert list(rows[0]) == ["at", "received_at", "device", "seq", "level_m", "quality", "flags"]
+    assert [(row["at"], row["level_m"], row["quality"], row["flags"]) for row in rows[-2:]] == [
+        ("2026-04-02T12:02:00Z", "0.5", "1", ""),
+        ("2026-04-02T12:03:00Z", "-9999.0", "9", "sentinel"),
+    ]
+    by_hour = city.client.get(f"/api/v1/stations/{RIVER}/series.csv", params=whole | {"resolution": "1h"})
+    assert by_hour.text.splitlines() == ["at,count,min,mean,max,total", "2026-04-02T12:00:00Z,3,0.5,0.5,0.5,1.5"]
+
+
+def test_the_pages_of_a_csv_are_linked(city: City) -> None:
+    fill(city, NOON - timedelta(days=2), 2 * 1440)
+    address: str | None = f"/api/v1/stations/{RIVER}/series.csv?from=2026-03-31T00:00:00Z&to=2026-04-02T12:00:00Z"
+    rows: list[dict[str, str]] = []
+    while address:
+        answer = city.client.get(address)
+        rows += csv.DictReader(io.StringIO(answer.text))
+        address = answer.links["next"]["url"] if "next" in answer.links else None
+    assert len({row["at"] for row in rows}) == len(rows) == 2 * 1440
