@@ -21,6 +21,7 @@ from models.kind import Lane
 from models.tables.operations import canaries
 from services.runtime.clock import Clock, PeriodicTimer
 from services.runtime.mqtt_client import new_client
+from services.self_check.unread_topics import UnreadTopics
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,9 @@ class BrokerWatch:
         self._reader = _client(address, tls, f"{CLIENT_ID}-reader")
         self._reader.on_connect = self._subscribe
         self._reader.on_message = self._hear
-        for client in (self._client, self._reader):
+        self._stray = _client(address, tls, f"{CLIENT_ID}-topics")
+        self._unread = UnreadTopics(self._stray)
+        for client in self._clients:
             client.connect_async(address.host, address.port, KEEPALIVE_S)
             client.loop_start()
 
@@ -68,12 +71,17 @@ class BrokerWatch:
         """
         if self._canary_timer.due():
             self._publish()
+        self._unread.look_if_due()
         arrived = {Lane(row.lane): row.sent_at for row in transaction.execute(select(canaries))}
         return self._status(arrived, monotonic())
 
+    @property
+    def _clients(self) -> tuple[Client, ...]:
+        return self._client, self._reader, self._stray
+
     def close(self) -> None:
         """Disconnect."""
-        for client in (self._client, self._reader):
+        for client in self._clients:
             client.disconnect()
             client.loop_stop()
 
@@ -93,6 +101,8 @@ class BrokerWatch:
             status: dict[str, object] = {"broker_connected": self._client.is_connected(), **self._figures}
             if self._dropped_rose_s is not None:
                 status["broker_dropped_age_s"] = round(now_s - self._dropped_rose_s, 1)
+        if unread := self._unread.topics:
+            status["unread_topics"] = unread
         waits_s = {lane: now_s - waiting[0][1] if waiting else 0.0 for lane, waiting in self._waiting.items()}
         return status | {f"{WAIT}{lane}": round(wait_s, 1) for lane, wait_s in waits_s.items()}
 

@@ -12,6 +12,7 @@ from models.kind import SensorKind
 from models.kinds import KINDS, KINDS_BY_NAME
 from models.reading import Flag
 from models.tables.city import devices, municipalities
+from models.tables.operations import heartbeats
 from models.tables.readings import READINGS, rejected_messages
 
 MAX_DEVICES = 1_000
@@ -86,6 +87,8 @@ class EquipmentPage:
     undeclared: Sequence[Equipment]
     seed_lines: str
     rejections: Sequence[RejectedOfSender]
+    unread_topics: Sequence[str]
+    """Topics on which somebody publishes and nobody reads, as far as upkeep saw any (`unread_topics`)."""
 
 
 def equipment_page(transaction: Connection, now: datetime) -> EquipmentPage:
@@ -99,6 +102,7 @@ def equipment_page(transaction: Connection, now: datetime) -> EquipmentPage:
         undeclared=undeclared,
         seed_lines="\n".join(seed_lines(one, positions.get(one.municipality)) for one in undeclared),
         rejections=_rejections(transaction, now),
+        unread_topics=_unread_topics(transaction),
     )
 
 
@@ -194,6 +198,12 @@ def _rejections(transaction: Connection, now: datetime) -> list[RejectedOfSender
         )
         for key, rows in several
     ]
+
+
+def _unread_topics(transaction: Connection) -> list[str]:
+    status = transaction.execute(select(heartbeats.c.status).where(heartbeats.c.process == "upkeep")).scalar()
+    found = status.get("unread_topics", []) if isinstance(status, dict) else []
+    return [str(topic) for topic in found]
 
 
 def _shown_sender(sender: str, topic: str) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from html import unescape
 
 from sqlalchemy import Engine
+from sqlalchemy import text as text_of
 
 from models.reading import Message, Reason
 from services.pipeline.road import Pipeline
@@ -37,6 +38,14 @@ def test_a_technician_sees_what_was_heard_what_is_rejected_and_which_clock_is_wr
         ]
     )
     pipeline.close()
+    with changing.begin() as transaction:
+        write = "UPDATE heartbeats SET status = status || CAST(:more AS jsonb) WHERE process = 'upkeep'"
+        insert = (
+            "INSERT INTO heartbeats (process, at, started_at, status) VALUES ('upkeep', :at, :at, '{}')"
+            " ON CONFLICT DO NOTHING"
+        )
+        transaction.execute(text_of(insert), {"at": city.NOW})
+        transaction.execute(text_of(write), {"more": json.dumps({"unread_topics": ["sensores/nivel"]})})
     assert changing_site.get("/equipos").status_code in {401, 403}
     assert "/equipos" not in changing_site.page("/").html
     with changing.begin() as transaction:
@@ -53,6 +62,8 @@ def test_a_technician_sees_what_was_heard_what_is_rejected_and_which_clock_is_wr
     assert "vigia/v1/laplata/river/gato-ringuelet Un dato falta" in text
     assert "level_m: Field required; 'level_cm' was sent: did you mean level_m, in m?" in text
     assert "vigia/v1/laplata/river/Gato El tópico no nombra un equipo" in text
+    assert "Tópicos que nadie lee" in text
+    assert "sensores/nivel" in text
     (pasted,) = re.findall(r"<pre[^>]*>(.*?)</pre>", page.html, re.DOTALL)
     assert {one["id"]: one["kind"] for one in tomllib.loads(unescape(pasted))["station"]} == {
         "puente-nuevo": "river",
