@@ -17,6 +17,7 @@ WRITERS_OF_MQTT = {
     "services/broker_access/running_broker.py",
     "services/runtime/mqtt_client.py",
     "services/self_check/broker_watch.py",
+    "services/self_check/unread_topics.py",
     "services/transit/sources/relay.py",
     "simulators/publisher.py",
 }
