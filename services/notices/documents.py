@@ -29,8 +29,8 @@ class AlertNotice(BaseModel):
         examples=["https://vigia.example/alerta/7"],
     )
     api_url: str | None = Field(description="The alert as JSON", examples=["https://vigia.example/api/v1/alerts/7"])
-    station: str = Field(description="The station, or what else the alert is about", examples=["gato-520"])
-    name: str = Field(examples=["Arroyo del Gato y 520"])
+    station: str = Field(description="The station, or what else the alert is about", examples=["gato-143-524"])
+    name: str = Field(examples=["Arroyo del Gato, 143 y 524"])
     judgement: str = Field(description="What the rule judges", examples=["stage"])
     before: Annotated[int, Field(ge=0, le=3, examples=[1])]
     after: Annotated[int, Field(ge=0, le=3, examples=[2])]

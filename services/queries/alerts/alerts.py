@@ -52,10 +52,10 @@ class Alert:
     """The current state of an alert. `nar`: its present level; `highest_nar`: its highest level so far."""
 
     id: Annotated[int, Field(examples=[7])]
-    rule_id: Annotated[str, Field(examples=["gato-520.stage"])]
+    rule_id: Annotated[str, Field(examples=["gato-143-524.stage"])]
     rule_version: Annotated[int, Field(examples=[1])]
-    subject: Annotated[str, Field(description="A station, or municipality:ID for an outage", examples=["gato-520"])]
-    name: Annotated[str | None, Field(description="The station's name", examples=["Arroyo del Gato y 520"])]
+    subject: Annotated[str, Field(description="A station, or municipality:ID for an outage", examples=["gato-143-524"])]
+    name: Annotated[str | None, Field(description="The station's name", examples=["Arroyo del Gato, 143 y 524"])]
     municipality: Annotated[str | None, Field(examples=["laplata"])]
     kind: Annotated[str, Field(examples=["river"])]
     judgement: Annotated[str, Field(description="Type of the rule", examples=["stage"])]
@@ -85,9 +85,9 @@ class Move:
 
     id: Annotated[int, Field(examples=[12])]
     alert_id: Annotated[int | None, Field(examples=[7])]
-    rule_id: Annotated[str, Field(examples=["gato-520.stage"])]
+    rule_id: Annotated[str, Field(examples=["gato-143-524.stage"])]
     rule_version: Annotated[int, Field(examples=[1])]
-    subject: Annotated[str, Field(examples=["gato-520"])]
+    subject: Annotated[str, Field(examples=["gato-143-524"])]
     before: Colour
     after: Colour
     change: Annotated[str, Field(examples=["escalated"])]

@@ -18,7 +18,7 @@ class Rejection:
     id: Annotated[int, Field(examples=[41])]
     received_at: datetime
     topic: Annotated[
-        str, Field(description="For operators; empty for the public", examples=["vigia/v1/laplata/river/gato-520-a"])
+        str, Field(description="For operators; empty for the public", examples=["vigia/v1/laplata/river/gato-143-524"])
     ]
     bytes: Annotated[int, Field(description="How long the payload is", examples=[53])]
     reason: Annotated[str, Field(examples=["field"])]

@@ -49,11 +49,11 @@ class Basin:
 class Station:
     """A place with a sensor of one kind. `speed_limits` only for radars."""
 
-    id: Annotated[str, Field(examples=["gato-520"])]
+    id: Annotated[str, Field(examples=["gato-143-524"])]
     municipality: Annotated[str, Field(examples=["laplata"])]
     basin: Annotated[str | None, Field(examples=["gato"])]
     kind: Annotated[str, Field(examples=["river"])]
-    name: Annotated[str, Field(examples=["Arroyo del Gato y 520"])]
+    name: Annotated[str, Field(examples=["Arroyo del Gato, 143 y 524"])]
     latitude: Annotated[float, Field(examples=[-34.9214])]
     longitude: Annotated[float, Field(examples=[-57.9545])]
     street: Annotated[str | None, Field(description="For radars: whose speeds are counted", examples=["Av. 7"])]
@@ -67,7 +67,7 @@ class Station:
 class RuleInForce:
     """A rule in force. `judgement`: its numbers."""
 
-    id: Annotated[str, Field(examples=["gato-520.stage"])]
+    id: Annotated[str, Field(examples=["gato-143-524.stage"])]
     version: Annotated[int, Field(examples=[1])]
     judgement: Annotated[
         dict[str, Any], Field(examples=[{"judgement": "stage", "thresholds_m": [1.0, 1.5, 2.0], "clear_margin_m": 0.1}])
@@ -82,8 +82,8 @@ class Device:
     id: Annotated[int, Field(examples=[17])]
     municipality: Annotated[str, Field(examples=["laplata"])]
     kind: Annotated[str, Field(examples=["river"])]
-    code: Annotated[str, Field(examples=["gato-520-a"])]
-    station: Annotated[str | None, Field(examples=["gato-520"])]
+    code: Annotated[str, Field(examples=["gato-143-524"])]
+    station: Annotated[str | None, Field(examples=["gato-143-524"])]
     registered_at: datetime | None
     first_seen_at: datetime | None
     online: Annotated[bool | None, Field(description="By birth and last will; null until either came")]
@@ -101,7 +101,7 @@ class Attention:
     subject: Annotated[str, Field(description="basin:ID, municipality:ID or outage:ID:KIND", examples=["basin:gato"])]
     nar: Colour
     since: datetime
-    evidence: Annotated[Any, Field(examples=[{"cause": "worst", "stations": {"gato-520": 2}}])]
+    evidence: Annotated[Any, Field(examples=[{"cause": "worst", "stations": {"gato-143-524": 2}}])]
 
 
 def list_municipalities(connection: Connection, *, after: str | None, limit: int) -> list[Municipality]:

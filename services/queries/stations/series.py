@@ -62,7 +62,7 @@ class RawValue:
 
     at: datetime
     received_at: datetime
-    device: Annotated[str, Field(examples=["gato-520-a"])]
+    device: Annotated[str, Field(examples=["gato-143-524"])]
     seq: Annotated[int, Field(description="-1 where the device sends no number", examples=[8127])]
     value: Annotated[float | None, Field(examples=[0.44])]
     quality: Annotated[Quality, Field(description="QARTOD: 1 good, 3 suspect, 4 fail, 9 missing", examples=[1])]

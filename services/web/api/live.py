@@ -39,7 +39,9 @@ EventName = Literal["readings", "transition", "alert", "device", "attention"]
 router = APIRouter(tags=["live"], dependencies=[PUBLIC])
 
 EXAMPLE = encode_event(
-    "1735732800~812:812:~812:815:~814-99", "transition", '{"id": 12, "subject": "gato-520", "before": 0, "after": 1}'
+    "1735732800~812:812:~812:815:~814-99",
+    "transition",
+    '{"id": 12, "subject": "gato-143-524", "before": 0, "after": 1}',
 ).decode()
 
 

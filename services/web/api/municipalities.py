@@ -8,7 +8,7 @@ from services.queries.stations.places import Municipality as MunicipalityNow
 from services.runtime.problem import NotFound
 from services.web.access import PUBLIC
 from services.web.api.paging import Page, Paged
-from services.web.api.parameters import Id, Municipality
+from services.web.api.parameters import BasinId, Municipality, MunicipalityId
 from services.web.context import DatabaseSnapshot
 from services.web.routes import PreparedRoute
 
@@ -31,7 +31,7 @@ def municipalities(snapshot: DatabaseSnapshot, paged: Paged) -> Page[Municipalit
 
 
 @router.get("/municipalities/{municipality_id}")
-def municipality(snapshot: DatabaseSnapshot, municipality_id: Id) -> MunicipalityNow:
+def municipality(snapshot: DatabaseSnapshot, municipality_id: MunicipalityId) -> MunicipalityNow:
     """One municipality."""
     found = places.one_municipality(snapshot, municipality_id)
     if found is None:
@@ -47,7 +47,7 @@ def basins(snapshot: DatabaseSnapshot, paged: Paged, municipality: Municipality 
 
 
 @router.get("/basins/{basin_id}")
-def basin(snapshot: DatabaseSnapshot, basin_id: Id) -> Basin:
+def basin(snapshot: DatabaseSnapshot, basin_id: BasinId) -> Basin:
     """One basin."""
     found = places.one_basin(snapshot, basin_id)
     if found is None:

@@ -31,14 +31,16 @@ Kind = Annotated[
 ]
 Municipality = Annotated[str | None, Query(pattern=NAME_PATTERN, description="Municipality's id", examples=["laplata"])]
 Basin = Annotated[str | None, Query(pattern=NAME_PATTERN, description="Basin's id", examples=["gato"])]
-Station = Annotated[str | None, Query(pattern=NAME_PATTERN, description="Station's id", examples=["gato-520"])]
+Station = Annotated[str | None, Query(pattern=NAME_PATTERN, description="Station's id", examples=["gato-143-524"])]
 Since = Annotated[
     AwareDatetime | None,
     Query(ge=EARLIEST, le=LATEST, description="From this moment on (RFC 3339 with an offset)"),
 ]
 From = Annotated[AwareDatetime | None, Query(alias="from", ge=EARLIEST, le=LATEST, description="Start, inclusive")]
 To = Annotated[AwareDatetime | None, Query(ge=EARLIEST, le=LATEST, description="End, exclusive")]
-Id = Annotated[str, Path(pattern=NAME_PATTERN, examples=["gato-520"])]
+Id = Annotated[str, Path(pattern=NAME_PATTERN, examples=["gato-143-524"])]
+MunicipalityId = Annotated[str, Path(pattern=NAME_PATTERN, examples=["laplata"])]
+BasinId = Annotated[str, Path(pattern=NAME_PATTERN, examples=["gato"])]
 Number = Annotated[int, Path(ge=1, le=MAX_ID, examples=[7])]
 
 

@@ -43,7 +43,7 @@ class Lead(BaseModel):
 class StationForecast(BaseModel):
     """A stream's forecast. Not published: quiet water, too little history, or no better than persistence."""
 
-    station: str = Field(examples=["gato-520"])
+    station: str = Field(examples=["gato-143-524"])
     published: bool
     made_at: datetime | None = Field(description="Of the level it starts from")
     unit: str = Field(examples=["m"])

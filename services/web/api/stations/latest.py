@@ -28,7 +28,7 @@ router = APIRouter(tags=["stations"], dependencies=[PUBLIC], route_class=Prepare
 class DeviceLatest(BaseModel):
     """A device's newest reading, trusted or not, with all its columns as sent."""
 
-    device: str = Field(examples=["gato-520-a"])
+    device: str = Field(examples=["gato-143-524"])
     online: bool | None = Field(description="By birth and last will; null until either came")
     observed_at: datetime | None
     received_at: datetime | None
@@ -47,9 +47,9 @@ class TrendNow(BaseModel):
 class Latest(BaseModel):
     """The current state of a station. `value`: its newest trusted value; `age_s`: the age of that value."""
 
-    station: str = Field(examples=["gato-520"])
+    station: str = Field(examples=["gato-143-524"])
     kind: str = Field(examples=["river"])
-    name: str = Field(examples=["Arroyo del Gato y 520"])
+    name: str = Field(examples=["Arroyo del Gato, 143 y 524"])
     unit: str = Field(examples=["m"])
     nar: Colour
     health: Annotated[Health, Field(description="latched: silent at amarillo or above, so its level is held")]

@@ -16,8 +16,8 @@ from services.web.routes import PreparedRoute
 MEDIA_TYPE = "text/csv"
 EXAMPLE = (
     "at,received_at,device,seq,level_m,quality,flags\r\n"
-    "2026-04-02T12:00:00Z,2026-04-02T12:00:01Z,gato-520-a,8127,1.42,1,\r\n"
-    "2026-04-02T12:01:00Z,2026-04-02T12:01:01Z,gato-520-a,8128,4.6,3,jump spike\r\n"
+    "2026-04-02T12:00:00Z,2026-04-02T12:00:01Z,gato-143-524,8127,1.42,1,\r\n"
+    "2026-04-02T12:01:00Z,2026-04-02T12:01:01Z,gato-143-524,8128,4.6,3,jump spike\r\n"
 )
 
 router = APIRouter(tags=["stations"], dependencies=[PUBLIC], route_class=PreparedRoute)

@@ -63,7 +63,7 @@ class Series(BaseModel):
     Untrusted values are in `readings` with their flags and left out of `list_intervals`.
     """
 
-    station: str = Field(examples=["gato-520"])
+    station: str = Field(examples=["gato-143-524"])
     measure: str = Field(description="The field of a reading that the values are", examples=["level_m"])
     unit: str = Field(examples=["m"])
     resolution: str = Field(examples=["1h"])

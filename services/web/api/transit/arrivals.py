@@ -33,7 +33,7 @@ MOST_CALLS = 500
 CACHE_HEADERS = {"Cache-Control": CACHE_BRIEFLY}
 
 StopId = Annotated[str, Path(max_length=LONGEST_ID, pattern=NO_CONTROLS, examples=["LP1912"])]
-TripId = Annotated[str, Path(max_length=LONGEST_ID, pattern=NO_CONTROLS, examples=["307-0640"])]
+TripId = Annotated[str, Path(max_length=LONGEST_ID, pattern=NO_CONTROLS, examples=["307-2-ida-habil-0719"])]
 LineFilter = Annotated[
     str | None, Query(max_length=LONGEST_ID, pattern=NO_CONTROLS, description="Line's id", examples=["307"])
 ]
@@ -88,7 +88,7 @@ class TripProgress:
     """What is known of a journey, with all its calls. `delay_s`: at its next stop, positive where late."""
 
     at: datetime
-    trip: Annotated[str, Field(examples=["307-0640"])]
+    trip: Annotated[str, Field(examples=["307-2-ida-habil-0719"])]
     service_date: Annotated[str, Field(examples=["20260302"])]
     start_s: Annotated[int, Field(examples=[24000])]
     line_id: Annotated[str, Field(examples=["307"])]

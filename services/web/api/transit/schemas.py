@@ -37,7 +37,7 @@ class Coming(TypedDict):
     line: Annotated[str, Field(description="As on the bus's sign", examples=["307"])]
     line_id: Annotated[str, Field(examples=["307"])]
     headsign: Annotated[str, Field(examples=["Plaza Italia"])]
-    trip: Annotated[str, Field(examples=["307-0640"])]
+    trip: Annotated[str, Field(examples=["307-2-ida-habil-0719"])]
     service_date: Annotated[str, Field(description="YYYYMMDD", examples=["20260302"])]
     start_s: Annotated[int, Field(description="Start, seconds after noon less 12 h of that date", examples=[24000])]
     stop: Annotated[str, Field(examples=["LP1912"])]

@@ -125,7 +125,7 @@ class VehicleFacts(BaseModel):
     phase: Phase
     line: str | None = Field(examples=["307"])
     line_id: str | None = Field(examples=["307"])
-    trip: str | None = Field(examples=["307-0640"])
+    trip: str | None = Field(examples=["307-2-ida-habil-0719"])
     headsign: str | None = Field(examples=["Plaza Italia"])
     probability: float = Field(ge=0, le=1, description="Of that journey against all others", examples=[0.97])
     speed_ms: float | None = Field(examples=[6.1])

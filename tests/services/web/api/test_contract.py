@@ -22,6 +22,7 @@ from services.web.api import health, metrics
 from services.web.app import API_PREFIX, API_ROUTES, create_app
 from services.web.pages.router import router as pages
 from services.web.problems import MEDIA_TYPE
+from tests.compatibility import simulated_buses
 from tests.services.web.api.conftest import NOON, RIVER, City
 from tests.transit_city import network
 from tests.waiting import wait_until
@@ -202,3 +203,23 @@ def test_a_route_that_is_not_there_and_a_method_that_is_not_are_problems_too(qui
         assert answer.status_code == status
         assert answer.headers["content-type"] == MEDIA_TYPE
         assert answer.json()["status"] == status
+
+
+def test_every_example_of_an_address_answers_in_the_demo_city(quiet_city: City) -> None:
+    description, timetable = quiet_city.get("/openapi.json"), simulated_buses.timetable()
+    asked = 0
+    for method, path, operation in operations(description):
+        parameters = operation.get("parameters", [])
+        places = {one["name"]: one["schema"].get("examples", [None])[0] for one in parameters if one["in"] == "path"}
+        if method != "get" or any(example == 7 for example in places.values()):
+            continue  # 7 stands for the number of an alert or a rejection, which a calm city has none of
+        filters = {one["name"]: one["schema"]["examples"][0] for one in parameters if "examples" in one["schema"]}
+        if "/transit/" in path:
+            known = {*timetable.stops, *timetable.routes, *timetable.trips}
+            assert set(places.values()) <= known, (path, places)
+        elif not path.endswith(("/live", "/metrics", "/health")):
+            query = {name: example for name, example in filters.items() if name not in places}
+            answer = quiet_city.client.get(path.format(**places), params=query)
+            assert answer.status_code == 200, (path, places, answer.text)
+            asked += 1
+    assert asked > 15
