@@ -24,7 +24,8 @@ from models.network import Network
 from services.city.load import load
 from services.city.seed import LA_PLATA, read_seed
 from services.embedded.child_process import start_supervised, stop_child
-from services.opening import DEMO_LOCK_FILE
+from services.opening import DEMO_LOCK_FILE, DEMO_TIME_FILE
+from services.queries.city.city import current_city
 from services.runtime.clock import FasterClock, wall_clock
 from services.runtime.settings import SettingsError
 from services.web.access import ensure_first_operator
@@ -61,7 +62,7 @@ def lock_demo_folder(folder: Path) -> Iterator[None]:
 
 def resumed_clock(folder: Path, start: datetime, factor: float) -> FasterClock:
     """The simulated clock: from `start`, or from RESUME_GAP after the last time of an earlier demo in this folder."""
-    file = folder / "clock.json"
+    file = folder / DEMO_TIME_FILE
     if file.exists():
         start = max(start, datetime.fromisoformat(json.loads(file.read_text())["simulated"]) + RESUME_GAP)
     clock = FasterClock(start, factor, wall_clock())
@@ -76,9 +77,9 @@ def publish_clock(folder: Path, clock: FasterClock) -> None:
 
 def save_time(folder: Path, now: datetime) -> None:
     """Store the current simulated time, so that the next demo does not start before it."""
-    new_file = folder / "clock.json.new"
+    new_file = folder / f"{DEMO_TIME_FILE}.new"
     new_file.write_text(json.dumps({"simulated": now.isoformat()}))
-    new_file.replace(folder / "clock.json")
+    new_file.replace(folder / DEMO_TIME_FILE)
 
 
 def has_forecasts(database: Engine) -> bool:
@@ -181,6 +182,7 @@ class DemoStatus:
 
     def line(self) -> str:
         """A line of text: readings a second, open alerts by level, and age of the newest reading in simulated time."""
+        now, now_s = self.clock(), monotonic()
         with self.database.begin() as transaction:
             readings = transaction.execute(
                 text("SELECT coalesce(sum((status ->> 'readings')::int8), 0) FROM heartbeats")
@@ -188,9 +190,9 @@ class DemoStatus:
             firing = transaction.execute(text("SELECT nar, count(*) FROM alerts WHERE state = 'firing' GROUP BY nar"))
             colours = {NAR(nar): count for nar, count in firing}
             newest = transaction.execute(text("SELECT max(observed_at) FROM device_memories")).scalar_one()
-        now, now_s = self.clock(), monotonic()
+            local_now = now.astimezone(current_city(transaction).zone)
         per_s = (int(readings) - self._readings) / (now_s - self._at_s) if self._at_s else 0.0
         self._readings, self._at_s = int(readings), now_s
         alerts = " ".join(f"{nar.name.lower()} {count}" for nar, count in sorted(colours.items(), reverse=True))
         age = "sin lecturas" if newest is None else f"última lectura hace {(now - newest).total_seconds():.0f} s"
-        return f"{now:%d/%m %H:%M} UTC · {max(per_s, 0):.0f} lecturas/s · alertas: {alerts or 'ninguna'} · {age}"
+        return f"{local_now:%d/%m %H:%M} · {max(per_s, 0):.0f} lecturas/s · alertas: {alerts or 'ninguna'} · {age}"

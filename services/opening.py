@@ -16,10 +16,13 @@ from services.runtime.clock import Clock, parse_clock, wall_clock
 from services.runtime.database import LONG_WORK_LIMITS, SessionLimits, open_database
 from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings, SettingsError
+from services.runtime.simulation import Simulation, simulation_of
 
 log = logging.getLogger(__name__)
 
 DEMO_LOCK_FILE = "demo.lock"
+DEMO_TIME_FILE = "clock.json"
+"""Time that the last demo in a folder reached. Beside it, the embedded database holds what that demo simulated."""
 
 
 @contextmanager
@@ -90,6 +93,12 @@ def configured_clock(settings: Settings) -> Clock:
     if not embedded:
         raise SettingsError("VIGIA_CLOCK is for the embedded parts: unset it, or VIGIA_DATABASE_URL and VIGIA_MQTT_URL")
     return parse_clock(settings.clock)
+
+
+def configured_simulation(settings: Settings, clock: Clock) -> Simulation | None:
+    """What is simulated, by the settings and by what a demo left in the data folder; None in a real city."""
+    demo_data = settings.database_url is None and (settings.data_dir / DEMO_TIME_FILE).exists()
+    return simulation_of(clock, devices=settings.simulated_devices or demo_data)
 
 
 def demo_clock_setting(folder: Path) -> str:

@@ -5,7 +5,7 @@ import sys
 
 from sqlalchemy import Engine
 
-from services.opening import configured_clock, database_url, migrated_database
+from services.opening import configured_clock, configured_simulation, database_url, migrated_database
 from services.runtime.clock import Clock
 from services.runtime.database import open_database
 from services.runtime.process import start_logging, stop_on_signals
@@ -43,7 +43,7 @@ def run(_arguments: argparse.Namespace) -> int:
             url, pool_size=POOL_SIZE, statement_timeout_s=settings.statement_timeout_s, name="vigia-api"
         )
         try:
-            app = create_app(settings, engine, clock)
+            app = create_app(settings, engine, clock, simulation=configured_simulation(settings, clock))
             LiveStreamServer(server_config(app, settings), app.state.context.event_feed, stop).run()
         finally:
             engine.dispose()

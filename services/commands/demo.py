@@ -1,6 +1,8 @@
 """`vigia demo`: the whole city on this machine, in the storm of 2 April 2013, until Ctrl-C."""
 
 import argparse
+import os
+import shlex
 import sys
 import threading
 from collections.abc import Callable
@@ -32,6 +34,7 @@ from simulators.lines import schematic_network
 from simulators.scenarios import SCENARIOS
 
 NAME = "demo"
+DEFAULT_FOLDER = Settings.model_fields["data_dir"].default
 HELP = "Run all of Vigía on this machine, in a simulated city, until Ctrl-C."
 SPEED = 60.0
 STOP, STOP_NAME = "LP1912", "7 y 50"
@@ -75,7 +78,7 @@ def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop:
         if port != settings.api_port:
             _print(f"el puerto {settings.api_port} está ocupado, uso {port} / port taken")
         environment = {"VIGIA_DATA_DIR": str(folder), "VIGIA_CLOCK": str(clock), "VIGIA_API_PORT": str(port)}
-        environment["VIGIA_FOREIGN_BUSES"] = MUNICIPALITY
+        environment |= {"VIGIA_FOREIGN_BUSES": MUNICIPALITY, "VIGIA_SIMULATED_DEVICES": "1"}
         processes = DemoProcesses(folder, environment, arguments.scenario, timetable_file(folder, schematic_network()))
         try:
             processes.start_all()
@@ -83,7 +86,7 @@ def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop:
             if not wait_for_api(f"http://{HOST}:{port}", processes, stop):
                 _print(f"la página no respondió: ver / the page did not answer: see {folder / 'api.log'}")
                 return 0 if stop.is_set() else 1
-            _print_addresses(port, broker.url, token)
+            _print_addresses(port, broker.url, token, folder)
             if not has_forecasts(database):
                 processes.learn()
             _supervise(
@@ -97,13 +100,22 @@ def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop:
     return 0
 
 
-def _print_addresses(port: int, mqtt_url: str, token: str | None) -> None:
+def _print_addresses(port: int, mqtt_url: str, token: str | None, folder: Path) -> None:
     _print(f"\n  Vigía: http://{HOST}:{port}/   (API: http://{HOST}:{port}/docs)")
     _print(f"  Micros esquemáticos / schematic buses: http://{HOST}:{port}/p/{STOP} ({STOP_NAME})")
     _print(f"  MQTT:  {mqtt_url}")
     if token is not None:
         _print(f"  Código del operador (se muestra una sola vez) / operator token (shown once): {token}")
+    _print(f"  Entrar / log in: http://{HOST}:{port}/entrar   Otro código / another token: {_token_command(folder)}")
     _print("  Ctrl-C frena todo; la próxima vez sigue donde quedó / stops all; the next start goes on from here\n")
+
+
+def _token_command(folder: Path) -> str:
+    """The command that prints a token for an operator of this demo, to paste into a shell in this folder."""
+    program = Path(sys.executable).with_name("vigia")
+    shown = shlex.quote(os.path.relpath(program))
+    place = "" if folder == Path(DEFAULT_FOLDER).absolute() else f"VIGIA_DATA_DIR={shlex.quote(str(folder))} "
+    return f'{place}{shown} token "Tu nombre"'
 
 
 def _supervise(

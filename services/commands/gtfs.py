@@ -3,7 +3,7 @@
 import argparse
 import sys
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, tzinfo
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from models.merging import TimeZonesDiffer
 from models.network import FeedInfo, Network
 from services.commands.rejections import printable
 from services.opening import configured_clock, migrated_database
+from services.queries.city.city import current_city
 from services.runtime.settings import Settings
 from services.transit.timetable import versions
 
@@ -114,11 +115,17 @@ def _summary(network: Network, stored: versions.StoreResult, feed: str, warnings
 
 def _list() -> int:
     with migrated_database(Settings(), "vigia-gtfs") as database, database.begin() as transaction:
+        zone = current_city(transaction).zone
         for one in versions.imported_versions(transaction):
-            until = f"until {one.superseded_at:%Y-%m-%dT%H:%M:%SZ}" if one.superseded_at else "in force"
+            until = f"until {_local(one.superseded_at, zone)}" if one.superseded_at else "in force"
             days = f"{one.first_day} to {one.last_day}"
-            print(f"{one.feed}\t{one.id}\t{one.imported_at:%Y-%m-%dT%H:%M:%SZ}\t{until}\t{days}\t{one.trips} trips")
+            print(f"{one.feed}\t{one.id}\t{_local(one.imported_at, zone)}\t{until}\t{days}\t{one.trips} trips")
     return 0
+
+
+def _local(at: datetime, zone: tzinfo) -> str:
+    """A moment in the city's local time, with its offset."""
+    return at.astimezone(zone).isoformat(timespec="seconds")
 
 
 def _export(path: Path) -> int:

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from services.notices.notifier import Notifier
 from services.notices.outbox import set_webhook
-from services.opening import configured_clock, migrated_database
+from services.opening import configured_clock, configured_simulation, migrated_database
 from services.runtime.database import NOTIFIER_LIMITS
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.retry import retry_while_unavailable
@@ -36,7 +36,7 @@ def run(_arguments: argparse.Namespace) -> int:
         retry_while_unavailable(
             lambda: _register_webhook(database, None if url is None else url.get_secret_value(), clock()), stop
         )
-        notifier = Notifier(database, clock, settings.public_address)
+        notifier = Notifier(database, clock, settings.public_address, configured_simulation(settings, clock))
         notifier.run(stop, SelfCheck(database, clock, settings.expected).run_due)
     return 0
 

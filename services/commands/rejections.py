@@ -1,12 +1,14 @@
 """`vigia rejections`: list rejected messages, or ingest them again once the cause is fixed."""
 
 import argparse
+from datetime import tzinfo
 
 from sqlalchemy import Engine
 
 from services.opening import configured_clock, migrated_database
 from services.pipeline.rejections import StoredRejection, list_rejections, reingest
 from services.pipeline.road import Pipeline
+from services.queries.city.city import current_city
 from services.runtime.settings import Settings
 
 NAME = "rejections"
@@ -29,10 +31,11 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings()
     with migrated_database(settings, "vigia-rejections") as database:
         with database.begin() as transaction:
+            zone = current_city(transaction).zone
             found = list_rejections(transaction, ids=arguments.ids, reason=arguments.reason, limit=arguments.limit)
         if arguments.do == "list":
             for one in found:
-                print(_line(one))
+                print(_line(one, zone))
             return 0
         pipeline = Pipeline(database, configured_clock(settings), lane=None, foreign=settings.foreign_buses)
         still_rejected = [error for one in found if (error := _reingest(database, pipeline, one)) is not None]
@@ -40,9 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 1 if still_rejected else 0
 
 
-def _line(one: StoredRejection) -> str:
+def _line(one: StoredRejection, zone: tzinfo) -> str:
     payload = one.message.payload[:MAX_SHOWN_CHARS].decode(errors="backslashreplace")
-    when = f"{one.message.received_at:%Y-%m-%dT%H:%M:%SZ}"
+    when = one.message.received_at.astimezone(zone).isoformat(timespec="seconds")
     texts = (one.message.topic[:MAX_SHOWN_CHARS], f"{one.reason}: {one.detail}", payload)
     return "\t".join((str(one.id), when, *map(printable, texts)))
 

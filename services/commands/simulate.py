@@ -81,9 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
     with _traffic(arguments, factor) as traffic:
         simulated_city = SimulatedCity(city, scenario, seed=arguments.seed, start=start, traffic=traffic)
         messages = simulated_city.messages(usual_faults(city, arguments.seed, factor) if factor else iter)
-        print(
-            f"{city.name}: {scenario.summary}; {_counted(simulated_city)} from {start:%Y-%m-%d %H:%M} UTC", flush=True
-        )
+        since = f"{start.astimezone(city.zone):%Y-%m-%d %H:%M} ({city.zone.key})"
+        print(f"{city.name}: {scenario.summary}; {_counted(simulated_city)} from {since}", flush=True)
         until, last_wills = start + arguments.duration, simulated_city.last_wills(start)
         return publish_at_pace(settings, clock, stop, messages, until=until, last_wills=last_wills)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from models.alert import Cause, Change
+from services.runtime.simulation import Simulation
 
 EARLIER = 0
 """Sequence of a notice that a version of Vigía without sequences queued."""
@@ -29,6 +30,10 @@ class AlertNotice(BaseModel):
         examples=["https://vigia.example/alerta/7"],
     )
     api_url: str | None = Field(description="The alert as JSON", examples=["https://vigia.example/api/v1/alerts/7"])
+    simulation: str | None = Field(
+        description="What is not real in this city, in both languages; null in a real one. The name says so too",
+        examples=["SIMULACIÓN, 60 veces más rápida / SIMULATION, 60 times as fast"],
+    )
     station: str = Field(description="The station, or what else the alert is about", examples=["gato-143-524"])
     name: str = Field(examples=["Arroyo del Gato, 143 y 524"])
     judgement: str = Field(description="What the rule judges", examples=["stage"])
@@ -44,6 +49,13 @@ class AlertNotice(BaseModel):
     evidence: dict[str, Any] = Field(
         description="What decided; its fields depend on `judgement`", examples=[{"level_m": 1.7, "threshold_m": 1.6}]
     )
+
+
+def marked_body(body: Mapping[str, Any], simulation: Simulation | None) -> dict[str, Any]:
+    """The body of a notice with the mark of a simulated city, which stands before the name of the place too."""
+    if simulation is None:
+        return {**body, "simulation": None}
+    return {**body, "simulation": simulation.text, "name": simulation.marked_name(body["name"])}
 
 
 def notice_document(body: Mapping[str, Any], address: str | None) -> dict[str, Any]:

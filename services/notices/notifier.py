@@ -17,11 +17,12 @@ from sqlalchemy import Engine
 from alerts.delivery.live_events import announce
 from alerts.transition_log import CONSOLE
 from services.notices.channels import WEBHOOK, Outcome, Refused, Retry, Sent, post_webhook, storable
-from services.notices.documents import notice_document
+from services.notices.documents import marked_body, notice_document
 from services.notices.outbox import ClaimedNotice, Lane, claim, due_lanes, record_outcome
 from services.runtime.clock import Clock, PeriodicTimer
 from services.runtime.heartbeat import write_heartbeat
 from services.runtime.retry import DATABASE_UNAVAILABLE, error_summary, retry_while_unavailable
+from services.runtime.simulation import Simulation
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +39,14 @@ NAME = "notifier"
 class Notifier:
     """The delivery process. Several may run: each notice is leased to one of them.
 
-    `address`: where people reach Vigía, for the link in a notice; None where it is not known.
+    `address`: where people reach Vigía, for the link in a notice; None where it is not known. `simulation`: what every
+    notice says where the city is not real.
     """
 
     database: Engine
     clock: Clock
     address: str | None = None
+    simulation: Simulation | None = None
     sent: int = 0
     _attempts: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -123,7 +126,9 @@ class Notifier:
             notice = claim(transaction, lane, self.clock())
             if notice is None:
                 return None
-            announce(transaction, "notice", {"id": notice.id, **notice.body}, self.clock())
+            announce(
+                transaction, "notice", {"id": notice.id, **marked_body(notice.body, self.simulation)}, self.clock()
+            )
             record_outcome(transaction, notice, Sent(), self.clock())
             return Sent()
 
@@ -133,7 +138,7 @@ class Notifier:
             notice = claim(transaction, lane, self.clock())
         if notice is None:
             return None
-        outcome = _attempt(notice, self.address)
+        outcome = _attempt(notice, self.address, self.simulation)
         if not isinstance(outcome, Sent):
             trouble = {"action": "tell", "notice": notice.id, "trouble": outcome.trouble}
             log.warning("a notice did not get through", extra=trouble)
@@ -153,12 +158,13 @@ class Notifier:
                 self._failed[lane] = None
 
 
-def _attempt(notice: ClaimedNotice, address: str | None) -> Outcome:
+def _attempt(notice: ClaimedNotice, address: str | None, simulation: Simulation | None) -> Outcome:
     """Deliver one notice. A bug costs only the notice it stands in: it is logged, and the notice is tried again."""
     try:
         match notice.channel:
             case channel if channel == WEBHOOK:
-                return post_webhook(notice.recipient, notice.dedup_key, notice_document(notice.body, address))
+                document = notice_document(marked_body(notice.body, simulation), address)
+                return post_webhook(notice.recipient, notice.dedup_key, document)
             case unknown:
                 return Refused(f"no channel {unknown!r} here")
     except Exception as bug:

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
         description="Token that reads /metrics and the details of /health, and nothing else; none when unset",
     )
     clock: str | None = Field(default=None, description="Simulated clock, START@FACTOR; only with embedded parts")
+    simulated_devices: bool = Field(
+        default=False, description="The devices of this city are simulated: pages and notices say so"
+    )
     webhook_url: SecretStr | None = Field(
         default=None, description="Address to which notices are posted, besides the console"
     )

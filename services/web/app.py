@@ -13,6 +13,7 @@ from starlette.routing import Mount
 
 from services.runtime.clock import Clock
 from services.runtime.settings import LOOPBACK_HOSTS, Settings
+from services.runtime.simulation import Simulation
 from services.transit.serving.feed_cache import FeedCache
 from services.transit.serving.snapshot_cache import SnapshotCache
 from services.web.access import PUBLIC, allow_anyone, following_operators
@@ -69,10 +70,17 @@ Reading is open to whoever reaches the address. Acting on an alert needs an oper
 """
 
 
-def create_app(settings: Settings, engine: Engine, clock: Clock, *, prepared_s: float = FRESH_S) -> FastAPI:
+def create_app(
+    settings: Settings,
+    engine: Engine,
+    clock: Clock,
+    *,
+    prepared_s: float = FRESH_S,
+    simulation: Simulation | None = None,
+) -> FastAPI:
     """The application on a migrated database. `engine`: has a statement timeout; the caller closes it.
 
-    `prepared_s`: how long an answer is served again to anonymous visitors.
+    `prepared_s`: how long an answer is served again to anonymous visitors. `simulation`: what is not real in this city.
     """
     event_feed, snapshot_cache, known_operators = (
         EventFeed(engine, clock),
@@ -111,18 +119,9 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, prepared_s: 
         Admission.for_pool(engine.pool.size()),
         prepared_answers := PreparedAnswers(lambda: event_feed.changes, prepared_s),
         prepared_routes := PreparedRoutes(),
+        simulation,
     )
-    # First, since routes are tried in order and riders' applications ask most.
-    app.mount(ONEBUSAWAY, create_oba(app.state.context))
-    app.include_router(_api_router())
-    app.include_router(_openapi_router(app))
-    for router in (health.process_router, health.router, metrics.router):
-        app.include_router(router, include_in_schema=False)
-    app.include_router(feeds.router)
-    app.include_router(feeds.schedule_router)
-    app.include_router(rider_pages)
-    app.include_router(pages)
-    app.include_router(api_pages)
+    _include_routes(app)
     add_error_handlers(app)
     app.add_middleware(PreparedAnswerMiddleware, answers=prepared_answers, routes=prepared_routes)
     app.add_middleware(ETagMiddleware)
@@ -134,6 +133,21 @@ def create_app(settings: Settings, engine: Engine, clock: Clock, *, prepared_s: 
         metrics_token=settings.metrics_token.get_secret_value() if settings.metrics_token else None,
     )
     return app
+
+
+def _include_routes(app: FastAPI) -> None:
+    """All addresses of the application, the API's and the pages'."""
+    # First, since routes are tried in order and riders' applications ask most.
+    app.mount(ONEBUSAWAY, create_oba(app.state.context))
+    app.include_router(_api_router())
+    app.include_router(_openapi_router(app))
+    for router in (health.process_router, health.router, metrics.router):
+        app.include_router(router, include_in_schema=False)
+    app.include_router(feeds.router)
+    app.include_router(feeds.schedule_router)
+    app.include_router(rider_pages)
+    app.include_router(pages)
+    app.include_router(api_pages)
 
 
 def _api_router() -> APIRouter:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from services.runtime.clock import Clock, FasterClock
 from services.runtime.settings import Settings
+from services.runtime.simulation import Simulation
 from services.transit.serving.feed_cache import FeedCache
 from services.transit.serving.schedule_feed import ScheduleFeedCache
 from services.transit.serving.snapshot import TransitSnapshot
@@ -46,6 +47,8 @@ class Context:
     admission: Admission
     prepared_answers: PreparedAnswers
     prepared_routes: PreparedRoutes
+    simulation: Simulation | None = None
+    """What is not real in this city; None in a real one."""
     rider_report_limit: RateLimit = field(default_factory=_rider_report_limit)
     """Limits riders' reports by address."""
     schedule_feed: ScheduleFeedCache = field(default_factory=ScheduleFeedCache)

@@ -137,9 +137,12 @@ def first_evening(folder: Path) -> tuple[int, datetime, float, float]:
         alert = min(stage_alerts(address))
         assert f"/alerta/{alert}" in httpx.get(address, timeout=WAIT_S).text
         assert "Código del operador" in first.said
+        nothing_looks_real(address)
         a_rider_is_told(address)
         another_is_refused(folder)
         until(lambda: re.search(r"lecturas/s · alertas: .* · última lectura hace", first.said))
+        assert " UTC" not in first.said
+        assert re.search(r"^0?2/04 1[5-9]:\d\d · ", first.said, re.MULTILINE)  # begins at 15:50 in La Plata
         seen, family = newest(address), first.family()
         assert len(family) >= 6  # database, broker, pipeline, notifier, API, devices
         told_at = monotonic()
@@ -148,6 +151,28 @@ def first_evening(folder: Path) -> tuple[int, datetime, float, float]:
         await_gone(family)
         stopped_s = monotonic() - told_at
     return alert, seen, alert_s, stopped_s
+
+
+def nothing_looks_real(address: str) -> None:
+    """Each page says that it is a simulation, and leads to alerts, buses, the API's documents and accuracy."""
+    for path in ("/", "/p/LP1912", "/precision"):
+        assert f"SIMULACIÓN, {SPEED} veces más rápida" in httpx.get(address + path, timeout=WAIT_S).text
+    assert get(address, "health")["simulation"]["clock_factor"] == SPEED
+    places = re.search(r'<nav class="places".*?</nav>', httpx.get(address, timeout=WAIT_S).text, re.DOTALL)
+    assert places is not None
+    links = re.findall(r'href="([^"]+)"', places[0])
+    assert links[:3] == ["/", "/p/", "/precision"]
+    assert all(httpx.get(address + link, timeout=WAIT_S).is_success for link in links)
+
+
+def another_token_lets_in(running: Demo, address: str) -> None:
+    """What every start prints makes a token that lets an operator in."""
+    found = re.search(r"another token: (.+)$", running.said, re.MULTILINE)
+    assert found is not None
+    made = subprocess.run(found[1], shell=True, cwd=ROOT, capture_output=True, text=True, timeout=WAIT_S, check=True)
+    form, headers = {"token": made.stdout.strip()}, {"origin": address}
+    entered = httpx.post(f"{address}/entrar", data=form, headers=headers, timeout=WAIT_S)
+    assert entered.status_code == 303
 
 
 def a_rider_is_told(address: str) -> None:
@@ -177,6 +202,7 @@ def with_its_port_taken_and_killed(folder: Path, alert: int, seen: datetime) -> 
             assert not address.endswith(f":{busy}")
             assert f"{busy} está ocupado" in second.said
             assert "Código del operador" not in second.said
+            another_token_lets_in(second, address)
             assert alert in stage_alerts(address)
             until(lambda: newest(address) > seen)
             later, family = newest(address), second.family()

@@ -101,6 +101,13 @@ class WatchPage:
         """The alerts that can wait."""
         return self.alerts[len(self.alerts) - self.waiting :]
 
+    def next_unacknowledged(self, after: int | None = None) -> int | None:
+        """The first alert that nobody has acknowledged: below the alert `after`, else from the top; never `after`."""
+        numbers = [alert.id for alert in self.alerts]
+        start = numbers.index(after) + 1 if after in numbers else 0
+        turned = [*self.alerts[start:], *self.alerts[: max(0, start - 1)]]
+        return next((alert.id for alert in turned if alert.acknowledged_at is None), None)
+
     @property
     def raised_by(self) -> dict[str, Row[Any]]:
         """By station, the open alert that holds its highest colour."""

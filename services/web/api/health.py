@@ -65,11 +65,22 @@ class Ready(BaseModel):
     schema_version: str = Field(examples=["0001"])
 
 
+class SimulatedCity(BaseModel):
+    """What is not real in this city."""
+
+    clock_factor: float | None = Field(
+        description="Speed of the simulated clock; null where the clock is real", examples=[60.0]
+    )
+    devices: bool = Field(description="Whether the devices are simulated")
+    text: str = Field(examples=["SIMULACIÓN, 60 veces más rápida / SIMULATION, 60 times as fast"])
+
+
 class PublicHealth(BaseModel):
-    """What everybody may know: the state of the whole."""
+    """What everybody may know: the state of the whole, and whether the city is real."""
 
     state: FlowState
     at: datetime
+    simulation: SimulatedCity | None = Field(description="What is not real in this city; null in a real one")
 
 
 class SystemHealth(PublicHealth):
@@ -122,10 +133,11 @@ def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHeal
         else FlowState.DEGRADED
     )
     if not may_see_inside(request) and current_operator(request, snapshot) is None:
-        return PublicHealth(state=state, at=now)
+        return PublicHealth(state=state, at=now, simulation=_simulated_city(context))
     return SystemHealth(
         state=state,
         at=now,
+        simulation=_simulated_city(context),
         live=context.event_feed.connected,
         buses=buses_fresh,
         dead=list(dead),
@@ -134,3 +146,9 @@ def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHeal
         processes=processes,
         kinds=queries.kind_flows(snapshot, now),
     )
+
+
+def _simulated_city(context: Context) -> SimulatedCity | None:
+    if (simulation := context.simulation) is None:
+        return None
+    return SimulatedCity(clock_factor=simulation.clock_factor, devices=simulation.devices, text=simulation.text)

@@ -16,10 +16,17 @@ _RAISED = frozenset(NAR) - {NAR.VERDE}
 
 
 def cause_text(words: Words, row: Row[Any]) -> str:
-    """The cause of an alert or transition as text. A silence that holds a level names the level."""
+    """The cause of an alert or transition as text. A silence that holds a level names the level.
+
+    The end of rain and of speeding has words of its own, since no water fell.
+    """
     match row.cause, row.evidence:
         case Cause.SILENCE, {"stage": int() as held_level} if held_level in _RAISED:
             return words("cause.silence_held", nar=words(f"nar.{NAR(held_level).name.lower()}"))
+        case Cause.RECESSION, {"rain_1_h_mm": _}:
+            return words("cause.recession_rain")
+        case Cause.RECESSION, {"over_limit_kmh": _}:
+            return words("cause.recession_speed")
     return words(f"cause.{row.cause}") if words.has(f"cause.{row.cause}") else str(row.cause)
 
 

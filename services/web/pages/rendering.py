@@ -37,6 +37,8 @@ from services.web.routes import PreparedRoute
 REFRESH_S = 60
 """Interval at which a page without JavaScript reloads."""
 YEAR_S = 365 * 86_400
+API_PAGE = "/docs"
+"""Where every page leads those who write programs."""
 MAX_PARTS = 8
 NOW_HEADER = "X-Vigia-Now"
 """Header with the time at which a part was rendered, Unix milliseconds. The browser's clock is not used."""
@@ -49,6 +51,7 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 ENVIRONMENT.globals |= {
+    "API_PAGE": API_PAGE,
     "NAR": NAR,
     "MAX_ALERTS": MAX_ALERTS,
     "MAX_NOTE_CHARS": MAX_NOTE_CHARS,
@@ -145,6 +148,7 @@ def _template_values(visit: Visit) -> dict[str, object]:
         "city_name": visit.city.name,
         "authority": visit.city.authority,
         "operator": visit.operator,
+        "simulation": simulation_label(visit.request, words),
         "notes": (),
         "cause": lambda row: cause_text(words, row),
         "headline": lambda alert: headline(words, NAR(alert.nar), alert.cause, alert.evidence),
@@ -156,6 +160,12 @@ def _template_values(visit: Visit) -> dict[str, object]:
         "person": lambda name: words(f"person.{name}") if name in {OPERATOR_ROLE, RULE} else name,
         "note": lambda text: in_language(words, text),
     }
+
+
+def simulation_label(request: Request, words: Words) -> str | None:
+    """What every page of a simulated city says; None in a real one."""
+    simulation = context_of(request).simulation
+    return simulation.label(words.language) if simulation else None
 
 
 class PageRoute(PreparedRoute):
@@ -183,6 +193,7 @@ class PageRoute(PreparedRoute):
                 return self.problem_page(request, HTTPStatus.NOT_FOUND if missing else HTTPStatus.BAD_REQUEST, None)
             except (OperationalError, NoConnectionFree):
                 page = render_page(_visit_without_database(request), "outage.html", HTTPStatus.SERVICE_UNAVAILABLE)
+                page.headers["Refresh"] = str(RETRY_AFTER_S)
                 return _with_retry(page, RETRY_AFTER_S)
 
         return handle_for_people

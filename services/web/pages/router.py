@@ -63,6 +63,8 @@ class AlertForm:
     alert_id: AlertId
     note: Note = ""
     back: Annotated[str, Form()] = ""
+    next: Annotated[int | None, Form(ge=1, le=2**63 - 1)] = None
+    """The alert that the list shows after this one."""
 
     @property
     def note_text(self) -> str:
@@ -70,8 +72,10 @@ class AlertForm:
         return self.note.strip()
 
     def redirect_back(self) -> Response:
-        """Redirect to the page of the form: the list or the alert. Never to an address from the form."""
-        return _redirect(f"/#alerta-{self.alert_id}" if self.back == "lista" else f"/alerta/{self.alert_id}")
+        """Redirect to the next alert of the list, or to the alert's page. Never to an address from the form."""
+        if self.back == "lista":
+            return _redirect("/#alertas" if self.next is None else f"/#alerta-{self.next}")
+        return _redirect(f"/alerta/{self.alert_id}")
 
 
 SentAlertForm = Annotated[AlertForm, Depends()]

@@ -27,6 +27,7 @@ from services.notices.outbox import (
     record_outcome,
     set_webhook,
 )
+from services.runtime.simulation import Simulation
 from tests.alerts.town import NOON
 
 
@@ -116,6 +117,22 @@ def test_the_watch_is_notified_by_the_live_stream_and_the_webhook_by_a_post(
     assert (body["station"], body["after"], body["evidence"]) == ("head", 2, {"level_m": 1.7})
     assert rows(database, "SELECT data ->> 'station' FROM events WHERE event = 'notice'") == [("head",)]
     assert rows(database, "SELECT DISTINCT sent_at FROM notices") == [(NOON,)]
+
+
+def test_every_notice_of_a_simulated_city_says_so_in_a_field_and_before_the_name(
+    database: Engine, receiver: Receiver, clock: Clock
+) -> None:
+    raise_alert(database, url=receiver.url)
+    Notifier(database, clock, simulation=Simulation(60.0, devices=True)).drain()
+    body = receiver.received[0][1]
+    assert body["simulation"] == "SIMULACIÓN, 60 veces más rápida / SIMULATION, 60 times as fast"
+    assert (body["name"], body["station"]) == ("SIMULACIÓN · head", "head")
+    shown = rows(database, "SELECT data ->> 'simulation', data ->> 'name' FROM events WHERE event = 'notice'")
+    assert shown == [(body["simulation"], body["name"])]
+    raise_alert(database, station="foot")
+    Notifier(database, clock).drain()
+    real = receiver.received[1][1]
+    assert (real["simulation"], real["name"]) == (None, "foot")
 
 
 def test_a_receiver_tells_a_first_notice_that_comes_late_by_its_sequence(

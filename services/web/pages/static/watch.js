@@ -147,6 +147,40 @@ function heard(serverMs) {
   serverNow = serverMs;
 }
 
+// An answer in the list is sent without leaving the page: the view stays, and the focus goes to the next alert.
+async function send(form) {
+  let response;
+  try {
+    const body = new URLSearchParams(new FormData(form));
+    response = await fetch(form.action, { method: "POST", body, redirect: "manual", signal: AbortSignal.timeout(LOST_AFTER_MS) });
+  } catch {
+    const said = form.querySelector("[role=alert]") ?? form.appendChild(document.createElement("strong"));
+    said.setAttribute("role", "alert");
+    said.textContent = words.not_sent;
+    return;
+  }
+  if (response.type !== "opaqueredirect") return form.submit(); // refused: the server's page says why
+  const next = form.elements.next?.value;
+  mark(...partNames);
+  const found = await fetched(["ciudad", "alertas"]);
+  if (found) replace(found.html);
+  goTo(document.getElementById(`alerta-${next}`) ?? document.getElementById("alertas"));
+  showTitle();
+}
+
+function goTo(alert) {
+  alert.closest("details")?.setAttribute("open", "");
+  alert.tabIndex = -1;
+  alert.focus({ preventScroll: true });
+  alert.scrollIntoView({ block: "nearest" });
+}
+
+main.addEventListener("submit", (event) => {
+  if (!event.target.closest("#alertas")) return;
+  event.preventDefault();
+  send(event.target);
+});
+
 const PARTS_OF_KIND = { river: ["alertas", "estaciones"], rain: ["lluvia"], radar: [] };
 
 function mark(...names) {

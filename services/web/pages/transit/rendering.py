@@ -18,7 +18,7 @@ from services.web.context import Now, context_of
 from services.web.http.etags import CACHE_BRIEFLY
 from services.web.pages.language import LANGUAGES, Words, choose_language
 from services.web.pages.phrases import in_language
-from services.web.pages.rendering import ENVIRONMENT, PageRoute
+from services.web.pages.rendering import ENVIRONMENT, PageRoute, simulation_label
 from services.web.pages.static_files import FILES
 
 MOST_BYTES = 5_000
@@ -92,6 +92,7 @@ def small_page(
     """A whole page in one answer. A language not in the query is the browser's, and the answer says so."""
     everywhere = {
         "w": rider.words,
+        "simulation": simulation_label(rider.request, rider.words),
         "now": rider.now,
         "query": rider.query,
         "lang": rider.requested_language,

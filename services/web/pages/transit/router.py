@@ -104,9 +104,9 @@ def sign_page(rider: CurrentRider, code: StopCode, lineas: LineNames = "", refre
     if found is None:
         return nothing_found(rider, code)
     shown = stops.sign_values(rider, found, [name.strip() for name in lineas.split(",") if name.strip()])
-    return small_page(
-        rider, "sign.html", stops.heading_values(found) | shown | {"refresh_s": refresco}, style="sign.css"
-    )
+    page = small_page(rider, "sign.html", stops.heading_values(found) | shown, style="sign.css")
+    page.headers["Refresh"] = str(refresco)
+    return page
 
 
 @router.get("/precision", dependencies=[PUBLIC])

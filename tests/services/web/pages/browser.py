@@ -106,8 +106,15 @@ class Browser:
 
     def press_enter(self) -> None:
         """Press a key."""
-        key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
-        self.command("Input.dispatchKeyEvent", type="keyDown", text="\r", **key)
+        self._press("Enter", 13, text="\r")
+
+    def press_tab(self) -> None:
+        """Press the key that moves the focus on."""
+        self._press("Tab", 9)
+
+    def _press(self, name: str, code: int, **more: str) -> None:
+        key = {"key": name, "code": name, "windowsVirtualKeyCode": code}
+        self.command("Input.dispatchKeyEvent", type="keyDown" if more else "rawKeyDown", **more, **key)
         self.command("Input.dispatchKeyEvent", type="keyUp", **key)
 
     def type(self, text: str) -> None:

@@ -50,8 +50,8 @@ def test_an_operator_acknowledges_with_a_note_that_everybody_sees(
 ) -> None:
     assert changing_site.enter(token).headers["location"] == "/"
     assert "De guardia: Mirta Q." in changing_site.page("/").text
-    sent = changing_site.post("/alerta/1/reconocer", seen(changing_site, 1, "reconocer") | {"back": "lista"})
-    assert (sent.status_code, sent.headers["location"]) == (303, "/#alerta-1")
+    sent = changing_site.post("/alerta/1/reconocer", seen(changing_site, 1, "reconocer") | {"back": "lista", "next": 2})
+    assert (sent.status_code, sent.headers["location"]) == (303, "/#alerta-2")
     assert "Reconocida por Mirta Q., 18:07" in changing_site.page("/").part("alerta-1").text
     page = changing_site.page("/alerta/1")
     assert f"Mirta Q. reconoció: {NOTE}" in re.sub(r" (?=:)", "", page.text)
