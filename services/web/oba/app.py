@@ -17,6 +17,7 @@ from services.web.oba.elements.schema import Faults, Refused
 from services.web.oba.requests import BadParameter, IndexCache, NoSuchResource
 from services.web.oba.responses import VERSION, describe_responses, json_response
 from services.web.oba.routers import agencies, arrivals, problem_reports, schedules, stops, trips
+from services.web.schema_names import operation_id
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,14 @@ Open to whoever reaches the address: a `key` is accepted, whatever it says, and 
 
 def create_oba(context: Context) -> FastAPI:
     """The application, to be mounted at PREFIX of the main one, whose context it shares."""
-    app = FastAPI(title="Vigía: OneBusAway", version="2", description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Vigía: OneBusAway",
+        version="2",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=operation_id,
+    )
     app.state.context = context
     app.state.indexes = IndexCache()
     for router_module in ROUTERS:
