@@ -177,7 +177,7 @@ def another_token_lets_in(running: Demo, address: str) -> None:
 
 def a_rider_is_told(address: str) -> None:
     """At 7 y 50 there is a board, and an answer by text message; at this speed a tracker's minute is a moment ago."""
-    until(lambda: "<h2>307" in (page := httpx.get(f"{address}/p/LP1912", timeout=WAIT_S).text) and "<li><b>" in page)
+    until(lambda: ">307</a>" in (page := httpx.get(f"{address}/p/LP1912", timeout=WAIT_S).text) and "<li><b>" in page)
     assert re.match(r"LP1912 \d\d:\d\d \w+:", httpx.get(f"{address}/sms?texto=lp1912", timeout=WAIT_S).text)
 
 
