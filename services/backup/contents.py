@@ -16,7 +16,6 @@ _TABLES = (
 _SECTIONS = {
     "keys": "SELECT conrelid::regclass || ' ' || conname, pg_get_constraintdef(oid) FROM pg_constraint"
     " WHERE connamespace = 'public'::regnamespace AND conrelid <> 0 AND contype <> 'n'",  # from 18 on, NOT NULL is one
-    "sequences": "SELECT sequencename, coalesce(last_value::text, '') FROM pg_sequences WHERE schemaname = 'public'",
     "grants": "SELECT c.relname || ' ' || r.rolname || ' ' || a.privilege_type, r.rolname"
     " FROM pg_class c, aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee"
     " WHERE c.relnamespace = 'public'::regnamespace UNION ALL"
@@ -26,6 +25,14 @@ _SECTIONS = {
     " SELECT c.relname || ' owner', r.rolname FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner"
     " WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S')",
 }
+_SEQUENCES = (
+    "SELECT s.relname, t.relname, a.attname FROM pg_class s JOIN pg_depend d ON d.objid = s.oid"
+    " AND d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')"
+    " JOIN pg_class t ON t.oid = d.refobjid JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid"
+    " WHERE s.relkind = 'S' AND s.relnamespace = 'public'::regnamespace ORDER BY 1"
+)
+AHEAD = "ahead of every row"
+"""Of a sequence. Its number itself belongs to no transaction: beside writers it is another one at each look."""
 _JOBS = (
     "SELECT job_id || ' ' || proc_name, concat_ws(' ', hypertable_name, schedule_interval, scheduled, config)"
     " FROM timescaledb_information.jobs WHERE job_id >= 1000"
@@ -39,6 +46,10 @@ def read_contents(connection: psycopg.Connection) -> dict[str, dict[str, str]]:
     queries = _SECTIONS | ({"jobs": _JOBS} if versions["timescaledb"] else {})
     for section, query in queries.items():
         contents[section] = {str(name): str(value) for name, value in connection.execute(query.encode())}
+    contents["sequences"] = {
+        name: _sequence(connection, name, table, column)
+        for name, table, column in connection.execute(_SEQUENCES).fetchall()
+    }
     return contents
 
 
@@ -65,9 +76,23 @@ def differences(before: Contents, after: Contents, ignored: frozenset[str]) -> l
     lines = []
     for section in sorted((before.keys() | after.keys()) - ignored):
         old, new = before.get(section, {}), after.get(section, {})
-        changed = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+        changed = sorted(name for name in old.keys() | new.keys() if not _is_same(old.get(name), new.get(name)))
         lines += [f"{section}: {name}: {old.get(name, 'none')} -> {new.get(name, 'none')}" for name in changed]
     return lines
+
+
+def _is_same(old: str | None, new: str | None) -> bool:
+    """Whether a value came back. Backups of earlier versions wrote down the number of a sequence."""
+    return old == new or (old is not None and old.isdigit() and new == AHEAD)
+
+
+def _sequence(connection: psycopg.Connection, name: str, table: str, column: str) -> str:
+    query = SQL(
+        "SELECT coalesce((SELECT max({column}) FROM public.{table}), 0),"
+        " (SELECT CASE WHEN is_called THEN last_value ELSE last_value - 1 END FROM public.{name})"
+    ).format(column=Identifier(column), table=Identifier(table), name=Identifier(name))
+    highest, last = connection.execute(query).fetchone() or (0, 0)
+    return AHEAD if last >= highest else f"at {last}, behind {highest}"
 
 
 def _rows(connection: psycopg.Connection, table: str) -> str:

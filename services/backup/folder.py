@@ -9,6 +9,7 @@ from typing import Any
 from services.backup.copying import copy_tree
 from services.backup.programs import BackupError
 
+MAX_NAMED = 10
 DUMP, MANIFEST, FILES = "database.dump", "manifest.json", "files"
 
 
@@ -38,12 +39,18 @@ def write_manifest(folder: Path, facts: dict[str, Any]) -> None:
 def read_manifest(folder: Path) -> dict[str, Any]:
     """What was written down. Raises BackupError where the folder is no whole backup or a file has changed."""
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BackupError(f"{folder} is no whole backup: {error}") from error
-    if manifest.get("sha256") != _checksums(folder):
-        raise BackupError(f"{folder}: a file is missing, new or damaged: take another copy of this backup")
-    return manifest
+    written = manifest.get("sha256") if isinstance(manifest, dict) else None
+    if not isinstance(written, dict):
+        raise BackupError(f"{folder} is no whole backup: {MANIFEST} says nothing of its files")
+    found = _checksums(folder)
+    other = sorted(name for name in written.keys() | found.keys() if written.get(name) != found.get(name))
+    if other:
+        shown = ", ".join(other[:MAX_NAMED])
+        raise BackupError(f"{folder}: missing, new or damaged: {shown}: take another copy of this backup")
+    return dict(manifest)
 
 
 def _checksums(folder: Path) -> dict[str, str]:

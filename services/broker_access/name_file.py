@@ -20,7 +20,7 @@ def parse_names(text: str, municipality: str | None, kind: str | None) -> dict[s
     """
     devices: dict[str, Device] = {}
     faults: list[str] = []
-    for number, line in enumerate(csv.reader(io.StringIO(text)), start=1):
+    for number, line in enumerate(_lines(text), start=1):
         if not any(part.strip() for part in line):
             continue
         try:
@@ -36,6 +36,13 @@ def parse_names(text: str, municipality: str | None, kind: str | None) -> dict[s
     if not 0 < len(devices) <= MAX_ACCOUNTS:
         raise AccountError(f"the file names {len(devices):,} devices: 1 to {MAX_ACCOUNTS:,} are allowed")
     return devices
+
+
+def _lines(text: str) -> list[list[str]]:
+    try:
+        return list(csv.reader(io.StringIO(text)))
+    except csv.Error as error:
+        raise AccountError(f"the file is no list of names: {error}") from None
 
 
 def parse_device(parts: list[str], municipality: str | None, kind: str | None) -> tuple[str, Device]:

@@ -54,7 +54,7 @@ def target_like(engine: Engine, new_database: NewDatabase) -> str:
 
 
 def taken_under_load(engine: Engine, device: int, folder: Path, files: list[Path]) -> Contents:
-    """A backup while a row a transaction arrives."""
+    """A backup while a reading and an event a transaction arrive."""
     ended, began = threading.Event(), threading.Event()
 
     def send() -> None:
@@ -64,6 +64,8 @@ def taken_under_load(engine: Engine, device: int, folder: Path, files: list[Path
             moment = datetime.fromtimestamp(NOW.timestamp() + second, UTC)
             with engine.begin() as transaction:
                 transaction.execute(_ADD, {"device": device, "begin": moment, "end": moment, "step_s": 1})
+                # Numbered by a sequence, which moves on while the backup is taken.
+                transaction.execute(text("INSERT INTO events (at, event, data) VALUES (now(), 'readings', '{}')"))
             began.set()
 
     sender = threading.Thread(target=send)
