@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
 from models.migrations import NewerSchema
+from models.migrations.retention_refusal import ConversionRefused
 from models.migrations.timescale import missing_extension
 from services.commands import COMMANDS
 from services.runtime.settings import Settings, SettingsError
@@ -46,7 +47,7 @@ def main(words: list[str] | None = None) -> int:
     arguments = parser(words[0] if words else None).parse_args(words)
     try:
         status: int = arguments.run(arguments)
-    except (SettingsError, NewerSchema) as error:
+    except (SettingsError, NewerSchema, ConversionRefused) as error:
         return _print_error(str(error), 2)
     except ValidationError as error:
         if error.title != Settings.__name__:

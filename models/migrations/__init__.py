@@ -24,19 +24,20 @@ class NewerSchema(Exception):
     """The database's schema was made by a newer version. The message says which and what to do."""
 
 
-def upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection, *, clock_checked: bool = False) -> None:
     """Upgrade the schema to this version, in the caller's transaction. Safe to repeat and to run concurrently.
 
     First the numbered steps, then the readings tables of KINDS and the function that retention asks, then their
     roll-ups: continuous aggregates where TimescaleDB is or can be installed, else views. Last the privileges of the
-    database roles, where there are roles. Raises NewerSchema where this version does not know the schema.
+    database roles, where there are roles. Raises NewerSchema where this version does not know the schema,
+    and ConversionRefused where old readings would be deleted by a clock that may be wrong (unless `clock_checked`).
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     _refuse_newer(connection)
     command.upgrade(_config(connection), "head")
     ensure_readings(connection)
     ensure_retention_refusal(connection)
-    if not ensure_timescale(connection):
+    if not ensure_timescale(connection, clock_checked=clock_checked):
         ensure_views(connection)
     ensure_unique_codes(connection)
     ensure_privileges(connection)

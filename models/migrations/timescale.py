@@ -24,6 +24,7 @@ from models.migrations.readings import (
     store_view_query,
     stored_view_query,
 )
+from models.migrations.retention_refusal import ConversionRefused
 
 log = logging.getLogger(__name__)
 
@@ -107,10 +108,12 @@ def missing_extension(message: str) -> str | None:
 _MISSING_PROGRAM = re.compile(r'could not access file "[^"]*timescaledb-([0-9][^"]*)"')
 
 
-def ensure_timescale(connection: Connection) -> bool:
+def ensure_timescale(connection: Connection, *, clock_checked: bool = False) -> bool:
     """Set up TimescaleDB for the readings tables. Returns False, without changes, where it is not available.
 
-    Converts the rows, kept hours and roll-ups of a database that began on plain PostgreSQL. Safe to repeat.
+    Converts the rows, kept hours and roll-ups of a database that began on plain PostgreSQL. Safe to repeat. Of readings
+    past their retention only the hours are kept: raises ConversionRefused where the clock may be wrong, unless a person
+    has checked it.
     """
     if not _installed(connection):
         return False
@@ -119,7 +122,7 @@ def ensure_timescale(connection: Connection) -> bool:
     for kind in KINDS:
         spans = retention_spans(kind)
         if f"{kind.name}_readings" not in tables:
-            _make_hypertable(connection, kind, spans)
+            _make_hypertable(connection, kind, spans, clock_checked=clock_checked)
         for rollup in ROLLUPS:
             _ensure_aggregate(connection, kind, rollup, spans, aggregates)
         _ensure_retention(connection, kind, spans)
@@ -187,10 +190,12 @@ SELECT coalesce(current_setting('timescaledb.disable_load', true), 'on') = 'off'
 """The setting exists only where the server preloads TimescaleDB. Elsewhere, installing it would end the connection."""
 
 
-def _make_hypertable(connection: Connection, kind: SensorKind, spans: RetentionSpans) -> None:
+def _make_hypertable(connection: Connection, kind: SensorKind, spans: RetentionSpans, *, clock_checked: bool) -> None:
     """Convert the table. First keep the hours of readings older than the first refresh, else the roll-up lacks them."""
     now: datetime = connection.execute(text("SELECT now()")).scalar_one()
     before = now - timedelta(days=spans.refresh - 1)
+    if not clock_checked:
+        _refuse_by_a_doubtful_clock(connection, kind, before)
     while delete_readings_keep_hours(connection, kind, before=before, most=ROWS_A_MOVE):
         pass
     _run(
@@ -204,6 +209,22 @@ def _make_hypertable(connection: Connection, kind: SensorKind, spans: RetentionS
             f"ALTER TABLE {kind.name}_readings SET (timescaledb.enable_columnstore,"
             " timescaledb.segmentby = 'device_id', timescaledb.orderby = 'observed_at DESC, seq')",
             f"CALL add_columnstore_policy('{kind.name}_readings', after => INTERVAL '{COMPRESS_DAYS} days')",
+        )
+
+
+def _refuse_by_a_doubtful_clock(connection: Connection, kind: SensorKind, before: datetime) -> None:
+    """Raise ConversionRefused where there are readings before this time, and retention would refuse to delete them."""
+    table = f"{kind.name}_readings"
+    count = text(f"SELECT count(*) FROM {table} WHERE observed_at < :before")
+    found: int = connection.execute(count, {"before": before}).scalar_one()
+    refusal = connection.execute(text("SELECT retention_refusal(now(), true)")).scalar_one() if found else None
+    if refusal is not None:
+        spanish, _, english = refusal.partition(" / ")
+        raise ConversionRefused(
+            f"{found:,} lecturas de {table} son anteriores a {before:%Y-%m-%d}: al pasar a TimescaleDB quedarían solo"
+            f" sus horas, y {spanish}; con el reloj revisado, vigia migrate --clock-checked / {found:,} readings of"
+            f" {table} are from before {before:%Y-%m-%d}: moving to TimescaleDB would keep only their hours, and"
+            f" {english}; with the clock checked, vigia migrate --clock-checked"
         )
 
 

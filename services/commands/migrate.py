@@ -11,18 +11,23 @@ NAME = "migrate"
 HELP = "Bring the database to this version's schema; safe to repeat."
 
 
-def arguments(_parser: argparse.ArgumentParser) -> None:
-    """No options: the database is VIGIA_DATABASE_URL, or the embedded one."""
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The database is VIGIA_DATABASE_URL, or the embedded one."""
+    parser.add_argument(
+        "--clock-checked",
+        action="store_true",
+        help="a person has looked at the clock: moving to TimescaleDB may keep only the hours of old readings",
+    )
 
 
-def run(_arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the schema version before and after."""
     with database_url(Settings()) as url:
         database = open_database(url, name="vigia-migrate", pool_size=1)
         try:
             with database.begin() as transaction:
                 before = current(transaction)
-                upgrade(transaction)
+                upgrade(transaction, clock_checked=arguments.clock_checked)
                 print(f"{before or 'empty'} -> {current(transaction)}")
         finally:
             database.dispose()

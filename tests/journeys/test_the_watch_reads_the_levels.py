@@ -79,8 +79,10 @@ def test_a_lone_peak_is_doubtful_until_the_next_reading_and_then_gone(database: 
         (alert,) = [one for one in page.alerts if one.station_id == SPIKED]
         assert not alert.confirmed
         assert sentence(page.levels[SPIKED], "es", city.zone, clock.now).startswith("Ahora 1,50 m")
+        assert page.peaks == frozenset()
         for minute, level_m in ((32, 1.53), (33, 1.52)):
             send(minute, level_m)
+            assert page_of(database, clock.now)[0].peaks == {alert.id}
             value, doubtful, rate, greatest = shown()
             assert (value, doubtful) == (level_m, None)
             assert rate is not None

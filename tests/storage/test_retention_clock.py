@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection, Engine, insert, select, text
 
 from models.migrations import upgrade
+from models.migrations.retention_refusal import ConversionRefused
 from models.reading import Flag
 from models.tables import METADATA
 from models.tables.readings import READINGS, device_memories
@@ -15,10 +16,12 @@ from services.__main__ import main
 from services.city.load import load
 from services.commands.upkeep import run_daily_tasks
 from services.runtime.clock import wall_clock
+from services.runtime.database import open_database
 from services.upkeep.retention_clock import RetentionRefusedError, require_right_clock
 from tests.seeds import la_plata
+from tests.storage.conftest import NewDatabase, allow_timescale
 from tests.storage.test_retention import reading
-from tests.storage.test_timescale import RAW, run_jobs
+from tests.storage.test_timescale import RAW, count, every, fill, run_jobs, server_time
 
 A_MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
@@ -144,3 +147,25 @@ def test_the_jobs_of_timescaledb_delete_nothing_while_their_clock_may_be_wrong(t
     hear(city, *[now] * 6)
     run_jobs(city, "river_retain")
     assert stored() == 0
+
+
+def test_moving_to_timescaledb_deletes_no_reading_by_a_clock_that_may_be_wrong(new_database: NewDatabase) -> None:
+    url = new_database()
+    engine = open_database(url, name="test")
+    try:
+        now = server_time(engine)
+        city = migrated(engine)
+        fill(city, every(timedelta(hours=5), RAW + 9 * DAY, RAW + 7 * DAY), now)
+        hear(city, now - RAW)
+        stored = count(city, "SELECT count(*) FROM river_readings")
+        engine.dispose()
+        allow_timescale(url)
+        with pytest.raises(ConversionRefused, match=r"river_readings.*--clock-checked"), city.begin() as connection:
+            upgrade(connection)
+        assert count(city, "SELECT count(*) FROM river_readings") == stored
+        with city.begin() as connection:
+            upgrade(connection, clock_checked=True)
+        assert count(city, "SELECT count(*) FROM river_readings") == 0
+        assert count(city, "SELECT count(*) FROM river_hourly_kept") > 0
+    finally:
+        engine.dispose()

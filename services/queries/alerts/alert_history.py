@@ -6,9 +6,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, literal, null, select
 
 from alerts.system_faults import SYSTEM, TITLE
+from models.kinds.river import RIVER
+from models.reading import Flag
 from models.tables.alerts import alert_actions, alerts, notices, transitions
-from models.tables.city import municipalities, stations
+from models.tables.city import devices, municipalities, stations
 from models.tables.erasures import redactions
+from models.tables.readings import READINGS
 from services.runtime.audience import Audience, name_for
 
 MAX_ALERTS = 200
@@ -73,6 +76,18 @@ def action_rows(transaction: Connection, alert_ids: Sequence[int], audience: Aud
     """Actions of operators on these alerts, oldest first."""
     query = action_query(audience).where(alert_actions.c.alert_id.in_(alert_ids))
     return list(transaction.execute(query.order_by(alert_actions.c.id).limit(MAX_ACTIONS)))
+
+
+def isolated_peaks(transaction: Connection, alert_ids: Sequence[int]) -> frozenset[int]:
+    """Those of these alerts on streams that rest on a value which the next reading showed to be an isolated peak."""
+    levels = READINGS[RIVER.name]
+    query = (
+        select(alerts.c.id)
+        .join(devices, devices.c.station_id == alerts.c.subject)
+        .join(levels, (levels.c.device_id == devices.c.id) & (levels.c.observed_at == alerts.c.observed_at))
+        .where(alerts.c.id.in_(alert_ids), levels.c.flags.op("&")(int(Flag.SPIKE)) != 0)
+    )
+    return frozenset(transaction.execute(query).scalars())
 
 
 def notice_rows(transaction: Connection, alert_id: int) -> list[Row[Any]]:

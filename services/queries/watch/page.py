@@ -13,7 +13,7 @@ from models.kind import SensorKind
 from models.kinds.radar import RADAR
 from models.kinds.rain import RAIN
 from models.kinds.river import RIVER
-from services.queries.alerts.alert_history import open_alert_rows
+from services.queries.alerts.alert_history import isolated_peaks, open_alert_rows
 from services.queries.city.city import Area, CurrentCity, basin_areas, municipality_areas
 from services.queries.city.processes import list_processes
 from services.queries.stations import current as queries
@@ -83,6 +83,8 @@ class WatchPage:
     """Open alerts, the most dangerous now first; those that no rule holds any more last."""
     waiting: int
     """How many of them, the last ones, can wait: the water falls, or what raised them is long ago or over."""
+    peaks: frozenset[int]
+    """Alerts that rest on a value which was an isolated peak."""
     levels: Mapping[str, CurrentLevel]
     """The current level of each stream that ever had a trusted one, by station."""
     cards: list[StreamCard]
@@ -145,6 +147,7 @@ def watch_page(
         status=data_flow(stations, list_processes(transaction), now, clock_factor=clock_factor, expected=expected),
         alerts=[*urgent, *waiting],
         waiting=len(waiting),
+        peaks=isolated_peaks(transaction, [one.id for one in (*urgent, *waiting)]),
         levels=levels,
         cards=cards,
         gauges=rain_cards(transaction, [s for s in stations if s.kind is RAIN], now),

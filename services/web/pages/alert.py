@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row
 
 from alerts.current_level.level import CurrentLevel
 from models.alert import NAR
-from services.queries.alerts.alert_history import action_rows, alert_row, notice_rows, transition_rows
+from services.queries.alerts.alert_history import action_rows, alert_row, isolated_peaks, notice_rows, transition_rows
 from services.queries.city.city import CurrentCity
 from services.queries.stations.current import current_stations
 from services.queries.watch.levels import current_levels
@@ -35,6 +35,7 @@ class AlertPage:
     place: StationPage | None
     level: CurrentLevel | None
     around: Surroundings | None
+    peaks: frozenset[int]
 
 
 def alert_page(
@@ -55,4 +56,5 @@ def alert_page(
         place=place,
         level=current_levels(transaction, now, place.station.id).get(place.station.id) if place else None,
         around=surroundings(transaction, place.station.id, now) if place else None,
+        peaks=isolated_peaks(transaction, [alert_id]),
     )

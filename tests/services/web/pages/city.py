@@ -177,9 +177,9 @@ def raise_alert(transaction: Connection, subject: str, nar: NAR = NAR.NARANJA, *
         "confirmed": True,
         "observed_at": NOW - timedelta(minutes=13),
         "opened_at": NOW - timedelta(minutes=12),
-        "changed_at": NOW - timedelta(minutes=12),
         "evidence": evidence,
     } | values
+    row.setdefault("changed_at", row.get("cleared_at") or row["opened_at"])
     alert_id = transaction.execute(insert(alerts).values(row).returning(alerts.c.id)).scalar_one()
     transaction.execute(
         insert(transitions).values(

@@ -71,7 +71,8 @@ def test_an_alert_says_the_present_of_its_stream_beside_what_raised_it(storm_sit
     listed = re.findall(r'<strong>([^<]+)</strong></a></p>\s*<p class="now">(?:Ahora|Último dato) ([\d,]+ m)', page)
     assert listed
     assert all(tiles[name] == level for name, level in listed)
-    assert page.count("La levantó:") == len(re.findall(r'<li id="alerta-', page))
+    assert page.count("La levantó:") == len(re.findall(r'<li id="alerta-', page)) - 1
+    assert page.count("Último cambio, 17:59: El nivel se mantuvo por debajo del umbral</p>") == 1
 
 
 def test_an_alert_says_why_since_when_and_who_knows(storm_site: Site) -> None:
