@@ -11,8 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
-from models.migrations import NewerSchema
-from models.migrations.retention_refusal import ConversionRefused
+from models.migrations.refused import MigrationRefused
 from models.migrations.timescale import missing_extension
 from services.commands import COMMANDS
 from services.runtime.settings import Settings, SettingsError
@@ -47,7 +46,7 @@ def main(words: list[str] | None = None) -> int:
     arguments = parser(words[0] if words else None).parse_args(words)
     try:
         status: int = arguments.run(arguments)
-    except (SettingsError, NewerSchema, ConversionRefused) as error:
+    except (SettingsError, MigrationRefused) as error:
         return _print_error(str(error), 2)
     except ValidationError as error:
         if error.title != Settings.__name__:

@@ -14,14 +14,11 @@ from sqlalchemy import Connection, text
 from models.migrations.device_codes import ensure_unique_codes
 from models.migrations.privileges import ensure_privileges
 from models.migrations.readings import ensure_readings, ensure_views
+from models.migrations.refused import NewerSchema
 from models.migrations.retention_refusal import ensure_retention_refusal
 from models.migrations.timescale import ensure_timescale
 
 LOCK = 0x7669676961  # "vigia": two processes starting at once migrate one after the other
-
-
-class NewerSchema(Exception):
-    """The database's schema was made by a newer version. The message says which and what to do."""
 
 
 def upgrade(connection: Connection, *, clock_checked: bool = False) -> None:
@@ -29,8 +26,8 @@ def upgrade(connection: Connection, *, clock_checked: bool = False) -> None:
 
     First the numbered steps, then the readings tables of KINDS and the function that retention asks, then their
     roll-ups: continuous aggregates where TimescaleDB is or can be installed, else views. Last the privileges of the
-    database roles, where there are roles. Raises NewerSchema where this version does not know the schema,
-    and ConversionRefused where old readings would be deleted by a clock that may be wrong (unless `clock_checked`).
+    database roles, where there are roles. Raises MigrationRefused: see `refused`. `clock_checked`: a
+    person has looked at the clock, so that moving to TimescaleDB may delete what is past its retention.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
     _refuse_newer(connection)

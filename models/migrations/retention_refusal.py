@@ -16,10 +16,6 @@ DEVICES = 5
 """The time that so many devices passed counts: one whose clock is ahead proves nothing."""
 
 
-class ConversionRefused(Exception):
-    """Moving to TimescaleDB would delete old readings, and the clock may be wrong. The message says what to do."""
-
-
 _BODY = """
 DECLARE
     newest timestamptz;

@@ -24,7 +24,7 @@ from models.migrations.readings import (
     store_view_query,
     stored_view_query,
 )
-from models.migrations.retention_refusal import ConversionRefused
+from models.migrations.refused import ConversionRefused, InterruptedRestore
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +117,7 @@ def ensure_timescale(connection: Connection, *, clock_checked: bool = False) -> 
     """
     if not _installed(connection):
         return False
+    _refuse_an_interrupted_restore(connection)
     _warn_if_older(connection)
     tables, aggregates = hypertables(connection), _aggregates(connection)
     for kind in KINDS:
@@ -127,6 +128,17 @@ def ensure_timescale(connection: Connection, *, clock_checked: bool = False) -> 
             _ensure_aggregate(connection, kind, rollup, spans, aggregates)
         _ensure_retention(connection, kind, spans)
     return True
+
+
+def _refuse_an_interrupted_restore(connection: Connection) -> None:
+    """Raise InterruptedRestore where `vigia restore` was killed before it ended TimescaleDB's restoring mode."""
+    restoring = connection.execute(text("SELECT current_setting('timescaledb.restoring', true)")).scalar_one()
+    if restoring == "on":
+        raise InterruptedRestore(
+            "en esta base se interrumpió una restauración y faltan lecturas a la vista: bórrela, créela de nuevo y"
+            " restaure otra vez / a restore was interrupted in this database and part of its readings is hidden:"
+            " drop it, create it again, and restore once more"
+        )
 
 
 def has_timescale(connection: Connection) -> bool:

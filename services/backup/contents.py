@@ -31,6 +31,8 @@ _SEQUENCES = (
     " JOIN pg_class t ON t.oid = d.refobjid JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid"
     " WHERE s.relkind = 'S' AND s.relnamespace = 'public'::regnamespace ORDER BY 1"
 )
+OF_NEWER_SERVERS = " MAINTAIN"
+"""A privilege that owners have from PostgreSQL 17 on, also where the backup is of an older server."""
 AHEAD = "ahead of every row"
 """Of a sequence. Its number itself belongs to no transaction: beside writers it is another one at each look."""
 _JOBS = (
@@ -76,7 +78,8 @@ def differences(before: Contents, after: Contents, ignored: frozenset[str]) -> l
     lines = []
     for section in sorted((before.keys() | after.keys()) - ignored):
         old, new = before.get(section, {}), after.get(section, {})
-        changed = sorted(name for name in old.keys() | new.keys() if not _is_same(old.get(name), new.get(name)))
+        names = old.keys() | {name for name in new if not name.endswith(OF_NEWER_SERVERS)}
+        changed = sorted(name for name in names if not _is_same(old.get(name), new.get(name)))
         lines += [f"{section}: {name}: {old.get(name, 'none')} -> {new.get(name, 'none')}" for name in changed]
     return lines
 

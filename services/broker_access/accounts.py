@@ -113,8 +113,9 @@ def require_own_vehicles(registry: Registry, name: str, company: Company) -> Non
     others = [(other_name, other) for other_name, other in registry.companies.items() if other_name != name]
     for other_name, other in others:
         shared = set(company.vehicles) & set(other.vehicles) if company.municipality == other.municipality else set()
-        for clash in (*sorted(shared), *_clashes(_prefixes(company), _prefixes(other))):
-            raise AccountError(f"{clash} belongs to {other_name} already")
+        named = [*_named_by(company.vehicles, other), *_named_by(other.vehicles, company)]
+        for clash in (*sorted(shared), *_clashes(_prefixes(company), _prefixes(other)), *named):
+            raise AccountError(f"{clash} belongs to {other_name} already, by its vehicles, operators or feeds")
     for clash in _clashes(_prefixes(company), [POLL_FEED]):
         raise AccountError(f"operator or feed {clash} is that of `vigia poll`")
     for vehicle in company.vehicles:
@@ -126,13 +127,21 @@ def require_own_vehicles(registry: Registry, name: str, company: Company) -> Non
 def require_own_device(registry: Registry, name: str, device: Device) -> None:
     """Raise AccountError where a company writes this device's topic already."""
     for company_name, company in registry.companies.items():
-        if device.kind == "bus" and company.municipality == device.municipality and name in company.vehicles:
+        own = company.municipality == device.municipality and name in company.vehicles
+        if device.kind == "bus" and (own or any(_named_by([name], company))):
             raise AccountError(f"{name} is a vehicle of {company_name} already")
 
 
 def _prefixes(company: Company) -> tuple[str, ...]:
     """What the names of its vehicles begin with in the foreign formats."""
     return company.operators + company.feeds
+
+
+def _named_by(vehicles: Iterable[str], other: Company) -> Iterator[str]:
+    """The vehicles whose names are among those that the other's operators and feeds give."""
+    names = [one.lower() for one in _prefixes(other)]
+    prefixes = tuple(f"{one}-" for one in (*names, *(one.lstrip("0") for one in names)))
+    return (one for one in vehicles if one.lower().startswith(prefixes)) if prefixes else iter(())
 
 
 def _clashes(mine: Iterable[str], theirs: Iterable[str]) -> Iterator[str]:

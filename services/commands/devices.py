@@ -3,7 +3,7 @@
 import argparse
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -88,11 +88,15 @@ def _add(access: BrokerAccess, settings: Settings, arguments: argparse.Namespace
     if arguments.certificates:
         keep = partial(keep_certificates, arguments.certificates, settings.broker_tls_dir / AUTHORITY)
         access.certify_devices(devices, keep, configured_clock(settings)())
-        print(f"{len(devices)} devices added, certificates in {arguments.certificates}", file=sys.stderr)
+        print(f"{_added(devices)}, certificates in {arguments.certificates}", file=sys.stderr)
         return
     keep_passwords: Keep = (lambda _: None) if arguments.keep_passwords else _keeper(arguments)
-    made = access.add_devices(devices, keep_passwords, keep_passwords=arguments.keep_passwords)
-    _say(arguments, made, f"{len(devices)} devices added")
+    access.add_devices(devices, keep_passwords, keep_passwords=arguments.keep_passwords)
+    _say(_added(devices))
+
+
+def _added(devices: Mapping[str, Device]) -> str:
+    return "1 device added" if len(devices) == 1 else f"{len(devices)} devices added"
 
 
 def _company(access: BrokerAccess, _settings: Settings, arguments: argparse.Namespace) -> None:
@@ -106,18 +110,16 @@ def _company(access: BrokerAccess, _settings: Settings, arguments: argparse.Name
     )
     if not (company.vehicles or company.operators or company.feeds):
         raise AccountError("give --vehicles, --operator or --feed: without them it may write nothing")
-    made = access.set_company(name, company, _keeper(arguments))
+    access.set_company(name, company, _keeper(arguments))
     _say(
-        arguments,
-        made,
         f"{name} writes {len(company.vehicles)} vehicles, {len(company.operators + company.feeds)} feeds",
     )
 
 
 def _reader(access: BrokerAccess, _settings: Settings, arguments: argparse.Namespace) -> None:
     reader = Reader(municipality=require_name(arguments.municipality))
-    made = access.add_reader(require_name(arguments.name), reader, _keeper(arguments))
-    _say(arguments, made, f"{arguments.name} reads {reader.municipality}")
+    access.add_reader(require_name(arguments.name), reader, _keeper(arguments))
+    _say(f"{arguments.name} reads {reader.municipality}")
 
 
 def _revoke(access: BrokerAccess, settings: Settings, arguments: argparse.Namespace) -> None:
@@ -195,18 +197,23 @@ def _out(parser: argparse.ArgumentParser) -> None:
 
 
 def _keeper(arguments: argparse.Namespace) -> Keep:
-    """Store new passwords in the named file, before the broker knows them, so that none is lost."""
+    """Hand out new passwords before the accounts are stored, so that none is lost whatever goes wrong after."""
 
     def keep(passwords: Passwords) -> None:
-        if passwords and arguments.out != "-":
+        if not passwords:
+            return
+        if arguments.out != "-":
             create_private(Path(arguments.out), password_lines(passwords))
+            return
+        try:
+            print(password_lines(passwords), end="", flush=True)
+        except (OSError, ValueError) as error:
+            raise AccountError(f"the passwords cannot be printed: {error}; nothing is changed") from None
 
     return keep
 
 
-def _say(arguments: argparse.Namespace, passwords: Passwords, what: str) -> None:
-    if passwords and arguments.out == "-":
-        print(password_lines(passwords), end="")
+def _say(what: str) -> None:
     print(what, file=sys.stderr)
 
 

@@ -40,6 +40,6 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"vigia: {problem}", file=sys.stderr)
         return 1
     for section, found in after.items():
-        print(f"{section}: {len(found)} read")
+        print(f"{section}: {len(found)} {'tables ' if section == 'rows' else ''}read")
     print("\n".join(differing) if differing else "equal: 0 rows lost or changed")
     return 1 if differing else 0

@@ -156,6 +156,8 @@ def _as_text(report: dict[str, Any]) -> str:
         f"{row['lead_min']:>5} {row['mae_m']:8.3f} {row['persistence_index']:8.2f} {row['coverage_p10_p90']:8.2f}"
         for row in report["forecast"]
     ]
+    if not report["forecast"]:
+        lines += ["sin pronóstico: registro demasiado corto o plano (no forecast: the record is too short or too flat)"]
     return "\n".join(lines)
 
 

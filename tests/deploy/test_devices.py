@@ -167,12 +167,31 @@ def test_a_device_with_a_certificate_is_cut_off_when_it_is_revoked(access_broker
     assert "gauge-9" not in (access_broker.folder / "users" / "passwords").read_text(encoding="utf-8")
 
 
+def test_no_vehicle_is_named_as_those_of_another_companys_feed_or_operator(
+    settings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del settings
+    company = ["devices", "company", "--municipality", "laplata"]
+    assert main([*company, "oeste", "--operator", "0022", "--feed", "Oeste"]) == 0
+    for name in ("oeste-car-1", "22-101"):
+        vehicles = tmp_path / name
+        vehicles.write_text(name, encoding="utf-8")
+        assert main([*company, "este", "--vehicles", str(vehicles)]) == 1
+        assert f"{name} belongs to oeste already" in capsys.readouterr().err
+        assert main(["devices", "add", "--municipality", "laplata", "--kind", "bus", name]) == 1
+        assert f"{name} is a vehicle of oeste already" in capsys.readouterr().err
+    vehicles.write_text("car-1", encoding="utf-8")
+    assert main([*company, "este", "--vehicles", str(vehicles)]) == 0
+
+
 def test_a_broker_that_is_not_there_is_said_and_the_files_are_written(
     access_broker: Mosquitto, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("VIGIA_BROKER_PID", str(os.getpid()))  # not the broker: it must not be signalled
     assert main(["devices", "add", "--municipality", "laplata", "--kind", "river", "gauge-9"]) == 1
-    assert "not mosquitto" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "not mosquitto" in said.err
+    assert said.out.startswith("gauge-9,")  # the password is given all the same: it is given only once
     assert "gauge-9" in read_registry(access_broker.folder / "users").devices
 
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, Engine, insert, select, text
 
 from models.migrations import upgrade
-from models.migrations.retention_refusal import ConversionRefused
+from models.migrations.refused import ConversionRefused
 from models.reading import Flag
 from models.tables import METADATA
 from models.tables.readings import READINGS, device_memories
