@@ -18,9 +18,10 @@ _WORDS = {
         "rate": "{rate} m/h",
         "above": "{distance} por encima de {colour}",
         "missing": "faltan {distance} para {colour}",
-        "cross": "lo cruza hacia las {expected}, {interval}",
-        "between": "entre {earliest} y {latest}",
-        "from": "no antes de las {earliest}",
+        "less": "menos de 1 cm",
+        "cross": "lo cruza hacia las {expected}{interval}",
+        "between": ", entre {earliest} y {latest}",
+        "from": ", no antes de las {earliest}",
     },
     "en": {
         "now": "Now {level} m",
@@ -30,9 +31,10 @@ _WORDS = {
         "rate": "{rate} m/h",
         "above": "{distance} above {colour}",
         "missing": "{distance} below {colour}",
-        "cross": "expected to cross it about {expected}, {interval}",
-        "between": "between {earliest} and {latest}",
-        "from": "not before {earliest}",
+        "less": "less than 1 cm",
+        "cross": "expected to cross it about {expected}{interval}",
+        "between": ", between {earliest} and {latest}",
+        "from": ", not before {earliest}",
     },
 }
 _COLOURS = {
@@ -61,7 +63,10 @@ def sentence(current: CurrentLevel, language: Language, zone: tzinfo, now: datet
 
 
 def _distance(key: str, metres: float, colour: NAR, language: Language) -> str:
-    text = f"{round(100 * metres)} cm" if metres < 1 else f"{_number(metres, language)} m"
+    if metres < 0.01:
+        text = _WORDS[language]["less"]
+    else:
+        text = f"{round(100 * metres)} cm" if metres < 1 else f"{_number(metres, language)} m"
     return _WORDS[language][key].format(distance=text, colour=_COLOURS[language][colour])
 
 
@@ -71,7 +76,8 @@ def _crossing(crossing: Crossing, language: Language, zone: tzinfo) -> str:
     if crossing.latest is None:
         interval = words["from"].format(earliest=earliest)
     else:
-        interval = words["between"].format(earliest=earliest, latest=f"{crossing.latest.astimezone(zone):%H:%M}")
+        latest = f"{crossing.latest.astimezone(zone):%H:%M}"
+        interval = "" if latest == earliest else words["between"].format(earliest=earliest, latest=latest)
     return words["cross"].format(expected=f"{crossing.expected.astimezone(zone):%H:%M}", interval=interval)
 
 

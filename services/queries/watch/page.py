@@ -94,6 +94,11 @@ class WatchPage:
     """Notes on the stations, such as that their thresholds are not official."""
 
     @property
+    def doubtful(self) -> dict[str, CurrentStation]:
+        """The streams with a newer value that is not taken as their level, by station."""
+        return {card.station.id: card.station for card in self.cards if card.station.doubtful}
+
+    @property
     def urgent_alerts(self) -> list[Row[Any]]:
         """The alerts that matter now."""
         return self.alerts[: len(self.alerts) - self.waiting]
