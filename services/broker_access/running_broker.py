@@ -14,6 +14,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 from services.broker_access.accounts import AccountError
 
 WAIT_S = 5.0
+RELOAD_S = 20.0
+"""Longest time until a busy broker has read its files again."""
 PROGRAM = "mosquitto"
 
 
@@ -64,7 +66,7 @@ def end_session(url: str, name: str, password: str) -> bool:
     return answers == [True]
 
 
-def retry(attempt: Callable[[], bool], wait_s: float = WAIT_S) -> bool:
+def retry(attempt: Callable[[], bool], wait_s: float = RELOAD_S) -> bool:
     """Try until it succeeds, since the broker reads its files a moment after it was told."""
     deadline = time.monotonic() + wait_s
     while not attempt():

@@ -287,7 +287,7 @@ def test_a_stream_rises_somebody_answers_for_it_and_the_water_falls(town: Town) 
                 data={"version": version[1], "note": "Cuadrilla en camino.", "back": "lista"},
                 headers={"Origin": town.address},
             )
-            assert (answer.status_code, answer.headers["location"]) == (303, f"/#alerta-{alert['id']}")
+            assert (answer.status_code, answer.headers["location"]) == (303, "/#alertas")
             assert "Reconocida por ana" in _alerts(browser.get("/").text)
         assert town.alert("norte", "stage")["acknowledged_by"] == "operator"  # type: ignore[index]
         assert "Reconocida por la guardia" in _alerts(httpx.get(town.address, timeout=LIMIT_S).text)

@@ -44,7 +44,9 @@ class ProcessWatch:
         self._clock, self._expected = clock, expected
         self._stop = threading.Event()
         self._requests = OpenConnections(engine)
-        self._looked_s = monotonic()
+        self._asked_s: float | None = None
+        """Since when a look waits for its answer, monotonic."""
+        self._hung = False
         self.dead: tuple[str, ...] = ()
 
     @contextmanager
@@ -66,15 +68,19 @@ class ProcessWatch:
 
     @property
     def answers(self) -> bool:
-        """Whether the database answered within HUNG_AFTER_S."""
-        return monotonic() - self._looked_s < HUNG_AFTER_S
+        """False from when a look has waited for HUNG_AFTER_S, until the database answers one."""
+        return not self._hung
 
     def look(self, database: Engine, started_at: datetime) -> None:
         """Write the heartbeat, and read those of all processes. Raises what the database raises."""
-        write_heartbeat(database, NAME, started_at, self._clock, {})
-        with database.connect() as connection:
-            self.dead = dead_processes(list_processes(connection), self._expected)
-        self._looked_s = monotonic()
+        self._asked_s = monotonic()
+        try:
+            write_heartbeat(database, NAME, started_at, self._clock, {})
+            with database.connect() as connection:
+                self.dead = dead_processes(list_processes(connection), self._expected)
+            self._hung = False
+        finally:
+            self._asked_s = None
 
     def _run(self, database: Engine) -> None:
         started_at = self._clock()
@@ -83,12 +89,15 @@ class ProcessWatch:
                 self.look(database, started_at)
             except (SQLAlchemyError, psycopg.Error) as error:
                 if getattr(getattr(error, "orig", error), "sqlstate", None) is not None:
-                    self._looked_s = monotonic()  # an error is an answer too
+                    self._hung = False  # an error of the server is an answer too
                 log.info("no heartbeat written", extra={"action": "watch", "trouble": error_summary(error)})
             self._stop.wait(WATCH_S)
 
     def _cut_where_hung(self, own: OpenConnections) -> None:
         while not self._stop.wait(WATCH_S):
-            if not self.answers:
+            asked_s = self._asked_s
+            if asked_s is not None and monotonic() - asked_s >= HUNG_AFTER_S:
+                self._hung = True
                 own.cut()
+            if self._hung:
                 self._requests.cut()

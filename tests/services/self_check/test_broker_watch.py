@@ -222,6 +222,7 @@ def test_a_topic_that_nobody_reads_is_seen_and_those_of_ours_are_not(
 
         def seen() -> list[str]:
             sender.send([(topic, b"1.42") for topic in topics])
+            sender.drain()
             found = look().get("unread_topics", [])
             assert isinstance(found, list)
             return sorted(found)

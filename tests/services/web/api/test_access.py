@@ -118,7 +118,7 @@ def test_details_of_health_and_metrics_are_for_operators(database: Engine) -> No
     with city_on(database, metrics_from="192.0.2.1") as city:
         assert city.client.get("/metrics").status_code == 401
         assert city.client.get("/metrics", headers=city.operator).status_code == 200
-        assert city.get("/health").keys() == {"state", "at"}
+        assert city.get("/health").keys() == {"state", "at", "simulation"}
         assert "processes" in city.client.get("/api/v1/health", headers=city.operator).json()
 
 
@@ -130,7 +130,7 @@ def test_a_scraper_that_a_setting_names_needs_no_token_and_nobody_passes_for_it(
             assert city.client.get("/metrics", headers=through_a_proxy).status_code == 401
             assert "processes" in city.get("/health")
             public = city.client.get("/api/v1/health", headers=through_a_proxy).json()
-            assert public.keys() == {"state", "at"}, "an answer with details is not shared with the public"
+            assert public.keys() == {"state", "at", "simulation"}, "an answer with details is not shared with the public"
 
 
 def test_the_token_for_metrics_reads_them_under_any_name_and_does_nothing_else(database: Engine) -> None:
