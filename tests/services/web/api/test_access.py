@@ -130,7 +130,9 @@ def test_a_scraper_that_a_setting_names_needs_no_token_and_nobody_passes_for_it(
             assert city.client.get("/metrics", headers=through_a_proxy).status_code == 401
             assert "processes" in city.get("/health")
             public = city.client.get("/api/v1/health", headers=through_a_proxy).json()
-            assert public.keys() == {"state", "at", "simulation"}, "an answer with details is not shared with the public"
+            assert public.keys() == {"state", "at", "simulation"}, (
+                "an answer with details is not shared with the public"
+            )
 
 
 def test_the_token_for_metrics_reads_them_under_any_name_and_does_nothing_else(database: Engine) -> None:
