@@ -136,7 +136,7 @@ class Screen:
 
     def colours(self, rule: str) -> list[int]:
         """The colours this rule went through."""
-        return [data["after"] for _, data in self.transitions(rule) if data["change"] != "confirmed"]
+        return [data["after"] for _, data in self.transitions(rule) if data["change"] not in {"confirmed", "observed"}]
 
     def acted(self, alert_id: int) -> list[tuple[str, str]]:
         """What people did about this alert, and who."""
@@ -296,7 +296,9 @@ def test_a_stream_rises_somebody_answers_for_it_and_the_water_falls(town: Town) 
             assert [(one["actor"], one["note"]) for one in story["actions"]] == [told]
 
         gauge.says(*RISE[3:])
-        worst = town.until(lambda: (one := town.alert("norte", "stage")) and one["nar"] == 3 and one)
+        worst = town.until(
+            lambda: (one := town.alert("norte", "stage")) and one["nar"] == 3 and one["cause"] == "level" and one
+        )
         assert worst["id"] == alert["id"]
         assert worst["acknowledged_by"] is None  # rojo is another matter than what ana took charge of
         assert town.act("luis", alert, "acknowledge").status_code == 409
