@@ -15,7 +15,6 @@ MAX_SINCE_NEWEST = "1 day"
 DEVICES = 5
 """The time that so many devices passed counts: one whose clock is ahead proves nothing."""
 
-
 _BODY = """
 DECLARE
     newest timestamptz;
