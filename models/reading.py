@@ -94,6 +94,10 @@ UNTRUSTED = _FAIL | Flag.SENTINEL
 """Flags of values that are not measurements: stored, but left out of roll-ups, charts and rules."""
 NOT_SHOWN = UNTRUSTED | Flag.SPIKE
 """Flags of values that say nothing of the present: also those that the next reading showed to be an isolated peak."""
+NO_LEVEL_NOW = NOT_SHOWN | Flag.LATE
+"""Flags of readings that make no present value, trend or forecast. A late one fills the chart, but nothing tells
+whether it is an isolated peak, and rules do not take it either.
+"""
 NO_PRESENT_VALUE = int(NOT_CURRENT | UNTRUSTED)
 """Flags of readings that the rules of levels, rain and speeds pass over: not current, or no measurement."""
 NOT_HEARD_NOW = int(NOT_CURRENT)

@@ -18,8 +18,12 @@ from services.city.load import load
 from services.city.seed import LA_PLATA, read_seed
 from services.pipeline.road import Pipeline
 from services.queries.city.city import CurrentCity, current_city
+from services.queries.stations.current import current_stations
+from services.queries.watch.levels import current_levels
 from services.queries.watch.page import WatchPage, watch_page
 from services.runtime.audience import Audience
+from services.web.api.stations.latest import station_latest
+from services.web.pages.station import station_page
 from simulators.devices.faults import usual_faults
 from simulators.scenario import SimulatedCity
 from simulators.scenarios import SCENARIOS
@@ -90,6 +94,55 @@ def test_a_lone_peak_is_doubtful_until_the_next_reading_and_then_gone(database: 
             assert greatest < 2.0
         send(34, 148.0)
         assert shown()[:2] == (1.52, 148.0)
+    finally:
+        pipeline.close()
+
+
+def test_late_readings_make_no_level_and_no_trend_on_any_page(database: Engine) -> None:
+    """A lone late peak cannot be told from a rise, so level, trend and rate are of what came in order, everywhere."""
+    clock = Clock(NOON)
+    with database.begin() as transaction:
+        load(transaction, la_plata(), NOON)
+    pipeline = Pipeline(database, clock, lane=None)
+
+    def said() -> list[tuple[float | None, float | None]]:
+        page, city = page_of(database, clock.now)
+        (card,) = [one for one in page.cards if one.station.id == SPIKED]
+        with database.begin() as transaction:
+            (station,) = current_stations(transaction, SPIKED)
+            alone = station_page(transaction, station, clock.now, Audience.PUBLIC, 6, city.zone)
+            level = current_levels(transaction, clock.now, SPIKED)[SPIKED]
+            latest = station_latest(transaction, clock.now, SPIKED)
+        assert max(one.greatest for one in alone.samples) == pytest.approx(greatest)  # the chart shows late readings
+        assert card.trend
+        assert card.level
+        assert alone.trend
+        assert latest.trend
+        return [
+            (card.station.value, card.trend.rate_m_h),
+            (card.level.level_m, card.level.rate_m_h),
+            (station.value, alone.trend.rate_m_h),
+            (level.level_m, level.rate_m_h),
+            (latest.value, latest.trend.rate_m_h),
+        ]
+
+    def send(minute: float, level_m: float) -> None:
+        body = {"observed_at": (NOON + minute * MINUTE).isoformat(), "level_m": level_m}
+        pipeline.process_messages([Message(f"vigia/v1/laplata/river/{SPIKED}", json.dumps(body).encode(), clock.now)])
+
+    try:
+        for minute in range(0, 31, 2):
+            clock.now = NOON + minute * MINUTE + timedelta(seconds=1)
+            send(minute, 0.42)
+        greatest = 0.42
+        assert set(said()) == {(0.42, 0.0)}
+        for minute, level_m in ((25, 0.43), (27, 2.60), (29, 0.44)):
+            send(minute, level_m)
+        greatest = 2.60
+        assert set(said()) == {(0.42, 0.0)}
+        clock.now += MINUTE
+        send(31, 4.60)  # not yet confirmed: the level is still the one before, never a late one
+        assert set(said()) == {(0.42, 0.0)}
     finally:
         pipeline.close()
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, func, literal, sel
 from models.alert import NAR
 from models.kind import SensorKind
 from models.kinds import KINDS, KINDS_BY_NAME
-from models.reading import NOT_SHOWN, Flag
+from models.reading import NO_LEVEL_NOW, NOT_SHOWN, Flag
 from models.rule import ColourThresholds, Silence
 from models.tables.city import basins, devices, municipalities, stations
 from models.tables.readings import READINGS, device_memories
@@ -237,8 +237,8 @@ def _highest(colours: Mapping[str, int]) -> NAR:
     return NAR(max((int(nar) for rule, nar in colours.items() if rule not in _HEALTH_RULES), default=0))
 
 
-def _is_trusted(table: Table) -> ColumnElement[bool]:
-    return table.c.flags.op("&")(int(NOT_SHOWN)) == 0
+def _has_none_of(table: Table, flags: Flag) -> ColumnElement[bool]:
+    return table.c.flags.op("&")(int(flags)) == 0
 
 
 def _waits_for_the_next(table: Table) -> ColumnElement[bool]:
@@ -260,7 +260,7 @@ def _newest_values(
         table = READINGS[kind.name]
         newest = (
             select(table.c.observed_at, table.c[kind.measure].label("value"), table.c.flags)
-            .where(table.c.device_id == devices.c.id, _is_trusted(table))
+            .where(table.c.device_id == devices.c.id, _has_none_of(table, NO_LEVEL_NOW))
             .order_by(table.c.observed_at.desc())
             .limit(2)
             .lateral()
@@ -287,10 +287,12 @@ def read_bins(
     start: datetime,
     end: datetime,
     length: timedelta,
+    without: Flag = NOT_SHOWN,
 ) -> dict[int, list[Bin]]:
     """Statistics of trusted values by device in intervals of `length`, oldest first, between `start` and `end`.
 
-    Without isolated peaks, and without a sudden change that the next reading has yet to confirm.
+    Without isolated peaks, and without a sudden change that the next reading has yet to confirm. `without`: flags of
+    the readings left out; NO_LEVEL_NOW for what says how a level changes now.
 
     Each interval excludes its start and includes its end, as rain gauges report amounts. Raises ValueError for more
     than MAX_BINS intervals a device.
@@ -312,7 +314,7 @@ def read_bins(
         )
         .select_from(table.outerjoin(device_memories, device_memories.c.device_id == table.c.device_id))
         .where(table.c.device_id.in_(device_ids), table.c.observed_at > start, table.c.observed_at <= end)
-        .where(_is_trusted(table), measure.is_not(None), ~_waits_for_the_next(table))
+        .where(_has_none_of(table, without), measure.is_not(None), ~_waits_for_the_next(table))
         .group_by(table.c.device_id, at)
         .order_by(table.c.device_id, at)
     )

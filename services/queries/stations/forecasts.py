@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select, text
 from alerts.forecast.level_forecast import HISTORY_S, ForecastModel, LeadForecast, predict
 from alerts.forecast.series import Series
 from models.learning import LearningTrouble
-from models.reading import NOT_SHOWN, Flag
+from models.reading import NO_LEVEL_NOW, Flag
 from models.tables.city import stations
 from models.tables.rules import forecast_models, learning_outcomes, rules
 
@@ -116,7 +116,7 @@ def forecast_input(levels: Values, gauges: Sequence[Values] | None, step_s: int)
 
 
 _TRUSTED_RECENT = (
-    f"r.flags & {int(NOT_SHOWN)} = 0 AND r.observed_at > CAST(:start AS timestamptz)"
+    f"r.flags & {int(NO_LEVEL_NOW)} = 0 AND r.observed_at > CAST(:start AS timestamptz)"
     " AND r.observed_at <= CAST(:now AS timestamptz) AND d.station_id = ANY(:stations)"
     # A sudden change counts from the next reading on, which confirms it or not.
     f" AND NOT (r.flags & {int(Flag.JUMP)} <> 0 AND EXISTS (SELECT FROM device_memories m"

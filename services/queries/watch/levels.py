@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from alerts.current_level.level import CurrentLevel, current_level
 from alerts.current_level.sentence import sentence
 from models.kinds.river import RIVER
+from models.reading import NO_LEVEL_NOW
 from services.queries.alerts.alerts import ExpectedCrossing, LevelNow
 from services.queries.city.city import current_city
 from services.queries.stations import current as queries
@@ -56,17 +57,30 @@ def current_levels(transaction: Connection, now: datetime, station: str | None =
     streams = [one for one in queries.current_stations(transaction, station) if one.kind is RIVER]
     if not streams:
         return {}
-    devices = [device.id for one in streams for device in one.devices]
-    bins = queries.read_bins(transaction, RIVER, devices, start=now - TREND_PERIOD, end=now, length=RIVER_BIN)
-    ahead = forecast_points(transaction, now, station)
+    courses, ahead = current_trends(transaction, now, streams), forecast_points(transaction, now, station)
     found = {}
     for one in streams:
         fresh = health(one, now) is Health.FRESH
-        course = trend(samples_of(one, bins, RIVER_BIN)) if fresh else None
-        level = current_level_of(one, now, course, ahead.get(one.id, ()) if fresh else ())
+        level = current_level_of(one, now, courses.get(one.id), ahead.get(one.id, ()) if fresh else ())
         if level is not None:
             found[one.id] = level
     return found
+
+
+def current_trends(transaction: Connection, now: datetime, stations: Sequence[CurrentStation]) -> dict[str, Trend]:
+    """The present trend of each stream with a fresh value, by station: one for every page and route.
+
+    Of the readings that make the level, so without late ones. None across a gap.
+    """
+    streams = [one for one in stations if one.kind is RIVER and health(one, now) is Health.FRESH]
+    if not streams:
+        return {}
+    devices = [device.id for one in streams for device in one.devices]
+    bins = queries.read_bins(
+        transaction, RIVER, devices, start=now - TREND_PERIOD, end=now, length=RIVER_BIN, without=NO_LEVEL_NOW
+    )
+    courses = {one.id: trend(samples_of(one, bins, RIVER_BIN)) for one in streams}
+    return {station: course for station, course in courses.items() if course is not None}
 
 
 def current_level_of(

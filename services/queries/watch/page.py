@@ -20,8 +20,15 @@ from services.queries.stations import current as queries
 from services.queries.stations.current import Bin, CurrentStation
 from services.queries.stations.speeds import Speeds, street_speeds
 from services.queries.watch.chart import SMALL, Chart, ChartSeries, ForecastPoint, Sample, lay_out
-from services.queries.watch.condition import DataFlow, Health, Trend, data_flow, health, trend, urgency
-from services.queries.watch.levels import RIVER_BIN, Forecasts, current_level_of, forecast_points, samples_of
+from services.queries.watch.condition import DataFlow, Health, Trend, data_flow, health, urgency
+from services.queries.watch.levels import (
+    RIVER_BIN,
+    Forecasts,
+    current_level_of,
+    current_trends,
+    forecast_points,
+    samples_of,
+)
 from services.runtime.audience import Audience
 
 CHART_PAST = timedelta(hours=4)
@@ -174,7 +181,11 @@ def _stream_cards(
     bins = _recent_bins(transaction, RIVER, stations, now, RIVER_BIN)
     ahead = forecast_points(transaction, now)
     end = now + CHART_FUTURE + RIVER_BIN if ahead else now
-    cards = [_stream_card(station, samples_of(station, bins, RIVER_BIN), now, end, zone, ahead) for station in stations]
+    courses = current_trends(transaction, now, stations)
+    cards = [
+        _stream_card(station, samples_of(station, bins, RIVER_BIN), courses.get(station.id), now, end, zone, ahead)
+        for station in stations
+    ]
     return sorted(cards, key=_danger_of_card)
 
 
@@ -197,7 +208,13 @@ def _by_danger(
 
 
 def _stream_card(
-    station: CurrentStation, samples: list[Sample], now: datetime, end: datetime, zone: tzinfo, forecasts: Forecasts
+    station: CurrentStation,
+    samples: list[Sample],
+    course: Trend | None,
+    now: datetime,
+    end: datetime,
+    zone: tzinfo,
+    forecasts: Forecasts,
 ) -> StreamCard:
     state = health(station, now)
     fresh = state is Health.FRESH
@@ -211,7 +228,6 @@ def _stream_card(
         thresholds=station.thresholds or (),
         forecast=ahead,
     )
-    course = trend(samples) if fresh else None
     level = current_level_of(station, now, course, ahead)
     return StreamCard(station, state, course, lay_out(series, SMALL), samples, ahead, level)
 

@@ -8,14 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from models.kinds.rain import RAIN
-from models.kinds.river import RIVER
 from services.queries.alerts.alert_history import station_alert_rows, transition_rows
 from services.queries.stations import current as queries
 from services.queries.stations.current import CurrentStation
 from services.queries.stations.forecasts import LearningFailure, learning_failure
 from services.queries.watch.chart import LARGE, Chart, ChartSeries, ForecastPoint, Sample, lay_out
-from services.queries.watch.condition import Health, Trend, health, trend
-from services.queries.watch.levels import forecast_points, samples_of
+from services.queries.watch.condition import Health, Trend, health
+from services.queries.watch.levels import current_trends, forecast_points, samples_of
 from services.runtime.audience import Audience
 
 LINE_BINS = {
@@ -29,7 +28,6 @@ RAIN_BINS = {6: timedelta(minutes=10), 24: timedelta(minutes=30), 168: timedelta
 """The same for amounts of rain."""
 MAX_HOURS_WITH_FORECAST = 24
 """Beside a longer past, the six hours of the forecast would be too narrow to see."""
-TREND_PERIOD = timedelta(hours=1)
 MAX_ROWS = 60
 """Rows of the table beside the chart, the newest ones. The CSV file has all."""
 
@@ -79,7 +77,7 @@ def station_page(
     return StationPage(
         station=station,
         health=state,
-        trend=_trend(samples, now) if state is Health.FRESH and station.kind is RIVER else None,
+        trend=current_trends(transaction, now, [station]).get(station.id),
         hours=hours,
         bars=bars,
         chart=lay_out(chart_series, LARGE, bars=bars),
@@ -104,10 +102,6 @@ def station_samples(transaction: Connection, station: CurrentStation, now: datet
 
 def _ahead(transaction: Connection, station: CurrentStation, now: datetime) -> Sequence[ForecastPoint]:
     return forecast_points(transaction, now, station.id).get(station.id, ())
-
-
-def _trend(samples: Sequence[Sample], now: datetime) -> Trend | None:
-    return trend([sample for sample in samples if sample.at >= now - TREND_PERIOD])
 
 
 def to_csv(samples: Sequence[Sample], measure: str) -> str:

@@ -1,6 +1,6 @@
 """API routes of current values of stations: value, age, quality, flags and trend."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -8,13 +8,12 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from models.kinds.river import RIVER
 from models.reading import Quality, flag_names, quality_code
 from services.queries.stations import current, places
 from services.queries.stations.current import CurrentDevice, CurrentStation
 from services.queries.stations.places import Colour
-from services.queries.watch.condition import Course, Health, health, trend
-from services.queries.watch.levels import RIVER_BIN, TREND_PERIOD, samples_of
+from services.queries.watch.condition import Course, Health, Trend, health
+from services.queries.watch.levels import current_trends
 from services.web.access import PUBLIC
 from services.web.api.paging import PageCursor, Paging
 from services.web.api.parameters import Basin, Id, Kind, Municipality
@@ -124,14 +123,12 @@ def station_latest(snapshot: DatabaseSnapshot, now: Now, station_id: Id) -> Late
 
 
 def _latest_of_stations(connection: Connection, stations: Sequence[CurrentStation], now: datetime) -> list[Latest]:
-    streams = [device.id for one in stations if one.kind is RIVER for device in one.devices]
-    bins = current.read_bins(connection, RIVER, streams, start=now - TREND_PERIOD, end=now, length=RIVER_BIN)
-    return [_latest(one, bins, now) for one in stations]
+    trends = current_trends(connection, now, stations)
+    return [_latest(one, trends.get(one.id), now) for one in stations]
 
 
-def _latest(one: CurrentStation, bins: Mapping[int, Sequence[current.Bin]], now: datetime) -> Latest:
+def _latest(one: CurrentStation, change: Trend | None, now: datetime) -> Latest:
     state = health(one, now)
-    change = trend(samples_of(one, bins, RIVER_BIN)) if one.kind is RIVER and state is Health.FRESH else None
     return Latest(
         station=one.id,
         kind=one.kind.name,
