@@ -27,6 +27,7 @@ from models.rule import (
     ExtremeSpeed,
     Judgement,
     Rainfall,
+    RainLimit,
     Rule,
     RuleContext,
     Silence,
@@ -234,10 +235,12 @@ class _ContextReader:
                 exceedance = exceedance_model(self._book, rule.subject)
                 return NO_CONTEXT if exceedance is UNTRAINED else RuleContext(exceedance=exceedance)
             case Stage(upstream=upstream, rain=rain):
+                rain_nar = self._worst_nar(rain, Rainfall)
                 return RuleContext(
-                    rain_nar=self._worst_nar(rain, Rainfall),
+                    rain_nar=rain_nar,
                     upstream_nar=self._worst_nar(upstream, Stage),
                     rain_15_min_mm=self._rain_15_min_mm(rain),
+                    rain_limit=self._rain_limit(rain, rain_nar) if rain_nar else None,
                     exceedance=exceedance_model(self._book, rule.subject),
                 )
             case Silence():
@@ -250,11 +253,14 @@ class _ContextReader:
                 return NO_CONTEXT
 
     def _states_by_judgement(self, stations: Iterable[str], judgement: type[Judgement]) -> Iterator[State]:
+        return (state for _, state in self._rules_with_states(stations, judgement))
+
+    def _rules_with_states(self, stations: Iterable[str], judgement: type[Judgement]) -> Iterator[tuple[Rule, State]]:
         for station in stations:
             new_states = self._evaluation.states.get(station)
             for rule in self._book.rules.get(station, ()):
                 if isinstance(rule.judgement, judgement):
-                    yield (new_states or self._states.states_of(station))[rule.id]
+                    yield rule, (new_states or self._states.states_of(station))[rule.id]
 
     def _worst_nar(self, stations: Iterable[str], judgement: type[Judgement]) -> NAR:
         states = self._states_by_judgement(stations, judgement)
@@ -267,3 +273,8 @@ class _ContextReader:
 
     def _rain_15_min_mm(self, stations: Iterable[str]) -> float | None:
         return max(map(dispatch.rain_15_min_mm, self._states_by_judgement(stations, Rainfall)), default=None)
+
+    def _rain_limit(self, stations: Iterable[str], nar: NAR) -> RainLimit | None:
+        """The limit of this colour that one of these rain gauges reaches; None where they only hold it."""
+        held = ((rule, state) for rule, state in self._rules_with_states(stations, Rainfall) if state.nar == nar)
+        return next((limit for one in held if (limit := dispatch.reached_rain_limit(*one)) is not None), None)

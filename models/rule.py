@@ -135,11 +135,21 @@ UNTRAINED = ExceedanceModel()
 
 
 @dataclass(frozen=True, slots=True)
+class RainLimit:
+    """The limit of a rain gauge that its rain reached: `rain_mm` in `window_s`, against `threshold_mm`."""
+
+    rain_mm: float
+    threshold_mm: float
+    window_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class RuleContext:
     """The input of a rule besides its own sensor: states of neighbour stations and the stream's exceedance model.
 
     `rain_nar`: the highest colour of the rule's rain stations. `upstream_nar`: the highest colour of its upstream
     stations. `rain_15_min_mm`: the largest 15-minute rain among the rain stations, None where none reports.
+    `rain_limit`: the limit of `rain_nar` that one of them reaches now; None at verde, and where it is only held.
     `stage_nar`: the colour of the station's own level, for rules about its sensor. `clock_trusted_since_s`: since when
     Vigía's own clock can be believed, seconds since 1970-01-01 UTC; what it said before cannot be compared with now.
     """
@@ -147,6 +157,7 @@ class RuleContext:
     rain_nar: NAR = NAR.VERDE
     upstream_nar: NAR = NAR.VERDE
     rain_15_min_mm: float | None = None
+    rain_limit: RainLimit | None = None
     exceedance: ExceedanceModel = UNTRAINED
     stage_nar: NAR = NAR.VERDE
     clock_trusted_since_s: float = 0.0

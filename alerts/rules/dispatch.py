@@ -20,6 +20,7 @@ from models.rule import (
     Fault,
     Judgement,
     Rainfall,
+    RainLimit,
     Rule,
     RuleContext,
     Silence,
@@ -134,6 +135,14 @@ def confirmed_nar(state: State) -> NAR:
 def rain_15_min_mm(state: State) -> float:
     """The last 15 minutes' rain in a rain gauge's state, mm; 0 for states of other judgements."""
     return rainfall.rain_15_min_mm(state) if isinstance(state, RainfallState) else 0.0
+
+
+def reached_rain_limit(rule: Rule, state: State) -> RainLimit | None:
+    """The limit of its colour that a rain gauge reaches; None where it only holds it, and for other judgements."""
+    match rule.judgement, state:
+        case Rainfall() as judgement, RainfallState():
+            return rainfall.reached_limit(judgement, state)
+    return None
 
 
 def _mismatch(rule: Rule, state: State) -> TypeError:

@@ -8,7 +8,7 @@ from alerts.rules.colour_change import colour_change
 from models.alert import NAR, Cause, Transition
 from models.kinds import KINDS_BY_NAME
 from models.reading import NO_PRESENT_VALUE, Reading
-from models.rule import Rainfall
+from models.rule import Rainfall, RainLimit
 
 WINDOWS_S = (900, 3600, 10_800)
 MAX_MM_PER_MIN = 40.0
@@ -88,6 +88,19 @@ def _judge_in_doubt(
 def rain_15_min_mm(state: RainfallState) -> float:
     """The rain of the 15 minutes before the end of the newest report, mm."""
     return _rain_in_window_mm(state.wet, state.head_s, WINDOWS_S[0])
+
+
+def reached_limit(rule: Rainfall, state: RainfallState) -> RainLimit | None:
+    """The limit of the state's colour that the rain reaches, of the shortest window; None at verde, or where it rained
+    less since, so that the colour is only held.
+    """
+    if not state.nar:
+        return None
+    for window_s, limits in zip(WINDOWS_S, (rule.in_15_min_mm, rule.in_1_h_mm, rule.in_3_h_mm), strict=True):
+        rain_mm, threshold_mm = _rain_in_window_mm(state.wet, state.head_s, window_s), limits[state.nar - 1]
+        if rain_mm >= threshold_mm:
+            return RainLimit(rain_mm, threshold_mm, window_s)
+    return None
 
 
 def _interval(reading: Reading) -> WetInterval | None:

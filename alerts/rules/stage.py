@@ -1,7 +1,7 @@
 """Stream level rule: raised at once by level, rise, rain or an upstream station; eased only by new low levels."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from math import isfinite
 
@@ -367,6 +367,8 @@ def _evidence(rule: Stage, context: RuleContext, level_m: float | None, risen_m:
         }
     if context.rain_nar or context.rain_15_min_mm is not None:
         evidence |= {"rain": int(context.rain_nar), "rain_15_min_mm": context.rain_15_min_mm}
+    if context.rain_limit is not None:
+        evidence["rain_limit"] = asdict(context.rain_limit)
     if context.upstream_nar:
         evidence["upstream"] = int(context.upstream_nar)
     return evidence

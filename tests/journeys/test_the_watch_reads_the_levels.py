@@ -23,6 +23,8 @@ from services.queries.watch.levels import current_levels
 from services.queries.watch.page import WatchPage, watch_page
 from services.runtime.audience import Audience
 from services.web.api.stations.latest import station_latest
+from services.web.pages.evidence import headline
+from services.web.pages.language import Words
 from services.web.pages.station import station_page
 from simulators.devices.faults import usual_faults
 from simulators.scenario import SimulatedCity
@@ -168,6 +170,39 @@ def test_a_sudden_rise_that_the_next_reading_confirms_is_the_level(database: Eng
     )
     assert page.cards[0].trend is not None
     assert page.cards[0].trend.rate_m_h > 3
+
+
+def test_a_colour_by_rain_names_the_duration_whose_limit_fired_on_the_gauge_and_on_its_stream(database: Engine) -> None:
+    """Rain of three hours: red by their limit, while a quarter of an hour has less than its own."""
+    clock = Clock(NOON)
+    with database.begin() as transaction:
+        load(transaction, la_plata(), NOON)
+    pipeline = Pipeline(database, clock, lane=None)
+    stream, gauges = SPIKED, ("lluvia-romero", "lluvia-san-carlos")
+    told: dict[tuple[str, NAR], str | None] = {}
+    try:
+        for minute in range(0, 180, 5):
+            clock.now = NOON + minute * MINUTE + timedelta(seconds=1)
+            body = {"observed_at": (NOON + minute * MINUTE).isoformat(), "rain_mm": 4.9, "interval_s": 300}
+            level = {"observed_at": body["observed_at"], "level_m": 0.4}
+            pipeline.process_messages(
+                [
+                    *(Message(f"vigia/v1/laplata/rain/{one}", json.dumps(body).encode(), clock.now) for one in gauges),
+                    Message(f"vigia/v1/laplata/river/{stream}", json.dumps(level).encode(), clock.now),
+                ]
+            )
+            page, city = page_of(database, clock.now)
+            for alert in page.alerts:
+                nar = NAR(alert.nar)
+                told.setdefault(
+                    (alert.station_id, nar), headline(Words("es", city.zone), nar, alert.cause, alert.evidence)
+                )
+    finally:
+        pipeline.close()
+    for subject in (stream, *gauges):
+        assert told[subject, NAR.AMARILLO] == "14,7 mm, umbral 10,0 mm en 15 min"
+        assert told[subject, NAR.NARANJA] == "49,0 mm, umbral 45,0 mm en 1 h"
+        assert told[subject, NAR.ROJO] == "122,5 mm, umbral 120,0 mm en 3 h"
 
 
 @dataclass

@@ -13,6 +13,8 @@ _DECIMALS = {"m": 2, "mm": 1, "kmh": 0, "min": 0, "mmh": 0, "v": 1, "points": 2,
 _UNITS = {"m": "m", "mm": "mm", "kmh": "km/h", "min": "min", "mmh": "mm/h", "v": "V"}
 _COLOUR_KEYS = ("rain", "upstream", "stage", "proven")
 _COLOURS = frozenset(NAR)
+_WINDOWS = {900: "15_min", 3600: "1_h", 10_800: "3_h"}
+"""By their length in seconds, the windows as the words and the evidence of rain name them."""
 MAX_LINES = 40
 MAX_VALUE_CHARS = 300
 
@@ -46,8 +48,18 @@ def old_reading(words: Words, evidence: Mapping[str, Any]) -> str | None:
 
 
 def _rain_headline(words: Words, nar: NAR, evidence: Mapping[str, Any]) -> str | None:
-    """Rain of the shortest window that reached the level's threshold; else of the shortest window known."""
-    amounts = [(window, evidence.get(f"rain_{window}_mm")) for window in ("15_min", "1_h", "3_h")]
+    """The rain limit that raised a stream, or the shortest window of a gauge that reached the level's threshold.
+
+    Of a stream whose gauges only held their colour, nothing. Else the shortest window known.
+    """
+    match evidence:
+        case {"rain_limit": {"rain_mm": float() | int() as mm, "threshold_mm": limit, "window_s": window_s}} if (
+            window_s in _WINDOWS
+        ):
+            return words(f"rain.within_{_WINDOWS[window_s]}", amount=_with_threshold(words, mm, "mm", 1, limit))
+        case {"rain": int() as held} if held and "in_15_min_mm" not in evidence:
+            return None
+    amounts = [(window, evidence.get(f"rain_{window}_mm")) for window in _WINDOWS.values()]
     known = [(window, amount) for window, amount in amounts if isinstance(amount, float | int)]
     limits = {window: _threshold_of(evidence.get(f"in_{window}_mm"), nar) for window, _ in known}
     reached = [one for one in known if (limit := limits[one[0]]) is not None and one[1] >= limit]

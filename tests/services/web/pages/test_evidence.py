@@ -30,6 +30,13 @@ LEVELS = [1.0, 1.3, 2.0]
             NAR.AMARILLO,
             "31,0 mm, umbral 30,0 mm en 1 h",
         ),
+        (
+            "rain",
+            {"rain": 3, "rain_15_min_mm": 11, "rain_limit": {"rain_mm": 120.4, "threshold_mm": 100, "window_s": 10800}},
+            NAR.ROJO,
+            "120,4 mm, umbral 100,0 mm en 3 h",
+        ),
+        ("rain", {"rain": 3, "rain_15_min_mm": 11.0}, NAR.ROJO, None),
         ("rain", {}, NAR.ROJO, None),
         ("upstream", {"level_m": 0.3, "thresholds_m": LEVELS}, NAR.AMARILLO, None),
         ("speed", {"fastest_over_kmh": 63.0, "limit_kmh": 60.0}, NAR.NARANJA, "123 km/h, umbral 60 km/h"),
