@@ -58,6 +58,7 @@ def exchange(
     except TimeoutError:
         raise TimeoutError(f"no whole answer within {deadline_s:g} s") from None
     finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())  # httpx leaves its own open where a body is not read whole
         loop.close()  # unlike asyncio.run, this does not wait for a name that is still being looked up
 
 

@@ -125,18 +125,20 @@ def ensure_first_operator(transaction: Connection, now: datetime) -> str | None:
 def current_operator(request: Request, connection: Connection) -> str | None:
     """The name of the operator whose token is in the header or the cookie; None where there is no valid token.
 
-    An old cookie that a forgotten page sends with each reading is no attempt and is not counted. Raises
-    TooManyWrongTokens, and ForeignForm where a form of another site comes with the cookie.
+    A valid cookie counts beside a bearer token of somebody else's, such as a gateway's. An old cookie that a forgotten
+    page sends with each reading is no attempt and is not counted. Raises TooManyWrongTokens, and ForeignForm where a
+    form of another site comes with the cookie.
     """
     header, cookie = bearer_token(request), request.cookies.get(_cookie_name(request))
-    if header is not None:
-        return authenticate(request, connection, header)
-    if cookie is None:
-        return None
-    if request.method in SAFE_METHODS:
-        return find_operator(connection, cookie)
-    require_same_origin(request)
-    return authenticate(request, connection, cookie)
+    acts = request.method not in SAFE_METHODS
+    if header is not None and (name := find_operator(connection, header)) is not None:
+        return name
+    name = None if cookie is None else find_operator(connection, cookie)
+    if acts and (name is not None or (header is None and cookie is not None)):
+        require_same_origin(request)
+    if name is None and (header is not None or (acts and cookie is not None)):
+        _count_wrong_token(request)
+    return name
 
 
 def is_same_origin(request: Request) -> bool:
@@ -219,11 +221,16 @@ def authenticate(request: Request, connection: Connection, token: str) -> str | 
     """
     name = find_operator(connection, token)
     if name is None:
-        wrong_tokens, address = context_of(request).wrong_tokens, client_of(request)
-        if wrong_tokens.is_exceeded(address):
-            raise TooManyWrongTokens
-        wrong_tokens.add(address)
+        _count_wrong_token(request)
     return name
+
+
+def _count_wrong_token(request: Request) -> None:
+    """Count a wrong token of the client's address. Raises TooManyWrongTokens."""
+    wrong_tokens, address = context_of(request).wrong_tokens, client_of(request)
+    if wrong_tokens.is_exceeded(address):
+        raise TooManyWrongTokens
+    wrong_tokens.add(address)
 
 
 def set_operator_cookie(request: Request, response: Response, token: str) -> None:

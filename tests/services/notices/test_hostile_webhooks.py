@@ -1,6 +1,8 @@
 """A webhook that hangs, drips, redirects or sends a bomb delays only its own notices, and is cut off at a deadline."""
 
+import gc
 import gzip
+import logging
 import socket
 import threading
 import tracemalloc
@@ -133,6 +135,16 @@ def test_little_is_read_of_an_answer_and_nothing_unpacked(hostile: str, database
     assert stored[:2] == (None, None)
     assert 0 < len(stored[2]) <= MAX_TROUBLE_CHARS
     assert stored[2].isprintable()
+
+
+@pytest.mark.parametrize("hostile", OTHERS)
+def test_an_attempt_leaves_nothing_open_that_is_logged_as_an_error(
+    hostile: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with webhook(OTHERS[hostile]) as (url, _):
+        post_webhook(url, "key", {})
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_an_accepting_status_is_enough_however_long_the_answer() -> None:

@@ -71,6 +71,19 @@ def test_a_right_token_is_never_refused_for_the_mistakes_of_others(city: City) -
     assert city.client.post("/entrar", data={"token": "vigia_wrong"}, headers=here).status_code == 429
 
 
+def test_a_right_cookie_counts_beside_a_bearer_token_of_somebody_else(city: City) -> None:
+    other = {"Authorization": "Bearer token-of-a-gateway"}
+    while city.client.post(ACKNOWLEDGE, json=SEEN, headers=other).status_code != 429:
+        pass
+    cookie = other | {"Cookie": f"{OPERATOR_COOKIE}={city.token}"}
+    here = {"Origin": f"http://{city.client.base_url.netloc.decode()}"}
+    assert city.client.get("/api/v1/rejections/1", headers=cookie).status_code == 404
+    assert city.client.post(ACKNOWLEDGE, json=SEEN, headers=cookie | here).status_code == 404
+    assert city.client.post(ACKNOWLEDGE, json=SEEN, headers=cookie).status_code == 403, "no page of this site"
+    wrong = other | {"Cookie": f"{OPERATOR_COOKIE}=vigia_wrong"}
+    assert city.client.post(ACKNOWLEDGE, json=SEEN, headers=wrong).status_code == 429, "a cookie hides no attempt"
+
+
 def test_a_forgotten_page_with_an_old_cookie_is_no_attempt(city: City) -> None:
     old = {"Cookie": f"{OPERATOR_COOKIE}=vigia_of_yesterday"}
     for _ in range(MAX_WRONG_TOKENS + 2):
