@@ -132,7 +132,7 @@ class City:
     devices: tuple[Device, ...]
     landmarks: tuple[Landmark, ...] = ()
     advice: Mapping[str, str] = field(default_factory=dict)
-    """What operators are told at a colour, by the name of the colour."""
+    """What operators are told at a colour, by its name, as `rojo`, or by hazard and colour, as `rain.rojo`."""
     authority: str | None = None
     """Who sets the attention level, with its article, in Spanish or in Spanish " / " English."""
 

@@ -68,7 +68,7 @@ def read_seed(folder: Path) -> Seed:
         landmarks=tuple(
             Landmark(name=one.name, latitude=one.position[0], longitude=one.position[1]) for one in file.landmark
         ),
-        advice=file.advice.model_dump(exclude_none=True),
+        advice=file.advice.by_colour(),
         authority=file.city.authority,
     )
     return Seed(city=city, rules=rules_of(file, city))

@@ -36,12 +36,27 @@ class CityItem(_Strict):
 Advice = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True)]
 
 
-class AdviceItem(_Strict):
-    """Table `[advice]`: what the city tells its operators at each colour, in Spanish, or in Spanish " / " English."""
+class ColourAdvice(_Strict):
+    """What the city tells its operators at each colour, in Spanish, or in Spanish " / " English."""
 
     amarillo: Advice | None = None
     naranja: Advice | None = None
     rojo: Advice | None = None
+
+
+class AdviceItem(ColourAdvice):
+    """Table `[advice]`: for one hazard, and what counts where that says nothing for a colour."""
+
+    stream: ColourAdvice = ColourAdvice()
+    rain: ColourAdvice = ColourAdvice()
+
+    def by_colour(self) -> dict[str, str]:
+        """The advice by colour, as `rojo`, and by hazard and colour, as `rain.rojo`; without what is left out."""
+        found = {colour: getattr(self, colour) for colour in ColourAdvice.model_fields}
+        for hazard in (name for name in AdviceItem.model_fields if name not in found):
+            of_hazard = getattr(self, hazard)
+            found |= {f"{hazard}.{colour}": getattr(of_hazard, colour) for colour in ColourAdvice.model_fields}
+        return {name: text for name, text in found.items() if text is not None}
 
 
 class MunicipalityItem(_Strict):

@@ -22,6 +22,7 @@ FAR_FROM_ZONE_M = 1_500_000.0
 """A municipality so far from the place that its time zone is named after is looked at twice. Zones may be larger."""
 CENTIMETRES_FROM_M = 20.0
 """A threshold of so many metres is rather one in centimetres: gauges of cities read less."""
+_COLOURS = ("amarillo", "naranja", "rojo")
 _ZONE_TABLE = "zone1970.tab"
 _ZONE_POSITION = re.compile(r"([+-])(\d{2})(\d{2})(?:\d{2})?([+-])(\d{3})(\d{2})(?:\d{2})?$")
 
@@ -31,7 +32,7 @@ def warnings(seed: Seed, zone_position: Point | None = None) -> list[str]:
 
     zone_position: of the place that the city's time zone is named after (`position_of_zone`); None where unknown.
     """
-    return [*_position_warnings(seed.city, zone_position), *_level_warnings(seed)]
+    return [*_position_warnings(seed.city, zone_position), *_level_warnings(seed), *_advice_warnings(seed.city)]
 
 
 def position_of_zone(name: str) -> Point | None:
@@ -113,6 +114,15 @@ def _middle(basin: Basin) -> Point:
 
 def _degrees(at: Point) -> str:
     return f"[{at[0]:g}, {at[1]:g}]"
+
+
+def _advice_warnings(city: City) -> Iterator[str]:
+    """Hazards of which the city says something at one colour and nothing at a higher one."""
+    for hazard in ("stream", "rain"):
+        said = [f"{hazard}.{colour}" in city.advice or colour in city.advice for colour in _COLOURS]
+        silent = [colour for order, colour in enumerate(_COLOURS) if any(said[:order]) and not said[order]]
+        if silent and any(f"{hazard}.{colour}" in city.advice for colour in _COLOURS):
+            yield f"{CITY_FILE}: advice.{hazard}: says nothing at {' and '.join(silent)}; is that meant?"
 
 
 def _level_warnings(seed: Seed) -> Iterator[str]:

@@ -32,9 +32,14 @@ class CurrentCity:
     name: str
     zone_name: str
     advice: Mapping[str, str] = field(default_factory=dict)
-    """What the city tells its operators at a colour, by the name of the colour."""
+    """What the city tells its operators at a colour, by its name, or by hazard and colour, as `rain.rojo`."""
     authority: str | None = None
     """Who sets the attention level; None where the seed names nobody."""
+
+    def advice_for(self, hazard: str | None, nar: NAR) -> str | None:
+        """What the city says of this hazard at a colour; where it says nothing of it, what it says of the colour."""
+        colour = nar.name.lower()
+        return self.advice.get(f"{hazard}.{colour}") or self.advice.get(colour)
 
     @property
     def zone(self) -> tzinfo:

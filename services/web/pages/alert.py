@@ -52,9 +52,22 @@ def alert_page(
         transitions=transition_rows(transaction, [alert_id]),
         actions=action_rows(transaction, [alert_id], audience),
         notices=notice_rows(transaction, alert_id),
-        advice=city.advice.get(NAR(alert.nar).name.lower()),
+        advice=city.advice_for(_hazard(alert), NAR(alert.nar)),
         place=place,
         level=current_levels(transaction, now, place.station.id).get(place.station.id) if place else None,
         around=surroundings(transaction, place.station.id, now) if place else None,
         peaks=isolated_peaks(transaction, [alert_id]),
     )
+
+
+def _hazard(alert: Row[Any]) -> str | None:
+    """Of what an alert warns, as the seed's advice names it; None of what is neither water nor rain.
+
+    A silent sensor that held a level warns of the stream.
+    """
+    match alert.judgement, alert.evidence:
+        case ("stage", _) | ("silence", {"stage": 1 | 2 | 3}):
+            return "stream"
+        case "rainfall", _:
+            return "rain"
+    return None

@@ -6,6 +6,7 @@ import pytest
 
 from services.__main__ import main
 from services.city.seed import LA_PLATA, read_seed
+from services.city.seed_problems import SeedError
 from services.city.seed_warnings import position_of_zone, warnings
 
 ZONE = (-34.6, -58.45)
@@ -39,6 +40,19 @@ def said(folder: Path, *changes: tuple[str, str]) -> list[str]:
 def test_a_probable_town_is_not_remarked_on(tmp_path: Path) -> None:
     assert said(tmp_path) == []
     assert warnings(read_seed(LA_PLATA), ZONE) == []
+
+
+def test_advice_that_ends_below_rojo_is_remarked_on_and_an_unknown_hazard_is_refused(tmp_path: Path) -> None:
+    def with_advice(table: str) -> list[str]:
+        return said(tmp_path, ("[[station]]", f"{table}\n[[station]]"))
+
+    assert with_advice('[advice.rain]\namarillo = "Mirar."\nnaranja = "Cortar."') == [
+        "city.toml: advice.rain: says nothing at rojo; is that meant?"
+    ]
+    assert with_advice('[advice]\nrojo = "Llamar."\nrain = { amarillo = "Mirar.", naranja = "Cortar." }') == []
+    assert with_advice('[advice]\namarillo = "Mirar."') == []
+    with pytest.raises(SeedError, match="advice wind"):
+        with_advice('[advice.wind]\nrojo = "Atar."')
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, cast, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from models.tables.alerts import alert_actions, alerts, notices, transitions
+from models.tables.city import configuration
 from models.tables.operations import events
 from tests.services.web.pages import city
 from tests.services.web.pages.site import Site
@@ -79,6 +80,18 @@ def test_an_alert_that_its_rule_holds_has_no_form_to_close_it(changing_site: Sit
     changing_site.enter(token)
     assert "/alerta/1/cerrar" not in changing_site.page("/alerta/1").html
     assert "/alerta/6/cerrar" in changing_site.page("/alerta/6").html
+
+
+def test_the_advice_is_for_the_hazard_of_the_alert_or_the_general_one(changing: Engine, changing_site: Site) -> None:
+    assert "Posible anegamiento de calles y viviendas bajas." in changing_site.page("/alerta/2").text
+    rain = changing_site.page("/alerta/3").text
+    assert "Qué hacer, según la ciudad Llueve más de lo que los desagües llevan" in rain
+    assert "Seguir el arroyo" in changing_site.page("/alerta/5").text  # a silent sensor that held a level
+    with changing.begin() as transaction:
+        place = transaction.execute(select(configuration.c.city)).scalar_one()
+        older = place | {"advice": {"amarillo": "Mirar.", "naranja": "Cortar."}}
+        transaction.execute(update(configuration).values(city=older))
+    assert all("Cortar." in changing_site.page(f"/alerta/{number}").text for number in (2, 3))
 
 
 def test_the_page_of_an_alert_is_enough_to_act(changing: Engine, changing_site: Site, token: str) -> None:
