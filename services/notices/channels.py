@@ -37,7 +37,7 @@ class Refused:
 Outcome = Sent | Retry | Refused
 
 
-def post_webhook(url: str, dedup_key: str, body: Mapping[str, object]) -> Outcome:
+def post_webhook(url: str, key: str, body: Mapping[str, object]) -> Outcome:
     """Post a notice as JSON to a webhook, with its key, so that the receiver can drop a duplicate.
 
     Only an invalid address is final. A rejection may come from a wrong setting, so a later attempt may succeed. The
@@ -50,7 +50,7 @@ def post_webhook(url: str, dedup_key: str, body: Mapping[str, object]) -> Outcom
             headers={
                 "Content-Type": "application/json",
                 "Accept-Encoding": "identity",
-                "Idempotency-Key": dedup_key,
+                "Idempotency-Key": key,
             },
             content=json.dumps(dict(body), ensure_ascii=False).encode(),
             deadline_s=ATTEMPT_TIMEOUT_S,

@@ -164,7 +164,7 @@ def _attempt(notice: ClaimedNotice, address: str | None, simulation: Simulation 
         match notice.channel:
             case channel if channel == WEBHOOK:
                 document = notice_document(marked_body(notice.body, simulation), address)
-                return post_webhook(notice.recipient, notice.dedup_key, document)
+                return post_webhook(notice.recipient, notice.public_key, document)
             case unknown:
                 return Refused(f"no channel {unknown!r} here")
     except Exception as bug:

@@ -4,6 +4,7 @@ A notice is leased before it is delivered, and delivered outside any transaction
 killed between delivery and storing leaves a lease that ends, and the notice is delivered again under the same key.
 """
 
+import hashlib
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,6 +48,14 @@ class ClaimedNotice:
     dedup_key: str
     attempts: int
     body: dict[str, Any]
+
+    @property
+    def public_key(self) -> str:
+        """The same for each attempt of this notice, without the recipient's address, which may hold a secret.
+
+        The time of the decision keeps apart two notices of one number, as after a restored backup.
+        """
+        return hashlib.sha256(f"{self.dedup_key} {self.body.get('decided_at', '')}".encode()).hexdigest()
 
 
 def due_lanes(transaction: Connection, now: datetime) -> list[Lane]:

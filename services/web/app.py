@@ -96,7 +96,7 @@ def create_app(
                 yield
 
     app = FastAPI(
-        title="Vigía",
+        title="Vigia",  # ASCII: generators of clients make names of packages from it
         version="1",
         description=DESCRIPTION,
         # Served below with an ETag. FastAPI's own pages for it load scripts from other sites.

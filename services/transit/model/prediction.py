@@ -63,9 +63,9 @@ _STORED_TRIP = {"first_position": "first", "rider_times": "rider", "departures":
 class TripPrediction(Struct, frozen=True, gc=False, rename=_STORED_TRIP):
     """Predicted arrivals of one journey: arrays over the stops from `first_position` to the pattern's last.
 
-    `p10`, `p50`, `p90`: quantiles of the arrival. `rider_times`: the times published to riders, early enough to be at
-    the stop by then. `departures`: median departure, equal to the arrival where the bus does not wait. No array ever
-    falls along the trip, and p10 <= p50 <= p90. `recent_buses`: how many recent buses the prediction rests on.
+    `p10`, `p50`, `p90`: quantiles of the arrival. `rider_times`: what four arrivals in five come at or after; riders
+    are told `be_there_at`. `departures`: median departure, equal to the arrival where the bus does not wait. No array
+    ever falls along the trip, and p10 <= p50 <= p90. `recent_buses`: how many recent buses the prediction rests on.
     `reason`: more detail where the basis is NOT_COMING or NOT_REPORTING ("off_route", "standing", "no_vehicle",
     "cancelled", "silent").
     """
@@ -83,6 +83,10 @@ class TripPrediction(Struct, frozen=True, gc=False, rename=_STORED_TRIP):
     basis: Basis
     recent_buses: int = 0
     reason: str = ""
+
+    def be_there_at(self, index: int) -> float:
+        """When a rider should be at a stop, Unix seconds: never later than the earliest time told beside it, P10."""
+        return min(self.rider_times[index], self.p10[index])
 
 
 class VehiclePrediction(Struct, frozen=True, gc=False, rename={"matched_position": "place", "trips": "coming"}):

@@ -77,7 +77,7 @@ class PendingPredictions(Struct):
                     prediction.p10[index],
                     prediction.p50[index],
                     prediction.p90[index],
-                    prediction.rider_times[index],
+                    prediction.be_there_at(index),
                 )
             )
 

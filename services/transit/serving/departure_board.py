@@ -371,7 +371,7 @@ def _estimate_at(prediction: TripPrediction, position: int) -> Estimate | None:
         prediction.p10[offset],
         prediction.p50[offset],
         prediction.p90[offset],
-        prediction.rider_times[offset],
+        prediction.be_there_at(offset),
         prediction.departures[offset],
     )
 

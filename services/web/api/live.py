@@ -34,7 +34,8 @@ OPERATORS = "operators"
 END_TIMEOUT_S = 0.5
 """Longest wait to send the end of the stream to a dropped client."""
 
-EventName = Literal["readings", "transition", "alert", "device", "attention"]
+EventName = Literal["readings", "transition", "alert", "device", "attention", "pulse", "resync"]
+"""What may be selected. A pulse or resync comes always: a client must see that its stream lives, and what it missed."""
 
 router = APIRouter(tags=["live"], dependencies=[PUBLIC])
 
@@ -156,7 +157,11 @@ async def live(
         Query(max_length=MAX_POSITION_CHARS, description="The same for a first connection, as pages render it"),
     ] = None,
     events: Annotated[
-        list[EventName] | None, Query(max_length=5, description="Only these events; all where unset")
+        list[EventName] | None,
+        Query(
+            max_length=7,
+            description="Only these events; all where unset. `pulse` and `resync` come always, also where not named",
+        ),
     ] = None,
 ) -> EventStream:
     """Readings, transitions, alerts, devices and attention levels as server-sent events, when they are committed.

@@ -17,7 +17,9 @@ def alert_changed(
     idempotency_key: Annotated[
         str,
         Header(
-            alias="Idempotency-Key", max_length=MAX_KEY_CHARS, description="The same for each attempt of one notice"
+            alias="Idempotency-Key",
+            max_length=MAX_KEY_CHARS,
+            description="The same for each attempt of one notice: 64 hexadecimal digits",
         ),
     ],
 ) -> None:

@@ -38,7 +38,7 @@ Open to whoever reaches the address: a `key` is accepted, whatever it says, and 
 def create_oba(context: Context) -> FastAPI:
     """The application, to be mounted at PREFIX of the main one, whose context it shares."""
     app = FastAPI(
-        title="Vigía: OneBusAway",
+        title="Vigia: OneBusAway",
         version="2",
         description=DESCRIPTION,
         docs_url=None,

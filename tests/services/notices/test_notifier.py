@@ -1,6 +1,7 @@
 """Tests of the notifier: at-least-once delivery, retries, leases, order and shutdown."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -113,7 +114,7 @@ def test_the_watch_is_notified_by_the_live_stream_and_the_webhook_by_a_post(
     assert notifier.drain() == 2
     assert (notifier.drain(), notifier.sent) == (0, 2)
     ((key, body),) = receiver.received
-    assert key == rows(database, "SELECT dedup_key FROM notices WHERE channel = 'webhook'")[0][0]
+    assert re.fullmatch("[0-9a-f]{64}", key), "the key holds no address: that may hold a secret"
     assert (body["station"], body["after"], body["evidence"]) == ("head", 2, {"level_m": 1.7})
     assert rows(database, "SELECT data ->> 'station' FROM events WHERE event = 'notice'") == [("head",)]
     assert rows(database, "SELECT DISTINCT sent_at FROM notices") == [(NOON,)]
@@ -286,7 +287,7 @@ def test_another_notifier_takes_over_within_20_s_under_the_same_key(
     assert timedelta(seconds=ATTEMPT_TIMEOUT_S + 5) <= LEASE <= timedelta(seconds=20 - 2 * ROUND_WAIT_S)
     clock.now += timedelta(seconds=19)
     notifier.drain()
-    assert [key for key, _ in receiver.received] == [killed.dedup_key]
+    assert [key for key, _ in receiver.received] == [killed.public_key]
 
 
 def test_who_was_taken_over_stores_no_failure_over_the_success_of_another(database: Engine, clock: Clock) -> None:

@@ -27,7 +27,7 @@ class Estimated(TypedDict):
     earliest: datetime
     expected: Annotated[datetime, Field(description="The median: for machines")]
     latest: datetime
-    be_there_at: Annotated[datetime, Field(description="Early-safe: the time to tell riders")]
+    be_there_at: Annotated[datetime, Field(description="Early-safe: the time to tell riders, never after `earliest`")]
     leaves: Annotated[datetime, Field(description="Median of its leaving the stop")]
 
 

@@ -63,10 +63,21 @@ def test_a_silent_bus_is_shown_with_a_rough_time_and_its_last_report() -> None:
 
 def test_nobody_is_to_be_there_after_about_when_the_bus_comes() -> None:
     one = trip_prediction("10-0700", late_s=7 * 60 + 20 - T3_S)
-    wide = with_fields(one, p10=tuple(at - 600 for at in one.p50), p90=tuple(at + 900 for at in one.p50))
+    wide = with_fields(one, p10=tuple(at - 20 for at in one.p50), p90=tuple(at + 1_200 for at in one.p50))
     first = line_10(with_changes(empty_snapshot(NETWORK), [vehicle_prediction("7", NEAR_SEVEN, wide)])).arrivals[0]
     assert first.time == RoughTime(SEVEN + 300), "twenty seconds past seven past are about five past"
     assert first.be_there_at == SEVEN + 300
+
+
+def test_nobody_is_to_be_there_after_the_earliest_time_shown() -> None:
+    one = trip_prediction("10-0700", late_s=7 * 60)
+    early = with_fields(
+        one, p10=tuple(at - 150 for at in one.p50), rider_times=tuple(at - 30 for at in one.p50), p90=one.p50
+    )
+    first = line_10(with_changes(empty_snapshot(NETWORK), [vehicle_prediction("7", NEAR_SEVEN, early)])).arrivals[0]
+    assert isinstance(first.time, MinuteInterval)
+    assert first.be_there_at is not None
+    assert first.be_there_at <= SEVEN + T3_S + 7 * 60 - 150
 
 
 def test_a_bus_that_must_have_passed_is_not_arriving_for_ever() -> None:

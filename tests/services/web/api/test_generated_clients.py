@@ -123,6 +123,11 @@ def run(command: list[str], folder: Path) -> str:
     return ended.stdout
 
 
+def test_packages_named_after_the_description_have_names_that_can_be_typed(city: City) -> None:
+    for path in ("/api/v1/openapi.json", "/api/where/openapi.json"):
+        assert city.client.get(path).json()["info"]["title"].isascii()
+
+
 def test_a_python_client_reads_the_api_as_it_was_generated(city: City, arguments: list[str], tmp_path: Path) -> None:
     (tmp_path / "openapi.json").write_bytes(city.client.get("/api/v1/openapi.json").content)
     generator = str(Path(sys.executable).with_name("openapi-python-client"))

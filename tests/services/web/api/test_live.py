@@ -197,7 +197,7 @@ def test_only_requested_events_come_and_the_pulse_has_the_position(city: City, m
     monkeypatch.setattr(live, "PULSE_S", 0.2)
     listener = Listener(city)
     wait_until(lambda: city.app.state.context.process_watch.dead == ("pipeline-all",))
-    with listener.connected(events="alert") as events:
+    with listener.connected(events=["alert", "pulse"]) as events:
         assert next(events).event == "pulse"
         with city.database.begin() as transaction:
             announce(transaction, "readings", {"n": [1]}, NOON)

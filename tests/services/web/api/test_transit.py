@@ -98,7 +98,7 @@ def test_a_bus_that_reports_is_on_the_board_with_its_interval_and_its_ground(tow
         "earliest": "2026-03-02T10:04:00Z",
         "expected": "2026-03-02T10:04:30Z",
         "latest": "2026-03-02T10:05:30Z",
-        "be_there_at": "2026-03-02T10:04:10Z",
+        "be_there_at": "2026-03-02T10:04:00Z",
         "leaves": "2026-03-02T10:04:30Z",
     }
     assert bus["scheduled_arrival"] == "2026-03-02T10:02:30Z"
