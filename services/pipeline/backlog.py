@@ -21,6 +21,7 @@ from models.kind import Lane
 from models.reading import Reason, Rejected
 from services.pipeline.batch import Batch
 from services.pipeline.state import Counts, PipelineState
+from services.runtime.clock import PeriodicTimer
 from services.runtime.retry import retry_while_unavailable
 
 TURN_MESSAGES = 500
@@ -28,6 +29,8 @@ TURN_MESSAGES = 500
 TURN_SHARE = 0.1
 """While messages wait at the broker, this share of the time goes to postponed ones, so that no sender waits without
 end."""
+LOOK_EVERY_S = 10.0
+"""How soon a process that postponed nothing takes up what another one of its lane postponed and left."""
 _FULL = (
     f"above its sender's rate, and {MAX_POSTPONED:,} messages or {MAX_POSTPONED_BYTES:,} bytes are postponed already: "
     "send less"
@@ -43,9 +46,10 @@ class Backlog:
         self._bytes = 0
         self._next_turn_s = 0.0
         self._senders: Iterator[str] = iter(())
+        self._look = PeriodicTimer(LOOK_EVERY_S)
 
     def load(self) -> None:
-        """Read what an earlier process postponed."""
+        """Read what other processes postponed."""
         with self._state.connection() as transaction, transaction.begin():
             counts, self._bytes = count_postponed(transaction, self._lane)
         self._state.rates.postponed = counts
@@ -75,6 +79,8 @@ class Backlog:
 
         pressed: messages wait at the broker.
         """
+        if not self._state.rates.postponed and self._look.due() and not retry_while_unavailable(self.load, stop):
+            return False
         began_s = monotonic()
         if not self._state.rates.postponed or (pressed and began_s < self._next_turn_s):
             return True

@@ -19,6 +19,7 @@ from services.pipeline.batch import TOO_MANY_NAMES, decode_messages
 from services.pipeline.intake import batch_of
 from services.pipeline.road import Pipeline
 from services.pipeline.sender_faults import CALM, SenderFaults
+from services.runtime.clock import PeriodicTimer
 from tests.seeds import la_plata
 
 NOON = datetime.fromisoformat("2026-04-02T12:00:00+00:00")
@@ -151,6 +152,24 @@ def test_the_next_process_goes_on_with_what_was_postponed(pipeline: Pipeline, da
     drain(successor)
     successor.close()
     assert stored(database, FLOODER) == [(number, 0) for number in range(BURST + 1_100)]
+    assert rows(database, "SELECT * FROM postponed_messages") == []
+
+
+def test_what_a_second_process_of_the_lane_postponed_and_left_is_taken_up_without_a_restart(
+    pipeline: Pipeline, database: Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.backlog.load()
+    take_turn(pipeline)  # has looked for what others left
+    second = Pipeline(database, clock, lane=None)
+    receive(second, flood(0, BURST))
+    receive(second, flood(BURST, 1_000))
+    second.close()
+    take_turn(pipeline)
+    assert pipeline.state.rates.postponed == {}, "too soon to look again"
+    monkeypatch.setattr(PeriodicTimer, "due", lambda _: True)
+    take_turn(pipeline)
+    drain(pipeline)
+    assert stored(database, FLOODER) == [(number, 0) for number in range(BURST + 1_000)]
     assert rows(database, "SELECT * FROM postponed_messages") == []
 
 
