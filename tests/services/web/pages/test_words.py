@@ -78,3 +78,33 @@ def test_a_template_holds_no_words_of_its_own(path: Path) -> None:
     plain = re.sub(r"\{%.*?%\}|\{\{.*?\}\}", " ", path.read_text("utf-8"), flags=re.DOTALL)
     seen = re.sub(r"<[^>]*>|[\w-]+=\"[^\"]*\"", " ", plain)
     assert set(re.findall(r"[^\W\d_]+(?:/[^\W\d_]+)?", seen)) <= NEITHER_LANGUAGE
+
+
+FORMAL = (
+    r"\b(?:[Uu]sted|[Aa]priete|[Aa]vise|[Cc]onfirme|[Ee]spere|[Ii]ngrese|[Ii]ntente|[Pp]resione|[Rr]ecargue|[Tt]oque"
+    r"|[Vv]uelva|Abra|Agregue|Borre|Busque|Cargue|Cierre|Consulte|Copie|Corrija|Cuente|Deje|Elija|Entre|Env[ií]e|Escriba"
+    r"|Guarde|Haga|Instale|Llame|Mande|Mire|Pegue|Pida|Ponga|Pruebe|Reinicie|Revise|Siga|Use|Vaya|Vea|Verifique)\b"
+)
+"""Imperatives of usted, of which some may also be subjunctives inside a sentence. Texts in Spanish say vos."""
+ROOT = FOLDER.parents[2]
+ENGLISH_TOO = r"\b(?:Use)\b"
+"""What is an imperative in English as well, in files that have both languages."""
+
+
+def test_nobody_is_called_usted_on_any_page() -> None:
+    said = dictionary("es")
+    assert {key: text for key, text in said.items() if re.search(FORMAL, text)} == {}
+    assert "Avisá" in said["outage.do"]
+
+
+@pytest.mark.parametrize("place", ["services", "docs", "deploy", "."])
+def test_nobody_is_called_usted_by_commands_answers_and_docs(place: str) -> None:
+    files = sorted((ROOT / place).glob("*.md"))
+    if place != ".":
+        files = [one for ending in ("py", "md", "html", "js") for one in (ROOT / place).rglob(f"*.{ending}")]
+    found = []
+    for path in files:
+        text = re.sub(ENGLISH_TOO, "", path.read_text("utf-8"))
+        found += [f"{path.name}: {one[0]}" for one in re.finditer(FORMAL, text)]
+    assert files
+    assert found == []
