@@ -117,11 +117,15 @@ class LeadForecast:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """A station's forecast from the level at `at_s`. `active` is False while the stream is quiet."""
+    """A station's forecast from the level at `at_s`. `active` is False while the stream is quiet or rows are missing.
+
+    `complete`: no row that the forecast needs is missing.
+    """
 
     at_s: float
     level_m: float
     active: bool
+    complete: bool
     leads: tuple[LeadForecast, ...] = field(default_factory=tuple)
 
 
@@ -222,7 +226,7 @@ def predict(model: ForecastModel, series: Series) -> Forecast | None:
         for lead in model.leads
     )
     at_s = series.start_s + (len(series) - 1) * series.step_s
-    return Forecast(at_s, level_m, bool(active[0]), tuple(leads))
+    return Forecast(at_s, level_m, bool(active[0]), bool(last.complete[0]), tuple(leads))
 
 
 def _forecast_lead(

@@ -1,7 +1,7 @@
 """Level forecasts of streams that have a learnt model, from their levels and the rain of their gauges."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -9,9 +9,9 @@ import msgspec
 import numpy as np
 from sqlalchemy import Connection, select, text
 
-from alerts.forecast.level_forecast import HISTORY_S, ForecastModel, LeadForecast, predict
+from alerts.forecast.level_forecast import HISTORY_S, Forecast, ForecastModel, LeadForecast, predict
 from alerts.forecast.series import Series
-from models.learning import LearningTrouble
+from models.learning import LearningTrouble, NoForecast
 from models.reading import NO_LEVEL_NOW, Flag
 from models.tables.city import stations
 from models.tables.rules import forecast_models, learning_outcomes, rules
@@ -33,6 +33,26 @@ def published_forecasts(
     transaction: Connection, now: datetime, station: str | None = None
 ) -> dict[str, PublishedForecast]:
     """Published forecasts at `now` by station, of all or one. Stations with quiet or unknown water have none."""
+    found = _forecasts(transaction, now, station)
+    return {one: made for one, made in found.items() if isinstance(made, PublishedForecast)}
+
+
+def forecast_of(transaction: Connection, now: datetime, station: str) -> PublishedForecast | NoForecast:
+    """The published forecast of one station, or why there is none."""
+    found = _forecasts(transaction, now, station).get(station)
+    if found is not None:
+        return found
+    judged = select(rules.c.id).where(
+        rules.c.active, rules.c.subject == station, rules.c.judgement["judgement"].astext == "stage"
+    )
+    is_stream = transaction.execute(judged.limit(1)).first() is not None
+    return NoForecast.NOT_LEARNT if is_stream else NoForecast.NO_STREAM
+
+
+def _forecasts(
+    transaction: Connection, now: datetime, station: str | None
+) -> dict[str, PublishedForecast | NoForecast]:
+    """The published forecast of each station with a learnt model, or why there is none."""
     query = (
         select(forecast_models.c.station_id, forecast_models.c.model, rules.c.judgement["rain"].label("rain"))
         .select_from(
@@ -50,14 +70,16 @@ def published_forecasts(
         for row in transaction.execute(query)
         if "leads" in row.model
     }
+    found: dict[str, PublishedForecast | NoForecast] = {}
     steps: defaultdict[int, list[str]] = defaultdict(list)
     for station_id, (model, _) in models.items():
         if any(lead.published for lead in model.leads):
             steps[model.step_s].append(station_id)
-    by_step = [
-        _forecasts_on_grid(transaction, models, station_ids, step_s, now) for step_s, station_ids in steps.items()
-    ]
-    return {one.station: one for several in by_step for one in several}
+        else:
+            found[station_id] = NoForecast.NO_BETTER
+    for step_s, station_ids in steps.items():
+        found |= _forecasts_on_grid(transaction, models, station_ids, step_s, now)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +105,29 @@ def _forecasts_on_grid(
     station_ids: Sequence[str],
     step_s: int,
     now: datetime,
-) -> Iterable[PublishedForecast]:
+) -> Iterator[tuple[str, PublishedForecast | NoForecast]]:
     levels = _level_grid(transaction, station_ids, step_s, now)
     gauges = sorted({gauge for station_id in station_ids for gauge in models[station_id][1]})
     rain = _rain_grid(transaction, gauges, step_s, now)
     for station_id in station_ids:
         model, rain_gauges = models[station_id]
         if not levels.get(station_id):
+            yield station_id, NoForecast.NO_LEVEL
             continue
         series = forecast_input(
             levels[station_id], [rain.get(gauge, {}) for gauge in rain_gauges] if model.with_rain else None, step_s
         )
         forecast = predict(model, series)
-        published = tuple(one for one in forecast.leads if one.published) if forecast and forecast.active else ()
-        if forecast and published:
-            yield PublishedForecast(station_id, datetime.fromtimestamp(forecast.at_s, UTC), published)
+        yield station_id, _published(station_id, forecast)
+
+
+def _published(station_id: str, forecast: Forecast | None) -> PublishedForecast | NoForecast:
+    if forecast is None:
+        return NoForecast.NO_LEVEL
+    if not forecast.active:
+        return NoForecast.QUIET if forecast.complete else NoForecast.GAPS
+    published = tuple(one for one in forecast.leads if one.published)
+    return PublishedForecast(station_id, datetime.fromtimestamp(forecast.at_s, UTC), published)
 
 
 def forecast_input(levels: Values, gauges: Sequence[Values] | None, step_s: int) -> Series:

@@ -8,10 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from models.kinds.rain import RAIN
+from models.kinds.river import RIVER
+from models.learning import NoForecast
 from services.queries.alerts.alert_history import station_alert_rows, transition_rows
 from services.queries.stations import current as queries
 from services.queries.stations.current import CurrentStation
-from services.queries.stations.forecasts import LearningFailure, learning_failure
+from services.queries.stations.forecasts import LearningFailure, PublishedForecast, forecast_of, learning_failure
 from services.queries.watch.chart import LARGE, Chart, ChartSeries, ForecastPoint, Sample, lay_out
 from services.queries.watch.condition import Health, Trend, health
 from services.queries.watch.levels import current_trends, forecast_points, samples_of
@@ -45,6 +47,7 @@ class StationPage:
     samples: Sequence[Sample]
     forecast: Sequence[ForecastPoint]
     not_learnt: LearningFailure | None
+    no_forecast: NoForecast | None
     alerts: list[Row[Any]]
     transitions: dict[int, list[Row[Any]]]
 
@@ -84,6 +87,7 @@ def station_page(
         samples=samples,
         forecast=ahead,
         not_learnt=learning_failure(transaction, station.id),
+        no_forecast=None if ahead else _why_no_forecast(transaction, station, now),
         alerts=alerts,
         transitions={alert.id: [one for one in transitions if one.alert_id == alert.id] for alert in alerts},
     )
@@ -98,6 +102,14 @@ def station_samples(transaction: Connection, station: CurrentStation, now: datet
         rain_bins = [one for device in ids[:1] for one in bins.get(device, ())]
         return [Sample(one.at, one.total, one.total, one.total) for one in rain_bins]
     return samples_of(station, bins, length)
+
+
+def _why_no_forecast(transaction: Connection, station: CurrentStation, now: datetime) -> NoForecast | None:
+    """Why there is no forecast of this stream; None for another kind of station, and where there is one."""
+    if station.kind is not RIVER:
+        return None
+    found = forecast_of(transaction, now, station.id)
+    return None if isinstance(found, PublishedForecast) else found
 
 
 def _ahead(transaction: Connection, station: CurrentStation, now: datetime) -> Sequence[ForecastPoint]:

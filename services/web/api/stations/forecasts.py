@@ -8,10 +8,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from alerts.forecast.level_forecast import LeadForecast
-from models.learning import LearningTrouble
+from models.learning import LearningTrouble, NoForecast
 from models.rule import ColourThresholds
 from services.queries.stations.current import current_stations
-from services.queries.stations.forecasts import PublishedForecast, learning_failure, published_forecasts
+from services.queries.stations.forecasts import PublishedForecast, forecast_of, learning_failure
 from services.web.access import PUBLIC
 from services.web.api.parameters import Id
 from services.web.api.stations.stations import NoSuchStation
@@ -48,6 +48,12 @@ class StationForecast(BaseModel):
     made_at: datetime | None = Field(description="Of the level it starts from")
     unit: str = Field(examples=["m"])
     ahead: list[Lead] = Field(max_length=MAX_LEADS)
+    why_none: NoForecast | None = Field(
+        description="Why none is published: no_stream; not_learnt, where `not_learnt` says why, null where never "
+        "tried; no_better than a level that stays, on this stream's past; no_level or gaps in the hours that it needs; "
+        "quiet water",
+        examples=[None],
+    )
     not_learnt: LearningTrouble | None = Field(
         description="Why nothing was learnt when it was last tried; null where nothing went wrong"
     )
@@ -59,13 +65,15 @@ def forecast(snapshot: DatabaseSnapshot, now: Now, station_id: Id) -> StationFor
     found = current_stations(snapshot, station_id)
     if not found:
         raise NoSuchStation
-    made = published_forecasts(snapshot, now, station_id).get(station_id)
+    found_or_why = forecast_of(snapshot, now, station_id)
+    made = found_or_why if isinstance(found_or_why, PublishedForecast) else None
     return StationForecast(
         station=station_id,
         published=made is not None,
         made_at=made.made_at if made else None,
         unit=found[0].kind.unit,
         ahead=[_lead(made, one, found[0].thresholds) for one in made.ahead] if made else [],
+        why_none=None if isinstance(found_or_why, PublishedForecast) else found_or_why,
         not_learnt=failure.trouble if (failure := learning_failure(snapshot, station_id)) else None,
     )
 

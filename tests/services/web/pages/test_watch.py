@@ -193,7 +193,36 @@ def test_the_forecast_is_shown_as_one_and_only_where_it_was_published(changing: 
     assert [said["class"] for said in shown.all("path")] == ["band", "fan", "median", "line"]
     for station in ("perez-31-520", "gato-tolosa"):
         assert "pronóstico" not in page.part(f"est-{station}").text
-    assert "pronóstico para las 3/4 00:08" in changing_site.page("/estacion/gato-ringuelet").text
+    alone = changing_site.page("/estacion/gato-ringuelet").text
+    assert "pronóstico para las 3/4 00:08" in alone
+    assert "Sin pronóstico" not in alone
+    assert "Sin pronóstico: se aprendió, pero" in changing_site.page("/estacion/perez-31-520").text
+    assert "Sin pronóstico: todavía no se aprendió" in changing_site.page("/estacion/gato-143-524").text
+    assert "Sin pronóstico" not in changing_site.page("/estacion/lluvia-tolosa").text
+
+
+def test_the_answer_says_why_there_is_no_forecast(changing: Engine, changing_site: Site) -> None:
+    leads = tuple(LeadModel(lead_s, bands=((-0.05, 0.0, 0.08),) * 4, published=True) for lead_s in LEADS_S)
+    model = ForecastModel(step_s=60, high_m=1, scale_m=1, active=ActivityThresholds(0.5, 9, 9), leads=leads)
+    quiet = structs.replace(model, active=ActivityThresholds(9, 9, 9))
+    hidden = structs.replace(model, leads=tuple(replace(lead, published=False) for lead in leads))
+    learnt = {"gato-ringuelet": model, "perez-31-520": quiet, "gato-143-524": hidden, "gato-centenario-516": model}
+    with changing.begin() as transaction:
+        for station, one in learnt.items():
+            row = {"station_id": station, "model": msgspec.to_builtins(one), "fitted_at": city.NOW}
+            transaction.execute(insert(forecast_models).values(row))
+        device = select(devices.c.id).where(devices.c.station_id == "gato-centenario-516").scalar_subquery()
+        river = READINGS["river"]
+        an_hour_ago = city.NOW - timedelta(hours=1)
+        transaction.execute(delete(river).where(river.c.device_id == device, river.c.observed_at < an_hour_ago))
+
+    def why(station: str) -> object:
+        answer = changing_site.get(f"/api/v1/stations/{station}/forecast").json()
+        assert answer["published"] is (answer["why_none"] is None)
+        return answer["why_none"]
+
+    assert [why(station) for station in learnt] == [None, "quiet", "no_better", "gaps"]
+    assert (why("maldonado-72-137"), why("lluvia-tolosa")) == ("not_learnt", "no_stream")
 
 
 def test_hostile_names_and_notes_are_only_ever_text(changing: Engine, changing_site: Site) -> None:
