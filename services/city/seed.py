@@ -45,9 +45,9 @@ class Seed:
     rules: tuple[Rule, ...]
 
 
-def read_seed(folder: Path) -> Seed:
+def read_seed(folder: Path, city_file: str = CITY_FILE) -> Seed:
     """The seed in `folder`. Raises SeedError with all problems of the first file that has any."""
-    file = _validate(CityFile, CITY_FILE, _toml(folder / CITY_FILE))
+    file = _validate(CityFile, city_file, _toml(folder / city_file))
     basins = _basins(_validate(BasinsFile, BASINS_FILE, _geojson(folder / BASINS_FILE)))
     raise_if_any(reference_problems(file, basins))
     streets = _streets(file)

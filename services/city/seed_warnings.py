@@ -23,6 +23,11 @@ FAR_FROM_ZONE_M = 1_500_000.0
 CENTIMETRES_FROM_M = 20.0
 """A threshold of so many metres is rather one in centimetres: gauges of cities read less."""
 _COLOURS = ("amarillo", "naranja", "rojo")
+HIGH_AMARILLO_M = 5.0
+"""An amarillo this high is improbable for a stream in a city whose seed does not say that such levels are possible.
+
+Recorded flash floods of urban streams peak at 1 to 2 m (USGS 01581752 and 01589330, 6 and 14 km²).
+"""
 _ZONE_TABLE = "zone1970.tab"
 _ZONE_POSITION = re.compile(r"([+-])(\d{2})(\d{2})(?:\d{2})?([+-])(\d{3})(\d{2})(?:\d{2})?$")
 
@@ -162,6 +167,12 @@ def _threshold_warnings(stage: Stage, station: Station) -> Iterator[str]:
         yield (
             f"{at}: a level of 0 m is at or above amarillo already; if the gauge's zero is elsewhere, say which levels "
             "are possible here with site_limits"
+        )
+    elif stage.thresholds_m[0] >= HIGH_AMARILLO_M and station.site_limits is None:
+        yield (
+            f"{at}: amarillo is at {HIGH_AMARILLO_M:g} m or more, and streams in cities rarely reach 2 m; thresholds "
+            "are in metres above the zero of the station's gauge: are these decimetres or feet, or counted from "
+            "another zero? If it is a deep river, say which levels are possible here with site_limits"
         )
     elif stage.thresholds_m[2] > high:
         yield f"{at}: rojo is above the highest level that is possible here, {high:g} m, and cannot be reached"

@@ -1,11 +1,12 @@
 """Devices as a technician needs them, with or without a station: what each sent last, its clock, what was rejected."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import islice
 
-from sqlalchemy import Connection, func, select, true
+from sqlalchemy import Connection, Row, select, true
 
 from ingest.sender_rates import topic_sender
 from models.kind import SensorKind
@@ -25,6 +26,11 @@ MAX_REJECTIONS = 100
 REJECTIONS_WITHIN = timedelta(days=7)
 CLOCK_ERROR_S = 60.0
 """A difference between observation and receipt that is worth a remark."""
+SILENT_AFTER = timedelta(minutes=15)
+"""Without a message for so long, a device's clock and value say nothing of the present."""
+MAX_DETAILS = 3
+"""Different details shown of one sender's rejections for one reason."""
+_DIGITS = re.compile(r"\d+")
 _ZONE_STEP_S, _ZONE_SLACK_S, _MOST_ZONE_S = 1800.0, 180.0, 14 * 3600.0
 
 
@@ -54,6 +60,10 @@ class Equipment:
             return None
         return (self.received_at - self.observed_at).total_seconds()
 
+    def is_silent(self, now: datetime) -> bool:
+        """Whether there is no recent message to judge by."""
+        return self.received_at is None or now - self.received_at > SILENT_AFTER
+
     @property
     def clock_error_s(self) -> float | None:
         """The lag where it is worth a remark, s."""
@@ -70,13 +80,23 @@ class Equipment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedOfSender:
-    """The newest rejected message of a sender for one reason, and how many like it were stored."""
+    """Rejected messages of a sender for one reason: what the newest of each sort lacked, and how many were stored."""
 
     sender: str
     reason: str
-    detail: str
+    details: Sequence[str]
     at: datetime
     messages: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeedComments:
+    """Comments in the lines of the seed, in the language of the page."""
+
+    name: str
+    municipality: str
+    position: str
+    thresholds: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +111,7 @@ class EquipmentPage:
     """Topics on which somebody publishes and nobody reads, as far as upkeep saw any (`unread_topics`)."""
 
 
-def equipment_page(transaction: Connection, now: datetime) -> EquipmentPage:
+def equipment_page(transaction: Connection, now: datetime, comments: SeedComments) -> EquipmentPage:
     """Read the page's contents."""
     found = list(_equipment(transaction, declared=True, limit=MAX_DEVICES))
     undeclared = list(_equipment(transaction, declared=False, limit=MAX_UNDECLARED))
@@ -100,25 +120,26 @@ def equipment_page(transaction: Connection, now: datetime) -> EquipmentPage:
     return EquipmentPage(
         declared=found,
         undeclared=undeclared,
-        seed_lines="\n".join(seed_lines(one, positions.get(one.municipality)) for one in undeclared),
+        seed_lines="\n".join(seed_lines(one, positions.get(one.municipality), comments) for one in undeclared),
         rejections=_rejections(transaction, now),
         unread_topics=_unread_topics(transaction),
     )
 
 
-def seed_lines(one: Equipment, position: tuple[float, float] | None) -> str:
+def seed_lines(one: Equipment, position: tuple[float, float] | None, comments: SeedComments) -> str:
     """Lines of `city.toml` that declare a device at a station of its own. What only people know is marked with #."""
     at = "[0.0, 0.0]" if position is None else f"[{position[0]:g}, {position[1]:g}]"
     lines = [
         "[[station]]",
         f'id = "{one.code}"',
-        f'name = "{one.code}"  # how people call the place',
-        f'municipality = "{one.municipality}"' + ("  # not in the seed yet" if position is None else ""),
+        f'name = "{one.code}"  # {comments.name}',
+        f'municipality = "{one.municipality}"' + (f"  # {comments.municipality}" if position is None else ""),
         f'kind = "{one.kind.name}"',
-        f"position = {at}  # where it stands: [latitude, longitude]",
+        f"position = {at}  # {comments.position}",
     ]
     if one.kind.unit == "m":
-        lines.append('rules.stage = { thresholds_m = [1.0, 1.5, 2.0], origin = "derived" }  # metres above the zero')
+        thresholds = 'rules.stage = { thresholds_m = [1.0, 1.5, 2.0], origin = "derived" }'
+        lines.append(f"{thresholds}  # {comments.thresholds}")
     return "\n".join([*lines, ""])
 
 
@@ -159,45 +180,35 @@ def _equipment(transaction: Connection, *, declared: bool, limit: int) -> Iterat
 
 
 def _rejections(transaction: Connection, now: datetime) -> list[RejectedOfSender]:
-    """The newest rejection of each sender and reason among the newest messages, newest first."""
-    newest = (
-        select(rejected_messages.c.id, rejected_messages.c.topic, rejected_messages.c.reason)
-        .add_columns(rejected_messages.c.detail, rejected_messages.c.received_at)
+    """Rejections of each sender and reason among the newest messages, the newest first."""
+    newest = transaction.execute(
+        select(rejected_messages.c.topic, rejected_messages.c.reason, rejected_messages.c.detail)
+        .add_columns(rejected_messages.c.received_at)
         .where(rejected_messages.c.reingested_at.is_(None), rejected_messages.c.received_at > now - REJECTIONS_WITHIN)
-        .order_by(rejected_messages.c.received_at.desc())
+        .order_by(rejected_messages.c.received_at.desc(), rejected_messages.c.id.desc())
         .limit(MAX_LOOKED_AT)
-        .subquery()
-    )
-    by_topic = transaction.execute(
-        select(
-            newest.c.topic, newest.c.reason, func.count().label("messages"), func.max(newest.c.received_at).label("at")
-        )
-        .add_columns(func.max(newest.c.id).label("id"))
-        .group_by(newest.c.topic, newest.c.reason)
     ).all()
-    groups = groupby(
-        sorted(by_topic, key=lambda row: (topic_sender(row.topic), row.reason)),
-        key=lambda row: (topic_sender(row.topic), row.reason),
-    )
-    several = [(key, list(rows)) for key, rows in groups]
-    several.sort(key=lambda group: max(row.at for row in group[1]), reverse=True)
-    several = several[:MAX_REJECTIONS]
-    last = {key: max(rows, key=lambda row: row.id) for key, rows in several}
-    ids = [row.id for row in last.values()]
-    details = transaction.execute(
-        select(rejected_messages.c.id, rejected_messages.c.detail).where(rejected_messages.c.id.in_(ids))
-    )
-    detail_of = {row.id: row.detail for row in details}
+    groups: dict[tuple[str, str], list[Row[tuple[str, str, str, datetime]]]] = {}
+    for row in newest:
+        groups.setdefault((topic_sender(row.topic), row.reason), []).append(row)
     return [
         RejectedOfSender(
-            sender=_shown_sender(key[0], last[key].topic),
-            reason=key[1],
-            detail=detail_of[last[key].id],
-            at=max(row.at for row in rows),
-            messages=sum(row.messages for row in rows),
+            sender=_shown_sender(sender, rows[0].topic),
+            reason=reason,
+            details=_different(row.detail for row in rows),
+            at=rows[0].received_at,
+            messages=len(rows),
         )
-        for key, rows in several
+        for (sender, reason), rows in islice(groups.items(), MAX_REJECTIONS)
     ]
+
+
+def _different(details: Iterable[str]) -> list[str]:
+    """The first detail of each sort; two that differ in numbers only are of one sort."""
+    by_sort: dict[str, str] = {}
+    for detail in details:
+        by_sort.setdefault(_DIGITS.sub("0", detail), detail)
+    return list(islice(by_sort.values(), MAX_DETAILS))
 
 
 def _unread_topics(transaction: Connection) -> list[str]:

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from models.tables.erasures import MAX_REASON_CHARS
 from services import actions
-from services.queries.city.equipment import equipment_page
+from services.queries.city.equipment import SeedComments, equipment_page
 from services.queries.city.processes import DEAD_AFTER_S
 from services.queries.stations import current as queries
 from services.queries.stations.current import CurrentStation
@@ -27,6 +27,7 @@ from services.web.access import (
 from services.web.context import DatabaseSnapshot, Now, Transaction, context_of
 from services.web.pages import static_files
 from services.web.pages.alert import alert_page
+from services.web.pages.rejection_words import details_in_words
 from services.web.pages.rendering import MAX_PARTS, PageRoute, Visitor, render_live_page, render_page
 from services.web.pages.station import LINE_BINS, station_page, station_samples, to_csv
 
@@ -126,7 +127,15 @@ def station(
 @router.get("/equipos")
 def equipment(_operator: Operator, visit: Visitor, snapshot: DatabaseSnapshot) -> HTMLResponse:
     """Devices, declared or only heard, and what was rejected; for operators."""
-    return render_page(visit, "equipment.html", page=equipment_page(snapshot, visit.now))
+    words = visit.words
+    comments = SeedComments(
+        name=words("equipment.seed_name"),
+        municipality=words("equipment.seed_municipality"),
+        position=words("equipment.seed_position"),
+        thresholds=words("equipment.seed_thresholds"),
+    )
+    page = equipment_page(snapshot, visit.now, comments)
+    return render_page(visit, "equipment.html", page=page, details_in_words=details_in_words)
 
 
 @router.get("/alerta/{alert_id}", dependencies=[PUBLIC])

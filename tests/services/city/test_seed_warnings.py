@@ -40,6 +40,7 @@ def said(folder: Path, *changes: tuple[str, str]) -> list[str]:
 def test_a_probable_town_is_not_remarked_on(tmp_path: Path) -> None:
     assert said(tmp_path) == []
     assert warnings(read_seed(LA_PLATA), ZONE) == []
+    assert said(tmp_path, ("[1.2, 1.6, 2.0]", "[11.0, 12.5, 13.0]\nsite_limits = [0, 18]")) == [], "a deep river"
 
 
 def test_advice_that_ends_below_rojo_is_remarked_on_and_an_unknown_hazard_is_refused(tmp_path: Path) -> None:
@@ -71,6 +72,7 @@ def test_advice_that_ends_below_rojo_is_remarked_on_and_an_unknown_hazard_is_ref
             "is the position right, in degrees, latitude first?",
         ),
         ("[1.2, 1.6, 2.0]", "[1.2, 1.6, 2.0]\nsite_limits = [12.0, 20.0]", "so that every reading alarms"),
+        ("[1.2, 1.6, 2.0]", "[12, 16, 20]", "amarillo is at 5 m or more, and streams in cities rarely reach 2 m"),
         ("[1.2, 1.6, 2.0]", "[-2, -1.5, -1]", "a level of 0 m is at or above amarillo already"),
         (
             "[1.2, 1.6, 2.0]",
@@ -117,3 +119,22 @@ def test_the_command_needs_no_database_and_says_what_it_found(
     assert "centimetres" in capsys.readouterr().err
     (tmp_path / "city.toml").write_text("nothing", encoding="utf-8")
     assert main(["check-seed", str(tmp_path)]) == 2
+
+
+def test_a_city_file_of_any_name_is_checked_and_other_files_are_answered_with_what_is_wanted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "town.toml").write_text(TOWN, encoding="utf-8")
+    assert main(["check-seed", str(tmp_path / "town.toml")]) == 0
+    for name in ("town.zip", "basins.geojson", "gtfs.txt"):
+        (tmp_path / name).write_bytes(b"")
+        assert main(["check-seed", str(tmp_path / name)]) == 2
+        error = capsys.readouterr().err
+        assert f"{name}: " in error
+        assert "give the seed's folder, or its city.toml" in error
+        assert ("unpack" in error) == (name == "town.zip")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for nothing in (empty, tmp_path / "nowhere", tmp_path / "nowhere.toml"):
+        assert main(["check-seed", str(nothing)]) == 2
+        assert "city.toml" in capsys.readouterr().err

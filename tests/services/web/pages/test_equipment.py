@@ -34,6 +34,11 @@ def test_a_technician_sees_what_was_heard_what_is_rejected_and_which_clock_is_wr
             message("vigia/v1/laplata/rain/terraza", city.NOW - timedelta(seconds=40), rain_mm=0.4),
             message("vigia/v1/laplata/river/gato-ringuelet", city.NOW - timedelta(seconds=31), level_cm=142),
             message("vigia/v1/laplata/river/gato-ringuelet", city.NOW - timedelta(seconds=30), level_cm=143),
+            Message(
+                "vigia/v1/laplata/river/gato-ringuelet",
+                b'{"observed_at": 1, "level_m": 1, "level_m": 2}',
+                city.NOW - timedelta(seconds=20),
+            ),
             message("vigia/v1/laplata/river/Gato", city.NOW, level_m=1.0),
         ]
     )
@@ -61,6 +66,10 @@ def test_a_technician_sees_what_was_heard_what_is_rejected_and_which_clock_is_wr
     assert "Parece hora local mandada como UTC" in text
     assert "vigia/v1/laplata/river/gato-ringuelet Un dato falta" in text
     assert "level_m: Field required; 'level_cm' was sent: did you mean level_m, in m?" in text
+    assert "Falta level_m. Mandó level_cm: ¿será level_m, en m?" in text, "also after an error of another sort"
+    assert "level_m viene dos veces: mandá cada dato una sola vez." in text
+    assert "# dónde está: [latitud, longitud]" in text
+    assert "# where it stands" not in text
     assert "vigia/v1/laplata/river/Gato El tópico no nombra un equipo" in text
     assert "Tópicos que nadie lee" in text
     assert "sensores/nivel" in text
@@ -69,7 +78,18 @@ def test_a_technician_sees_what_was_heard_what_is_rejected_and_which_clock_is_wr
         "puente-nuevo": "river",
         "terraza": "rain",
     }
-    assert "Devices" in changing_site.page("/equipos?lang=en").text
+    english = changing_site.page("/equipos?lang=en").text
+    assert "level_m is missing. It sent level_cm: is level_m meant, in m?" in english
+    assert "# where it stands: [latitude, longitude]" in english
+    with changing.begin() as transaction:
+        transaction.execute(text_of("UPDATE river_readings SET received_at = received_at - interval '53 minutes'"))
+    silent = re.findall(
+        r"<tr><th scope=.row.>vigia/v1/laplata/river/[^<]*</th>\n.*?</tr>",
+        changing_site.get("/equipos?lang=es").text,
+        re.DOTALL,
+    )
+    assert silent
+    assert [row for row in silent if "sin mensaje en los últimos 15 minutos" not in row or ">bien<" in row] == []
 
 
 def test_every_reason_has_plain_words() -> None:
