@@ -101,7 +101,10 @@ def log_area_level(
 
 
 def _upsert_alert(transaction: Connection, station: Station, origin: Origin, transition: Transition) -> _Alert | None:
-    """Open or update the alert of this transition. None where there is no open alert to clear."""
+    """Open or update the alert of this transition. None where there is no open alert to clear.
+
+    An alert that was cleared and fires again does so since now: what was before is in its transitions.
+    """
     if transition.after == NAR.VERDE:
         return _clear_alert(transaction, station, origin, transition)
     with driver(transaction).cursor() as cursor:
@@ -116,6 +119,7 @@ def _upsert_alert(transaction: Connection, station: Station, origin: Origin, tra
             " ELSE alerts.acknowledged_at END,"
             " acknowledged_by = CASE WHEN excluded.nar > alerts.nar OR alerts.state = 'cleared' THEN NULL"
             " ELSE alerts.acknowledged_by END,"
+            " opened_at = CASE WHEN alerts.state = 'cleared' THEN excluded.opened_at ELSE alerts.opened_at END,"
             " rule_version = excluded.rule_version, state = 'firing', nar = excluded.nar,"
             " highest_nar = greatest(alerts.highest_nar, excluded.nar), confirmed = excluded.confirmed,"
             " cause = CASE WHEN %(keeps)s THEN alerts.cause ELSE excluded.cause END,"

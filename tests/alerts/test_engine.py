@@ -60,6 +60,20 @@ def test_a_reading_ends_the_silence(engine_run: EngineRun) -> None:
     assert engine_run.rows("SELECT state FROM alerts WHERE rule_id = 'head.silence'") == [("cleared",)]
 
 
+def test_an_alert_that_fires_again_does_so_since_now(engine_run: EngineRun) -> None:
+    """A person has yet to close the first silence when the second begins: `desde` is of the second."""
+    for minute, level_m in ((0, 0.4), (1, 0.4), (40, 0.4), (41, 0.4)):
+        if minute == 40:
+            engine_run.tick_at(20)
+        engine_run.receive_levels(minute, head=level_m)
+    state = "SELECT state, opened_at FROM alerts WHERE rule_id = 'head.silence'"
+    ((cleared, first),) = engine_run.rows(state)
+    engine_run.tick_at(60)
+    ((fires, second),) = engine_run.rows(state)
+    assert (cleared, fires) == ("cleared", "firing")
+    assert (first, second) == (NOON + timedelta(minutes=20), NOON + timedelta(minutes=60))
+
+
 def test_a_subject_evaluated_recently_without_a_colour_is_not_ticked(engine_run: EngineRun) -> None:
     flood(engine_run)
     engine_run.receive_levels(3, mouth=0.3)

@@ -5,7 +5,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, literal, null, select
 
+from alerts.area_levels import OUTAGE
 from alerts.system_faults import SYSTEM, TITLE
+from models.alert import NAR
 from models.kinds.river import RIVER
 from models.reading import Flag
 from models.tables.alerts import alert_actions, alerts, notices, transitions
@@ -32,6 +34,20 @@ def open_alert_rows(transaction: Connection, audience: Audience) -> list[Row[Any
     )
 
 
+def silences_by_outage(rows: Sequence[Row[Any]]) -> dict[int, list[Row[Any]]]:
+    """By the number of an outage's alert, the alerts of the silent stations that it covers, in the order given.
+
+    A sensor lost above its red line stands for itself: the flood may have taken it.
+    """
+    outages = {(row.subject, row.kind): row.id for row in rows if (row.judgement, row.state) == (OUTAGE, "firing")}
+    found: dict[int, list[Row[Any]]] = {}
+    for row in rows:
+        outage = outages.get((f"municipality:{row.municipality_id}", row.kind))
+        if outage is not None and (row.judgement, row.state) == ("silence", "firing") and row.nar < NAR.ROJO:
+            found.setdefault(outage, []).append(row)
+    return found
+
+
 def station_alert_rows(transaction: Connection, subject: str, audience: Audience) -> list[Row[Any]]:
     """Alerts of a station, newest first."""
     return list(
@@ -54,6 +70,7 @@ def _alert_query(audience: Audience) -> Select[Any]:
         *alert_columns(audience),
         stations.c.id.label("station_id"),
         stations.c.active.label("station_active"),
+        stations.c.municipality_id.label("municipality_id"),
         func.coalesce(stations.c.name, municipalities.c.name, system, alerts.c.subject).label("subject_name"),
     ).select_from(
         alerts.outerjoin(stations, alerts.c.subject == stations.c.id).outerjoin(municipalities, of_municipality)

@@ -67,7 +67,9 @@ class Alert:
     cause: Annotated[str, Field(description="Evidence of the last change", examples=["level"])]
     confirmed: Annotated[bool, Field(description="False: rests on a value that nothing else has confirmed yet")]
     observed_at: datetime
-    opened_at: datetime
+    opened_at: Annotated[
+        datetime, Field(description="Since when it fires; anew where it fires again after being cleared")
+    ]
     changed_at: datetime
     cleared_at: datetime | None
     acknowledged_at: datetime | None

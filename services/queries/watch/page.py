@@ -13,7 +13,7 @@ from models.kind import SensorKind
 from models.kinds.radar import RADAR
 from models.kinds.rain import RAIN
 from models.kinds.river import RIVER
-from services.queries.alerts.alert_history import isolated_peaks, open_alert_rows
+from services.queries.alerts.alert_history import isolated_peaks, open_alert_rows, silences_by_outage
 from services.queries.city.city import Area, CurrentCity, basin_areas, municipality_areas
 from services.queries.city.processes import list_processes
 from services.queries.stations import current as queries
@@ -87,9 +87,11 @@ class WatchPage:
     basins: tuple[Area, ...]
     status: DataFlow
     alerts: list[Row[Any]]
-    """Open alerts, the most dangerous now first; those that no rule holds any more last."""
+    """Open alerts, the most dangerous now first; then those that can wait, and last those that an outage's covers."""
     waiting: int
-    """How many of them, the last ones, can wait: the water falls, or what raised them is long ago or over."""
+    """How many of them can wait: the water falls, or what raised them is long ago or over."""
+    covered: Mapping[int, Sequence[Row[Any]]]
+    """By the number of an outage's alert, those of the silent stations that it covers."""
     peaks: frozenset[int]
     """Alerts that rest on a value which was an isolated peak."""
     levels: Mapping[str, CurrentLevel]
@@ -108,12 +110,17 @@ class WatchPage:
     @property
     def urgent_alerts(self) -> list[Row[Any]]:
         """The alerts that matter now."""
-        return self.alerts[: len(self.alerts) - self.waiting]
+        return self._in_lists[: len(self._in_lists) - self.waiting]
 
     @property
     def waiting_alerts(self) -> list[Row[Any]]:
         """The alerts that can wait."""
-        return self.alerts[len(self.alerts) - self.waiting :]
+        return self._in_lists[len(self._in_lists) - self.waiting :]
+
+    @property
+    def _in_lists(self) -> list[Row[Any]]:
+        """The alerts with a place of their own."""
+        return self.alerts[: len(self.alerts) - sum(map(len, self.covered.values()))]
 
     def next_unacknowledged(self, after: int | None = None) -> int | None:
         """The first alert that nobody has acknowledged: below the alert `after`, else from the top; never `after`."""
@@ -151,15 +158,19 @@ def watch_page(
     areas = municipality_areas(transaction, city.id)
     cards = _stream_cards(transaction, [s for s in stations if s.kind is RIVER], now, city.zone)
     levels = {card.station.id: card.level for card in cards if card.level}
-    urgent, waiting = _by_danger(open_alert_rows(transaction, audience), levels, now)
+    rows = open_alert_rows(transaction, audience)
+    covered = silences_by_outage(rows)
+    folded = [row for several in covered.values() for row in several]
+    urgent, waiting = _by_danger([row for row in rows if row not in folded], levels, now)
     return WatchPage(
         city=areas[0] if areas else None,
         neighbours=areas[1:],
         basins=basin_areas(transaction),
         status=data_flow(stations, list_processes(transaction), now, clock_factor=clock_factor, expected=expected),
-        alerts=[*urgent, *waiting],
+        alerts=[*urgent, *waiting, *folded],
         waiting=len(waiting),
-        peaks=isolated_peaks(transaction, [one.id for one in (*urgent, *waiting)]),
+        covered=covered,
+        peaks=isolated_peaks(transaction, [one.id for one in rows]),
         levels=levels,
         cards=cards,
         gauges=rain_cards(transaction, [s for s in stations if s.kind is RAIN], now),

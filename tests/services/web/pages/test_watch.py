@@ -75,6 +75,30 @@ def test_an_alert_says_the_present_of_its_stream_beside_what_raised_it(storm_sit
     assert page.count("Último cambio, 17:59: El nivel se mantuvo por debajo del umbral</p>") == 1
 
 
+def test_an_outage_folds_the_silent_stations_that_it_covers(changing: Engine, changing_site: Site) -> None:
+    silence = {"judgement": "silence", "cause": "silence", "evidence": {"silent_s": 1500, "limit_s": 900}}
+    with changing.begin() as transaction:
+        corte = city.raise_alert(
+            transaction,
+            "municipality:laplata",
+            judgement="outage",
+            cause="silence",
+            rule_id="laplata/river/outage",
+            evidence={"silent": 12, "stations": 14},
+        )
+        quiet = {
+            nar: city.raise_alert(transaction, one, nar, rule_id=f"{one}.silence", **silence)
+            for one, nar in (("gato-143-524", NAR.AMARILLO), ("perez-31-520", NAR.ROJO))
+        }
+    page = changing_site.page("/")
+    outage = page.part(f"alerta-{corte}")
+    assert "2 estaciones de este corte, 2 sin reconocer" in outage.text
+    inside = [said["id"] for said in outage.all("li")]
+    assert set(inside) == {f"alerta-{corte}", "alerta-5", f"alerta-{quiet[NAR.AMARILLO]}"}
+    assert page.html.count(f'id="alerta-{quiet[NAR.AMARILLO]}"') == page.html.count('id="alerta-5"') == 1
+    assert page.part("alertas").text.count("8 sin reconocer") == 1, "folded ones count"
+
+
 def test_an_alert_says_why_since_when_and_who_knows(storm_site: Site) -> None:
     page = storm_site.page("/")
     assert (
