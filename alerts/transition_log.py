@@ -9,6 +9,7 @@ from alerts.delivery.live_events import announce
 from alerts.rulebook import JUDGEMENT_NAMES, Station
 from models.alert import NAR, Cause, Change, Transition
 from models.json_text import json_text
+from models.reading import evidence_in_words
 from models.rows import driver
 from models.rule import Rule
 
@@ -70,7 +71,7 @@ def log_transition(
             "confirmed": transition.confirmed,
             "observed_at": transition.observed_at,
             "decided_at": transition.decided_at,
-            "evidence": dict(transition.evidence),
+            "evidence": evidence_in_words(transition.evidence),
         },
         transition.decided_at,
     )

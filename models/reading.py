@@ -1,9 +1,11 @@
 """Received data: messages, readings with quality flags, rejected messages and device presence."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, IntEnum, IntFlag
 from functools import lru_cache
+from typing import Any
 
 from msgspec import Struct
 
@@ -82,6 +84,12 @@ class Flag(IntFlag):
 def flag_names(flags: int) -> tuple[str, ...]:
     """The names of the flags of a bit mask, in lower case."""
     return tuple(str(flag.name).lower() for flag in Flag(flags))
+
+
+def evidence_in_words(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """Evidence of a rule as programs read it: flags by name, where it is stored with their bit mask."""
+    flags = evidence.get("flags")
+    return {**evidence, "flags": flag_names(flags)} if isinstance(flags, int) else dict(evidence)
 
 
 _FAIL = Flag.SENSOR_RANGE | Flag.FUTURE | Flag.DROPOUT

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from models.alert import Cause, Change
+from models.reading import evidence_in_words
 from services.runtime.simulation import Simulation
 
 EARLIER = 0
@@ -53,6 +54,7 @@ class AlertNotice(BaseModel):
 
 def marked_body(body: Mapping[str, Any], simulation: Simulation | None) -> dict[str, Any]:
     """The body of a notice with the mark of a simulated city, which stands before the name of the place too."""
+    body = {**body, "evidence": evidence_in_words(body.get("evidence", {}))}
     if simulation is None:
         return {**body, "simulation": None}
     return {**body, "simulation": simulation.text, "name": simulation.marked_name(body["name"])}

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Row, Select, select
 
+from models.reading import evidence_in_words
 from models.tables.alerts import alert_actions, alerts, transitions
 from models.tables.city import stations
 from services.queries.alerts.alert_history import action_query, alert_columns
@@ -163,7 +164,7 @@ def list_alerts(
     if after is not None:
         query = query.where(alerts.c.id < after)
     rows = connection.execute(query.order_by(alerts.c.id.desc()).limit(limit))
-    return [Alert(**row._mapping) for row in rows]
+    return [Alert(**_in_words(row)) for row in rows]
 
 
 def one_alert(connection: Connection, alert_id: int, audience: Audience) -> AlertStory | None:
@@ -175,7 +176,7 @@ def one_alert(connection: Connection, alert_id: int, audience: Audience) -> Aler
     query = action_query(audience).where(alert_actions.c.alert_id == alert_id)
     actions = connection.execute(query.order_by(alert_actions.c.id.desc()).limit(MAX_ACTIONS)).all()
     return AlertStory(
-        alert=Alert(**row._mapping),
+        alert=Alert(**_in_words(row)),
         transitions=tuple(reversed(changes)),
         actions=tuple(Action(**action._mapping) for action in reversed(actions)),
     )
@@ -200,10 +201,14 @@ def list_transitions(
         query = query.where(transitions.c.decided_at >= since)
     if after is not None:
         query = query.where(transitions.c.id < after)
-    return [Move(**row._mapping) for row in connection.execute(query.order_by(transitions.c.id.desc()).limit(limit))]
+    return [Move(**_in_words(row)) for row in connection.execute(query.order_by(transitions.c.id.desc()).limit(limit))]
 
 
 def _alert_query(audience: Audience) -> Select[Any]:
     return select(
         *alert_columns(audience), stations.c.name, stations.c.municipality_id.label("municipality")
     ).select_from(alerts.outerjoin(stations, alerts.c.subject == stations.c.id))
+
+
+def _in_words(row: Row[Any]) -> dict[str, Any]:
+    return {**row._mapping, "evidence": evidence_in_words(row.evidence)}

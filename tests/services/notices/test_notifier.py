@@ -15,9 +15,10 @@ from sqlalchemy import Engine, text
 from alerts import transition_log
 from alerts.rulebook import Station
 from models.alert import NAR, Cause, Change, Transition
+from models.reading import Flag
 from services.embedded.child_process import free_port
 from services.notices.channels import ATTEMPT_TIMEOUT_S, Refused, Retry, Sent, retry_wait_s
-from services.notices.documents import EARLIER, AlertNotice
+from services.notices.documents import EARLIER, AlertNotice, marked_body
 from services.notices.notifier import ROUND_WAIT_S, Notifier
 from services.notices.outbox import (
     LEASE,
@@ -165,6 +166,12 @@ def test_a_notice_of_an_earlier_version_has_sequence_0(
     notifier.drain()
     ((_, body),) = receiver.received
     assert AlertNotice.model_validate(body).sequence == EARLIER
+
+
+def test_flags_of_the_evidence_are_sent_as_words_and_stored_as_before() -> None:
+    body = {"name": "Puente", "evidence": {"level_m": 1.7, "flags": int(Flag.JUMP)}}
+    assert marked_body(body, None)["evidence"] == {"level_m": 1.7, "flags": ("jump",)}
+    assert body["evidence"] == {"level_m": 1.7, "flags": int(Flag.JUMP)}
 
 
 def test_a_failed_delivery_is_retried_under_the_same_key(

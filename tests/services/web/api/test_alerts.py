@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from tests.services.web.api.conftest import RIVER, City
 
@@ -33,6 +34,12 @@ def test_an_alert_comes_with_transitions_and_evidence(city: City) -> None:
     assert told["alert"]["nar"] == told["alert"]["highest_nar"] == 3
     assert [move["after"] for move in told["transitions"]] == sorted(move["after"] for move in told["transitions"])
     assert all(move["evidence"] and move["rule_version"] == 1 for move in told["transitions"])
+    by_level = [one["evidence"] for one in (told["alert"], *told["transitions"]) if "level_m" in one["evidence"]]
+    assert by_level
+    assert all(isinstance(name, str) for evidence in by_level for name in evidence["flags"]), "words, as everywhere"
+    announced = text("SELECT data #> '{evidence,flags}' FROM events WHERE event = 'transition'")
+    with city.database.connect() as connection:
+        assert all(flags is None or isinstance(flags, list) for (flags,) in connection.execute(announced))
     assert told["actions"] == []
 
 
