@@ -12,6 +12,7 @@ from sqlalchemy import Engine, delete, insert, select, union, update
 
 from alerts.forecast.level_forecast import LEADS_S, ActivityThresholds, ForecastModel, LeadModel
 from models.alert import NAR
+from models.reading import Flag
 from models.tables.alerts import alerts
 from models.tables.city import configuration, devices, stations
 from models.tables.operations import heartbeats
@@ -73,6 +74,23 @@ def test_an_alert_says_the_present_of_its_stream_beside_what_raised_it(storm_sit
     assert all(tiles[name] == level for name, level in listed)
     assert page.count("La levantó:") == len(re.findall(r'<li id="alerta-', page)) - 1
     assert page.count("Último cambio, 17:59: El nivel se mantuvo por debajo del umbral</p>") == 1
+
+
+def test_a_tile_and_its_alert_say_that_the_value_which_raised_them_was_an_isolated_peak(
+    changing: Engine, changing_site: Site
+) -> None:
+    peaked = city.NOW - timedelta(minutes=30)
+    device = select(devices.c.id).where(devices.c.code == "gato-143-524").scalar_subquery()
+    river = READINGS["river"]
+    with changing.begin() as transaction:
+        city.hold(transaction, "gato-143-524", "stage", NAR.ROJO)
+        told = {"level_m": 4.6, "thresholds_m": [0.95, 1.3, 1.6]}
+        peak = city.raise_alert(transaction, "gato-143-524", NAR.ROJO, observed_at=peaked, evidence=told)
+        at_that_minute = (river.c.device_id == device) & (river.c.observed_at == peaked)
+        transaction.execute(update(river).where(at_that_minute).values(flags=int(Flag.SPIKE), level_m=4.6))
+    page = changing_site.page("/")
+    for part in (f"alerta-{peak}", "est-gato-143-524"):
+        assert "el valor resultó un pico aislado" in page.part(part).text
 
 
 def test_an_outage_folds_the_silent_stations_that_it_covers(changing: Engine, changing_site: Site) -> None:
