@@ -80,6 +80,10 @@ class Flag(IntFlag):
     """
 
 
+MAX_AHEAD_S = 120.0
+"""A reading observed further ahead of its receipt than this is of the future, for its flag and for every rule."""
+
+
 @lru_cache(maxsize=1_024)
 def flag_names(flags: int) -> tuple[str, ...]:
     """The names of the flags of a bit mask, in lower case."""

@@ -1,9 +1,7 @@
 """Judging while Vigía's own clock may be wrong: such readings may raise an alert, not ease one."""
 
-from models.reading import NOT_CURRENT, UNTRUSTED, Flag, Reading
+from models.reading import MAX_AHEAD_S, NOT_CURRENT, UNTRUSTED, Flag, Reading
 
-MAX_AHEAD_S = 120.0
-"""A current reading is at most so far ahead of its receipt, so a state can be further ahead only by a wrong clock."""
 _CLOCK_DOUBT = int(Flag.CLOCK_DOUBT)
 _SERVER_TIME = int(Flag.SERVER_TIME)
 _IN_THE_WAY = int((NOT_CURRENT | UNTRUSTED) & ~Flag.CLOCK_DOUBT)
@@ -15,5 +13,8 @@ def may_only_raise(flags: int) -> bool:
 
 
 def lies_ahead(head_s: float, reading: Reading) -> bool:
-    """Whether a state's newest reading is of a time that has not come, for a device that has no clock of its own."""
+    """Whether a state's newest reading is of a time that has not come, for a device that has no clock of its own.
+
+    A current reading is at most MAX_AHEAD_S ahead of its receipt: only a wrong clock brings a state further.
+    """
     return bool(reading.flags & _SERVER_TIME) and head_s > reading.received_at.timestamp() + MAX_AHEAD_S

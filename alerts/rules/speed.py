@@ -7,11 +7,11 @@ from functools import cache
 from math import sqrt
 from zoneinfo import ZoneInfo
 
-from alerts.rules.clock_doubt import MAX_AHEAD_S, lies_ahead, may_only_raise
+from alerts.rules.clock_doubt import lies_ahead, may_only_raise
 from alerts.rules.colour_change import colour_change
 from models.alert import NAR, Cause, Transition
 from models.kinds import KINDS_BY_NAME
-from models.reading import NO_PRESENT_VALUE, Reading
+from models.reading import MAX_AHEAD_S, NO_PRESENT_VALUE, Reading
 from models.rule import NO_CONTEXT, ExtremeSpeed, RuleContext, SpeedTrend
 from models.speeds import BIN_WIDTH_KMH
 

@@ -11,9 +11,8 @@ from datetime import datetime
 import msgspec
 
 from models.kind import Limits
-from models.reading import NOT_REMEMBERED, Flag, Reading
+from models.reading import MAX_AHEAD_S, NOT_REMEMBERED, Flag, Reading
 
-MAX_AHEAD_S = 120.0
 BACKFILL_AFTER_S = 7 * 86_400.0
 MAX_CLOCK_SKEW_S = 60.0
 MAX_LAG_STEP_S = 5.0

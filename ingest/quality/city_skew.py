@@ -19,9 +19,9 @@ MIN_MUNICIPALITIES = 2
 AGREEING_SHARE = 2 / 3
 """So many of the devices must lie within `AGREEMENT_S` of the median. Clocks that agree on nothing prove nothing."""
 AGREEMENT_S = 60.0
-MAX_BEHIND_S = 60.0
+MAX_OWN_BEHIND_S = 60.0
 """Vigía's clock is wrong if it is further behind the devices than this: nothing but clocks makes a lag negative."""
-MAX_AHEAD_S = 300.0
+MAX_OWN_AHEAD_S = 300.0
 """And if it is further ahead than this: networks and batteries make readings late by some minutes."""
 LAGS_KEPT = 3
 PASSING_DELAY_S = 60.0
@@ -51,7 +51,7 @@ class SkewEstimate:
     @property
     def is_wrong(self) -> bool:
         """Whether this is more than devices and networks explain."""
-        return not -MAX_BEHIND_S <= self.skew_s <= MAX_AHEAD_S
+        return not -MAX_OWN_BEHIND_S <= self.skew_s <= MAX_OWN_AHEAD_S
 
 
 class CitySkew:

@@ -10,7 +10,6 @@ from typing import cast
 from ingest.quality.checks import (
     BACKFILL_AFTER_S,
     INTERVAL_GROWTH,
-    MAX_AHEAD_S,
     MAX_CLOCK_SKEW_S,
     MAX_PAUSE_INTERVALS,
     MAX_STEP_DECAY,
@@ -19,7 +18,7 @@ from ingest.quality.checks import (
     updated_lag_s,
 )
 from models.kind import Limits
-from models.reading import Reading
+from models.reading import MAX_AHEAD_S, Reading
 
 
 def check_steady_run(

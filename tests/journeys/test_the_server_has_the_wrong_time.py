@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from ingest.quality.checks import MAX_AHEAD_S
-from models.reading import Flag, Message
+from models.reading import MAX_AHEAD_S, Flag, Message
 from services.city.load import load
 from services.pipeline.clock_trust import ClockTrust
 from services.pipeline.road import Pipeline
