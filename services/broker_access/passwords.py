@@ -4,6 +4,8 @@ import base64
 import hashlib
 import secrets
 
+from services.runtime.secret import new_secret
+
 PASSWORD_BYTES = 24
 ITERATIONS = 101
 """Mosquitto's own number. It need not be high: nobody guesses 192 random bits, and after an outage the broker checks
@@ -12,8 +14,8 @@ SALT_BYTES = 12
 
 
 def new_password() -> str:
-    """32 characters of A-Z, a-z, 0-9, - and _."""
-    return secrets.token_urlsafe(PASSWORD_BYTES)
+    """32 characters of A-Z, a-z, 0-9, - and _, the first not -."""
+    return new_secret(PASSWORD_BYTES)
 
 
 def password_hash(password: str) -> str:

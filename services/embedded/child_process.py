@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import secrets
 import shutil
 import signal
 import socket
@@ -11,6 +10,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic, sleep
+
+from services.runtime.secret import new_secret
 
 HOST = "127.0.0.1"
 POLL_S = 0.02
@@ -97,7 +98,7 @@ def read_or_create_secret(path: Path) -> str:
     """The secret in a file that only its owner can read; created where there is none."""
     if not path.exists():
         path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(24))
+        path.write_text(new_secret(24))
     return path.read_text()
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import hmac
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -20,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from models.tables.operations import operators
 from services.runtime.audience import Audience
 from services.runtime.problem import HttpProblem, NotFound
+from services.runtime.secret import new_secret
 from services.runtime.settings import parse_networks
 from services.web.context import DatabaseSnapshot, context_of
 from services.web.http.addresses import client_of, is_within
@@ -86,7 +86,7 @@ def add_operator(transaction: Connection, name: str, now: datetime) -> str:
 
     Raises OperatorExists.
     """
-    token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    token = TOKEN_PREFIX + new_secret(TOKEN_BYTES)
     values = {"token_sha256": token_hash(token), "created_at": now, "revoked_at": None}
     added = transaction.execute(
         insert(operators)

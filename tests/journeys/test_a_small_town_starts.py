@@ -17,16 +17,15 @@ PAGE = ROOT / "docs" / "first-city.md"
 MOST_COMMANDS = 10
 MOSQUITTO_PUB = """#!{python}
 # Stands in for Debian's program of this name, with the same options.
-import argparse
+# What follows an option is its value, whatever it begins with.
+import sys
 from paho.mqtt import publish
 from paho.mqtt.enums import MQTTProtocolVersion
-options = argparse.ArgumentParser(add_help=False)
-for name in "VhpuPqtm":
-    options.add_argument("-" + name, required=True)
-given = options.parse_args()
-assert given.V == "5"
-publish.single(given.t, given.m, int(given.q), hostname=given.h, port=int(given.p),
-    auth={{"username": given.u, "password": given.P}}, protocol=MQTTProtocolVersion.MQTTv5)
+given = dict(zip(sys.argv[1::2], sys.argv[2::2], strict=True))
+assert given.keys() == {{"-V", "-h", "-p", "-u", "-P", "-q", "-t", "-m"}}
+assert given["-V"] == "5"
+publish.single(given["-t"], given["-m"], int(given["-q"]), hostname=given["-h"], port=int(given["-p"]),
+    auth={{"username": given["-u"], "password": given["-P"]}}, protocol=MQTTProtocolVersion.MQTTv5)
 """
 
 
