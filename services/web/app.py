@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 from sqlalchemy import Engine, QueuePool
@@ -122,6 +122,7 @@ def create_app(
         simulation,
     )
     _include_routes(app)
+    _describe_problems(app)
     add_error_handlers(app)
     app.add_middleware(PreparedAnswerMiddleware, answers=prepared_answers, routes=prepared_routes)
     app.add_middleware(ETagMiddleware)
@@ -140,7 +141,7 @@ def _include_routes(app: FastAPI) -> None:
     # First, since routes are tried in order and riders' applications ask most.
     app.mount(ONEBUSAWAY, create_oba(app.state.context))
     app.include_router(_api_router())
-    app.include_router(_openapi_router(app))
+    app.include_router(_openapi_router)
     for router in (health.process_router, health.router, metrics.router):
         app.include_router(router, include_in_schema=False)
     app.include_router(feeds.router)
@@ -185,20 +186,24 @@ def _allowed_hosts(settings: Settings) -> frozenset[str]:
     return LOOPBACK_HOSTS | ({public} if public else frozenset())
 
 
-def _openapi_router(app: FastAPI) -> APIRouter:
-    """Serves the OpenAPI description, with the schema of a problem for every error."""
+_openapi_router = APIRouter(prefix=API_PREFIX, include_in_schema=False, dependencies=[PUBLIC])
+
+
+# No function of one application may be an endpoint: FastAPI remembers endpoints of all applications, and with it them.
+@_openapi_router.get("/openapi.json", name="openapi", dependencies=[WITH_ETAG])
+def _openapi(request: Request) -> dict[str, Any]:
+    """The OpenAPI description."""
+    app: FastAPI = request.app
+    return app.openapi()
+
+
+def _describe_problems(app: FastAPI) -> None:
+    """Give every error in the OpenAPI description the schema of a problem."""
     default_openapi = app.openapi
-    router = APIRouter(prefix=API_PREFIX, include_in_schema=False, dependencies=[PUBLIC])
 
     def openapi_with_problems() -> dict[str, Any]:
         if app.openapi_schema is None:
             app.openapi_schema = with_published_names(with_problem_responses(default_openapi()), API_NAMES)
         return app.openapi_schema
 
-    @router.get("/openapi.json", dependencies=[WITH_ETAG])
-    def openapi() -> dict[str, Any]:
-        """The OpenAPI description."""
-        return openapi_with_problems()
-
     app.openapi = openapi_with_problems  # type: ignore[method-assign]
-    return router
