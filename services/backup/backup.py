@@ -12,6 +12,9 @@ from services.backup.contents import read_contents, table_names
 from services.backup.folder import DUMP, copy_files, write_manifest
 from services.backup.programs import BackupError, run_program
 
+PARTIAL = ".partial"
+"""Ends the name of the folder of a backup that is not whole yet."""
+
 
 def back_up(url: str, folder: Path, files: list[Path], now: datetime) -> dict[str, dict[str, str]]:
     """Copy the database at `url` and `files` to the new `folder`, and return what it holds. Raises BackupError.
@@ -20,7 +23,7 @@ def back_up(url: str, folder: Path, files: list[Path], now: datetime) -> dict[st
     database records when it was taken; where it has no table for that yet, nothing is recorded.
     """
     folder = folder.absolute()
-    partial = folder.with_name(folder.name + ".partial")
+    partial = folder.with_name(folder.name + PARTIAL)
     if folder.exists():
         raise BackupError(f"{folder} exists already: name a new folder for each backup")
     mask = os.umask(0o077)
@@ -29,7 +32,8 @@ def back_up(url: str, folder: Path, files: list[Path], now: datetime) -> dict[st
         partial.mkdir(parents=True)
         contents, taken_at = _dump(url, partial)
         copy_files(files, partial)
-        facts = {"vigia": version("vigia"), "made_at": now.isoformat(), "contents": contents}
+        program = {"vigia": version("vigia"), "commit": os.environ.get("VIGIA_COMMIT")}
+        facts = program | {"made_at": now.isoformat(), "contents": contents}
         write_manifest(partial, facts)
         partial.rename(folder)
     finally:

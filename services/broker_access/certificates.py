@@ -6,6 +6,8 @@ with all ends; only the broker's key is secret.
 """
 
 import ipaddress
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,6 +39,9 @@ RENEW_AUTHORITY_BEFORE = CERTIFICATE_PERIOD
 CLOCK_TOLERANCE = timedelta(days=1)
 """A certificate begins so long before it is made, for devices whose clock is behind."""
 PUBLIC = 0o644
+HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
+"""A host name: labels of letters, digits and hyphens (RFC 1123)."""
+MAX_HOST_CHARS = 253
 
 
 class Certificate(BaseModel):
@@ -65,6 +70,16 @@ class DeviceCertificate:
     key: bytes
 
 
+def require_host(host: str) -> str:
+    """A host name or an IP address, as a certificate names it. Raises AccountError."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        if len(host) <= MAX_HOST_CHARS and HOST.fullmatch(host):
+            return host
+    raise AccountError(f"{host!r} is neither a host name, such as broker.example.org, nor an address, such as 10.0.0.5")
+
+
 class Authority:
     """The authority of the folders `private` and `public`. One command at a time should work on them."""
 
@@ -87,8 +102,11 @@ class Authority:
             self._list_revoked(key, certificate, IssuedCertificates(), now)
             replace_file(self._private / AUTHORITY_KEY, _key_pem(key))  # last: without it, creation can be repeated
 
-    def issue(self, names: list[str], now: datetime) -> list[DeviceCertificate]:
-        """New certificates for devices, besides those that they have. Raises AccountError without an authority."""
+    def issue(self, names: list[str], keep: Callable[[list[DeviceCertificate]], None], now: datetime) -> None:
+        """New certificates for devices, besides those that they have. Raises AccountError without an authority.
+
+        `keep` stores them, before they are listed as issued. Where it raises, none is.
+        """
         with locked(self._private):
             key, authority = self._load()
             issued = self.issued()
@@ -102,8 +120,8 @@ class Authority:
                         name=name, serial=str(certificate.serial_number), ends_at=certificate.not_valid_after_utc
                     )
                 )
+            keep(made)
             self._write_issued(issued, now)
-            return made
 
     def revoke(self, names: list[str], now: datetime) -> list[str]:
         """Put all certificates of these devices on the list. Returns the devices that had one."""
@@ -122,10 +140,11 @@ class Authority:
             self._list_revoked(key, authority, issued, now)
             return had
 
-    def renew(self, now: datetime) -> list[str]:
+    def renew(self, now: datetime, hosts: Sequence[str] = ()) -> list[str]:
         """Prolong the list, and the broker's and the authority's certificates where their end is near.
 
-        The authority keeps its key, so that the devices' certificates stay valid. Returns the files that changed.
+        `hosts`: the broker's new names and addresses, where those of its certificate are wrong. The authority keeps its
+        key, so that the devices' certificates stay valid. Returns the files that changed.
         """
         with locked(self._private):
             key, authority = self._load()
@@ -135,8 +154,8 @@ class Authority:
                 replace_file(self._public / AUTHORITY, _pem(authority), PUBLIC)
                 changed.append(AUTHORITY)
             broker = x509.load_pem_x509_certificate((self._public / BROKER).read_bytes())
-            if broker.not_valid_after_utc - now < RENEW_BEFORE:
-                self._certify_broker(key, authority, _hosts(broker), now)
+            if hosts or broker.not_valid_after_utc - now < RENEW_BEFORE:
+                self._certify_broker(key, authority, [*hosts] or _hosts(broker), now)
                 changed += [BROKER, BROKER_KEY]
             self._list_revoked(key, authority, self.issued(), now)
             return changed

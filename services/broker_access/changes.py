@@ -70,7 +70,7 @@ class BrokerAccess:
         with edited_registry(self.folder) as registry:
             for name, device in devices.items():
                 _add_device(registry, name, device)
-            keep(self.authority.issue(list(devices), now))
+            self.authority.issue(list(devices), keep, now)
         self._reload()
 
     def set_company(self, name: str, company: Company, keep: Keep) -> Passwords:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 
-from services.backup.backup import back_up
+from services.backup.backup import PARTIAL, back_up
 from services.backup.programs import BackupError
 from services.opening import database_url
 from services.runtime.clock import wall_clock
@@ -38,4 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
     for name, rows in contents["rows"].items():
         print(f"{name}: {rows}")
     print(f"whole: {folder}")
+    for left in sorted(one for one in folder.absolute().parent.glob(f"*{PARTIAL}") if one.is_dir()):
+        print(f"{left}: unfinished; if no other backup runs now, one was interrupted: remove it", file=sys.stderr)
     return 0

@@ -3,12 +3,13 @@
 import argparse
 import sys
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from services.broker_access import running_broker
 from services.broker_access.accounts import AccountError, require_name
 from services.broker_access.certificate_ends import certificate_ends
-from services.broker_access.certificates import AUTHORITY, Authority
+from services.broker_access.certificates import AUTHORITY, Authority, require_host
 from services.broker_access.files import read_registry
 from services.commands.devices import keep_certificates
 from services.opening import configured_clock
@@ -28,6 +29,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     renew = commands.add_parser("renew", help="prolong the list, and what ends soon; of devices: a new certificate")
     renew.add_argument("names", nargs="*", metavar="DEVICE", help="devices that get a new certificate")
     renew.add_argument("--out", type=Path, metavar="FOLDER", help="a new folder for the devices' certificates")
+    renew.add_argument(
+        "--host",
+        dest="hosts",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a name or address of the broker, instead of those in its certificate; may be given several times",
+    )
     commands.add_parser("list", help="when each ends; exit status 1 where one ends within 30 days")
 
 
@@ -40,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.what == "list":
             return _list(settings.broker_tls_dir, now)
         if arguments.what == "create":
-            authority.create(arguments.hosts, now)
+            authority.create([require_host(host) for host in arguments.hosts], now)
             print(f"{settings.broker_tls_dir}: give {AUTHORITY} to each device", file=sys.stderr)
             return 0
         _renew(settings, authority, arguments, now)
@@ -56,8 +65,8 @@ def _renew(settings: Settings, authority: Authority, arguments: argparse.Namespa
         unknown = sorted(set(names) - read_registry(settings.broker_dir).devices.keys())
         if unknown or arguments.out is None:
             raise AccountError(f"no device: {' '.join(unknown)}" if unknown else "give --out, a new folder")
-        keep_certificates(arguments.out, settings.broker_tls_dir / AUTHORITY, authority.issue(names, now))
-    changed = authority.renew(now)
+        authority.issue(names, partial(keep_certificates, arguments.out, settings.broker_tls_dir / AUTHORITY), now)
+    changed = authority.renew(now, [require_host(host) for host in arguments.hosts])
     print(f"renewed: {' '.join(changed)}", file=sys.stderr)
     if AUTHORITY in changed:
         print(f"give the new {AUTHORITY} to the devices before the old one ends", file=sys.stderr)

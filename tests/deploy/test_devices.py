@@ -6,15 +6,18 @@ import os
 import ssl
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from services.__main__ import main
-from services.broker_access.accounts import Company, Device, Registry
+from services.broker_access.accounts import AccountError, Company, Device, Registry
 from services.broker_access.certificate_ends import certificate_ends
-from services.broker_access.certificates import REVOKED, Authority
+from services.broker_access.certificates import AUTHORITY, REVOKED, Authority, require_host
 from services.broker_access.files import read_registry
+from services.commands.devices import keep_certificates
 from services.runtime.clock import wall_clock
 from tests.deploy.conftest import (
     DEPLOYED,
@@ -310,7 +313,7 @@ def test_certificates_that_end_within_30_days_are_named_and_renewed(tmp_path: Pa
     now = wall_clock()
     authority = Authority(tmp_path / "authority", tmp_path / "tls")
     authority.create(["127.0.0.1"], now)
-    authority.issue(["gauge-1"], now)
+    authority.issue(["gauge-1"], lambda _: None, now)
 
     def near(then: datetime) -> list[str]:
         return [end.name for end in certificate_ends(tmp_path / "tls") if end.near(then)]
@@ -322,6 +325,43 @@ def test_certificates_that_end_within_30_days_are_named_and_renewed(tmp_path: Pa
     assert near(now + timedelta(days=701)) == [REVOKED, "broker.crt", "device/gauge-1"]
     assert authority.renew(now + timedelta(days=701)) == [REVOKED, "broker.crt", "broker.key"]
     assert near(now + timedelta(days=701)) == ["device/gauge-1"]
+
+
+def test_a_certificate_that_could_not_be_kept_was_never_issued(tmp_path: Path) -> None:
+    access = broker_access(tmp_path)
+    access.set_up({"pipeline-critical": "secret"})
+    authority = access.authority
+    authority.create(["127.0.0.1"], wall_clock())
+    (tmp_path / "given").mkdir()
+    device = {"gauge-6": Device(municipality="laplata", kind="river")}
+    keep = partial(keep_certificates, tmp_path / "given", tmp_path / "tls" / AUTHORITY)
+    with pytest.raises(AccountError, match="name a new folder"):
+        access.certify_devices(device, keep, wall_clock())
+    assert authority.issued().certificates == []
+    assert "gauge-6" not in (tmp_path / "acl").read_text()
+
+
+@pytest.mark.parametrize("host", ["bad host", "", "-a", "a-", "a..b", "ñandú.example", "http://a", "1" * 64])
+def test_what_is_no_host_name_is_refused(host: str) -> None:
+    with pytest.raises(AccountError, match="neither a host name"):
+        require_host(host)
+
+
+@pytest.mark.parametrize("host", ["broker", "broker.example.org", "10.0.0.5", "fd00::1"])
+def test_host_names_and_addresses_are_taken(host: str) -> None:
+    assert require_host(host) == host
+
+
+def test_a_wrong_name_of_the_broker_is_mended_and_the_devices_keep_their_certificates(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority", tmp_path / "tls")
+    authority.create(["broker.exmaple.org"], wall_clock())
+    trusted = (tmp_path / "tls" / AUTHORITY).read_bytes()
+    assert authority.renew(wall_clock(), ["broker.example.org", "10.0.0.5"]) == [REVOKED, "broker.crt", "broker.key"]
+    broker = x509.load_pem_x509_certificate((tmp_path / "tls" / "broker.crt").read_bytes())
+    names = broker.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["broker.example.org"]
+    assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.5"]
+    assert (tmp_path / "tls" / AUTHORITY).read_bytes() == trusted
 
 
 def test_companies_and_devices_survive_being_stored() -> None:

@@ -13,7 +13,7 @@ from models.migrations import upgrade
 from models.migrations.timescale import has_timescale, hypertables
 from services.backup.backup import back_up
 from services.backup.contents import Contents
-from services.backup.folder import DUMP
+from services.backup.folder import DUMP, read_manifest
 from services.backup.programs import BackupError
 from services.backup.restore import restore
 from tests.storage.conftest import NewDatabase, allow_timescale
@@ -102,7 +102,9 @@ def test_a_backup_under_load_is_restored_without_a_row_lost_or_changed(
         restore(target, tmp_path / "copy")
 
 
-def test_the_database_records_the_newest_backup_and_none_that_failed(plain: Engine, tmp_path: Path) -> None:
+def test_the_database_records_the_newest_backup_and_none_that_failed(
+    plain: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def recorded() -> list[str]:
         with plain.connect() as connection:
             return list(connection.execute(text("SELECT folder FROM last_backup WHERE taken_at <= now()")).scalars())
@@ -114,7 +116,9 @@ def test_the_database_records_the_newest_backup_and_none_that_failed(plain: Engi
         back_up(address(plain), tmp_path / "copy", [tmp_path / "absent"], NOW)
     assert recorded() == []
     back_up(address(plain), tmp_path / "first", [], NOW)
+    monkeypatch.setenv("VIGIA_COMMIT", "0123abc")
     back_up(address(plain), tmp_path / "second", [], NOW)
+    assert read_manifest(tmp_path / "second")["commit"] == "0123abc"
     assert recorded() == [str(tmp_path / "second")]
 
 

@@ -279,6 +279,10 @@ def _newest_values(
     return found
 
 
+LARGEST_SHOWN = 1e9
+"""Beyond this a value is no measurement. Only a person who writes to the tables can store one, or an infinite one."""
+
+
 def read_bins(
     transaction: Connection,
     kind: SensorKind,
@@ -314,7 +318,9 @@ def read_bins(
         )
         .select_from(table.outerjoin(device_memories, device_memories.c.device_id == table.c.device_id))
         .where(table.c.device_id.in_(device_ids), table.c.observed_at > start, table.c.observed_at <= end)
-        .where(_has_none_of(table, without), measure.is_not(None), ~_waits_for_the_next(table))
+        .where(
+            _has_none_of(table, without), measure.between(-LARGEST_SHOWN, LARGEST_SHOWN), ~_waits_for_the_next(table)
+        )
         .group_by(table.c.device_id, at)
         .order_by(table.c.device_id, at)
     )

@@ -66,6 +66,19 @@ def test_untrusted_values_are_not_drawn_but_named(changing: Engine, changing_sit
     assert 'Calidad de la última medición: código de "sin valor"' in text
 
 
+def test_an_infinite_value_that_somebody_wrote_to_the_table_breaks_no_page(
+    changing: Engine, changing_site: Site
+) -> None:
+    with changing.begin() as transaction:
+        device_id = transaction.execute(select(devices.c.id).where(devices.c.code == "gato-ringuelet")).scalar_one()
+        for number, level_m in enumerate((float("inf"), float("-inf"), float("nan"), 1e300)):
+            at = city.NOW - timedelta(minutes=5, seconds=number + 1)
+            row = {"observed_at": at, "received_at": at, "seq": -2 - number, "level_m": level_m, "flags": 0}
+            transaction.execute(insert(READINGS["river"]).values(device_id=device_id, **row))
+    for path in ("/", RINGUELET, "/alerta/1"):
+        assert "2,10 m" in changing_site.page(path).text
+
+
 def test_what_a_device_measures_beside_the_judged_measure_is_shown(changing: Engine, changing_site: Site) -> None:
     with changing.begin() as transaction:
         device_id = transaction.execute(select(devices.c.id).where(devices.c.code == "gato-ringuelet")).scalar_one()
