@@ -1,8 +1,9 @@
 """Random draws of the tests: the same on every run of the suite, new ones in `make soak`.
 
 A test that draws asks for the argument `seed` and names its fixed seeds: `@pytest.mark.seeds(1, 2, 3)`. It runs once
-for each. Hypothesis derives its examples from the test's own source. `VIGIA_TEST_SEED` replaces all of that by one
-seed; `scripts/soak.py` sets it, together with `--hypothesis-seed`.
+for each; `@pytest.mark.seeds(1, proof=(2, 3))` leaves some to `make proof`. Hypothesis derives its examples from the
+test's own source. `VIGIA_TEST_SEED` replaces all of that by one seed; `scripts/soak.py` sets it, together with
+`--hypothesis-seed`.
 """
 
 import os
@@ -43,7 +44,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each of its seeds, or with the one seed of the whole run."""
     marker = metafunc.definition.get_closest_marker("seeds")
     if marker is not None:
-        metafunc.parametrize("seed", [SEED] if SEED else marker.args, scope="module")
+        later = [pytest.param(number, marks=pytest.mark.proof) for number in marker.kwargs.get("proof", ())]
+        metafunc.parametrize("seed", [SEED] if SEED else [*marker.args, *later], scope="module")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -44,7 +44,7 @@ class Score(NamedTuple):
     inside: bool
 
 
-pytestmark = [pytest.mark.seeds(1, 2, 3), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.seeds(1, proof=(2, 3)), pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ def position_message(fleet: Sequence[Bus], number: int) -> TopicAndPayload:
     return f"vigia/v1/town/bus/{bus.name}", json.dumps(bus.position(at, random.Random(number))).encode()
 
 
-@pytest.mark.seeds(1, 2)
+@pytest.mark.seeds(1, proof=(2,))
 @pytest.mark.timeout(400)
 def test_kills_lose_no_position_and_no_stop_visit(seed: int) -> None:
     chance = random.Random(seed)
