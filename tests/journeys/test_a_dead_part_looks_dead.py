@@ -28,10 +28,11 @@ PARTS = {
     "upkeep": ("upkeep",),
     "api": ("api",),
 }
+# Notifier first, upkeep last: each checks the others only half a minute after its own start, which passes meanwhile.
 NAMED = {
+    "notifier": "el envío de avisos",
     "pipeline-critical": "la recepción de arroyos y lluvia",
     "pipeline-bulk": "la recepción de micros y radares",
-    "notifier": "el envío de avisos",
     "upkeep": "el mantenimiento y la vigilancia del propio sistema",
 }
 BADGE = "document.getElementById('enlace').textContent"
