@@ -6,8 +6,11 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from alerts.delivery.live_events import announce
+from alerts.incidents import incident_log
+from alerts.incidents.grouping import membership
 from alerts.rulebook import JUDGEMENT_NAMES, Station
 from models.alert import NAR, Cause, Change, Transition
+from models.incident import Membership
 from models.json_text import json_text
 from models.reading import evidence_in_words
 from models.rows import driver
@@ -39,6 +42,7 @@ class _Alert:
 
     id: int
     version: int
+    incident_id: int
 
 
 def origin_of(rule: Rule) -> Origin:
@@ -61,6 +65,7 @@ def log_transition(
         {
             "id": transition_id,
             "alert_id": alert_id,
+            "incident_id": None if alert is None else alert.incident_id,
             "rule_id": origin.rule_id,
             "judgement": origin.judgement,
             "subject": station.id,
@@ -108,25 +113,28 @@ def _upsert_alert(transaction: Connection, station: Station, origin: Origin, tra
     """
     if transition.after == NAR.VERDE:
         return _clear_alert(transaction, station, origin, transition)
+    place = _incident(transaction, station, origin, transition)
     with driver(transaction).cursor() as cursor:
         # A higher colour than the acknowledged one must be acknowledged again.
         row = cursor.execute(
             "INSERT INTO alerts (rule_id, rule_version, subject, kind, judgement, state, nar, highest_nar, cause,"
-            " confirmed, observed_at, opened_at, changed_at, evidence)"
+            " confirmed, observed_at, opened_at, changed_at, evidence, incident_id, membership)"
             " VALUES (%(rule_id)s, %(rule_version)s, %(subject)s, %(kind)s, %(judgement)s, 'firing', %(nar)s, %(nar)s,"
-            " %(cause)s, %(confirmed)s, %(observed_at)s, %(now)s, %(now)s, %(evidence)s::jsonb)"
+            " %(cause)s, %(confirmed)s, %(observed_at)s, %(now)s, %(now)s, %(evidence)s::jsonb, %(incident)s, %(why)s)"
             " ON CONFLICT (rule_id, subject) WHERE state <> 'closed' DO UPDATE SET"
             " acknowledged_at = CASE WHEN excluded.nar > alerts.nar OR alerts.state = 'cleared' THEN NULL"
             " ELSE alerts.acknowledged_at END,"
             " acknowledged_by = CASE WHEN excluded.nar > alerts.nar OR alerts.state = 'cleared' THEN NULL"
             " ELSE alerts.acknowledged_by END,"
             " opened_at = CASE WHEN alerts.state = 'cleared' THEN excluded.opened_at ELSE alerts.opened_at END,"
+            " incident_id = excluded.incident_id, membership = excluded.membership,"
             " rule_version = excluded.rule_version, state = 'firing', nar = excluded.nar,"
             " highest_nar = greatest(alerts.highest_nar, excluded.nar), confirmed = excluded.confirmed,"
             " cause = CASE WHEN %(keeps)s THEN alerts.cause ELSE excluded.cause END,"
             " evidence = CASE WHEN %(keeps)s THEN alerts.evidence ELSE excluded.evidence END,"
             " observed_at = CASE WHEN %(keeps)s THEN alerts.observed_at ELSE excluded.observed_at END,"
-            " changed_at = excluded.changed_at, cleared_at = NULL, version = alerts.version + 1 RETURNING id, version",
+            " changed_at = excluded.changed_at, cleared_at = NULL, version = alerts.version + 1"
+            " RETURNING id, version, incident_id",
             {
                 "rule_id": origin.rule_id,
                 "rule_version": origin.rule_version,
@@ -139,15 +147,52 @@ def _upsert_alert(transaction: Connection, station: Station, origin: Origin, tra
                 "observed_at": transition.observed_at,
                 "now": transition.decided_at,
                 "evidence": json_text(dict(transition.evidence)),
+                "incident": place.incident,
+                "why": place.membership,
                 # What confirms a colour does not take the place of what raised it.
                 "keeps": transition.change is Change.CONFIRMED and transition.cause in CONFIRMING,
             },
         ).fetchone()
+    if place.left is not None:
+        incident_log.close_if_empty(transaction, place.left, transition.decided_at)
     return None if row is None else _Alert(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The incident of an alert and why it belongs there. `left`: the incident that it leaves, locked too."""
+
+    incident: int
+    membership: Membership
+    left: int | None = None
+
+
+def _incident(transaction: Connection, station: Station, origin: Origin, transition: Transition) -> _Place:
+    """The incident of the alert that this transition opens or changes, locked.
+
+    An open alert stays in its incident, unless it grows graver or fires again: then it may be of another one, such as a
+    silent gauge whose stream rises, or a gauge in the next storm.
+    """
+    with driver(transaction).cursor() as cursor:
+        found = cursor.execute(
+            "SELECT incident_id, membership, state = 'firing' AND nar >= %s FROM alerts"
+            " WHERE rule_id = %s AND subject = %s AND state <> 'closed'",
+            [int(transition.after), origin.rule_id, station.id],
+        ).fetchone()
+    if found is not None and found[2]:
+        incident_log.lock(transaction, found[0])
+        return _Place(found[0], Membership(found[1]))
+    key, why = membership(station, origin.judgement, transition.after)
+    incident = incident_log.join(transaction, key, transition.decided_at)
+    if found is None or found[0] == incident:
+        return _Place(incident, why)
+    incident_log.lock(transaction, found[0])
+    return _Place(incident, why, left=found[0])
 
 
 def _clear_alert(transaction: Connection, station: Station, origin: Origin, transition: Transition) -> _Alert | None:
     """Clear the open alert. It closes only if it was acknowledged and never rojo; else a person must close it."""
+    incident = incident_log.lock_incident_of(transaction, origin.rule_id, station.id)
     closes = "(%(closes_itself)s OR acknowledged_at IS NOT NULL AND highest_nar < %(rojo)s)"
     with driver(transaction).cursor() as cursor:
         row = cursor.execute(
@@ -155,7 +200,8 @@ def _clear_alert(transaction: Connection, station: Station, origin: Origin, tran
             " cleared_at = %(now)s, version = version + 1,"
             f" state = CASE WHEN {closes} THEN 'closed' ELSE 'cleared' END,"
             f" closed_at = CASE WHEN {closes} THEN %(now)s END, closed_by = CASE WHEN {closes} THEN 'rule' END"
-            " WHERE rule_id = %(rule_id)s AND subject = %(subject)s AND state <> 'closed' RETURNING id, version",
+            " WHERE rule_id = %(rule_id)s AND subject = %(subject)s AND state <> 'closed'"
+            " RETURNING id, version, incident_id",
             {
                 "cause": transition.cause,
                 "observed_at": transition.observed_at,
@@ -166,6 +212,8 @@ def _clear_alert(transaction: Connection, station: Station, origin: Origin, tran
                 "subject": station.id,
             },
         ).fetchone()
+    if incident is not None:
+        incident_log.close_if_empty(transaction, incident, transition.decided_at)
     return None if row is None else _Alert(*row)
 
 
@@ -202,6 +250,7 @@ def _insert_notices(
     """Insert one notice to the watch and one to each contact whose minimum colour is reached."""
     body = {
         "alert_id": alert.id,
+        "incident_id": alert.incident_id,
         "sequence": alert.version,
         "station": station.id,
         "name": station.name,

@@ -1,5 +1,7 @@
 """Actions of an operator on an alert: acknowledge, comment, close, redact a note. In the caller's transaction."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -8,8 +10,10 @@ from sqlalchemy.dialects.postgresql import insert as insert_if_new
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from alerts.delivery.live_events import announce
+from alerts.incidents import incident_log
 from models.tables.alerts import alert_actions, alerts
 from models.tables.erasures import redactions
+from models.tables.incidents import incidents
 from services.runtime.audience import OPERATOR_ROLE
 from services.runtime.problem import HttpProblem, NotFound
 
@@ -34,6 +38,16 @@ class AlertAlreadyAcknowledged(HttpProblem):
 
 class AlertChanged(HttpProblem):
     """La alerta cambió desde que la viste: mirala de nuevo. / The alert changed since you saw it: look again."""
+
+    status = 409
+
+
+class NoSuchIncident(NotFound):
+    """No hay un suceso con ese número. / There is no incident of that number."""
+
+
+class IncidentChanged(HttpProblem):
+    """El suceso cambió desde que lo viste: miralo de nuevo. / The incident changed since you saw it: look again."""
 
     status = 409
 
@@ -78,12 +92,46 @@ def acknowledge(
     return int(changed.version)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An alert as an operator saw it in its incident: its number and its colour then."""
+
+    alert_id: int
+    nar: int
+
+
+def acknowledge_incident(
+    transaction: Connection, incident: int, seen: Sequence[Seen], *, operator: str, note: str, now: datetime
+) -> list[int]:
+    """Acknowledge the open alerts of an incident as they were seen; returns the numbers of those acknowledged now.
+
+    One that was not seen, or is graver than it was, still asks to be acknowledged. Raises NoSuchIncident, and
+    IncidentChanged where nothing could be acknowledged.
+    """
+    if transaction.execute(select(incidents).where(incidents.c.id == incident).with_for_update()).first() is None:
+        raise NoSuchIncident
+    colours = {one.alert_id: one.nar for one in seen}
+    waiting = transaction.execute(
+        select(alerts.c.id, alerts.c.nar, alerts.c.version)
+        .where(alerts.c.incident_id == incident, alerts.c.state != "closed", alerts.c.acknowledged_at.is_(None))
+        .order_by(alerts.c.id)
+        .with_for_update()
+    ).all()
+    as_seen = [one for one in waiting if one.nar <= colours.get(one.id, -1)]
+    for one in as_seen:
+        acknowledge(transaction, one.id, operator=operator, note=note, version=one.version, now=now)
+    if not as_seen:
+        raise IncidentChanged
+    return [one.id for one in as_seen]
+
+
 def close(transaction: Connection, alert_id: int, *, operator: str, note: str, version: int, now: datetime) -> int:
     """Close an alert that no active rule holds; returns its new version.
 
     Raises NoSuchAlert, AlertAlreadyClosed, AlertChanged, and AlertStillHeld while an active rule holds a colour,
     because closing would hide a danger that still exists.
     """
+    incident = _lock_incident(transaction, alert_id)
     if _is_held_by_rule(transaction, alert_id):
         raise AlertStillHeld
     changed = transaction.execute(
@@ -95,6 +143,8 @@ def close(transaction: Connection, alert_id: int, *, operator: str, note: str, v
         _require_open(transaction, alert_id)
         raise AlertChanged
     _log_action(transaction, changed, "close", operator, note, now)
+    if incident is not None:
+        incident_log.close_if_empty(transaction, incident, now)
     return int(changed.version)
 
 
@@ -148,6 +198,14 @@ def erase_note(transaction: Connection, redaction: int) -> bool:
     """Erase the text of a redacted note, with a record of it. False where that was done before."""
     statement = text("SELECT redact_note(:redaction)")
     return bool(transaction.execute(statement, {"redaction": redaction}).scalar_one())
+
+
+def _lock_incident(transaction: Connection, alert_id: int) -> int | None:
+    """Lock the incident of an alert; None where it has none."""
+    incident = transaction.execute(select(alerts.c.incident_id).where(alerts.c.id == alert_id)).scalar_one_or_none()
+    if incident is not None:
+        incident_log.lock(transaction, incident)
+    return incident
 
 
 def _update_unchanged(alert_id: int, version: int) -> ReturningUpdate[Any]:

@@ -43,8 +43,12 @@ alerts = Table(
     Column("closed_by", Text, nullable=True),
     Column("evidence", JSONB, nullable=False),
     Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("incident_id", ForeignKey("incidents.id"), nullable=True, index=True),
+    Column("membership", Text, nullable=True, comment="Why it belongs to its incident: stream, rain, lost_gauge, ..."),
     CheckConstraint("state IN ('firing', 'cleared', 'closed')", name="state"),
     CheckConstraint("(state = 'closed') = (closed_at IS NOT NULL)", name="closed"),
+    CheckConstraint("state = 'closed' OR incident_id IS NOT NULL", name="incident"),
+    CheckConstraint("(incident_id IS NULL) = (membership IS NULL)", name="membership"),
     Index("alerts_one_open", "rule_id", "subject", unique=True, postgresql_where=text("state <> 'closed'")),
     Index(None, "opened_at"),
 )

@@ -212,8 +212,8 @@ ENTRIES = (
         (("`topic`, `payload`", "The message byte for byte; nobody is shown it"),),
     ),
     Entry(
-        ("transitions", "rules", "subject_states", "attention", "forecast_models", "learning_outcomes"),
-        BilingualText("Reglas, estados y cambios de color", "Rules, states and transitions"),
+        ("incidents", "transitions", "rules", "subject_states", "attention", "forecast_models", "learning_outcomes"),
+        BilingualText("Sucesos, reglas, estados y cambios de color", "Incidents, rules, states and transitions"),
         _NONE,
         BilingualText("Alerta temprana de inundaciones", "Early warning of floods"),
         _CIVIL_PROTECTION,

@@ -17,7 +17,18 @@ from services.runtime.simulation import Simulation
 from services.transit.serving.feed_cache import FeedCache
 from services.transit.serving.snapshot_cache import SnapshotCache
 from services.web.access import PUBLIC, allow_anyone, following_operators
-from services.web.api import alerts, devices, health, live, metrics, municipalities, rejections, root, webhooks
+from services.web.api import (
+    alerts,
+    devices,
+    health,
+    incidents,
+    live,
+    metrics,
+    municipalities,
+    rejections,
+    root,
+    webhooks,
+)
 from services.web.api.parameters import refuse_unknown_parameters
 from services.web.api.stations import forecasts, latest, series_csv, speeds, stations
 from services.web.api.transit import accuracy, arrivals, feeds, service_alerts, sms, stops_and_vehicles
@@ -56,6 +67,7 @@ API_ROUTES = (
     forecasts,
     devices,
     alerts,
+    incidents,
     rejections,
     speeds,
     live,

@@ -17,6 +17,7 @@ LATER_TABLES = frozenset(
     {
         "canaries",
         "erasures",
+        "incidents",
         "last_backup",
         "learning_outcomes",
         "postponed_messages",

@@ -26,7 +26,7 @@ def open_alert_rows(transaction: Connection, audience: Audience) -> list[Row[Any
     """Alerts that are not closed: unacknowledged first, then the highest level, then the oldest."""
     return list(
         transaction.execute(
-            _alert_query(audience)
+            alert_query(audience)
             .where(alerts.c.state != "closed")
             .order_by(alerts.c.acknowledged_at.is_not(None), alerts.c.nar.desc(), alerts.c.opened_at, alerts.c.id)
             .limit(MAX_ALERTS)
@@ -52,17 +52,17 @@ def station_alert_rows(transaction: Connection, subject: str, audience: Audience
     """Alerts of a station, newest first."""
     return list(
         transaction.execute(
-            _alert_query(audience).where(alerts.c.subject == subject).order_by(alerts.c.id.desc()).limit(MAX_ALERTS)
+            alert_query(audience).where(alerts.c.subject == subject).order_by(alerts.c.id.desc()).limit(MAX_ALERTS)
         )
     )
 
 
 def alert_row(transaction: Connection, alert_id: int, audience: Audience) -> Row[Any] | None:
     """The alert of that number; None where there is none."""
-    return transaction.execute(_alert_query(audience).where(alerts.c.id == alert_id)).one_or_none()
+    return transaction.execute(alert_query(audience).where(alerts.c.id == alert_id)).one_or_none()
 
 
-def _alert_query(audience: Audience) -> Select[Any]:
+def alert_query(audience: Audience) -> Select[Any]:
     """Alerts with the name of their station, of the municipality for an outage of a class of stations, or of Vigía."""
     system = case((alerts.c.subject == SYSTEM, TITLE))
     of_municipality = alerts.c.subject == literal("municipality:") + municipalities.c.id

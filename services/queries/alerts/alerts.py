@@ -79,6 +79,10 @@ class Alert:
     closed_by: Annotated[str | None, Field(description="The same; rule where its rule closed it")]
     evidence: Annotated[dict[str, Any], Field(examples=[{"level_m": 1.62, "thresholds_m": [1.0, 1.5, 2.0]}])]
     version: Annotated[int, Field(description="To be sent back with an action", examples=[3])]
+    incident_id: Annotated[
+        int | None, Field(description="The incident it belongs to; null for one closed long ago", examples=[4])
+    ]
+    membership: Annotated[str | None, Field(description="Why it belongs to its incident", examples=["stream"])]
     level_now: Annotated[LevelNow | None, Field(description="Of the stream of an alert that is not closed")] = None
 
 

@@ -34,7 +34,7 @@ OPERATORS = "operators"
 END_TIMEOUT_S = 0.5
 """Longest wait to send the end of the stream to a dropped client."""
 
-EventName = Literal["readings", "transition", "alert", "device", "attention", "pulse", "resync"]
+EventName = Literal["readings", "transition", "alert", "incident", "device", "attention", "pulse", "resync"]
 """What may be selected. A pulse or resync comes always: a client must see that its stream lives, and what it missed."""
 
 router = APIRouter(tags=["live"], dependencies=[PUBLIC])

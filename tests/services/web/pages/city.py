@@ -7,6 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, literal_column, select, update
 
+from alerts.incidents import incident_log
+from alerts.incidents.grouping import membership
+from alerts.rulebook import Station
 from models.alert import NAR
 from models.kinds import KINDS_BY_NAME
 from models.tables.alerts import alerts, attention, transitions
@@ -180,6 +183,10 @@ def raise_alert(transaction: Connection, subject: str, nar: NAR = NAR.NARANJA, *
         "evidence": evidence,
     } | values
     row.setdefault("changed_at", row.get("cleared_at") or row["opened_at"])
+    basin = transaction.execute(select(stations.c.basin_id).where(stations.c.id == subject)).scalar_one_or_none()
+    station = Station(subject, str(row["kind"]), subject.removeprefix("municipality:"), basin, subject)
+    key, why = membership(station, str(row["judgement"]), NAR(row["highest_nar"]))
+    row |= {"incident_id": incident_log.join(transaction, key, row["opened_at"]), "membership": why}
     alert_id = transaction.execute(insert(alerts).values(row).returning(alerts.c.id)).scalar_one()
     transaction.execute(
         insert(transitions).values(

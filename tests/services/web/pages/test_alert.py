@@ -59,7 +59,8 @@ def test_an_operator_acknowledges_with_a_note_that_everybody_sees(
     assert "/alerta/1/reconocer" not in page.html
     assert "<title>(4) " in changing_site.page("/").html
     with changing.connect() as connection:
-        assert [row.event for row in connection.execute(select(events))] == ["alert"]
+        told = select(events).where(events.c.event != "incident")
+        assert [row.event for row in connection.execute(told)] == ["alert"]
 
 
 def test_an_operator_comments_and_then_closes(changing: Engine, changing_site: Site, token: str) -> None:

@@ -1,0 +1,66 @@
+"""What one line says of an incident: its worst colour, what drives it, and how long its oldest alert waits. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from alerts.current_level.level import CurrentLevel, danger
+from models.alert import NAR
+
+
+class Member(Protocol):
+    """An open alert of an incident. `station_id`: None where its subject is no station."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def station_id(self) -> str | None: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def nar(self) -> int: ...
+    @property
+    def opened_at(self) -> datetime: ...
+    @property
+    def acknowledged_at(self) -> datetime | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """An incident in one line. `driver`: the open alert that is the most dangerous now; None without one.
+
+    `nar`: the worst colour held now, verde where no rule holds one any more. `rising`, `falling`: how many of its
+    streams do. `unanswered`: how many alerts nobody acknowledged; `unanswered_since`: the oldest of them.
+    """
+
+    nar: NAR
+    driver: int | None
+    stations: int
+    rising: int
+    falling: int
+    unanswered: int
+    unanswered_since: datetime | None
+
+
+def summarise(members: Sequence[Member], levels: Mapping[str, CurrentLevel]) -> Summary:
+    """The summary of an incident's open alerts. `levels`: the current levels of streams, by station."""
+    ordered = sorted(members, key=lambda one: danger_of(one, levels))
+    waiting = [one.opened_at for one in members if one.acknowledged_at is None]
+    stations = {one.station_id for one in members if one.station_id is not None}
+    streams = [levels[station] for station in stations if station in levels]
+    return Summary(
+        nar=NAR(max((one.nar for one in members), default=0)),
+        driver=ordered[0].id if ordered else None,
+        stations=len(stations),
+        rising=sum(level.rising for level in streams),
+        falling=sum(level.falling for level in streams),
+        unanswered=len(waiting),
+        unanswered_since=min(waiting, default=None),
+    )
+
+
+def danger_of(member: Member, levels: Mapping[str, CurrentLevel]) -> tuple[object, ...]:
+    """Sort key of an alert, the most dangerous now first; those that no rule holds any more last."""
+    level = None if member.station_id is None else levels.get(member.station_id)
+    return (member.state == "cleared", *danger(NAR(member.nar), level), member.id)

@@ -1,0 +1,127 @@
+"""Incidents with their alerts, as the API returns them."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from sqlalchemy import Connection, Row, select
+
+from alerts.current_level.level import CurrentLevel
+from alerts.incidents.summary import summarise
+from models.tables.alerts import alerts
+from models.tables.incidents import incidents
+from services.queries.alerts.alert_history import alert_query
+from services.queries.alerts.alerts import AlertState
+from services.queries.stations.places import Colour
+from services.runtime.audience import Audience
+
+IncidentState = Literal["open", "over", "closed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentMember:
+    """An alert of an incident, and why it belongs there."""
+
+    alert_id: Annotated[int, Field(examples=[7])]
+    subject: Annotated[str, Field(examples=["gato-143-524"])]
+    judgement: Annotated[str, Field(examples=["stage"])]
+    membership: Annotated[
+        str,
+        Field(
+            description="stream, rain, lost_gauge, same_street, same_network, same_equipment or itself",
+            examples=["stream"],
+        ),
+    ]
+    state: AlertState
+    nar: Colour
+    acknowledged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """The alerts of one hazard, one area and one time, which people answer together."""
+
+    id: Annotated[int, Field(examples=[4])]
+    origin: Annotated[Literal["rule", "person"], Field(description="Who opened it")]
+    hazard: Annotated[str, Field(description="flood, speed, equipment or system", examples=["flood"])]
+    area: Annotated[str, Field(description="basin:ID, municipality:ID or system", examples=["basin:gato"])]
+    kind: Annotated[str, Field(description="The kind of sensor, where it is about equipment; else empty")]
+    state: Annotated[IncidentState, Field(description="over: accepts no further alert; people have yet to close it")]
+    opened_at: datetime
+    closed_at: datetime | None
+    nar: Annotated[Colour, Field(description="The worst colour that its alerts hold now")]
+    highest_nar: Annotated[Colour, Field(description="The worst colour so far")]
+    driver: Annotated[int | None, Field(description="The alert that is the most dangerous now", examples=[7])]
+    stations: Annotated[int, Field(description="How many stations have an open alert", examples=[3])]
+    rising: Annotated[int, Field(description="How many of its streams rise", examples=[1])]
+    falling: Annotated[int, Field(description="How many of its streams fall", examples=[2])]
+    unanswered: Annotated[int, Field(description="How many of its open alerts nobody acknowledged", examples=[2])]
+    unanswered_since: datetime | None
+    changed_at: datetime
+    members: Annotated[tuple[IncidentMember, ...], Field(description="Its alerts, also the closed ones, oldest first")]
+
+
+def list_incidents(
+    connection: Connection,
+    levels: Mapping[str, CurrentLevel],
+    *,
+    state: IncidentState | None = None,
+    after: int | None = None,
+    limit: int,
+) -> list[Incident]:
+    """Incidents, the newest first; `after`: those older than this number. `levels`: of streams, by station."""
+    query = select(incidents)
+    if state is not None:
+        query = query.where(incidents.c.state == state)
+    if after is not None:
+        query = query.where(incidents.c.id < after)
+    rows = connection.execute(query.order_by(incidents.c.id.desc()).limit(limit)).all()
+    return _with_members(connection, rows, levels)
+
+
+def one_incident(connection: Connection, incident: int, levels: Mapping[str, CurrentLevel]) -> Incident | None:
+    """The incident of that number; None where there is none."""
+    rows = connection.execute(select(incidents).where(incidents.c.id == incident)).all()
+    return next(iter(_with_members(connection, rows, levels)), None)
+
+
+def _with_members(
+    connection: Connection, rows: Sequence[Row[Any]], levels: Mapping[str, CurrentLevel]
+) -> list[Incident]:
+    query = alert_query(Audience.PUBLIC).where(alerts.c.incident_id.in_([row.id for row in rows]))
+    members: defaultdict[int, list[Row[Any]]] = defaultdict(list)
+    for alert in connection.execute(query.order_by(alerts.c.id)):
+        members[alert.incident_id].append(alert)
+    return [_incident(row, members[row.id], levels) for row in rows]
+
+
+def _incident(row: Row[Any], members: Sequence[Row[Any]], levels: Mapping[str, CurrentLevel]) -> Incident:
+    summary = summarise([one for one in members if one.state != "closed"], levels)
+    return Incident(
+        **row._mapping,
+        nar=int(summary.nar),
+        highest_nar=max((one.highest_nar for one in members), default=0),
+        driver=summary.driver,
+        stations=summary.stations,
+        rising=summary.rising,
+        falling=summary.falling,
+        unanswered=summary.unanswered,
+        unanswered_since=summary.unanswered_since,
+        changed_at=max((one.changed_at for one in members), default=row.opened_at),
+        members=tuple(_member(one) for one in members),
+    )
+
+
+def _member(alert: Row[Any]) -> IncidentMember:
+    return IncidentMember(
+        alert_id=alert.id,
+        subject=alert.subject,
+        judgement=alert.judgement,
+        membership=alert.membership,
+        state=alert.state,
+        nar=alert.nar,
+        acknowledged=alert.acknowledged_at is not None,
+    )
