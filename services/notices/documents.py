@@ -23,7 +23,9 @@ class AlertNotice(BaseModel):
 
     alert_id: int = Field(examples=[7])
     incident_id: int | None = Field(
-        default=None, description="The incident of the alert; null where an earlier version queued the notice"
+        default=None,
+        description="The incident of the alert; null where an earlier version queued the notice",
+        examples=[4],
     )
     sequence: int = Field(
         description="Grows with each change of this alert, with gaps; 0 where an earlier version queued the notice",

@@ -21,6 +21,7 @@ from services.queries.stations.current import Bin, CurrentStation
 from services.queries.stations.speeds import Speeds, street_speeds
 from services.queries.watch.chart import SMALL, Chart, ChartSeries, ForecastPoint, Sample, lay_out
 from services.queries.watch.condition import DataFlow, Health, Trend, data_flow, health, urgency
+from services.queries.watch.incident_lines import IncidentLine, incident_lines
 from services.queries.watch.levels import (
     RIVER_BIN,
     Forecasts,
@@ -94,6 +95,8 @@ class WatchPage:
     """By the number of an outage's alert, those of the silent stations that it covers."""
     peaks: frozenset[int]
     """Alerts that rest on a value which was an isolated peak."""
+    incidents: list[IncidentLine]
+    """The incidents of these alerts, the most dangerous now first."""
     levels: Mapping[str, CurrentLevel]
     """The current level of each stream that ever had a trusted one, by station."""
     cards: list[StreamCard]
@@ -171,6 +174,7 @@ def watch_page(
         waiting=len(waiting),
         covered=covered,
         peaks=isolated_peaks(transaction, [one.id for one in rows]),
+        incidents=incident_lines(transaction, rows, levels),
         levels=levels,
         cards=cards,
         gauges=rain_cards(transaction, [s for s in stations if s.kind is RAIN], now),

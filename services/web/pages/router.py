@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import StringConstraints
 
 from models.tables.erasures import MAX_REASON_CHARS
 from services import actions
+from services.actions import Seen
 from services.queries.city.equipment import SeedComments, equipment_page
 from services.queries.city.processes import DEAD_AFTER_S
 from services.queries.stations import current as queries
@@ -27,13 +29,16 @@ from services.web.access import (
 from services.web.context import DatabaseSnapshot, Now, Transaction, context_of
 from services.web.pages import static_files
 from services.web.pages.alert import alert_page
+from services.web.pages.incident import incident_page
 from services.web.pages.rejection_words import details_in_words
 from services.web.pages.rendering import MAX_PARTS, PageRoute, Visitor, render_live_page, render_page
 from services.web.pages.station import LINE_BINS, station_page, station_samples, to_csv
 
-WATCH_PARTS = ("ciudad", "alertas", "estaciones", "lluvia", "velocidad")
+WATCH_PARTS = ("ciudad", "sucesos", "alertas", "estaciones", "lluvia", "velocidad")
 STATION_PARTS = ("estacion", "alertas_de_estacion")
 ALERT_PARTS = ("alerta",)
+INCIDENT_PARTS = ("suceso",)
+MAX_SEEN = 500
 
 router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, include_in_schema=False)
 
@@ -47,6 +52,8 @@ AlertId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Note = Annotated[str, Form(max_length=actions.MAX_NOTE_CHARS, pattern=NO_NUL)]
 ActionId = Annotated[int, Form(ge=1, le=2**63 - 1)]
 Reason = Annotated[str, Form(max_length=MAX_REASON_CHARS, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
+SeenAlert = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,17}:[0-3]$")]
+"""The number of an alert and the colour that it held, as the form shows them: `7:2`."""
 Version = Annotated[int, Form(ge=0, le=2**31 - 1)]
 
 
@@ -180,6 +187,36 @@ def redact(form: SentAlertForm, action: ActionId, reason: Reason) -> Response:
         form.transaction, action, operator=form.operator, reason=reason.strip(), now=form.now, alert_id=form.alert_id
     )
     return form.redirect_back()
+
+
+@router.get("/suceso/{incident_id}", dependencies=[PUBLIC])
+def incident(
+    visit: Visitor,
+    snapshot: DatabaseSnapshot,
+    incident_id: AlertId,
+    parte: Parts = [],  # noqa: B006
+) -> HTMLResponse:
+    """An incident's page: its alerts with the reasons why they belong to it."""
+    found = incident_page(snapshot, incident_id, visit.now, visit.audience)
+    if found is None:
+        raise actions.NoSuchIncident
+    return render_live_page(visit, "incident.html", INCIDENT_PARTS, parte, page=found)
+
+
+@router.post("/suceso/{incident_id}/reconocer")
+def acknowledge_incident(
+    operator: Operator,
+    transaction: Transaction,
+    now: Now,
+    incident_id: AlertId,
+    seen: Annotated[list[SeenAlert], Form(max_length=MAX_SEEN)],
+    note: Note = "",
+    back: Annotated[str, Form()] = "",
+) -> Response:
+    """Acknowledge the alerts of an incident as they were seen."""
+    members = [Seen(*map(int, one.split(":"))) for one in seen]
+    actions.acknowledge_incident(transaction, incident_id, members, operator=operator, note=note.strip(), now=now)
+    return _redirect("/#sucesos" if back == "lista" else f"/suceso/{incident_id}")
 
 
 @router.get("/entrar", dependencies=[PUBLIC])

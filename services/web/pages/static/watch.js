@@ -162,7 +162,7 @@ async function send(form) {
   if (response.type !== "opaqueredirect") return form.submit(); // refused: the server's page says why
   const next = form.elements.next?.value;
   mark(...partNames);
-  const found = await fetched(["ciudad", "alertas"]);
+  const found = await fetched(["ciudad", "sucesos", "alertas"]);
   if (found) replace(found.html);
   goTo(document.getElementById(`alerta-${next}`) ?? document.getElementById("alertas"));
   showTitle();
@@ -181,7 +181,7 @@ main.addEventListener("submit", (event) => {
   send(event.target);
 });
 
-const PARTS_OF_KIND = { river: ["alertas", "estaciones"], rain: ["lluvia"], radar: [] };
+const PARTS_OF_KIND = { river: ["sucesos", "alertas", "estaciones"], rain: ["lluvia"], radar: [] };
 
 function mark(...names) {
   for (const name of names) if (partNames.includes(name)) dirty.add(name);

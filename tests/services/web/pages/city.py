@@ -183,8 +183,9 @@ def raise_alert(transaction: Connection, subject: str, nar: NAR = NAR.NARANJA, *
         "evidence": evidence,
     } | values
     row.setdefault("changed_at", row.get("cleared_at") or row["opened_at"])
-    basin = transaction.execute(select(stations.c.basin_id).where(stations.c.id == subject)).scalar_one_or_none()
-    station = Station(subject, str(row["kind"]), subject.removeprefix("municipality:"), basin, subject)
+    placed = select(stations.c.municipality_id, stations.c.basin_id).where(stations.c.id == subject)
+    municipality, basin = transaction.execute(placed).one_or_none() or (subject.removeprefix("municipality:"), None)
+    station = Station(subject, str(row["kind"]), municipality, basin, subject)
     key, why = membership(station, str(row["judgement"]), NAR(row["highest_nar"]))
     row |= {"incident_id": incident_log.join(transaction, key, row["opened_at"]), "membership": why}
     alert_id = transaction.execute(insert(alerts).values(row).returning(alerts.c.id)).scalar_one()

@@ -125,7 +125,7 @@ def test_a_telephone_sends_its_position_when_the_button_is_pressed_and_never_els
         assert screen.evaluate("document.forms[0].checkVisibility() && !document.forms[0].lat.value")
         assert posts(screen) == []
         screen.evaluate("document.getElementById('here').click()")
-        screen.wait_for(f"document.body.textContent.includes('{STOP}')")
+        screen.wait_for(f"document.body?.textContent.includes('{STOP}')")
         assert screen.evaluate("location.href") == f"{address}/cerca"
         assert posts(screen) == [f"{address}/cerca"]
         assert screen.evaluate("document.documentElement.scrollWidth") <= TELEPHONE[0]

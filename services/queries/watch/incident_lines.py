@@ -1,0 +1,78 @@
+"""Incidents as the pages show them: one line each, with the alert that drives it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, case, func, literal, select
+
+from alerts.current_level.level import CurrentLevel
+from alerts.incidents.grouping import SYSTEM
+from alerts.incidents.summary import Summary, danger_of, summarise
+from alerts.system_faults import TITLE
+from models.tables.alerts import alerts
+from models.tables.city import basins, municipalities
+from models.tables.incidents import incidents
+from services.queries.alerts.alert_history import alert_query
+from services.runtime.audience import Audience
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentLine:
+    """An incident with its alerts, the most dangerous now first. `incident.area_name`: of its basin or municipality."""
+
+    incident: Row[Any]
+    members: Sequence[Row[Any]]
+    summary: Summary
+
+    @property
+    def driver(self) -> Row[Any]:
+        """The alert that is the most dangerous now."""
+        return self.members[0]
+
+    @property
+    def waiting(self) -> list[Row[Any]]:
+        """The open alerts that nobody has acknowledged."""
+        return [one for one in self.members if one.acknowledged_at is None and one.state != "closed"]
+
+
+def incident_lines(
+    transaction: Connection, open_alerts: Sequence[Row[Any]], levels: Mapping[str, CurrentLevel]
+) -> list[IncidentLine]:
+    """The incidents of these open alerts, the most dangerous now first. `levels`: of streams, by station."""
+    members: defaultdict[int, list[Row[Any]]] = defaultdict(list)
+    for alert in open_alerts:
+        members[alert.incident_id].append(alert)
+    found = transaction.execute(_query().where(incidents.c.id.in_(list(members)))).all()
+    lines = [_line(one, members[one.id], levels) for one in found]
+    return sorted(lines, key=lambda line: danger_of(line.driver, levels))
+
+
+def incident_line(
+    transaction: Connection, incident: int, audience: Audience, levels: Mapping[str, CurrentLevel]
+) -> IncidentLine | None:
+    """The incident of that number with all its alerts, also the closed ones; None where there is none."""
+    found = transaction.execute(_query().where(incidents.c.id == incident)).one_or_none()
+    if found is None:
+        return None
+    members = transaction.execute(alert_query(audience).where(alerts.c.incident_id == incident).order_by(alerts.c.id))
+    return _line(found, members.all(), levels)
+
+
+def _line(incident: Row[Any], members: Sequence[Row[Any]], levels: Mapping[str, CurrentLevel]) -> IncidentLine:
+    ordered = sorted(members, key=lambda one: (one.state == "closed", danger_of(one, levels)))
+    return IncidentLine(incident, ordered, summarise([one for one in members if one.state != "closed"], levels))
+
+
+def _query() -> Select[Any]:
+    """Incidents with the name of their area."""
+    system = case((incidents.c.area == SYSTEM, TITLE))
+    return select(
+        *incidents.columns,
+        func.coalesce(basins.c.name, municipalities.c.name, system, incidents.c.area).label("area_name"),
+    ).select_from(
+        incidents.outerjoin(basins, incidents.c.area == literal("basin:") + basins.c.id).outerjoin(
+            municipalities, incidents.c.area == literal("municipality:") + municipalities.c.id
+        )
+    )
