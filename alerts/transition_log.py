@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from alerts import incident_log
 from alerts.delivery.live_events import announce
-from alerts.incidents import incident_log
 from alerts.incidents.grouping import membership
 from alerts.rulebook import JUDGEMENT_NAMES, Station
 from models.alert import NAR, Cause, Change, Transition

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Row, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_if_new
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from alerts import incident_log
 from alerts.delivery.live_events import announce
-from alerts.incidents import incident_log
 from models.tables.alerts import alert_actions, alerts
 from models.tables.erasures import redactions
 from models.tables.incidents import incidents

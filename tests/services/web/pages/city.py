@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, literal_column, select, update
 
-from alerts.incidents import incident_log
+from alerts import incident_log
 from alerts.incidents.grouping import membership
 from alerts.rulebook import Station
 from models.alert import NAR
