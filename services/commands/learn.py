@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from alerts.forecast.level_forecast import MIN_SPELLS
 from alerts.forecast.series import Series, resample
 from models.learning import LearningTrouble
 from models.rule import Stage
@@ -48,15 +49,23 @@ def run(arguments: argparse.Namespace) -> int:
             simulated(arguments.simulated, start, now) if arguments.simulated else stored_series_source(database, start)
         )
         for fit in fit_all_stations(database, record, now):
-            print(f"{fit.station}: {_as_text(fit)}", flush=True)
+            print(f"{fit.station}: {as_text(fit)}", flush=True)
             learnt += fit.model is not None
     return 0 if learnt else 1
 
 
-def _as_text(fit: Fit) -> str:
+def as_text(fit: Fit) -> str:
+    """What was learnt of a stream, or why there is no forecast of it."""
     if fit.model is None:
         return _TROUBLES[fit.trouble or LearningTrouble.FAILED]
-    return f"{fit.model.spells} spells; leads shown, min: {[lead_s // 60 for lead_s in published_leads(fit.model)]}"
+    leads = [f"{lead_s // 60}" for lead_s in published_leads(fit.model)]
+    if leads:
+        return f"{fit.model.spells} rises learnt; forecast shown {', '.join(leads)} min ahead"
+    if not fit.model.spells:
+        return "no rise in the record, it is dry or constant: no forecast is shown; check the gauge, then learn again"
+    if fit.model.spells < MIN_SPELLS:
+        return f"{fit.model.spells} rises in the record, {MIN_SPELLS} are needed: no forecast is shown yet"
+    return f"{fit.model.spells} rises learnt: no forecast is shown, since none is better than that the level stays"
 
 
 def simulated(scenario: str, start: datetime, end: datetime) -> SeriesSource:

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine, text
 
-from alerts.forecast.level_forecast import ForecastModel, predict
+from alerts.forecast.level_forecast import ForecastModel, LeadModel, predict
 from alerts.forecast.series import Array, Series
 from models.json_text import NotFiniteError, json_text, struct_text
 from models.learning import LearningTrouble
 from models.rule import Stage
 from services.__main__ import main
+from services.commands.learn import as_text
 from services.commands.upkeep import run_daily_tasks
-from services.upkeep.learning import fit_all_stations, fit_station
+from services.upkeep.learning import Fit, fit_all_stations, fit_station
 from tests.services.upkeep.odd_records import ODD_RECORDS, STEP_S
 from tests.services.web.api.conftest import RIVER, City, city_on
 
@@ -39,6 +40,25 @@ def test_an_odd_record_is_learnt_as_plain_numbers_or_is_too_short(level_m: Array
         rest = None if rain is None else rain[-400:]
         made = predict(model, Series(START.timestamp(), STEP_S, level_m[-400:], rest))
         assert made is None or all(np.isfinite([one.expected_m, one.p10_m, one.p90_m]).all() for one in made.leads)
+
+
+SHOWN = (LeadModel(900, published=True), LeadModel(1800, published=True), LeadModel(3600))
+
+
+@pytest.mark.parametrize(
+    ("spells", "leads", "said"),
+    [
+        (0, (), "no rise in the record, it is dry or constant"),
+        (4, SHOWN[2:], "4 rises in the record, 10 are needed"),
+        (31, SHOWN[2:], "31 rises learnt: no forecast is shown, since none is better"),
+        (31, SHOWN, "31 rises learnt; forecast shown 15, 30 min ahead"),
+    ],
+)
+def test_the_command_says_of_each_stream_what_was_learnt_or_why_nothing_is_shown(
+    spells: int, leads: tuple[LeadModel, ...], said: str
+) -> None:
+    assert as_text(Fit("puente", ForecastModel(STEP_S, 1.0, 0.1, spells=spells, leads=leads))).startswith(said)
+    assert as_text(Fit("puente", None, LearningTrouble.TOO_SHORT)).startswith("too short a record")
 
 
 @pytest.mark.parametrize("level_m", ODD_RECORDS.values(), ids=ODD_RECORDS)
