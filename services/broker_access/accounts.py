@@ -72,8 +72,8 @@ POLL_FEED = "poll"
 
 def require_name(name: str) -> str:
     """The name of a device or another account. Raises AccountError."""
-    if not re.fullmatch(ID, name) or name.endswith("\n"):
-        raise AccountError(f"{name!r} is no name: 1 to 64 of a-z, 0-9 and -")
+    if not re.fullmatch(ID, name) or name.startswith("-") or name.endswith("\n"):
+        raise AccountError(f"{name!r} is no name: 1 to 64 of a-z, 0-9 and -, not beginning with -")
     if name in SERVICES:
         raise AccountError(f"{name!r} is the name of a part of Vigía: choose another one")
     return name

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -74,8 +74,13 @@ def _renew(settings: Settings, authority: Authority, arguments: argparse.Namespa
         running_broker.reload(settings.broker_pid)
 
 
+def _left(ends_at: datetime, now: datetime) -> str:
+    days = (ends_at - now) / timedelta(days=1)
+    return f"ended {-days:.0f} days ago" if days < 0 else f"in {days:.0f} days"
+
+
 def _list(folder: Path, now: datetime) -> int:
     ends = certificate_ends(folder)
     for end in ends:
-        print(f"{end.ends_at:%Y-%m-%d} {(end.ends_at - now).days} days {end.name}")
+        print(f"{end.ends_at:%Y-%m-%d} {_left(end.ends_at, now)} {end.name}")
     return 1 if any(end.near(now) for end in ends) else 0

@@ -18,7 +18,11 @@ HELP = "Bring a backup into an empty database, and say whether anything differs.
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Where from, and whether into another owner's database."""
     parser.add_argument("folder", type=Path, help="folder that `vigia backup` made")
-    parser.add_argument("--own", action="store_true", help="for another owner or plain to TimescaleDB: then migrate")
+    parser.add_argument(
+        "--own",
+        action="store_true",
+        help="tables for the user who restores, not for the owner in the backup; run `vigia migrate` afterwards",
+    )
     parser.add_argument("--files-to", type=Path, help="new folder for the files that were copied")
     parser.add_argument(
         "--files-into", type=Path, help="folder whose empty folders (new volumes) get the files of their names back"

@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 
 from services.__main__ import main
-from services.broker_access.accounts import AccountError, Company, Device, Registry
+from services.broker_access.accounts import AccountError, Company, Device, Registry, require_name
 from services.broker_access.certificate_ends import certificate_ends
 from services.broker_access.certificates import AUTHORITY, REVOKED, Authority, require_host
 from services.broker_access.files import read_registry
@@ -371,3 +371,9 @@ def test_companies_and_devices_survive_being_stored() -> None:
         passwords={"gauge-1": "x"},
     )
     assert Registry.model_validate_json(registry.model_dump_json()) == registry
+
+
+@pytest.mark.parametrize("name", ["-x", "--", "-"])
+def test_a_name_that_a_command_would_take_for_an_option_is_refused(name: str) -> None:
+    with pytest.raises(AccountError, match="not beginning with -"):
+        require_name(name)
