@@ -68,6 +68,7 @@ def test_the_servers_of_a_killed_owner_end_and_the_next_start_works(
     pids, url = started_servers(owner)
     insert_number(url, 21)
     owner.kill()
+    owner.wait(LIMIT_S)  # until then it holds the lock, and its servers would be shared
     with embedded_postgres(folder) as server, embedded_broker(folder, 0):
         wait_until(lambda: all(has_ended(pid) for pid in pids))
         assert has_number(server.url, 21)
