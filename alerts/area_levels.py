@@ -6,12 +6,12 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from alerts import transition_log
+from alerts.incidents.grouping import OUTAGE
 from alerts.rulebook import Rulebook, Station
 from models.alert import NAR, Cause, Change, Transition
 from models.rows import driver
 from models.rule import Rainfall, Rule, Silence, Stage
 
-OUTAGE = "outage"
 OUTAGE_MIN_STATIONS = 3
 """Fewer silent stations than this are single faults, not an outage."""
 OUTAGE_SHARE = 0.2

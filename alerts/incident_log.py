@@ -46,10 +46,10 @@ def join(transaction: Connection, key: IncidentKey, now: datetime) -> int:
                 return int(opened[0])
 
 
-def lock(transaction: Connection, incident: int) -> None:
-    """Lock an incident until the transaction ends."""
+def lock(transaction: Connection, incident: int) -> bool:
+    """Lock an incident until the transaction ends. False where there is none of that number."""
     with driver(transaction).cursor() as cursor:
-        cursor.execute("SELECT FROM incidents WHERE id = %s FOR UPDATE", [incident])
+        return cursor.execute("SELECT 1 FROM incidents WHERE id = %s FOR UPDATE", [incident]).fetchone() is not None
 
 
 def lock_incident_of(transaction: Connection, rule_id: str, subject: str) -> int | None:

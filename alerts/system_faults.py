@@ -7,13 +7,12 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from alerts import transition_log
+from alerts.incidents.grouping import SYSTEM
 from alerts.rulebook import Station
 from alerts.rules.colour_change import colour_change
 from models.alert import NAR, Cause
 from models.rows import driver
 
-SYSTEM = "system"
-"""The subject and the kind of these alerts, and the first part of their rules' ids."""
 TITLE = "Vigía"
 
 

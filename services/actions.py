@@ -13,11 +13,12 @@ from alerts import incident_log
 from alerts.delivery.live_events import announce
 from models.tables.alerts import alert_actions, alerts
 from models.tables.erasures import redactions
-from models.tables.incidents import incidents
 from services.runtime.audience import OPERATOR_ROLE
 from services.runtime.problem import HttpProblem, NotFound
 
 MAX_NOTE_CHARS = 2_000
+MAX_SEEN = 500
+"""Alerts of an incident that are acknowledged together."""
 
 
 class NoSuchAlert(NotFound):
@@ -108,7 +109,7 @@ def acknowledge_incident(
     One that was not seen, or is graver than it was, still asks to be acknowledged. Raises NoSuchIncident, and
     IncidentChanged where nothing could be acknowledged.
     """
-    if transaction.execute(select(incidents).where(incidents.c.id == incident).with_for_update()).first() is None:
+    if not incident_log.lock(transaction, incident):
         raise NoSuchIncident
     colours = {one.alert_id: one.nar for one in seen}
     waiting = transaction.execute(

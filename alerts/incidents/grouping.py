@@ -13,7 +13,7 @@ QUIET_AFTER = timedelta(hours=6)
 Six hours is the usual least dry time between two storms of one rain record (inter-event time definition).
 """
 SYSTEM = "system"
-"""The kind of the alerts about Vigía itself."""
+"""The subject and the kind of the alerts about Vigía itself, and the first part of their rules' ids."""
 OUTAGE = "outage"
 """The judgement that so many sensors of a class are silent that their network is the likely cause."""
 _SILENCE = "silence"

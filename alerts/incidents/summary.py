@@ -45,13 +45,13 @@ class Summary:
 
 def summarise(members: Sequence[Member], levels: Mapping[str, CurrentLevel]) -> Summary:
     """The summary of an incident's open alerts. `levels`: the current levels of streams, by station."""
-    ordered = sorted(members, key=lambda one: danger_of(one, levels))
+    driver = min(members, key=lambda one: (danger_of(one, levels), one.id), default=None)
     waiting = [one.opened_at for one in members if one.acknowledged_at is None]
     stations = {one.station_id for one in members if one.station_id is not None}
     streams = [levels[station] for station in stations if station in levels]
     return Summary(
         nar=NAR(max((one.nar for one in members), default=0)),
-        driver=ordered[0].id if ordered else None,
+        driver=None if driver is None else driver.id,
         stations=len(stations),
         rising=sum(level.rising for level in streams),
         falling=sum(level.falling for level in streams),
@@ -63,4 +63,4 @@ def summarise(members: Sequence[Member], levels: Mapping[str, CurrentLevel]) -> 
 def danger_of(member: Member, levels: Mapping[str, CurrentLevel]) -> tuple[object, ...]:
     """Sort key of an alert, the most dangerous now first; those that no rule holds any more last."""
     level = None if member.station_id is None else levels.get(member.station_id)
-    return (member.state == "cleared", *danger(NAR(member.nar), level), member.id)
+    return (member.state == "cleared", *danger(NAR(member.nar), level))

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, literal, null, select
 
-from alerts.area_levels import OUTAGE
-from alerts.system_faults import SYSTEM, TITLE
+from alerts.incidents.grouping import OUTAGE, SYSTEM
+from alerts.system_faults import TITLE
 from models.alert import NAR
 from models.kinds.river import RIVER
 from models.reading import Flag

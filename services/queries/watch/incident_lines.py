@@ -46,7 +46,7 @@ def incident_lines(
         members[alert.incident_id].append(alert)
     found = transaction.execute(_query().where(incidents.c.id.in_(list(members)))).all()
     lines = [_line(one, members[one.id], levels) for one in found]
-    return sorted(lines, key=lambda line: danger_of(line.driver, levels))
+    return sorted(lines, key=lambda line: (danger_of(line.driver, levels), line.driver.id))
 
 
 def incident_line(
@@ -61,7 +61,7 @@ def incident_line(
 
 
 def _line(incident: Row[Any], members: Sequence[Row[Any]], levels: Mapping[str, CurrentLevel]) -> IncidentLine:
-    ordered = sorted(members, key=lambda one: (one.state == "closed", danger_of(one, levels)))
+    ordered = sorted(members, key=lambda one: (one.state == "closed", danger_of(one, levels), one.id))
     return IncidentLine(incident, ordered, summarise([one for one in members if one.state != "closed"], levels))
 
 

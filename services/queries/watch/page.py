@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from alerts.current_level.level import CurrentLevel, can_wait, danger
-from models.alert import NAR
+from alerts.incidents.summary import danger_of
 from models.kind import SensorKind
 from models.kinds.radar import RADAR
 from models.kinds.rain import RAIN
@@ -218,7 +218,7 @@ def _by_danger(
     def waits(row: Row[Any]) -> bool:
         return row.state == "cleared" or can_wait(levels.get(row.station_id), now - row.changed_at)
 
-    ordered = sorted(rows, key=lambda row: (row.state == "cleared", *danger(NAR(row.nar), levels.get(row.station_id))))
+    ordered = sorted(rows, key=lambda row: danger_of(row, levels))
     return [row for row in ordered if not waits(row)], [row for row in ordered if waits(row)]
 
 

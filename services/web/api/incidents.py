@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from services import actions
-from services.actions import MAX_NOTE_CHARS, NoSuchIncident, Seen
+from services.actions import MAX_NOTE_CHARS, MAX_SEEN, NoSuchIncident, Seen
 from services.queries.alerts import incidents as queries
 from services.queries.alerts.incidents import Incident, IncidentState
 from services.queries.watch.levels import current_levels
@@ -16,8 +16,6 @@ from services.web.api.paging import Page, Paged
 from services.web.api.parameters import Number
 from services.web.context import DatabaseSnapshot, Now, Transaction
 from services.web.routes import PreparedRoute
-
-MAX_SEEN = 500
 
 router = APIRouter(tags=["alerts"], route_class=PreparedRoute)
 

@@ -10,7 +10,7 @@ from pydantic import StringConstraints
 
 from models.tables.erasures import MAX_REASON_CHARS
 from services import actions
-from services.actions import Seen
+from services.actions import MAX_SEEN, Seen
 from services.queries.city.equipment import SeedComments, equipment_page
 from services.queries.city.processes import DEAD_AFTER_S
 from services.queries.stations import current as queries
@@ -38,7 +38,6 @@ WATCH_PARTS = ("ciudad", "sucesos", "alertas", "estaciones", "lluvia", "velocida
 STATION_PARTS = ("estacion", "alertas_de_estacion")
 ALERT_PARTS = ("alerta",)
 INCIDENT_PARTS = ("suceso",)
-MAX_SEEN = 500
 
 router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, include_in_schema=False)
 
