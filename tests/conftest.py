@@ -16,6 +16,15 @@ from tests.databases import new_database, open_copy
 
 pytest_plugins = ["tests.random_draws"]
 
+LONG_FOLDERS = ("journeys", "simulation", "deploy")
+"""Below `tests`: folders whose files take the longest and start processes of their own."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take the longest, so that no worker is left alone with one at the end."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(here).parts[0] not in LONG_FOLDERS)
+
 
 @pytest.fixture(scope="session")
 def database_url() -> Iterator[str]:
