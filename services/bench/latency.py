@@ -38,7 +38,7 @@ def measure_latency(running: BenchProcesses, *, rate: float, per_message: int) -
 def _event_latencies_ms(running: BenchProcesses, *, rate: float, per_message: int) -> list[float]:
     waits_ms: list[float] = []
     url = f"http://127.0.0.1:{running.api_port}/api/v1/live"
-    with httpx.Client(timeout=START_S) as client, _open_stream(client, url) as lines:
+    with httpx.Client(timeout=START_S) as client, open_stream(client, url) as lines:
         pace_options = ("--rate", f"{rate / per_message:.3f}", "--seconds", str(LATENCY_S))
         fleet = start_fleet(running, per_message, *pace_options)
         until_s = monotonic() + LATENCY_S
@@ -57,7 +57,8 @@ def _event_latencies_ms(running: BenchProcesses, *, rate: float, per_message: in
 
 
 @contextmanager
-def _open_stream(client: httpx.Client, url: str) -> Iterator[Iterator[str]]:
+def open_stream(client: httpx.Client, url: str) -> Iterator[Iterator[str]]:
+    """The lines of a live stream, as soon as the server listens. Raises httpx.ConnectError after START_S."""
     deadline_s = monotonic() + START_S
     while True:
         try:

@@ -73,16 +73,22 @@ class BenchProcesses:
     api_port: int
     processes: dict[str, psutil.Process] = field(default_factory=dict)
     children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+    """More settings of the child processes, by the name of their variable."""
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment of child processes."""
-        return os.environ | {
-            "VIGIA_DATABASE_URL": self.database_url,
-            "VIGIA_MQTT_URL": self.mqtt_url,
-            "VIGIA_API_PORT": str(self.api_port),
-            "VIGIA_LOG_LEVEL": "WARNING",
-        }
+        return (
+            os.environ
+            | {
+                "VIGIA_DATABASE_URL": self.database_url,
+                "VIGIA_MQTT_URL": self.mqtt_url,
+                "VIGIA_API_PORT": str(self.api_port),
+                "VIGIA_LOG_LEVEL": "WARNING",
+            }
+            | self.settings
+        )
 
     def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a Python module as a process to be measured."""
@@ -113,7 +119,7 @@ EMBEDDED = NamedParts()
 
 
 @contextmanager
-def bench_processes(folder: Path, named: NamedParts = EMBEDDED) -> Iterator[BenchProcesses]:
+def bench_processes(folder: Path, named: NamedParts = EMBEDDED, devices: int = DEVICES) -> Iterator[BenchProcesses]:
     """Embedded or named servers, migrated, with the bench town loaded. All processes end with the context.
 
     Raises UnsuitablePart. Named servers are as before at the end.
@@ -133,16 +139,20 @@ def bench_processes(folder: Path, named: NamedParts = EMBEDDED) -> Iterator[Benc
             url = parts.enter_context(bench_database(named.database, beside_data=named.beside_data))
             processes["postgres"] = local_process(url)
         yield from _with_town(
-            BenchProcesses(folder, url, mqtt_url, open_database(url, name="bench"), free_port(API_PORT)), processes
+            BenchProcesses(folder, url, mqtt_url, open_database(url, name="bench"), free_port(API_PORT)),
+            processes,
+            devices,
         )
 
 
-def _with_town(running: BenchProcesses, processes: dict[str, psutil.Process | None]) -> Iterator[BenchProcesses]:
+def _with_town(
+    running: BenchProcesses, processes: dict[str, psutil.Process | None], devices: int
+) -> Iterator[BenchProcesses]:
     running.processes |= {name: process for name, process in processes.items() if process is not None}
     try:
         with running.database.begin() as transaction:
             upgrade(transaction)
-            load(transaction, bench_city(DEVICES), wall_clock())
+            load(transaction, bench_city(devices), wall_clock())
         yield running
     finally:
         for child in running.children:

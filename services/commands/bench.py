@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from services.bench import measure
+from services.bench.alerting import RUNS, measure_alerting
 from services.bench.named_parts import UnsuitablePart
 from services.bench.processes import NamedParts
 from services.bench.transit import measure_transit
@@ -16,6 +17,7 @@ NAME = "bench"
 HELP = "Measure this machine with embedded servers, or with those named."
 MAX_SECONDS = 600
 MAX_PER_MESSAGE = 1000
+MAX_RUNS = 20
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +32,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     ingest.add_argument("--broker", metavar="URL", help="a broker to measure instead of the embedded one")
     ingest.add_argument("--beside-data", action="store_true", help="measure although the named database holds tables")
     ingest.add_argument("--json", action="store_true", help="print one JSON object")
+    alerting = what.add_parser(
+        "alerts", help="from the crossing of a threshold to the screen and the first notice, idle and under load"
+    )
+    alerting.add_argument("--runs", type=int, default=RUNS, help=f"each on new servers (default: {RUNS})")
+    alerting.add_argument("--json", action="store_true", help="print one JSON object")
     transit = what.add_parser("transit", help="buses followed and committed; arrivals answered over HTTP")
     transit.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -39,6 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.what == "transit":
         with tempfile.TemporaryDirectory(prefix="vigia-bench-") as folder:
             return _print_figures(measure_transit(Path(folder)), as_json=arguments.json)
+    if arguments.what == "alerts":
+        if not 0 < arguments.runs <= MAX_RUNS:
+            print(f"runs: 1 to {MAX_RUNS}")
+            return 2
+        with tempfile.TemporaryDirectory(prefix="vigia-bench-") as folder:
+            return _print_figures(measure_alerting(Path(folder), runs=arguments.runs), as_json=arguments.json)
     if not 0 < arguments.seconds <= MAX_SECONDS or not 0 < arguments.per_message <= MAX_PER_MESSAGE:
         print(f"seconds: up to {MAX_SECONDS}; readings in a message: 1 to {MAX_PER_MESSAGE}")
         return 2
