@@ -25,10 +25,10 @@ from services.city.load import load
 from services.city.seed import LA_PLATA, read_seed
 from services.embedded.child_process import start_supervised, stop_child
 from services.opening import DEMO_LOCK_FILE, DEMO_TIME_FILE
+from services.people.api_keys import ensure_first_api_key
 from services.queries.city.city import current_city
 from services.runtime.clock import FasterClock, wall_clock
 from services.runtime.settings import SettingsError
-from services.web.access import ensure_first_operator
 
 PROCESSES = ("pipeline", "notifier", "api", "simulate")
 LEARNING, IMPORTING = "learn", "gtfs"
@@ -94,7 +94,7 @@ def prepare_database(database: Engine, now: datetime) -> str | None:
         upgrade(transaction)
     with database.begin() as transaction:
         load(transaction, read_seed(LA_PLATA), now)
-        return ensure_first_operator(transaction, now)
+        return ensure_first_api_key(transaction, now)
 
 
 def timetable_file(folder: Path, lines: Network) -> Path:

@@ -39,6 +39,7 @@ _TIMETABLES = [name for name in METADATA.tables if name.startswith("timetable_")
 _CITY = ["configuration", "municipalities", "basins", "stations", "rules", "forecast_models", "learning_outcomes"]
 _FOLLOWED = ["vehicle_outlooks", "expected_journeys", "stop_visits", "link_history", "transit_trust", "estimate_scores"]
 _JUDGED = ["subject_states", "attention"]
+_PEOPLE = ["people", "sessions", "api_keys", "login_attempts", "second_person_requests"]
 _RECEIVED = ["device_memories", "sequence_gaps"]
 
 
@@ -59,7 +60,13 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "service_alerts": "SELECT, INSERT, UPDATE (state, version, published_at, published_by, ended_at, ended_by)",
         "rider_reports": "SELECT (id, at, code, route_id), INSERT",
         **_all(["rejected_messages", "rejection_counts"], READ),
-        "operators": "SELECT (id, name, token_sha256, revoked_at)",
+        "organisations": READ,
+        "people": WRITE,
+        "person_roles": "SELECT, INSERT, DELETE",
+        "sessions": WRITE,
+        "api_keys": "SELECT, UPDATE (last_used_at)",
+        "login_attempts": KEEP,
+        "second_person_requests": WRITE,
         "heartbeats": WRITE,
         "last_backup": READ,
         "events": ADD,
@@ -84,6 +91,8 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
     },
     NOTIFIER: {
         "configuration": READ,
+        "people": "SELECT (id, name, organisation_id, language, disabled_at)",
+        "person_roles": READ,
         "alerts": WRITE,
         "incidents": WRITE,
         "transitions": ADD,
@@ -96,9 +105,8 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         **_all([*_READINGS, *_KEPT_HOURS, *_TIMETABLES, *_FOLLOWED, *_JUDGED], KEEP),
         **_all([*_CITY, "devices"], WRITE),
         **_all([*_ROLLUPS, *_RECEIVED], READ),
-        **_all(
-            ["contacts", "operators", "service_alerts", "rider_reports", "rejected_messages", "rejection_counts"], KEEP
-        ),
+        **_all(["contacts", "service_alerts", "rider_reports", "rejected_messages", "rejection_counts"], KEEP),
+        **_all([*_PEOPLE, "organisations", "person_roles"], KEEP),
         **_all(["heartbeats", "events"], KEEP),
         "alerts": WRITE,
         "incidents": WRITE,

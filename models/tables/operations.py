@@ -1,4 +1,4 @@
-"""Tables for running the system: the event stream, process heartbeats and operators."""
+"""Tables for running the system: the event stream, canaries, the newest backup and heartbeats of processes."""
 
 from sqlalchemy import (
     JSON,
@@ -8,8 +8,6 @@ from sqlalchemy import (
     DateTime,
     Identity,
     Index,
-    Integer,
-    LargeBinary,
     SmallInteger,
     Table,
     Text,
@@ -57,14 +55,4 @@ heartbeats = Table(
     timestamp_column("written_at", server_default=text("clock_timestamp()")),
     Column("recent_starts", ARRAY(DateTime(timezone=True)), nullable=False, server_default=text("'{}'")),
     Column("status", JSONB, nullable=False),
-)
-
-operators = Table(
-    "operators",
-    METADATA,
-    Column("id", Integer, Identity(always=True), primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("token_sha256", LargeBinary, nullable=False, unique=True, comment="Of a 256-bit random token, shown once"),
-    timestamp_column("created_at"),
-    timestamp_column("revoked_at", nullable=True),
 )

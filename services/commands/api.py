@@ -6,12 +6,12 @@ import sys
 from sqlalchemy import Engine
 
 from services.opening import configured_clock, configured_simulation, database_url, migrated_database
+from services.people.api_keys import NoOperatorYet, ensure_first_api_key
 from services.runtime.clock import Clock
 from services.runtime.database import open_database
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.retry import retry_while_unavailable
 from services.runtime.settings import Settings
-from services.web.access import NoOperatorYet, ensure_first_operator
 from services.web.app import create_app
 from services.web.server import POOL_SIZE, LiveStreamServer, allow_open_files, server_config
 
@@ -54,7 +54,7 @@ def show_first_token(database: Engine, clock: Clock) -> None:
     """Make the first operator where there is none, and show the token."""
     try:
         with database.begin() as transaction:
-            token = ensure_first_operator(transaction, clock())
+            token = ensure_first_api_key(transaction, clock())
     except NoOperatorYet as problem:
         print(problem, file=sys.stderr, flush=True)
         return

@@ -52,6 +52,14 @@ def parse_clock(setting: str) -> FasterClock:
     return clock
 
 
+def credential_clock(clock: Clock) -> Clock:
+    """The clock by which passwords' codes, sessions and keys expire: the real time also where a simulation runs faster.
+
+    People and their telephones live in the real time.
+    """
+    return wall_clock if isinstance(clock, FasterClock) else clock
+
+
 class ClockSteps:
     """Notices steps of a clock against time that only elapses. `elapsed`: seconds that never step, slew like the clock.
 

@@ -38,7 +38,11 @@ ACTIONS_KEPT = timedelta(days=1826)
 The database refuses to erase what is younger than two years.
 """
 ACCESS_KEPT = timedelta(days=365)
-"""Operators and contacts after their end, so that a year's actions can be traced to who had access."""
+"""API keys and contacts after their end, so that a year's actions can be traced to who had access."""
+SESSIONS_KEPT = timedelta(days=90)
+"""After they ended, so that the misuse of an account can be traced."""
+ATTEMPTS_KEPT = timedelta(days=1)
+"""Wrong attempts to sign in, after the last of an account or address."""
 MAX_ROWS_PER_TRANSACTION = 10_000
 MAX_TRANSACTIONS_PER_RUN = 1000
 """Limit for each table; the next run deletes the rest."""
@@ -73,7 +77,11 @@ _EXPIRIES = (
     _Expiry("estimate_scores", "ctid", "day < :learnt", {"learnt": TRAVEL_TIMES_KEPT}),
     _Expiry("timetable_versions", "id", "superseded_at < :timetables", {"timetables": TIMETABLES_KEPT}),
     _Expiry("heartbeats", "process", "at < :heartbeats", {"heartbeats": HEARTBEATS_KEPT}),
-    _Expiry("operators", "id", "revoked_at < :access", {"access": ACCESS_KEPT}),
+    _Expiry("api_keys", "id", "revoked_at < :access OR expires_at < :access", {"access": ACCESS_KEPT}),
+    _Expiry("people", "id", "disabled_at < :actions", {"actions": ACTIONS_KEPT}),
+    _Expiry("sessions", "id", "expires_at < :sessions", {"sessions": SESSIONS_KEPT}),
+    _Expiry("login_attempts", "subject", "last_at < :attempts", {"attempts": ATTEMPTS_KEPT}),
+    _Expiry("second_person_requests", "id", "requested_at < :actions", {"actions": ACTIONS_KEPT}),
     _Expiry("contacts", "id", "ended_at < :access", {"access": ACCESS_KEPT}),
     _Expiry(
         "service_alerts",

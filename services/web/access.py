@@ -1,55 +1,41 @@
-"""Authentication of operators by token. Names and notes of people, and every action, need an operator's token."""
+"""Who may use a route: each declares PUBLIC or a role. The actor is a person with a session, or an API key."""
 
-import asyncio
-import hmac
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from datetime import datetime
-from typing import Annotated, NamedTuple
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from typing import Annotated
 
 from fastapi import Depends, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPBearer
-from sqlalchemy import Connection, Engine, select, text, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as NoConnectionFree
+from sqlalchemy import Connection
 
-from models.tables.operations import operators
+from services.people.api_keys import find_api_key
+from services.people.roles import Actor, Role
+from services.people.sessions import find_session
+from services.people.tokens import SESSION_PREFIX
 from services.runtime.audience import Audience
-from services.runtime.problem import HttpProblem, NotFound
-from services.runtime.secret import new_secret
+from services.runtime.problem import HttpProblem
 from services.runtime.settings import parse_networks
 from services.web.context import DatabaseSnapshot, context_of
 from services.web.http.addresses import client_of, is_within
-from services.web.http.credentials import (
-    OPERATOR_COOKIE,
-    SECURE_OPERATOR_COOKIE,
-    KnownOperators,
-    bearer_token,
-    sends_token,
-    token_hash,
-)
+from services.web.http.browsers import browser_of
+from services.web.http.credentials import OPERATOR_COOKIE, SECURE_OPERATOR_COOKIE, bearer_token, sends_token
+from services.web.same_origin import require_same_origin
 
-TOKEN_PREFIX = "vigia_"  # noqa: S105 - the prefix of a token, not a token
-TOKEN_BYTES = 32
-MAX_TOKEN_CHARS = 128
 COOKIE_MAX_AGE_S = 12 * 3600
-"""One watch (12 h); after it the operator enters the token again."""
-FIRST_OPERATOR = "operador"
-FIRST_OPERATOR_LOCK = 0x6F706572  # "oper"
+"""One watch (12 h); after it the person signs in again."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-DEFAULT_PORTS = {"http": 80, "https": 443}
 PROXY_HEADERS = frozenset({"x-forwarded-for", "forwarded", "via", "x-real-ip"})
-OPERATORS_REFRESH_S = 2.0
-"""How soon a new operator's requests use the operators' slots."""
 
 
 class NotAnOperator(HttpProblem):
-    """Hace falta el código de un operador. / This needs an operator's token."""
+    """Hace falta entrar con tu cuenta, o la clave de un operador. / This needs your account, or an operator's token."""
 
     status = 401
+
+
+class NotYourRole(HttpProblem):
+    """Tu cuenta no tiene el rol que hace falta. / Your account does not have the role that this needs."""
+
+    status = 403
 
 
 class TooManyWrongTokens(HttpProblem):
@@ -59,71 +45,8 @@ class TooManyWrongTokens(HttpProblem):
     retry_after_s = 60
 
 
-class ForeignForm(HttpProblem):
-    """El pedido no vino de esta misma página. / The request did not come from this very site."""
-
-    status = 403
-
-
-class NoOperatorYet(HttpProblem):
-    """Todavía no hay operadores: `vigia token` como vigia_upkeep hace el primero. / No operators: run `vigia token`."""
-
-    status = 503
-
-
-class NoSuchOperator(NotFound):
-    """No hay un operador con ese nombre. / There is no operator of that name."""
-
-
-class OperatorExists(HttpProblem):
-    """Ya hay un operador con ese nombre. / There is an operator of that name already."""
-
-    status = 409
-
-
-def add_operator(transaction: Connection, name: str, now: datetime) -> str:
-    """Add an operator and return the token. Only its hash is stored. A revoked name gets a new token.
-
-    Raises OperatorExists.
-    """
-    token = TOKEN_PREFIX + new_secret(TOKEN_BYTES)
-    values = {"token_sha256": token_hash(token), "created_at": now, "revoked_at": None}
-    added = transaction.execute(
-        insert(operators)
-        .values(name=name, **values)
-        .on_conflict_do_update(index_elements=["name"], set_=values, where=operators.c.revoked_at.is_not(None))
-        .returning(operators.c.id)
-    ).first()
-    if added is None:
-        raise OperatorExists
-    return token
-
-
-def revoke_operator(transaction: Connection, name: str, now: datetime) -> None:
-    """End an operator's access at once. The name stays with what was done. Raises NoSuchOperator."""
-    revoked = transaction.execute(
-        update(operators).where(operators.c.name == name, operators.c.revoked_at.is_(None)).values(revoked_at=now)
-    )
-    if not revoked.rowcount:
-        raise NoSuchOperator
-
-
-def ensure_first_operator(transaction: Connection, now: datetime) -> str | None:
-    """Add the first operator where there is none, and return the token, to be shown once; else None.
-
-    Several processes may call it at once: they wait for each other. Raises NoOperatorYet where there is none and the
-    database role of this process may not add one.
-    """
-    transaction.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": FIRST_OPERATOR_LOCK})
-    if transaction.execute(select(operators.c.id).limit(1)).first() is not None:
-        return None
-    if not transaction.execute(text("SELECT has_table_privilege('operators', 'INSERT')")).scalar_one():
-        raise NoOperatorYet
-    return add_operator(transaction, FIRST_OPERATOR, now)
-
-
-def current_operator(request: Request, connection: Connection) -> str | None:
-    """The name of the operator whose token is in the header or the cookie; None where there is no valid token.
+def current_actor(request: Request, connection: Connection) -> Actor | None:
+    """Who sends the request: the API key in the header or the cookie, or the session in the cookie; else None.
 
     A valid cookie counts beside a bearer token of somebody else's, such as a gateway's. An old cookie that a forgotten
     page sends with each reading is no attempt and is not counted. Raises TooManyWrongTokens, and ForeignForm where a
@@ -131,98 +54,33 @@ def current_operator(request: Request, connection: Connection) -> str | None:
     """
     header, cookie = bearer_token(request), request.cookies.get(_cookie_name(request))
     acts = request.method not in SAFE_METHODS
-    if header is not None and (name := find_operator(connection, header)) is not None:
-        return name
-    name = None if cookie is None else find_operator(connection, cookie)
-    if acts and (name is not None or (header is None and cookie is not None)):
+    now = context_of(request).credential_clock()
+    if header is not None and (actor := find_api_key(connection, header, now)) is not None:
+        return actor
+    actor = None if cookie is None else _actor_of_cookie(request, connection, cookie)
+    if acts and (actor is not None or (header is None and cookie is not None)):
         require_same_origin(request)
-    if name is None and (header is not None or (acts and cookie is not None)):
+    if actor is None and (header is not None or (acts and cookie is not None)):
         _count_wrong_token(request)
-    return name
+    return actor
 
 
-def is_same_origin(request: Request) -> bool:
-    """Whether the request comes from a page of this site: scheme, host and port of its Origin header are ours.
-
-    Browsers send the header with every POST. The public address counts with its own scheme only.
-    """
-    origin = _origin(request.headers.get("origin", ""))
-    if not origin.host:
-        return False
-    public_url = context_of(request).settings.public_url
-    if public_url and origin.host == _origin(public_url).host:
-        return origin == _origin(public_url)
-    return origin == _origin(f"{request.url.scheme}://{request.headers.get('host', '')}")
+def _actor_of_cookie(request: Request, connection: Connection, cookie: str) -> Actor | None:
+    now = context_of(request).credential_clock()
+    if cookie.startswith(SESSION_PREFIX):
+        return find_session(connection, cookie, browser_of(request.headers.get("user-agent", "")), now)
+    return find_api_key(connection, cookie, now)
 
 
-def require_same_origin(request: Request) -> None:
-    """Refuse a form that was not sent from a page of this site. Raises ForeignForm."""
-    if not is_same_origin(request):
-        raise ForeignForm
-
-
-@asynccontextmanager
-async def following_operators(known: KnownOperators, engine: Engine) -> AsyncIterator[None]:
-    """Read which tokens are valid every OPERATORS_REFRESH_S while the block runs. Without a database, none change."""
-
-    def read() -> None:
-        with engine.connect() as connection:
-            in_force = select(operators.c.token_sha256).where(operators.c.revoked_at.is_(None))
-            known.replace(connection.execute(in_force).scalars().all())
-
-    async def follow() -> None:
-        while True:
-            with suppress(DBAPIError, NoConnectionFree):
-                await run_in_threadpool(read)
-            await asyncio.sleep(OPERATORS_REFRESH_S)
-
-    task = asyncio.create_task(follow())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-class _Origin(NamedTuple):
-    """Who made a page, as browsers compare it."""
-
-    scheme: str
-    host: str
-    port: int | None
-
-
-def _origin(address: str) -> _Origin:
-    """The origin of an address, without a host where it cannot be read."""
-    try:
-        parts = urlsplit(address)
-        return _Origin(parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme))
-    except ValueError:
-        return _Origin("", "", None)
-
-
-def find_operator(connection: Connection, token: str) -> str | None:
-    """The name of the operator with this token; None for a wrong one. Counts nothing."""
-    hashed = token_hash(token)
-    row = connection.execute(
-        select(operators.c.name, operators.c.token_sha256).where(
-            operators.c.token_sha256 == hashed, operators.c.revoked_at.is_(None)
-        )
-    ).first()
-    if row is None or len(token) > MAX_TOKEN_CHARS or not hmac.compare_digest(row.token_sha256, hashed):
-        return None
-    return str(row.name)
-
-
-def authenticate(request: Request, connection: Connection, token: str) -> str | None:
-    """The name of the operator with this token. None for a wrong token, which is counted by the client's address.
+def authenticate_key(request: Request, connection: Connection, token: str) -> Actor | None:
+    """The API key with this token. None for a wrong token, which is counted by the client's address.
 
     A right token is never refused, whatever others at the same address sent. Raises TooManyWrongTokens for a wrong one.
     """
-    name = find_operator(connection, token)
-    if name is None:
+    actor = find_api_key(connection, token, context_of(request).credential_clock())
+    if actor is None:
         _count_wrong_token(request)
-    return name
+    return actor
 
 
 def _count_wrong_token(request: Request) -> None:
@@ -234,7 +92,7 @@ def _count_wrong_token(request: Request) -> None:
 
 
 def set_operator_cookie(request: Request, response: Response, token: str) -> None:
-    """Set the cookie that authenticates the operator on the pages, for one watch."""
+    """Set the cookie with a session's token or an API key, for one watch."""
     response.set_cookie(
         _cookie_name(request),
         token,
@@ -246,7 +104,7 @@ def set_operator_cookie(request: Request, response: Response, token: str) -> Non
 
 
 def delete_operator_cookie(request: Request, response: Response) -> None:
-    """Delete the operator's cookie."""
+    """Delete the cookie."""
     response.delete_cookie(_cookie_name(request), httponly=True, samesite="strict", secure=_is_secure(request))
 
 
@@ -257,21 +115,57 @@ async def allow_anyone() -> None:
 _SCHEME = HTTPBearer(
     auto_error=False,
     scheme_name="operator",
-    description="An operator's token: `vigia_...`, made by `vigia token NAME`",
+    description="An API key: `vigia_...`, made by `vigia token NAME`",
 )
+_Documented = Annotated[object, Depends(_SCHEME)]
 
 
-def require_operator(request: Request, _documented: Annotated[object, Depends(_SCHEME)] = None) -> str:
-    """Declare that a route needs an operator. Returns the operator's name.
+def require_person(request: Request) -> Actor:
+    """Declare that a route is for whoever has signed in with an account, of any role. Raises NotAnOperator.
 
-    Takes a connection of its own and returns it before the route takes another: a route names its operator first, so
-    that a request never holds two. Raises NotAnOperator without an operator, and what `current_operator` raises.
+    An API key is nobody's account.
     """
     with context_of(request).engine.connect() as connection:
-        name = current_operator(request, connection)
-    if name is None:
+        actor = current_actor(request, connection)
+    if actor is None or actor.person_id is None:
         raise NotAnOperator
-    return name
+    return actor
+
+
+def _requirement(role: Role) -> Callable[[Request, object], str]:
+    """A dependency that declares that a route needs this role, and returns the actor's name.
+
+    It takes a connection of its own and returns it before the route takes another: a route names its actor first, so
+    that a request never holds two. Raises NotAnOperator without an actor, NotYourRole for one without the role, and
+    what `current_actor` raises.
+    """
+
+    def require(request: Request, _documented: _Documented = None) -> str:
+        with context_of(request).engine.connect() as connection:
+            actor = current_actor(request, connection)
+        if actor is None:
+            raise NotAnOperator
+        if not actor.has(role):
+            raise NotYourRole(_lacking(role))
+        return actor.name
+
+    require.__name__ = f"require_{role}"
+    return require
+
+
+def _lacking(role: Role) -> str:
+    return (
+        f"Tu cuenta no tiene el rol {role.value!r}, que hace falta para esto: pedíselo a quien administra las cuentas."
+        f" / Your account lacks the role {role.value!r}, which this needs: ask whoever administers the accounts."
+    )
+
+
+require_viewer = _requirement(Role.VIEWER)
+require_operator = _requirement(Role.OPERATOR)
+require_supervisor = _requirement(Role.SUPERVISOR)
+require_device_admin = _requirement(Role.DEVICE_ADMIN)
+require_auditor = _requirement(Role.AUDITOR)
+require_privacy_officer = _requirement(Role.PRIVACY_OFFICER)
 
 
 def may_see_inside(request: Request) -> bool:
@@ -289,25 +183,47 @@ def may_see_inside(request: Request) -> bool:
     return is_within(client.host, parse_networks(settings.metrics_from))
 
 
-def require_insight(request: Request, _documented: Annotated[object, Depends(_SCHEME)] = None) -> None:
-    """Declare that a route is for operators, and for whoever VIGIA_METRICS_FROM names. Raises NotAnOperator."""
+def require_insight(request: Request, _documented: _Documented = None) -> None:
+    """Declare that a route is for viewers, and for whoever VIGIA_METRICS_FROM names. Raises NotAnOperator."""
     if not may_see_inside(request):
-        require_operator(request)
+        require_viewer(request, None)
 
 
 PUBLIC = Depends(allow_anyone)
+Viewer = Annotated[str, Depends(require_viewer)]
 Operator = Annotated[str, Depends(require_operator)]
 """The name of the operator who sends the request. A request without an operator is refused."""
+Supervisor = Annotated[str, Depends(require_supervisor)]
+DeviceAdmin = Annotated[str, Depends(require_device_admin)]
+Auditor = Annotated[str, Depends(require_auditor)]
+PrivacyOfficer = Annotated[str, Depends(require_privacy_officer)]
+SignedIn = Annotated[Actor, Depends(require_person)]
+"""The person who sends the request, of whatever role."""
+DECLARED = {
+    allow_anyone: Role.PUBLIC,
+    require_viewer: Role.VIEWER,
+    require_insight: Role.VIEWER,
+    require_operator: Role.OPERATOR,
+    require_supervisor: Role.SUPERVISOR,
+    require_device_admin: Role.DEVICE_ADMIN,
+    require_auditor: Role.AUDITOR,
+    require_privacy_officer: Role.PRIVACY_OFFICER,
+    require_person: None,
+}
+"""What a route may declare, and the role that it then needs; None for any person with an account."""
 
 
-def _audience(
-    request: Request, snapshot: DatabaseSnapshot, _documented: Annotated[object, Depends(_SCHEME)] = None
-) -> Audience:
-    return Audience.PUBLIC if current_operator(request, snapshot) is None else Audience.OPERATORS
+def audience_of(actor: Actor | None) -> Audience:
+    """Whether an actor reads names and notes of people: viewers do, the public does not."""
+    return Audience.OPERATORS if actor is not None and actor.has(Role.VIEWER) else Audience.PUBLIC
+
+
+def _audience(request: Request, snapshot: DatabaseSnapshot, _documented: _Documented = None) -> Audience:
+    return audience_of(current_actor(request, snapshot))
 
 
 ReadBy = Annotated[Audience, Depends(_audience)]
-"""Who reads the answer: operators, by token or cookie, or the public."""
+"""Who reads the answer: operators and other viewers, by token or cookie, or the public."""
 
 
 def _is_secure(request: Request) -> bool:

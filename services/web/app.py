@@ -11,12 +11,12 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy import Engine, QueuePool
 from starlette.routing import Mount
 
-from services.runtime.clock import Clock
+from services.runtime.clock import Clock, credential_clock
 from services.runtime.settings import LOOPBACK_HOSTS, Settings
 from services.runtime.simulation import Simulation
 from services.transit.serving.feed_cache import FeedCache
 from services.transit.serving.snapshot_cache import SnapshotCache
-from services.web.access import PUBLIC, allow_anyone, following_operators
+from services.web.access import PUBLIC, allow_anyone
 from services.web.api import (
     alerts,
     devices,
@@ -33,6 +33,7 @@ from services.web.api.parameters import refuse_unknown_parameters
 from services.web.api.stations import forecasts, latest, series_csv, speeds, stations
 from services.web.api.transit import accuracy, arrivals, feeds, service_alerts, sms, stops_and_vehicles
 from services.web.context import Context
+from services.web.following_credentials import following_credentials
 from services.web.http.admission import Admission
 from services.web.http.credentials import KnownOperators
 from services.web.http.etags import WITH_ETAG, ETagMiddleware
@@ -104,7 +105,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         with snapshot_cache.running(), process_watch.running():
-            async with event_feed.running(), following_operators(known_operators, engine):
+            async with event_feed.running(), following_credentials(known_operators, engine, credential_clock(clock)):
                 yield
 
     app = FastAPI(

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine
 
-from services.runtime.clock import Clock, FasterClock
+from services.runtime.clock import Clock, FasterClock, credential_clock
 from services.runtime.settings import Settings
 from services.runtime.simulation import Simulation
 from services.transit.serving.feed_cache import FeedCache
@@ -52,6 +52,11 @@ class Context:
     rider_report_limit: RateLimit = field(default_factory=_rider_report_limit)
     """Limits riders' reports by address."""
     schedule_feed: ScheduleFeedCache = field(default_factory=ScheduleFeedCache)
+
+    @property
+    def credential_clock(self) -> Clock:
+        """The clock by which sessions and keys expire."""
+        return credential_clock(self.clock)
 
     @property
     def clock_factor(self) -> float:

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 from sqlalchemy import Engine, text
 
+from services.people.api_keys import add_api_key
 from services.runtime.database import open_database
 from services.runtime.settings import Settings
-from services.web.access import add_operator
 from services.web.app import create_app
 from tests.compatibility import simulated_buses, simulated_morning
 from tests.serving import listening
@@ -46,7 +46,7 @@ def http_responses(database: Engine) -> dict[str, Any]:
         query = text("SELECT id FROM alerts WHERE rule_id = 'gato-143-524.stage'")
         alert = connection.execute(query).scalar_one()
     with database.begin() as transaction:
-        token = add_operator(transaction, "Beatriz", simulated_morning.ENDS)
+        token = add_api_key(transaction, "Beatriz", simulated_morning.ENDS)
     url = database.url.render_as_string(hide_password=False)
     engine = open_database(url, name="test-api", statement_timeout_s=30, pool_size=5)
     app = create_app(settings, engine, clock)

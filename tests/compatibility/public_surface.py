@@ -27,10 +27,10 @@ from services.asyncapi import document
 from services.city.seed_files import BASINS_FILE, CITY_FILE, BasinsFile, CityFile
 from services.embedded.mqtt_broker import embedded_broker
 from services.embedded.postgres import embedded_postgres
+from services.people.tokens import KEY_PREFIX
 from services.runtime.clock import wall_clock
 from services.runtime.database import open_database
 from services.runtime.settings import Settings, secret_names
-from services.web.access import TOKEN_PREFIX
 from services.web.app import create_app
 from services.web.http.credentials import OPERATOR_COOKIE
 from services.web.pages.static_files import FILES
@@ -123,7 +123,7 @@ def _web(app: Any) -> Surface:
         "openapi_refusals": schema_lines.refusals(description),
         "openapi_schema_names": sorted(description["components"]["schemas"]),
         "openapi_security": sorted(description["components"].get("securitySchemes", ())),
-        "tokens": sorted({f"cookie {OPERATOR_COOKIE}", f"a token begins with {TOKEN_PREFIX}"}),
+        "tokens": sorted({f"cookie {OPERATOR_COOKIE}", f"a token begins with {KEY_PREFIX}"}),
     }
     for prefix, mounted in onebusaway.items():
         found |= _onebusaway(mounted, prefix)

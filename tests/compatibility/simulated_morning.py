@@ -26,6 +26,7 @@ from services.city.load import load
 from services.city.seed import Seed
 from services.notices.notifier import Notifier
 from services.notices.outbox import set_webhook
+from services.people.api_keys import add_api_key
 from services.pipeline.road import Pipeline
 from services.queries.transit.rider_reports import ReportCode, RiderReport, store_report
 from services.runtime.heartbeat import write_heartbeat
@@ -38,7 +39,6 @@ from services.transit.serving.service_alert_actions import Draft, draft, end, pu
 from services.transit.timetable import versions
 from services.transit.travel_times.link_times import TravelTimes
 from services.upkeep.learning import fit_station, store_models
-from services.web.access import add_operator
 from tests.compatibility import simulated_buses
 from tests.seeds import la_plata
 
@@ -119,7 +119,7 @@ def fill(database: Engine) -> None:
             load(transaction, seed, LOADED)
         versions.store(transaction, simulated_buses.timetable(), "laplata", LOADED)
         store_models(transaction, {RISING: _model()}, LOADED)
-        add_operator(transaction, "Ana", LOADED)
+        add_api_key(transaction, "Ana", LOADED)
         set_webhook(transaction, UNREACHABLE_WEBHOOK, LOADED)
         transaction.execute(
             text("INSERT INTO contacts (name, channel, address, least_nar) VALUES ('Beto', 'webhook', 'nowhere', 3)")

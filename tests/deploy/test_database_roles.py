@@ -106,10 +106,10 @@ def test_each_role_reads_only_what_it_needs(roles: Roles) -> None:
     for role, table in (
         ("vigia_api", "contacts"),
         ("vigia_api", "erasures"),
-        ("vigia_pipeline", "operators"),
+        ("vigia_pipeline", "people"),
         ("vigia_pipeline", "alert_actions"),
         ("vigia_pipeline", "rider_reports"),
-        ("vigia_notifier", "operators"),
+        ("vigia_notifier", "people"),
         ("vigia_notifier", "alert_actions"),
         ("vigia_notifier", "river_readings"),
         ("vigia_notifier", "rejected_messages"),
@@ -122,7 +122,7 @@ def test_each_role_reads_only_what_it_needs(roles: Roles) -> None:
 def test_columns_that_a_role_need_not_write_are_closed_to_it(roles: Roles) -> None:
     refused(roles["vigia_api"], "UPDATE alerts SET nar = 0")
     refused(roles["vigia_api"], "UPDATE redactions SET done_at = now()")
-    refused(roles["vigia_api"], "INSERT INTO operators (name, token_sha256, created_at) VALUES ('x', '', now())")
+    refused(roles["vigia_api"], "INSERT INTO api_keys (name, token_sha256, created_at) VALUES ('x', '', now())")
     refused(roles["vigia_api"], "INSERT INTO river_readings DEFAULT VALUES")
     refused(roles["vigia_notifier"], "UPDATE notices SET body = '{}'")
     refused(roles["vigia_pipeline"], "UPDATE devices SET station_id = NULL")

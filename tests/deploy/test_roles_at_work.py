@@ -16,6 +16,7 @@ from models.migrations import upgrade
 from models.reading import Message
 from services.broker_access.certificates import Authority
 from services.city.load import load
+from services.people.api_keys import add_api_key, revoke_api_key
 from services.pipeline.rejections import list_rejections, reingest
 from services.pipeline.road import Pipeline
 from services.runtime.clock import wall_clock
@@ -24,7 +25,6 @@ from services.runtime.heartbeat import write_heartbeat
 from services.self_check.self_check import SelfCheck
 from services.transit.timetable import versions
 from services.upkeep.retention import delete_expired
-from services.web.access import add_operator, revoke_operator
 from tests import transit_city
 from tests.deploy.conftest import PASSWORDS, Mosquitto, free_port
 from tests.deploy.test_broker import Client
@@ -70,7 +70,7 @@ def test_a_flood_is_handled_and_a_note_erased_by_five_processes_of_four_roles(
         upgrade(transaction)
     with opened(urls["vigia_upkeep"]) as upkeep, upkeep.begin() as transaction:
         load(transaction, la_plata(), wall_clock())
-        token = add_operator(transaction, "Ana Pérez", wall_clock())
+        token = add_api_key(transaction, "Ana Pérez", wall_clock())
     with ExitStack() as processes:
         for name in ("pipeline-critical", "pipeline-bulk", "notifier", "upkeep", "api"):
             processes.enter_context(city.process(name))
@@ -220,10 +220,10 @@ def test_rejections_are_ingested_again_by_the_pipelines_role_and_operators_end_b
             (one,) = list_rejections(transaction, ids=None, reason="syntax", limit=1)
             assert reingest(transaction, pipeline, one)
     with engines["vigia_upkeep"].begin() as transaction:
-        add_operator(transaction, "Luis", NOON)
-        revoke_operator(transaction, "Luis", NOON)
+        add_api_key(transaction, "Luis", NOON)
+        revoke_api_key(transaction, "Luis", NOON)
     gone = delete_expired(engines["vigia_upkeep"], NOON + timedelta(days=1000))
-    assert gone["operators"] == 1
+    assert gone["api_keys"] == 1
     assert gone["rejected_messages"] >= 1
 
 

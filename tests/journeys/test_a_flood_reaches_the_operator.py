@@ -31,9 +31,9 @@ from services.city.seed import read_seed
 from services.embedded.child_process import free_port
 from services.embedded.mqtt_broker import embedded_broker
 from services.embedded.postgres import embedded_postgres
+from services.people.api_keys import add_api_key
 from services.runtime.clock import FasterClock, wall_clock
 from services.runtime.database import open_database
-from services.web.access import add_operator
 from tests.waiting import LIMIT_S
 
 ROOT = Path(__file__).parents[2]
@@ -234,7 +234,7 @@ def _settle(folder: Path, url: str, now: datetime) -> dict[str, str]:
     with database.begin() as transaction:
         upgrade(transaction)
         load(transaction, read_seed(folder), now)
-        tokens = {name: add_operator(transaction, name, now) for name in ("ana", "luis")}
+        tokens = {name: add_api_key(transaction, name, now) for name in ("ana", "luis")}
     database.dispose()
     return tokens
 

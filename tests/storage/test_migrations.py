@@ -19,6 +19,9 @@ from models.migrations.readings import ROLLUPS
 from models.migrations.timescale import HOW_TO_UPDATE, missing_extension
 from models.tables import METADATA
 from models.tables.readings import READINGS
+from services.people.api_keys import find_api_key
+from services.people.roles import Role
+from services.people.tokens import token_hash
 from tests.architecture.repository import ROOT
 from tests.storage.conftest import NewDatabase
 
@@ -133,6 +136,22 @@ def test_names_in_events_of_an_earlier_version_are_replaced_and_nothing_else(pla
     with plain.connect() as connection:
         stored = connection.execute(text("SELECT event, data FROM events ORDER BY id")).all()
     assert [tuple(row) for row in stored] == [(event, after) for event, _, after in events]
+
+
+def test_tokens_of_an_earlier_version_go_on_working_with_the_same_rights(plain: Engine) -> None:
+    migrated_to(plain, "0016")
+    with plain.begin() as connection:
+        for name, token, revoked_at in (("Ana", "vigia_a", None), ("Luis", "vigia_b", NOW)):
+            connection.execute(
+                text("INSERT INTO operators (name, token_sha256, created_at, revoked_at) VALUES (:n, :t, :at, :r)"),
+                {"n": name, "t": token_hash(token), "at": NOW, "r": revoked_at},
+            )
+    migrated(plain)
+    with plain.connect() as connection:
+        ana = find_api_key(connection, "vigia_a", NOW)
+        assert ana is not None
+        assert (ana.name, ana.has(Role.OPERATOR), ana.has(Role.SUPERVISOR)) == ("Ana", True, False)
+        assert find_api_key(connection, "vigia_b", NOW) is None
 
 
 def test_an_id_of_two_kinds_is_told_and_stays_until_one_is_renamed(

@@ -13,9 +13,10 @@ from services.queries.city import health as queries
 from services.queries.city.backups import Backup, newest_backup
 from services.queries.city.health import KindFlow
 from services.queries.city.processes import Process, dead_processes, list_processes, lost_kinds
+from services.runtime.audience import Audience
 from services.runtime.problem import HttpProblem
 from services.transit.serving.snapshot_cache import STALE_AFTER_S
-from services.web.access import PUBLIC, current_operator, may_see_inside
+from services.web.access import PUBLIC, audience_of, current_actor, may_see_inside
 from services.web.context import Context, DatabaseSnapshot, Now, context_of
 from services.web.http.admission import Slots
 from services.web.routes import PreparedRoute
@@ -132,7 +133,7 @@ def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHeal
         if healthy
         else FlowState.DEGRADED
     )
-    if not may_see_inside(request) and current_operator(request, snapshot) is None:
+    if not may_see_inside(request) and audience_of(current_actor(request, snapshot)) is Audience.PUBLIC:
         return PublicHealth(state=state, at=now, simulation=_simulated_city(context))
     return SystemHealth(
         state=state,

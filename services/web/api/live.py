@@ -11,12 +11,13 @@ from starlette.types import Message, Receive, Scope, Send
 
 from services.runtime.clock import Clock
 from services.runtime.problem import HttpProblem
-from services.web.access import PUBLIC, is_same_origin
+from services.web.access import PUBLIC
 from services.web.context import context_of
 from services.web.http.addresses import client_of
 from services.web.live.event_feed import ClientTooSlow, Event, EventFeed, FeedClosed, Subscription, encode_event
 from services.web.live.process_watch import ProcessWatch
 from services.web.live.stream_position import MAX_POSITION_CHARS
+from services.web.same_origin import is_same_origin
 
 MAX_CLIENTS = 500
 MAX_CLIENTS_PER_ADDRESS = 100

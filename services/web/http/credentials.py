@@ -1,19 +1,15 @@
 """Operators' credentials in a request, and the tokens known at present, by which operators get their reserve."""
 
-import hashlib
 import hmac
 from collections.abc import Collection
 
 from starlette.requests import HTTPConnection
 
+from services.people.tokens import token_hash
+
 OPERATOR_COOKIE = "vigia_operator"
 SECURE_OPERATOR_COOKIE = f"__Host-{OPERATOR_COOKIE}"
 """The cookie's name with TLS: the prefix binds it to this host and to TLS."""
-
-
-def token_hash(token: str) -> bytes:
-    """What is stored of a token. A token of 256 random bits cannot be guessed, so a fast hash is enough."""
-    return hashlib.sha256(token.encode()).digest()
 
 
 def bearer_token(request: HTTPConnection) -> str | None:
@@ -36,13 +32,15 @@ def is_anonymous(request: HTTPConnection) -> bool:
 
 
 class KnownOperators:
-    """Hashes of the tokens in force, read every few seconds. They choose who gets the reserve and authenticate nobody.
+    """Hashes of the tokens of keys and sessions in force, read every few seconds.
 
+    They choose who gets the operators' reserve and authenticate nobody.
     A new token gets the reserve at the next reading of the table, and acts at once.
     """
 
     def __init__(self) -> None:
         self._hashes: frozenset[bytes] = frozenset()
+        self._used: set[bytes] = set()
 
     def replace(self, hashes: Collection[bytes]) -> None:
         """Hold these hashes from now on."""
@@ -53,4 +51,11 @@ class KnownOperators:
         if is_anonymous(request):
             return False
         cookies = (request.cookies.get(name) for name in (SECURE_OPERATOR_COOKIE, OPERATOR_COOKIE))
-        return any(token_hash(token) in self._hashes for token in (bearer_token(request), *cookies) if token)
+        sent = {token_hash(token) for token in (bearer_token(request), *cookies) if token} & self._hashes
+        self._used |= sent
+        return bool(sent)
+
+    def take_used(self) -> frozenset[bytes]:
+        """The hashes of the tokens in force that were sent since the last call."""
+        used, self._used = self._used, set()
+        return frozenset(used)

@@ -20,11 +20,13 @@ from alerts.current_level.sentence import sentence
 from models.alert import NAR
 from models.tables.erasures import MAX_REASON_CHARS
 from services.actions import MAX_NOTE_CHARS
+from services.people.roles import Actor, Role
+from services.people.tokens import MAX_TOKEN_CHARS
 from services.queries.alerts.alert_history import MAX_ALERTS
 from services.queries.city.city import DEFAULT_CITY, CurrentCity, current_city
 from services.runtime.audience import OPERATOR_ROLE, RULE, Audience
 from services.runtime.problem import HttpProblem
-from services.web.access import MAX_TOKEN_CHARS, current_operator
+from services.web.access import audience_of, current_actor
 from services.web.context import DatabaseSnapshot, Now, context_of
 from services.web.live.stream_position import StreamPosition
 from services.web.pages import static_files
@@ -70,14 +72,19 @@ class Visit:
     now: datetime
     words: Words
     city: CurrentCity
-    operator: str | None
+    actor: Actor | None
     position: str
     """Position in the live stream; events after it are not on the page yet."""
 
     @property
     def audience(self) -> Audience:
         """Who reads the page."""
-        return Audience.PUBLIC if self.operator is None else Audience.OPERATORS
+        return audience_of(self.actor)
+
+    @property
+    def operator(self) -> str | None:
+        """The name of the operator who reads the page; None for whoever may not act on alerts."""
+        return self.actor.name if self.actor is not None and self.actor.has(Role.OPERATOR) else None
 
     @property
     def clock_factor(self) -> float:
@@ -87,8 +94,8 @@ class Visit:
 
 def _visit(request: Request, snapshot: DatabaseSnapshot, now: Now) -> Visit:
     city = current_city(snapshot)
-    operator = current_operator(request, snapshot) if request.method == "GET" else None
-    return Visit(request, now, Words(_language(request), city.zone), city, operator, _stream_position(snapshot))
+    actor = current_actor(request, snapshot) if request.method == "GET" else None
+    return Visit(request, now, Words(_language(request), city.zone), city, actor, _stream_position(snapshot))
 
 
 def _stream_position(transaction: Connection) -> str:
@@ -215,4 +222,4 @@ def _with_retry(page: Response, wait_s: int) -> Response:
 def _visit_without_database(request: Request) -> Visit:
     """A visit without anything from the database."""
     words = Words(_language(request), DEFAULT_CITY.zone)
-    return Visit(request, context_of(request).clock(), words, DEFAULT_CITY, operator=None, position="")
+    return Visit(request, context_of(request).clock(), words, DEFAULT_CITY, actor=None, position="")

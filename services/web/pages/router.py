@@ -11,6 +11,7 @@ from pydantic import StringConstraints
 from models.tables.erasures import MAX_REASON_CHARS
 from services import actions
 from services.actions import MAX_SEEN, Seen
+from services.people.tokens import MAX_TOKEN_CHARS
 from services.queries.city.equipment import SeedComments, equipment_page
 from services.queries.city.processes import DEAD_AFTER_S
 from services.queries.stations import current as queries
@@ -18,12 +19,10 @@ from services.queries.stations.current import CurrentStation
 from services.queries.watch.page import RAIN_WINDOWS, watch_page
 from services.runtime.problem import NotFound
 from services.web.access import (
-    MAX_TOKEN_CHARS,
     PUBLIC,
     Operator,
-    authenticate,
+    authenticate_key,
     delete_operator_cookie,
-    require_same_origin,
     set_operator_cookie,
 )
 from services.web.context import DatabaseSnapshot, Now, Transaction, context_of
@@ -33,6 +32,7 @@ from services.web.pages.incident import incident_page
 from services.web.pages.rejection_words import details_in_words
 from services.web.pages.rendering import MAX_PARTS, PageRoute, Visitor, render_live_page, render_page
 from services.web.pages.station import LINE_BINS, station_page, station_samples, to_csv
+from services.web.same_origin import require_same_origin
 
 WATCH_PARTS = ("ciudad", "sucesos", "alertas", "estaciones", "lluvia", "velocidad")
 STATION_PARTS = ("estacion", "alertas_de_estacion")
@@ -234,7 +234,7 @@ def log_in(
 ) -> Response:
     """Check the token and set the cookie for one watch. Only from this site's own form."""
     require_same_origin(request)
-    if authenticate(request, snapshot, token.strip()) is None:
+    if authenticate_key(request, snapshot, token.strip()) is None:
         return render_page(visit, "enter.html", HTTPStatus.UNAUTHORIZED, wrong=True, alert_id=alerta)
     response = _redirect(f"/alerta/{alerta}" if alerta else "/")
     set_operator_cookie(request, response, token.strip())

@@ -10,7 +10,12 @@ from services.upkeep.data_register import ENTRIES
 from services.upkeep.retention import EXPIRING_TABLES
 
 PERSONAL = {
-    "operators",
+    "people",
+    "person_roles",
+    "sessions",
+    "login_attempts",
+    "second_person_requests",
+    "api_keys",
     "alert_actions",
     "alerts",
     "redactions",
@@ -42,5 +47,5 @@ def test_what_holds_personal_data_says_so_and_says_which_columns() -> None:
 
 def test_what_has_a_period_is_deleted_by_the_retention_job() -> None:
     limited = {name for entry in ENTRIES if isinstance(entry.kept, timedelta) for name in entry.tables}
-    by_cascade, until_processed = {"redactions"}, {"postponed_messages"}
+    by_cascade, until_processed = {"redactions", "person_roles"}, {"postponed_messages"}
     assert limited | PERSONAL <= EXPIRING_TABLES | by_cascade | until_processed

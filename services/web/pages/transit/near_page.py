@@ -16,12 +16,13 @@ from services.transit.model.stop_index import MAX_RADIUS_M
 from services.transit.rider.rider_search import stops_near
 from services.transit.rider.stop_arrivals import line_name
 from services.transit.serving.departure_board import natural_order
-from services.web.access import PUBLIC, require_same_origin
+from services.web.access import PUBLIC
 from services.web.pages.static_files import FILES
 from services.web.pages.transit.finding import near_row
 from services.web.pages.transit.line_page import line_address
 from services.web.pages.transit.phrases import LONGEST_LINE, LONGEST_PLACE, truncated
 from services.web.pages.transit.rendering import CurrentRider, RiderRequest, RiderRoute, first_that_fits, small_page
+from services.web.same_origin import require_same_origin
 
 router = APIRouter(route_class=RiderRoute, default_response_class=HTMLResponse, include_in_schema=False)
 

@@ -13,12 +13,13 @@ from services.transit.model.stop_search import find_by_code
 from services.transit.rider import text_answers
 from services.transit.rider.rider_search import find_stop
 from services.transit.serving.snapshot_cache import NotReadYet
-from services.web.access import PUBLIC, require_same_origin
+from services.web.access import PUBLIC
 from services.web.context import DatabaseSnapshot, Now, Transaction, context_of
 from services.web.http.etags import CACHE_BRIEFLY
 from services.web.pages.transit import accuracy_page, finding, missed_bus, near_page, sheet, stops
 from services.web.pages.transit.finding import NO_NUL, StopCode, nothing_found, search_answer
 from services.web.pages.transit.rendering import CurrentRider, RiderRequest, RiderRoute, first_that_fits, small_page
+from services.web.same_origin import require_same_origin
 
 router = APIRouter(route_class=RiderRoute, default_response_class=HTMLResponse, include_in_schema=False)
 router.include_router(finding.router)

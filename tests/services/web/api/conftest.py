@@ -15,10 +15,10 @@ from starlette.requests import HTTPConnection
 
 from models.reading import Message
 from services.city.load import load
+from services.people.api_keys import add_api_key
 from services.pipeline.road import Pipeline
 from services.runtime.database import open_database
 from services.runtime.settings import Settings
-from services.web.access import add_operator
 from services.web.app import create_app
 from services.web.live.event_feed import EventFeed
 from tests.databases import open_copy
@@ -119,7 +119,7 @@ def city_on(database: Engine, *, prepared_s: float = 0.0, **settings: Any) -> It
     clock = Clock()
     with database.begin() as transaction:
         load(transaction, la_plata(), NOON)
-        token = add_operator(transaction, "ana", NOON)
+        token = add_api_key(transaction, "ana", NOON)
     pipeline = Pipeline(database, clock, lane=None)
     chosen = Settings(**({"api_port": 0, "statement_timeout_s": 60} | settings))
     with (

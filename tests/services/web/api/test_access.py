@@ -8,9 +8,9 @@ import httpx
 import pytest
 from sqlalchemy import Connection, Engine
 
+from services.people.api_keys import NameTaken, add_api_key, ensure_first_api_key
 from services.runtime.settings import Settings
 from services.web import access
-from services.web.access import OperatorExists, add_operator, ensure_first_operator
 from services.web.http import protection
 from services.web.http.credentials import OPERATOR_COOKIE
 from services.web.http.protection import MAX_BODY_BYTES
@@ -172,15 +172,15 @@ def test_the_count_of_wrong_tokens_has_bounded_memory() -> None:
 
 
 def test_the_first_operator_is_added_once_and_tokens_are_stored_only_as_hashes(transaction: Connection) -> None:
-    token = ensure_first_operator(transaction, NOON)
+    token = ensure_first_api_key(transaction, NOON)
     assert token is not None
     assert len(token) > 43
-    assert ensure_first_operator(transaction, NOON + timedelta(days=1)) is None
-    rows = transaction.exec_driver_sql("SELECT name, encode(token_sha256, 'hex') FROM operators").all()
+    assert ensure_first_api_key(transaction, NOON + timedelta(days=1)) is None
+    rows = transaction.exec_driver_sql("SELECT name, encode(token_sha256, 'hex') FROM api_keys").all()
     assert [row[0] for row in rows] == ["operador"]
     assert token not in str(rows)
-    with pytest.raises(OperatorExists):
-        add_operator(transaction, "operador", NOON)
+    with pytest.raises(NameTaken):
+        add_api_key(transaction, "operador", NOON)
 
 
 def test_every_response_has_the_security_headers(quiet_city: City) -> None:

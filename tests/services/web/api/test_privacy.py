@@ -7,8 +7,8 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from services.people.api_keys import NameTaken, add_api_key, revoke_api_key
 from services.upkeep.redaction import erase_redacted_notes
-from services.web.access import OperatorExists, add_operator, revoke_operator
 from services.web.http.credentials import OPERATOR_COOKIE
 from tests.services.web.api.conftest import NOON, RIVER, City
 
@@ -20,7 +20,7 @@ SECRETS = ("ana", "Ana Pérez", "Juana", REASON)
 @pytest.fixture
 def handled(city: City) -> int:
     """An alert that an operator acknowledged with a note, closed after the flood, and a service alert of theirs."""
-    city.execute("UPDATE operators SET name = 'Ana Pérez'")
+    city.execute("UPDATE api_keys SET name = 'Ana Pérez'")
     alert_id = city.flood()
     post(city, alert_id, "acknowledge", version=story(city, alert_id)["alert"]["version"], note=NOTE)
     for minute in range(10, 600, 5):
@@ -207,13 +207,13 @@ def test_upkeep_erases_a_note_whose_redaction_another_role_only_asked_for(city: 
 
 def test_a_revoked_operator_reads_and_does_what_the_public_may(city: City, handled: int) -> None:
     with city.database.begin() as transaction:
-        revoke_operator(transaction, "Ana Pérez", NOON)
+        revoke_api_key(transaction, "Ana Pérez", NOON)
     assert_public(city.client.get(f"/api/v1/alerts/{handled}", headers=city.operator))
     refused = city.client.post(f"/api/v1/alerts/{handled}/comment", json={"note": "x"}, headers=city.operator)
     assert refused.status_code == 401
     with city.database.begin() as transaction:
-        token = add_operator(transaction, "Ana Pérez", NOON)  # the same person, back with a new token
-        with pytest.raises(OperatorExists):
-            add_operator(transaction, "Ana Pérez", NOON)
+        token = add_api_key(transaction, "Ana Pérez", NOON)  # the same person, back with a new token
+        with pytest.raises(NameTaken):
+            add_api_key(transaction, "Ana Pérez", NOON)
     new = {"Authorization": f"Bearer {token}"}
     assert story(city, handled, new)["alert"]["closed_by"] == "Ana Pérez"

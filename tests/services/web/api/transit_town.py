@@ -12,12 +12,12 @@ from sqlalchemy import Engine, text
 
 from models.geo import point_at_distance
 from models.network import Network, service_day_start
+from services.people.api_keys import add_api_key
 from services.runtime.database import open_database
 from services.runtime.settings import Settings
 from services.transit.model.prediction import Basis, MatchedPosition, Phase, TripPrediction, VehiclePrediction
 from services.transit.serving.snapshot_cache import SnapshotCache
 from services.transit.timetable.versions import store
-from services.web.access import add_operator
 from services.web.app import create_app
 from tests.services.web.api.conftest import Clock
 from tests.serving import listening
@@ -160,7 +160,7 @@ def town_on(database: Engine) -> Iterator[Town]:
     clock.now = moment(SEVEN)
     with database.begin() as transaction:
         store(transaction, network(), "town", clock.now)
-        token = add_operator(transaction, "ana", clock.now)
+        token = add_api_key(transaction, "ana", clock.now)
     settings = Settings(api_port=0, statement_timeout_s=60)
     url = database.url.render_as_string(hide_password=False)
     engine = open_database(url, name="test-api", statement_timeout_s=60, pool_size=5)

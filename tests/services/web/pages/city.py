@@ -18,7 +18,7 @@ from models.tables.operations import heartbeats
 from models.tables.readings import READINGS, device_memories
 from models.tables.rules import rules, subject_states
 from services.city.load import load
-from services.web.access import add_operator
+from services.people.api_keys import add_api_key
 from tests.seeds import la_plata
 
 NOW = datetime(2013, 4, 2, 21, 7, 30, tzinfo=UTC)
@@ -279,4 +279,4 @@ def storm_alerts(transaction: Connection) -> list[int]:
 
 def operator(transaction: Connection, name: str = "Mirta Q.") -> str:
     """An operator's token."""
-    return add_operator(transaction, name, NOW)
+    return add_api_key(transaction, name, NOW)

@@ -10,8 +10,8 @@ from sqlalchemy import Engine
 from sqlalchemy import text as text_of
 
 from models.reading import Message, Reason
+from services.people.api_keys import ensure_first_api_key
 from services.pipeline.road import Pipeline
-from services.web.access import ensure_first_operator
 from services.web.pages.language import dictionary
 from tests.services.web.pages import city
 from tests.services.web.pages.site import Site
@@ -54,7 +54,7 @@ def test_a_technician_sees_what_was_heard_what_is_rejected_and_which_clock_is_wr
     assert changing_site.get("/equipos").status_code in {401, 403}
     assert "/equipos" not in changing_site.page("/").html
     with changing.begin() as transaction:
-        token = ensure_first_operator(transaction, city.NOW)
+        token = ensure_first_api_key(transaction, city.NOW)
     assert token is not None
     changing_site.enter(token)
     assert "/equipos" in changing_site.page("/").html
