@@ -24,9 +24,9 @@ from services.bench.processes import (
     start_fleet,
     wait_connected,
 )
+from services.people.api_keys import ensure_first_api_key
 from services.runtime.clock import wall_clock
 from services.runtime.mqtt_client import new_client
-from services.web.access import ensure_first_operator
 
 CITY_PER_S = 90
 """Messages a second of a city like La Plata: some 400 buses, 60 radars and cameras, and its gauges in a storm."""
@@ -92,7 +92,7 @@ def _one_run(folder: Path, named: NamedParts) -> dict[str, float]:
     ):
         running.settings["VIGIA_WEBHOOK_URL"] = address
         with running.database.begin() as transaction:
-            ensure_first_operator(transaction, wall_clock())  # else the API would print its token
+            ensure_first_api_key(transaction, wall_clock())  # else the API would print its token
         for name in ("pipeline", "notifier", "api"):
             running.start(name, "services", name)
         wait_connected(running)
