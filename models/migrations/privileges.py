@@ -1,8 +1,8 @@
 """Privileges of the database roles on each table. Applied by the migration where it runs as `vigia_owner`.
 
-A table that is not named for a role is closed to it. No role may update or delete transitions, actions, erasures or the
-version of the schema; the functions in FUNCTIONS do what retention and redaction need, and leave a record. Everything
-works on one plain role too: then nothing is granted here.
+A table that is not named for a role is closed to it. No role may update or delete transitions, actions, erasures, the
+record or the version of the schema; the functions in FUNCTIONS do what retention and redaction need, and leave a
+record. Everything works on one plain role too: then nothing is granted here.
 
 INSERT and UPDATE are granted for every column but those that the database numbers itself: a role that could choose an
 id could take the next ones, and keep others from writing. Without the privilege for the whole table, a role cannot lock
@@ -41,6 +41,7 @@ _FOLLOWED = ["vehicle_outlooks", "expected_journeys", "stop_visits", "link_histo
 _JUDGED = ["subject_states", "attention"]
 _PEOPLE = ["people", "sessions", "api_keys", "login_attempts", "second_person_requests"]
 _RECEIVED = ["device_memories", "sequence_gaps"]
+_RECORD = "INSERT (at, what, about, actor, details)"
 
 
 def _all(tables: list[str], privileges: str) -> dict[str, str]:
@@ -70,6 +71,8 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "heartbeats": WRITE,
         "last_backup": READ,
         "events": ADD,
+        "log_entries": f"SELECT, {_RECORD}",
+        "log_chain": READ,
     },
     PIPELINE: {
         **_all([*_CITY, *_TIMETABLES], READ),
@@ -88,6 +91,7 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "canaries": WRITE,
         "heartbeats": WRITE,
         "events": ADD,
+        "log_entries": _RECORD,
     },
     NOTIFIER: {
         "configuration": READ,
@@ -100,6 +104,9 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "notices": "SELECT, INSERT, UPDATE (leased_until, attempts, not_before, sent_at, refused, trouble)",
         "heartbeats": WRITE,
         "events": ADD,
+        "log_entries": f"SELECT, {_RECORD}",
+        "log_pending": "SELECT, DELETE",
+        "log_chain": ADD,
     },
     UPKEEP: {
         **_all([*_READINGS, *_KEPT_HOURS, *_TIMETABLES, *_FOLLOWED, *_JUDGED], KEEP),
@@ -116,6 +123,8 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "redactions": "SELECT, INSERT (action_id, requested_at, requested_by, reason)",
         "erasures": READ,
         **_all(["canaries", "last_backup"], READ),
+        "log_entries": f"SELECT, {_RECORD}",
+        **_all(["log_pending", "log_chain"], READ),
     },
 }
 """Privileges by role and table. Every role also reads the version of the schema."""
@@ -126,6 +135,8 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
         "expire_alert_actions(timestamptz, integer)",
         "expire_alert_names(timestamptz, integer)",
         "expire_notices(timestamptz, integer)",
+        "erase_log_content(bigint)",
+        "expire_log_content(timestamptz, integer)",
         RETENTION_REFUSAL,
     ),
     NOTIFIER: (RETENTION_REFUSAL,),

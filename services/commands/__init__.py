@@ -32,4 +32,5 @@ COMMANDS = (
     "transit",
     "asyncapi",
     "register",
+    "log",
 )

@@ -19,6 +19,7 @@ from alerts.transition_log import CONSOLE
 from services.notices.channels import WEBHOOK, Outcome, Refused, Retry, Sent, post_webhook, storable
 from services.notices.documents import marked_body, notice_document
 from services.notices.outbox import ClaimedNotice, Lane, claim, due_lanes, record_outcome
+from services.record.chain_writer import ChainWriter
 from services.runtime.clock import Clock, PeriodicTimer
 from services.runtime.heartbeat import write_heartbeat
 from services.runtime.retry import DATABASE_UNAVAILABLE, error_summary, retry_while_unavailable
@@ -55,17 +56,20 @@ class Notifier:
     """Lanes whose last attempt failed, the earliest first: they come after the others where workers are scarce."""
 
     def run(self, stop: threading.Event, also: Callable[[], object] | None = None) -> None:
-        """Deliver notices until `stop` is set, then end after the attempts that are under way.
+        """Deliver notices until `stop` is set, then end after the attempts that are under way. Chain the record too.
 
         `also`: other work of this process, done in each round.
         """
         started_at, heartbeat = self.clock(), PeriodicTimer(HEARTBEAT_S)
+        chain = ChainWriter(self.database)
         with ThreadPoolExecutor(MAX_WORKERS, "notices") as threads:
             while not stop.is_set():
                 if not retry_while_unavailable(partial(self._start_workers, threads, stop), stop):
                     return
+                if not retry_while_unavailable(chain.chain_all, stop):
+                    return
                 if heartbeat.due():
-                    status: dict[str, object] = {"sent": self.sent}
+                    status: dict[str, object] = {"sent": self.sent, **chain.status()}
                     retry_while_unavailable(
                         partial(write_heartbeat, self.database, NAME, started_at, self.clock, status), stop
                     )

@@ -225,6 +225,27 @@ ENTRIES = (
         (("`database_role`, `at`, `erased`, `row_count`", "Which part of the system erased how much"),),
     ),
     Entry(
+        ("log_entries", "log_chain", "log_pending"),
+        BilingualText("Registro de lo actuado", "Record of what was done"),
+        BilingualText(
+            "el nombre de quien actuó o leyó datos de una persona; lo que escribió",
+            "the name of who acted or read data of a person; what they wrote",
+        ),
+        BilingualText("Probar después quién supo y decidió qué", "Proving afterwards who knew and decided what"),
+        f"{_CIVIL_PROTECTION}; Ley 25.326 art. 9",
+        BilingualText(
+            f"el contenido, {ACTIONS_KEPT.days} días, o hasta que se borre por ley; la hora, qué pasó y los resúmenes"
+            " criptográficos, sin plazo",
+            f"the content, {ACTIONS_KEPT.days} days, or until it is erased by law; the time, what happened and the"
+            " hashes, without a limit",
+        ),
+        (
+            ("`at`, `what`", "When and what, such as alert.acknowledged"),
+            ("`about`, `actor`, `details`", "About what, by whom, and what belongs to it, with a note in free text"),
+            ("`salt`, `content_hash`, `hash`", "Of the content, and of the chain; they tell nothing of the content"),
+        ),
+    ),
+    Entry(
         ("service_alerts",),
         BilingualText("Avisos del servicio", "Service alerts"),
         BilingualText("el nombre de quien lo escribió, publicó y terminó", "who wrote, published and ended it"),
