@@ -21,16 +21,13 @@ LATER_TABLES = frozenset(
         "incidents",
         "last_backup",
         "learning_outcomes",
-<<<<<<< HEAD
         "login_attempts",
         "organisations",
         "people",
         "person_roles",
-=======
         "log_chain",
         "log_entries",
         "log_pending",
->>>>>>> 63a75cb (Add an append-only record whose entries are written with what they record)
         "postponed_messages",
         "redactions",
         "rejection_counts",

@@ -348,7 +348,7 @@ def test_it_writes_heartbeats_and_stops_when_asked(database: Engine, notifier: N
     stop.set()
     running.join(5)
     assert not running.is_alive()
-    assert rows(database, "SELECT status FROM heartbeats") == [({"sent": 1},)]
+    assert rows(database, "SELECT status -> 'sent', status -> 'record_number' FROM heartbeats") == [(1, 1)]
 
 
 def test_setting_the_same_webhook_twice_makes_one_contact(database: Engine, receiver: Receiver) -> None:

@@ -16,7 +16,9 @@ NOW = datetime(2026, 4, 2, 12, 0, tzinfo=UTC)
 
 
 @pytest.mark.proof
-def test_a_million_entries_verify_and_one_altered_is_found(database: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_million_entries_verify_and_one_altered_is_found(
+    database: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
     started = time.monotonic()
     with database.begin() as transaction:
         transaction.execute(
