@@ -42,6 +42,7 @@ _JUDGED = ["subject_states", "attention"]
 _PEOPLE = ["people", "sessions", "api_keys", "login_attempts", "second_person_requests"]
 _RECEIVED = ["device_memories", "sequence_gaps"]
 _RECORD = "INSERT (at, what, about, actor, details)"
+_ROTA = ["shifts", "escalation_steps"]
 
 
 def _all(tables: list[str], privileges: str) -> dict[str, str]:
@@ -57,7 +58,13 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "transitions": READ,
         "alert_actions": ADD,
         "redactions": "SELECT, INSERT (action_id, requested_at, requested_by, reason)",
-        "notices": "SELECT (id, alert_id, transition_id, channel, not_before, sent_at, refused)",
+        "notices": "SELECT (id, alert_id, transition_id, person_id, incident_id, escalation_id, step, exercise,"
+        " channel, not_before, sent_at, refused)",
+        **_all([*_ROTA, "escalations", "phone_tree"], READ),
+        "shift_changes": "SELECT, INSERT, UPDATE (accepted_at, accepted_by, withdrawn_at, withdrawn_by)",
+        "handovers": "SELECT, INSERT, UPDATE (acknowledged_at, acknowledged_by)",
+        "escalation_calls": "SELECT, UPDATE (answered_at)",
+        "phone_tree_calls": ADD,
         "service_alerts": "SELECT, INSERT, UPDATE (state, version, published_at, published_by, ended_at, ended_by)",
         "rider_reports": "SELECT (id, at, code, route_id), INSERT",
         **_all(["rejected_messages", "rejection_counts"], READ),
@@ -101,6 +108,9 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "incidents": WRITE,
         "transitions": ADD,
         "contacts": WRITE,
+        **_all([*_ROTA, "shift_changes", "municipalities", "basins"], READ),
+        "alert_actions": "SELECT (alert_id, at, actor)",
+        **_all(["escalations", "escalation_calls"], WRITE),
         "notices": "SELECT, INSERT, UPDATE (leased_until, attempts, not_before, sent_at, refused, trouble)",
         "heartbeats": WRITE,
         "events": ADD,
@@ -120,6 +130,8 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "transitions": ADD,
         "alert_actions": ADD,
         "notices": ADD,
+        **_all([*_ROTA, "shift_changes", "handovers", "escalation_calls", "phone_tree", "phone_tree_calls"], KEEP),
+        "escalations": READ,
         "redactions": "SELECT, INSERT (action_id, requested_at, requested_by, reason)",
         "erasures": READ,
         **_all(["canaries", "last_backup"], READ),

@@ -6,6 +6,7 @@ Importing this package imports every table module, so that `METADATA` is complet
 from models.tables import (
     alerts,
     city,
+    duty,
     erasures,
     incidents,
     operations,
@@ -25,6 +26,7 @@ __all__ = [
     "Xid8",
     "alerts",
     "city",
+    "duty",
     "erasures",
     "incidents",
     "operations",

@@ -276,7 +276,62 @@ ENTRIES = (
         BilingualText("Enviar los avisos y probar que se enviaron", "Sending notices, and proving that they were sent"),
         _CIVIL_PROTECTION,
         ACTIONS_KEPT,
-        (("`recipient`, `dedup_key`", "The address as in the contact"),),
+        (
+            ("`recipient`, `dedup_key`", "The address as in the contact, or of the person's channel"),
+            ("`person_id`", "Who of the rota is called"),
+        ),
+    ),
+    Entry(
+        ("shifts", "shift_changes", "handovers"),
+        BilingualText("Guardias", "The rota"),
+        BilingualText(
+            "quién está de guardia y cuándo; quién pidió, aceptó o entregó; lo que escriba en la nota",
+            "who is on duty and when; who asked, accepted or handed over; what they write in the note",
+        ),
+        BilingualText("Saber a quién llamar, y quién sabía qué", "Knowing whom to call, and who knew what"),
+        f"{_CIVIL_PROTECTION}; relación de servicio",
+        ACTIONS_KEPT,
+        (
+            ("`person_id`, `instead_of`", "Whose turn it is, and instead of whom"),
+            ("`created_by`, `ended_by`, `asked_by`, `accepted_by`, `withdrawn_by`", "Who changed the rota"),
+            ("`given_by`, `acknowledged_by`", "Who handed the watch over, and who took it"),
+            ("`note`", "Free text, at most 2,000 characters"),
+        ),
+    ),
+    Entry(
+        ("escalation_calls", "phone_tree_calls"),
+        BilingualText("A quién se llamó por un suceso", "Who was called for an incident"),
+        BilingualText("la persona, y si fue alcanzada y contestó", "the person, whether reached, and whether answered"),
+        BilingualText(
+            "Llamar a quien sigue, y probar a quién se avisó", "Calling the next one, and proving who was told"
+        ),
+        _CIVIL_PROTECTION,
+        ACTIONS_KEPT,
+        (
+            ("`person_id`, `entry_id`", "Who was called"),
+            ("`called_at`, `unreached_at`, `answered_at`, `at`, `answer`", "When, and what came of it"),
+            ("`by`, `note`", "Who telephoned, and what was said"),
+        ),
+    ),
+    Entry(
+        ("phone_tree",),
+        BilingualText("Cadena telefónica", "Phone tree"),
+        BilingualText("nombre, función y número", "name, function and number"),
+        BilingualText("Llamar a quien debe actuar", "Telephoning whoever must act"),
+        f"{_CIVIL_PROTECTION}; relación de servicio",
+        BilingualText(
+            f"mientras esté en la cadena y {ACCESS_KEPT.days} días más",
+            f"while they stand in it and {ACCESS_KEPT.days} days more",
+        ),
+        (("`name`, `function`, `number`", "Who is telephoned, for what, and where"),),
+    ),
+    Entry(
+        ("escalations", "escalation_steps"),
+        BilingualText("Escalamientos de sucesos", "Escalations of incidents"),
+        _NONE,
+        BilingualText("Que alguien responda por cada suceso", "That somebody answers for each incident"),
+        _CIVIL_PROTECTION,
+        _NO_LIMIT,
     ),
     Entry(
         ("rejected_messages",),

@@ -83,6 +83,12 @@ _EXPIRIES = (
     _Expiry("login_attempts", "subject", "last_at < :attempts", {"attempts": ATTEMPTS_KEPT}),
     _Expiry("second_person_requests", "id", "requested_at < :actions", {"actions": ACTIONS_KEPT}),
     _Expiry("contacts", "id", "ended_at < :access", {"access": ACCESS_KEPT}),
+    _Expiry("shifts", "id", "ended_at < :actions", {"actions": ACTIONS_KEPT}),
+    _Expiry("shift_changes", "id", "ends_at < :actions", {"actions": ACTIONS_KEPT}),
+    _Expiry("handovers", "id", "given_at < :actions", {"actions": ACTIONS_KEPT}),
+    _Expiry("escalation_calls", "id", "called_at < :actions", {"actions": ACTIONS_KEPT}),
+    _Expiry("phone_tree_calls", "id", "at < :actions", {"actions": ACTIONS_KEPT}),
+    _Expiry("phone_tree", "id", "ended_at < :access", {"access": ACCESS_KEPT}),
     _Expiry(
         "service_alerts",
         "id",

@@ -18,6 +18,10 @@ LATER_TABLES = frozenset(
         "api_keys",
         "canaries",
         "erasures",
+        "escalation_calls",
+        "escalation_steps",
+        "escalations",
+        "handovers",
         "incidents",
         "last_backup",
         "learning_outcomes",
@@ -28,11 +32,15 @@ LATER_TABLES = frozenset(
         "log_chain",
         "log_entries",
         "log_pending",
+        "phone_tree",
+        "phone_tree_calls",
         "postponed_messages",
         "redactions",
         "rejection_counts",
         "second_person_requests",
         "sessions",
+        "shift_changes",
+        "shifts",
     }
 )
 """Tables that were added after the recorded database was written."""

@@ -10,21 +10,27 @@ from services.upkeep.data_register import ENTRIES
 from services.upkeep.retention import EXPIRING_TABLES
 
 PERSONAL = {
-    "people",
-    "person_roles",
-    "sessions",
-    "login_attempts",
-    "second_person_requests",
-    "api_keys",
     "alert_actions",
     "alerts",
-    "redactions",
-    "service_alerts",
+    "api_keys",
     "contacts",
+    "escalation_calls",
+    "handovers",
+    "login_attempts",
     "notices",
-    "rejected_messages",
+    "people",
+    "person_roles",
+    "phone_tree",
+    "phone_tree_calls",
     "postponed_messages",
+    "redactions",
+    "rejected_messages",
     "rider_reports",
+    "second_person_requests",
+    "service_alerts",
+    "sessions",
+    "shift_changes",
+    "shifts",
 }
 
 

@@ -1,0 +1,1 @@
+"""Who is called next for an incident that nobody acknowledges, and when?"""
