@@ -17,12 +17,12 @@ _FIND = (
     " FROM incidents i LEFT JOIN alerts a ON a.incident_id = i.id AND a.state <> 'closed' WHERE i.id = %s GROUP BY i.id"
 )
 _LOCK_OPEN = (
-    "SELECT id FROM incidents WHERE hazard = %s AND area = %s AND kind = %s AND state = 'open' AND origin = 'rule'"
-    " FOR UPDATE"
+    "SELECT id FROM incidents WHERE hazard = %s AND area = %s AND kind = %s"
+    " AND exercise IS NOT DISTINCT FROM %s AND state = 'open' AND origin = 'rule' FOR UPDATE"
 )
 _OPEN = (
-    "INSERT INTO incidents (hazard, area, kind, opened_at) VALUES (%s, %s, %s, %s)"
-    " ON CONFLICT (hazard, area, kind) WHERE state = 'open' AND origin = 'rule' DO NOTHING RETURNING id"
+    "INSERT INTO incidents (hazard, area, kind, exercise, opened_at) VALUES (%s, %s, %s, %s, %s)"
+    " ON CONFLICT (hazard, area, kind, exercise) WHERE state = 'open' AND origin = 'rule' DO NOTHING RETURNING id"
 )
 
 
@@ -33,14 +33,14 @@ def join(transaction: Connection, key: IncidentKey, now: datetime) -> int:
     """
     with driver(transaction).cursor() as cursor:
         while True:
-            found = cursor.execute(_LOCK_OPEN, [key.hazard, key.area, key.kind]).fetchone()
+            found = cursor.execute(_LOCK_OPEN, [key.hazard, key.area, key.kind, key.exercise]).fetchone()
             if found is not None:
                 number, firing, changed_at = cursor.execute(_FIND, found).fetchall()[0]
                 if accepts(firing=firing, changed_at=changed_at, now=now):
                     return int(number)
                 cursor.execute("UPDATE incidents SET state = 'over' WHERE id = %s", [number])
                 _announce(transaction, int(number), "over", now)
-            opened = cursor.execute(_OPEN, [key.hazard, key.area, key.kind, now]).fetchone()
+            opened = cursor.execute(_OPEN, [key.hazard, key.area, key.kind, key.exercise, now]).fetchone()
             if opened is not None:
                 _announce(transaction, int(opened[0]), "opened", now)
                 return int(opened[0])

@@ -1,6 +1,6 @@
 """Writes a transition and its consequences in the caller's transaction: transition row, alert, notices, live event."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -10,7 +10,7 @@ from alerts.delivery.live_events import announce
 from alerts.incidents.grouping import membership
 from alerts.rulebook import JUDGEMENT_NAMES, Station
 from models.alert import NAR, Cause, Change, Transition
-from models.incident import Membership
+from models.incident import Exercise, Membership
 from models.json_text import json_text
 from models.reading import evidence_in_words
 from models.rows import driver
@@ -27,13 +27,15 @@ WATCH = "guardia"
 class Origin:
     """The rule that a transition comes from, as stored with the transition.
 
-    `closes_itself`: its alert needs no person to close it when it is cleared.
+    `closes_itself`: its alert needs no person to close it when it is cleared. `exercise`: None for a real event; else
+    `rule_id` begins with EXERCISE_RULE.
     """
 
     rule_id: str
     rule_version: int
     judgement: str
     closes_itself: bool = False
+    exercise: Exercise | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,7 @@ def _incident(transaction: Connection, station: Station, origin: Origin, transit
         incident_log.lock(transaction, found[0])
         return _Place(found[0], Membership(found[1]))
     key, why = membership(station, origin.judgement, transition.after)
+    key = replace(key, exercise=origin.exercise)
     incident = incident_log.join(transaction, key, transition.decided_at)
     if found is None or found[0] == incident:
         return _Place(incident, why)

@@ -36,14 +36,29 @@ class Membership(StrEnum):
     """A part of Vigía."""
 
 
+class Exercise(StrEnum):
+    """What an incident is part of, where it is no real event."""
+
+    DRILL = "drill"
+    """A drill (simulacro): people act as in an emergency."""
+    TRAINING = "training"
+    """Training (capacitación): people learn to use Vigía."""
+
+
+EXERCISE_RULE = "exercise/"
+"""The first part of the id of every rule that raises an exercise's alerts. Such an id belongs to no real rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class IncidentKey:
     """What an open incident is found by. `area`: basin:ID, municipality:ID or `system`.
 
     `kind`: the kind of sensor where the incident is about equipment, else empty. Each kind is written by one process,
-    so that two processes do not wait for one incident.
+    so that two processes do not wait for one incident. `exercise`: None for a real event; it never shares an
+    incident with an exercise.
     """
 
     hazard: Hazard
     area: str
     kind: str = ""
+    exercise: Exercise | None = None

@@ -45,10 +45,13 @@ alerts = Table(
     Column("version", Integer, nullable=False, server_default=text("1")),
     Column("incident_id", ForeignKey("incidents.id"), nullable=True, index=True),
     Column("membership", Text, nullable=True, comment="Why it belongs to its incident: stream, rain, lost_gauge, ..."),
+    Column("exercise", Text, nullable=True, comment="drill or training; null where it is real"),
     CheckConstraint("state IN ('firing', 'cleared', 'closed')", name="state"),
     CheckConstraint("(state = 'closed') = (closed_at IS NOT NULL)", name="closed"),
     CheckConstraint("state = 'closed' OR incident_id IS NOT NULL", name="incident"),
     CheckConstraint("(incident_id IS NULL) = (membership IS NULL)", name="membership"),
+    CheckConstraint("exercise IN ('drill', 'training')", name="exercise"),
+    CheckConstraint("(exercise IS NULL) = (rule_id NOT LIKE 'exercise/%')", name="exercise_rule"),
     Index("alerts_one_open", "rule_id", "subject", unique=True, postgresql_where=text("state <> 'closed'")),
     Index(None, "opened_at"),
 )

@@ -20,14 +20,16 @@ MAX_ALERTS = 200
 MAX_TRANSITIONS = 100
 MAX_ACTIONS = 200
 MAX_NOTICES = 50
+REAL = alerts.c.exercise.is_(None)
+"""The alerts of real events, without those of drills and training."""
 
 
 def open_alert_rows(transaction: Connection, audience: Audience) -> list[Row[Any]]:
-    """Alerts that are not closed: unacknowledged first, then the highest level, then the oldest."""
+    """Alerts of real events that are not closed: unacknowledged first, then the highest level, then the oldest."""
     return list(
         transaction.execute(
             alert_query(audience)
-            .where(alerts.c.state != "closed")
+            .where(alerts.c.state != "closed", REAL)
             .order_by(alerts.c.acknowledged_at.is_not(None), alerts.c.nar.desc(), alerts.c.opened_at, alerts.c.id)
             .limit(MAX_ALERTS)
         )
@@ -49,12 +51,9 @@ def silences_by_outage(rows: Sequence[Row[Any]]) -> dict[int, list[Row[Any]]]:
 
 
 def station_alert_rows(transaction: Connection, subject: str, audience: Audience) -> list[Row[Any]]:
-    """Alerts of a station, newest first."""
-    return list(
-        transaction.execute(
-            alert_query(audience).where(alerts.c.subject == subject).order_by(alerts.c.id.desc()).limit(MAX_ALERTS)
-        )
-    )
+    """Alerts of a station, newest first, without those of exercises."""
+    query = alert_query(audience).where(alerts.c.subject == subject, REAL)
+    return list(transaction.execute(query.order_by(alerts.c.id.desc()).limit(MAX_ALERTS)))
 
 
 def alert_row(transaction: Connection, alert_id: int, audience: Audience) -> Row[Any] | None:
@@ -63,11 +62,15 @@ def alert_row(transaction: Connection, alert_id: int, audience: Audience) -> Row
 
 
 def alert_query(audience: Audience) -> Select[Any]:
-    """Alerts with the name of their station, of the municipality for an outage of a class of stations, or of Vigía."""
+    """Alerts with the name of their station, of the municipality for an outage of a class of stations, or of Vigía.
+
+    The public gets those of real events only.
+    """
     system = case((alerts.c.subject == SYSTEM, TITLE))
     of_municipality = alerts.c.subject == literal("municipality:") + municipalities.c.id
-    return select(
+    query = select(
         *alert_columns(audience),
+        alerts.c.exercise,
         stations.c.id.label("station_id"),
         stations.c.active.label("station_active"),
         stations.c.municipality_id.label("municipality_id"),
@@ -75,6 +78,7 @@ def alert_query(audience: Audience) -> Select[Any]:
     ).select_from(
         alerts.outerjoin(stations, alerts.c.subject == stations.c.id).outerjoin(municipalities, of_municipality)
     )
+    return query.where(REAL) if audience is Audience.PUBLIC else query
 
 
 def transition_rows(transaction: Connection, alert_ids: Sequence[int]) -> list[Row[Any]]:
@@ -117,9 +121,10 @@ def notice_rows(transaction: Connection, alert_id: int) -> list[Row[Any]]:
 
 
 def alert_columns(audience: Audience) -> list[ColumnElement[Any]]:
-    """The columns of an alert. The public gets roles in place of names."""
+    """The columns of an alert but its exercise. The public gets roles in place of names."""
     names = {"acknowledged_by", "closed_by"}
-    return [name_for(audience, column) if column.name in names else column for column in alerts.columns]
+    columns = [column for column in alerts.columns if column.name != "exercise"]
+    return [name_for(audience, column) if column.name in names else column for column in columns]
 
 
 def action_query(audience: Audience) -> Select[Any]:

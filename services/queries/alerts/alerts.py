@@ -7,10 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from sqlalchemy import Connection, Row, Select, select
 
+from models.incident import EXERCISE_RULE
 from models.reading import evidence_in_words
 from models.tables.alerts import alert_actions, alerts, transitions
 from models.tables.city import stations
-from services.queries.alerts.alert_history import action_query, alert_columns
+from services.queries.alerts.alert_history import REAL, action_query, alert_columns
 from services.queries.stations.places import Colour
 from services.runtime.audience import Audience
 
@@ -196,7 +197,7 @@ def list_transitions(
     limit: int,
 ) -> list[Move]:
     """Transitions, the newest first; `after`: those older than this number. `since` looks at when they were decided."""
-    query = select(transitions)
+    query = select(transitions).where(transitions.c.rule_id.not_like(f"{EXERCISE_RULE}%"))
     if alert_id is not None:
         query = query.where(transitions.c.alert_id == alert_id)
     if station is not None:
@@ -209,9 +210,12 @@ def list_transitions(
 
 
 def _alert_query(audience: Audience) -> Select[Any]:
-    return select(
-        *alert_columns(audience), stations.c.name, stations.c.municipality_id.label("municipality")
-    ).select_from(alerts.outerjoin(stations, alerts.c.subject == stations.c.id))
+    """Alerts of real events: programs never get those of exercises."""
+    return (
+        select(*alert_columns(audience), stations.c.name, stations.c.municipality_id.label("municipality"))
+        .select_from(alerts.outerjoin(stations, alerts.c.subject == stations.c.id))
+        .where(REAL)
+    )
 
 
 def _in_words(row: Row[Any]) -> dict[str, Any]:

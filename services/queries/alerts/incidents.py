@@ -19,6 +19,10 @@ from services.queries.stations.places import Colour
 from services.runtime.audience import Audience
 
 IncidentState = Literal["open", "over", "closed"]
+_QUERY = select(*(column for column in incidents.columns if column.name != "exercise")).where(
+    incidents.c.exercise.is_(None)
+)
+"""Incidents that are real events: programs never get exercises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,7 @@ def list_incidents(
     limit: int,
 ) -> list[Incident]:
     """Incidents, the newest first; `after`: those older than this number. `levels`: of streams, by station."""
-    query = select(incidents)
+    query = _QUERY
     if state is not None:
         query = query.where(incidents.c.state == state)
     if after is not None:
@@ -84,7 +88,7 @@ def list_incidents(
 
 def one_incident(connection: Connection, incident: int, levels: Mapping[str, CurrentLevel]) -> Incident | None:
     """The incident of that number; None where there is none."""
-    rows = connection.execute(select(incidents).where(incidents.c.id == incident)).all()
+    rows = connection.execute(_QUERY.where(incidents.c.id == incident)).all()
     return next(iter(_with_members(connection, rows, levels)), None)
 
 

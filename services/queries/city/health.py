@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import BigInteger, Connection, cast, func, select
+from sqlalchemy import BigInteger, Connection, and_, cast, func, select
 
 from models.kinds import KINDS
 from models.tables.alerts import alerts, notices
@@ -68,7 +68,7 @@ def kind_flows(connection: Connection, now: datetime) -> list[KindFlow]:
 
 def health_figures(connection: Connection, now: datetime) -> HealthFigures:
     """The counts at `now`."""
-    open_alerts = alerts.c.state != "closed"
+    open_alerts = and_(alerts.c.state != "closed", alerts.c.exercise.is_(None))
     unsent = (notices.c.sent_at.is_(None), notices.c.refused.is_(None))
     count, oldest = connection.execute(select(func.count(), func.min(notices.c.not_before)).where(*unsent)).one()
     lost = func.sum(sequence_gaps.c.last_seq - sequence_gaps.c.first_seq + 1 - sequence_gaps.c.filled)

@@ -54,7 +54,7 @@ def incident_line(
 ) -> IncidentLine | None:
     """The incident of that number with all its alerts, also the closed ones; None where there is none."""
     found = transaction.execute(_query().where(incidents.c.id == incident)).one_or_none()
-    if found is None:
+    if found is None or (found.exercise is not None and audience is Audience.PUBLIC):
         return None
     members = transaction.execute(alert_query(audience).where(alerts.c.incident_id == incident).order_by(alerts.c.id))
     return _line(found, members.all(), levels)
