@@ -7,7 +7,9 @@ from sqlalchemy import Connection
 
 from alerts import incident_log
 from alerts.delivery.live_events import announce
+from alerts.incidents.announcing import reason_to_announce
 from alerts.incidents.grouping import membership
+from alerts.notice_queue import NOT_ANNOUNCED, Queued, announcement, incident_before, queue_notices
 from alerts.rulebook import JUDGEMENT_NAMES, Station
 from models.alert import NAR, Cause, Change, Transition
 from models.incident import Exercise, Membership
@@ -16,11 +18,8 @@ from models.reading import evidence_in_words
 from models.rows import driver
 from models.rule import Rule
 
-CONSOLE = "console"
 CONFIRMING = frozenset({Cause.RAIN, Cause.UPSTREAM})
 """Evidence of other stations that confirms what a station's own reading raised."""
-WATCH = "guardia"
-"""The recipient on the console channel: the person on watch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,7 @@ class _Alert:
     id: int
     version: int
     incident_id: int
+    announced: str = NOT_ANNOUNCED
 
 
 def origin_of(rule: Rule) -> Origin:
@@ -116,6 +116,7 @@ def _upsert_alert(transaction: Connection, station: Station, origin: Origin, tra
     if transition.after == NAR.VERDE:
         return _clear_alert(transaction, station, origin, transition)
     place = _incident(transaction, station, origin, transition)
+    before = incident_before(transaction, place.incident, origin.rule_id, transition.decided_at)
     with driver(transaction).cursor() as cursor:
         # A higher colour than the acknowledged one must be acknowledged again.
         row = cursor.execute(
@@ -136,7 +137,7 @@ def _upsert_alert(transaction: Connection, station: Station, origin: Origin, tra
             " evidence = CASE WHEN %(keeps)s THEN alerts.evidence ELSE excluded.evidence END,"
             " observed_at = CASE WHEN %(keeps)s THEN alerts.observed_at ELSE excluded.observed_at END,"
             " changed_at = excluded.changed_at, cleared_at = NULL, version = alerts.version + 1"
-            " RETURNING id, version, incident_id",
+            " RETURNING id, version, incident_id, cause",
             {
                 "rule_id": origin.rule_id,
                 "rule_version": origin.rule_version,
@@ -157,7 +158,11 @@ def _upsert_alert(transaction: Connection, station: Station, origin: Origin, tra
         ).fetchone()
     if place.left is not None:
         incident_log.close_if_empty(transaction, place.left, transition.decided_at)
-    return None if row is None else _Alert(*row)
+    if row is None:
+        return None
+    alert_id, version, incident, cause = row
+    reason = reason_to_announce(before, origin.rule_id, place.membership, transition, raised_by=Cause(cause))
+    return _Alert(alert_id, version, incident, announcement(reason, Cause(cause)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +255,7 @@ def _insert_transition(
 def _insert_notices(
     transaction: Connection, station: Station, origin: Origin, transition: Transition, alert: _Alert, transition_id: int
 ) -> None:
-    """Insert one notice to the watch and one to each contact whose minimum colour is reached."""
+    """Insert the notices of a transition: to the operators only where it is announced, to contacts always."""
     body = {
         "alert_id": alert.id,
         "incident_id": alert.incident_id,
@@ -267,22 +272,4 @@ def _insert_notices(
         "decided_at": transition.decided_at,
         "evidence": dict(transition.evidence),
     }
-    with driver(transaction).cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO notices (alert_id, transition_id, channel, recipient, priority, dedup_key, body, not_before)"
-            " SELECT %(alert)s, %(transition)s, channel, address, %(priority)s,"
-            " concat_ws(':', %(alert)s, %(transition)s, channel, address), %(body)s::jsonb, %(now)s"
-            " FROM (SELECT %(console)s AS channel, %(watch)s AS address UNION ALL"
-            " SELECT channel, address FROM contacts WHERE least_nar <= %(colour)s AND ended_at IS NULL) AS recipients"
-            " ON CONFLICT (dedup_key) DO NOTHING",
-            {
-                "alert": alert.id,
-                "transition": transition_id,
-                "priority": NAR.ROJO - transition.after,
-                "body": json_text(body),
-                "now": transition.decided_at,
-                "console": CONSOLE,
-                "watch": WATCH,
-                "colour": int(max(transition.before, transition.after)),
-            },
-        )
+    queue_notices(transaction, Queued(alert.id, transition_id, transition, body), alert.announced)

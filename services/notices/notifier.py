@@ -15,7 +15,7 @@ from functools import partial
 from sqlalchemy import Engine
 
 from alerts.delivery.live_events import announce
-from alerts.transition_log import CONSOLE
+from alerts.notice_queue import CONSOLE
 from services.notices.channels import WEBHOOK, Outcome, Refused, Retry, Sent, post_webhook, storable
 from services.notices.documents import marked_body, notice_document
 from services.notices.outbox import ClaimedNotice, Lane, claim, due_lanes, record_outcome

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from alerts.transition_log import CONSOLE
+from alerts.notice_queue import CONSOLE
 from models.rows import driver
 from services.notices.channels import ATTEMPT_TIMEOUT_S, WEBHOOK, Outcome, Refused, Retry, Sent, retry_wait_s
 

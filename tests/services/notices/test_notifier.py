@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from alerts import transition_log
+from alerts.notice_queue import CONSOLE, WATCH
 from alerts.rulebook import Station
 from models.alert import NAR, Cause, Change, Transition
 from models.reading import Flag
@@ -269,7 +270,7 @@ def test_the_highest_colour_is_delivered_first(database: Engine, notifier: Notif
 
 def test_a_leased_notice_is_not_claimed_again_until_the_lease_ends(database: Engine, clock: Clock) -> None:
     raise_alert(database)
-    lane = Lane(transition_log.CONSOLE, transition_log.WATCH)
+    lane = Lane(CONSOLE, WATCH)
     with database.begin() as transaction:
         assert claim(transaction, lane, clock())
     with database.begin() as transaction:
@@ -299,7 +300,7 @@ def test_another_notifier_takes_over_within_20_s_under_the_same_key(
 
 def test_who_was_taken_over_stores_no_failure_over_the_success_of_another(database: Engine, clock: Clock) -> None:
     raise_alert(database)
-    lane = Lane(transition_log.CONSOLE, transition_log.WATCH)
+    lane = Lane(CONSOLE, WATCH)
     with database.begin() as transaction:
         slow = claim(transaction, lane, clock())
         other = claim(transaction, lane, clock() + LEASE * 1.01)
