@@ -7,9 +7,9 @@ from sqlalchemy import Connection
 
 from alerts import incident_log
 from alerts.delivery.live_events import announce
-from alerts.incidents.announcing import reason_to_announce
+from alerts.incidents.announcing import Reason, reason_to_announce
 from alerts.incidents.grouping import membership
-from alerts.notice_queue import NOT_ANNOUNCED, Queued, announcement, incident_before, queue_notices
+from alerts.notice_queue import Queued, incident_before, queue_notices
 from alerts.rulebook import JUDGEMENT_NAMES, Station
 from models.alert import NAR, Cause, Change, Transition
 from models.incident import Exercise, Membership
@@ -44,7 +44,7 @@ class _Alert:
     id: int
     version: int
     incident_id: int
-    announced: str = NOT_ANNOUNCED
+    announced: Reason | None = None
 
 
 def origin_of(rule: Rule) -> Origin:
@@ -57,8 +57,9 @@ def log_transition(
 ) -> None:
     """Write one transition and its consequences. notify: False where an outage alert already covers it."""
     alert = _upsert_alert(transaction, station, origin, transition)
-    alert_id = None if alert is None else alert.id
-    transition_id = _insert_transition(transaction, station, origin, transition, alert_id)
+    if alert is not None and not notify:
+        alert = replace(alert, announced=None)
+    transition_id = _insert_transition(transaction, station, origin, transition, alert)
     if alert is not None and notify:
         _insert_notices(transaction, station, origin, transition, alert, transition_id)
     announce(
@@ -66,7 +67,7 @@ def log_transition(
         "transition",
         {
             "id": transition_id,
-            "alert_id": alert_id,
+            "alert_id": None if alert is None else alert.id,
             "incident_id": None if alert is None else alert.incident_id,
             "rule_id": origin.rule_id,
             "judgement": origin.judgement,
@@ -79,6 +80,7 @@ def log_transition(
             "observed_at": transition.observed_at,
             "decided_at": transition.decided_at,
             "evidence": evidence_in_words(transition.evidence),
+            "announced": None if alert is None else alert.announced,
         },
         transition.decided_at,
     )
@@ -162,7 +164,7 @@ def _upsert_alert(transaction: Connection, station: Station, origin: Origin, tra
         return None
     alert_id, version, incident, cause = row
     reason = reason_to_announce(before, origin.rule_id, place.membership, transition, raised_by=Cause(cause))
-    return _Alert(alert_id, version, incident, announcement(reason, Cause(cause)))
+    return _Alert(alert_id, version, incident, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,16 +228,16 @@ def _clear_alert(transaction: Connection, station: Station, origin: Origin, tran
 
 
 def _insert_transition(
-    transaction: Connection, station: Station, origin: Origin, transition: Transition, alert_id: int | None
+    transaction: Connection, station: Station, origin: Origin, transition: Transition, alert: _Alert | None
 ) -> int:
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "INSERT INTO transitions (alert_id, rule_id, rule_version, subject, before, after, change, cause,"
-            " confirmed, observed_at, decided_at, evidence)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb)"
+            " confirmed, observed_at, decided_at, evidence, announced)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)"
             " RETURNING id",
             [
-                alert_id,
+                None if alert is None else alert.id,
                 origin.rule_id,
                 origin.rule_version,
                 station.id,
@@ -247,6 +249,7 @@ def _insert_transition(
                 transition.observed_at,
                 transition.decided_at,
                 json_text(dict(transition.evidence)),
+                None if alert is None else alert.announced,
             ],
         )
         return int(cursor.fetchall()[0][0])

@@ -28,7 +28,7 @@ class Reason(StrEnum):
     OWN_RISE = "own_rise"
     """A stream's own readings confirm its colour."""
     CONFIRMED = "confirmed"
-    """The doubt about a colour that was announced is removed."""
+    """Rain confirms a colour that was announced in doubt."""
     LOST_GAUGE = "lost_gauge"
     """A gauge fell silent while its stream held a colour."""
     OWN_FAULT = "own_fault"
@@ -103,6 +103,6 @@ def _reason_of_stream(transition: Transition, told: Sequence[Announced], *, own:
     sure = [one for one in told if one.sure]
     if not transition.confirmed or any(one.own or not own for one in sure):
         return None
-    if told and not sure:
-        return Reason.CONFIRMED
-    return Reason.OWN_RISE if own else None
+    if own:
+        return Reason.OWN_RISE
+    return Reason.CONFIRMED if told else None

@@ -84,6 +84,12 @@ transitions = Table(
     timestamp_column("observed_at"),
     timestamp_column("decided_at"),
     Column("evidence", JSONB, nullable=False),
+    Column(
+        "announced",
+        Text,
+        nullable=True,
+        comment="Why operators were told: opened, graver, own_rise, ...; empty where they were not",
+    ),
     Index(None, "subject", "id"),
     Index(None, "decided_at"),
 )

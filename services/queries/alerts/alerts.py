@@ -104,6 +104,9 @@ class Move:
     observed_at: datetime
     decided_at: datetime
     evidence: Annotated[dict[str, Any], Field(examples=[{"level_m": 1.62, "thresholds_m": [1.0, 1.5, 2.0]}])]
+    announced: Annotated[
+        str | None, Field(description="Why operators were told; null where they were not", examples=["own_rise"])
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

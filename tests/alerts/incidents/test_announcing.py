@@ -1,6 +1,5 @@
 """What is announced to the operators: once an incident, what makes it graver, and each station's own rise."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,7 +69,8 @@ def test_a_graver_colour_is_announced_even_in_doubt_and_again_when_the_doubt_is_
     yellow = Before(others=True, worst=A, waiting=True, announced=[told(A, "plaza.rainfall", own=False)])
     assert reason(yellow, move(A, R, confirmed=False)) == Reason.GRAVER
     doubtful = Before(others=True, worst=R, waiting=True, announced=[told(R, sure=False)])
-    assert reason(doubtful, move(R, R, Cause.RAIN), raised_by=Cause.LEVEL) == Reason.CONFIRMED
+    assert reason(doubtful, move(R, R, Cause.RAIN), raised_by=Cause.LEVEL) == Reason.OWN_RISE
+    assert reason(doubtful, move(R, R, Cause.RAIN), raised_by=Cause.UPSTREAM) == Reason.CONFIRMED
     sure = Before(others=True, worst=R, waiting=True, announced=[told(R, sure=False), told(R)])
     assert reason(sure, move(R, R)) is None
 

@@ -112,7 +112,9 @@ def test_a_flood_is_raised_escalated_and_cleared_with_its_evidence(
     assert rows(database, "SELECT state, highest_nar, nar FROM alerts") == [("cleared", 3, 0)]
     evidence = one(database, "SELECT evidence FROM transitions ORDER BY id LIMIT 1")
     assert evidence["thresholds_m"] == [0.95, 1.3, 1.6]
-    assert one(database, "SELECT count(*) FROM notices") == len(moves)
+    told = rows(database, "SELECT body ->> 'reason', (body ->> 'after')::int FROM notices ORDER BY id")
+    assert told[0] == ("opened", 1)
+    assert {after for _, after in told} == {1, 2, 3}
     assert rows(database, "SELECT nar FROM attention WHERE subject = 'basin:gato'") == [(0,)]
 
 
