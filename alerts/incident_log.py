@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from alerts.delivery.live_events import announce
 from alerts.incidents.grouping import accepts
+from alerts.record import RULE, Entry, record
 from models.incident import IncidentKey
 from models.rows import driver
 
@@ -80,4 +81,5 @@ def close_if_empty(transaction: Connection, incident: int, now: datetime) -> boo
 
 
 def _announce(transaction: Connection, incident: int, change: str, now: datetime) -> None:
+    record(transaction, Entry(f"incident.{change}", f"incident:{incident}", RULE), now)
     announce(transaction, "incident", {"id": incident, "change": change, "at": now}, now)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from models.migrations import upgrade
+from alerts.record import Entry, record
+from models.migrations import current, upgrade
 from services.embedded.mqtt_broker import embedded_broker
 from services.embedded.postgres import embedded_postgres
 from services.runtime.clock import Clock, parse_clock, wall_clock
@@ -65,7 +66,7 @@ def migrated_database(
 
         def migrate() -> None:
             with migrating.begin() as transaction:
-                upgrade(transaction)
+                migrate_and_record(transaction, configured_clock(settings))
 
         try:
             if stop is None:
@@ -79,6 +80,17 @@ def migrated_database(
             yield database
         finally:
             database.dispose()
+
+
+def migrate_and_record(transaction: Connection, clock: Clock, *, clock_checked: bool = False) -> tuple[str | None, str]:
+    """Migrate to this version's schema, and record it where that changed anything. Returns both versions."""
+    before = current(transaction)
+    upgrade(transaction, clock_checked=clock_checked)
+    after = current(transaction)
+    assert after is not None
+    if after != before:
+        record(transaction, Entry("schema.migrated", f"schema:{after}", details={"before": before}), clock())
+    return before, after
 
 
 def configured_clock(settings: Settings) -> Clock:

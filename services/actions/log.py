@@ -8,11 +8,13 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from alerts import incident_log
 from alerts.delivery.live_events import announce
+from alerts.record import Entry, record
 from models.tables.alerts import alert_actions, alerts
 from services.actions.refusals import AlertAlreadyClosed, NoSuchAlert, UnwritableNote
 from services.runtime.audience import OPERATOR_ROLE
 
 MAX_NOTE_CHARS = 2_000
+_RECORDED_AS = {"acknowledge": "alert.acknowledged", "comment": "alert.commented", "close": "alert.closed"}
 
 
 def lock_incident(transaction: Connection, alert_id: int) -> int | None:
@@ -43,12 +45,14 @@ def require_open(transaction: Connection, alert_id: int) -> Row[Any]:
 
 
 def log_action(transaction: Connection, alert: Row[Any], action: str, operator: str, note: str, now: datetime) -> None:
-    """Store an action with its note, and announce it. Raises UnwritableNote."""
+    """Store an action with its note, record it, and announce it. Raises UnwritableNote."""
     if "\0" in note:  # PostgreSQL cannot store NUL in text
         raise UnwritableNote
-    transaction.execute(
-        insert(alert_actions).values(alert_id=alert.id, at=now, actor=operator, action=action, note=note)
-    )
+    values = {"alert_id": alert.id, "at": now, "actor": operator, "action": action, "note": note}
+    number = transaction.execute(insert(alert_actions).values(values).returning(alert_actions.c.id)).scalar_one()
+    details = {"action": number, "nar": alert.nar, "version": alert.version, **({"note": note} if note else {})}
+    what = _RECORDED_AS.get(action, f"alert.{action}")
+    record(transaction, Entry(what, f"alert:{alert.id}", operator, details), now)
     announce_action(transaction, alert, action, now)
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.postgresql import insert as insert_if_new
 
+from alerts.record import Entry, record
 from models.tables.alerts import alert_actions, alerts
 from models.tables.erasures import redactions
 from services.actions.log import announce_action
@@ -38,6 +39,8 @@ def redact_note(
         raise NoSuchNote
     if may_erase(transaction):
         erase_note(transaction, redaction)
+    details = {"action": action_id, "reason": reason}
+    record(transaction, Entry("note.redacted", f"alert:{found.alert_id}", operator, details), now)
     alert = transaction.execute(select(alerts).where(alerts.c.id == found.alert_id)).one()
     announce_action(transaction, alert, "redact", now)
     return int(redaction)

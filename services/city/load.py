@@ -1,11 +1,12 @@
 """Load a seed into the tables. Changed rules get a new version; nothing is deleted."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from alerts import area_levels, rulebook
+from alerts.record import Entry, record
 from alerts.rulebook import judgement_row
 from models.json_text import json_text
 from models.place import City, Device, Station, Street
@@ -41,7 +42,9 @@ def load(transaction: Connection, seed: Seed, now: datetime) -> LoadCounts:
     retired = _retire_missing(transaction, seed)
     _raise_configuration_version(transaction, city)
     area_levels.recheck_area_levels(transaction, rulebook.read(transaction), now)
-    return LoadCounts(len(city.stations), len(city.devices), len(seed.rules), changed, retired)
+    counts = LoadCounts(len(city.stations), len(city.devices), len(seed.rules), changed, retired)
+    record(transaction, Entry("city.loaded", f"city:{city.name}", details=asdict(counts)), now)
+    return counts
 
 
 def _json(value: object) -> str | None:

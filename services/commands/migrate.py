@@ -2,8 +2,7 @@
 
 import argparse
 
-from models.migrations import current, upgrade
-from services.opening import database_url
+from services.opening import configured_clock, database_url, migrate_and_record
 from services.runtime.database import open_database
 from services.runtime.settings import Settings
 
@@ -22,13 +21,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the schema version before and after."""
-    with database_url(Settings()) as url:
+    settings = Settings()
+    with database_url(settings) as url:
         database = open_database(url, name="vigia-migrate", pool_size=1)
         try:
             with database.begin() as transaction:
-                before = current(transaction)
-                upgrade(transaction, clock_checked=arguments.clock_checked)
-                print(f"{before or 'empty'} -> {current(transaction)}")
+                clock = configured_clock(settings)
+                before, after = migrate_and_record(transaction, clock, clock_checked=arguments.clock_checked)
+                print(f"{before or 'empty'} -> {after}")
         finally:
             database.dispose()
     return 0

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from alerts.notice_queue import CONSOLE
+from alerts.record import Entry, record
 from models.rows import driver
 from services.notices.channels import ATTEMPT_TIMEOUT_S, WEBHOOK, Outcome, Refused, Retry, Sent, retry_wait_s
 
@@ -86,8 +87,10 @@ def claim(transaction: Connection, lane: Lane, now: datetime) -> ClaimedNotice |
 def record_outcome(transaction: Connection, notice: ClaimedNotice, outcome: Outcome, now: datetime) -> None:
     """Store the outcome of a delivery attempt.
 
-    A failure is stored only if no other process has taken over meanwhile: that one knows better.
+    A failure is stored only if no other process has taken over meanwhile: that one knows better. Of failures that are
+    tried again, the first is recorded.
     """
+    _record(transaction, notice, outcome, now)
     with driver(transaction).cursor() as cursor:
         match outcome:
             case Sent():
@@ -112,6 +115,20 @@ def record_outcome(transaction: Connection, notice: ClaimedNotice, outcome: Outc
                         "id": notice.id,
                     },
                 )
+
+
+def _record(transaction: Connection, notice: ClaimedNotice, outcome: Outcome, now: datetime) -> None:
+    """Neither address nor the channel's words, which may hold one."""
+    match outcome:
+        case Sent():
+            what = "notice.sent"
+        case Refused():
+            what = "notice.refused"
+        case Retry():
+            what = "notice.failed"
+    if what != "notice.failed" or notice.attempts == 1:
+        details = {"channel": notice.channel, "attempt": notice.attempts}
+        record(transaction, Entry(what, f"notice:{notice.id}", details=details), now)
 
 
 def set_webhook(transaction: Connection, url: str | None, now: datetime) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, text, update
 
+from alerts.record import Entry, record
 from models.tables.people import api_keys, people
 from services.people.roles import Actor, Role, with_included
 from services.people.tokens import KEY_PREFIX, MAX_TOKEN_CHARS, new_token, token_hash
@@ -77,16 +78,19 @@ def add_api_key(
     revoked = update(api_keys).where(func.lower(api_keys.c.name) == func.lower(name)).values(values)
     if not transaction.execute(revoked).rowcount:
         transaction.execute(insert(api_keys).values(values))
+    details = {"roles": values["roles"], "expires_at": values["expires_at"]}
+    record(transaction, Entry("api_key.made", f"api_key:{name}", by, details), now)
     return token
 
 
-def revoke_api_key(transaction: Connection, name: str, now: datetime) -> None:
+def revoke_api_key(transaction: Connection, name: str, now: datetime, *, by: str = "console") -> None:
     """End a key's access at once. The name stays with what was done. Raises NoSuchKey."""
     revoked = transaction.execute(
         update(api_keys).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None)).values(revoked_at=now)
     )
     if not revoked.rowcount:
         raise NoSuchKey
+    record(transaction, Entry("api_key.revoked", f"api_key:{name}", by), now)
 
 
 def ensure_first_api_key(transaction: Connection, now: datetime) -> str | None:

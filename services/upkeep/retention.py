@@ -11,6 +11,7 @@ from functools import partial
 
 from sqlalchemy import Connection, Engine, text
 
+from alerts.record import Entry, record
 from models.kind import SensorKind
 from models.kinds import KINDS
 from models.migrations.readings import delete_readings_keep_hours
@@ -121,7 +122,11 @@ def delete_expired(database: Engine, now: datetime, *, transactions: int = MAX_T
     }
     steps |= {expiry.table: partial(_expire_rows, expiry=expiry, now=now) for expiry in _EXPIRIES}
     steps |= {table: partial(_erase, function=function, now=now) for table, function in _ERASING_FUNCTIONS.items()}
-    return {table: _repeat_until_done(database, step, transactions) for table, step in steps.items()}
+    deleted = {table: _repeat_until_done(database, step, transactions) for table, step in steps.items()}
+    with database.begin() as transaction:
+        rows = {table: count for table, count in deleted.items() if count}
+        record(transaction, Entry("retention.ran", details={"deleted": rows}), now)
+    return deleted
 
 
 def _repeat_until_done(database: Engine, step: DeleteBatch, transactions: int) -> int:

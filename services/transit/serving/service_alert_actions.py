@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
+from alerts.record import Entry, record
 from models.tables.service_alerts import service_alerts
 from services.runtime.problem import HttpProblem, NotFound
 from services.transit.model.service_alert import ActivePeriod, Cause, Effect, InformedEntity, Translated
@@ -39,19 +40,23 @@ def draft(transaction: Connection, alert: Draft, *, operator: str, now: datetime
     statement = (
         insert(service_alerts).values(**values, created_at=now, created_by=operator).returning(service_alerts.c.id)
     )
-    return int(transaction.execute(statement).scalar_one())
+    number = int(transaction.execute(statement).scalar_one())
+    record(transaction, Entry("service_alert.drafted", f"service_alert:{number}", operator), now)
+    return number
 
 
 def publish(transaction: Connection, alert_id: int, *, version: int, operator: str, now: datetime) -> None:
     """Publish a draft as it was at `version`. Raises NoSuchServiceAlert, ServiceAlertMoved."""
     values = {"state": "published", "published_at": now, "published_by": operator}
     _change_state(transaction, alert_id, version, frozenset({"draft"}), values)
+    record(transaction, Entry("service_alert.published", f"service_alert:{alert_id}", operator), now)
 
 
 def end(transaction: Connection, alert_id: int, *, version: int, operator: str, now: datetime) -> None:
     """End a published service alert, or drop a draft. Raises NoSuchServiceAlert, ServiceAlertMoved."""
     values = {"state": "ended", "ended_at": now, "ended_by": operator}
     _change_state(transaction, alert_id, version, frozenset({"draft", "published"}), values)
+    record(transaction, Entry("service_alert.ended", f"service_alert:{alert_id}", operator), now)
 
 
 def _change_state(
