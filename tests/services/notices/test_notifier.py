@@ -349,7 +349,9 @@ def test_it_writes_heartbeats_and_stops_when_asked(database: Engine, notifier: N
     stop.set()
     running.join(5)
     assert not running.is_alive()
-    assert rows(database, "SELECT status -> 'sent', status -> 'record_number' FROM heartbeats") == [(1, 1)]
+    assert rows(database, "SELECT status -> 'sent', (status ->> 'record_number')::int > 0 FROM heartbeats") == [
+        (1, True)
+    ]
 
 
 def test_setting_the_same_webhook_twice_makes_one_contact(database: Engine, receiver: Receiver) -> None:

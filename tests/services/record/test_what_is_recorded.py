@@ -13,7 +13,8 @@ from services.notices.notifier import Notifier
 from services.people.api_keys import add_api_key, revoke_api_key
 from services.record.chain_writer import ChainWriter
 from services.record.verification import verify
-from services.transit.model.service_alert import Translated
+from services.transit.model.service_alert import Cause as ServiceCause
+from services.transit.model.service_alert import Effect, Translated
 from services.transit.serving import service_alert_actions
 from services.upkeep.retention import delete_expired
 
@@ -68,7 +69,7 @@ def test_keys_service_alerts_and_retention_are_recorded(database: Engine) -> Non
         add_api_key(transaction, "radio", NOW, by="Ana")
         revoke_api_key(transaction, "radio", NOW, by="Luis")
         text_of = Translated("Desvío", "Detour")
-        draft = service_alert_actions.Draft("construction", "detour", text_of, text_of, ())
+        draft = service_alert_actions.Draft(ServiceCause.CONSTRUCTION, Effect.DETOUR, text_of, text_of, ())
         number = service_alert_actions.draft(transaction, draft, operator="Ana", now=NOW)
         service_alert_actions.publish(transaction, number, version=1, operator="Luis", now=NOW)
         service_alert_actions.end(transaction, number, version=2, operator="Eva", now=NOW)
