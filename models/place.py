@@ -75,6 +75,30 @@ class Landmark:
     longitude: float
 
 
+class PlanKind(StrEnum):
+    """What a feature of the plan is. The value is the key of its style."""
+
+    STREET = "street"
+    AVENUE = "avenue"
+    ROAD = "road"
+    STREAM = "stream"
+    PARK = "park"
+    WATER = "water"
+
+
+PLAN_AREAS = frozenset({PlanKind.PARK, PlanKind.WATER})
+"""Features with an outline; the others are lines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanFeature:
+    """A line or an outline of the city's plan, for orientation. `parts`: (longitude, latitude), as in GeoJSON."""
+
+    kind: PlanKind
+    name: str
+    parts: tuple[Outline, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catchment:
     """The catchment of a stream station: its total `area_km2`, and the depth at which the stream leaves its bed, m."""
@@ -131,6 +155,8 @@ class City:
     stations: tuple[Station, ...]
     devices: tuple[Device, ...]
     landmarks: tuple[Landmark, ...] = ()
+    plan: tuple[PlanFeature, ...] = ()
+    """Streets, streams, parks and water, drawn for orientation."""
     advice: Mapping[str, str] = field(default_factory=dict)
     """What operators are told at a colour, by its name, as `rojo`, or by hazard and colour, as `rain.rojo`."""
     authority: str | None = None

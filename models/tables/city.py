@@ -26,6 +26,7 @@ configuration = Table(
     Column("id", SmallInteger, primary_key=True, server_default=text("1")),
     Column("version", BigInteger, nullable=False, comment="Rises with every load, so that processes look again"),
     Column("city", JSONB, nullable=False, comment="The city's name and time zone"),
+    Column("plan", JSONB, nullable=True, comment="Streets, streams, parks and water of the plan, WGS 84"),
     CheckConstraint("id = 1", name="single"),
 )
 

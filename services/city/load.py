@@ -181,10 +181,14 @@ def _raise_configuration_version(transaction: Connection, city: City) -> None:
     """Increase the configuration's version, so that each process reads the configuration again."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(
-            "INSERT INTO configuration (version, city) VALUES (1, %s::jsonb)"
-            " ON CONFLICT (id) DO UPDATE SET version = configuration.version + 1, city = excluded.city",
-            [_json(_city_row(city))],
+            "INSERT INTO configuration (version, city, plan) VALUES (1, %s::jsonb, %s::jsonb) ON CONFLICT (id)"
+            " DO UPDATE SET version = configuration.version + 1, city = excluded.city, plan = excluded.plan",
+            [_json(_city_row(city)), _json(_plan_rows(city)) if city.plan else None],
         )
+
+
+def _plan_rows(city: City) -> list[dict[str, object]]:
+    return [{"kind": one.kind.value, "name": one.name, "parts": one.parts} for one in city.plan]
 
 
 def _city_row(city: City) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Read and check a city's seed: `city.toml` and `basins.geojson` in, frozen values or a list of problems out."""
+"""Read and check a city's seed: its three files in, frozen values or a list of problems out."""
 
 import json
 import tomllib
@@ -18,14 +18,17 @@ from services.city.seed_checks import reference_problems, upstream_problems
 from services.city.seed_files import (
     BASINS_FILE,
     CITY_FILE,
+    PLAN_FILE,
     BasinsFile,
     CityFile,
     Feature,
     MultiPolygon,
+    PlanFile,
     Polygon,
     StationItem,
     WindowItem,
 )
+from services.city.seed_plan import plan_of
 from services.city.seed_problems import SeedError, raise_if_any
 from services.city.seed_rules import rules_of
 
@@ -50,6 +53,7 @@ def read_seed(folder: Path, city_file: str = CITY_FILE) -> Seed:
     file = _validate(CityFile, city_file, _toml(folder / city_file))
     basins = _basins(_validate(BasinsFile, BASINS_FILE, _geojson(folder / BASINS_FILE)))
     raise_if_any(reference_problems(file, basins))
+    plan = plan_of(_validate(PlanFile, PLAN_FILE, _geojson(folder / PLAN_FILE)))
     streets = _streets(file)
     stations = tuple(_station(station, streets) for station in file.station)
     raise_if_any(upstream_problems(stations))
@@ -68,6 +72,7 @@ def read_seed(folder: Path, city_file: str = CITY_FILE) -> Seed:
         landmarks=tuple(
             Landmark(name=one.name, latitude=one.position[0], longitude=one.position[1]) for one in file.landmark
         ),
+        plan=plan,
         advice=file.advice.by_colour(),
         authority=file.city.authority,
     )
@@ -91,7 +96,7 @@ def _toml(path: Path) -> object:
 
 
 def _geojson(path: Path) -> object:
-    """The content of a GeoJSON file; no features where there is no file, since a city need not have basins."""
+    """The content of a GeoJSON file; no features where there is no file, since a city needs neither basins nor plan."""
     if not path.exists():
         return {"type": "FeatureCollection", "features": []}
     try:

@@ -1,4 +1,4 @@
-"""Schemas of a seed's two files, `city.toml` and `basins.geojson`."""
+"""Schemas of a seed's files: `city.toml`, `basins.geojson` and `plan.geojson`."""
 
 from datetime import time
 from typing import Annotated, Any, Literal
@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from models.kinds import KINDS_BY_NAME
-from models.place import WireFormat
+from models.place import PlanKind, WireFormat
 
 CITY_FILE = "city.toml"
 BASINS_FILE = "basins.geojson"
+PLAN_FILE = "plan.geojson"
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
@@ -183,3 +184,43 @@ class BasinsFile(BaseModel):
 
     type: Literal["FeatureCollection"]
     features: tuple[Feature, ...] = Field(max_length=1_000)
+
+
+MAX_PLAN_POINTS = 6_000
+"""Points of a plan altogether. The plan is part of the watch page, which a phone loads in the storm."""
+Line = Annotated[tuple[tuple[Longitude, Latitude], ...], Field(min_length=2, max_length=MAX_PLAN_POINTS)]
+
+
+class LineString(BaseModel):
+    """A GeoJSON line."""
+
+    type: Literal["LineString"]
+    coordinates: Line
+
+
+class MultiLineString(BaseModel):
+    """A GeoJSON line of several parts."""
+
+    type: Literal["MultiLineString"]
+    coordinates: tuple[Line, ...] = Field(min_length=1)
+
+
+class PlanProperties(BaseModel):
+    """Properties of a feature of the plan."""
+
+    kind: PlanKind
+    name: str = Field(default="", max_length=200)
+
+
+class PlanItem(BaseModel):
+    """One street, stream, park or water."""
+
+    properties: PlanProperties
+    geometry: LineString | MultiLineString | Polygon | MultiPolygon = Field(discriminator="type")
+
+
+class PlanFile(BaseModel):
+    """The whole of `plan.geojson`. Unknown members are ignored, as GeoJSON requires."""
+
+    type: Literal["FeatureCollection"]
+    features: tuple[PlanItem, ...] = Field(max_length=MAX_PLAN_POINTS)

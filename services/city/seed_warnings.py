@@ -14,7 +14,7 @@ from models.kinds.river import RIVER
 from models.place import Basin, City, Municipality, Station
 from models.rule import Stage
 from services.city.seed import Seed
-from services.city.seed_files import BASINS_FILE, CITY_FILE
+from services.city.seed_files import BASINS_FILE, CITY_FILE, PLAN_FILE
 
 FAR_M = 150_000.0
 """A station or basin this far from its municipality, or a landmark from every municipality, is improbable."""
@@ -81,6 +81,11 @@ def _position_warnings(city: City, zone_position: Point | None) -> Iterator[str]
             f"{BASINS_FILE}: basin {basin.id}", _middle(basin), centres[basin.municipality], basin.municipality
         )
 
+    for feature in city.plan:
+        longitude, latitude = feature.parts[0][0]
+        name, near = min(centres.items(), key=lambda centre: distance_m((latitude, longitude), centre[1]))
+        yield from _far(f"{PLAN_FILE}: {feature.kind} {feature.name}", (latitude, longitude), near, name)
+
 
 def _zone_warnings(city: City, municipality: Municipality, zone_position: Point) -> Iterator[str]:
     at = (municipality.latitude, municipality.longitude)
@@ -102,7 +107,7 @@ def _far(where: str, at: Point, near: Point, municipality: str) -> Iterator[str]
     swapped = _swapped(at)
     hint = "is the position right, in degrees, latitude first?"
     if swapped is not None and distance_m(swapped, near) <= FAR_M:
-        order = "longitude first" if where.startswith(BASINS_FILE) else "latitude first"
+        order = "longitude first" if where.startswith((BASINS_FILE, PLAN_FILE)) else "latitude first"
         hint = f"latitude and longitude look swapped: this file has {order}"
     yield f"{where}: {_degrees(at)} is {away_m / 1000:,.0f} km from municipality {municipality}; {hint}"
 

@@ -12,7 +12,7 @@ from services.opening import configured_clock, migrated_database
 from services.runtime.settings import Settings
 
 NAME = "load"
-HELP = "Load a city from a seed folder (city.toml, basins.geojson); without one, the schematic La Plata."
+HELP = "Load a city from a seed folder (city.toml, basins.geojson, plan.geojson); without one, the schematic La Plata."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -173,7 +173,7 @@ def test_a_sound_that_is_switched_on_lasts_until_the_last_alert_is_acknowledged(
 def test_skip_links_lead_to_alerts_streams_and_buses(address: str, screen: Browser) -> None:
     screen.open(f"{address}/")
     found = screen.evaluate("[...document.querySelectorAll('.skip')].map(link => link.getAttribute('href'))")
-    assert found == ["#alertas", "#estaciones", "/p/", "#contenido"]
+    assert found == ["#alertas", "#estaciones", "/p/", "#contenido", "#sucesos"]
     for name in ("alertas", "estaciones", "contenido"):
         screen.evaluate(f"document.querySelector('.skip[href=\"#{name}\"]').click()")
         assert screen.evaluate("document.activeElement.id") == name

@@ -66,6 +66,8 @@ class CurrentStation:
     id: str
     kind: SensorKind
     name: str
+    latitude: float
+    longitude: float
     municipality: str
     basin: str | None
     street: str | None
@@ -136,6 +138,8 @@ def _current_station(
         id=row.id,
         kind=kind,
         name=row.name,
+        latitude=row.latitude,
+        longitude=row.longitude,
         municipality=row.municipality_name,
         basin=row.basin_name,
         street=row.street,

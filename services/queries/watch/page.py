@@ -30,6 +30,7 @@ from services.queries.watch.levels import (
     forecast_points,
     samples_of,
 )
+from services.queries.watch.plan import CityPlan, StationState, city_plan, plan_places
 from services.runtime.audience import Audience
 
 CHART_PAST = timedelta(hours=4)
@@ -102,6 +103,8 @@ class WatchPage:
     cards: list[StreamCard]
     gauges: list[RainCard]
     radars: list[RadarCard]
+    plan: CityPlan | None
+    """The plan of the city; None without stations."""
     notes: tuple[str, ...]
     """Notes on the stations, such as that their thresholds are not official."""
 
@@ -165,20 +168,24 @@ def watch_page(
     covered = silences_by_outage(rows)
     folded = [row for several in covered.values() for row in several]
     urgent, waiting = _by_danger([row for row in rows if row not in folded], levels, now)
+    basins, incidents = basin_areas(transaction), incident_lines(transaction, rows, levels)
+    courses = {card.station.id: card.trend.course for card in cards if card.trend}
+    states = [StationState(one, health(one, now), courses.get(one.id)) for one in stations]
     return WatchPage(
         city=areas[0] if areas else None,
         neighbours=areas[1:],
-        basins=basin_areas(transaction),
+        basins=basins,
         status=data_flow(stations, list_processes(transaction), now, clock_factor=clock_factor, expected=expected),
         alerts=[*urgent, *waiting, *folded],
         waiting=len(waiting),
         covered=covered,
         peaks=isolated_peaks(transaction, [one.id for one in rows]),
-        incidents=incident_lines(transaction, rows, levels),
+        incidents=incidents,
         levels=levels,
         cards=cards,
         gauges=rain_cards(transaction, [s for s in stations if s.kind is RAIN], now),
         radars=_radar_cards(transaction, [s for s in stations if s.kind is RADAR], now, city),
+        plan=city_plan(plan_places(transaction), basins, states, incidents),
         notes=tuple(sorted({station.note for station in stations if station.note}))[:MAX_NOTES],
     )
 

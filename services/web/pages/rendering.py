@@ -24,6 +24,7 @@ from services.people.roles import Actor, Role
 from services.people.tokens import MAX_TOKEN_CHARS
 from services.queries.alerts.alert_history import MAX_ALERTS
 from services.queries.city.city import DEFAULT_CITY, CurrentCity, current_city
+from services.queries.watch.plan_symbols import INCIDENT_SYMBOL, KIND_SYMBOLS, LEVEL_MARKS
 from services.runtime.audience import OPERATOR_ROLE, RULE, Audience
 from services.runtime.problem import HttpProblem
 from services.web.access import audience_of, current_actor
@@ -56,6 +57,9 @@ ENVIRONMENT.globals |= {
     "API_PAGE": API_PAGE,
     "NAR": NAR,
     "MAX_ALERTS": MAX_ALERTS,
+    "PLAN_SYMBOLS": KIND_SYMBOLS,
+    "LEVEL_MARKS": LEVEL_MARKS,
+    "INCIDENT_SYMBOL": INCIDENT_SYMBOL,
     "MAX_NOTE_CHARS": MAX_NOTE_CHARS,
     "MAX_REASON_CHARS": MAX_REASON_CHARS,
     "MAX_TOKEN_CHARS": MAX_TOKEN_CHARS,

@@ -34,7 +34,7 @@ from services.web.pages.rendering import MAX_PARTS, PageRoute, Visitor, render_l
 from services.web.pages.station import LINE_BINS, station_page, station_samples, to_csv
 from services.web.same_origin import require_same_origin
 
-WATCH_PARTS = ("ciudad", "sucesos", "alertas", "estaciones", "lluvia", "velocidad")
+WATCH_PARTS = ("ciudad", "plano", "sucesos", "alertas", "estaciones", "lluvia", "velocidad")
 STATION_PARTS = ("estacion", "alertas_de_estacion")
 ALERT_PARTS = ("alerta",)
 INCIDENT_PARTS = ("suceso",)

@@ -162,7 +162,7 @@ async function send(form) {
   if (response.type !== "opaqueredirect") return form.submit(); // refused: the server's page says why
   const next = form.elements.next?.value;
   mark(...partNames);
-  const found = await fetched(["ciudad", "sucesos", "alertas"]);
+  const found = await fetched(["ciudad", "plano", "sucesos", "alertas"]);
   if (found) replace(found.html);
   goTo(document.getElementById(`alerta-${next}`) ?? document.getElementById("alertas"));
   showTitle();
@@ -181,7 +181,7 @@ main.addEventListener("submit", (event) => {
   send(event.target);
 });
 
-const PARTS_OF_KIND = { river: ["sucesos", "alertas", "estaciones"], rain: ["lluvia"], radar: [] };
+const PARTS_OF_KIND = { river: ["plano", "sucesos", "alertas", "estaciones"], rain: ["plano", "lluvia"], radar: ["plano"] };
 
 function mark(...names) {
   for (const name of names) if (partNames.includes(name)) dirty.add(name);
@@ -194,8 +194,8 @@ const HANDLERS = {
   },
   transition: () => mark(...partNames),
   alert: () => mark(...partNames),
-  attention: () => mark("ciudad"),
-  device: () => mark("ciudad", "estacion"),
+  attention: () => mark("ciudad", "plano"),
+  device: () => mark("ciudad", "plano", "estacion"),
   resync: () => mark(...partNames),
   pulse: ({ at, connected, dead }) => {
     if (connected) heard(Date.parse(at));
