@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic
 
 import httpx
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from ingest.gtfs.feed import write_feed
 from models.alert import NAR
@@ -25,7 +25,8 @@ from services.city.load import load
 from services.city.seed import LA_PLATA, read_seed
 from services.embedded.child_process import start_supervised, stop_child
 from services.opening import DEMO_LOCK_FILE, DEMO_TIME_FILE
-from services.people.api_keys import ensure_first_api_key
+from services.people.accounts import NewPerson, add_person, list_people, reset_person
+from services.people.roles import Role
 from services.queries.city.city import current_city
 from services.runtime.clock import FasterClock, wall_clock
 from services.runtime.settings import SettingsError
@@ -34,6 +35,12 @@ PROCESSES = ("pipeline", "notifier", "api", "simulate")
 LEARNING, IMPORTING = "learn", "gtfs"
 FEED = "laplata_esquematica"
 """Name of the feed of the simulated buses."""
+PEOPLE = (
+    NewPerson("ana", "Ana Sosa", frozenset({Role.OPERATOR})),
+    NewPerson("bruno", "Bruno Díaz", frozenset({Role.OPERATOR})),
+    NewPerson("carla", "Carla Funes", frozenset({Role.SUPERVISOR})),
+)
+"""The watch of the demo's city: an operator, the second, and the head of the watch. Nobody real."""
 PAST_DAYS = 120
 """Length of the simulated past from which forecasts are learnt while the demo runs."""
 RESUME_GAP = timedelta(minutes=1)
@@ -88,13 +95,22 @@ def has_forecasts(database: Engine) -> bool:
         return transaction.execute(text("SELECT EXISTS (SELECT 1 FROM forecast_models)")).scalar_one() is True
 
 
-def prepare_database(database: Engine, now: datetime) -> str | None:
-    """Migrate, load La Plata and add the first operator. Returns the operator's token the first time, then None."""
+def prepare_database(database: Engine, now: datetime) -> dict[str, str | None]:
+    """Migrate, load La Plata and add its people. Returns their one-time codes by login; None for who has a password."""
     with database.begin() as transaction:
         upgrade(transaction)
     with database.begin() as transaction:
         load(transaction, read_seed(LA_PLATA), now)
-        return ensure_first_api_key(transaction, now)
+        return {person.login: _code(transaction, person) for person in PEOPLE}
+
+
+def _code(transaction: Connection, new: NewPerson) -> str | None:
+    """A new random code for a person without a password, who is added where they are missing."""
+    now = wall_clock()  # people live in the real time, however fast the simulation runs
+    known = next((person for person in list_people(transaction) if person.login == new.login), None)
+    if known is None:
+        return add_person(transaction, new, by="demo", now=now)
+    return None if known.has_password else reset_person(transaction, known, now)
 
 
 def timetable_file(folder: Path, lines: Network) -> Path:

@@ -24,7 +24,7 @@ from services.bench.processes import (
     start_fleet,
     wait_connected,
 )
-from services.people.api_keys import ensure_first_api_key
+from services.people.accounts import ensure_first_administrator
 from services.runtime.clock import wall_clock
 from services.runtime.mqtt_client import new_client
 
@@ -92,7 +92,7 @@ def _one_run(folder: Path, named: NamedParts) -> dict[str, float]:
     ):
         running.settings["VIGIA_WEBHOOK_URL"] = address
         with running.database.begin() as transaction:
-            ensure_first_api_key(transaction, wall_clock())  # else the API would print its token
+            ensure_first_administrator(transaction, wall_clock())  # else the API would print its token
         for name in ("pipeline", "notifier", "api"):
             running.start(name, "services", name)
         wait_connected(running)

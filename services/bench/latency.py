@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from ingest.mqtt.receiver import Receiver
 from services.bench.processes import POLL_S, START_S, UNHEARD_TOPIC, BenchProcesses, start_fleet, wait_connected
-from services.people.api_keys import ensure_first_api_key
+from services.people.accounts import ensure_first_administrator
 from services.runtime.clock import wall_clock
 
 LATENCY_S = 8.0
@@ -24,7 +24,7 @@ def measure_latency(running: BenchProcesses, *, rate: float, per_message: int) -
     """Milliseconds from publish to the live event at a client, for readings at a steady rate."""
     pipeline = running.start("pipeline", "services", "pipeline")
     with running.database.begin() as transaction:
-        ensure_first_api_key(transaction, wall_clock())  # else the API would print its token
+        ensure_first_administrator(transaction, wall_clock())  # else the API would print its token
     api = running.start("api", "services", "api")
     try:
         wait_connected(running)

@@ -23,6 +23,7 @@ COMMANDS = (
     "rejections",
     "devices",
     "certificates",
+    "people",
     "token",
     "redact",
     "retain",

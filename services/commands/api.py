@@ -6,8 +6,9 @@ import sys
 from sqlalchemy import Engine
 
 from services.opening import configured_clock, configured_simulation, database_url, migrated_database
-from services.people.api_keys import NoOperatorYet, ensure_first_api_key
-from services.runtime.clock import Clock
+from services.people.accounts import FIRST_LOGIN, ensure_first_administrator
+from services.people.api_keys import NoOperatorYet
+from services.runtime.clock import Clock, credential_clock
 from services.runtime.database import open_database
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.retry import retry_while_unavailable
@@ -26,7 +27,7 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 def run(_arguments: argparse.Namespace) -> int:
     """Run until SIGINT or SIGTERM; wait for a database that is away at the start.
 
-    At the very first start, show the first operator's token.
+    At the very first start, show the first administrator's one-time code.
     """
     settings = Settings()
     settings.refuse_open_address()
@@ -37,7 +38,7 @@ def run(_arguments: argparse.Namespace) -> int:
         migrated_database(settings, "vigia-api", pool_size=1, stop=stop) as database,
         database_url(settings) as url,
     ):
-        if not retry_while_unavailable(lambda: show_first_token(database, clock), stop) or stop.is_set():
+        if not retry_while_unavailable(lambda: show_first_code(database, clock), stop) or stop.is_set():
             return 0
         engine = open_database(
             url, pool_size=POOL_SIZE, statement_timeout_s=settings.statement_timeout_s, name="vigia-api"
@@ -50,23 +51,24 @@ def run(_arguments: argparse.Namespace) -> int:
     return 0
 
 
-def show_first_token(database: Engine, clock: Clock) -> None:
-    """Make the first operator where there is none, and show the token."""
+def show_first_code(database: Engine, clock: Clock) -> None:
+    """Make the first administrator where there is nobody, and show the one-time code."""
     try:
         with database.begin() as transaction:
-            token = ensure_first_api_key(transaction, clock())
+            code = ensure_first_administrator(transaction, credential_clock(clock)())
     except NoOperatorYet as problem:
         print(problem, file=sys.stderr, flush=True)
         return
-    if token is not None:
-        show_token(token)
+    if code is not None:
+        show_code(code)
 
 
-def show_token(token: str) -> None:
-    """Print the first operator's token on standard error, never in the log."""
+def show_code(code: str) -> None:
+    """Print the first administrator's one-time code on standard error, never in the log."""
     print(
-        f"\n  Código del operador (se muestra una sola vez): {token}\n"
-        "  Operator token (shown only once); `vigia token NAME` makes more.\n",
+        f"\n  Para entrar por primera vez, en /entrar/primera-vez: usuario {FIRST_LOGIN}, código {code}\n"
+        f"  First sign-in, at /entrar/primera-vez: login {FIRST_LOGIN}, one-time code {code}\n"
+        "  (se muestra una sola vez / shown only once; `vigia people reset` da otro / gives another)\n",
         file=sys.stderr,
         flush=True,
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 from services.demo import (
+    PEOPLE,
     DemoProcesses,
     DemoStatus,
     has_forecasts,
@@ -73,7 +74,7 @@ def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop:
         clock = resumed_clock(folder, SCENARIOS[arguments.scenario].default_start, arguments.speed)
         database = open_database(postgres.url, name="vigia-demo", pool_size=1)
         publish_clock(folder, clock)
-        token = prepare_database(database, clock())
+        codes = prepare_database(database, clock())
         port = free_port(settings.api_port)
         if port != settings.api_port:
             _print(f"el puerto {settings.api_port} está ocupado, uso {port} / port taken")
@@ -86,7 +87,7 @@ def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop:
             if not wait_for_api(f"http://{HOST}:{port}", processes, stop):
                 _print(f"la página no respondió: ver / the page did not answer: see {folder / 'api.log'}")
                 return 0 if stop.is_set() else 1
-            _print_addresses(port, broker.url, token, folder)
+            _print_addresses(port, broker.url, codes, folder)
             if not has_forecasts(database):
                 processes.learn()
             _supervise(
@@ -100,14 +101,23 @@ def _demo(arguments: argparse.Namespace, settings: Settings, folder: Path, stop:
     return 0
 
 
-def _print_addresses(port: int, mqtt_url: str, token: str | None, folder: Path) -> None:
+def _print_addresses(port: int, mqtt_url: str, codes: dict[str, str | None], folder: Path) -> None:
     _print(f"\n  Vigía: http://{HOST}:{port}/   (API: http://{HOST}:{port}/docs)")
     _print(f"  Micros esquemáticos / schematic buses: http://{HOST}:{port}/p/{STOP} ({STOP_NAME})")
     _print(f"  MQTT:  {mqtt_url}")
-    if token is not None:
-        _print(f"  Código del operador (se muestra una sola vez) / operator token (shown once): {token}")
-    _print(f"  Entrar / log in: http://{HOST}:{port}/entrar   Otro código / another token: {_token_command(folder)}")
+    _print_people(f"http://{HOST}:{port}/entrar", codes)
+    _print(f"  Clave para programas / API key: {_token_command(folder)}")
     _print("  Ctrl-C frena todo; la próxima vez sigue donde quedó / stops all; the next start goes on from here\n")
+
+
+def _print_people(address: str, codes: dict[str, str | None]) -> None:
+    """How to sign in as each person of the demo. The codes are drawn at random at each start."""
+    _print(f"  Entrar / sign in: {address}")
+    _print(f"  Con un código de un solo uso / with a one-time code: {address}/primera-vez")
+    for person in PEOPLE:
+        code = codes[person.login]
+        proof = "tu contraseña / your password" if code is None else f"código / code {code}"
+        _print(f"    {person.name} ({', '.join(person.roles)}): usuario / login {person.login}, {proof}")
 
 
 def _token_command(folder: Path) -> str:

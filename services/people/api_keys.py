@@ -12,14 +12,13 @@ from services.people.roles import Actor, Role, with_included
 from services.people.tokens import KEY_PREFIX, MAX_TOKEN_CHARS, new_token, token_hash
 from services.runtime.problem import HttpProblem, NotFound
 
-FIRST_KEY = "operador"
 NAMES_LOCK = 0x6F706572  # "oper"
 """Held while a name is taken, so that no two of people and keys get the same."""
 OPERATES = frozenset({Role.OPERATOR})
 
 
 class NoOperatorYet(HttpProblem):
-    """Todavía no hay operadores: `vigia token` como vigia_upkeep hace el primero. / No operators: run `vigia token`."""
+    """Todavía no hay operadores: `vigia people add` como vigia_upkeep hace al primero. / Nobody: `vigia people add`."""
 
     status = 503
 
@@ -91,21 +90,6 @@ def revoke_api_key(transaction: Connection, name: str, now: datetime, *, by: str
     if not revoked.rowcount:
         raise NoSuchKey
     record(transaction, Entry("api_key.revoked", f"api_key:{name}", by), now)
-
-
-def ensure_first_api_key(transaction: Connection, now: datetime) -> str | None:
-    """Add the first API key where there is neither key nor person, and return the token, to be shown once; else None.
-
-    Several processes may call it at once: they wait for each other. Raises NoOperatorYet where there is none and the
-    database role of this process may not add one.
-    """
-    lock_names(transaction)
-    anybody = select(select(api_keys.c.id).exists() | select(people.c.id).exists())
-    if transaction.execute(anybody).scalar_one():
-        return None
-    if not transaction.execute(text("SELECT has_table_privilege('api_keys', 'DELETE')")).scalar_one():
-        raise NoOperatorYet
-    return add_api_key(transaction, FIRST_KEY, now)
 
 
 def find_api_key(connection: Connection, token: str, now: datetime) -> Actor | None:

@@ -1,6 +1,6 @@
 """Who may use a route: each declares PUBLIC or a role. The actor is a person with a session, or an API key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
@@ -8,7 +8,7 @@ from fastapi.security import HTTPBearer
 from sqlalchemy import Connection
 
 from services.people.api_keys import find_api_key
-from services.people.roles import Actor, Role
+from services.people.roles import ADMINISTRATIVE, GRANTED, Actor, Role
 from services.people.sessions import find_session
 from services.people.tokens import SESSION_PREFIX
 from services.runtime.audience import Audience
@@ -63,6 +63,12 @@ def current_actor(request: Request, connection: Connection) -> Actor | None:
     if actor is None and (header is not None or (acts and cookie is not None)):
         _count_wrong_token(request)
     return actor
+
+
+def peek_actor(request: Request, connection: Connection) -> Actor | None:
+    """Who sends the request, for what a page shows of them only: nothing is counted, and no origin is asked for."""
+    cookie = request.cookies.get(_cookie_name(request))
+    return None if cookie is None else _actor_of_cookie(request, connection, cookie)
 
 
 def _actor_of_cookie(request: Request, connection: Connection, cookie: str) -> Actor | None:
@@ -132,31 +138,32 @@ def require_person(request: Request) -> Actor:
     return actor
 
 
-def _requirement(role: Role) -> Callable[[Request, object], str]:
-    """A dependency that declares that a route needs this role, and returns the actor's name.
+def _requirement(*roles: Role, person: bool = False) -> Callable[[Request, object], str]:
+    """A dependency that declares that a route needs one of these roles, and returns the actor's name.
 
     It takes a connection of its own and returns it before the route takes another: a route names its actor first, so
-    that a request never holds two. Raises NotAnOperator without an actor, NotYourRole for one without the role, and
-    what `current_actor` raises.
+    that a request never holds two. `person`: an API key does not count. Raises NotAnOperator without an actor,
+    NotYourRole for one without the role, and what `current_actor` raises.
     """
 
     def require(request: Request, _documented: _Documented = None) -> str:
         with context_of(request).engine.connect() as connection:
             actor = current_actor(request, connection)
-        if actor is None:
+        if actor is None or (person and actor.person_id is None):
             raise NotAnOperator
-        if not actor.has(role):
-            raise NotYourRole(_lacking(role))
+        if not any(map(actor.has, roles)):
+            raise NotYourRole(_lacking(roles))
         return actor.name
 
-    require.__name__ = f"require_{role}"
+    require.__name__ = "require_" + "_or_".join(roles)
     return require
 
 
-def _lacking(role: Role) -> str:
+def _lacking(roles: Sequence[Role]) -> str:
+    names = ", ".join(roles)
     return (
-        f"Tu cuenta no tiene el rol {role.value!r}, que hace falta para esto: pedíselo a quien administra las cuentas."
-        f" / Your account lacks the role {role.value!r}, which this needs: ask whoever administers the accounts."
+        f"Para esto hace falta el rol {names}, que tu cuenta no tiene: pedíselo a quien administra las cuentas."
+        f" / This needs the role {names}, which your account lacks: ask whoever administers the accounts."
     )
 
 
@@ -166,6 +173,7 @@ require_supervisor = _requirement(Role.SUPERVISOR)
 require_device_admin = _requirement(Role.DEVICE_ADMIN)
 require_auditor = _requirement(Role.AUDITOR)
 require_privacy_officer = _requirement(Role.PRIVACY_OFFICER)
+require_administrator = _requirement(*sorted(ADMINISTRATIVE), person=True)
 
 
 def may_see_inside(request: Request) -> bool:
@@ -197,20 +205,23 @@ Supervisor = Annotated[str, Depends(require_supervisor)]
 DeviceAdmin = Annotated[str, Depends(require_device_admin)]
 Auditor = Annotated[str, Depends(require_auditor)]
 PrivacyOfficer = Annotated[str, Depends(require_privacy_officer)]
+Administrator = Annotated[str, Depends(require_administrator)]
+"""A person with one of the administrative roles, who may be the second person."""
 SignedIn = Annotated[Actor, Depends(require_person)]
 """The person who sends the request, of whatever role."""
-DECLARED = {
-    allow_anyone: Role.PUBLIC,
-    require_viewer: Role.VIEWER,
-    require_insight: Role.VIEWER,
-    require_operator: Role.OPERATOR,
-    require_supervisor: Role.SUPERVISOR,
-    require_device_admin: Role.DEVICE_ADMIN,
-    require_auditor: Role.AUDITOR,
-    require_privacy_officer: Role.PRIVACY_OFFICER,
-    require_person: None,
+DECLARED: Mapping[Callable[..., object], frozenset[Role]] = {
+    allow_anyone: frozenset({Role.PUBLIC}),
+    require_viewer: frozenset({Role.VIEWER}),
+    require_insight: frozenset({Role.VIEWER}),
+    require_operator: frozenset({Role.OPERATOR}),
+    require_supervisor: frozenset({Role.SUPERVISOR}),
+    require_device_admin: frozenset({Role.DEVICE_ADMIN}),
+    require_auditor: frozenset({Role.AUDITOR}),
+    require_privacy_officer: frozenset({Role.PRIVACY_OFFICER}),
+    require_administrator: ADMINISTRATIVE,
+    require_person: GRANTED,
 }
-"""What a route may declare, and the role that it then needs; None for any person with an account."""
+"""What a route may declare, and the roles of which one suffices. `require_person` needs an account of whatever role."""
 
 
 def audience_of(actor: Actor | None) -> Audience:

@@ -46,6 +46,7 @@ from services.web.live.process_watch import ProcessWatch
 from services.web.oba.app import PREFIX as ONEBUSAWAY
 from services.web.oba.app import create_oba
 from services.web.pages.api_page import router as api_pages
+from services.web.pages.people import administration, entering, own_account
 from services.web.pages.router import router as pages
 from services.web.pages.transit.router import router as rider_pages
 from services.web.problems import add_error_handlers, documented_problems, with_problem_responses
@@ -74,6 +75,13 @@ API_ROUTES = (
     live,
     sms,
     root,
+)
+PEOPLE_PAGES = (
+    entering.router,
+    entering.sign_in_router,
+    own_account.router,
+    own_account.password_router,
+    administration.router,
 )
 DESCRIPTION = """Vigía: del sensor a la persona que decide. / From the sensor to the person who decides.
 
@@ -161,6 +169,8 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(feeds.schedule_router)
     app.include_router(rider_pages)
     app.include_router(pages)
+    for router in PEOPLE_PAGES:
+        app.include_router(router)
     app.include_router(api_pages)
 
 

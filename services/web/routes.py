@@ -27,12 +27,15 @@ class BoundedRoute(APIRoute):
 
         async def handle_admitted(request: Request) -> Response:
             context = context_of(request)
-            is_operator = context.known_operators.sent(request)
-            slots = context.admission.operators if is_operator else self.visitor_slots(context)
-            async with slots.taken():
+            async with self.slots_for(context, request).taken():
                 return await handle(request)
 
         return handle_admitted
+
+    def slots_for(self, context: Context, request: Request) -> Slots:
+        """The slots in which a request is answered."""
+        is_operator = context.known_operators.sent(request)
+        return context.admission.operators if is_operator else self.visitor_slots(context)
 
     def visitor_slots(self, context: Context) -> Slots:
         """The slots for whoever is no operator."""

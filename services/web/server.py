@@ -17,7 +17,7 @@ from services.web.http.bounded_protocol import BoundedProtocol
 from services.web.http.connection_shares import MAX_CONNECTIONS, SURPLUS_CONNECTIONS, ConnectionShares
 from services.web.live.event_feed import EventFeed
 
-POOL_SIZE = 14
+POOL_SIZE = 15
 """Database connections of one server. `services.web.http.admission` shares them; the live stream has its own."""
 KEEP_ALIVE_TIMEOUT_S = 15
 SHUTDOWN_GRACE_S = 2

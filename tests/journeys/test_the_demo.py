@@ -136,7 +136,7 @@ def first_evening(folder: Path) -> tuple[int, datetime, float, float]:
         alert_s = monotonic() - began_s
         alert = min(stage_alerts(address))
         assert f"/alerta/{alert}" in httpx.get(address, timeout=WAIT_S).text
-        assert "Código del operador" in first.said
+        ana_signs_in(first, address)
         nothing_looks_real(address)
         a_rider_is_told(address)
         another_is_refused(folder)
@@ -165,9 +165,19 @@ def nothing_looks_real(address: str) -> None:
     assert all(httpx.get(address + link, timeout=WAIT_S).is_success for link in links)
 
 
+def ana_signs_in(running: Demo, address: str) -> None:
+    """The printed one-time code lets the demo's operator choose a password; from the next start on there is none."""
+    found = re.search(r"Ana Sosa .*login ana, .*code (\S+)$", running.said, re.MULTILINE)
+    assert found is not None
+    with httpx.Client(base_url=address, headers={"origin": address}, timeout=WAIT_S) as browser:
+        form = {"login": "ana", "code": found[1], "password": "cuatro palabras muy sueltas"}
+        assert browser.post("/entrar/primera-vez", data=form).status_code == 303
+        assert "De guardia: Ana Sosa" in browser.get("/").text
+
+
 def another_token_lets_in(running: Demo, address: str) -> None:
     """What every start prints makes a token that lets an operator in."""
-    found = re.search(r"another token: (.+)$", running.said, re.MULTILINE)
+    found = re.search(r"API key: (.+)$", running.said, re.MULTILINE)
     assert found is not None
     made = subprocess.run(found[1], shell=True, cwd=ROOT, capture_output=True, text=True, timeout=WAIT_S, check=True)
     form, headers = {"token": made.stdout.strip()}, {"origin": address}
@@ -201,7 +211,7 @@ def with_its_port_taken_and_killed(folder: Path, alert: int, seen: datetime) -> 
             address = second.address()
             assert not address.endswith(f":{busy}")
             assert f"{busy} está ocupado" in second.said
-            assert "Código del operador" not in second.said
+            assert re.search(r"login ana, .*your password$", second.said, re.MULTILINE)
             another_token_lets_in(second, address)
             assert alert in stage_alerts(address)
             until(lambda: newest(address) > seen)

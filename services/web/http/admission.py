@@ -11,6 +11,9 @@ from services.runtime.problem import HttpProblem
 WAIT_S = 2.0
 """Longest wait for a slot. A visitor told to come back sooner than this loses nothing."""
 OPERATOR_WAIT_S = 10.0
+SIGN_IN_WAIT_S = 10.0
+MAX_SIGN_INS_WAITING = 40
+"""About as many as are verified in SIGN_IN_WAIT_S."""
 MAX_WAITING = 200
 """Requests that wait at once. More than these would wait for longer than WAIT_S anyway."""
 INTERNAL_CONNECTIONS = 2
@@ -60,10 +63,15 @@ class Admission:
     operators: Slots
     health: Slots
     """For supervisors, load balancers and scrapers."""
+    sign_ins: Slots
+    """One at a time, so that a flood of wrong passwords takes one thread, one core and nobody else's slot."""
 
     @classmethod
     def for_pool(cls, connections: int) -> Self:
-        """Share a pool: INTERNAL_CONNECTIONS for the server, one for health, a third of the rest for operators."""
-        rest = max(connections - INTERNAL_CONNECTIONS - 1, 2)
+        """Share a pool: INTERNAL_CONNECTIONS for the server, one each for health and sign-ins, a third of the rest for
+        operators.
+        """
+        rest = max(connections - INTERNAL_CONNECTIONS - 2, 2)
         operators = max(rest // 3, 1)
-        return cls(Slots(rest - operators, WAIT_S), Slots(operators, OPERATOR_WAIT_S), Slots(1, WAIT_S))
+        sign_ins = Slots(1, SIGN_IN_WAIT_S, MAX_SIGN_INS_WAITING)
+        return cls(Slots(rest - operators, WAIT_S), Slots(operators, OPERATOR_WAIT_S), Slots(1, WAIT_S), sign_ins)

@@ -27,7 +27,7 @@ from services.queries.city.city import DEFAULT_CITY, CurrentCity, current_city
 from services.queries.watch.plan_symbols import INCIDENT_SYMBOL, KIND_SYMBOLS, LEVEL_MARKS
 from services.runtime.audience import OPERATOR_ROLE, RULE, Audience
 from services.runtime.problem import HttpProblem
-from services.web.access import audience_of, current_actor
+from services.web.access import audience_of, current_actor, peek_actor
 from services.web.context import DatabaseSnapshot, Now, context_of
 from services.web.live.stream_position import StreamPosition
 from services.web.pages import static_files
@@ -159,6 +159,7 @@ def _template_values(visit: Visit) -> dict[str, object]:
         "city_name": visit.city.name,
         "authority": visit.city.authority,
         "operator": visit.operator,
+        "actor": visit.actor,
         "simulation": simulation_label(visit.request, words),
         "notes": (),
         "cause": lambda row: cause_text(words, row),
@@ -215,6 +216,14 @@ class PageRoute(PreparedRoute):
         default_key = "refusal.missing" if status == HTTPStatus.NOT_FOUND else "refusal.other"
         message = in_language(visit.words, detail) if detail else visit.words(default_key)
         return render_page(visit, "refusal.html", status, detail=message, unknown=status == HTTPStatus.UNAUTHORIZED)
+
+
+def brief_visit(request: Request, actor: Actor | None = None) -> Visit:
+    """A visit that holds no connection, for routes that verify a password or write. `actor`: None looks it up."""
+    with context_of(request).engine.connect() as connection:
+        found = actor if actor is not None else peek_actor(request, connection)
+        city, position = current_city(connection), _stream_position(connection)
+    return Visit(request, context_of(request).clock(), Words(_language(request), city.zone), city, found, position)
 
 
 def _with_retry(page: Response, wait_s: int) -> Response:

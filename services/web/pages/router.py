@@ -1,30 +1,23 @@
-"""Routes of the pages: watch page, station, alert, log-in and log-out, static files."""
+"""Routes of the pages: watch page, station, alert, static files."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Path, Query, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import StringConstraints
 
 from models.tables.erasures import MAX_REASON_CHARS
 from services import actions
 from services.actions import MAX_SEEN, Seen
-from services.people.tokens import MAX_TOKEN_CHARS
 from services.queries.city.equipment import SeedComments, equipment_page
 from services.queries.city.processes import DEAD_AFTER_S
 from services.queries.stations import current as queries
 from services.queries.stations.current import CurrentStation
 from services.queries.watch.page import RAIN_WINDOWS, watch_page
 from services.runtime.problem import NotFound
-from services.web.access import (
-    PUBLIC,
-    Operator,
-    authenticate_key,
-    delete_operator_cookie,
-    set_operator_cookie,
-)
+from services.web.access import PUBLIC, Operator, Viewer
 from services.web.context import DatabaseSnapshot, Now, Transaction, context_of
 from services.web.pages import static_files
 from services.web.pages.alert import alert_page
@@ -32,7 +25,6 @@ from services.web.pages.incident import incident_page
 from services.web.pages.rejection_words import details_in_words
 from services.web.pages.rendering import MAX_PARTS, PageRoute, Visitor, render_live_page, render_page
 from services.web.pages.station import LINE_BINS, station_page, station_samples, to_csv
-from services.web.same_origin import require_same_origin
 
 WATCH_PARTS = ("ciudad", "plano", "sucesos", "alertas", "estaciones", "lluvia", "velocidad")
 STATION_PARTS = ("estacion", "alertas_de_estacion")
@@ -131,7 +123,7 @@ def station(
 
 
 @router.get("/equipos")
-def equipment(_operator: Operator, visit: Visitor, snapshot: DatabaseSnapshot) -> HTMLResponse:
+def equipment(_viewer: Viewer, visit: Visitor, snapshot: DatabaseSnapshot) -> HTMLResponse:
     """Devices, declared or only heard, and what was rejected; for operators."""
     words = visit.words
     comments = SeedComments(
@@ -216,38 +208,6 @@ def acknowledge_incident(
     members = [Seen(*map(int, one.split(":"))) for one in seen]
     actions.acknowledge_incident(transaction, incident_id, members, operator=operator, note=note.strip(), now=now)
     return _redirect("/#sucesos" if back == "lista" else f"/suceso/{incident_id}")
-
-
-@router.get("/entrar", dependencies=[PUBLIC])
-def login_form(visit: Visitor, alerta: Annotated[int | None, Query(ge=1)] = None) -> HTMLResponse:
-    """The form in which an operator enters the token."""
-    return render_page(visit, "enter.html", wrong=False, alert_id=alerta)
-
-
-@router.post("/entrar", dependencies=[PUBLIC])
-def log_in(
-    request: Request,
-    visit: Visitor,
-    snapshot: DatabaseSnapshot,
-    token: Annotated[str, Form(max_length=MAX_TOKEN_CHARS)],
-    alerta: Annotated[str, Form(pattern=r"^\d{0,19}$")] = "",
-) -> Response:
-    """Check the token and set the cookie for one watch. Only from this site's own form."""
-    require_same_origin(request)
-    if authenticate_key(request, snapshot, token.strip()) is None:
-        return render_page(visit, "enter.html", HTTPStatus.UNAUTHORIZED, wrong=True, alert_id=alerta)
-    response = _redirect(f"/alerta/{alerta}" if alerta else "/")
-    set_operator_cookie(request, response, token.strip())
-    return response
-
-
-@router.post("/salir", dependencies=[PUBLIC])
-def log_out(request: Request) -> Response:
-    """Delete the operator's cookie. Only from this site's own form."""
-    require_same_origin(request)
-    response = _redirect("/")
-    delete_operator_cookie(request, response)
-    return response
 
 
 @router.get("/static/{name}", dependencies=[PUBLIC])

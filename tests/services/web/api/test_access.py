@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import Connection, Engine
 
-from services.people.api_keys import NameTaken, add_api_key, ensure_first_api_key
+from services.people.api_keys import NameTaken, add_api_key, find_api_key
 from services.runtime.settings import Settings
 from services.web import access
 from services.web.http import protection
@@ -171,16 +171,20 @@ def test_the_count_of_wrong_tokens_has_bounded_memory() -> None:
     assert not wrong.is_exceeded("somebody else")
 
 
-def test_the_first_operator_is_added_once_and_tokens_are_stored_only_as_hashes(transaction: Connection) -> None:
-    token = ensure_first_api_key(transaction, NOON)
-    assert token is not None
+def test_tokens_are_stored_only_as_hashes_and_a_name_is_taken_once(transaction: Connection) -> None:
+    token = add_api_key(transaction, "Pantalla", NOON)
     assert len(token) > 43
-    assert ensure_first_api_key(transaction, NOON + timedelta(days=1)) is None
     rows = transaction.exec_driver_sql("SELECT name, encode(token_sha256, 'hex') FROM api_keys").all()
-    assert [row[0] for row in rows] == ["operador"]
+    assert [row[0] for row in rows] == ["Pantalla"]
     assert token not in str(rows)
     with pytest.raises(NameTaken):
-        add_api_key(transaction, "operador", NOON)
+        add_api_key(transaction, "pantalla", NOON)
+
+
+def test_a_key_ends_when_it_was_said_to_end(transaction: Connection) -> None:
+    token = add_api_key(transaction, "Pantalla", NOON, lasts=timedelta(days=30))
+    assert find_api_key(transaction, token, NOON + timedelta(days=29)) is not None
+    assert find_api_key(transaction, token, NOON + timedelta(days=30)) is None
 
 
 def test_every_response_has_the_security_headers(quiet_city: City) -> None:
