@@ -51,7 +51,7 @@ def test_the_commands_of_the_page_lead_to_a_value_on_the_chart(tmp_path: Path) -
         assert f"127.0.0.1:{broker_port} (MQTT 5)" in said
         password = shell.text("pueblo/.vigia/broker.password")
         assert password not in said + shell.text("output")
-        assert "operador" in shell.text("pueblo/api.log")
+        assert "administracion, one-time code" in shell.text("pueblo/api.log")
         shell.run(stop)
 
 

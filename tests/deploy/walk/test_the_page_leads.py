@@ -182,20 +182,21 @@ def server(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def city(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, str]]:
-    """The page up to the first device with a certificate, with a first start that is stopped twice; Ana's token."""
+    """The page up to the first device with a certificate, with a first start that is stopped twice; an API key."""
     for needed in ("mosquitto", "nginx", "openssl"):
         program(needed)
     with place(tmp_path_factory.mktemp("first"), server, "first") as here:
         copy_closed(ROOT / "models" / "seed" / "laplata", here.checkout / "my-city")
         (here.checkout / "names.txt").write_text("gauge-1\ngauge-2\n", encoding="utf-8")
-        example, secrets, build, token, load, up = blocks()["First start", 1].splitlines()
+        example, secrets, build, first_person, load, up = blocks()["First start", 1].splitlines()
         here.sh(example)
         fill_in(here, {"PUBLIC_URL": f"https://{NAME}", "PROXY_TLS_DIR": str(here.checkout.parent / "tls")})
         here.sh(secrets, 137, VIGIA_TEST_KILLS_AT="database_pipeline_password")
-        assert "database_pipeline_password" in here.sh(token, 1)
+        assert "database_pipeline_password" in here.sh(first_person, 1)
         here.sh(f"{secrets}\n{build}")
-        here.sh(token, 137, **{STOPS_AT: "roles"})
-        printed = here.sh(token)
+        here.sh(first_person, 137, **{STOPS_AT: "roles"})
+        assert re.search(r"^ana: \S{16}$", here.sh(first_person), re.MULTILINE)
+        printed = here.sh("docker compose run --rm upkeep token Pantalla")
         here.sh(f"{load}\n{up}")
         for block in (("Opening it to people", 1), ("Devices", 1), ("Devices", 3)):
             here.sh(blocks()[block])
