@@ -110,7 +110,7 @@ def _code(transaction: Connection, new: NewPerson) -> str | None:
     known = next((person for person in list_people(transaction) if person.login == new.login), None)
     if known is None:
         return add_person(transaction, new, by="demo", now=now)
-    return None if known.has_password else reset_person(transaction, known, now)
+    return None if known.has_password else reset_person(transaction, known, by="demo", now=now)
 
 
 def timetable_file(folder: Path, lines: Network) -> Path:

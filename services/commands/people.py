@@ -104,12 +104,12 @@ def _roles(transaction: Connection, arguments: argparse.Namespace, now: datetime
 
 
 def _disable(transaction: Connection, arguments: argparse.Namespace, now: datetime) -> None:
-    accounts.disable_person(transaction, accounts.find_person(transaction, arguments.login), now=now)
+    accounts.disable_person(transaction, accounts.find_person(transaction, arguments.login), by=BY, now=now)
 
 
 def _reset(transaction: Connection, arguments: argparse.Namespace, now: datetime) -> None:
     person = accounts.find_person(transaction, arguments.login)
-    _print_code(arguments.login, accounts.reset_person(transaction, person, now))
+    _print_code(arguments.login, accounts.reset_person(transaction, person, by=BY, now=now))
 
 
 def _organisation(transaction: Connection, arguments: argparse.Namespace, _now: datetime) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, exists, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from alerts.record import Entry, record
 from models.tables.people import api_keys, organisations, people, person_roles
 from services.people.api_keys import NameTaken, NoOperatorYet, is_name_taken, lock_names
 from services.people.roles import ADMINISTRATIVE, Role
@@ -100,6 +101,7 @@ def add_person(transaction: Connection, new: NewPerson, *, by: str, now: datetim
         .returning(people.c.id)
     ).scalar_one()
     _grant(transaction, person_id, new.roles, by, now)
+    record(transaction, Entry("person.added", f"person:{new.login}", by, {"roles": sorted(new.roles)}), now)
     return code
 
 
@@ -147,9 +149,11 @@ def set_roles(transaction: Connection, person: Person, roles: Collection[Role], 
     gone = (person_roles.c.person_id == person.id) & person_roles.c.role.not_in(list(roles))
     transaction.execute(delete(person_roles).where(gone))
     _grant(transaction, person.id, set(roles) - set(person.roles), by, now)
+    details = {"before": sorted(person.roles), "roles": sorted(roles)}
+    record(transaction, Entry("person.roles_changed", f"person:{person.login}", by, details), now)
 
 
-def disable_person(transaction: Connection, person: Person, *, now: datetime, even_last: bool = False) -> None:
+def disable_person(transaction: Connection, person: Person, *, by: str, now: datetime, even_last: bool = False) -> None:
     """End a person's access and sessions at once. Their name stays with what they did. Raises LastAdministrator."""
     if not even_last:
         refuse_last_administrator(transaction, person)
@@ -157,9 +161,10 @@ def disable_person(transaction: Connection, person: Person, *, now: datetime, ev
         update(people).where(people.c.id == person.id, people.c.disabled_at.is_(None)).values(disabled_at=now)
     )
     revoke_all_sessions(transaction, person.id, now)
+    record(transaction, Entry("person.disabled", f"person:{person.login}", by), now)
 
 
-def reset_person(transaction: Connection, person: Person, now: datetime) -> str:
+def reset_person(transaction: Connection, person: Person, *, by: str, now: datetime) -> str:
     """Take a person's password and second factor, end their sessions, enable them again; return a one-time code."""
     code = new_secret(SETUP_CODE_BYTES)
     transaction.execute(
@@ -176,6 +181,7 @@ def reset_person(transaction: Connection, person: Person, now: datetime) -> str:
         )
     )
     revoke_all_sessions(transaction, person.id, now)
+    record(transaction, Entry("person.reset", f"person:{person.login}", by), now)
     return code
 
 

@@ -65,7 +65,7 @@ def disable(transaction: Connection, login: str, *, by: str, now: datetime) -> O
     if is_last_administrator(transaction, person):
         second_person.ask(transaction, DISABLE, login, {}, by=by, now=now)
         return Outcome.ASKED
-    disable_person(transaction, person, now=now)
+    disable_person(transaction, person, by=by, now=now)
     return Outcome.DONE
 
 
@@ -80,8 +80,7 @@ def _set_roles(transaction: Connection, request: second_person.Request, by: str,
 
 
 def _disable(transaction: Connection, request: second_person.Request, by: str, now: datetime) -> None:
-    del by
-    disable_person(transaction, find_person(transaction, request.about), now=now, even_last=True)
+    disable_person(transaction, find_person(transaction, request.about), by=by, now=now, even_last=True)
 
 
 EXECUTORS: Mapping[str, second_person.Execute] = {SET_ROLES: _set_roles, DISABLE: _disable}

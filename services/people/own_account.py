@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, select, update
 
+from alerts.record import Entry, record
 from models.tables.people import people
 from services.people import totp
 from services.people.passwords import check_new_password, hash_password, is_password
@@ -42,6 +43,7 @@ def change_password(database: Engine, actor: Actor, old: str, new: str, now: dat
         if not transaction.execute(update(people).where(unchanged).values(password_hash=stored)).rowcount:
             raise WrongCredentials
         revoke_all_sessions(transaction, person.id, now, but=actor.session_id)
+        record(transaction, Entry("password.changed", f"person:{person.login}", actor.name), now)
 
 
 def begin_enrolment(transaction: Connection, person_id: int) -> tuple[str, str]:
@@ -66,13 +68,16 @@ def begin_enrolment(transaction: Connection, person_id: int) -> tuple[str, str]:
 def confirm_enrolment(transaction: Connection, person_id: int, code: str, now: datetime) -> None:
     """Put the second factor in force with a first code. Raises WrongSecondFactor."""
     row = transaction.execute(
-        select(people.c.totp_secret).where(people.c.id == person_id, people.c.totp_since.is_(None)).with_for_update()
+        select(people.c.login, people.c.name, people.c.totp_secret)
+        .where(people.c.id == person_id, people.c.totp_since.is_(None))
+        .with_for_update()
     ).first()
     if row is None or row.totp_secret is None:
         raise WrongSecondFactor
     if not totp.use_code(transaction, person_id, row.totp_secret, code, now):
         raise WrongSecondFactor
     transaction.execute(update(people).where(people.c.id == person_id).values(totp_since=now))
+    record(transaction, Entry("second_factor.added", f"person:{row.login}", row.name), now)
 
 
 def remove_second_factor(database: Engine, actor: Actor, password: str, code: str, now: datetime) -> None:
@@ -86,6 +91,7 @@ def remove_second_factor(database: Engine, actor: Actor, password: str, code: st
             raise WrongSecondFactor
         gone = {"totp_secret": None, "totp_since": None, "totp_last_counter": None}
         transaction.execute(update(people).where(people.c.id == person.id).values(gone))
+        record(transaction, Entry("second_factor.removed", f"person:{person.login}", actor.name), now)
 
 
 def _verified(database: Engine, actor: Actor, password: str) -> Row[*tuple[Any, ...]]:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from alerts.record import Entry, record
 from models.tables.people import second_person_requests as requests
 from services.runtime.problem import HttpProblem, NotFound
 
@@ -70,6 +71,7 @@ def ask(transaction: Connection, action: str, about: str, details: Mapping[str, 
         )
         .returning(requests.c.id)
     ).scalar_one()
+    record(transaction, Entry("request.asked", f"request:{number}", by, {"action": action, "of": about}), now)
     return number
 
 
@@ -103,6 +105,9 @@ def _decide(transaction: Connection, request_id: int, *, by: str, now: datetime,
         raise AnotherMustConfirm
     decided = {"decided_at": now, "decided_by": by, "approved": approved}
     transaction.execute(update(requests).where(requests.c.id == request_id).values(decided))
+    details = {"action": row.action, "of": row.about, "asked_by": row.requested_by}
+    what = "request.confirmed" if approved else "request.refused"
+    record(transaction, Entry(what, f"request:{request_id}", by, details), now)
     return _request(row)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, select, update
 
+from alerts.record import Entry, record
 from models.tables.people import people
 from services.people.attempts import count_attempt, forget_attempts
 from services.people.passwords import check_new_password, hash_password, is_password
@@ -49,11 +50,34 @@ def sign_in(database: Engine, typed: Credentials, facts: RequestFacts, now: date
         count_attempt(transaction, login, facts.address, now)
         person = _enabled_person(transaction, login)
     if not is_password(None if person is None else person.password_hash, typed.password) or person is None:
+        _record_failure(database, person, facts, now)
         raise WrongCredentials
+    try:
+        with database.begin() as transaction:
+            method = _second_factor(transaction, person, typed.code, now)
+            return _opened(transaction, person, method, facts, now)
+    except WrongCredentials:
+        _record_failure(database, person, facts, now)
+        raise
+
+
+def _opened(
+    transaction: Connection, person: Row[*tuple[Any, ...]], method: str, facts: RequestFacts, now: datetime
+) -> str:
+    """A new session of a person who has proved who they are, with its entry in the record."""
+    forget_attempts(transaction, person.login, facts.address)
+    details = {"method": method, "agent": facts.agent, "address": facts.address}
+    record(transaction, Entry("session.opened", f"person:{person.login}", person.name, details), now)
+    return open_session(transaction, person.id, method, facts, now)
+
+
+def _record_failure(database: Engine, person: Row[*tuple[Any, ...]] | None, facts: RequestFacts, now: datetime) -> None:
+    """Record a wrong attempt on an account. Of no account nothing is kept: it may be a password typed too early."""
+    if person is None:
+        return
+    details = {"agent": facts.agent, "address": facts.address}
     with database.begin() as transaction:
-        method = _second_factor(transaction, person, typed.code, now)
-        forget_attempts(transaction, login, facts.address)
-        return open_session(transaction, person.id, method, facts, now)
+        record(transaction, Entry("session.refused", f"person:{person.login}", details=details), now)
 
 
 def _second_factor(transaction: Connection, person: Row[*tuple[Any, ...]], code: str, now: datetime) -> str:
@@ -85,6 +109,7 @@ def set_first_password(
         person = _enabled_person(transaction, login)
     hashed = token_hash(code.strip())
     if person is None or person.setup_code_sha256 != hashed or person.setup_code_expires_at <= now:
+        _record_failure(database, person, facts, now)
         raise WrongSetupCode
     check_new_password(password, login, person.name)
     stored = hash_password(password)
@@ -94,11 +119,10 @@ def set_first_password(
         if not transaction.execute(update(people).where(used).values(values)).rowcount:
             raise WrongSetupCode
         revoke_all_sessions(transaction, person.id, now)
-        forget_attempts(transaction, login, facts.address)
-        return open_session(transaction, person.id, "setup", facts, now)
+        return _opened(transaction, person, "setup", facts, now)
 
 
 def _enabled_person(connection: Connection, login: str) -> Row[*tuple[Any, ...]] | None:
-    columns = ("id", "name", "password_hash", "setup_code_sha256", "setup_code_expires_at")
+    columns = ("id", "login", "name", "password_hash", "setup_code_sha256", "setup_code_expires_at")
     enabled = (people.c.login == login) & people.c.disabled_at.is_(None)
     return connection.execute(select(*(people.c[name] for name in columns)).where(enabled)).first()

@@ -136,11 +136,11 @@ def disable(supervisor: Supervisor, request: Request, login: LoginInPath) -> Res
 
 
 @router.post("/personas/{login}/codigo")
-def reset(_supervisor: Supervisor, request: Request, login: LoginInPath) -> HTMLResponse:
+def reset(supervisor: Supervisor, request: Request, login: LoginInPath) -> HTMLResponse:
     """Take a person's password and second factor, and show a new one-time code once."""
     with context_of(request).engine.begin() as transaction:
         person = find_person(transaction, login)
-        code = reset_person(transaction, person, _now(request))
+        code = reset_person(transaction, person, by=supervisor, now=_now(request))
     return _code_page(request, login, person.name, code, asked=False)
 
 

@@ -37,9 +37,29 @@ class Site:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self._loop.run_until_complete(self._client.get(path, headers=named))
 
-    def post(self, path: str, form: Mapping[str, Any], *, origin: str | None = ORIGIN) -> httpx.Response:
+    def browse_with(self, user_agent: str) -> None:
+        """Be another browser from now on, with the same cookies."""
+        self._client.headers["user-agent"] = user_agent
+
+    def clear_cookies(self) -> None:
+        """Forget all cookies."""
+        self._client.cookies.clear()
+
+    def cookie(self, name: str) -> str:
+        """The value of a cookie."""
+        return self._client.cookies[name]
+
+    def set_cookie(self, name: str, value: str) -> None:
+        """Have one cookie and no other."""
+        self._client.cookies.clear()
+        self._client.cookies.set(name, value, domain="127.0.0.1")
+
+    def post(
+        self, path: str, form: Mapping[str, Any], *, origin: str | None = ORIGIN, **headers: str
+    ) -> httpx.Response:
         """Send a form, as a page of `origin` would."""
-        headers = {"origin": origin} if origin else {}
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        headers = named | ({"origin": origin} if origin else {})
         return self._loop.run_until_complete(self._client.post(path, data=form, headers=headers))
 
     def send(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
