@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from alerts import transition_log
+from alerts.declared.declaration_log import announce_graver_proposal
 from alerts.incidents.grouping import OUTAGE
 from alerts.rulebook import Rulebook, Station
 from models.alert import NAR, Cause, Change, Transition
@@ -83,6 +84,7 @@ def _update_from_worst_station(transaction: Connection, subject: str, stations: 
     if after != before:
         evidence = {"cause": Cause.WORST, "stations": colours}
         transition_log.log_area_level(transaction, subject, before, after, evidence, now)
+        announce_graver_proposal(transaction, subject, before, after, now)
 
 
 def _current_level(transaction: Connection, subject: str) -> NAR:

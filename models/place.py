@@ -40,6 +40,16 @@ class Basin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Barrio:
+    """A named part of a municipality, for which a level can be declared. `basin`: the one that proposes its level."""
+
+    id: str
+    municipality: str
+    name: str
+    basin: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitWindow:
     """A different limit at some hours, from `start` until before `end`. `days`: ISO weekdays (Monday 1)."""
 
@@ -157,6 +167,7 @@ class City:
     landmarks: tuple[Landmark, ...] = ()
     plan: tuple[PlanFeature, ...] = ()
     """Streets, streams, parks and water, drawn for orientation."""
+    barrios: tuple[Barrio, ...] = ()
     advice: Mapping[str, str] = field(default_factory=dict)
     """What operators are told at a colour, by its name, as `rojo`, or by hazard and colour, as `rain.rojo`."""
     authority: str | None = None

@@ -36,7 +36,10 @@ _READINGS = [f"{kind.name}_readings" for kind in KINDS]
 _KEPT_HOURS = [f"{kind.name}_hourly_kept" for kind in KINDS]
 _ROLLUPS = [f"{kind.name}_{rollup.name}" for kind in KINDS for rollup in ROLLUPS]
 _TIMETABLES = [name for name in METADATA.tables if name.startswith("timetable_")]
-_CITY = ["configuration", "municipalities", "basins", "stations", "rules", "forecast_models", "learning_outcomes"]
+_CITY = [
+    *("configuration", "municipalities", "basins", "barrios", "stations"),
+    *("rules", "forecast_models", "learning_outcomes"),
+]
 _FOLLOWED = ["vehicle_outlooks", "expected_journeys", "stop_visits", "link_history", "transit_trust", "estimate_scores"]
 _JUDGED = ["subject_states", "attention"]
 _PEOPLE = ["people", "sessions", "api_keys", "login_attempts", "second_person_requests"]
@@ -55,6 +58,8 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         **_all([*_READINGS, *_KEPT_HOURS, *_ROLLUPS], READ),
         "alerts": "SELECT, UPDATE (state, acknowledged_at, acknowledged_by, closed_at, closed_by, version)",
         "incidents": "SELECT, UPDATE (state, closed_at)",
+        "declarations": ADD,
+        "declaration_warnings": READ,
         "transitions": READ,
         "alert_actions": ADD,
         "redactions": "SELECT, INSERT (action_id, requested_at, requested_by, reason)",
@@ -90,6 +95,7 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "alerts": WRITE,
         "incidents": WRITE,
         "transitions": ADD,
+        "declarations": READ,
         "contacts": "SELECT (channel, address, least_nar, ended_at)",
         "notices": "SELECT (id, dedup_key), INSERT",
         "rejected_messages": "SELECT, INSERT, UPDATE (reingested_at)",
@@ -107,6 +113,12 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "alerts": WRITE,
         "incidents": WRITE,
         "transitions": ADD,
+        "declarations": ADD,
+        "declaration_warnings": ADD,
+        "municipalities": READ,
+        "basins": READ,
+        "barrios": READ,
+        "attention": READ,
         "contacts": WRITE,
         **_all([*_ROTA, "shift_changes", "municipalities", "basins"], READ),
         "alert_actions": "SELECT (alert_id, at, actor)",
@@ -129,6 +141,7 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "incidents": WRITE,
         "transitions": ADD,
         "alert_actions": ADD,
+        "declarations": READ,
         "notices": ADD,
         **_all([*_ROTA, "shift_changes", "handovers", "escalation_calls", "phone_tree", "phone_tree_calls"], KEEP),
         "escalations": READ,
@@ -146,6 +159,7 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
         "redact_note(bigint)",
         "expire_alert_actions(timestamptz, integer)",
         "expire_alert_names(timestamptz, integer)",
+        "expire_declaration_names(timestamptz, integer)",
         "expire_notices(timestamptz, integer)",
         "erase_log_content(bigint)",
         "expire_log_content(timestamptz, integer)",

@@ -6,6 +6,7 @@ Importing this package imports every table module, so that `METADATA` is complet
 from models.tables import (
     alerts,
     city,
+    declared,
     duty,
     erasures,
     incidents,
@@ -26,6 +27,7 @@ __all__ = [
     "Xid8",
     "alerts",
     "city",
+    "declared",
     "duty",
     "erasures",
     "incidents",

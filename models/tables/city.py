@@ -1,4 +1,4 @@
-"""Tables of the configured city: municipalities, basins, stations and devices."""
+"""Tables of the configured city: municipalities, basins, barrios, stations and devices."""
 
 from sqlalchemy import (
     BigInteger,
@@ -47,6 +47,15 @@ basins = Table(
     Column("name", Text, nullable=False),
     Column("geometry", JSONB, nullable=True, comment="GeoJSON geometry, WGS 84"),
     Column("note", Text, nullable=False, server_default=""),
+)
+
+barrios = Table(
+    "barrios",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("municipality_id", ForeignKey("municipalities.id"), nullable=False, index=True),
+    Column("basin_id", ForeignKey("basins.id"), nullable=True),
+    Column("name", Text, nullable=False),
 )
 
 stations = Table(

@@ -68,6 +68,13 @@ def _store_areas(transaction: Connection, city: City) -> None:
                 " geometry = excluded.geometry, note = excluded.note",
                 [basin.id, basin.municipality, basin.name, _json(geometry), basin.note],
             )
+        for barrio in city.barrios:
+            cursor.execute(
+                "INSERT INTO barrios (id, municipality_id, basin_id, name) VALUES (%s, %s, %s, %s)"
+                " ON CONFLICT (id) DO UPDATE SET municipality_id = excluded.municipality_id,"
+                " basin_id = excluded.basin_id, name = excluded.name",
+                [barrio.id, barrio.municipality, barrio.basin, barrio.name],
+            )
 
 
 def _store_station(transaction: Connection, station: Station, now: datetime) -> None:

@@ -12,7 +12,19 @@ from pydantic import BaseModel, ValidationError
 
 import models
 from models.kinds import KINDS_BY_NAME
-from models.place import Basin, Catchment, City, Device, Landmark, LimitWindow, Municipality, Outline, Station, Street
+from models.place import (
+    Barrio,
+    Basin,
+    Catchment,
+    City,
+    Device,
+    Landmark,
+    LimitWindow,
+    Municipality,
+    Outline,
+    Station,
+    Street,
+)
 from models.rule import Rule
 from services.city.seed_checks import reference_problems, upstream_problems
 from services.city.seed_files import (
@@ -73,6 +85,9 @@ def read_seed(folder: Path, city_file: str = CITY_FILE) -> Seed:
             Landmark(name=one.name, latitude=one.position[0], longitude=one.position[1]) for one in file.landmark
         ),
         plan=plan,
+        barrios=tuple(
+            Barrio(id=one.id, municipality=one.municipality, name=one.name, basin=one.basin) for one in file.barrio
+        ),
         advice=file.advice.by_colour(),
         authority=file.city.authority,
     )

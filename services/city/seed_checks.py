@@ -17,6 +17,7 @@ def reference_problems(file: CityFile, basins: tuple[Basin, ...]) -> Iterator[st
     yield from _duplicates_in_city("street", (one.id for one in file.street))
     yield from _duplicates_in_city("station", (one.id for one in file.station))
     yield from _duplicates_in_city("landmark", (one.name for one in file.landmark))
+    yield from _duplicates_in_city("barrio", (one.id for one in file.barrio))
     yield from (f"{BASINS_FILE}: {problem}" for problem in _duplicates("basin", (one.id for one in basins)))
     municipalities = {one.id for one in file.municipality}
     for basin in basins:
@@ -29,6 +30,13 @@ def reference_problems(file: CityFile, basins: tuple[Basin, ...]) -> Iterator[st
         "upstream": {one.id for one in file.station if one.kind == "river"},
         "rain": {one.id for one in file.station if one.kind == "rain"},
     }
+    for barrio in file.barrio:
+        named = {"municipality": barrio.municipality, "basin": barrio.basin}
+        yield from (
+            f"{CITY_FILE}: barrio {barrio.id} {key}: no such {key} {name!r}"
+            for key, name in named.items()
+            if name is not None and name not in known[key]
+        )
     for station in file.station:
         yield from _station_problems(station, known)
     # Over all kinds and municipalities: the broker knows a device by its id alone.

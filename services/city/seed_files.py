@@ -68,6 +68,15 @@ class MunicipalityItem(_Strict):
     position: Position
 
 
+class BarrioItem(_Strict):
+    """An element of `[[barrio]]`."""
+
+    id: Id
+    name: Name
+    municipality: Id
+    basin: Id | None = None
+
+
 class LandmarkItem(_Strict):
     """An element of `[[landmark]]`."""
 
@@ -142,6 +151,7 @@ class CityFile(_Strict):
     street: tuple[StreetItem, ...] = Field(default=(), max_length=10_000)
     station: tuple[StationItem, ...] = Field(min_length=1, max_length=10_000)
     landmark: tuple[LandmarkItem, ...] = Field(default=(), max_length=2_000)
+    barrio: tuple[BarrioItem, ...] = Field(default=(), max_length=500)
     rules: dict[str, Overrides] = {}
     advice: AdviceItem = AdviceItem()
 

@@ -5,9 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
+from alerts.declared.declaration_log import follow_time
 from services.notices.notifier import Notifier
 from services.notices.outbox import set_webhook
 from services.opening import configured_clock, configured_simulation, migrated_database
+from services.runtime.clock import PeriodicTimer
 from services.runtime.database import NOTIFIER_LIMITS
 from services.runtime.process import start_logging, stop_on_signals
 from services.runtime.retry import retry_while_unavailable
@@ -15,6 +17,8 @@ from services.runtime.settings import Settings
 from services.self_check.self_check import SelfCheck
 
 NAME = "notifier"
+LEVELS_PERIOD_S = 1.0
+"""How often declared levels are looked at for their end."""
 MAX_CONNECTIONS = 4
 """Shared by all workers: none holds one while it waits for a recipient."""
 HELP = "Send notices to their channels, until stopped."
@@ -37,7 +41,15 @@ def run(_arguments: argparse.Namespace) -> int:
             lambda: _register_webhook(database, None if url is None else url.get_secret_value(), clock()), stop
         )
         notifier = Notifier(database, clock, settings.public_address, configured_simulation(settings, clock))
-        notifier.run(stop, SelfCheck(database, clock, settings.expected).run_due)
+        check, levels = SelfCheck(database, clock, settings.expected), PeriodicTimer(LEVELS_PERIOD_S)
+
+        def also() -> None:
+            check.run_due()
+            if levels.due():
+                with database.begin() as transaction:
+                    follow_time(transaction, clock())
+
+        notifier.run(stop, also)
     return 0
 
 

@@ -207,6 +207,21 @@ ENTRIES = (
         (("`acknowledged_by`, `closed_by`", "An operator's name; later only `operator`"),),
     ),
     Entry(
+        ("declarations",),
+        BilingualText("Niveles declarados", "Declared levels"),
+        BilingualText("el nombre de quien declaró, extendió o retiró", "who declared, extended or withdrew"),
+        BilingualText("Probar quién declaró qué, cuándo y por qué", "Proving who declared what, when and why"),
+        f"{_CIVIL_PROTECTION}; Ley 27.287 art. 2",
+        BilingualText(
+            f"los nombres, {ACTIONS_KEPT.days} días desde su fin; el resto sin plazo",
+            f"the names, {ACTIONS_KEPT.days} days after its end; the rest without a limit",
+        ),
+        (
+            ("`actor`, `act`, `at`", "Who did what, when; later only `operator`"),
+            ("`reason`", "Free text, at most 500 characters"),
+        ),
+    ),
+    Entry(
         ("redactions",),
         BilingualText("Notas quitadas", "Redactions"),
         BilingualText("el nombre de quien la quitó", "who redacted it"),
@@ -360,7 +375,10 @@ ENTRIES = (
         (("`topic`, `payload`", "The message byte for byte; nobody is shown it"),),
     ),
     Entry(
-        ("incidents", "transitions", "rules", "subject_states", "attention", "forecast_models", "learning_outcomes"),
+        (
+            *("incidents", "transitions", "rules", "subject_states", "attention", "declaration_warnings"),
+            *("forecast_models", "learning_outcomes"),
+        ),
         BilingualText("Sucesos, reglas, estados y cambios de color", "Incidents, rules, states and transitions"),
         _NONE,
         BilingualText("Alerta temprana de inundaciones", "Early warning of floods"),
@@ -368,7 +386,10 @@ ENTRIES = (
         _NO_LIMIT,
     ),
     Entry(
-        ("configuration", "municipalities", "basins", "stations", "devices", "device_memories", "sequence_gaps"),
+        (
+            *("configuration", "municipalities", "basins", "barrios", "stations", "devices"),
+            *("device_memories", "sequence_gaps"),
+        ),
         BilingualText("La ciudad y sus aparatos", "The city and its devices"),
         _NONE,
         BilingualText("Saber qué se mide y dónde", "Knowing what is measured and where"),

@@ -100,10 +100,11 @@ _EXPIRIES = (
 _ERASING_FUNCTIONS = {
     "alert_actions": "expire_alert_actions",
     "alerts": "expire_alert_names",
+    "declarations": "expire_declaration_names",
     "notices": "expire_notices",
     "log_entries": "expire_log_content",
 }
-"""By table: what erases its expired rows, of `alerts` their names, of the record its content, after ACTIONS_KEPT."""
+"""By table: what erases its expired rows, or the names or content in them, after ACTIONS_KEPT."""
 EXPIRING_TABLES = frozenset({*(expiry.table for expiry in _EXPIRIES), *_ERASING_FUNCTIONS})
 """Tables other than readings whose rows, or names in them, do not outlive a period."""
 

@@ -19,6 +19,7 @@ from services.transit.serving.snapshot_cache import SnapshotCache
 from services.web.access import PUBLIC, allow_anyone
 from services.web.api import (
     alerts,
+    declarations,
     devices,
     health,
     incidents,
@@ -46,6 +47,7 @@ from services.web.live.process_watch import ProcessWatch
 from services.web.oba.app import PREFIX as ONEBUSAWAY
 from services.web.oba.app import create_oba
 from services.web.pages.api_page import router as api_pages
+from services.web.pages.declared.router import router as declared_pages
 from services.web.pages.people import administration, entering, own_account
 from services.web.pages.router import router as pages
 from services.web.pages.transit.router import router as rider_pages
@@ -63,6 +65,7 @@ TRANSIT_ROUTES = (arrivals, stops_and_vehicles, service_alerts, accuracy)
 API_ROUTES = (
     *TRANSIT_ROUTES,
     municipalities,
+    declarations,
     stations,
     series_csv,
     latest,
@@ -171,6 +174,7 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(pages)
     for router in PEOPLE_PAGES:
         app.include_router(router)
+    app.include_router(declared_pages)
     app.include_router(api_pages)
 
 

@@ -27,7 +27,7 @@ GAUGE = "gato-143-524"
 TOPIC = f"vigia/v1/laplata/river/{GAUGE}"
 LEVELS_M = (0.4, 0.75, 1.1, 1.45, 1.8, 2.15, 2.5)
 """River levels a minute apart. They pass through every attention level up to rojo."""
-EVENTS = frozenset({"readings", "device", "transition", "alert", "attention", "notice", "pulse"})
+EVENTS = frozenset({"readings", "device", "transition", "alert", "attention", "declaration_notice", "notice", "pulse"})
 ROJO = 3
 WAIT_S = 60.0
 STOP_S = 10.0

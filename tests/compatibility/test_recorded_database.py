@@ -16,7 +16,10 @@ LISTED = lists.read(stored_documents.LIST)
 LATER_TABLES = frozenset(
     {
         "api_keys",
+        "barrios",
         "canaries",
+        "declaration_warnings",
+        "declarations",
         "erasures",
         "escalation_calls",
         "escalation_steps",

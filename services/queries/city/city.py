@@ -74,13 +74,6 @@ def areas(transaction: Connection, table: Table, noun: str) -> tuple[Area, ...]:
     return tuple(Area(row.id, row.name, NAR(row.nar or 0), row.since) for row in rows)
 
 
-def city_level(transaction: Connection) -> tuple[NAR, datetime | None]:
-    """The attention level proposed for the city, and since when; None where it never changed."""
-    city = select(literal("municipality:") + configuration.c.city["id"].astext).scalar_subquery()
-    row = transaction.execute(select(attention.c.nar, attention.c.since).where(attention.c.subject == city)).first()
-    return (NAR(row.nar), row.since) if row else (NAR.VERDE, None)
-
-
 def municipality_areas(transaction: Connection, first: str) -> tuple[Area, ...]:
     """All municipalities, `first` before the others."""
     found = areas(transaction, municipalities, "municipality")

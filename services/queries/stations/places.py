@@ -12,10 +12,12 @@ from models.tables.alerts import attention
 from models.tables.city import basins, devices, municipalities, stations
 from models.tables.readings import device_memories, sequence_gaps
 from models.tables.rules import rules
+from services.queries.city.declared import DeclaredNow
 
 Colour = Annotated[
     int, Field(ge=0, le=3, description="Attention level: 0 verde, 1 amarillo, 2 naranja, 3 rojo", examples=[2])
 ]
+DECLARED = "The alert that a person of the authority declared here, or around it; `nar` is measured and no alert"
 MAX_RULES = 50
 MAX_DEVICE_ID = 2**31 - 1
 
@@ -30,6 +32,7 @@ class Municipality:
     longitude: Annotated[float, Field(examples=[-57.9545])]
     nar: Colour | None
     since: Annotated[datetime | None, Field(description="Since when at this level")]
+    declared: Annotated[DeclaredNow | None, Field(description=DECLARED)] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ class Basin:
     geometry: Annotated[dict[str, Any] | None, Field(description="GeoJSON geometry, WGS 84")]
     nar: Colour | None
     since: Annotated[datetime | None, Field(description="Since when at this level")]
+    declared: Annotated[DeclaredNow | None, Field(description=DECLARED)] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from alerts.declared.declaration_log import DECLARATION_NOTICE
 from services.runtime.clock import Clock
 from services.runtime.problem import HttpProblem
 from services.web.access import PUBLIC
@@ -35,8 +36,22 @@ OPERATORS = "operators"
 END_TIMEOUT_S = 0.5
 """Longest wait to send the end of the stream to a dropped client."""
 
-EventName = Literal["readings", "transition", "alert", "incident", "device", "attention", "pulse", "resync"]
+EventName = Literal[
+    "readings",
+    "transition",
+    "alert",
+    "incident",
+    "device",
+    "attention",
+    "declaration",
+    "declaration_notice",
+    "pulse",
+    "resync",
+]
 """What may be selected. A pulse or resync comes always: a client must see that its stream lives, and what it missed."""
+
+STAFF_EVENTS = frozenset({DECLARATION_NOTICE})
+"""Events that only operators get, whatever a client asks for."""
 
 router = APIRouter(tags=["live"], dependencies=[PUBLIC])
 
@@ -67,15 +82,18 @@ class EventStream(Response):
         client: str,
         last: str | None,
         names: frozenset[str],
+        *,
+        staff: bool,
     ) -> None:
         """`client`: what the stream is counted by. `last`: the position to continue from, None for the present.
 
-        `names`: the requested events, empty for all.
+        `names`: the requested events, empty for all. `staff`: False leaves STAFF_EVENTS out.
         """
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._feed, self._watch, self._clock = feed, watch, clock
         self._client, self._last, self._names = client, last, names
+        self._left_out = frozenset[str]() if staff else STAFF_EVENTS
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until one side ends the stream."""
@@ -126,7 +144,8 @@ class EventStream(Response):
         return self._encode(subscription.missed) + self._pulse(subscription.position)
 
     def _encode(self, events: list[Event]) -> bytes:
-        return b"".join(event.encoded for event in events if not self._names or event.name in self._names)
+        told = (event for event in events if event.name not in self._left_out)
+        return b"".join(event.encoded for event in told if not self._names or event.name in self._names)
 
     def _pulse(self, position: str) -> bytes:
         """A pulse is an event and not a comment, so that a page can notice when pulses stop."""
@@ -160,12 +179,14 @@ async def live(
     events: Annotated[
         list[EventName] | None,
         Query(
-            max_length=7,
+            max_length=10,
             description="Only these events; all where unset. `pulse` and `resync` come always, also where not named",
         ),
     ] = None,
 ) -> EventStream:
-    """Readings, transitions, alerts, devices and attention levels as server-sent events, when they are committed.
+    """Readings, transitions, alerts, devices, proposed and declared levels as server-sent events, when committed.
+
+    Only operators get `declaration_notice`: a proposal graver than what is declared, or a declared level about to end.
 
     Every event has an `id`. A client that reconnects with it gets exactly the events that it missed, in order, however
     many processes write. `resync` means that too much was missed: read the state again. `pulse` comes every 10 s with
@@ -175,7 +196,8 @@ async def live(
     context = context_of(request)
     client = client_of(request) if is_same_origin(request) or "origin" not in request.headers else OTHER_SITES
     feed = context.event_feed
-    if context.known_operators.sent(request):
+    staff = context.known_operators.sent(request)
+    if staff:
         client = OPERATORS
         is_full = feed.clients >= MAX_CLIENTS + OPERATOR_CLIENTS
     else:
@@ -183,5 +205,5 @@ async def live(
     if is_full:
         raise TooManyClients
     return EventStream(
-        feed, context.process_watch, context.clock, client, last_event_id or after, frozenset(events or ())
+        feed, context.process_watch, context.clock, client, last_event_id or after, frozenset(events or ()), staff=staff
     )

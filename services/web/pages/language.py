@@ -10,6 +10,8 @@ from pathlib import Path
 LANGUAGES = ("es", "en")
 LANGUAGE_COOKIE = "vigia_lang"
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+PUBLIC = "public."
+"""First part of the key of a text that only citizens read, in place of the one of the rest of the key."""
 MINUS = "\N{MINUS SIGN}"
 _DICTIONARIES = Path(__file__).parent / "words"
 _MAX_ACCEPT_CHARS = 500
@@ -59,14 +61,19 @@ def _flatten(prefix: str, nested: Mapping[str, object]) -> list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Words, numbers and times in one language and one time zone."""
+    """Words, numbers and times in one language and one time zone.
+
+    `public`: a citizen reads them. A text under `public.` then takes the place of the one that staff reads.
+    """
 
     language: str
     zone: tzinfo
+    public: bool = False
 
     def __call__(self, key: str, **values: object) -> str:
         """The text of `key`, with `{name}` replaced by a value. Raises KeyError for an unknown key."""
-        text = dictionary(self.language)[key]
+        words = dictionary(self.language)
+        text = words.get(f"{PUBLIC}{key}", words[key]) if self.public else words[key]
         return text.format(**values) if values else text
 
     def has(self, key: str) -> bool:

@@ -99,7 +99,8 @@ class Visit:
 def _visit(request: Request, snapshot: DatabaseSnapshot, now: Now) -> Visit:
     city = current_city(snapshot)
     actor = current_actor(request, snapshot) if request.method == "GET" else None
-    return Visit(request, now, Words(_language(request), city.zone), city, actor, _stream_position(snapshot))
+    words = Words(_language(request), city.zone, public=audience_of(actor) is Audience.PUBLIC)
+    return Visit(request, now, words, city, actor, _stream_position(snapshot))
 
 
 def _stream_position(transaction: Connection) -> str:
@@ -160,6 +161,7 @@ def _template_values(visit: Visit) -> dict[str, object]:
         "authority": visit.city.authority,
         "operator": visit.operator,
         "actor": visit.actor,
+        "staff": visit.audience is Audience.OPERATORS,
         "simulation": simulation_label(visit.request, words),
         "notes": (),
         "cause": lambda row: cause_text(words, row),

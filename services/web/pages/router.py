@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Path, Query, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import StringConstraints
+from sqlalchemy import Connection
 
+from alerts.declared.level import MUNICIPALITY
 from models.tables.erasures import MAX_REASON_CHARS
 from services import actions
 from services.actions import MAX_SEEN, Seen
+from services.queries.city.declared import AreaLevels, area_levels, station_areas
 from services.queries.city.equipment import SeedComments, equipment_page
 from services.queries.city.processes import DEAD_AFTER_S
 from services.queries.stations import current as queries
@@ -23,13 +26,13 @@ from services.web.pages import static_files
 from services.web.pages.alert import alert_page
 from services.web.pages.incident import incident_page
 from services.web.pages.rejection_words import details_in_words
-from services.web.pages.rendering import MAX_PARTS, PageRoute, Visitor, render_live_page, render_page
+from services.web.pages.rendering import MAX_PARTS, PageRoute, Visit, Visitor, render_live_page, render_page
 from services.web.pages.station import LINE_BINS, station_page, station_samples, to_csv
 
 WATCH_PARTS = ("ciudad", "plano", "sucesos", "alertas", "estaciones", "lluvia", "velocidad")
-STATION_PARTS = ("estacion", "alertas_de_estacion")
-ALERT_PARTS = ("alerta",)
-INCIDENT_PARTS = ("suceso",)
+STATION_PARTS = ("niveles", "estacion", "alertas_de_estacion")
+ALERT_PARTS = ("niveles", "alerta")
+INCIDENT_PARTS = ("niveles", "suceso")
 
 router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, include_in_schema=False)
 
@@ -93,6 +96,7 @@ def watch(visit: Visitor, snapshot: DatabaseSnapshot, parte: Parts = []) -> HTML
         WATCH_PARTS,
         parte,
         page=shown,
+        areas=area_levels(snapshot, visit.now, visit.audience),
         notes=shown.notes,
         WINDOWS=RAIN_WINDOWS,
         pipeline_old_s=DEAD_AFTER_S * visit.clock_factor,
@@ -119,7 +123,8 @@ def station(
     """A station's page."""
     found = _existing_station(snapshot, station_id)
     shown = station_page(snapshot, found, visit.now, visit.audience, int(horas), visit.city.zone)
-    return render_live_page(visit, "station.html", STATION_PARTS, parte, page=shown, HOURS=list(LINE_BINS))
+    areas = _levels(visit, snapshot, *station_areas(snapshot, station_id))
+    return render_live_page(visit, "station.html", STATION_PARTS, parte, page=shown, areas=areas, HOURS=list(LINE_BINS))
 
 
 @router.get("/equipos")
@@ -142,7 +147,8 @@ def alert(visit: Visitor, snapshot: DatabaseSnapshot, alert_id: AlertId, parte: 
     found = alert_page(snapshot, alert_id, visit.now, visit.audience, visit.city)
     if found is None:
         raise actions.NoSuchAlert
-    return render_live_page(visit, "alert.html", ALERT_PARTS, parte, page=found, WINDOWS=RAIN_WINDOWS)
+    areas = _levels(visit, snapshot, *station_areas(snapshot, found.alert.subject))
+    return render_live_page(visit, "alert.html", ALERT_PARTS, parte, page=found, areas=areas, WINDOWS=RAIN_WINDOWS)
 
 
 @router.post("/alerta/{alert_id}/reconocer")
@@ -191,7 +197,8 @@ def incident(
     found = incident_page(snapshot, incident_id, visit.now, visit.audience)
     if found is None:
         raise actions.NoSuchIncident
-    return render_live_page(visit, "incident.html", INCIDENT_PARTS, parte, page=found)
+    areas = _levels(visit, snapshot, found.line.incident.area)
+    return render_live_page(visit, "incident.html", INCIDENT_PARTS, parte, page=found, areas=areas)
 
 
 @router.post("/suceso/{incident_id}/reconocer")
@@ -217,6 +224,11 @@ async def static(name: str) -> Response:
         raise NotFound
     content, media_type = static_files.FILES[name]
     return Response(content, media_type=media_type, headers={"Cache-Control": static_files.CACHE_FOREVER})
+
+
+def _levels(visit: Visit, snapshot: Connection, *areas: str) -> list[AreaLevels]:
+    """Both levels of the city and of these areas."""
+    return area_levels(snapshot, visit.now, visit.audience, [f"{MUNICIPALITY}:{visit.city.id}", *areas])
 
 
 def _existing_station(snapshot: DatabaseSnapshot, station_id: str) -> CurrentStation:

@@ -14,6 +14,7 @@ PERSONAL = {
     "alerts",
     "api_keys",
     "contacts",
+    "declarations",
     "escalation_calls",
     "handovers",
     "login_attempts",

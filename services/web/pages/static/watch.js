@@ -194,7 +194,9 @@ const HANDLERS = {
   },
   transition: () => mark(...partNames),
   alert: () => mark(...partNames),
-  attention: () => mark("ciudad", "plano"),
+  attention: () => mark("ciudad", "plano", "niveles"),
+  declaration: () => mark("ciudad", "niveles"),
+  declaration_notice: () => mark("ciudad", "niveles"),
   device: () => mark("ciudad", "plano", "estacion"),
   resync: () => mark(...partNames),
   pulse: ({ at, connected, dead }) => {

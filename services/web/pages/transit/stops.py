@@ -8,10 +8,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
-from models.alert import NAR
+from alerts.declared.level import MUNICIPALITY
 from models.geo import distance_m
 from models.network import Network, Stop
-from services.queries.city.city import city_level
+from services.queries.city.city import current_city
+from services.queries.city.declared import area_levels
+from services.runtime.audience import Audience
 from services.transit.model.stop_search import public_code
 from services.transit.rider.displayed_time import DisplayedArrival, LineAtStop
 from services.transit.rider.stop_arrivals import line_name, lines_at, routes_by_line_name
@@ -173,7 +175,7 @@ def notices_of(rider: RiderRequest, route_ids: Sequence[str], stop_id: str = "")
 
 
 def _from_database(rider: RiderRequest, stop: Stop) -> tuple[list[Notice], Callable[[Sequence[str]], str]]:
-    """What is not in memory: the city's alert level, and the accuracy of each line."""
+    """What is not in memory: the city's levels, and the accuracy of each line."""
     if rider.snapshot.stale:
         return [], _no_sentence
     try:
@@ -190,13 +192,20 @@ def _no_sentence(_names: Sequence[str]) -> str:
 
 
 def _city_notices(rider: RiderRequest, connection: Connection) -> list[Notice]:
-    """The alert level proposed for the city, where it is not the lowest."""
-    nar, since = city_level(connection)
-    if nar is NAR.VERDE:
-        return []
-    words = rider.words
-    header = words("rider.nar", nar=words(f"nar.{nar.name.lower()}"))
-    return [Notice(header, "", words("rider.since", at=words.moment(since, rider.now)) if since else "")]
+    """The alert declared for the city, and the measured level; each where it is not the lowest."""
+    words, city = rider.words, current_city(connection)
+    found = area_levels(connection, rider.now, Audience.PUBLIC, [f"{MUNICIPALITY}:{city.id}"])
+    notices = []
+    for area in found:
+        if area.declared is not None and area.declared.nar:
+            header = words("rider.declared", nar=words(f"nar.{area.declared.nar.name.lower()}"))
+            until = words("rider.until", at=words.moment(area.declared.until, rider.now))
+            notices.append(Notice(header, "", until))
+        if area.level:
+            header, since = words("rider.measured", nar=words(f"nar.{area.level.name.lower()}")), area.proposed_since
+            when = words("rider.since", at=words.moment(since, rider.now)) if since else ""
+            notices.append(Notice(header, "", when))
+    return notices
 
 
 def _sign_rows(words: Words, line: LineAtStop, now: float, shared: phrases.SharedFacts) -> list[tuple[float, SignRow]]:

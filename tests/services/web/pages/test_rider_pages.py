@@ -233,7 +233,7 @@ def test_alerts_and_the_attention_level_stand_on_top(city: Town) -> None:
         )
     city.look()
     page = city.site.page(f"/p/{STOP}")
-    assert "Nivel de Atención del Riesgo: naranja (desde 13:40)" in page.text
+    assert "Nivel medido en arroyos y lluvia: naranja (desde 13:40)" in page.text
     assert "Calle 7 cortada por anegamiento Se desvía por 8. (hasta 16:32)" in page.text
     assert page.text.index("Calle 7 cortada") < page.text.index("Por horario")
     assert "AVISO: Calle 7 cortada" in city.site.get(f"/p/{STOP}.txt?linea=307").text

@@ -43,8 +43,8 @@ def test_a_page_without_stations_says_what_to_do(site: Site) -> None:
 def test_the_storm_is_on_the_page(storm_site: Site) -> None:
     page = storm_site.page("/")
     head = page.part("ciudad").text
-    assert "Nivel de Atención del Riesgo · La Plata ■ rojo" in head
-    assert "propuesto; lo fija la Dirección de Hidrometeorología" in head
+    assert "Nivel medido · La Plata ■ rojo" in head
+    assert "no es una alerta; la declara la Dirección de Hidrometeorología" in head
     assert "desde 17:15" in head
     assert "Berisso ▲ amarillo" in head
     assert "Arroyo del Gato ■ rojo" in head
@@ -323,9 +323,9 @@ def test_no_page_mixes_the_languages(
 
 
 def test_the_language_asked_for_once_is_remembered(storm_site: Site) -> None:
-    assert "Alertas abiertas" in storm_site.page("/").text
+    assert "Avisos de los sensores" in storm_site.page("/").text
     assert 'lang="en"' in storm_site.page("/?lang=en").html
-    assert "Open alerts" in storm_site.page("/").text
+    assert "Notices of the sensors" in storm_site.page("/").text
     assert "1.40 m" in storm_site.page("/").html
 
 

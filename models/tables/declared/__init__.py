@@ -1,0 +1,5 @@
+"""What did a person declare, and what was ordered under it?"""
+
+from models.tables.declared import declarations
+
+__all__ = ["declarations"]
