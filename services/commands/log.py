@@ -1,16 +1,25 @@
-"""`vigia log`: verify the append-only record."""
+"""`vigia log`: verify the append-only record, export a period of it with a signature, and check such an export."""
 
 import argparse
+import sys
+from datetime import datetime
+from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
-from services.opening import migrated_database
+from alerts.record import Entry, record
+from services.commands.redact import reason_text
+from services.commands.token import operator_name
+from services.opening import configured_clock, migrated_database
+from services.record.export import EmptyExportError, Period, WrongFileError, check_export, export_lines
 from services.record.links import Break, Head
+from services.record.signing import KeyFileError, public_hex, sign_file, signer, signing_key
 from services.record.verification import UNCHAINED_S, Verdict, verify
 from services.runtime.settings import Settings
 
 NAME = "log"
-HELP = "Verify the append-only record of what was decided, sent and read."
+HELP = "Verify the append-only record of what was decided, sent and read; export it for a judge; check an export."
+KEY_FILE = "record-key.pem"
 _HOW = {
     Break.REMOVED: "fue quitado / was removed",
     Break.ALTERED: "fue alterado / was altered",
@@ -26,17 +35,82 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     verify.add_argument(
         "--head", type=_head, metavar="NUMBER:HASH", help="as a heartbeat or an export told it: finds a tail cut off"
     )
+    export = commands.add_parser("export", help="a period of the record for a judge, JSON lines with a signature")
+    export.add_argument("--from", dest="start", type=_instant, required=True, help="first instant, with its zone")
+    export.add_argument("--to", dest="end", type=_instant, required=True, help="up to but not at this instant")
+    export.add_argument("--by", type=operator_name, required=True, help="who exports it")
+    export.add_argument("--reason", type=reason_text, required=True, help="what for; it is recorded")
+    export.add_argument("--out", type=Path, required=True, help="a new file; the signature is written beside it")
+    export.add_argument("--key", type=Path, help="file of the signing key; made once, readable by its owner only")
+    check = commands.add_parser("check", help="check an export and its signature, without a database")
+    check.add_argument("file", type=Path)
+    check.add_argument("--public-key", help="as the city published it; without, the one that the file names")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Exit status 1: the record is not sound; the lines say where."""
-    settings = Settings()
-    with migrated_database(settings, "vigia-log") as database, database.connect() as connection, connection.begin():
-        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+    """Exit status 1: the record or the export is not sound; the lines say where."""
+    return {"verify": _verify, "export": _export, "check": _check}[arguments.what](arguments)
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    with migrated_database(Settings(), "vigia-log") as database, database.connect() as connection, connection.begin():
+        _one_state(connection)
         verdict = verify(connection, arguments.head)
     for line in verdict_lines(verdict):
         print(line)
     return 0 if verdict.sound else 1
+
+
+def _one_state(connection: Connection) -> None:
+    connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    """The export is recorded too: whoever reads data of people, and why."""
+    settings, out = Settings(), arguments.out
+    clock, period = configured_clock(settings), Period(arguments.start, arguments.end)
+    try:
+        key = signing_key(arguments.key or settings.data_dir / KEY_FILE)
+        title = {"by": arguments.by, "reason": arguments.reason, "public_key": public_hex(key)}
+        with migrated_database(settings, "vigia-log") as database, database.begin() as transaction:
+            _one_state(transaction)
+            out.touch(0o600, exist_ok=False)
+            with out.open("w", encoding="utf-8") as file:
+                file.writelines(export_lines(transaction, period, title))
+            details = {"from": period.start, "to": period.end, "reason": arguments.reason}
+            record(transaction, Entry("record.exported", "record", arguments.by, details), clock())
+    except EmptyExportError:
+        out.unlink()
+        print("no hay asientos en ese período / no entries in that period", file=sys.stderr)
+        return 1
+    except (OSError, KeyFileError) as problem:
+        print(f"vigia log export: {problem}", file=sys.stderr)
+        return 2
+    print(f"{out}, {sign_file(out, key)}; clave pública / public key {public_hex(key)}")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    try:
+        checked = check_export(arguments.file)
+    except (WrongFileError, OSError) as problem:
+        print(f"vigia log check: {problem}", file=sys.stderr)
+        return 1
+    public_key = signer(arguments.file)
+    wanted = arguments.public_key or checked.title.get("public_key")
+    signed = public_key is not None and public_key == wanted
+    if checked.broken is not None:
+        print(f"ROTO / BROKEN: el asiento / entry {checked.broken.number} {_HOW[checked.broken.how]}")
+    elif not checked.complete:
+        print(f"CORTADO / CUT OFF: {checked.last.number} de / of {checked.title['last']}")
+    if not signed:
+        print("FIRMA / SIGNATURE: no corresponde a este archivo o a esa clave / not of this file, or not by that key")
+    if checked.complete and signed:
+        print(
+            f"asientos / entries {checked.title['first']}..{checked.last.number}: en orden y firmados / fit, and are"
+            f" signed; clave pública / public key {public_key}; {checked.last}"
+        )
+    return 0 if checked.complete and signed else 1
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:
@@ -65,6 +139,16 @@ def verdict_lines(verdict: Verdict) -> list[str]:
         f" / entries fit, {verdict.erased} with erased content; {verdict.last}"
     )
     return lines
+
+
+def _instant(words: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(words)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{words!r}: 2026-04-02T00:00:00-03:00") from error
+    if at.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{words!r}: falta la zona / without a zone: 2026-04-02T00:00:00-03:00")
+    return at
 
 
 def _head(words: str) -> Head:

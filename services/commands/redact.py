@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The note, who asks and why."""
     parser.add_argument("action", type=int, help="number of the action with the note, as the API gives it")
     parser.add_argument("--by", required=True, type=operator_name, help="who redacts it")
-    parser.add_argument("--reason", required=True, type=_reason, help="why; not the text itself")
+    parser.add_argument("--reason", required=True, type=reason_text, help="why; not the text itself")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,7 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _reason(text: str) -> str:
+def reason_text(text: str) -> str:
+    """A reason, without surrounding blanks. Raises ArgumentTypeError."""
     reason = text.strip()
     if not reason.isprintable() or not 0 < len(reason) <= MAX_REASON_CHARS:
         raise argparse.ArgumentTypeError(f"a reason has 1 to {MAX_REASON_CHARS} printable characters")
