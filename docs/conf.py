@@ -39,7 +39,14 @@ GROUPS = {
     "Start": ["ARCHITECTURE", "CONTRIBUTING", "CHANGELOG", "SECURITY"],
     "Run it": ["docs/first-city", "deploy/*", "docs/operating", "docs/seed", "docs/storage", "docs/performance"],
     "Connect": ["docs/wire", "docs/api"],
-    "How it works": ["docs/transit", "docs/simulation", "docs/record", "docs/data-register", "docs/dependencies"],
+    "How it works": [
+        "docs/transit",
+        "docs/simulation",
+        "docs/record",
+        "docs/watchdog",
+        "docs/data-register",
+        "docs/dependencies",
+    ],
     "Decisions": ["docs/decisions/*"],
 }
 

@@ -8,6 +8,8 @@ from models.json_text import json_text
 from models.rows import driver
 
 CHANNEL = "vigia_events"
+CANARY = "canary"
+"""Name of the event of one of Vigía's own test messages, which no client is sent."""
 
 
 def announce(transaction: Connection, event: str, data: object, at: datetime) -> None:

@@ -34,4 +34,5 @@ COMMANDS = (
     "asyncapi",
     "register",
     "log",
+    "watchdog",
 )

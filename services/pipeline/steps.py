@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from alerts import engine
-from alerts.delivery.live_events import announce
+from alerts.delivery.live_events import CANARY, announce
 from alerts.engine import Evaluation
 from alerts.rule_states import StatesByRule
 from alerts.rulebook import Rulebook
@@ -149,7 +149,10 @@ class BatchTransaction:
             announce(self.transaction, "device", asdict(presence), self.now)
 
     def write_canaries(self, canaries: Sequence[Canary]) -> None:
-        """Store that Vigía's own test messages arrived, in the transaction of the readings around them."""
+        """Store and announce that Vigía's own test messages arrived, in the transaction of the readings around them.
+
+        They take the way of readings up to the open pages: the API's reader of the live stream looks for them.
+        """
         if not canaries:
             return
         with driver(self.transaction).cursor() as cursor:
@@ -159,6 +162,8 @@ class BatchTransaction:
                     " SET sent_at = excluded.sent_at, stored_at = clock_timestamp()",
                     [canary.lane, canary.sent_at],
                 )
+        for canary in canaries:
+            announce(self.transaction, CANARY, {"lane": canary.lane}, self.now)
 
     def follow_buses(self, new: Sequence[CheckedReading]) -> None:
         """Follow the buses of a batch. A failure costs predictions, of one vehicle or of the batch, and no reading."""

@@ -42,7 +42,7 @@ class Period:
 
 
 def export_lines(transaction: Connection, period: Period, title: Mapping[str, object]) -> Iterator[str]:
-    """The lines of an export, from a cursor of the server. `title`: more for the first line. Raises EmptyExportError."""
+    """The lines of an export, from a server cursor. `title`: more for the first line. Raises EmptyExportError."""
     connection = driver(transaction)
     with connection.cursor() as cursor:
         first, last = cursor.execute(_RANGE, [period.start, period.end]).fetchall()[0]

@@ -68,6 +68,11 @@ class Settings(BaseSettings):
         min_length=32,
         description="Token that reads /metrics and the details of /health, and nothing else; none when unset",
     )
+    watchdog_secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="Secret shared with `vigia watchdog`, which asks for signed heartbeats; none are given when unset",
+    )
     clock: str | None = Field(default=None, description="Simulated clock, START@FACTOR; only with embedded parts")
     simulated_devices: bool = Field(
         default=False, description="The devices of this city are simulated: pages and notices say so"

@@ -22,6 +22,7 @@ from services.web.api import (
     declarations,
     devices,
     health,
+    heartbeat,
     incidents,
     live,
     metrics,
@@ -111,7 +112,7 @@ def create_app(
         SnapshotCache(engine, clock),
         KnownOperators(),
     )
-    process_watch = ProcessWatch(engine, clock, settings.expected)
+    process_watch = ProcessWatch(engine, clock, settings.expected, lambda: event_feed.canary_age_s)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -184,7 +185,7 @@ def _api_router() -> APIRouter:
     )
     for module in API_ROUTES:
         api.include_router(module.router)
-    for router in (health.process_router, health.router, metrics.router):
+    for router in (health.process_router, health.router, heartbeat.router, metrics.router):
         api.include_router(router)
     return api
 

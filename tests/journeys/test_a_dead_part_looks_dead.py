@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from services.city.load import load
+from services.commands import watchdog
 from services.embedded.child_process import HOST, free_port, start_supervised, stop_child
 from services.runtime.clock import wall_clock
 from tests.seeds import la_plata
@@ -36,6 +38,7 @@ NAMED = {
     "upkeep": "el mantenimiento y la vigilancia del propio sistema",
 }
 BADGE = "document.getElementById('enlace').textContent"
+WATCHDOG_SECRET = "only-for-a-test-only-for-a-test-"
 LIMIT_S = 120.0
 """For the start of five processes on a busy machine."""
 TOLD_S = 30.0
@@ -56,8 +59,27 @@ class City:
             "VIGIA_API_PORT": str(port),
             "VIGIA_EXPECTED_PROCESSES": ",".join(PARTS),
             "VIGIA_LOG_LEVEL": "WARNING",
+            "VIGIA_WATCHDOG_SECRET": WATCHDOG_SECRET,
         }
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start_watchdog(self) -> None:
+        """The watchdog, with a hundredth of its times; what it pages goes into a file."""
+        (self._folder / "secret").write_text(WATCHDOG_SECRET)
+        settings = self._folder / "watchdog.toml"
+        pager = json.dumps(["/bin/sh", "-c", f"cat >> {self._folder / 'pages'}; echo >> {self._folder / 'pages'}"])
+        settings.write_text(
+            f'url = "{self.address}/api/v1/heartbeat"\nsecret_file = "{self._folder / "secret"}"\n'
+            f"every_s = 0.1\nsilence_s = 0.9\n[[page]]\ncommand = {pager}\n"
+        )
+        program = [sys.executable, shutil.copy(watchdog.__file__, self._folder), str(settings)]
+        log_file = self._folder / "watchdog.log"
+        self._running["watchdog"] = start_supervised(program, log_file, os.geteuid(), signal.SIGKILL, {})
+
+    def paged(self) -> list[str]:
+        """What the watchdog paged, in order."""
+        pages = self._folder / "pages"
+        return pages.read_text("utf-8").splitlines() if pages.exists() else []
 
     def start(self, name: str) -> None:
         """Start a part, for the first time or again."""
@@ -115,6 +137,7 @@ def city(database: Engine, migrated_url: str, mqtt_url: str, tmp_path: Path) -> 
         for name in PARTS:
             city.start(name)
         wait_until(lambda: city.dead() == [], LIMIT_S, city.trouble)
+        city.start_watchdog()
         yield city
     finally:
         city.stop()
@@ -162,6 +185,8 @@ def test_each_part_that_is_killed_is_named_on_the_page_in_the_api_and_in_the_str
                 )
                 outage = screen.evaluate("document.getElementById('ciudad').classList.contains('outage')")
                 assert outage or name != "pipeline-critical"
+            if name.startswith("pipeline"):
+                wait_until(lambda: "receives no readings" in "".join(city.paged()[-1:]), LIMIT_S, city.trouble)
             city.start(name)
             wait_until(lambda: city.dead() == [], LIMIT_S, city.trouble)
         wait_until(lambda: not open_process_alerts(database), LIMIT_S, city.trouble)
@@ -170,6 +195,10 @@ def test_each_part_that_is_killed_is_named_on_the_page_in_the_api_and_in_the_str
         city.kill("api")
         let_time_pass(database, "api")
         wait_until(lambda: open_process_alerts(database) == {"api"}, LIMIT_S, city.trouble)
+        wait_until(lambda: "without a heartbeat" in "".join(city.paged()[-1:]), LIMIT_S, city.trouble)
+        city.start("api")
+        wait_until(lambda: city.paged()[-1] == "Vigía: volvió / is back", LIMIT_S, city.trouble)
+        city.kill("api")
         if screen is not None:
             screen.wait_for(f"{BADGE}.startsWith('SIN CONEXIÓN desde')", LIMIT_S)
 

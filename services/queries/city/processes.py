@@ -23,6 +23,9 @@ CALM_S = 90.0
 DEAF_AFTER_S = 5.0
 """A pipeline without its broker for so long receives nothing. A silent broker is noticed within 20 s."""
 MAX_PROCESSES = 100
+API = "api"
+CANARY_AGE = "canary_age_s"
+"""Status of the API: seconds since one of Vigía's own test messages reached its live stream."""
 BROKER = "broker"
 """What is dead where no pipeline can reach its broker."""
 PIPELINE = "pipeline-"

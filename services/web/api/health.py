@@ -1,5 +1,6 @@
 """Health routes: liveness, readiness and flow of data, for supervisors, load balancers and people."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -122,17 +123,9 @@ def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHeal
     context = context_of(request)
     processes = list_processes(snapshot)
     dead = dead_processes(processes, context.settings.expected)
-    brokers_connected = all(one.status.get("connected", True) for one in processes)
     buses_fresh = context.snapshot_cache.age_s <= STALE_AFTER_S
     faults = sorted(firing_faults(snapshot))
-    healthy = not dead and not faults and brokers_connected and context.event_feed.connected and buses_fresh
-    state = (
-        FlowState.DOWN
-        if lost_kinds(processes, context.settings.expected)
-        else FlowState.OK
-        if healthy
-        else FlowState.DEGRADED
-    )
+    state = flow_state(context, processes, faults)
     if not may_see_inside(request) and audience_of(current_actor(request, snapshot)) is Audience.PUBLIC:
         return PublicHealth(state=state, at=now, simulation=_simulated_city(context))
     return SystemHealth(
@@ -147,6 +140,18 @@ def health(request: Request, snapshot: DatabaseSnapshot, now: Now) -> SystemHeal
         processes=processes,
         kinds=queries.kind_flows(snapshot, now),
     )
+
+
+def flow_state(context: Context, processes: Sequence[Process], faults: Collection[str]) -> FlowState:
+    """The state of the whole. `faults`: checks of Vigía itself with an open alert."""
+    expected = context.settings.expected
+    if lost_kinds(processes, expected):
+        return FlowState.DOWN
+    brokers_connected = all(one.status.get("connected", True) for one in processes)
+    buses_fresh = context.snapshot_cache.age_s <= STALE_AFTER_S
+    healthy = brokers_connected and context.event_feed.connected and buses_fresh
+    troubled = dead_processes(processes, expected) or faults
+    return FlowState.OK if healthy and not troubled else FlowState.DEGRADED
 
 
 def _simulated_city(context: Context) -> SimulatedCity | None:

@@ -6,13 +6,14 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import Any
 
 import psycopg
 from psycopg.rows import namedtuple_row
 from sqlalchemy import Engine
 
-from alerts.delivery.live_events import CHANNEL
+from alerts.delivery.live_events import CANARY, CHANNEL
 from services.runtime.clock import Clock
 from services.web.live.event_levels import EventLevels
 from services.web.live.stream_position import StreamPosition, covers
@@ -93,6 +94,7 @@ class EventFeed:
         self._position: StreamPosition | None = None
         self._more_pages = False
         self._changed = asyncio.Event()
+        self._canary_s: float | None = None
         self._replays = asyncio.Semaphore(MAX_CONCURRENT_REPLAYS)
         self._closed = False
         self.connected = False
@@ -219,7 +221,15 @@ class EventFeed:
             if not self._more_pages:
                 return
 
+    @property
+    def canary_age_s(self) -> float | None:
+        """Real time since the last of Vigía's own test messages came through to here; None where none did yet."""
+        return None if self._canary_s is None else monotonic() - self._canary_s
+
     def _append(self, event: Event) -> None:
+        if event.name == CANARY:
+            self._canary_s = monotonic()
+            return
         self.changes += event.name != READINGS
         self._ring.append(event)
         self._bytes += len(event.encoded)
@@ -247,6 +257,7 @@ class EventFeed:
                 )
         except (psycopg.Error, TimeoutError):
             return None
+        missed = [event for event in missed if event.name != CANARY]
         return Subscription(missed, end, str(target)) if len(missed) <= MAX_REPLAYED_EVENTS else None
 
 

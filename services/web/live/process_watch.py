@@ -6,7 +6,7 @@ hangs: then the connections of all requests are cut, so that they are answered.
 
 import logging
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -16,7 +16,7 @@ import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.queries.city.processes import dead_processes, list_processes
+from services.queries.city.processes import API, CANARY_AGE, dead_processes, list_processes
 from services.runtime.clock import Clock
 from services.runtime.database import SessionLimits, open_database
 from services.runtime.heartbeat import write_heartbeat
@@ -25,7 +25,7 @@ from services.runtime.retry import error_summary
 
 log = logging.getLogger(__name__)
 
-NAME = "api"
+NAME = API
 WATCH_S = 1.0
 LIMITS = SessionLimits(statement_s=5, idle_in_transaction_s=10)
 HUNG_AFTER_S = 8.0
@@ -38,8 +38,11 @@ class ProcessWatch:
     `answers`: whether the database answered lately. `engine`: that of the requests.
     """
 
-    def __init__(self, engine: Engine, clock: Clock, expected: Collection[str]) -> None:
-        """Opens nothing before `running`."""
+    def __init__(
+        self, engine: Engine, clock: Clock, expected: Collection[str], canary_age_s: Callable[[], float | None]
+    ) -> None:
+        """Opens nothing before `running`. `canary_age_s`: of the last test message that the live stream read."""
+        self._canary_age_s = canary_age_s
         self._url = engine.url.render_as_string(hide_password=False)
         self._clock, self._expected = clock, expected
         self._stop = threading.Event()
@@ -75,7 +78,9 @@ class ProcessWatch:
         """Write the heartbeat, and read those of all processes. Raises what the database raises."""
         self._asked_s = monotonic()
         try:
-            write_heartbeat(database, NAME, started_at, self._clock, {})
+            age_s = self._canary_age_s()
+            status: dict[str, object] = {} if age_s is None else {CANARY_AGE: round(age_s, 1)}
+            write_heartbeat(database, NAME, started_at, self._clock, status)
             with database.connect() as connection:
                 self.dead = dead_processes(list_processes(connection), self._expected)
             self._hung = False

@@ -27,6 +27,8 @@ def cause_text(words: Words, row: Row[Any]) -> str:
             return words("cause.recession_rain")
         case Cause.RECESSION, {"over_limit_kmh": _}:
             return words("cause.recession_speed")
+        case Cause.CANARY, {"process": "api"}:
+            return words("cause.canary_screen")
     return words(f"cause.{row.cause}") if words.has(f"cause.{row.cause}") else str(row.cause)
 
 

@@ -1,6 +1,7 @@
 """Lost sessions, connections that end again and again and full disks: raised once, held without flapping, and ended."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from models.alert import NAR
 from services.queries.city.processes import Process
 from services.self_check.broker_check import broker_faults
+from services.self_check.canary_check import canary_faults
 from services.self_check.disk_check import disk_faults, disk_shares
 from services.self_check.self_check import find_faults
 
@@ -62,3 +64,24 @@ def test_a_fault_that_nobody_reports_any_more_ends() -> None:
     firing = {"disk/old": NAR.ROJO, "broker/session/pipeline-all": NAR.ROJO, "clock/steps": NAR.AMARILLO}
     ended = {fault.name for fault in find_faults([], {"api"}, firing) if fault.nar is NAR.VERDE}
     assert ended == {"disk/old", "broker/session/pipeline-all", "process/broker"}
+
+
+@pytest.mark.parametrize(
+    ("waits_s", "shown_s", "ran_s", "colours"),
+    [
+        (0.0, 12.0, 600.0, [NAR.VERDE]),
+        (0.0, 89.0, 600.0, [NAR.VERDE]),
+        (0.0, 91.0, 600.0, [NAR.ROJO]),
+        (0.0, None, 600.0, [NAR.ROJO]),
+        (0.0, None, 60.0, []),  # neither has run for long enough
+        (61.0, 91.0, 600.0, [NAR.VERDE]),  # what became no row cannot be shown
+    ],
+)
+def test_a_canary_that_is_a_row_must_reach_the_screens(
+    waits_s: float, shown_s: float | None, ran_s: float, colours: list[NAR]
+) -> None:
+    shown = {} if shown_s is None else {"canary_age_s": shown_s}
+    processes = [process("upkeep", canary_wait_s_critical=waits_s), process("api", **shown)]
+    started = [replace(one, started_at=NOON - timedelta(seconds=ran_s)) for one in processes]
+    faults = [fault for fault in canary_faults(started, {}) if fault.name == "canary/screen"]
+    assert [fault.nar for fault in faults] == colours

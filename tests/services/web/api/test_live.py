@@ -16,6 +16,9 @@ import pytest
 from sqlalchemy import text
 
 from alerts.delivery.live_events import announce
+from ingest.canary import canary_payload, canary_topic
+from models.kind import Lane
+from models.reading import Message
 from services.web.api import live
 from services.web.live import event_feed
 from services.web.live.stream_position import StreamPosition, covers
@@ -344,3 +347,17 @@ def test_flags_of_a_live_reading_are_words(city: City) -> None:
         city.send(1, -9999)
         told = next(heard.data for heard in events if heard.event == "readings")
     assert [one["flags"] for one in told["readings"]] == [["sentinel"]]
+
+
+def test_a_test_message_comes_through_to_the_stream_and_no_client_is_sent_it(city: City) -> None:
+    assert city.feed.canary_age_s is None
+    listener = Listener(city)
+    with listener.connected() as events:
+        sent_at = city.clock()
+        canary = Message(canary_topic(Lane.CRITICAL), canary_payload(sent_at), sent_at)
+        city.pipeline.process_messages([canary])
+        wait_until(lambda: city.feed.canary_age_s is not None)
+        city.send(0, 0.40)
+        assert next(one.event for one in events if one.event != "pulse") == "readings"
+    listener.last = None
+    assert "canary" not in {one.event for one in listener.heard}
