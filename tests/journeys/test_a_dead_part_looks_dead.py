@@ -72,7 +72,7 @@ class City:
             f'url = "{self.address}/api/v1/heartbeat"\nsecret_file = "{self._folder / "secret"}"\n'
             f"every_s = 0.1\nsilence_s = 0.9\n[[page]]\ncommand = {pager}\n"
         )
-        program = [sys.executable, shutil.copy(watchdog.__file__, self._folder), str(settings)]
+        program = [sys.executable, str(shutil.copy(watchdog.__file__, self._folder)), str(settings)]
         log_file = self._folder / "watchdog.log"
         self._running["watchdog"] = start_supervised(program, log_file, os.geteuid(), signal.SIGKILL, {})
 
