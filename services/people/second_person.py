@@ -47,8 +47,8 @@ class Request:
 class Execute(Protocol):
     """Does what was asked for, in the transaction of the confirmation."""
 
-    def __call__(self, transaction: Connection, request: Request, by: str, now: datetime) -> None:
-        """`by`: who asked and who confirmed."""
+    def __call__(self, transaction: Connection, request: Request, by: str, now: datetime) -> str | None:
+        """Returns what the second person is shown, if anything. `by`: who asked and who confirmed."""
 
 
 def ask(transaction: Connection, action: str, about: str, details: Mapping[str, Any], *, by: str, now: datetime) -> int:
@@ -84,11 +84,13 @@ def open_requests(connection: Connection, now: datetime) -> list[Request]:
 
 def confirm(
     transaction: Connection, request_id: int, executors: Mapping[str, Execute], *, by: str, now: datetime
-) -> Request:
-    """Confirm a request as the second person and do what it asks for. Raises NoSuchRequest, AnotherMustConfirm."""
+) -> tuple[Request, str | None]:
+    """Confirm a request as the second person and do what it asks for. Returns the request and what is to be shown.
+
+    Raises NoSuchRequest, AnotherMustConfirm, and what the action raises.
+    """
     request = _decide(transaction, request_id, by=by, now=now, approved=True)
-    executors[request.action](transaction, request, f"{request.requested_by} + {by}", now)
-    return request
+    return request, executors[request.action](transaction, request, f"{request.requested_by} + {by}", now)
 
 
 def refuse(transaction: Connection, request_id: int, *, by: str, now: datetime) -> Request:

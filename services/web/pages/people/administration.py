@@ -20,9 +20,8 @@ from services.people.accounts import (
     find_person,
     list_organisations,
     list_people,
-    reset_person,
 )
-from services.people.administration import EXECUTORS, Outcome
+from services.people.administration import EXECUTORS, NobodyToConfirm, Outcome
 from services.people.api_keys import NameTaken
 from services.people.roles import GRANTED, Role
 from services.people.second_person import AskedAlready
@@ -38,7 +37,7 @@ GrantedRoles = Annotated[list[Role], Form(alias="rol", max_length=len(ROLES))]
 LoginInPath = Annotated[str, Path(pattern=r"^[a-z0-9._-]{1,60}$")]
 RequestId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Change = Callable[[Connection], Outcome]
-REFUSALS = (LoginTaken, NameTaken, NoSuchOrganisation, LastAdministrator, AskedAlready)
+REFUSALS = (LoginTaken, NameTaken, NoSuchOrganisation, LastAdministrator, AskedAlready, NobodyToConfirm)
 
 
 class BadLogin(HttpProblem):
@@ -92,7 +91,10 @@ def requests(_administrator: Administrator, request: Request) -> HTMLResponse:
 def confirm(administrator: Administrator, request: Request, request_id: RequestId) -> Response:
     """Confirm a request as the second person."""
     with context_of(request).engine.begin() as transaction:
-        second_person.confirm(transaction, request_id, EXECUTORS, by=administrator, now=_now(request))
+        done, code = second_person.confirm(transaction, request_id, EXECUTORS, by=administrator, now=_now(request))
+        name = find_person(transaction, done.about).name if code is not None else ""
+    if code is not None:
+        return _code_page(request, done.about, name, code, asked=False)
     return redirect("/personas/pedidos")
 
 
@@ -136,11 +138,16 @@ def disable(supervisor: Supervisor, request: Request, login: LoginInPath) -> Res
 
 
 @router.post("/personas/{login}/codigo")
-def reset(supervisor: Supervisor, request: Request, login: LoginInPath) -> HTMLResponse:
-    """Take a person's password and second factor, and show a new one-time code once."""
-    with context_of(request).engine.begin() as transaction:
-        person = find_person(transaction, login)
-        code = reset_person(transaction, person, by=supervisor, now=_now(request))
+def reset(supervisor: Supervisor, request: Request, login: LoginInPath) -> Response:
+    """Take a person's password and second factor, and show a new one-time code once, or ask for a second person."""
+    try:
+        with context_of(request).engine.begin() as transaction:
+            person = find_person(transaction, login)
+            code = administration.reset(transaction, login, by=supervisor, now=_now(request))
+    except REFUSALS as problem:
+        return _person_page(request, login, problem)
+    if code is None:
+        return redirect("/personas/pedidos")
     return _code_page(request, login, person.name, code, asked=False)
 
 
