@@ -1,4 +1,4 @@
-"""Attention levels (NAR) and transitions between them, with their change and cause."""
+"""Attention levels (NAR), transitions between them with their change and cause, and channels of notices to people."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -88,3 +88,15 @@ class Transition:
     decided_at: datetime
     confirmed: bool = True
     evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+# Channels by which people are told.
+CONSOLE = "console"
+"""A notice on the pages of the signed-in person."""
+APPRISE = "apprise"
+"""A service that Apprise knows: e-mail, Telegram, Matrix and others."""
+WEBHOOK = "webhook"
+WEB_PUSH = "webpush"
+SMS = "sms"
+CHANNELS = (CONSOLE, APPRISE, WEBHOOK, WEB_PUSH, SMS)
+MAX_ADDRESS_CHARS = 2_000

@@ -148,5 +148,50 @@ notices = Table(
     CheckConstraint("(escalation_id IS NULL) = (step IS NULL)", name="step"),
     CheckConstraint("escalation_id IS NULL OR incident_id IS NOT NULL", name="escalation"),
     CheckConstraint("exercise IN ('drill', 'training')", name="exercise"),
+    Column(
+        "person_channel_id",
+        ForeignKey("person_channels.id", ondelete="SET NULL"),
+        nullable=True,
+        comment="The only channel that may carry it, as in its test",
+    ),
+    Index(
+        "notices_of_lane",
+        "channel",
+        "recipient",
+        "priority",
+        "id",
+        postgresql_where=text("sent_at IS NULL AND refused IS NULL"),
+    ),
     Index("notices_due", "not_before", postgresql_where=text("sent_at IS NULL AND refused IS NULL")),
+)
+
+notice_deliveries = Table(
+    "notice_deliveries",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("notice_id", ForeignKey("notices.id", ondelete="CASCADE"), nullable=False),
+    Column("person_channel_id", ForeignKey("person_channels.id", ondelete="SET NULL"), nullable=True, index=True),
+    Column("channel", Text, nullable=False, comment="Stays when the person's channel is deleted"),
+    Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False, comment="Attempts that did not succeed for sure"),
+    Column("outcome", Text, nullable=False, comment="Of the last attempt: sent, failed, unknown or refused"),
+    Column("trouble", Text, nullable=True, comment="What the last attempt met, without the address"),
+    timestamp_column("first_at"),
+    timestamp_column("last_at"),
+    CheckConstraint("outcome IN ('sent', 'failed', 'unknown', 'refused')", name="outcome"),
+    UniqueConstraint("notice_id", "person_channel_id"),
+    Index(None, "last_at"),
+)
+
+sms_codes = Table(
+    "sms_codes",
+    METADATA,
+    Column("notice_id", ForeignKey("notices.id", ondelete="CASCADE"), primary_key=True),
+    Column("person_id", ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    Column("incident_id", ForeignKey("incidents.id"), nullable=False),
+    Column("code", Text, nullable=False, comment="Four digits; valid only from a number of the person"),
+    Column("seen", JSONB, nullable=False, comment="The alerts and colours that the message stood for"),
+    timestamp_column("ends_at"),
+    timestamp_column("used_at", nullable=True),
+    Index("sms_codes_of_person", "person_id", "code"),
 )

@@ -1,4 +1,4 @@
-"""Tables of people and what proves who they are: accounts, roles, sessions, API keys, wrong attempts, approvals."""
+"""Tables of people, what proves who they are, and where they are told: accounts, sessions, API keys, channels."""
 
 from sqlalchemy import (
     BigInteger,
@@ -10,6 +10,7 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -18,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from models.alert import CHANNELS, MAX_ADDRESS_CHARS
 from models.tables.metadata import METADATA, timestamp_column
 
 ROLES = ("viewer", "operator", "supervisor", "device_admin", "auditor", "privacy_officer")
@@ -136,5 +138,37 @@ second_person_requests = Table(
         "about",
         unique=True,
         postgresql_where=text("decided_at IS NULL"),
+    ),
+)
+
+_CHANNELS_SQL = ", ".join(f"'{name}'" for name in CHANNELS)
+
+person_channels = Table(
+    "person_channels",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("person_id", ForeignKey("people.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("channel", Text, nullable=False, comment="console, apprise, webhook, webpush or sms"),
+    Column(
+        "address", Text, nullable=False, comment="May hold a secret: shown to the person and who administers people"
+    ),
+    Column("position", SmallInteger, nullable=False, comment="The lowest is tried first"),
+    Column("told_of_exercises", Boolean, nullable=False, comment="Whether drills and training may come here"),
+    timestamp_column("created_at"),
+    timestamp_column("tested_at", nullable=True),
+    Column("test_code_sha256", Text, nullable=True),
+    timestamp_column("test_ends_at", nullable=True),
+    Column("test_tries", SmallInteger, nullable=False, server_default=text("0"), comment="Wrong codes entered"),
+    timestamp_column("ended_at", nullable=True),
+    CheckConstraint(f"channel IN ({_CHANNELS_SQL})", name="channel"),
+    CheckConstraint(f"char_length(address) BETWEEN 1 AND {MAX_ADDRESS_CHARS}", name="address"),
+    CheckConstraint("(test_code_sha256 IS NULL) = (test_ends_at IS NULL)", name="test"),
+    Index(
+        "person_channels_in_use",
+        "person_id",
+        "channel",
+        text("md5(address)"),
+        unique=True,
+        postgresql_where=text("ended_at IS NULL"),
     ),
 )

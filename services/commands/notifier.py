@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from alerts.declared.declaration_log import follow_time
 from services.notices.notifier import Notifier
 from services.notices.outbox import set_webhook
+from services.notices.senders.configured import configured_senders
 from services.opening import configured_clock, configured_simulation, migrated_database
 from services.runtime.clock import PeriodicTimer
 from services.runtime.database import NOTIFIER_LIMITS
@@ -40,7 +41,8 @@ def run(_arguments: argparse.Namespace) -> int:
         retry_while_unavailable(
             lambda: _register_webhook(database, None if url is None else url.get_secret_value(), clock()), stop
         )
-        notifier = Notifier(database, clock, settings.public_address, configured_simulation(settings, clock))
+        simulation = configured_simulation(settings, clock)
+        notifier = Notifier(database, clock, settings.public_address, simulation, configured_senders(settings))
         check, levels = SelfCheck(database, clock, settings.expected), PeriodicTimer(LEVELS_PERIOD_S)
 
         def also() -> None:

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import httpx
 
+from services.notices.outcomes import Outcome, Refused, Retry, Sent, Unknown
 from services.runtime.http_exchange import EXCHANGE_ERRORS, exchange
 
 WEBHOOK = "webhook"
@@ -15,52 +15,35 @@ MAX_TROUBLE_CHARS = 300
 """Characters of a channel's response stored with the notice, and bytes of it that are read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """The channel accepted the notice. Only an acknowledgement shows that a person has read it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """The notice may not have arrived, or the channel rejected it now: try again under the same key."""
-
-    trouble: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The channel will never accept this notice."""
-
-    trouble: str
-
-
-Outcome = Sent | Retry | Refused
-
-
 def post_webhook(url: str, key: str, body: Mapping[str, object]) -> Outcome:
-    """Post a notice as JSON to a webhook, with its key, so that the receiver can drop a duplicate.
+    """Post a notice as JSON to a webhook, with its key, so that the receiver can drop a duplicate."""
+    content = json.dumps(dict(body), ensure_ascii=False).encode()
+    return post(url, {"Content-Type": "application/json", "Idempotency-Key": key}, content)
+
+
+def post(url: str, headers: Mapping[str, str], content: bytes) -> Outcome:
+    """Post a body to a server, within ATTEMPT_TIMEOUT_S.
 
     Only an invalid address is final. A rejection may come from a wrong setting, so a later attempt may succeed. The
-    status decides: no more of an accepting answer is read, and a redirect is a rejection.
+    status decides: no more of an accepting answer is read, and a redirect is a rejection. Where the request may have
+    been read before the connection failed, the outcome is unknown.
     """
     try:
         answer = exchange(
             "POST",
             url,
-            headers={
-                "Content-Type": "application/json",
-                "Accept-Encoding": "identity",
-                "Idempotency-Key": key,
-            },
-            content=json.dumps(dict(body), ensure_ascii=False).encode(),
+            headers={"Accept-Encoding": "identity", **headers},
+            content=content,
             deadline_s=ATTEMPT_TIMEOUT_S,
             max_bytes=0,
             max_error_bytes=MAX_TROUBLE_CHARS,
         )
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as trouble:
         return Refused(storable(str(trouble)))
-    except EXCHANGE_ERRORS as trouble:
+    except (httpx.ConnectError, httpx.ProxyError) as trouble:
         return Retry(storable(f"{type(trouble).__name__}: {trouble}"))
+    except EXCHANGE_ERRORS as trouble:
+        return Unknown(storable(f"{type(trouble).__name__}: {trouble}"))
     if answer.is_success:
         return Sent()
     if answer.redirect is not None:
@@ -71,9 +54,3 @@ def post_webhook(url: str, key: str, body: Mapping[str, object]) -> Outcome:
 def storable(trouble: str) -> str:
     """A text from elsewhere, bounded, without what PostgreSQL or a terminal cannot take."""
     return "".join(character if character.isprintable() else " " for character in trouble)[:MAX_TROUBLE_CHARS]
-
-
-def retry_wait_s(attempts: int) -> float:
-    """The wait after this many attempts: 2, 5, 15, 30, then 60 s. There is no limit while the alert is open."""
-    waits_s = (2.0, 5.0, 15.0, 30.0, 60.0)
-    return waits_s[min(attempts, len(waits_s)) - 1]

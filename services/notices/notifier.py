@@ -12,15 +12,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from alerts.delivery.live_events import announce
 from alerts.notice_queue import CONSOLE
-from services.notices.channels import WEBHOOK, Outcome, Refused, Retry, Sent, post_webhook, storable
+from services.notices.channels import WEBHOOK, storable
 from services.notices.documents import marked_body, notice_document
 from services.notices.outbox import ClaimedNotice, Lane, claim, due_lanes, record_outcome
+from services.notices.outcomes import Outcome, Refused, Retry, Sent
+from services.notices.person_delivery import PersonDelivery
+from services.notices.person_notices import PERSON
+from services.notices.senders.sending import Senders
 from services.record.chain_writer import ChainWriter
-from services.runtime.clock import Clock, PeriodicTimer
+from services.runtime.clock import Clock, PeriodicTimer, credential_clock
 from services.runtime.heartbeat import write_heartbeat
 from services.runtime.retry import DATABASE_UNAVAILABLE, error_summary, retry_while_unavailable
 from services.runtime.simulation import Simulation
@@ -41,13 +45,14 @@ class Notifier:
     """The delivery process. Several may run: each notice is leased to one of them.
 
     `address`: where people reach Vigía, for the link in a notice; None where it is not known. `simulation`: what every
-    notice says where the city is not real.
+    notice says where the city is not real. `senders`: the channels of people, and how webhooks are posted.
     """
 
     database: Engine
     clock: Clock
     address: str | None = None
     simulation: Simulation | None = None
+    senders: Senders = field(default_factory=Senders)
     sent: int = 0
     _attempts: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -110,7 +115,7 @@ class Notifier:
 
     def _serve(self, lane: Lane, stop: threading.Event) -> None:
         """Deliver the due notices of one lane, until none is left or one fails."""
-        deliver = self._show_next if lane.channel == CONSOLE else partial(self._deliver_next, stop=stop)
+        deliver = self._delivery(lane, stop)
         try:
             while not stop.is_set():
                 outcome = deliver(lane)
@@ -120,6 +125,24 @@ class Notifier:
                     return
         except DATABASE_UNAVAILABLE as error:
             log.warning("waiting for the database", extra={"action": "wait", "trouble": error_summary(error)})
+
+    def _delivery(self, lane: Lane, stop: threading.Event) -> Callable[[Lane], Outcome | None]:
+        """What delivers the next notice of a lane."""
+        if lane.channel == CONSOLE:
+            return self._show_next
+        if lane.channel != PERSON:
+            return partial(self._deliver_next, stop=stop)
+
+        def record(store: Callable[[Connection], None]) -> None:
+            def stored() -> None:
+                with self.database.begin() as transaction:
+                    store(transaction)
+
+            retry_while_unavailable(stored, stop)
+
+        return PersonDelivery(
+            self.database, self.clock, self.senders.send, record, self.address, self.simulation
+        ).deliver_next
 
     def _show_next(self, lane: Lane) -> Outcome | None:
         """Show the next notice on the watch page, which also sounds it. None if none is due.
@@ -142,7 +165,7 @@ class Notifier:
             notice = claim(transaction, lane, self.clock())
         if notice is None:
             return None
-        outcome = _attempt(notice, self.address, self.simulation)
+        outcome = self._attempt(notice)
         if not isinstance(outcome, Sent):
             trouble = {"action": "tell", "notice": notice.id, "trouble": outcome.trouble}
             log.warning("a notice did not get through", extra=trouble)
@@ -161,16 +184,17 @@ class Notifier:
             if not isinstance(outcome, Sent):
                 self._failed[lane] = None
 
-
-def _attempt(notice: ClaimedNotice, address: str | None, simulation: Simulation | None) -> Outcome:
-    """Deliver one notice. A bug costs only the notice it stands in: it is logged, and the notice is tried again."""
-    try:
-        match notice.channel:
-            case channel if channel == WEBHOOK:
-                document = notice_document(marked_body(notice.body, simulation), address)
-                return post_webhook(notice.recipient, notice.public_key, document)
-            case unknown:
-                return Refused(f"no channel {unknown!r} here")
-    except Exception as bug:
-        log.exception("a bug in a channel", extra={"action": "tell", "notice": notice.id})
-        return Retry(storable(error_summary(bug)))
+    def _attempt(self, notice: ClaimedNotice) -> Outcome:
+        """Deliver one notice. A bug costs only the notice it stands in: it is logged, and the notice is tried again."""
+        try:
+            match notice.channel:
+                case channel if channel == WEBHOOK:
+                    document = notice_document(marked_body(notice.body, self.simulation), self.address)
+                    webhook = self.senders.webhook
+                    now = credential_clock(self.clock)()
+                    return webhook.post_contact(notice.recipient, notice.public_key, document, now)
+                case unknown:
+                    return Refused(f"no channel {unknown!r} here")
+        except Exception as bug:
+            log.exception("a bug in a channel", extra={"action": "tell", "notice": notice.id})
+            return Retry(storable(error_summary(bug)))

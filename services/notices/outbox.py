@@ -15,7 +15,8 @@ from sqlalchemy import Connection
 from alerts.notice_queue import CONSOLE
 from alerts.record import Entry, record
 from models.rows import driver
-from services.notices.channels import ATTEMPT_TIMEOUT_S, WEBHOOK, Outcome, Refused, Retry, Sent, retry_wait_s
+from services.notices.channels import ATTEMPT_TIMEOUT_S, WEBHOOK
+from services.notices.outcomes import Outcome, Refused, Retry, Sent, Unknown, retry_wait_s
 
 LEASE = timedelta(seconds=ATTEMPT_TIMEOUT_S + 7)
 """How long one attempt may take, with its storing. When a notifier dies, another takes its notice over after this."""
@@ -25,9 +26,14 @@ MAX_LANES = 1_000
 WEBHOOK_CONTACT = "webhook"
 """Name of the contact made from the setting VIGIA_WEBHOOK_URL. Other contacts are not changed here."""
 MAX_ATTEMPTS_IF_CLOSED = 10
-"""Delivery attempts for a notice whose alert is closed. While the alert is open, there is no limit."""
+"""Delivery attempts for a notice whose alert or incident is closed, or that is about none. Else there is no limit."""
 _DUE = (
     "sent_at IS NULL AND refused IS NULL AND not_before <= %(now)s AND (leased_until IS NULL OR leased_until < %(now)s)"
+)
+_NO_LONGER_WANTED = (
+    "CASE WHEN alert_id IS NOT NULL THEN EXISTS (SELECT FROM alerts WHERE id = alert_id AND state = 'closed')"
+    " WHEN incident_id IS NOT NULL THEN EXISTS (SELECT FROM incidents WHERE id = incident_id AND state = 'closed')"
+    " ELSE true END"
 )
 
 
@@ -49,6 +55,10 @@ class ClaimedNotice:
     dedup_key: str
     attempts: int
     body: dict[str, Any]
+    person_id: int | None = None
+    incident_id: int | None = None
+    person_channel_id: int | None = None
+    exercise: str | None = None
 
     @property
     def public_key(self) -> str:
@@ -57,6 +67,15 @@ class ClaimedNotice:
         The time of the decision keeps apart two notices of one number, as after a restored backup.
         """
         return hashlib.sha256(f"{self.dedup_key} {self.body.get('decided_at', '')}".encode()).hexdigest()
+
+
+CLAIM = (
+    "UPDATE notices SET leased_until = %(until)s, attempts = attempts + 1 WHERE id ="
+    f" (SELECT id FROM notices WHERE channel = %(channel)s AND recipient = %(recipient)s AND {_DUE}"
+    " ORDER BY priority, id LIMIT 1 FOR UPDATE SKIP LOCKED)"
+    " RETURNING id, channel, recipient, dedup_key, attempts, body, person_id, incident_id, person_channel_id, exercise"
+)
+"""Leases the most urgent due notice of a lane; the index `notices_of_lane` finds it, however many are due."""
 
 
 def due_lanes(transaction: Connection, now: datetime) -> list[Lane]:
@@ -73,19 +92,15 @@ def due_lanes(transaction: Connection, now: datetime) -> list[Lane]:
 def claim(transaction: Connection, lane: Lane, now: datetime) -> ClaimedNotice | None:
     """Lease the most urgent due notice of a lane that no other process has leased; None if there is none."""
     with driver(transaction).cursor() as cursor:
-        cursor.execute(
-            "UPDATE notices SET leased_until = %(until)s, attempts = attempts + 1 WHERE id ="
-            f" (SELECT id FROM notices WHERE channel = %(channel)s AND recipient = %(recipient)s AND {_DUE}"
-            " ORDER BY priority, id LIMIT 1 FOR UPDATE SKIP LOCKED)"
-            " RETURNING id, channel, recipient, dedup_key, attempts, body",
-            {"until": now + LEASE, "now": now, "channel": lane.channel, "recipient": lane.recipient},
-        )
+        cursor.execute(CLAIM, {"until": now + LEASE, "now": now, "channel": lane.channel, "recipient": lane.recipient})
         row = cursor.fetchone()
         return None if row is None else ClaimedNotice(*row)
 
 
-def record_outcome(transaction: Connection, notice: ClaimedNotice, outcome: Outcome, now: datetime) -> None:
-    """Store the outcome of a delivery attempt.
+def record_outcome(
+    transaction: Connection, notice: ClaimedNotice, outcome: Outcome, now: datetime, wait_s: float | None = None
+) -> None:
+    """Store the outcome of a delivery attempt. `wait_s`: before the next one; None: the longer, the more were made.
 
     A failure is stored only if no other process has taken over meanwhile: that one knows better. Of failures that are
     tried again, the first is recorded.
@@ -100,12 +115,12 @@ def record_outcome(transaction: Connection, notice: ClaimedNotice, outcome: Outc
                     "UPDATE notices SET refused = %s WHERE id = %s AND sent_at IS NULL AND attempts = %s",
                     [trouble, notice.id, notice.attempts],
                 )
-            case Retry(trouble):
-                wait_s = retry_wait_s(notice.attempts) * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads
+            case Retry(trouble) | Unknown(trouble):
+                wait_s = retry_wait_s(notice.attempts) if wait_s is None else wait_s
+                wait_s *= random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads
                 cursor.execute(
                     "UPDATE notices SET not_before = %(at)s, leased_until = NULL, trouble = %(trouble)s,"
-                    " refused = CASE WHEN attempts >= %(tries)s AND EXISTS"
-                    " (SELECT FROM alerts WHERE id = alert_id AND state = 'closed') THEN %(trouble)s END"
+                    f" refused = CASE WHEN attempts >= %(tries)s AND {_NO_LONGER_WANTED} THEN %(trouble)s END"
                     " WHERE id = %(id)s AND sent_at IS NULL AND attempts = %(attempts)s",
                     {
                         "attempts": notice.attempts,
@@ -126,8 +141,12 @@ def _record(transaction: Connection, notice: ClaimedNotice, outcome: Outcome, no
             what = "notice.refused"
         case Retry():
             what = "notice.failed"
-    if what != "notice.failed" or notice.attempts == 1:
-        details = {"channel": notice.channel, "attempt": notice.attempts}
+        case Unknown():
+            what = "notice.unknown"
+    if isinstance(outcome, Sent | Refused) or notice.attempts == 1:
+        details: dict[str, object] = {"channel": notice.channel, "attempt": notice.attempts}
+        if notice.person_id is not None:
+            details |= {"person": notice.person_id, "incident": notice.incident_id}
         record(transaction, Entry(what, f"notice:{notice.id}", details=details), now)
 
 

@@ -80,6 +80,31 @@ class Settings(BaseSettings):
     webhook_url: SecretStr | None = Field(
         default=None, description="Address to which notices are posted, besides the console"
     )
+    webhook_format: Literal["vigia", "cloudevents"] = Field(
+        default="vigia", description="What is posted to VIGIA_WEBHOOK_URL: the documented body, or CloudEvents 1.0"
+    )
+    webhook_keys: SecretStr | None = Field(
+        default=None,
+        description="Keys that sign what is posted to webhooks, as ID:SECRET; two by comma while one replaces another",
+    )
+    sms_gateway_url: SecretStr | None = Field(
+        default=None,
+        description="Telephone that sends text messages, http://USER:PASSWORD@ADDRESS:PORT; none when unset",
+    )
+    sms_webhook_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Key by which the SMS gateway signs the answers it passes on; answers are refused when unset",
+    )
+    apprise_services: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9]{1,32}(,[a-z0-9]{1,32}){0,63}$",
+        description="Services of Apprise that people may be told by, with commas between; when unset, those with TLS",
+    )
+    web_push_key: SecretStr | None = Field(
+        default=None,
+        description="Private key of web push, EC P-256 in PEM; with embedded parts one is made in VIGIA_DATA_DIR",
+    )
     batch: int = Field(default=1000, ge=1, le=10_000, description="Maximum of messages in one transaction")
     statement_timeout_s: int = Field(default=5, ge=1, le=600, description="Longest run of an API query")
     broker_dir: Path = Field(

@@ -44,6 +44,8 @@ SESSIONS_KEPT = timedelta(days=90)
 """After they ended, so that the misuse of an account can be traced."""
 ATTEMPTS_KEPT = timedelta(days=1)
 """Wrong attempts to sign in, after the last of an account or address."""
+SMS_CODES_KEPT = timedelta(days=30)
+"""Codes to answer by text message, after they ended. What was acknowledged by one stands among the actions."""
 MAX_ROWS_PER_TRANSACTION = 10_000
 MAX_TRANSACTIONS_PER_RUN = 1000
 """Limit for each table; the next run deletes the rest."""
@@ -90,6 +92,8 @@ _EXPIRIES = (
     _Expiry("escalation_calls", "id", "called_at < :actions", {"actions": ACTIONS_KEPT}),
     _Expiry("phone_tree_calls", "id", "at < :actions", {"actions": ACTIONS_KEPT}),
     _Expiry("phone_tree", "id", "ended_at < :access", {"access": ACCESS_KEPT}),
+    _Expiry("person_channels", "id", "ended_at < :access", {"access": ACCESS_KEPT}),
+    _Expiry("sms_codes", "notice_id", "ends_at < :codes", {"codes": SMS_CODES_KEPT}),
     _Expiry(
         "service_alerts",
         "id",

@@ -27,8 +27,10 @@ from services.web.api import (
     live,
     metrics,
     municipalities,
+    person_channels,
     rejections,
     root,
+    sms_answers,
     webhooks,
 )
 from services.web.api.parameters import refuse_unknown_parameters
@@ -48,6 +50,7 @@ from services.web.live.process_watch import ProcessWatch
 from services.web.oba.app import PREFIX as ONEBUSAWAY
 from services.web.oba.app import create_oba
 from services.web.pages.api_page import router as api_pages
+from services.web.pages.channels.router import router as channel_pages
 from services.web.pages.declared.router import router as declared_pages
 from services.web.pages.people import administration, entering, own_account
 from services.web.pages.router import router as pages
@@ -78,6 +81,8 @@ API_ROUTES = (
     speeds,
     live,
     sms,
+    sms_answers,
+    person_channels,
     root,
 )
 PEOPLE_PAGES = (
@@ -176,6 +181,7 @@ def _include_routes(app: FastAPI) -> None:
     for router in PEOPLE_PAGES:
         app.include_router(router)
     app.include_router(declared_pages)
+    app.include_router(channel_pages)
     app.include_router(api_pages)
 
 

@@ -27,6 +27,14 @@ MAX_REPORTS_PER_MINUTE = 10
 """Riders' reports from one address in a minute. Several telephones may share an address."""
 
 
+MAX_SMS_ANSWERS_PER_MINUTE = 5
+"""Text messages of one number in a minute: a code has four digits."""
+
+
+def _sms_answer_limit() -> RateLimit:
+    return RateLimit(MAX_SMS_ANSWERS_PER_MINUTE)
+
+
 def _rider_report_limit() -> RateLimit:
     return RateLimit(MAX_REPORTS_PER_MINUTE)
 
@@ -51,6 +59,8 @@ class Context:
     """What is not real in this city; None in a real one."""
     rider_report_limit: RateLimit = field(default_factory=_rider_report_limit)
     """Limits riders' reports by address."""
+    sms_answer_limit: RateLimit = field(default_factory=_sms_answer_limit)
+    """Limits people's answers by number."""
     schedule_feed: ScheduleFeedCache = field(default_factory=ScheduleFeedCache)
 
     @property

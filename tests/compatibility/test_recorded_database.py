@@ -29,8 +29,10 @@ LATER_TABLES = frozenset(
         "last_backup",
         "learning_outcomes",
         "login_attempts",
+        "notice_deliveries",
         "organisations",
         "people",
+        "person_channels",
         "person_roles",
         "log_chain",
         "log_entries",
@@ -44,6 +46,7 @@ LATER_TABLES = frozenset(
         "sessions",
         "shift_changes",
         "shifts",
+        "sms_codes",
     }
 )
 """Tables that were added after the recorded database was written."""

@@ -12,6 +12,7 @@ from alerts.system_faults import firing_faults
 from models.alert import NAR
 from services.queries.city import health as queries
 from services.queries.city.backups import Backup, newest_backup
+from services.queries.city.deliveries import DeliveryFigures, delivery_figures
 from services.queries.city.health import HealthFigures, KindFlow
 from services.queries.city.processes import Process, dead_processes, list_processes
 from services.web.access import require_insight
@@ -35,6 +36,7 @@ class _Scrape:
     feed: EventFeed
     backup: Backup | None
     faults: Mapping[str, NAR]
+    told: DeliveryFigures
 
     def collect(self) -> Iterator[Metric]:
         """Every metric."""
@@ -58,6 +60,10 @@ class _Scrape:
         faults = {check: float(nar) for check, nar in self.faults.items()}
         yield _gauge("fault", "Colour of an open alert about Vigía itself: 1 amarillo to 3 rojo", "check", faults)
         yield _process_counts(self.processes)
+        yield _told(self.told)
+        yield _gauge(
+            "notices_oldest_due_seconds", "Wait of the oldest due notice", "channel", dict(self.told.oldest_due_s)
+        )
         for name, help_text, value in (
             ("unacknowledged_alerts", "Open alerts nobody took charge of", figures.unacknowledged),
             ("unsent_notices", "Notices still to be told", figures.unsent_notices),
@@ -98,6 +104,7 @@ def metrics(request: Request, snapshot: DatabaseSnapshot, now: Now) -> PlainText
         context.event_feed,
         newest_backup(snapshot),
         firing_faults(snapshot),
+        delivery_figures(snapshot, now),
     )
     registry.register(scrape)
     return PlainTextResponse(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
@@ -108,6 +115,16 @@ def _gauge(name: str, help_text: str, label: str, values: object) -> GaugeMetric
     assert isinstance(values, dict)
     for key, value in values.items():
         family.add_metric([key], value)
+    return family
+
+
+def _told(figures: DeliveryFigures) -> GaugeMetricFamily:
+    """Notices to people of the last day, by the channel that was tried and what came of it."""
+    family = GaugeMetricFamily(
+        "vigia_notices_last_day", "Notices to people of the last day", labels=["channel", "outcome"]
+    )
+    for (channel, outcome), count in figures.last_day.items():
+        family.add_metric([channel, outcome], count)
     return family
 
 

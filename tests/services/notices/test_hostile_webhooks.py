@@ -14,8 +14,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from services.notices import channels
-from services.notices.channels import MAX_TROUBLE_CHARS, Refused, Retry, Sent, post_webhook
+from services.notices.channels import MAX_TROUBLE_CHARS, post_webhook
 from services.notices.notifier import MAX_CHANNEL_WORKERS, Notifier
+from services.notices.outcomes import Refused, Retry, Sent
 from tests.alerts.town import NOON
 from tests.services.notices.test_notifier import raise_alert, rows
 from tests.waiting import LIMIT_S, wait_until

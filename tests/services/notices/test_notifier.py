@@ -18,7 +18,7 @@ from alerts.rulebook import Station
 from models.alert import NAR, Cause, Change, Transition
 from models.reading import Flag
 from services.embedded.child_process import free_port
-from services.notices.channels import ATTEMPT_TIMEOUT_S, Refused, Retry, Sent, retry_wait_s
+from services.notices.channels import ATTEMPT_TIMEOUT_S
 from services.notices.documents import EARLIER, AlertNotice, marked_body
 from services.notices.notifier import ROUND_WAIT_S, Notifier
 from services.notices.outbox import (
@@ -30,6 +30,7 @@ from services.notices.outbox import (
     record_outcome,
     set_webhook,
 )
+from services.notices.outcomes import Refused, Retry, Sent, retry_wait_s
 from services.runtime.simulation import Simulation
 from tests.alerts.town import NOON
 

@@ -18,8 +18,10 @@ PERSONAL = {
     "escalation_calls",
     "handovers",
     "login_attempts",
+    "notice_deliveries",
     "notices",
     "people",
+    "person_channels",
     "person_roles",
     "phone_tree",
     "phone_tree_calls",
@@ -32,6 +34,7 @@ PERSONAL = {
     "sessions",
     "shift_changes",
     "shifts",
+    "sms_codes",
 }
 
 

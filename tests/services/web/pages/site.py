@@ -62,9 +62,9 @@ class Site:
         headers = named | ({"origin": origin} if origin else {})
         return self._loop.run_until_complete(self._client.post(path, data=form, headers=headers))
 
-    def send(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
+    def send(self, path: str, body: Mapping[str, Any], **headers: str) -> httpx.Response:
         """Send JSON."""
-        return self._loop.run_until_complete(self._client.post(path, json=body))
+        return self._loop.run_until_complete(self._client.post(path, json=body, headers=headers))
 
     def page(self, path: str, *, status: int = 200) -> "Page":
         """A page that must be well-formed HTML."""

@@ -1,0 +1,1 @@
+"""How does one message reach one address by each channel, and what came of it?"""

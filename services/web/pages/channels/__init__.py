@@ -1,0 +1,1 @@
+"""How does a person say where they are told, and prove that it reaches them?"""
