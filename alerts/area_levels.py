@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from alerts import transition_log
+from alerts.alert_log import Origin
 from alerts.declared.declaration_log import announce_graver_proposal
 from alerts.incidents.grouping import OUTAGE
 from alerts.rulebook import Rulebook, Station
@@ -138,5 +139,5 @@ def _log_outage(
         decided_at=now,
         evidence=evidence,
     )
-    origin = transition_log.Origin(f"{municipality}/{kind}/{OUTAGE}", 1, OUTAGE)
+    origin = Origin(f"{municipality}/{kind}/{OUTAGE}", 1, OUTAGE)
     transition_log.log_transition(transaction, station, origin, transition, notify=True)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from alerts import transition_log
+from alerts.alert_log import Origin
 from alerts.area_levels import update_area_levels
 from alerts.rule_states import RuleStates, StatesByRule
 from alerts.rulebook import Rulebook, exceedance_model
@@ -204,7 +205,7 @@ def report_fault(transaction: Connection, book: Rulebook, station: str, trouble:
 
     trouble: what failed. Does nothing while such an alert is open.
     """
-    origin = transition_log.Origin(f"{station}/evaluator", 1, "evaluator")
+    origin = Origin(f"{station}/evaluator", 1, "evaluator")
     if transition_log.has_open_alert(transaction, origin, station):
         return
     fault = Transition(

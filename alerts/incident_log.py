@@ -53,19 +53,6 @@ def lock(transaction: Connection, incident: int) -> bool:
         return cursor.execute("SELECT 1 FROM incidents WHERE id = %s FOR UPDATE", [incident]).fetchone() is not None
 
 
-def lock_incident_of(transaction: Connection, rule_id: str, subject: str) -> int | None:
-    """Lock the incident of the open alert of this rule on this subject. Returns its number; None without one."""
-    with driver(transaction).cursor() as cursor:
-        row = cursor.execute(
-            "SELECT incident_id FROM alerts WHERE rule_id = %s AND subject = %s AND state <> 'closed'",
-            [rule_id, subject],
-        ).fetchone()
-    if row is None:
-        return None
-    lock(transaction, row[0])
-    return int(row[0])
-
-
 def close_if_empty(transaction: Connection, incident: int, now: datetime) -> bool:
     """Close an incident that has no open alert any more; returns whether it did. The incident must be locked."""
     with driver(transaction).cursor() as cursor:

@@ -16,7 +16,7 @@ WATCH = "guardia"
 """The recipient on the console channel: the person on watch."""
 
 _OPEN = (
-    "SELECT rule_id, nar, state = 'firing' AND acknowledged_at IS NULL FROM alerts"
+    "SELECT rule_id, rule_nar, state = 'firing' AND acknowledged_at IS NULL FROM alerts"
     " WHERE incident_id = %s AND state <> 'closed'"
 )
 _ANNOUNCED = (

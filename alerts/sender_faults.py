@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from alerts import transition_log
+from alerts.alert_log import Origin
 from alerts.rulebook import Rulebook, Station
 from models.alert import NAR, Cause, Change, Transition
 from models.rows import driver
@@ -39,7 +40,7 @@ def raise_fault(
     transaction: Connection, book: Rulebook, fault: SenderFault, evidence: Mapping[str, object], now: datetime
 ) -> None:
     """Open the alert, amarillo. Does nothing where it is open already."""
-    origin = transition_log.Origin(fault.rule_id, 1, FAULT)
+    origin = Origin(fault.rule_id, 1, FAULT)
     if not _is_firing(transaction, fault):
         _log(transaction, book, fault, origin, NAR.AMARILLO, now, evidence)
 
@@ -49,7 +50,7 @@ def clear_fault(
 ) -> None:
     """Clear the alert, where it is open."""
     if _is_firing(transaction, fault):
-        origin = transition_log.Origin(fault.rule_id, 1, FAULT)
+        origin = Origin(fault.rule_id, 1, FAULT)
         _log(transaction, book, fault, origin, NAR.VERDE, now, evidence)
 
 
@@ -58,7 +59,8 @@ def firing_faults(transaction: Connection, lane: str, kinds: Sequence[str]) -> l
     with driver(transaction).cursor() as cursor:
         cursor.execute(
             "SELECT a.rule_id, a.subject, a.kind, coalesce(s.municipality_id, split_part(a.subject, ':', 2))"
-            " FROM alerts a LEFT JOIN stations s ON s.id = a.subject WHERE a.state = 'firing' AND a.judgement = %s"
+            " FROM alerts a LEFT JOIN stations s ON s.id = a.subject WHERE a.state = 'firing' AND a.rule_nar > 0"
+            " AND a.judgement = %s"
             " AND (a.rule_id = a.subject || '/' || %s AND a.kind = ANY(%s) OR split_part(a.rule_id, '/', 2) = %s)",
             [FAULT, RATE, list(kinds), lane],
         )
@@ -68,7 +70,7 @@ def firing_faults(transaction: Connection, lane: str, kinds: Sequence[str]) -> l
 def _is_firing(transaction: Connection, fault: SenderFault) -> bool:
     with driver(transaction).cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM alerts WHERE rule_id = %s AND subject = %s AND state = 'firing'",
+            "SELECT 1 FROM alerts WHERE rule_id = %s AND subject = %s AND state = 'firing' AND rule_nar > 0",
             [fault.rule_id, fault.subject],
         )
         return cursor.fetchone() is not None
@@ -78,7 +80,7 @@ def _log(
     transaction: Connection,
     book: Rulebook,
     fault: SenderFault,
-    origin: transition_log.Origin,
+    origin: Origin,
     after: NAR,
     now: datetime,
     evidence: Mapping[str, object],

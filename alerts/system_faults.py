@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from alerts import transition_log
+from alerts.alert_log import Origin
 from alerts.incidents.grouping import SYSTEM
 from alerts.rulebook import Station
 from alerts.rules.colour_change import colour_change
@@ -51,7 +52,9 @@ def ended_faults(
 def firing_faults(transaction: Connection) -> dict[str, NAR]:
     """The alerts about Vigía itself that are not cleared: their colours by the name of the check."""
     with driver(transaction).cursor() as cursor:
-        cursor.execute("SELECT rule_id, nar FROM alerts WHERE subject = %s AND state = 'firing'", [SYSTEM])
+        cursor.execute(
+            "SELECT rule_id, rule_nar FROM alerts WHERE subject = %s AND state = 'firing' AND rule_nar > 0", [SYSTEM]
+        )
         return {str(rule_id).removeprefix(f"{SYSTEM}/"): NAR(nar) for rule_id, nar in cursor}
 
 
@@ -60,7 +63,7 @@ def log_fault(transaction: Connection, fault: SystemFault, before: NAR, now: dat
     if fault.nar == before:
         return
     judgement = fault.name.split("/", 1)[0]
-    origin = transition_log.Origin(f"{SYSTEM}/{fault.name}", 1, judgement, closes_itself=fault.closes_itself)
+    origin = Origin(f"{SYSTEM}/{fault.name}", 1, judgement, closes_itself=fault.closes_itself)
     cause = fault.cause if fault.nar else Cause.RESTORED
     transition = colour_change(before, fault.nar, cause, now, now, fault.evidence)
     transition_log.log_transition(

@@ -172,6 +172,8 @@ class City:
     """What operators are told at a colour, by its name, as `rojo`, or by hazard and colour, as `rain.rojo`."""
     authority: str | None = None
     """Who sets the attention level, with its article, in Spanish or in Spanish " / " English."""
+    acknowledgement_min: Mapping[str, int] = field(default_factory=dict)
+    """Minutes after which an acknowledgement expires, by the colour's name."""
 
     def station(self, id: str) -> Station:  # noqa: A002 - the field's own name
         """The station with this id. Raises KeyError."""

@@ -21,42 +21,60 @@ class Member(Protocol):
     @property
     def nar(self) -> int: ...
     @property
+    def rule_nar(self) -> int: ...
+    @property
     def opened_at(self) -> datetime: ...
     @property
     def acknowledged_at(self) -> datetime | None: ...
+    @property
+    def waiting_since(self) -> datetime | None: ...
+    @property
+    def shelved_until(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """An incident in one line. `driver`: the open alert that is the most dangerous now; None without one.
 
-    `nar`: the worst colour held now, verde where no rule holds one any more. `rising`, `falling`: how many of its
-    streams do. `unanswered`: how many alerts nobody acknowledged; `unanswered_since`: the oldest of them.
+    `nar`: the worst colour shown now; `rule_nar`: the worst that a rule holds now; `proposed`: for how many alerts the
+    lower one is proposed. `rising`, `falling`: how many of its streams do. `unanswered`: how many alerts ask to be
+    acknowledged; `unanswered_since`: the oldest of them. `shelved`: how many are put aside, and do not ask.
     """
 
     nar: NAR
+    rule_nar: NAR
+    proposed: int
     driver: int | None
     stations: int
     rising: int
     falling: int
     unanswered: int
     unanswered_since: datetime | None
+    shelved: int
+
+
+def asks(alert: Member) -> bool:
+    """Whether an open alert asks to be acknowledged: nobody did, and it is not put aside."""
+    return alert.acknowledged_at is None and alert.shelved_until is None
 
 
 def summarise(members: Sequence[Member], levels: Mapping[str, CurrentLevel]) -> Summary:
     """The summary of an incident's open alerts. `levels`: the current levels of streams, by station."""
     driver = min(members, key=lambda one: (danger_of(one, levels), one.id), default=None)
-    waiting = [one.opened_at for one in members if one.acknowledged_at is None]
+    waiting = [one.waiting_since or one.opened_at for one in members if asks(one)]
     stations = {one.station_id for one in members if one.station_id is not None}
     streams = [levels[station] for station in stations if station in levels]
     return Summary(
         nar=NAR(max((one.nar for one in members), default=0)),
+        rule_nar=NAR(max((one.rule_nar for one in members), default=0)),
+        proposed=sum(one.nar > one.rule_nar for one in members),
         driver=None if driver is None else driver.id,
         stations=len(stations),
         rising=sum(level.rising for level in streams),
         falling=sum(level.falling for level in streams),
         unanswered=len(waiting),
         unanswered_since=min(waiting, default=None),
+        shelved=sum(one.shelved_until is not None for one in members),
     )
 
 

@@ -56,7 +56,9 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
     API: {
         **_all([*_CITY, "devices", *_TIMETABLES, *_FOLLOWED, *_JUDGED, *_RECEIVED], READ),
         **_all([*_READINGS, *_KEPT_HOURS, *_ROLLUPS], READ),
-        "alerts": "SELECT, UPDATE (state, acknowledged_at, acknowledged_by, closed_at, closed_by, version)",
+        "alerts": "SELECT, UPDATE (state, nar, held_nar, acknowledged_at, acknowledged_by, acknowledged_until,"
+        " waiting_since, waiting_because, shelved_until, shelved_by, shelved_nar, flapping_since, closed_at, closed_by,"
+        " version)",
         "incidents": "SELECT, UPDATE (state, closed_at)",
         "declarations": ADD,
         "declaration_warnings": READ,
@@ -101,6 +103,7 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "incidents": WRITE,
         "transitions": ADD,
         "declarations": READ,
+        "alert_actions": "SELECT (id), INSERT",
         "contacts": "SELECT (channel, address, least_nar, ended_at)",
         "notices": "SELECT (id, dedup_key), INSERT",
         "rejected_messages": "SELECT, INSERT, UPDATE (reingested_at)",
@@ -126,7 +129,7 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "attention": READ,
         "contacts": WRITE,
         **_all([*_ROTA, "shift_changes", "municipalities", "basins"], READ),
-        "alert_actions": "SELECT (alert_id, at, actor)",
+        "alert_actions": "SELECT (id, alert_id, incident_id, at, actor, action), INSERT",
         **_all(["escalations", "escalation_calls"], WRITE),
         "notices": "SELECT, INSERT, UPDATE (leased_until, attempts, not_before, sent_at, refused, trouble)",
         "person_channels": READ,

@@ -1,4 +1,4 @@
-"""Tables of alerts: transitions, alerts with the actions on them, area levels, contacts and notices."""
+"""Tables of alerts: transitions, alerts, actions on alerts and incidents, area levels, contacts and notices."""
 
 from sqlalchemy import (
     BigInteger,
@@ -29,7 +29,15 @@ alerts = Table(
     Column("kind", Text, nullable=False),
     Column("judgement", Text, nullable=False, comment="Which sort of rule: stage, rainfall, silence, ..."),
     Column("state", Text, nullable=False, comment="firing, cleared or closed"),
-    Column("nar", SmallInteger, nullable=False),
+    Column("nar", SmallInteger, nullable=False, comment="The colour shown: the higher of rule_nar and held_nar"),
+    Column("rule_nar", SmallInteger, nullable=False, comment="The colour that the rule holds now"),
+    Column(
+        "held_nar",
+        SmallInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="The colour below which nothing shows until a person confirms, or a flapping alert is calm",
+    ),
     Column("highest_nar", SmallInteger, nullable=False),
     Column("cause", Text, nullable=False),
     Column("confirmed", Boolean, nullable=False),
@@ -39,6 +47,18 @@ alerts = Table(
     timestamp_column("cleared_at", nullable=True),
     timestamp_column("acknowledged_at", nullable=True),
     Column("acknowledged_by", Text, nullable=True),
+    timestamp_column("acknowledged_until", nullable=True),
+    timestamp_column("waiting_since", nullable=True),
+    Column(
+        "waiting_because",
+        Text,
+        nullable=True,
+        comment="Why it asks to be acknowledged: opened, graver, fired_again, expired, withdrawn or unshelved",
+    ),
+    timestamp_column("shelved_until", nullable=True),
+    Column("shelved_by", Text, nullable=True),
+    Column("shelved_nar", SmallInteger, nullable=True, comment="The colour shown when it was shelved"),
+    timestamp_column("flapping_since", nullable=True),
     timestamp_column("closed_at", nullable=True),
     Column("closed_by", Text, nullable=True),
     Column("evidence", JSONB, nullable=False),
@@ -49,6 +69,10 @@ alerts = Table(
     CheckConstraint("state IN ('firing', 'cleared', 'closed')", name="state"),
     CheckConstraint("(state = 'closed') = (closed_at IS NOT NULL)", name="closed"),
     CheckConstraint("state = 'closed' OR incident_id IS NOT NULL", name="incident"),
+    CheckConstraint("nar >= rule_nar", name="shown"),
+    CheckConstraint("acknowledged_until IS NULL OR acknowledged_at IS NOT NULL", name="acknowledged"),
+    CheckConstraint("num_nulls(shelved_until, shelved_by, shelved_nar) IN (0, 3)", name="shelved"),
+    CheckConstraint("state <> 'closed' OR num_nonnulls(shelved_until, flapping_since) = 0", name="ended"),
     CheckConstraint("(incident_id IS NULL) = (membership IS NULL)", name="membership"),
     CheckConstraint("exercise IN ('drill', 'training')", name="exercise"),
     CheckConstraint("(exercise IS NULL) = (rule_id NOT LIKE 'exercise/%')", name="exercise_rule"),
@@ -60,12 +84,19 @@ alert_actions = Table(
     "alert_actions",
     METADATA,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("alert_id", ForeignKey("alerts.id"), nullable=False, index=True),
+    Column("alert_id", ForeignKey("alerts.id"), nullable=True, index=True),
+    Column("incident_id", ForeignKey("incidents.id"), nullable=True, index=True),
     timestamp_column("at"),
-    Column("actor", Text, nullable=False),
+    Column("actor", Text, nullable=False, comment="A person's name, or `rule` where time or a rule did it"),
     Column("action", Text, nullable=False),
     Column("note", Text, nullable=False, server_default=""),
-    CheckConstraint("action IN ('acknowledge', 'comment', 'close')", name="action"),
+    Column("nar", SmallInteger, nullable=True, comment="The colour shown after it, of the alert or the incident"),
+    CheckConstraint(
+        "action IN ('acknowledge', 'acknowledgement_expired', 'answer', 'calm', 'close', 'comment', 'escalate',"
+        " 'flapping', 'lower', 'shelf_broken', 'shelf_ended', 'shelve', 'unshelve', 'withdraw')",
+        name="action",
+    ),
+    CheckConstraint("num_nonnulls(alert_id, incident_id) = 1", name="about"),
 )
 
 transitions = Table(

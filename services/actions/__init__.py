@@ -1,41 +1,75 @@
 """What does a person do about an alert or an incident?"""
 
-from services.actions.alerts import acknowledge, close, comment
-from services.actions.incidents import MAX_SEEN, Seen, acknowledge_incident
+from services.actions.alerts import acknowledge, close, comment, lower, withdraw
+from services.actions.incidents import (
+    MAX_SEEN,
+    Seen,
+    acknowledge_incident,
+    answer,
+    escalate,
+    lower_incident,
+    withdraw_incident,
+)
 from services.actions.log import MAX_NOTE_CHARS
 from services.actions.notes import erase_note, may_erase, redact_note
 from services.actions.refusals import (
     AlertAlreadyAcknowledged,
     AlertAlreadyClosed,
+    AlertAlreadyShelved,
     AlertChanged,
+    AlertNotAcknowledged,
+    AlertNotShelved,
     AlertStillHeld,
     IncidentChanged,
+    IncidentClosed,
+    JustEscalated,
+    MayNotBeShelved,
     NoSuchAlert,
     NoSuchIncident,
     NoSuchNote,
     NoteAlreadyRedacted,
+    NothingToConfirm,
+    ReasonMissing,
     UnwritableNote,
 )
+from services.actions.shelf import MAX_SHELF_MIN, shelve, unshelve
 
 __all__ = [
     "MAX_NOTE_CHARS",
     "MAX_SEEN",
+    "MAX_SHELF_MIN",
     "AlertAlreadyAcknowledged",
     "AlertAlreadyClosed",
+    "AlertAlreadyShelved",
     "AlertChanged",
+    "AlertNotAcknowledged",
+    "AlertNotShelved",
     "AlertStillHeld",
     "IncidentChanged",
+    "IncidentClosed",
+    "JustEscalated",
+    "MayNotBeShelved",
     "NoSuchAlert",
     "NoSuchIncident",
     "NoSuchNote",
     "NoteAlreadyRedacted",
+    "NothingToConfirm",
+    "ReasonMissing",
     "Seen",
     "UnwritableNote",
     "acknowledge",
     "acknowledge_incident",
+    "answer",
     "close",
     "comment",
     "erase_note",
+    "escalate",
+    "lower",
+    "lower_incident",
     "may_erase",
     "redact_note",
+    "shelve",
+    "unshelve",
+    "withdraw",
+    "withdraw_incident",
 ]

@@ -1,13 +1,32 @@
-"""Actions of an operator on one alert: acknowledge, comment, close. In the caller's transaction."""
+"""Actions on one alert: acknowledged, taken back, lowered, commented, closed. In the caller's transaction."""
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import ColumnElement, Connection, case, select, text
 
 from alerts import incident_log
+from alerts.life.limits import ACKNOWLEDGEMENT_KEY, acknowledged_until, acknowledgement_minutes, holds_for_a_person
+from alerts.life.next_state import Because
+from models.alert import NAR
 from models.tables.alerts import alerts
-from services.actions.log import lock_incident, log_action, require_open, update_unchanged
-from services.actions.refusals import AlertAlreadyAcknowledged, AlertChanged, AlertStillHeld, NoSuchAlert
+from models.tables.city import configuration
+from services.actions.log import (
+    ENDED_WITH_ALERT,
+    change_unchanged,
+    lock_incident,
+    log_action,
+    require_open,
+    require_reason,
+    update_unchanged,
+)
+from services.actions.refusals import (
+    AlertAlreadyAcknowledged,
+    AlertChanged,
+    AlertNotAcknowledged,
+    AlertStillHeld,
+    NoSuchAlert,
+    NothingToConfirm,
+)
 
 
 def acknowledge(
@@ -21,12 +40,61 @@ def acknowledge(
     changed = transaction.execute(
         update_unchanged(alert_id, version)
         .where(alerts.c.acknowledged_at.is_(None))
-        .values(acknowledged_at=now, acknowledged_by=operator, version=alerts.c.version + 1)
+        .values(
+            acknowledged_at=now,
+            acknowledged_by=operator,
+            acknowledged_until=_expiry(transaction, now),
+            waiting_since=None,
+            waiting_because=None,
+            version=alerts.c.version + 1,
+        )
     ).one_or_none()
     if changed is None:
         acknowledged = require_open(transaction, alert_id).acknowledged_at is not None
         raise AlertAlreadyAcknowledged if acknowledged else AlertChanged
     log_action(transaction, changed, "acknowledge", operator, note, now)
+    return int(changed.version)
+
+
+def withdraw(transaction: Connection, alert_id: int, *, operator: str, note: str, version: int, now: datetime) -> int:
+    """Take the acknowledgement of an alert back, so that it asks again; returns its new version. Anybody may.
+
+    note: the reason. Raises ReasonMissing, NoSuchAlert, AlertAlreadyClosed, AlertNotAcknowledged, AlertChanged.
+    """
+    reason = require_reason(note)
+    if require_open(transaction, alert_id).acknowledged_at is None:
+        raise AlertNotAcknowledged
+    changed = change_unchanged(
+        transaction,
+        alert_id,
+        version,
+        acknowledged_at=None,
+        acknowledged_by=None,
+        acknowledged_until=None,
+        waiting_since=now,
+        waiting_because=Because.WITHDRAWN,
+    )
+    log_action(transaction, changed, "withdraw", operator, reason, now)
+    return int(changed.version)
+
+
+def lower(transaction: Connection, alert_id: int, *, operator: str, note: str, version: int, now: datetime) -> int:
+    """Confirm the lower colour that the system proposes; returns the new version. One that is over is closed.
+
+    Raises NoSuchAlert, AlertAlreadyClosed, NothingToConfirm, AlertChanged.
+    """
+    incident = lock_incident(transaction, alert_id)
+    alert = require_open(transaction, alert_id)
+    if alert.nar <= alert.rule_nar:
+        raise NothingToConfirm
+    held = holds_for_a_person(alert.judgement, NAR(alert.rule_nar), confirmed=alert.confirmed)
+    colours = {"nar": alert.rule_nar, "held_nar": alert.rule_nar if held else NAR.VERDE}
+    over = alert.state == "cleared"
+    ends = {"state": "closed", "closed_at": now, "closed_by": operator, **dict.fromkeys(ENDED_WITH_ALERT)}
+    changed = change_unchanged(transaction, alert_id, version, **colours, **(ends if over else {}))
+    log_action(transaction, changed, "lower", operator, note, now)
+    if over and incident is not None:
+        incident_log.close_if_empty(transaction, incident, now)
     return int(changed.version)
 
 
@@ -41,7 +109,12 @@ def close(transaction: Connection, alert_id: int, *, operator: str, note: str, v
         raise AlertStillHeld
     changed = transaction.execute(
         update_unchanged(alert_id, version).values(
-            state="closed", closed_at=now, closed_by=operator, version=alerts.c.version + 1
+            state="closed",
+            nar=case((alerts.c.state == "cleared", alerts.c.rule_nar), else_=alerts.c.nar),
+            closed_at=now,
+            closed_by=operator,
+            **dict.fromkeys(ENDED_WITH_ALERT),
+            version=alerts.c.version + 1,
         )
     ).one_or_none()
     if changed is None:
@@ -59,6 +132,13 @@ def comment(transaction: Connection, alert_id: int, *, operator: str, note: str,
     if alert is None:
         raise NoSuchAlert
     log_action(transaction, alert, "comment", operator, note, now)
+
+
+def _expiry(transaction: Connection, now: datetime) -> ColumnElement[datetime | None]:
+    """When an acknowledgement given now expires, by the alert's colour."""
+    city = transaction.execute(select(configuration.c.city)).scalar() or {}
+    minutes = acknowledgement_minutes(city.get(ACKNOWLEDGEMENT_KEY, {}))
+    return case(*((alerts.c.nar == int(nar), acknowledged_until(now, nar, minutes)) for nar in minutes))
 
 
 def _is_held_by_rule(transaction: Connection, alert_id: int) -> bool:

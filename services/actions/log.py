@@ -1,20 +1,19 @@
-"""The row and the live event of an action on an alert, and checks that actions share. In the caller's transaction."""
+"""The row and the live event of an action, and checks that actions share. In the caller's transaction."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from alerts import incident_log
-from alerts.delivery.live_events import announce
-from alerts.record import Entry, record
-from models.tables.alerts import alert_actions, alerts
-from services.actions.refusals import AlertAlreadyClosed, NoSuchAlert, UnwritableNote
-from services.runtime.audience import OPERATOR_ROLE
+from alerts.action_log import ActedOn, log_alert_action, log_incident_action
+from models.tables.alerts import alerts
+from services.actions.refusals import AlertAlreadyClosed, AlertChanged, NoSuchAlert, ReasonMissing, UnwritableNote
 
 MAX_NOTE_CHARS = 2_000
-_RECORDED_AS = {"acknowledge": "alert.acknowledged", "comment": "alert.commented", "close": "alert.closed"}
+ENDED_WITH_ALERT = ("waiting_since", "waiting_because", "shelved_until", "shelved_by", "shelved_nar", "flapping_since")
+"""Columns that are null in an alert that is closed."""
 
 
 def lock_incident(transaction: Connection, alert_id: int) -> int | None:
@@ -34,6 +33,15 @@ def update_unchanged(alert_id: int, version: int) -> ReturningUpdate[Any]:
     )
 
 
+def change_unchanged(transaction: Connection, alert_id: int, version: int, **values: object) -> Row[Any]:
+    """Set columns of an open alert at this version, and count the version up. Raises AlertChanged."""
+    statement = update_unchanged(alert_id, version).values(**values, version=alerts.c.version + 1)
+    changed = transaction.execute(statement).one_or_none()
+    if changed is None:
+        raise AlertChanged
+    return changed
+
+
 def require_open(transaction: Connection, alert_id: int) -> Row[Any]:
     """The current row of an open alert. Raises NoSuchAlert, AlertAlreadyClosed."""
     alert = transaction.execute(select(alerts).where(alerts.c.id == alert_id)).one_or_none()
@@ -44,32 +52,31 @@ def require_open(transaction: Connection, alert_id: int) -> Row[Any]:
     return alert
 
 
+def acted_on(alert: Row[Any]) -> ActedOn:
+    """The alert as its live event tells of it."""
+    return ActedOn(*(alert._mapping[field] for field in ActedOn._fields))
+
+
 def log_action(transaction: Connection, alert: Row[Any], action: str, operator: str, note: str, now: datetime) -> None:
-    """Store an action with its note, record it, and announce it. Raises UnwritableNote."""
+    """Store an action on an alert with its note, and announce it. Raises UnwritableNote."""
+    log_alert_action(transaction, acted_on(alert), action, operator, _writable(note), now)
+
+
+def log_on_incident(
+    transaction: Connection, incident: int, nar: int, action: str, operator: str, note: str, now: datetime
+) -> None:
+    """Store an action on an incident with its note, and announce it. Raises UnwritableNote."""
+    log_incident_action(transaction, incident, nar, action, operator, _writable(note), now)
+
+
+def require_reason(note: str) -> str:
+    """The note without surrounding blanks. Raises ReasonMissing where nothing is left."""
+    if not note.strip():
+        raise ReasonMissing
+    return note.strip()
+
+
+def _writable(note: str) -> str:
     if "\0" in note:  # PostgreSQL cannot store NUL in text
         raise UnwritableNote
-    values = {"alert_id": alert.id, "at": now, "actor": operator, "action": action, "note": note}
-    number = transaction.execute(insert(alert_actions).values(values).returning(alert_actions.c.id)).scalar_one()
-    details = {"action": number, "nar": alert.nar, "version": alert.version, **({"note": note} if note else {})}
-    what = _RECORDED_AS.get(action, f"alert.{action}")
-    record(transaction, Entry(what, f"alert:{alert.id}", operator, details), now)
-    announce_action(transaction, alert, action, now)
-
-
-def announce_action(transaction: Connection, alert: Row[Any], action: str, now: datetime) -> None:
-    """Announce an action without its author: anyone may read the live events."""
-    announce(
-        transaction,
-        "alert",
-        {
-            "id": alert.id,
-            "subject": alert.subject,
-            "state": alert.state,
-            "nar": alert.nar,
-            "version": alert.version,
-            "acknowledged_at": alert.acknowledged_at,
-            "action": action,
-            "by": OPERATOR_ROLE,
-        },
-        now,
-    )
+    return note

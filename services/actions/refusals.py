@@ -25,6 +25,52 @@ class AlertChanged(HttpProblem):
     status = 409
 
 
+class AlertNotAcknowledged(HttpProblem):
+    """Nadie tiene reconocida esta alerta. / Nobody holds an acknowledgement of this alert."""
+
+    status = 409
+
+
+class NothingToConfirm(HttpProblem):
+    """No hay ninguna baja propuesta como la que viste. / No lower level is proposed as you saw it."""
+
+    status = 409
+
+
+class MayNotBeShelved(HttpProblem):
+    """Un rojo de nivel o lluvia no se aparta. / A red alert of level or rain is not shelved: answer it."""
+
+    status = 409
+
+
+class AlertAlreadyShelved(HttpProblem):
+    """Esta alerta ya está apartada. / This alert is shelved already."""
+
+    status = 409
+
+
+class AlertNotShelved(HttpProblem):
+    """Esta alerta no está apartada. / This alert is not shelved."""
+
+    status = 409
+
+
+class ReasonMissing(HttpProblem):
+    """Escribí el motivo. / Write the reason."""
+
+
+class IncidentClosed(HttpProblem):
+    """Este suceso ya se cerró. / This incident was closed earlier."""
+
+    status = 409
+
+
+class JustEscalated(HttpProblem):
+    """Este suceso se acaba de escalar. / This incident was escalated moments ago."""
+
+    status = 409
+
+
 class NoSuchIncident(NotFound):
     """No hay un suceso con ese número. / There is no incident of that number."""
 

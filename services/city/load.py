@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from alerts import area_levels, rulebook
+from alerts.life.limits import ACKNOWLEDGEMENT_KEY
 from alerts.record import Entry, record
 from alerts.rulebook import judgement_row
 from models.json_text import json_text
@@ -202,5 +203,10 @@ def _city_row(city: City) -> dict[str, object]:
     """What every process must know of the city: its name, its time zone, and what it has of the rest."""
     landmarks = [{"name": one.name, "latitude": one.latitude, "longitude": one.longitude} for one in city.landmarks]
     named = {"id": city.id, "name": city.name, "zone": city.zone.key}
-    optional = {"landmarks": landmarks, "advice": dict(city.advice), "authority": city.authority}
+    optional = {
+        "landmarks": landmarks,
+        "advice": dict(city.advice),
+        "authority": city.authority,
+        ACKNOWLEDGEMENT_KEY: dict(city.acknowledgement_min),
+    }
     return named | {key: value for key, value in optional.items() if value}

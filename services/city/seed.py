@@ -90,6 +90,7 @@ def read_seed(folder: Path, city_file: str = CITY_FILE) -> Seed:
         ),
         advice=file.advice.by_colour(),
         authority=file.city.authority,
+        acknowledgement_min=file.acknowledgement_min.by_colour(),
     )
     return Seed(city=city, rules=rules_of(file, city))
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from alerts.life.limits import MAX_ACKNOWLEDGEMENT_MIN
 from models.kinds import KINDS_BY_NAME
 from models.place import PlanKind, WireFormat
 
@@ -58,6 +59,21 @@ class AdviceItem(ColourAdvice):
             of_hazard = getattr(self, hazard)
             found |= {f"{hazard}.{colour}": getattr(of_hazard, colour) for colour in ColourAdvice.model_fields}
         return {name: text for name, text in found.items() if text is not None}
+
+
+Minutes = Annotated[int, Field(ge=1, le=MAX_ACKNOWLEDGEMENT_MIN)]
+
+
+class AcknowledgementItem(_Strict):
+    """Table `[acknowledgement_min]`: minutes after which an acknowledged alert that still fires asks again."""
+
+    amarillo: Minutes | None = None
+    naranja: Minutes | None = None
+    rojo: Minutes | None = None
+
+    def by_colour(self) -> dict[str, int]:
+        """The minutes by colour, without what is left out."""
+        return {colour: minutes for colour, minutes in self.model_dump().items() if minutes is not None}
 
 
 class MunicipalityItem(_Strict):
@@ -154,6 +170,7 @@ class CityFile(_Strict):
     barrio: tuple[BarrioItem, ...] = Field(default=(), max_length=500)
     rules: dict[str, Overrides] = {}
     advice: AdviceItem = AdviceItem()
+    acknowledgement_min: AcknowledgementItem = AcknowledgementItem()
 
 
 Ring = Annotated[tuple[Annotated[tuple[Longitude, Latitude], Field()], ...], Field(min_length=4, max_length=10_000)]

@@ -45,6 +45,12 @@ class AlertNotice(BaseModel):
     judgement: str = Field(description="What the rule judges", examples=["stage"])
     before: Annotated[int, Field(ge=0, le=3, examples=[1])]
     after: Annotated[int, Field(ge=0, le=3, examples=[2])]
+    nar: Annotated[int, Field(ge=0, le=3)] | None = Field(
+        default=None,
+        description="The level that the alert shows after it: above `after` while a person has yet to confirm the lower"
+        " one, or while it is flapping; null where an earlier version queued the notice",
+        examples=[2],
+    )
     change: str = Field(json_schema_extra={"enum": list(Change)}, examples=["escalated"])
     cause: str = Field(json_schema_extra={"enum": list(Cause)}, examples=["level"])
     confirmed: bool

@@ -15,6 +15,7 @@ from functools import partial
 from sqlalchemy import Connection, Engine
 
 from alerts.delivery.live_events import announce
+from alerts.lapses import run_lapses
 from alerts.notice_queue import CONSOLE
 from services.notices.channels import WEBHOOK, storable
 from services.notices.documents import marked_body, notice_document
@@ -37,6 +38,8 @@ MAX_WORKERS = 4 * MAX_CHANNEL_WORKERS
 """Enough for every channel at its limit."""
 ROUND_WAIT_S = 0.5
 HEARTBEAT_S = 1.0
+LAPSES_S = 1.0
+"""How often the clock is compared with the ends of acknowledgements, shelves and flapping."""
 NAME = "notifier"
 
 
@@ -65,13 +68,15 @@ class Notifier:
 
         `also`: other work of this process, done in each round.
         """
-        started_at, heartbeat = self.clock(), PeriodicTimer(HEARTBEAT_S)
+        started_at, heartbeat, lapses = self.clock(), PeriodicTimer(HEARTBEAT_S), PeriodicTimer(LAPSES_S)
         chain = ChainWriter(self.database)
         with ThreadPoolExecutor(MAX_WORKERS, "notices") as threads:
             while not stop.is_set():
                 if not retry_while_unavailable(partial(self._start_workers, threads, stop), stop):
                     return
                 if not retry_while_unavailable(chain.chain_all, stop):
+                    return
+                if lapses.due() and not retry_while_unavailable(self._run_lapses, stop):
                     return
                 if heartbeat.due():
                     status: dict[str, object] = {"sent": self.sent, **chain.status()}
@@ -81,6 +86,10 @@ class Notifier:
                 if also is not None:
                     retry_while_unavailable(also, stop)
                 stop.wait(ROUND_WAIT_S)
+
+    def _run_lapses(self) -> None:
+        """Let acknowledgements, shelves and flapping end by the clock, before the escalation looks at the alerts."""
+        run_lapses(self.database.begin, self.clock())
 
     def drain(self) -> int:
         """Deliver all that is due now and wait for the outcomes. Returns the number of attempts."""

@@ -185,7 +185,7 @@ ENTRIES = (
     ),
     Entry(
         ("alert_actions",),
-        BilingualText("Acciones sobre las alertas", "Actions on alerts"),
+        BilingualText("Acciones sobre alertas y sucesos", "Actions on alerts and incidents"),
         BilingualText("el nombre de quien actuó; lo que escriba en la nota", "who acted; what they write in the note"),
         BilingualText("Coordinar la respuesta y revisarla después", "Coordinating the response and reviewing it later"),
         _CIVIL_PROTECTION,
@@ -198,14 +198,14 @@ ENTRIES = (
     Entry(
         ("alerts",),
         BilingualText("Alertas", "Alerts"),
-        BilingualText("el nombre de quien la tomó y de quien la cerró", "who acknowledged it and who closed it"),
+        BilingualText("el nombre de quien la tomó, la apartó y la cerró", "who acknowledged, shelved and closed it"),
         BilingualText("Alerta temprana de inundaciones", "Early warning of floods"),
         _CIVIL_PROTECTION,
         BilingualText(
             f"los nombres, {ACTIONS_KEPT.days} días desde el cierre; el resto sin plazo",
             f"the names, {ACTIONS_KEPT.days} days after it closed; the rest without a limit",
         ),
-        (("`acknowledged_by`, `closed_by`", "An operator's name; later only `operator`"),),
+        (("`acknowledged_by`, `shelved_by`, `closed_by`", "An operator's name; later only `operator`, or none"),),
     ),
     Entry(
         ("declarations",),

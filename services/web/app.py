@@ -52,6 +52,7 @@ from services.web.oba.app import create_oba
 from services.web.pages.api_page import router as api_pages
 from services.web.pages.channels.router import router as channel_pages
 from services.web.pages.declared.router import router as declared_pages
+from services.web.pages.life.router import router as life_forms
 from services.web.pages.people import administration, entering, own_account
 from services.web.pages.router import router as pages
 from services.web.pages.transit.router import router as rider_pages
@@ -178,6 +179,7 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(feeds.schedule_router)
     app.include_router(rider_pages)
     app.include_router(pages)
+    app.include_router(life_forms)
     for router in PEOPLE_PAGES:
         app.include_router(router)
     app.include_router(declared_pages)

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from alerts import transition_log
+from alerts.alert_log import Origin
 from alerts.rulebook import Station
 from alerts.rules.colour_change import colour_change
 from models.alert import NAR, Cause
@@ -24,7 +25,7 @@ BRIDGE = Station("puente", "river", "azul", "gato", "Puente")
 def raise_alert(transaction: Connection, exercise: Exercise | None, colour: NAR = NAR.ROJO) -> None:
     """Raise an alert of the bridge, as its rule or as an exercise's rule does."""
     prefix = "" if exercise is None else f"{EXERCISE_RULE}{exercise}/"
-    origin = transition_log.Origin(f"{prefix}puente.stage", 1, "stage", exercise=exercise)
+    origin = Origin(f"{prefix}puente.stage", 1, "stage", exercise=exercise)
     transition = colour_change(NAR.VERDE, colour, Cause.LEVEL, NOON, NOON + timedelta(minutes=1), {})
     transition_log.log_transition(transaction, BRIDGE, origin, transition, notify=False)
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from alerts import transition_log
+from alerts.alert_log import Origin
 from alerts.incidents.grouping import QUIET_AFTER
 from alerts.rulebook import Station
 from alerts.rules.colour_change import colour_change
@@ -39,7 +40,7 @@ class Night:
         self.now += timedelta(minutes=1)
         before = self._colours.get((station.id, judgement), NAR.VERDE)
         transition = colour_change(before, NAR(colour), Cause.LEVEL, self.now, self.now, {})
-        origin = transition_log.Origin(f"{station.id}.{judgement}", 1, judgement)
+        origin = Origin(f"{station.id}.{judgement}", 1, judgement)
         transition_log.log_transition(self.transaction, station, origin, transition, notify=True)
         self._colours[station.id, judgement] = NAR(colour)
 

@@ -35,10 +35,10 @@ def roles(urls: dict[str, str]) -> Iterator[Roles]:
     with psycopg.connect(urls["vigia_owner"], autocommit=True) as owner:
         owner.execute("INSERT INTO municipalities VALUES ('laplata', 'La Plata', -34.92, -57.95)")
         owner.execute(
-            "INSERT INTO alerts (rule_id, rule_version, subject, kind, judgement, state, nar, highest_nar, cause,"
-            " confirmed, observed_at, opened_at, changed_at, acknowledged_at, acknowledged_by, closed_at, closed_by,"
-            " evidence) VALUES ('r', 1, 's', 'river', 'stage', 'closed', 0, 2, 'level', true, '2020-01-01',"
-            " '2020-01-01', '2020-01-01', '2020-01-01', 'Ana', '2020-01-02', 'Ana', '{}')"
+            "INSERT INTO alerts (rule_id, rule_version, subject, kind, judgement, state, nar, rule_nar, highest_nar,"
+            " cause, confirmed, observed_at, opened_at, changed_at, acknowledged_at, acknowledged_by, closed_at,"
+            " closed_by, evidence) VALUES ('r', 1, 's', 'river', 'stage', 'closed', 0, 0, 2, 'level', true,"
+            " '2020-01-01', '2020-01-01', '2020-01-01', '2020-01-01', 'Ana', '2020-01-02', 'Ana', '{}')"
         )
         owner.execute(
             "INSERT INTO transitions (alert_id, rule_id, rule_version, subject, before, after, change, cause,"

@@ -9,9 +9,10 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import Engine, insert, select
 
+from alerts.alert_log import Origin
 from alerts.delivery.live_events import announce
 from alerts.rulebook import Station
-from alerts.transition_log import Origin, log_transition
+from alerts.transition_log import log_transition
 from models.alert import NAR, Cause, Change, Transition
 from models.tables.alerts import alert_actions
 from models.tables.city import devices

@@ -120,9 +120,10 @@ def test_upkeeps_role_erases_after_five_years_and_not_a_second_before(roles: Rol
 
 
 FIVE_YEARS = (
-    """INSERT INTO alerts (rule_id, rule_version, subject, kind, judgement, state, nar, highest_nar, cause, confirmed,
-    observed_at, opened_at, changed_at, acknowledged_at, acknowledged_by, closed_at, closed_by, evidence) VALUES
-    (:rule, 1, 's', 'river', 'stage', 'closed', 0, 2, 'level', true, :at, :at, :at, :at, 'Ana', :at, 'Luis', '{}')""",
+    """INSERT INTO alerts (rule_id, rule_version, subject, kind, judgement, state, nar, rule_nar, highest_nar, cause,
+    confirmed, observed_at, opened_at, changed_at, acknowledged_at, acknowledged_by, closed_at, closed_by, evidence)
+    VALUES (:rule, 1, 's', 'river', 'stage', 'closed', 0, 0, 2, 'level', true, :at, :at, :at, :at, 'Ana', :at,
+    'Luis', '{}')""",
     """INSERT INTO transitions (alert_id, rule_id, rule_version, subject, before, after, change, cause, confirmed,
     observed_at, decided_at, evidence)
     SELECT max(id), :rule, 1, 's', 0, 2, 'raised', 'level', true, :at, :at, '{}' FROM alerts""",

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, literal, null, select
 
 from alerts.incidents.grouping import OUTAGE, SYSTEM
+from alerts.life.next_state import Because
 from alerts.system_faults import TITLE
 from models.alert import NAR
 from models.kinds.river import RIVER
@@ -71,6 +72,7 @@ def alert_query(audience: Audience) -> Select[Any]:
     query = select(
         *alert_columns(audience),
         alerts.c.exercise,
+        _lapsed_by(audience),
         stations.c.id.label("station_id"),
         stations.c.active.label("station_active"),
         stations.c.municipality_id.label("municipality_id"),
@@ -79,6 +81,15 @@ def alert_query(audience: Audience) -> Select[Any]:
         alerts.outerjoin(stations, alerts.c.subject == stations.c.id).outerjoin(municipalities, of_municipality)
     )
     return query.where(REAL) if audience is Audience.PUBLIC else query
+
+
+def _lapsed_by(audience: Audience) -> ColumnElement[Any]:
+    """Whose acknowledgement expired or was withdrawn, where an alert asks again because of that."""
+    acknowledged = select(name_for(audience, alert_actions.c.actor)).where(
+        alert_actions.c.alert_id == alerts.c.id, alert_actions.c.action == "acknowledge"
+    )
+    last = acknowledged.order_by(alert_actions.c.id.desc()).limit(1).scalar_subquery()
+    return case((alerts.c.waiting_because.in_([Because.EXPIRED, Because.WITHDRAWN]), last)).label("lapsed_by")
 
 
 def transition_rows(transaction: Connection, alert_ids: Sequence[int]) -> list[Row[Any]]:
@@ -94,9 +105,16 @@ def transition_rows(transaction: Connection, alert_ids: Sequence[int]) -> list[R
 
 
 def action_rows(transaction: Connection, alert_ids: Sequence[int], audience: Audience) -> list[Row[Any]]:
-    """Actions of operators on these alerts, oldest first."""
+    """Actions on these alerts, oldest first."""
     query = action_query(audience).where(alert_actions.c.alert_id.in_(alert_ids))
     return list(transaction.execute(query.order_by(alert_actions.c.id).limit(MAX_ACTIONS)))
+
+
+def incident_action_rows(transaction: Connection, incident: int, audience: Audience) -> list[Row[Any]]:
+    """Actions on an incident and on its alerts, oldest first; of very many, the newest."""
+    of_alerts = alert_actions.c.alert_id.in_(select(alerts.c.id).where(alerts.c.incident_id == incident))
+    query = action_query(audience).where(of_alerts | (alert_actions.c.incident_id == incident))
+    return list(transaction.execute(query.order_by(alert_actions.c.id.desc()).limit(MAX_ACTIONS)))[::-1]
 
 
 def isolated_peaks(transaction: Connection, alert_ids: Sequence[int]) -> frozenset[int]:
@@ -122,7 +140,7 @@ def notice_rows(transaction: Connection, alert_id: int) -> list[Row[Any]]:
 
 def alert_columns(audience: Audience) -> list[ColumnElement[Any]]:
     """The columns of an alert but its exercise. The public gets roles in place of names."""
-    names = {"acknowledged_by", "closed_by"}
+    names = {"acknowledged_by", "shelved_by", "closed_by"}
     columns = [column for column in alerts.columns if column.name != "exercise"]
     return [name_for(audience, column) if column.name in names else column for column in columns]
 
@@ -135,6 +153,9 @@ def action_query(audience: Audience) -> Select[Any]:
         alert_actions.c.at,
         name_for(audience, alert_actions.c.actor),
         alert_actions.c.action,
+        alert_actions.c.nar,
+        alert_actions.c.alert_id,
+        alert_actions.c.incident_id,
         case((redactions.c.id.is_not(None), ""), else_=readable).label("note"),
         redactions.c.requested_at.label("redacted_at"),
         name_for(audience, redactions.c.requested_by).label("redacted_by"),

@@ -16,6 +16,22 @@ from services.queries.stations.places import Colour
 from services.runtime.audience import Audience
 
 AlertState = Literal["firing", "cleared", "closed"]
+ActionName = Literal[
+    "acknowledge",
+    "acknowledgement_expired",
+    "answer",
+    "calm",
+    "close",
+    "comment",
+    "escalate",
+    "flapping",
+    "lower",
+    "shelf_broken",
+    "shelf_ended",
+    "shelve",
+    "unshelve",
+    "withdraw",
+]
 MAX_TRANSITIONS = 200
 MAX_ACTIONS = 200
 
@@ -51,7 +67,11 @@ class LevelNow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """The current state of an alert. `nar`: its present level; `highest_nar`: its highest level so far."""
+    """The current state of an alert. `nar`: the level it shows; `highest_nar`: its highest level so far.
+
+    Where `nar` is above `rule_nar`, the system proposes the lower level since `changed_at`, and a person has yet to
+    confirm it, or the alert is flapping.
+    """
 
     id: Annotated[int, Field(examples=[7])]
     rule_id: Annotated[str, Field(examples=["gato-143-524.stage"])]
@@ -65,6 +85,10 @@ class Alert:
         AlertState, Field(description="cleared: the rule no longer holds it; an operator has yet to close it")
     ]
     nar: Colour
+    rule_nar: Annotated[Colour, Field(description="The level that the rule holds now")]
+    held_nar: Annotated[
+        Colour, Field(description="The level below which nothing shows until a person confirms, or flapping ends")
+    ]
     highest_nar: Colour
     cause: Annotated[str, Field(description="Evidence of the last change", examples=["level"])]
     confirmed: Annotated[bool, Field(description="False: rests on a value that nothing else has confirmed yet")]
@@ -76,6 +100,28 @@ class Alert:
     cleared_at: datetime | None
     acknowledged_at: datetime | None
     acknowledged_by: Annotated[str | None, Field(description="A name for operators, a role for the public")]
+    acknowledged_until: Annotated[
+        datetime | None, Field(description="When the acknowledgement expires while the alert still fires")
+    ]
+    waiting_since: Annotated[datetime | None, Field(description="Since when it asks to be acknowledged")]
+    waiting_because: Annotated[
+        str | None,
+        Field(
+            description="Why it asks: opened, graver, fired_again, expired, withdrawn or unshelved",
+            examples=["expired"],
+        ),
+    ]
+    shelved_until: Annotated[
+        datetime | None, Field(description="Put aside until then; a graver level than shelved_nar ends it at once")
+    ]
+    shelved_by: Annotated[
+        str | None, Field(description="A name for operators, a role for the public", examples=["operator"])
+    ]
+    shelved_nar: Colour | None
+    flapping_since: Annotated[
+        datetime | None,
+        Field(description="Its level changes too often: the highest is held, changes are not announced"),
+    ]
     closed_at: datetime | None
     closed_by: Annotated[str | None, Field(description="The same; rule where its rule closed it")]
     evidence: Annotated[dict[str, Any], Field(examples=[{"level_m": 1.62, "thresholds_m": [1.0, 1.5, 2.0]}])]
@@ -111,12 +157,15 @@ class Move:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """An action of an operator on an alert."""
+    """An action on an alert or an incident: by a person, or by a rule where its actor is `rule`."""
 
     id: Annotated[int, Field(examples=[3])]
+    alert_id: Annotated[int | None, Field(description="null where it is about the whole incident", examples=[7])]
+    incident_id: Annotated[int | None, Field(description="null where it is about one alert", examples=[4])]
     at: datetime
     actor: Annotated[str, Field(description="A name for operators, a role for the public", examples=["operator"])]
-    action: Literal["acknowledge", "comment", "close"]
+    action: ActionName
+    nar: Annotated[Colour | None, Field(description="The level shown after it; null for an old action")]
     note: Annotated[str, Field(description="For operators; empty for the public", examples=["Cuadrilla en camino."])]
     redacted_at: Annotated[datetime | None, Field(description="Since when the note is redacted")]
     redacted_by: str | None

@@ -13,8 +13,8 @@ from alerts.current_level.level import CurrentLevel
 from alerts.incidents.summary import summarise
 from models.tables.alerts import alerts
 from models.tables.incidents import incidents
-from services.queries.alerts.alert_history import alert_query
-from services.queries.alerts.alerts import AlertState
+from services.queries.alerts.alert_history import alert_query, incident_action_rows
+from services.queries.alerts.alerts import Action, AlertState
 from services.queries.stations.places import Colour
 from services.runtime.audience import Audience
 
@@ -41,7 +41,9 @@ class IncidentMember:
     ]
     state: AlertState
     nar: Colour
+    rule_nar: Annotated[Colour, Field(description="The colour that the rule holds now; below `nar` it is proposed")]
     acknowledged: bool
+    shelved: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,15 @@ class Incident:
     state: Annotated[IncidentState, Field(description="over: accepts no further alert; people have yet to close it")]
     opened_at: datetime
     closed_at: datetime | None
-    nar: Annotated[Colour, Field(description="The worst colour that its alerts hold now")]
+    nar: Annotated[Colour, Field(description="The worst colour that its alerts show now")]
+    rule_nar: Annotated[Colour, Field(description="The worst colour that a rule holds now")]
+    proposed: Annotated[
+        int,
+        Field(
+            description="For how many of its alerts a lower colour is proposed, which a person has to confirm",
+            examples=[1],
+        ),
+    ]
     highest_nar: Annotated[Colour, Field(description="The worst colour so far")]
     driver: Annotated[int | None, Field(description="The alert that is the most dangerous now", examples=[7])]
     stations: Annotated[int, Field(description="How many stations have an open alert", examples=[3])]
@@ -64,6 +74,7 @@ class Incident:
     falling: Annotated[int, Field(description="How many of its streams fall", examples=[2])]
     unanswered: Annotated[int, Field(description="How many of its open alerts nobody acknowledged", examples=[2])]
     unanswered_since: datetime | None
+    shelved: Annotated[int, Field(description="How many of its alerts are put aside for a while", examples=[0])]
     changed_at: datetime
     members: Annotated[tuple[IncidentMember, ...], Field(description="Its alerts, also the closed ones, oldest first")]
 
@@ -92,6 +103,11 @@ def one_incident(connection: Connection, incident: int, levels: Mapping[str, Cur
     return next(iter(_with_members(connection, rows, levels)), None)
 
 
+def incident_actions(connection: Connection, incident: int, audience: Audience) -> list[Action]:
+    """Actions on the incident and on its alerts, oldest first."""
+    return [Action(**row._mapping) for row in incident_action_rows(connection, incident, audience)]
+
+
 def _with_members(
     connection: Connection, rows: Sequence[Row[Any]], levels: Mapping[str, CurrentLevel]
 ) -> list[Incident]:
@@ -108,12 +124,15 @@ def _incident(row: Row[Any], members: Sequence[Row[Any]], levels: Mapping[str, C
         **row._mapping,
         nar=int(summary.nar),
         highest_nar=max((one.highest_nar for one in members), default=0),
+        rule_nar=int(summary.rule_nar),
+        proposed=summary.proposed,
         driver=summary.driver,
         stations=summary.stations,
         rising=summary.rising,
         falling=summary.falling,
         unanswered=summary.unanswered,
         unanswered_since=summary.unanswered_since,
+        shelved=summary.shelved,
         changed_at=max((one.changed_at for one in members), default=row.opened_at),
         members=tuple(_member(one) for one in members),
     )
@@ -127,5 +146,7 @@ def _member(alert: Row[Any]) -> IncidentMember:
         membership=alert.membership,
         state=alert.state,
         nar=alert.nar,
+        rule_nar=alert.rule_nar,
         acknowledged=alert.acknowledged_at is not None,
+        shelved=alert.shelved_until is not None,
     )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, case, func, literal, select
 
 from alerts.current_level.level import CurrentLevel
 from alerts.incidents.grouping import SYSTEM
-from alerts.incidents.summary import Summary, danger_of, summarise
+from alerts.incidents.summary import Summary, asks, danger_of, summarise
 from alerts.system_faults import TITLE
 from models.tables.alerts import alerts
 from models.tables.city import basins, municipalities
@@ -33,8 +33,20 @@ class IncidentLine:
 
     @property
     def waiting(self) -> list[Row[Any]]:
-        """The open alerts that nobody has acknowledged."""
-        return [one for one in self.members if one.acknowledged_at is None and one.state != "closed"]
+        """The open alerts that ask to be acknowledged."""
+        return [one for one in self.members if one.state != "closed" and asks(one)]
+
+    @property
+    def acknowledged(self) -> list[Row[Any]]:
+        """The open alerts that somebody has acknowledged."""
+        return [one for one in self.members if one.state != "closed" and one.acknowledged_at is not None]
+
+    @property
+    def proposed(self) -> list[Row[Any]]:
+        """The open alerts for which a lower colour is proposed."""
+        return [
+            one for one in self.members if one.state != "closed" and one.nar > one.rule_nar and not one.flapping_since
+        ]
 
 
 def incident_lines(

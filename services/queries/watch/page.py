@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from alerts.current_level.level import CurrentLevel, can_wait, danger
-from alerts.incidents.summary import danger_of
+from alerts.incidents.summary import asks, danger_of
 from models.kind import SensorKind
 from models.kinds.radar import RADAR
 from models.kinds.rain import RAIN
@@ -94,6 +94,8 @@ class WatchPage:
     """How many of them can wait: the water falls, or what raised them is long ago or over."""
     covered: Mapping[int, Sequence[Row[Any]]]
     """By the number of an outage's alert, those of the silent stations that it covers."""
+    shelved: list[Row[Any]]
+    """Open alerts that are put aside for a while, the first to come back first."""
     peaks: frozenset[int]
     """Alerts that rest on a value which was an isolated peak."""
     incidents: list[IncidentLine]
@@ -129,11 +131,11 @@ class WatchPage:
         return self.alerts[: len(self.alerts) - sum(map(len, self.covered.values()))]
 
     def next_unacknowledged(self, after: int | None = None) -> int | None:
-        """The first alert that nobody has acknowledged: below the alert `after`, else from the top; never `after`."""
+        """The first alert that asks to be acknowledged: below the alert `after`, else from the top; never `after`."""
         numbers = [alert.id for alert in self.alerts]
         start = numbers.index(after) + 1 if after in numbers else 0
         turned = [*self.alerts[start:], *self.alerts[: max(0, start - 1)]]
-        return next((alert.id for alert in turned if alert.acknowledged_at is None), None)
+        return next((alert.id for alert in turned if asks(alert)), None)
 
     @property
     def raised_by(self) -> dict[str, Row[Any]]:
@@ -143,8 +145,8 @@ class WatchPage:
 
     @property
     def unacknowledged(self) -> int:
-        """How many alerts no operator has acknowledged."""
-        return sum(alert.acknowledged_at is None for alert in self.alerts)
+        """How many alerts ask to be acknowledged."""
+        return sum(map(asks, self.alerts))
 
 
 def watch_page(
@@ -164,11 +166,12 @@ def watch_page(
     areas = municipality_areas(transaction, city.id)
     cards = _stream_cards(transaction, [s for s in stations if s.kind is RIVER], now, city.zone)
     levels = {card.station.id: card.level for card in cards if card.level}
-    rows = open_alert_rows(transaction, audience)
+    every = open_alert_rows(transaction, audience)
+    rows = [row for row in every if row.shelved_until is None]
     covered = silences_by_outage(rows)
     folded = [row for several in covered.values() for row in several]
     urgent, waiting = _by_danger([row for row in rows if row not in folded], levels, now)
-    basins, incidents = basin_areas(transaction), incident_lines(transaction, rows, levels)
+    basins, incidents = basin_areas(transaction), incident_lines(transaction, every, levels)
     courses = {card.station.id: card.trend.course for card in cards if card.trend}
     states = [StationState(one, health(one, now), courses.get(one.id)) for one in stations]
     return WatchPage(
@@ -179,7 +182,8 @@ def watch_page(
         alerts=[*urgent, *waiting, *folded],
         waiting=len(waiting),
         covered=covered,
-        peaks=isolated_peaks(transaction, [one.id for one in rows]),
+        shelved=sorted((row for row in every if row.shelved_until), key=lambda row: (row.shelved_until, row.id)),
+        peaks=isolated_peaks(transaction, [one.id for one in every]),
         incidents=incidents,
         levels=levels,
         cards=cards,

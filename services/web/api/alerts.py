@@ -43,6 +43,23 @@ class AlertAction(BaseModel):
     note: str = Field(default="", max_length=actions.MAX_NOTE_CHARS, examples=["Cuadrilla en camino."])
 
 
+class AlertDecision(BaseModel):
+    """An action on an alert that needs a reason, at the version that the operator saw."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int = Field(ge=1, le=2**31 - 1, description="The alert's version when it was seen", examples=[3])
+    note: str = Field(
+        min_length=1, max_length=actions.MAX_NOTE_CHARS, pattern=r"\S", description="The reason", examples=["Era otra."]
+    )
+
+
+class Shelving(AlertDecision):
+    """For how long an alert is put aside, and why."""
+
+    minutes: int = Field(ge=1, le=actions.MAX_SHELF_MIN, examples=[240])
+
+
 class Redaction(BaseModel):
     """Why a note is redacted."""
 
@@ -89,6 +106,49 @@ def acknowledge(
 ) -> AlertStory:
     """Acknowledge an alert. 409 where it changed since it was seen, or another operator was faster."""
     actions.acknowledge(transaction, alert_id, operator=operator, note=action.note, version=action.version, now=now)
+    return _story(transaction, now, alert_id, Audience.OPERATORS)
+
+
+@router.post("/alerts/{alert_id}/withdraw", operation_id="withdraw_acknowledgement")
+def withdraw(
+    operator: Operator, transaction: Transaction, now: Now, alert_id: Number, decision: AlertDecision
+) -> AlertStory:
+    """Take the acknowledgement back, anybody's: the alert asks again, and its escalation starts again."""
+    actions.withdraw(transaction, alert_id, operator=operator, note=decision.note, version=decision.version, now=now)
+    return _story(transaction, now, alert_id, Audience.OPERATORS)
+
+
+@router.post("/alerts/{alert_id}/shelve", operation_id="shelve_alert")
+def shelve(operator: Operator, transaction: Transaction, now: Now, alert_id: Number, shelving: Shelving) -> AlertStory:
+    """Put an alert aside for a while: not announced, not escalated, in a list of its own. A graver level ends it.
+
+    409 for rojo of a stream, of rain, or of a gauge lost in a flood.
+    """
+    actions.shelve(
+        transaction,
+        alert_id,
+        operator=operator,
+        note=shelving.note,
+        minutes=shelving.minutes,
+        version=shelving.version,
+        now=now,
+    )
+    return _story(transaction, now, alert_id, Audience.OPERATORS)
+
+
+@router.post("/alerts/{alert_id}/unshelve", operation_id="unshelve_alert")
+def unshelve(
+    operator: Operator, transaction: Transaction, now: Now, alert_id: Number, action: AlertAction
+) -> AlertStory:
+    """Take a shelved alert back at once."""
+    actions.unshelve(transaction, alert_id, operator=operator, note=action.note, version=action.version, now=now)
+    return _story(transaction, now, alert_id, Audience.OPERATORS)
+
+
+@router.post("/alerts/{alert_id}/lower", operation_id="confirm_lower_level")
+def lower(operator: Operator, transaction: Transaction, now: Now, alert_id: Number, action: AlertAction) -> AlertStory:
+    """Confirm the lower level that the system proposes (`rule_nar` below `nar`). An alert that is over closes."""
+    actions.lower(transaction, alert_id, operator=operator, note=action.note, version=action.version, now=now)
     return _story(transaction, now, alert_id, Audience.OPERATORS)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from alerts.current_level.level import CurrentLevel
-from services.queries.alerts.alert_history import action_rows
+from services.queries.alerts.alert_history import incident_action_rows
 from services.queries.watch.incident_lines import IncidentLine, incident_line
 from services.queries.watch.levels import current_levels
 from services.runtime.audience import Audience
@@ -29,4 +29,4 @@ def incident_page(transaction: Connection, incident: int, now: datetime, audienc
     line = incident_line(transaction, incident, audience, levels)
     if line is None:
         return None
-    return IncidentPage(line, levels, action_rows(transaction, [one.id for one in line.members], audience))
+    return IncidentPage(line, levels, incident_action_rows(transaction, incident, audience))

@@ -17,6 +17,8 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 
 from alerts.current_level.sentence import sentence
+from alerts.incidents.summary import asks
+from alerts.life.limits import may_be_shelved
 from models.alert import NAR
 from models.tables.erasures import MAX_REASON_CHARS
 from services.actions import MAX_NOTE_CHARS
@@ -53,9 +55,12 @@ ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+ENVIRONMENT.tests["asking"] = asks
 ENVIRONMENT.globals |= {
     "API_PAGE": API_PAGE,
     "NAR": NAR,
+    "asks": asks,
+    "may_be_shelved": may_be_shelved,
     "MAX_ALERTS": MAX_ALERTS,
     "PLAN_SYMBOLS": KIND_SYMBOLS,
     "LEVEL_MARKS": LEVEL_MARKS,

@@ -1,16 +1,12 @@
 """Routes of the pages: watch page, station, alert, static files."""
 
-from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Form, Path, Query, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
-from pydantic import StringConstraints
+from fastapi import APIRouter, Form, Path, Query, Response
+from fastapi.responses import HTMLResponse
 from sqlalchemy import Connection
 
 from alerts.declared.level import MUNICIPALITY
-from models.tables.erasures import MAX_REASON_CHARS
 from services import actions
 from services.actions import MAX_SEEN, Seen
 from services.queries.city.declared import AreaLevels, area_levels, station_areas
@@ -20,10 +16,20 @@ from services.queries.stations import current as queries
 from services.queries.stations.current import CurrentStation
 from services.queries.watch.page import RAIN_WINDOWS, watch_page
 from services.runtime.problem import NotFound
-from services.web.access import PUBLIC, Operator, Viewer
-from services.web.context import DatabaseSnapshot, Now, Transaction, context_of
+from services.web.access import PUBLIC, Viewer
+from services.web.context import DatabaseSnapshot, Now, context_of
 from services.web.pages import static_files
 from services.web.pages.alert import alert_page
+from services.web.pages.forms import (
+    NO_NUL,
+    ActionId,
+    AlertId,
+    Reason,
+    SeenAlert,
+    SentAlertForm,
+    SentIncidentForm,
+    Version,
+)
 from services.web.pages.incident import incident_page
 from services.web.pages.rejection_words import details_in_words
 from services.web.pages.rendering import MAX_PARTS, PageRoute, Visit, Visitor, render_live_page, render_page
@@ -36,51 +42,13 @@ INCIDENT_PARTS = ("niveles", "suceso")
 
 router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, include_in_schema=False)
 
-NO_NUL = r"^[^\x00]*$"
-"""PostgreSQL cannot store NUL in a text."""
-
 Parts = Annotated[list[str], Query(alias="parte", max_length=MAX_PARTS)]
 Hours = Annotated[Literal["6", "24", "168", "720"], Query(alias="horas")]
 StationId = Annotated[str, Path(max_length=200, pattern=NO_NUL)]
-AlertId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-Note = Annotated[str, Form(max_length=actions.MAX_NOTE_CHARS, pattern=NO_NUL)]
-ActionId = Annotated[int, Form(ge=1, le=2**63 - 1)]
-Reason = Annotated[str, Form(max_length=MAX_REASON_CHARS, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
-SeenAlert = Annotated[str, StringConstraints(pattern=r"^[1-9]\d{0,17}:[0-3]$")]
-"""The number of an alert and the colour that it held, as the form shows them: `7:2`."""
-Version = Annotated[int, Form(ge=0, le=2**31 - 1)]
 
 
 class NoSuchStation(NotFound):
     """No existe esa estación. / There is no such station."""
-
-
-@dataclass(frozen=True, slots=True)
-class AlertForm:
-    """A form by which an operator acts on an alert."""
-
-    operator: Operator
-    transaction: Transaction
-    now: Now
-    alert_id: AlertId
-    note: Note = ""
-    back: Annotated[str, Form()] = ""
-    next: Annotated[int | None, Form(ge=1, le=2**63 - 1)] = None
-    """The alert that the list shows after this one."""
-
-    @property
-    def note_text(self) -> str:
-        """The note without surrounding blanks."""
-        return self.note.strip()
-
-    def redirect_back(self) -> Response:
-        """Redirect to the next alert of the list, or to the alert's page. Never to an address from the form."""
-        if self.back == "lista":
-            return _redirect("/#alertas" if self.next is None else f"/#alerta-{self.next}")
-        return _redirect(f"/alerta/{self.alert_id}")
-
-
-SentAlertForm = Annotated[AlertForm, Depends()]
 
 
 @router.get("/", dependencies=[PUBLIC])
@@ -203,18 +171,14 @@ def incident(
 
 @router.post("/suceso/{incident_id}/reconocer")
 def acknowledge_incident(
-    operator: Operator,
-    transaction: Transaction,
-    now: Now,
-    incident_id: AlertId,
-    seen: Annotated[list[SeenAlert], Form(max_length=MAX_SEEN)],
-    note: Note = "",
-    back: Annotated[str, Form()] = "",
+    form: SentIncidentForm, seen: Annotated[list[SeenAlert], Form(max_length=MAX_SEEN)]
 ) -> Response:
     """Acknowledge the alerts of an incident as they were seen."""
     members = [Seen(*map(int, one.split(":"))) for one in seen]
-    actions.acknowledge_incident(transaction, incident_id, members, operator=operator, note=note.strip(), now=now)
-    return _redirect("/#sucesos" if back == "lista" else f"/suceso/{incident_id}")
+    actions.acknowledge_incident(
+        form.transaction, form.incident_id, members, operator=form.operator, note=form.note_text, now=form.now
+    )
+    return form.redirect_back()
 
 
 @router.get("/static/{name}", dependencies=[PUBLIC])
@@ -236,7 +200,3 @@ def _existing_station(snapshot: DatabaseSnapshot, station_id: str) -> CurrentSta
     if not found:
         raise NoSuchStation
     return found[0]
-
-
-def _redirect(address: str) -> Response:
-    return RedirectResponse(address, HTTPStatus.SEE_OTHER)

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from alerts import transition_log
+from alerts.alert_log import Origin
 from alerts.notice_queue import CONSOLE, WATCH
 from alerts.rulebook import Station
 from models.alert import NAR, Cause, Change, Transition
@@ -100,7 +101,7 @@ def raise_alert(database: Engine, station: str = "head", nar: NAR = NAR.NARANJA,
             set_webhook(transaction, url, NOON)
         subject = Station(station, "river", "azul", None, station)
         transition_log.log_transition(
-            transaction, subject, transition_log.Origin(f"{station}.stage", 1, "stage"), transition, notify=True
+            transaction, subject, Origin(f"{station}.stage", 1, "stage"), transition, notify=True
         )
 
 

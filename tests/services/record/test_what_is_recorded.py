@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from alerts import transition_log
+from alerts.alert_log import Origin
 from alerts.rulebook import Station
 from models.alert import NAR, Cause, Change, Transition
 from services.actions import acknowledge, close, comment, redact_note
@@ -25,9 +26,7 @@ HEAD = Station("head", "river", "azul", None, "head")
 def raised(transaction: Connection) -> int:
     """An alert of naranja that a rule raised; returns its number."""
     transition = Transition(NAR.VERDE, NAR.NARANJA, Change.RAISED, Cause.LEVEL, NOW, NOW, True, {"level_m": 1.7})
-    transition_log.log_transition(
-        transaction, HEAD, transition_log.Origin("head.stage", 1, "stage"), transition, notify=True
-    )
+    transition_log.log_transition(transaction, HEAD, Origin("head.stage", 1, "stage"), transition, notify=True)
     return int(transaction.execute(text("SELECT max(id) FROM alerts")).scalar_one())
 
 

@@ -108,7 +108,7 @@ def test_a_person_closes_the_alert_of_a_flood_that_is_over(city: City) -> None:
     alert_id = city.flood()
     ebb(city)
     over = story(city, alert_id)["alert"]
-    assert (over["state"], over["nar"]) == ("cleared", 0)
+    assert (over["state"], over["nar"], over["rule_nar"]) == ("cleared", 3, 0)
     assert act(city, alert_id, "comment", note="Sin daños.").status_code == 200
     closed = act(city, alert_id, "close", version=over["version"], note="Fin.")
     assert closed.status_code == 200, closed.text

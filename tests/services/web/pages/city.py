@@ -182,6 +182,7 @@ def raise_alert(transaction: Connection, subject: str, nar: NAR = NAR.NARANJA, *
         "opened_at": NOW - timedelta(minutes=12),
         "evidence": evidence,
     } | values
+    row.setdefault("rule_nar", row["nar"])
     row.setdefault("changed_at", row.get("cleared_at") or row["opened_at"])
     placed = select(stations.c.municipality_id, stations.c.basin_id).where(stations.c.id == subject)
     municipality, basin = transaction.execute(placed).one_or_none() or (subject.removeprefix("municipality:"), None)

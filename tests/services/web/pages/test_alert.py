@@ -117,7 +117,7 @@ def test_the_page_of_an_alert_is_enough_to_act(changing: Engine, changing_site: 
     assert "<svg" in public.html
     changing_site.enter(token)
     page = changing_site.page("/alerta/1")
-    assert [said["name"] for said in page.all("input") if said.get("type") != "hidden"] == ["note"]
+    assert [said["name"] for said in page.all("input") if said.get("type") != "hidden"] == ["note", "note"]
     assert "Enter" not in changing_site.page("/alerta/1?lang=en").text
     assert (
         "What to do, in the city's words The stream overflows or is about to." in changing_site.page("/alerta/1").text

@@ -54,13 +54,14 @@ def test_one_answer_acknowledges_what_was_seen_and_not_what_grew_graver(
         incident = transaction.execute(text("SELECT incident_id FROM alerts WHERE id = 1")).scalar_one()
         every = transaction.execute(select(alerts.c.id).where(alerts.c.state != "closed").order_by(alerts.c.id))
         first, second, *_ = every.scalars()
-        move = {"incident_id": incident, "acknowledged_at": None, "acknowledged_by": None, "nar": 2}
+        move = {"incident_id": incident, "acknowledged_at": None, "acknowledged_by": None}
+        move |= {"nar": 2, "rule_nar": 2}
         transaction.execute(update(alerts).where(alerts.c.id.in_([first, second])).values(move))
     changing_site.enter(token)
     seen = answers(changing_site, f"/suceso/{incident}")
     assert {f"{first}:2", f"{second}:2"} <= set(seen)
     with changing.begin() as transaction:
-        transaction.execute(update(alerts).where(alerts.c.id == second).values(nar=3, highest_nar=3))
+        transaction.execute(update(alerts).where(alerts.c.id == second).values(nar=3, rule_nar=3, highest_nar=3))
     sent = acknowledge(changing_site, incident, seen, back="lista")
     assert (sent.status_code, sent.headers["location"]) == (303, "/#sucesos")
     assert "1 sin reconocer" in changing_site.page(f"/suceso/{incident}").text

@@ -1,0 +1,1 @@
+"""By which forms do people change the life of an alert or an incident, besides acknowledging and closing it?"""
