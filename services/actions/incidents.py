@@ -56,13 +56,16 @@ def acknowledge_incident(
 
 
 def withdraw_incident(transaction: Connection, incident: int, *, operator: str, note: str, now: datetime) -> list[int]:
-    """Take back the acknowledgements of all open alerts of an incident; returns their numbers. note: the reason.
+    """Take back the last acknowledgement of an incident, of all alerts that it answered; returns their numbers.
 
-    Raises ReasonMissing, NoSuchIncident, and AlertNotAcknowledged where none is acknowledged.
+    note: the reason. What others acknowledged before stays. Raises ReasonMissing, NoSuchIncident, and
+    AlertNotAcknowledged where none is acknowledged.
     """
     reason = require_reason(note)
     _lock(transaction, incident)
     acknowledged = _open_alerts(transaction, incident, alerts.c.acknowledged_at.is_not(None))
+    last = max((one.acknowledged_at for one in acknowledged), default=None)
+    acknowledged = [one for one in acknowledged if one.acknowledged_at == last]
     for one in acknowledged:
         withdraw(transaction, one.id, operator=operator, note=reason, version=one.version, now=now)
     if not acknowledged:

@@ -154,6 +154,48 @@ def test_tokens_of_an_earlier_version_go_on_working_with_the_same_rights(plain: 
         assert find_api_key(connection, "vigia_b", NOW) is None
 
 
+def test_alerts_and_acknowledgements_of_an_earlier_version_are_kept(plain: Engine) -> None:
+    migrated_to(plain, "0016")
+    with plain.begin() as connection:
+        connection.execute(text("INSERT INTO incidents (hazard, area, opened_at) VALUES ('flood', 'basin:a', now())"))
+        for number, (judgement, state, nar, acknowledged) in enumerate(
+            [("stage", "firing", 3, "Ana"), ("silence", "firing", 2, None), ("rainfall", "cleared", 0, None)]
+        ):
+            connection.execute(
+                text(
+                    "INSERT INTO alerts (rule_id, rule_version, subject, kind, judgement, state, nar, highest_nar,"
+                    " cause, confirmed, observed_at, opened_at, changed_at, acknowledged_at, acknowledged_by, evidence,"
+                    " incident_id, membership) VALUES (:rule, 1, 's', 'river', :judgement, :state, :nar, 3, 'level',"
+                    " true, :at, :at, :at, :acknowledged_at, :by, '{}', 1, 'stream')"
+                ),
+                {
+                    "rule": f"r{number}",
+                    "judgement": judgement,
+                    "state": state,
+                    "nar": nar,
+                    "at": NOW,
+                    "acknowledged_at": NOW if acknowledged else None,
+                    "by": acknowledged,
+                },
+            )
+        connection.execute(
+            text("INSERT INTO alert_actions (alert_id, at, actor, action, note) VALUES (1, :at, 'Ana', :did, 'Voy.')"),
+            {"at": NOW, "did": "acknowledge"},
+        )
+    migrated(plain)
+    with plain.connect() as connection:
+        rows = connection.execute(
+            text("SELECT nar, rule_nar, held_nar, acknowledged_by, acknowledged_until, waiting_because FROM alerts")
+        ).all()
+        assert [tuple(row) for row in rows] == [
+            (3, 3, 3, "Ana", None, None),
+            (2, 2, 0, None, None, "opened"),
+            (0, 0, 0, None, None, "opened"),
+        ]
+        kept = connection.execute(text("SELECT alert_id, incident_id, actor, action, note FROM alert_actions")).one()
+        assert tuple(kept) == (1, None, "Ana", "acknowledge", "Voy.")
+
+
 def test_an_id_of_two_kinds_is_told_and_stays_until_one_is_renamed(
     plain: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -37,9 +37,11 @@ class IncidentLine:
         return [one for one in self.members if one.state != "closed" and asks(one)]
 
     @property
-    def acknowledged(self) -> list[Row[Any]]:
-        """The open alerts that somebody has acknowledged."""
-        return [one for one in self.members if one.state != "closed" and one.acknowledged_at is not None]
+    def last_acknowledged(self) -> list[Row[Any]]:
+        """The open alerts that the last acknowledgement answered."""
+        answered = [one for one in self.members if one.state != "closed" and one.acknowledged_at is not None]
+        last = max((one.acknowledged_at for one in answered), default=None)
+        return [one for one in answered if one.acknowledged_at == last]
 
     @property
     def proposed(self) -> list[Row[Any]]:

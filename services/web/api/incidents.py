@@ -87,7 +87,7 @@ def acknowledge(
 def withdraw(
     operator: Operator, transaction: Transaction, now: Now, incident_id: Number, reason: IncidentReason
 ) -> Incident:
-    """Take back the acknowledgements of all its open alerts, anybody's: they ask again. 409 where none has any."""
+    """Take back its last acknowledgement, anybody's: the alerts that it answered ask again. 409 without one."""
     actions.withdraw_incident(transaction, incident_id, operator=operator, note=reason.note, now=now)
     return _found(transaction, now, incident_id)
 
