@@ -21,18 +21,17 @@ from services.web.api import (
     alerts,
     declarations,
     devices,
-    health,
-    heartbeat,
     incidents,
     live,
-    metrics,
     municipalities,
     person_channels,
+    record,
     rejections,
     root,
     sms_answers,
     webhooks,
 )
+from services.web.api.operation import health, heartbeat, metrics
 from services.web.api.parameters import refuse_unknown_parameters
 from services.web.api.stations import forecasts, latest, series_csv, speeds, stations
 from services.web.api.transit import accuracy, arrivals, feeds, service_alerts, sms, stops_and_vehicles
@@ -54,6 +53,7 @@ from services.web.pages.channels.router import router as channel_pages
 from services.web.pages.declared.router import router as declared_pages
 from services.web.pages.life.router import router as life_forms
 from services.web.pages.people import administration, entering, own_account
+from services.web.pages.record.router import router as record_pages
 from services.web.pages.router import router as pages
 from services.web.pages.transit.router import router as rider_pages
 from services.web.problems import add_error_handlers, documented_problems, with_problem_responses
@@ -79,6 +79,7 @@ API_ROUTES = (
     alerts,
     incidents,
     rejections,
+    record,
     speeds,
     live,
     sms,
@@ -184,6 +185,7 @@ def _include_routes(app: FastAPI) -> None:
         app.include_router(router)
     app.include_router(declared_pages)
     app.include_router(channel_pages)
+    app.include_router(record_pages)
     app.include_router(api_pages)
 
 

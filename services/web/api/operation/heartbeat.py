@@ -13,7 +13,7 @@ from services.queries.city.processes import dead_processes, list_processes
 from services.record.chain_writer import read_head
 from services.runtime.problem import HttpProblem, NotFound
 from services.web.access import PUBLIC
-from services.web.api.health import FlowState, flow_state
+from services.web.api.operation.health import FlowState, flow_state
 from services.web.context import Context, DatabaseSnapshot, Now, context_of
 from services.web.http.admission import Slots
 from services.web.routes import BoundedRoute

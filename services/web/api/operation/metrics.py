@@ -16,7 +16,7 @@ from services.queries.city.deliveries import DeliveryFigures, delivery_figures
 from services.queries.city.health import HealthFigures, KindFlow
 from services.queries.city.processes import Process, dead_processes, list_processes
 from services.web.access import require_insight
-from services.web.api.health import HealthRoute
+from services.web.api.operation.health import HealthRoute
 from services.web.context import DatabaseSnapshot, Now, context_of
 from services.web.live.event_feed import EventFeed
 

@@ -1,0 +1,1 @@
+"""Does Vigía itself work: for load balancers, scrapers and the watchdog?"""
