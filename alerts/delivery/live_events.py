@@ -8,6 +8,8 @@ from models.json_text import json_text
 from models.rows import driver
 
 CHANNEL = "vigia_events"
+CALL_EVENT = "call"
+"""Name of the event at which the pages of signed-in people look for notices to them. It names nobody."""
 CANARY = "canary"
 """Name of the event of one of Vigía's own test messages, which no client is sent."""
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine
 
-from alerts.delivery.live_events import announce
+from alerts.delivery.live_events import CALL_EVENT, announce
 from models.alert import CONSOLE, SMS
 from services.notices.channels import storable
 from services.notices.deliveries import Recipient, recipient_of, record_delivery
@@ -25,8 +25,6 @@ from services.runtime.simulation import Simulation
 log = logging.getLogger(__name__)
 
 NO_CHANNEL = "the person has no tested channel that may carry this: see /mis-canales"
-CALL_EVENT = "call"
-"""Live event at which the pages of signed-in people look for notices to them. It names nobody."""
 
 Record = Callable[[Callable[[Connection], None]], None]
 """Runs a step in a transaction, and again while the database is away."""

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from alerts.declared.declaration_log import DECLARATION_NOTICE
+from alerts.delivery.live_events import CALL_EVENT
 from services.runtime.clock import Clock
 from services.runtime.problem import HttpProblem
 from services.web.access import PUBLIC
@@ -45,12 +46,13 @@ EventName = Literal[
     "attention",
     "declaration",
     "declaration_notice",
+    "call",
     "pulse",
     "resync",
 ]
 """What may be selected. A pulse or resync comes always: a client must see that its stream lives, and what it missed."""
 
-STAFF_EVENTS = frozenset({DECLARATION_NOTICE})
+STAFF_EVENTS = frozenset({DECLARATION_NOTICE, CALL_EVENT})
 """Events that only operators get, whatever a client asks for."""
 
 router = APIRouter(tags=["live"], dependencies=[PUBLIC])
@@ -186,7 +188,8 @@ async def live(
 ) -> EventStream:
     """Readings, transitions, alerts, devices, proposed and declared levels as server-sent events, when committed.
 
-    Only operators get `declaration_notice`: a proposal graver than what is declared, or a declared level about to end.
+    Only operators get `declaration_notice` (a proposal graver than what is declared, or a declared level about to
+    end) and `call` (somebody is called on the console about an incident).
 
     Every event has an `id`. A client that reconnects with it gets exactly the events that it missed, in order, however
     many processes write. `resync` means that too much was missed: read the state again. `pulse` comes every 10 s with

@@ -196,6 +196,7 @@ const HANDLERS = {
   alert: () => mark(...partNames),
   attention: () => mark("ciudad", "plano", "niveles"),
   declaration: () => mark("ciudad", "niveles"),
+  call: () => mark("sucesos"),
   declaration_notice: () => mark("ciudad", "niveles"),
   device: () => mark("ciudad", "plano", "estacion"),
   resync: () => mark(...partNames),

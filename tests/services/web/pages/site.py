@@ -66,6 +66,11 @@ class Site:
         """Send JSON."""
         return self._loop.run_until_complete(self._client.post(path, json=body, headers=headers))
 
+    def deliver(self, path: str, content: bytes, **headers: str) -> httpx.Response:
+        """Send bytes as another server would."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._loop.run_until_complete(self._client.post(path, content=content, headers=named))
+
     def page(self, path: str, *, status: int = 200) -> "Page":
         """A page that must be well-formed HTML."""
         response = self.get(path)
