@@ -23,6 +23,7 @@ _ANNOUNCED = (
     "SELECT t.rule_id, t.after, t.confirmed, t.announced = 'own_rise' OR t.cause = ANY(%(own)s)"
     " FROM transitions t JOIN alerts a ON a.id = t.alert_id JOIN incidents i ON i.id = a.incident_id"
     " JOIN incidents this ON (this.hazard, this.area, this.kind) = (i.hazard, i.area, i.kind)"
+    " AND this.exercise IS NOT DISTINCT FROM i.exercise"
     " WHERE this.id = %(incident)s AND t.announced IS NOT NULL AND t.decided_at > %(since)s"
 )
 _INSERT = (
@@ -31,7 +32,8 @@ _INSERT = (
     " concat_ws(':', %(alert)s, %(transition)s, channel, address),"
     " CASE WHEN channel = %(console)s THEN %(announced)s::jsonb ELSE '{}' END || %(body)s::jsonb, %(now)s"
     " FROM (SELECT %(console)s AS channel, %(watch)s AS address WHERE %(announced)s::jsonb ? 'reason' UNION ALL"
-    " SELECT channel, address FROM contacts WHERE least_nar <= %(colour)s AND ended_at IS NULL) AS recipients"
+    " SELECT channel, address FROM contacts WHERE least_nar <= %(colour)s AND ended_at IS NULL"
+    " AND NOT EXISTS (SELECT 1 FROM alerts WHERE id = %(alert)s AND exercise IS NOT NULL)) AS recipients"
     " ON CONFLICT (dedup_key) DO NOTHING"
 )
 

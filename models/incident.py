@@ -45,6 +45,11 @@ class Exercise(StrEnum):
     """Training (capacitación): people learn to use Vigía."""
 
 
+EXERCISE_WORDS = {
+    Exercise.DRILL: {"es": "SIMULACRO", "en": "DRILL"},
+    Exercise.TRAINING: {"es": "CAPACITACIÓN", "en": "TRAINING"},
+}
+"""The first words of each message of an exercise, by language."""
 EXERCISE_RULE = "exercise/"
 """The first part of the id of every rule that raises an exercise's alerts. Such an id belongs to no real rule."""
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from alerts.declared.declaration_log import follow_time
+from alerts.exercise_log import follow_exercises
 from services.notices.notifier import Notifier
 from services.notices.outbox import set_webhook
 from services.notices.senders.configured import configured_senders
@@ -19,7 +20,7 @@ from services.self_check.self_check import SelfCheck
 
 NAME = "notifier"
 LEVELS_PERIOD_S = 1.0
-"""How often declared levels are looked at for their end."""
+"""How often declared levels are looked at for their end, and exercises for their next step."""
 MAX_CONNECTIONS = 4
 """Shared by all workers: none holds one while it waits for a recipient."""
 HELP = "Send notices to their channels, until stopped."
@@ -50,6 +51,7 @@ def run(_arguments: argparse.Namespace) -> int:
             if levels.due():
                 with database.begin() as transaction:
                     follow_time(transaction, clock())
+                    follow_exercises(transaction, clock())
 
         notifier.run(stop, also)
     return 0

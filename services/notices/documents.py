@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from models.alert import Cause, Change
+from models.incident import EXERCISE_WORDS, Exercise
 from models.reading import evidence_in_words
 from services.runtime.simulation import Simulation
 
@@ -64,11 +65,17 @@ class AlertNotice(BaseModel):
 
 
 def marked_body(body: Mapping[str, Any], simulation: Simulation | None) -> dict[str, Any]:
-    """The body of a notice with the mark of a simulated city, which stands before the name of the place too."""
-    body = {**body, "evidence": evidence_in_words(body.get("evidence", {}))}
-    if simulation is None:
-        return {**body, "simulation": None}
-    return {**body, "simulation": simulation.text, "name": simulation.marked_name(body["name"])}
+    """The body of a notice with the marks of a simulated city and of an exercise, before the name of the place too."""
+    body = {**body, "evidence": evidence_in_words(body.get("evidence", {})), "simulation": None}
+    if simulation is not None:
+        body |= {"simulation": simulation.text, "name": simulation.marked_name(body["name"])}
+    return body if body.get("exercise") is None else body | {"name": exercise_name(body["exercise"], body["name"])}
+
+
+def exercise_name(exercise: str, name: str) -> str:
+    """The name of a place as a message of an exercise says it: what it is comes first, in both languages."""
+    words = EXERCISE_WORDS[Exercise(exercise)]
+    return f"{words['es']} / {words['en']}: {name}"
 
 
 def notice_document(body: Mapping[str, Any], address: str | None) -> dict[str, Any]:

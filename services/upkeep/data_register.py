@@ -223,6 +223,15 @@ ENTRIES = (
         ),
     ),
     Entry(
+        ("exercises",),
+        BilingualText("Simulacros y capacitación", "Drills and training"),
+        BilingualText("el nombre de quien empezó y terminó", "who started and ended it"),
+        BilingualText("Ensayar y medir la respuesta", "Practising and measuring the response"),
+        _CIVIL_PROTECTION,
+        ACTIONS_KEPT,
+        (("`started_by`, `ended_by`", "Who started and ended it"),),
+    ),
+    Entry(
         ("redactions",),
         BilingualText("Notas quitadas", "Redactions"),
         BilingualText("el nombre de quien la quitó", "who redacted it"),
@@ -419,6 +428,7 @@ ENTRIES = (
     Entry(
         (
             *("incidents", "transitions", "rules", "subject_states", "attention", "declaration_warnings"),
+            "exercise_steps",
             *("forecast_models", "learning_outcomes"),
         ),
         BilingualText("Sucesos, reglas, estados y cambios de color", "Incidents, rules, states and transitions"),

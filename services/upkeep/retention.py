@@ -85,6 +85,18 @@ _EXPIRIES = (
     _Expiry("sessions", "id", "expires_at < :sessions", {"sessions": SESSIONS_KEPT}),
     _Expiry("login_attempts", "subject", "last_at < :attempts", {"attempts": ATTEMPTS_KEPT}),
     _Expiry("second_person_requests", "id", "requested_at < :actions", {"actions": ACTIONS_KEPT}),
+    _Expiry(
+        "exercise_steps",
+        "ctid",
+        "exercise_id IN (SELECT id FROM exercises WHERE ended_at < :actions)",
+        {"actions": ACTIONS_KEPT},
+    ),
+    _Expiry(
+        "exercises",
+        "id",
+        "ended_at < :actions AND NOT EXISTS (SELECT FROM exercise_steps WHERE exercise_id = exercises.id)",
+        {"actions": ACTIONS_KEPT},
+    ),
     _Expiry("contacts", "id", "ended_at < :access", {"access": ACCESS_KEPT}),
     _Expiry("shifts", "id", "ended_at < :actions", {"actions": ACTIONS_KEPT}),
     _Expiry("shift_changes", "id", "ends_at < :actions", {"actions": ACTIONS_KEPT}),

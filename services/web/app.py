@@ -19,11 +19,9 @@ from services.transit.serving.snapshot_cache import SnapshotCache
 from services.web.access import PUBLIC, allow_anyone
 from services.web.api import (
     alerts,
-    declarations,
     devices,
     incidents,
     live,
-    municipalities,
     person_channels,
     record,
     rejections,
@@ -31,6 +29,7 @@ from services.web.api import (
     sms_answers,
     webhooks,
 )
+from services.web.api.areas import declarations, municipalities
 from services.web.api.operation import health, heartbeat, metrics
 from services.web.api.parameters import refuse_unknown_parameters
 from services.web.api.stations import forecasts, latest, series_csv, speeds, stations
@@ -51,6 +50,7 @@ from services.web.oba.app import create_oba
 from services.web.pages.api_page import router as api_pages
 from services.web.pages.channels.router import router as channel_pages
 from services.web.pages.declared.router import router as declared_pages
+from services.web.pages.exercises.router import router as exercise_pages
 from services.web.pages.life.router import router as life_forms
 from services.web.pages.people import administration, entering, own_account
 from services.web.pages.record.router import router as record_pages
@@ -186,6 +186,7 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(declared_pages)
     app.include_router(channel_pages)
     app.include_router(record_pages)
+    app.include_router(exercise_pages)
     app.include_router(api_pages)
 
 

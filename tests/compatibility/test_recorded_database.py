@@ -21,6 +21,8 @@ LATER_TABLES = frozenset(
         "declaration_warnings",
         "declarations",
         "erasures",
+        "exercise_steps",
+        "exercises",
         "escalation_calls",
         "escalation_steps",
         "escalations",

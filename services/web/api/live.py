@@ -1,6 +1,7 @@
 """Live stream as server-sent events, without a gap across reconnections. The only asynchronous route."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Literal
 
@@ -11,6 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from alerts.declared.declaration_log import DECLARATION_NOTICE
 from alerts.delivery.live_events import CALL_EVENT
+from alerts.exercise_log import EXERCISE
 from services.runtime.clock import Clock
 from services.runtime.problem import HttpProblem
 from services.web.access import PUBLIC
@@ -47,12 +49,13 @@ EventName = Literal[
     "declaration",
     "declaration_notice",
     "call",
+    "exercise",
     "pulse",
     "resync",
 ]
 """What may be selected. A pulse or resync comes always: a client must see that its stream lives, and what it missed."""
 
-STAFF_EVENTS = frozenset({DECLARATION_NOTICE, CALL_EVENT})
+STAFF_EVENTS = frozenset({DECLARATION_NOTICE, CALL_EVENT, EXERCISE})
 """Events that only operators get, whatever a client asks for."""
 
 router = APIRouter(tags=["live"], dependencies=[PUBLIC])
@@ -85,17 +88,18 @@ class EventStream(Response):
         last: str | None,
         names: frozenset[str],
         *,
-        staff: bool,
+        is_staff: Callable[[], bool],
     ) -> None:
         """`client`: what the stream is counted by. `last`: the position to continue from, None for the present.
 
-        `names`: the requested events, empty for all. `staff`: False leaves STAFF_EVENTS out.
+        `names`: the requested events, empty for all. `is_staff`: asked again for each event, since a session may end;
+        without it STAFF_EVENTS are left out.
         """
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._feed, self._watch, self._clock = feed, watch, clock
         self._client, self._last, self._names = client, last, names
-        self._left_out = frozenset[str]() if staff else STAFF_EVENTS
+        self._is_staff = is_staff
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until one side ends the stream."""
@@ -146,7 +150,7 @@ class EventStream(Response):
         return self._encode(subscription.missed) + self._pulse(subscription.position)
 
     def _encode(self, events: list[Event]) -> bytes:
-        told = (event for event in events if event.name not in self._left_out)
+        told = [event for event in events if event.name not in STAFF_EVENTS or self._is_staff()]
         return b"".join(event.encoded for event in told if not self._names or event.name in self._names)
 
     def _pulse(self, position: str) -> bytes:
@@ -181,7 +185,7 @@ async def live(
     events: Annotated[
         list[EventName] | None,
         Query(
-            max_length=10,
+            max_length=12,
             description="Only these events; all where unset. `pulse` and `resync` come always, also where not named",
         ),
     ] = None,
@@ -189,7 +193,8 @@ async def live(
     """Readings, transitions, alerts, devices, proposed and declared levels as server-sent events, when committed.
 
     Only operators get `declaration_notice` (a proposal graver than what is declared, or a declared level about to
-    end) and `call` (somebody is called on the console about an incident).
+    end), `call` (somebody is called on the console about an incident) and `exercise` (what happens in a drill or
+    training, under `what`).
 
     Every event has an `id`. A client that reconnects with it gets exactly the events that it missed, in order, however
     many processes write. `resync` means that too much was missed: read the state again. `pulse` comes every 10 s with
@@ -199,8 +204,7 @@ async def live(
     context = context_of(request)
     client = client_of(request) if is_same_origin(request) or "origin" not in request.headers else OTHER_SITES
     feed = context.event_feed
-    staff = context.known_operators.sent(request)
-    if staff:
+    if context.known_operators.sent(request):
         client = OPERATORS
         is_full = feed.clients >= MAX_CLIENTS + OPERATOR_CLIENTS
     else:
@@ -208,5 +212,11 @@ async def live(
     if is_full:
         raise TooManyClients
     return EventStream(
-        feed, context.process_watch, context.clock, client, last_event_id or after, frozenset(events or ()), staff=staff
+        feed,
+        context.process_watch,
+        context.clock,
+        client,
+        last_event_id or after,
+        frozenset(events or ()),
+        is_staff=lambda: context.known_operators.sent(request),
     )

@@ -24,7 +24,8 @@ HOURS = 6
 class AlertPage:
     """An alert with its transitions, newest first, and the actions of operators and the notices, oldest first.
 
-    `place`: its station, None for alerts about an area or about Vigía. `advice`: the city's own words for its colour.
+    `place`: its station, None for alerts about an area or about Vigía, and of an exercise: what is measured there is no
+    part of it. `advice`: the city's own words for its colour.
     """
 
     alert: Row[Any]
@@ -45,7 +46,8 @@ def alert_page(
     alert = alert_row(transaction, alert_id, audience)
     if alert is None:
         return None
-    stations = current_stations(transaction, alert.station_id) if alert.station_id else ()
+    is_measured = alert.station_id and alert.exercise is None
+    stations = current_stations(transaction, alert.station_id) if is_measured else ()
     place = station_page(transaction, stations[0], now, audience, HOURS, city.zone) if stations else None
     return AlertPage(
         alert=alert,

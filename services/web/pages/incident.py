@@ -29,4 +29,6 @@ def incident_page(transaction: Connection, incident: int, now: datetime, audienc
     line = incident_line(transaction, incident, audience, levels)
     if line is None:
         return None
+    if line.incident.exercise is not None:
+        levels = {}  # the real level is no part of an exercise
     return IncidentPage(line, levels, incident_action_rows(transaction, incident, audience))

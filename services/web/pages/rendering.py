@@ -25,6 +25,7 @@ from services.actions import MAX_NOTE_CHARS
 from services.people.roles import Actor, Role
 from services.people.tokens import MAX_TOKEN_CHARS
 from services.queries.alerts.alert_history import MAX_ALERTS
+from services.queries.alerts.exercises import running_exercise
 from services.queries.city.city import DEFAULT_CITY, CurrentCity, current_city
 from services.queries.watch.plan_symbols import INCIDENT_SYMBOL, KIND_SYMBOLS, LEVEL_MARKS
 from services.runtime.audience import OPERATOR_ROLE, RULE, Audience
@@ -84,6 +85,8 @@ class Visit:
     actor: Actor | None
     position: str
     """Position in the live stream; events after it are not on the page yet."""
+    running_exercise: Row[Any] | None = None
+    """The exercise that runs, where staff reads the page."""
 
     @property
     def audience(self) -> Audience:
@@ -104,8 +107,10 @@ class Visit:
 def _visit(request: Request, snapshot: DatabaseSnapshot, now: Now) -> Visit:
     city = current_city(snapshot)
     actor = current_actor(request, snapshot) if request.method == "GET" else None
-    words = Words(_language(request), city.zone, public=audience_of(actor) is Audience.PUBLIC)
-    return Visit(request, now, words, city, actor, _stream_position(snapshot))
+    public = audience_of(actor) is Audience.PUBLIC
+    words = Words(_language(request), city.zone, public=public)
+    exercise = None if public else running_exercise(snapshot)
+    return Visit(request, now, words, city, actor, _stream_position(snapshot), exercise)
 
 
 def _stream_position(transaction: Connection) -> str:
@@ -166,6 +171,8 @@ def _template_values(visit: Visit) -> dict[str, object]:
         "authority": visit.city.authority,
         "operator": visit.operator,
         "actor": visit.actor,
+        "exercise": None,
+        "running_exercise": visit.running_exercise,
         "staff": visit.audience is Audience.OPERATORS,
         "simulation": simulation_label(visit.request, words),
         "notes": (),

@@ -116,7 +116,16 @@ def alert(visit: Visitor, snapshot: DatabaseSnapshot, alert_id: AlertId, parte: 
     if found is None:
         raise actions.NoSuchAlert
     areas = _levels(visit, snapshot, *station_areas(snapshot, found.alert.subject))
-    return render_live_page(visit, "alert.html", ALERT_PARTS, parte, page=found, areas=areas, WINDOWS=RAIN_WINDOWS)
+    return render_live_page(
+        visit,
+        "alert.html",
+        ALERT_PARTS,
+        parte,
+        page=found,
+        areas=areas,
+        WINDOWS=RAIN_WINDOWS,
+        exercise=found.alert.exercise,
+    )
 
 
 @router.post("/alerta/{alert_id}/reconocer")
@@ -166,7 +175,9 @@ def incident(
     if found is None:
         raise actions.NoSuchIncident
     areas = _levels(visit, snapshot, found.line.incident.area)
-    return render_live_page(visit, "incident.html", INCIDENT_PARTS, parte, page=found, areas=areas)
+    return render_live_page(
+        visit, "incident.html", INCIDENT_PARTS, parte, page=found, areas=areas, exercise=found.line.incident.exercise
+    )
 
 
 @router.post("/suceso/{incident_id}/reconocer")

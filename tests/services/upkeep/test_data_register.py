@@ -16,6 +16,7 @@ PERSONAL = {
     "contacts",
     "declarations",
     "escalation_calls",
+    "exercises",
     "handovers",
     "login_attempts",
     "notice_deliveries",

@@ -199,6 +199,11 @@ const HANDLERS = {
   call: () => mark("sucesos"),
   declaration_notice: () => mark("ciudad", "niveles"),
   device: () => mark("ciudad", "plano", "estacion"),
+  // What happens in an exercise; its start and end change the head of every page.
+  exercise: ({ what }) => {
+    mark(...partNames);
+    if ((what === "started" || what === "ended") && !document.activeElement?.closest("form")) location.reload();
+  },
   resync: () => mark(...partNames),
   pulse: ({ at, connected, dead }) => {
     if (connected) heard(Date.parse(at));

@@ -1,0 +1,1 @@
+"""How do people see and run an exercise without taking it for a real event?"""
