@@ -1,9 +1,10 @@
 """Who may use a route: each declares PUBLIC or a role. The actor is a person with a session, or an API key."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPBearer
 from sqlalchemy import Connection
 
@@ -222,6 +223,19 @@ DECLARED: Mapping[Callable[..., object], frozenset[Role]] = {
     require_person: GRANTED,
 }
 """What a route may declare, and the roles of which one suffices. `require_person` needs an account of whatever role."""
+
+
+def roles_of(dependant: Dependant) -> frozenset[Role] | None:
+    """The roles that a route declares, of which one suffices. None where it declares none, or more than once."""
+    declared = [DECLARED[call] for call in _calls(dependant) if call in DECLARED]
+    return declared[0] if len(declared) == 1 else None
+
+
+def _calls(dependant: Dependant) -> Iterator[Callable[..., object]]:
+    for one in dependant.dependencies:
+        if one.call is not None:
+            yield one.call
+        yield from _calls(one)
 
 
 def audience_of(actor: Actor | None) -> Audience:

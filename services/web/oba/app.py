@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
 from services.runtime.problem import HttpProblem
+from services.web.access import PUBLIC
 from services.web.context import Context, context_of
 from services.web.oba.elements.schema import Faults, Refused
 from services.web.oba.requests import BadParameter, IndexCache, NoSuchResource
@@ -43,6 +44,7 @@ def create_oba(context: Context) -> FastAPI:
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
+        dependencies=[PUBLIC],
         generate_unique_id_function=operation_id,
     )
     app.state.context = context

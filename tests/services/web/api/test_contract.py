@@ -8,17 +8,20 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy import create_engine
+from starlette.routing import Mount
 
+from models.migrations.privileges import OWNER, ROLES
+from services.commands import COMMANDS, DATABASE_ROLES
+from services.people.roles import Role
 from services.runtime.clock import wall_clock
 from services.runtime.settings import Settings
 from services.transit.model.service_alert import Cause, Effect, InformedEntity, Translated
 from services.transit.serving import service_alert_actions
 from services.transit.timetable.versions import store
 from services.web import context
-from services.web.access import DECLARED, allow_anyone
-from services.web.api.operation import health, metrics
+from services.web.access import DECLARED, allow_anyone, roles_of
 from services.web.app import API_PREFIX, API_ROUTES, create_app
 from services.web.pages.router import router as pages
 from services.web.problems import MEDIA_TYPE
@@ -49,12 +52,39 @@ def operations(openapi: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, An
             yield method, path, operation
 
 
-def test_every_route_declares_who_may_use_it() -> None:
-    for router in (*(noun.router for noun in API_ROUTES), health.router, metrics.router, pages):
-        for route in router.routes:
-            assert isinstance(route, APIRoute)
-            declared = DECLARED.keys() & set(calls(route.dependant))
-            assert len(declared) == 1, f"{route.path} must declare PUBLIC or take an Operator"
+def every_route(app: FastAPI, prefix: str = "") -> Iterator[tuple[str, frozenset[str], Dependant]]:
+    """Path, methods and dependencies of every route: the API's, the pages', and those of mounted applications."""
+    mount_document = app.openapi_url  # FastAPI's own, without dependencies
+    for route in iter_route_contexts(app.routes):
+        mount = route.original_route
+        if isinstance(mount, Mount):
+            assert isinstance(mount.app, FastAPI)
+            yield from every_route(mount.app, mount.path)
+        elif not (prefix and route.path == mount_document):
+            yield f"{prefix}{route.path}", frozenset(route.methods or ()), route.dependant
+
+
+def test_every_route_declares_one_role(app: FastAPI) -> None:
+    routes = list(every_route(app))
+    assert {"/", "/entrar", "/p/", "/metrics", "/api/v1/live", "/docs"} <= {path for path, _, _ in routes}
+    assert any(path.startswith("/onebusaway/") or "/where/" in path for path, _, _ in routes)
+    undeclared = [path for path, _, dependant in routes if roles_of(dependant) is None]
+    assert undeclared == [], "each must declare PUBLIC or one role of services.web.access"
+
+
+def test_what_changes_something_is_open_to_nobody_but_riders_and_whoever_signs_in(app: FastAPI) -> None:
+    open_to_all = {
+        path
+        for path, methods, dependant in every_route(app)
+        if methods - {"GET", "HEAD", "OPTIONS"} and roles_of(dependant) == frozenset({Role.PUBLIC})
+    }
+    riders = {path for path in open_to_all if path.startswith(("/p/", "/cerca"))} | {f"{API_PREFIX}/sms"}
+    assert open_to_all - riders == {"/entrar", "/entrar/primera-vez", "/salir"}
+
+
+def test_every_command_declares_its_database_role() -> None:
+    assert set(DATABASE_ROLES) == set(COMMANDS)
+    assert set(DATABASE_ROLES.values()) == {None, OWNER, *ROLES}
 
 
 def test_a_route_checks_its_operator_before_it_takes_a_connection() -> None:
