@@ -18,6 +18,8 @@ from tests.waiting import LIMIT_S
 PUBLIC = frozenset({Role.PUBLIC})
 PROGRAM = "walk"
 VALUES = {"login": "nobody", "name": "vigia.css", "station_id": "gato-ringuelet", "stop": "LP1912"}
+NOT_SET_UP = "/api/v1/sms/answers"
+"""It answers 503 where the city has no gateway for text messages."""
 SIGNS_IN = "/entrar"
 """It answers 401 to a wrong password, whoever asks."""
 ENDS_THE_WALK = {"/salir", "/yo/sesiones/cerrar-otras"}
@@ -62,7 +64,7 @@ def test_nobody_gets_an_answer_beyond_their_role(city: City, walkers: dict[Role,
             for role in who_walks(path, needed):
                 asked += 1
                 status = answer(walkers[role], method, path)
-                if status >= 500 or (path != SIGNS_IN and not fits(status, role, needed)):
+                if (status >= 500 and path != NOT_SET_UP) or (path != SIGNS_IN and not fits(status, role, needed)):
                     wrong.append((method, path, role.value, status))
     assert not wrong, "\n".join(map(str, wrong))
     assert asked > 300
