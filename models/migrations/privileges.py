@@ -42,7 +42,7 @@ _CITY = [
 ]
 _FOLLOWED = ["vehicle_outlooks", "expected_journeys", "stop_visits", "link_history", "transit_trust", "estimate_scores"]
 _JUDGED = ["subject_states", "attention"]
-_PEOPLE = ["people", "sessions", "api_keys", "login_attempts", "second_person_requests"]
+_PEOPLE = ["people", "sessions", "api_keys", "login_attempts", "second_person_requests", "oidc_sign_ins"]
 _RECEIVED = ["device_memories", "sequence_gaps"]
 _RECORD = "INSERT (at, what, about, actor, details)"
 _ROTA = ["shifts", "escalation_steps"]
@@ -89,6 +89,7 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "person_channels": WRITE,
         "notice_deliveries": READ,
         "sms_codes": "SELECT, UPDATE (used_at)",
+        "oidc_sign_ins": KEEP,
         "heartbeats": WRITE,
         "last_backup": READ,
         "events": ADD,

@@ -172,3 +172,15 @@ person_channels = Table(
         postgresql_where=text("ended_at IS NULL"),
     ),
 )
+
+oidc_sign_ins = Table(
+    "oidc_sign_ins",
+    METADATA,
+    Column("cookie_sha256", LargeBinary, primary_key=True, comment="Of a random cookie: binds it to one browser"),
+    Column("state", Text, nullable=False),
+    Column("nonce", Text, nullable=False),
+    Column("code_verifier", Text, nullable=False, comment="PKCE; the provider knows its hash"),
+    Column("alert_id", BigInteger, nullable=True, comment="The alert that is shown afterwards"),
+    timestamp_column("expires_at"),
+    Index(None, "expires_at"),
+)

@@ -11,10 +11,12 @@ from services.commands.token import operator_name, role_list
 from services.opening import configured_clock, migrated_database
 from services.people import accounts
 from services.people.accounts import LOGIN, SETUP_CODE_LASTS, NewPerson, Organisation, Person
+from services.people.oidc.links import link_person, unlink_person
+from services.people.oidc.provider import client_of_settings
 from services.people.roles import GRANTED
 from services.runtime.clock import credential_clock
 from services.runtime.problem import HttpProblem
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, SettingsError
 
 NAME = "people"
 HELP = "Accounts of people: add, list, roles, disable, reset; and the organisations to which they belong."
@@ -51,6 +53,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     reset.add_argument("login", type=login)
     reset.set_defaults(do=_reset)
+    link = actions.add_parser("link", help="let a person sign in with their account at the identity provider")
+    link.add_argument("login", type=login)
+    link.add_argument("subject", help="what the provider calls them (sub); whoever is not linked is shown theirs")
+    link.set_defaults(do=_link)
+    unlink = actions.add_parser("unlink", help="take a person's account at the provider, and end their sessions")
+    unlink.add_argument("login", type=login)
+    unlink.set_defaults(do=_unlink)
     organisation = actions.add_parser("organisation", help="add an organisation, or rename one")
     organisation.add_argument("id", type=login, help="its short name: a-z, 0-9, dot, hyphen")
     organisation.add_argument("--name", type=operator_name, required=True)
@@ -110,6 +119,17 @@ def _disable(transaction: Connection, arguments: argparse.Namespace, now: dateti
 def _reset(transaction: Connection, arguments: argparse.Namespace, now: datetime) -> None:
     person = accounts.find_person(transaction, arguments.login)
     _print_code(arguments.login, accounts.reset_person(transaction, person, by=BY, now=now))
+
+
+def _link(transaction: Connection, arguments: argparse.Namespace, now: datetime) -> None:
+    client = client_of_settings(Settings())
+    if client is None:
+        raise SettingsError("set VIGIA_OIDC_ISSUER and VIGIA_OIDC_CLIENT_ID first: they name the provider")
+    link_person(transaction, arguments.login, (client.issuer, arguments.subject), by=BY, now=now)
+
+
+def _unlink(transaction: Connection, arguments: argparse.Namespace, now: datetime) -> None:
+    unlink_person(transaction, arguments.login, by=BY, now=now)
 
 
 def _organisation(transaction: Connection, arguments: argparse.Namespace, _now: datetime) -> None:

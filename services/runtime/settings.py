@@ -73,6 +73,27 @@ class Settings(BaseSettings):
         min_length=32,
         description="Secret shared with `vigia watchdog`, which asks for signed heartbeats; none are given when unset",
     )
+    oidc_issuer: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^?#\s]+$",
+        description="Identity provider by which people may sign in, as its own description names it; none when unset",
+    )
+    oidc_client_id: str | None = Field(default=None, max_length=500, description="Name of Vigía at that provider")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="Secret of Vigía at that provider; none for a client without one"
+    )
+    oidc_login_claim: str = Field(
+        default="preferred_username",
+        pattern=r"^[A-Za-z0-9_.:/-]{1,200}$",
+        description="Claim of the provider that names a person's login",
+    )
+    oidc_link_by_login: bool = Field(
+        default=False,
+        description="Whether that claim links a person to the provider at their first sign-in by it",
+    )
+    oidc_name: str | None = Field(
+        default=None, max_length=60, description="Name of the provider on the button; its host when unset"
+    )
     clock: str | None = Field(default=None, description="Simulated clock, START@FACTOR; only with embedded parts")
     simulated_devices: bool = Field(
         default=False, description="The devices of this city are simulated: pages and notices say so"

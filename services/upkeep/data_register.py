@@ -150,6 +150,20 @@ ENTRIES = (
         (("`subject`, `failures`, `last_at`", "Which account or address, how often, when last"),),
     ),
     Entry(
+        ("oidc_sign_ins",),
+        BilingualText("Ingresos empezados en el proveedor de cuentas", "Sign-ins begun at the identity provider"),
+        _NONE,
+        BilingualText(
+            "Que solo el navegador que empezó pueda terminar", "So that only the browser that began can finish"
+        ),
+        f"{_CIVIL_PROTECTION}; seguridad de los datos (Ley 25.326 art. 9)",
+        ATTEMPTS_KEPT,
+        (
+            ("`cookie_sha256`, `state`, `nonce`, `code_verifier`", "Random, used once, worthless after ten minutes"),
+            ("`alert_id`, `expires_at`", "Which alert is shown afterwards, until when"),
+        ),
+    ),
+    Entry(
         ("second_person_requests",),
         BilingualText("Pedidos que confirma otra persona", "Requests that a second person confirms"),
         BilingualText("quién pidió y quién confirmó", "who asked and who confirmed"),

@@ -84,6 +84,7 @@ _EXPIRIES = (
     _Expiry("people", "id", "disabled_at < :actions", {"actions": ACTIONS_KEPT}),
     _Expiry("sessions", "id", "expires_at < :sessions", {"sessions": SESSIONS_KEPT}),
     _Expiry("login_attempts", "subject", "last_at < :attempts", {"attempts": ATTEMPTS_KEPT}),
+    _Expiry("oidc_sign_ins", "cookie_sha256", "expires_at < :attempts", {"attempts": ATTEMPTS_KEPT}),
     _Expiry("second_person_requests", "id", "requested_at < :actions", {"actions": ACTIONS_KEPT}),
     _Expiry(
         "exercise_steps",

@@ -106,13 +106,13 @@ def set_operator_cookie(request: Request, response: Response, token: str) -> Non
         max_age=COOKIE_MAX_AGE_S,
         httponly=True,
         samesite="strict",
-        secure=_is_secure(request),
+        secure=is_secure(request),
     )
 
 
 def delete_operator_cookie(request: Request, response: Response) -> None:
     """Delete the cookie."""
-    response.delete_cookie(_cookie_name(request), httponly=True, samesite="strict", secure=_is_secure(request))
+    response.delete_cookie(_cookie_name(request), httponly=True, samesite="strict", secure=is_secure(request))
 
 
 async def allow_anyone() -> None:
@@ -251,9 +251,10 @@ ReadBy = Annotated[Audience, Depends(_audience)]
 """Who reads the answer: operators and other viewers, by token or cookie, or the public."""
 
 
-def _is_secure(request: Request) -> bool:
+def is_secure(request: Request) -> bool:
+    """Whether people reach Vigía by TLS, so that cookies need it."""
     return (context_of(request).settings.public_url or "").startswith("https://")
 
 
 def _cookie_name(request: Request) -> str:
-    return SECURE_OPERATOR_COOKIE if _is_secure(request) else OPERATOR_COOKIE
+    return SECURE_OPERATOR_COOKIE if is_secure(request) else OPERATOR_COOKIE

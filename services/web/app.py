@@ -11,6 +11,7 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy import Engine, QueuePool
 from starlette.routing import Mount
 
+from services.people.oidc.provider import Provider, client_of_settings
 from services.runtime.clock import Clock, credential_clock
 from services.runtime.settings import LOOPBACK_HOSTS, Settings
 from services.runtime.simulation import Simulation
@@ -53,6 +54,7 @@ from services.web.pages.declared.router import router as declared_pages
 from services.web.pages.exercises.router import router as exercise_pages
 from services.web.pages.life.router import router as life_forms
 from services.web.pages.people import administration, entering, own_account
+from services.web.pages.people.provider import router as provider_pages
 from services.web.pages.record.router import router as record_pages
 from services.web.pages.router import router as pages
 from services.web.pages.transit.router import router as rider_pages
@@ -90,6 +92,7 @@ API_ROUTES = (
 PEOPLE_PAGES = (
     entering.router,
     entering.sign_in_router,
+    provider_pages,
     own_account.router,
     own_account.password_router,
     administration.router,
@@ -152,6 +155,7 @@ def create_app(
         prepared_answers := PreparedAnswers(lambda: event_feed.changes, prepared_s),
         prepared_routes := PreparedRoutes(),
         simulation,
+        None if (client := client_of_settings(settings)) is None else Provider(client),
     )
     _include_routes(app)
     _describe_problems(app)

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import Connection, Engine
 
+from services.people.oidc.provider import Provider
 from services.runtime.clock import Clock, FasterClock, credential_clock
 from services.runtime.settings import Settings
 from services.runtime.simulation import Simulation
@@ -57,6 +58,8 @@ class Context:
     prepared_routes: PreparedRoutes
     simulation: Simulation | None = None
     """What is not real in this city; None in a real one."""
+    provider: Provider | None = None
+    """The identity provider by which people may sign in; None where the settings name none."""
     rider_report_limit: RateLimit = field(default_factory=_rider_report_limit)
     """Limits riders' reports by address."""
     sms_answer_limit: RateLimit = field(default_factory=_sms_answer_limit)

@@ -32,6 +32,7 @@ LATER_TABLES = frozenset(
         "learning_outcomes",
         "login_attempts",
         "notice_deliveries",
+        "oidc_sign_ins",
         "organisations",
         "people",
         "person_channels",

@@ -66,12 +66,17 @@ class Admission:
     sign_ins: Slots
     """One at a time, so that a flood of wrong passwords takes one thread, one core and nobody else's slot."""
 
+    providers: Slots
+    """One at a time, so that an identity provider that does not answer takes nobody else's slot."""
+
     @classmethod
     def for_pool(cls, connections: int) -> Self:
-        """Share a pool: INTERNAL_CONNECTIONS for the server, one each for health and sign-ins, a third of the rest for
-        operators.
+        """Share a pool: INTERNAL_CONNECTIONS for the server, one each for health, sign-ins and providers, a third of
+        the rest for operators.
         """
-        rest = max(connections - INTERNAL_CONNECTIONS - 2, 2)
+        rest = max(connections - INTERNAL_CONNECTIONS - 3, 2)
         operators = max(rest // 3, 1)
         sign_ins = Slots(1, SIGN_IN_WAIT_S, MAX_SIGN_INS_WAITING)
-        return cls(Slots(rest - operators, WAIT_S), Slots(operators, OPERATOR_WAIT_S), Slots(1, WAIT_S), sign_ins)
+        providers = Slots(1, SIGN_IN_WAIT_S, MAX_SIGN_INS_WAITING)
+        visitors, reserve = Slots(rest - operators, WAIT_S), Slots(operators, OPERATOR_WAIT_S)
+        return cls(visitors, reserve, Slots(1, WAIT_S), sign_ins, providers)

@@ -174,6 +174,7 @@ def _template_values(visit: Visit) -> dict[str, object]:
         "exercise": None,
         "running_exercise": visit.running_exercise,
         "staff": visit.audience is Audience.OPERATORS,
+        "provider_name": provider.client.name if (provider := context_of(visit.request).provider) else None,
         "simulation": simulation_label(visit.request, words),
         "notes": (),
         "cause": lambda row: cause_text(words, row),
