@@ -16,11 +16,17 @@ from models.migrations.privileges import ROLES as RUNNING
 from models.reading import Message
 from models.tables import METADATA
 from models.tables.readings import READINGS
+from services.notices.deliveries import reach_of_incident
+from services.notices.notifier import Notifier
+from services.notices.person_channels import add_channel, confirm_test, end_channel, put_first, start_test
+from services.notices.sms_answers import answer_text_message
 from services.pipeline.road import Pipeline
 from services.runtime.database import open_database
 from services.upkeep.retention import ACTIONS_KEPT, delete_expired
+from tests.alerts.town import NOON
 from tests.databases import plain_database
 from tests.deploy.conftest import ROLES, prepare
+from tests.services.notices.people import Mail, add_incident, add_person, queue
 from tests.storage.conftest import allow_timescale
 from tests.storage.test_migrations import migrated, relations
 from tests.storage.test_retention import reading
@@ -67,6 +73,35 @@ def refused(engine: Engine, statement: str) -> None:
     ):
         connection.execute(text(statement))
     assert isinstance(error.value.orig, psycopg.errors.InsufficientPrivilege)
+
+
+def test_a_person_is_told_and_answers_through_the_roles_of_pages_and_notifier_alone(roles: Roles) -> None:
+    with roles["vigia_owner"].begin() as owner:
+        ana = add_person(owner, "Ana")
+        incident = add_incident(owner, [3])
+    with roles["vigia_api"].begin() as pages:
+        channel = add_channel(pages, ana, "sms", "+5492215551234", NOON, told_of_exercises=False)
+        start_test(pages, ana, channel, NOON)
+    mail = Mail()
+    notifier = Notifier(roles["vigia_notifier"], lambda: NOON, senders=mail)  # type: ignore[arg-type]
+    notifier.drain()
+    with roles["vigia_api"].begin() as pages:
+        assert confirm_test(pages, ana, channel, mail.sent[-1][3].title[-6:], NOON)
+    with roles["vigia_notifier"].begin() as escalation:
+        queue(escalation, ana, incident)
+    notifier.drain()
+    code = mail.sent[-1][3].short.split("RECONOCER ")[1][:4]
+    with roles["vigia_api"].begin() as pages:
+        assert answer_text_message(pages, "2215551234", code, "1", NOON).outcome == "done"
+        assert [one.outcome for one in reach_of_incident(pages, incident)] == ["sent"]
+        put_first(pages, ana, channel)
+        end_channel(pages, ana, channel, NOON)
+    notifier.drain()
+    assert delete_expired(roles["vigia_upkeep"], NOON + timedelta(days=400))["person_channels"] == 1
+    for role in ("vigia_pipeline", "vigia_upkeep"):
+        refused(roles[role], "UPDATE notice_deliveries SET outcome = 'sent'")
+    refused(roles["vigia_pipeline"], "SELECT address FROM person_channels")
+    refused(roles["vigia_notifier"], "UPDATE person_channels SET tested_at = now()")
 
 
 @pytest.mark.parametrize("role", RUNNING)

@@ -58,12 +58,15 @@ def add_person(
     return person
 
 
-def add_incident(transaction: Connection, alerts: Sequence[int] = ()) -> int:
+def add_incident(transaction: Connection, alerts: Sequence[int] = (), *, exercise: str | None = None) -> int:
     """An open flood with an unacknowledged alert of each of these colours. Returns its number."""
     incident = int(
         transaction.execute(
-            text("INSERT INTO incidents (hazard, area, opened_at) VALUES ('flood', 'basin:azul', :now) RETURNING id"),
-            {"now": NOON},
+            text(
+                "INSERT INTO incidents (hazard, area, exercise, opened_at)"
+                " VALUES ('flood', 'basin:azul', :exercise, :now) RETURNING id"
+            ),
+            {"exercise": exercise, "now": NOON},
         ).scalar_one()
     )
     for number, nar in enumerate(alerts):
@@ -76,10 +79,10 @@ def add_alert(transaction: Connection, incident: int, subject: str, nar: int, at
     return int(
         transaction.execute(
             text(
-                "INSERT INTO alerts (rule_id, rule_version, subject, kind, judgement, state, nar, highest_nar, cause,"
-                " confirmed, observed_at, opened_at, changed_at, evidence, incident_id, membership) VALUES"
-                " (:subject, 1, :subject, 'river', 'stage', 'firing', :nar, :nar, 'level', true, :now, :now, :now,"
-                " '{}', :incident, 'stream') RETURNING id"
+                "INSERT INTO alerts (rule_id, rule_version, subject, kind, judgement, state, nar, rule_nar,"
+                " highest_nar, cause, confirmed, observed_at, opened_at, changed_at, evidence, incident_id, membership)"
+                " VALUES (:subject, 1, :subject, 'river', 'stage', 'firing', :nar, :nar, :nar, 'level', true, :now,"
+                " :now, :now, '{}', :incident, 'stream') RETURNING id"
             ),
             {"subject": subject, "nar": nar, "incident": incident, "now": at},
         ).scalar_one()

@@ -133,7 +133,7 @@ def test_an_exercise_comes_only_where_exercises_are_told_and_says_so(database: E
     with database.begin() as transaction:
         person = add_person(transaction, "Ana", ["sms", "apprise"])
         transaction.execute(text("UPDATE person_channels SET told_of_exercises = true WHERE channel = 'apprise'"))
-        queue(transaction, person, add_incident(transaction, [3]), exercise="drill")
+        queue(transaction, person, add_incident(transaction, exercise="drill"), exercise="drill")
     delivery.run()
     ((channel, _, _, message),) = delivery.mail.sent
     assert channel == "apprise"
