@@ -37,6 +37,7 @@ COMMANDS = (
     "register",
     "log",
     "watchdog",
+    "report",
 )
 _OWNER, _PIPELINE, _NOTIFIER, _API, _UPKEEP = (
     f"vigia_{name}" for name in ("owner", "pipeline", "notifier", "api", "upkeep")

@@ -1,1 +1,1 @@
-"""What happened and who did it: the record for auditors, and the shift logbook for operators?"""
+"""What happened and who did it: the record, the shift logbook, and how well the city warned?"""

@@ -1,8 +1,8 @@
-"""Pages of the record (registro), for auditors, and of the shift logbook (libro de guardia), for operators."""
+"""Pages of the record (registro), of the shift logbook (libro de guardia), and of the city's own skill (desempeño)."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
@@ -11,8 +11,10 @@ from fastapi.responses import HTMLResponse
 from services.queries.city.city import current_city
 from services.record import logbook
 from services.record.entries import Reader, RecordFilter, read_entries
+from services.report.report_source import read_skill
+from services.report.skill_report import MonthSkill, by_month, months_back, to_csv
 from services.runtime.problem import HttpProblem
-from services.web.access import Auditor, Operator
+from services.web.access import Auditor, Operator, Viewer
 from services.web.context import Now, context_of
 from services.web.pages.people.forms import NO_NUL, redirect
 from services.web.pages.rendering import PageRoute, brief_visit, render_page
@@ -22,6 +24,9 @@ router = APIRouter(route_class=PageRoute, default_response_class=HTMLResponse, i
 
 Filter = Annotated[str, Query(max_length=100, pattern=NO_NUL)]
 Day = Annotated[str, Query(pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
+Month = Literal["1", "3", "6", "12"]
+MONTHS = get_args(Month)
+Months = Annotated[Month, Query(alias="meses")]
 Minute = Annotated[str, Query(pattern=r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2})?$")]
 
 
@@ -92,6 +97,27 @@ def logbook_page(
         MAX_CHARS=logbook.MAX_CHARS,
         full=len(lines) == logbook.MAX_ENTRIES,
     )
+
+
+@router.get("/desempeno.csv")
+def skill_csv(_viewer: Viewer, request: Request, now: Now, months: Months = "3") -> Response:
+    """The figures of /desempeno as CSV."""
+    name = f"desempeno_{now:%Y%m%d}.csv"
+    content = to_csv(_skill(request, now, int(months)))
+    return Response(content, media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+@router.get("/desempeno")
+def skill_page(_viewer: Viewer, request: Request, now: Now, months: Months = "3") -> HTMLResponse:
+    """How often and how early the city warned, how often in vain, and how soon people answered, by month and colour."""
+    rows = by_month(_skill(request, now, int(months)))
+    return render_page(brief_visit(request), "record/desempeno.html", rows=rows, months=months, MONTHS=MONTHS)
+
+
+def _skill(request: Request, now: datetime, months: int) -> list[MonthSkill]:
+    with context_of(request).engine.connect() as connection:
+        zone = current_city(connection).zone
+        return read_skill(connection, months_back(now, months, zone), zone)
 
 
 @router.post("/libro")

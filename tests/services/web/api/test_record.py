@@ -93,3 +93,21 @@ def test_the_logbook_holds_what_people_wrote_between_what_happened_and_correctio
     assert page.index("bomba 2 en marcha") < page.index(f"/alerta/{alert}") < page.index("bomba 3, no 2")
     long_ago = {"desde": "2026-04-01T00:00", "hasta": "2026-03-01T00:00"}
     assert city.client.get("/libro", params=long_ago, headers=rita).status_code == 409
+
+
+def test_the_citys_own_skill_is_read_from_what_it_measured_decided_and_sent(city: City, key_of: KeyOf) -> None:
+    acknowledged(city, "")
+    viewer = key_of("Luis", Role.VIEWER)
+    assert city.client.get("/desempeno").status_code == 401
+    lines = city.client.get("/desempeno.csv", params={"meses": "1"}, headers=viewer).text.splitlines()
+    rows = {line.split(",")[1]: dict(zip(lines[0].split(","), line.split(","), strict=True)) for line in lines[1:]}
+    assert {colour: (row["month"], row["events"], row["hits"]) for colour, row in rows.items()} == {
+        "rojo": ("2026-04", "1", "1"),
+        "naranja": ("2026-04", "1", "1"),
+        "amarillo": ("2026-04", "1", "1"),
+    }
+    assert {row["false_alerts"] for row in rows.values()} == {"0"}
+    assert sum(int(row["acknowledged"]) for row in rows.values()) > 0
+    page = city.client.get("/desempeno", headers=viewer)
+    assert page.status_code == 200
+    assert "04/2026" in page.text
