@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 from ingest.decode import DecodedItem, decode
 from models.kinds import KINDS_BY_NAME
 from models.reading import Message, Presence, Reading, Rejected
+from services.bench.announcements import announcement_figures, missed
 from services.city.load import load
 from services.city.seed import LA_PLATA, Seed, read_seed
 from services.pipeline.road import Pipeline
@@ -86,6 +87,10 @@ def test_the_storm_of_2013_raises_and_clears_the_expected_alerts(database: Engin
     for rule, steps in moves_by_rule(rows("SELECT rule_id, before, after FROM transitions ORDER BY id")).items():
         assert steps[0][0] == 0, (told, rule)
         assert all(one[1] == following[0] for one, following in pairwise(steps)), (told, rule, steps)
+
+    with database.begin() as transaction:
+        figures = announcement_figures(transaction, story.now)
+    assert missed(figures) == [], (told, figures)
 
 
 def a_death_at_high_water(items: list[DecodedItem]) -> tuple[str, datetime, datetime]:
