@@ -62,6 +62,18 @@ def sentence(current: CurrentLevel, language: Language, zone: tzinfo, now: datet
     return "; ".join(parts)
 
 
+def short_sentence(current: CurrentLevel, language: Language) -> str:
+    """The value, its rate, and the distance from the threshold that it reached, or else from the next one."""
+    level = _WORDS[language]["now" if current.fresh else "last"].format(level=_number(current.level_m, language))
+    if current.rate_m_h is not None:
+        level = f"{level}, {_WORDS[language]['rate'].format(rate=_number(current.rate_m_h, language, signed=True))}"
+    if current.above_m is not None:
+        return f"{level}; {_distance('above', current.above_m, current.reached, language)}"
+    if current.missing_m is not None and current.next_up is not None:
+        return f"{level}; {_distance('missing', current.missing_m, current.next_up, language)}"
+    return level
+
+
 def _distance(key: str, metres: float, colour: NAR, language: Language) -> str:
     if metres < 0.01:
         text = _WORDS[language]["less"]

@@ -27,7 +27,7 @@ _UNANSWERED = (
 
 
 class StormClock:
-    """The messages of a storm in steps of a minute. Its time is the end of the step."""
+    """The messages of a storm in steps. Its time is the end of the step."""
 
     def __init__(self, messages: Iterable[Message], start: datetime) -> None:
         self.now = start
@@ -36,10 +36,10 @@ class StormClock:
     def __call__(self) -> datetime:
         return self.now
 
-    def steps(self) -> Iterator[list[Message]]:
-        """The messages of each minute."""
-        for minute, together in groupby(self._messages, lambda one: (one.received_at - self._start) // STEP):
-            self.now = self._start + (minute + 1) * STEP
+    def steps(self, step: timedelta = STEP) -> Iterator[list[Message]]:
+        """The messages of each step, in order."""
+        for number, together in groupby(self._messages, lambda one: (one.received_at - self._start) // step):
+            self.now = self._start + (number + 1) * step
             yield list(together)
 
 

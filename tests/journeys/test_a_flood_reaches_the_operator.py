@@ -287,7 +287,7 @@ def test_a_stream_rises_somebody_answers_for_it_and_the_water_falls(town: Town) 
                 data={"version": version[1], "note": "Cuadrilla en camino.", "back": "lista"},
                 headers={"Origin": town.address},
             )
-            assert (answer.status_code, answer.headers["location"]) == (303, "/#alertas")
+            assert (answer.status_code, answer.headers["location"]) == (303, "/#sucesos")
             assert "Reconocida por ana" in _alerts(browser.get("/").text)
         # Without a token a change is seen once the event of it has come, not in the same instant.
         town.until(lambda: (one := town.alert("norte", "stage")) and one["acknowledged_by"] == "operator")
@@ -382,7 +382,7 @@ def _raw(town: Town, station: str) -> list[dict[str, Any]]:
 
 def _alerts(page: str) -> str:
     """The open alerts on the watch page."""
-    return page[page.index('id="alertas"') : page.index('id="estaciones"')]
+    return page[page.index('id="sucesos"') : page.index('id="estaciones"')]
 
 
 def _enter(browser: httpx.Client, token: str) -> None:

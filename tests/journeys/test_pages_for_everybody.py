@@ -79,7 +79,7 @@ def test_axe_finds_nothing_on_the_pages_of_the_watch(database: Engine, tmp_path:
         screen.wait_for("document.activeElement.name == 'token'")
         screen.type(token)
         screen.evaluate("document.querySelector('main form').requestSubmit()")
-        screen.wait_for("location.pathname == '/' && document.querySelector('#alertas form')")
+        screen.wait_for("location.pathname == '/' && document.querySelector('#sucesos form')")
         assert faults(screen, address, (*WATCH_PAGES[:4], "/equipos", "/equipos?lang=en")) == {}
 
 

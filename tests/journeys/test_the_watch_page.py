@@ -96,7 +96,7 @@ def test_without_javascript_the_operator_sees_answers_and_hands_over(night: Engi
         rise(night, "gato-ringuelet", NAR.ROJO, 2.11)
         page = operator.page("/")
         assert "1 sin reconocer" in page.text
-        form = page.part("alertas").html
+        form = page.part("sucesos").html
         path, version = re.findall(r'action="([^"]+)"', form)[0], re.findall(r'name="version" value="(\d+)"', form)[0]
         operator.post(path, {"version": version, "note": "Aviso a Ringuelet", "back": "lista"})
         assert "Reconocida por Mirta Q." in colleague.page("/").text
@@ -130,6 +130,7 @@ def test_a_half_written_note_survives_what_comes_in_and_is_sent_by_keyboard(
     screen.type(token)
     screen.evaluate("document.querySelector('main form').requestSubmit()")
     screen.wait_for("location.pathname == '/' && document.getElementById('enlace')?.classList.contains('live')")
+    screen.evaluate("document.querySelector('#alerta-1').closest('details').open = true")
     screen.evaluate("document.querySelector('#alerta-1 input[name=note]').focus()")
     screen.type("Cuadrilla en cam")
     rise(night, "perez-31-520", NAR.ROJO, 1.5)

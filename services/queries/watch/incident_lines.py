@@ -27,9 +27,9 @@ class IncidentLine:
     summary: Summary
 
     @property
-    def driver(self) -> Row[Any]:
-        """The alert that is the most dangerous now."""
-        return self.members[0]
+    def driver(self) -> Row[Any] | None:
+        """The alert that is the most dangerous now; None in an incident that a person reported."""
+        return self.members[0] if self.members else None
 
     @property
     def waiting(self) -> list[Row[Any]]:
@@ -58,9 +58,16 @@ def incident_lines(
     members: defaultdict[int, list[Row[Any]]] = defaultdict(list)
     for alert in open_alerts:
         members[alert.incident_id].append(alert)
-    found = transaction.execute(_query().where(incidents.c.id.in_(list(members)))).all()
+    reported = (incidents.c.origin == "person") & (incidents.c.state != "closed")
+    found = transaction.execute(_query().where(incidents.c.id.in_(list(members)) | reported)).all()
     lines = [_line(one, members[one.id], levels) for one in found]
-    return sorted(lines, key=lambda line: (danger_of(line.driver, levels), line.driver.id))
+    return sorted(lines, key=lambda line: _order(line, levels))
+
+
+def _order(line: IncidentLine, levels: Mapping[str, CurrentLevel]) -> tuple[object, ...]:
+    """Sort key: by the most dangerous alert, then what people reported, the newest first."""
+    driver = line.driver
+    return (1, -line.incident.id) if driver is None else (0, danger_of(driver, levels), driver.id)
 
 
 def incident_line(

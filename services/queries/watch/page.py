@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from alerts.current_level.level import CurrentLevel, can_wait, danger
-from alerts.incidents.summary import asks, danger_of
+from alerts.incidents.summary import asks
 from models.kind import SensorKind
 from models.kinds.radar import RADAR
 from models.kinds.rain import RAIN
@@ -38,6 +38,8 @@ CHART_FUTURE = timedelta(hours=2)
 RAIN_BIN = timedelta(minutes=5)
 RAIN_WINDOWS = {"min_15": timedelta(minutes=15), "h_1": timedelta(hours=1), "h_3": timedelta(hours=3)}
 MAX_NOTES = 3
+MAX_RISING = 5
+"""Streams in the list of those that rise fastest."""
 MEASURED = frozenset({"stage", "rainfall"})
 """Rules whose colour a station shows."""
 SPEED_PERIOD = timedelta(hours=1)
@@ -88,18 +90,16 @@ class WatchPage:
     neighbours: tuple[Area, ...]
     basins: tuple[Area, ...]
     status: DataFlow
-    alerts: list[Row[Any]]
-    """Open alerts, the most dangerous now first; then those that can wait, and last those that an outage's covers."""
-    waiting: int
-    """How many of them can wait: the water falls, or what raised them is long ago or over."""
     covered: Mapping[int, Sequence[Row[Any]]]
-    """By the number of an outage's alert, those of the silent stations that it covers."""
+    """By the number of an outage's alert, those of the silent stations that it covers; they stand inside it."""
     shelved: list[Row[Any]]
     """Open alerts that are put aside for a while, the first to come back first."""
     peaks: frozenset[int]
     """Alerts that rest on a value which was an isolated peak."""
     incidents: list[IncidentLine]
-    """The incidents of these alerts, the most dangerous now first."""
+    """The open incidents that matter now, the most dangerous first. Each open alert is in one incident."""
+    waiting_incidents: list[IncidentLine]
+    """Those that can wait: the water falls, or what raised their alerts is long ago or over."""
     levels: Mapping[str, CurrentLevel]
     """The current level of each stream that ever had a trusted one, by station."""
     cards: list[StreamCard]
@@ -116,19 +116,23 @@ class WatchPage:
         return {card.station.id: card.station for card in self.cards if card.station.doubtful}
 
     @property
-    def urgent_alerts(self) -> list[Row[Any]]:
-        """The alerts that matter now."""
-        return self._in_lists[: len(self._in_lists) - self.waiting]
+    def alerts(self) -> list[Row[Any]]:
+        """All open alerts in the order in which the page shows them."""
+        shown = [alert for line in [*self.incidents, *self.waiting_incidents] for alert in self.standing(line)]
+        return [one for alert in shown for one in [alert, *self.covered.get(alert.id, ())]]
+
+    def standing(self, line: IncidentLine) -> list[Row[Any]]:
+        """The alerts of an incident that neither are put aside nor stand inside the alert of an outage."""
+        inside = {alert.id for several in self.covered.values() for alert in several}
+        return [alert for alert in line.members if alert.id not in inside and alert.shelved_until is None]
 
     @property
-    def waiting_alerts(self) -> list[Row[Any]]:
-        """The alerts that can wait."""
-        return self._in_lists[len(self._in_lists) - self.waiting :]
-
-    @property
-    def _in_lists(self) -> list[Row[Any]]:
-        """The alerts with a place of their own."""
-        return self.alerts[: len(self.alerts) - sum(map(len, self.covered.values()))]
+    def rising(self) -> list[StreamCard]:
+        """The streams that rise now, the fastest first."""
+        found = [card for card in self.cards if card.level is not None and card.level.rising]
+        return sorted(found, key=lambda card: (-(card.trend.rate_m_h if card.trend else 0.0), card.station.name))[
+            :MAX_RISING
+        ]
 
     def next_unacknowledged(self, after: int | None = None) -> int | None:
         """The first alert that asks to be acknowledged: below the alert `after`, else from the top; never `after`."""
@@ -169,9 +173,8 @@ def watch_page(
     every = open_alert_rows(transaction, audience)
     rows = [row for row in every if row.shelved_until is None]
     covered = silences_by_outage(rows)
-    folded = [row for several in covered.values() for row in several]
-    urgent, waiting = _by_danger([row for row in rows if row not in folded], levels, now)
     basins, incidents = basin_areas(transaction), incident_lines(transaction, every, levels)
+    waiting = [line for line in incidents if _waits(line, levels, now)]
     courses = {card.station.id: card.trend.course for card in cards if card.trend}
     states = [StationState(one, health(one, now), courses.get(one.id)) for one in stations]
     return WatchPage(
@@ -179,12 +182,11 @@ def watch_page(
         neighbours=areas[1:],
         basins=basins,
         status=data_flow(stations, list_processes(transaction), now, clock_factor=clock_factor, expected=expected),
-        alerts=[*urgent, *waiting, *folded],
-        waiting=len(waiting),
         covered=covered,
         shelved=sorted((row for row in every if row.shelved_until), key=lambda row: (row.shelved_until, row.id)),
         peaks=isolated_peaks(transaction, [one.id for one in every]),
-        incidents=incidents,
+        incidents=[line for line in incidents if line not in waiting],
+        waiting_incidents=waiting,
         levels=levels,
         cards=cards,
         gauges=rain_cards(transaction, [s for s in stations if s.kind is RAIN], now),
@@ -221,16 +223,12 @@ def _danger_of_card(card: StreamCard) -> tuple[object, ...]:
     return (*danger(card.station.nar, card.level, silent=silent), card.station.name)
 
 
-def _by_danger(
-    rows: list[Row[Any]], levels: Mapping[str, CurrentLevel], now: datetime
-) -> tuple[list[Row[Any]], list[Row[Any]]]:
-    """The alerts that matter now and those that can wait, each the most dangerous first, else in the order given."""
-
-    def waits(row: Row[Any]) -> bool:
-        return row.state == "cleared" or can_wait(levels.get(row.station_id), now - row.changed_at)
-
-    ordered = sorted(rows, key=lambda row: danger_of(row, levels))
-    return [row for row in ordered if not waits(row)], [row for row in ordered if waits(row)]
+def _waits(line: IncidentLine, levels: Mapping[str, CurrentLevel], now: datetime) -> bool:
+    """Whether an incident can wait: all its alerts are over or put aside, or their water falls or stays for long."""
+    return bool(line.members) and all(
+        one.state == "cleared" or one.shelved_until or can_wait(levels.get(one.station_id), now - one.changed_at)
+        for one in line.members
+    )
 
 
 def _stream_card(

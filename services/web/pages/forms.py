@@ -46,7 +46,7 @@ class AlertForm:
     def redirect_back(self) -> Response:
         """Redirect to the next alert of the list, or to the alert's page. Never to an address from the form."""
         if self.back == "lista":
-            return redirect("/#alertas" if self.next is None else f"/#alerta-{self.next}")
+            return redirect("/#sucesos" if self.next is None else f"/#alerta-{self.next}")
         return redirect(f"/alerta/{self.alert_id}")
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.exceptions import HTTPException
 
-from alerts.current_level.sentence import sentence
+from alerts.current_level.sentence import sentence, short_sentence
 from alerts.incidents.summary import asks
 from alerts.life.limits import may_be_shelved
 from models.alert import NAR
@@ -183,6 +183,7 @@ def _template_values(visit: Visit) -> dict[str, object]:
         "evidence_of": lambda values: evidence_lines(words, values),
         "old_reading": lambda alert: old_reading(words, alert.evidence),
         "say_now": lambda level: sentence(level, "en" if words.language == "en" else "es", words.zone, visit.now),
+        "say_short": lambda level: short_sentence(level, "en" if words.language == "en" else "es"),
         "summary": lambda chart: chart_summary(words, chart),
         "person": lambda name: words(f"person.{name}") if name in {OPERATOR_ROLE, RULE} else name,
         "note": lambda text: in_language(words, text),

@@ -35,7 +35,7 @@ from services.web.pages.rejection_words import details_in_words
 from services.web.pages.rendering import MAX_PARTS, PageRoute, Visit, Visitor, render_live_page, render_page
 from services.web.pages.station import LINE_BINS, station_page, station_samples, to_csv
 
-WATCH_PARTS = ("ciudad", "plano", "sucesos", "alertas", "estaciones", "lluvia", "velocidad")
+WATCH_PARTS = ("ciudad", "sucesos", "suben", "plano", "estaciones", "lluvia", "velocidad")
 STATION_PARTS = ("niveles", "estacion", "alertas_de_estacion")
 ALERT_PARTS = ("niveles", "alerta")
 INCIDENT_PARTS = ("niveles", "suceso")

@@ -162,26 +162,32 @@ async function send(form) {
   if (response.type !== "opaqueredirect") return form.submit(); // refused: the server's page says why
   const next = form.elements.next?.value;
   mark(...partNames);
-  const found = await fetched(["ciudad", "plano", "sucesos", "alertas"]);
+  const found = await fetched(["ciudad", "sucesos", "plano"]);
   if (found) replace(found.html);
-  goTo(document.getElementById(`alerta-${next}`) ?? document.getElementById("alertas"));
+  goTo(document.getElementById(`alerta-${next}`) ?? document.getElementById("sucesos"));
   showTitle();
 }
 
 function goTo(alert) {
-  alert.closest("details")?.setAttribute("open", "");
+  for (let fold = alert.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
   alert.tabIndex = -1;
   alert.focus({ preventScroll: true });
   alert.scrollIntoView({ block: "nearest" });
 }
 
 main.addEventListener("submit", (event) => {
-  if (!event.target.closest("#alertas")) return;
+  if (!event.target.closest("#sucesos")) return;
   event.preventDefault();
   send(event.target);
 });
 
-const PARTS_OF_KIND = { river: ["plano", "sucesos", "alertas", "estaciones"], rain: ["plano", "lluvia"], radar: ["plano"] };
+// A link to an alert opens what it is folded into, also where the browser does not do so by itself.
+addEventListener("hashchange", () => {
+  const alert = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (alert?.closest("#sucesos")) goTo(alert);
+});
+
+const PARTS_OF_KIND = { river: ["sucesos", "suben", "plano", "estaciones"], rain: ["plano", "lluvia"], radar: ["plano"] };
 
 function mark(...names) {
   for (const name of names) if (partNames.includes(name)) dirty.add(name);
@@ -194,6 +200,7 @@ const HANDLERS = {
   },
   transition: () => mark(...partNames),
   alert: () => mark(...partNames),
+  incident: () => mark(...partNames),
   attention: () => mark("ciudad", "plano", "niveles"),
   declaration: () => mark("ciudad", "niveles"),
   call: () => mark("sucesos"),

@@ -62,8 +62,10 @@ def test_colour_never_stands_alone(storm_site: Site) -> None:
 
 
 def test_open_alerts_stand_by_what_is_most_dangerous_now(storm_site: Site) -> None:
-    listed = [said["id"] for said in storm_site.page("/").part("alertas").all("li")]
-    assert listed == [f"alerta-{number}" for number in (1, 4, 2, 3, 5, 6)]
+    listed = [said["id"] for said in storm_site.page("/").part("sucesos").all("li")]
+    assert sorted(one for one in listed if one.startswith("alerta-")) == [f"alerta-{number}" for number in range(1, 7)]
+    assert [one for one in listed if one.startswith("suceso-")][0] == "suceso-1"
+    assert listed[1] == "alerta-1", "the worst alert of the worst incident"
 
 
 def test_an_alert_says_the_present_of_its_stream_beside_what_raised_it(storm_site: Site) -> None:
@@ -114,7 +116,7 @@ def test_an_outage_folds_the_silent_stations_that_it_covers(changing: Engine, ch
     inside = [said["id"] for said in outage.all("li")]
     assert set(inside) == {f"alerta-{corte}", "alerta-5", f"alerta-{quiet[NAR.AMARILLO]}"}
     assert page.html.count(f'id="alerta-{quiet[NAR.AMARILLO]}"') == page.html.count('id="alerta-5"') == 1
-    assert page.part("alertas").text.count("8 sin reconocer") == 1, "folded ones count"
+    assert page.part("sucesos").text.count("8 sin reconocer") == 1, "folded ones count"
 
 
 def test_an_alert_says_why_since_when_and_who_knows(storm_site: Site) -> None:
@@ -186,7 +188,7 @@ def test_an_outage_looks_like_an_outage_and_never_like_calm(database: Engine, si
     assert "SIN DATOS desde 16:07" in head.text
     assert "outage" in head.tags[0][1]["class"].split()
     assert marks(page, "nar-verde") == 0
-    assert "no significa calma" in page.part("alertas").text
+    assert "no significa calma" in page.part("sucesos").text
     streams = page.part("estaciones")
     assert len(streams.all("s")) == len(streams.all("article")) == 17
     assert "⇈" not in streams.text
@@ -323,9 +325,9 @@ def test_no_page_mixes_the_languages(
 
 
 def test_the_language_asked_for_once_is_remembered(storm_site: Site) -> None:
-    assert "Avisos de los sensores" in storm_site.page("/").text
+    assert "Sucesos" in storm_site.page("/").text
     assert 'lang="en"' in storm_site.page("/?lang=en").html
-    assert "Notices of the sensors" in storm_site.page("/").text
+    assert "Incidents" in storm_site.page("/").text
     assert "1.40 m" in storm_site.page("/").html
 
 
@@ -351,10 +353,10 @@ def test_without_javascript_the_page_loads_itself_again_unless_told_not_to(storm
 
 
 def test_a_browser_may_ask_only_for_the_parts_that_changed(storm_site: Site) -> None:
-    response = storm_site.get("/?parte=alertas&parte=nothing")
-    assert [said["id"] for said in read(response.text).all("section")] == ["alertas"]
+    response = storm_site.get("/?parte=sucesos&parte=nothing")
+    assert [said["id"] for said in read(response.text).all("section")] == ["sucesos"]
     assert int(response.headers["x-vigia-now"]) == city.NOW.timestamp() * 1000
-    assert storm_site.get("/?" + "&".join(["parte=alertas"] * 9)).status_code == 404
+    assert storm_site.get("/?" + "&".join(["parte=sucesos"] * 9)).status_code == 404
 
 
 def test_every_control_has_a_name_and_every_heading_a_level(changing: Engine, changing_site: Site) -> None:
