@@ -231,7 +231,7 @@ def _incidents(
     """The incidents with a place: that of the station that drives them, else their basin or municipality."""
     for line in incidents:
         noun, _, name = line.incident.area.partition(":")
-        root = spots.get(line.driver.station_id or "")
+        root = spots.get(line.driver.station_id or "") if line.driver else None
         if root is None and noun == "basin" and (inner := inner_points(rings.get(name, ()), frame.height)):
             root = inner[0]
         if root is None and noun == "municipality" and name in places.municipalities:

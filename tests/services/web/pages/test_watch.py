@@ -64,7 +64,7 @@ def test_colour_never_stands_alone(storm_site: Site) -> None:
 def test_open_alerts_stand_by_what_is_most_dangerous_now(storm_site: Site) -> None:
     listed = [said["id"] for said in storm_site.page("/").part("sucesos").all("li")]
     assert sorted(one for one in listed if one.startswith("alerta-")) == [f"alerta-{number}" for number in range(1, 7)]
-    assert [one for one in listed if one.startswith("suceso-")][0] == "suceso-1"
+    assert next(one for one in listed if one.startswith("suceso-")) == "suceso-1"
     assert listed[1] == "alerta-1", "the worst alert of the worst incident"
 
 
