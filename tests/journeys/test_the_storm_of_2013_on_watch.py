@@ -43,7 +43,6 @@ def storm(database_url: str, migrated_name: str) -> Iterator[tuple[Engine, Storm
     with open_copy(database_url, migrated_name) as database:
         with database.begin() as transaction:
             load(transaction, seed, start)
-            city.beat(transaction, city.NOW)
         pipeline = Pipeline(database, clock, lane=None)
         try:
             for messages in clock.steps(timedelta(minutes=5)):
@@ -58,6 +57,8 @@ def storm(database_url: str, migrated_name: str) -> Iterator[tuple[Engine, Storm
 def app(storm: tuple[Engine, StormClock], tmp_path: Path) -> FastAPI:
     """Vigía at that moment."""
     database, clock = storm
+    with database.begin() as transaction:
+        city.beat(transaction)
     return create_app(Settings(data_dir=tmp_path, api_port=0), database, clock)
 
 

@@ -65,7 +65,9 @@ def log_in(night: Engine, address: str, screen: Browser) -> None:
     with night.begin() as transaction:
         token = city.operator(transaction)
     screen.open(f"{address}/entrar")
-    screen.wait_for("document.activeElement.name == 'token'")
+    screen.wait_for("document.querySelector('[name=token]') !== null")
+    screen.evaluate("document.querySelector('[name=token]').closest('details')?.setAttribute('open', '')")
+    screen.evaluate("document.querySelector('[name=token]').focus()")
     screen.type(token)
     screen.press_enter()
     screen.wait_for("location.pathname == '/' && document.readyState == 'complete'")
