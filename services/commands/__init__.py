@@ -73,6 +73,7 @@ DATABASE_ROLES: Mapping[str, str | None] = {
     "register": None,
     "log": _UPKEEP,
     "watchdog": None,
+    "report": _UPKEEP,
 }
 """The database role under which each command runs where the roles are apart: what it may do ends there.
 

@@ -1,4 +1,4 @@
-"""`vigia log`: verify the append-only record, export a period of it with a signature, and check such an export."""
+"""`vigia log`: verify the append-only record, export a period of it with a signature, check such an export, erase."""
 
 import argparse
 import sys
@@ -11,6 +11,7 @@ from alerts.record import Entry, record
 from services.commands.redact import reason_text
 from services.commands.token import operator_name
 from services.opening import configured_clock, migrated_database
+from services.record.erasing import erase
 from services.record.export import EmptyExportError, Period, WrongFileError, check_export, export_lines
 from services.record.links import Break, Head
 from services.record.signing import KeyFileError, public_hex, sign_file, signer, signing_key
@@ -42,6 +43,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("--reason", type=reason_text, required=True, help="what for; it is recorded")
     export.add_argument("--out", type=Path, required=True, help="a new file; the signature is written beside it")
     export.add_argument("--key", type=Path, help="file of the signing key; made once, readable by its owner only")
+    erase = commands.add_parser("erase", help="erase the content of an entry as the law demands; its hash stays")
+    erase.add_argument("number", type=int, help="the number of the entry, as /registro shows it")
+    erase.add_argument("--by", type=operator_name, required=True, help="who erases it")
+    erase.add_argument("--reason", type=reason_text, required=True, help="why; not the content itself")
     check = commands.add_parser("check", help="check an export and its signature, without a database")
     check.add_argument("file", type=Path)
     check.add_argument("--public-key", help="as the city published it; without, the one that the file names")
@@ -49,7 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit status 1: the record or the export is not sound; the lines say where."""
-    return {"verify": _verify, "export": _export, "check": _check}[arguments.what](arguments)
+    return {"verify": _verify, "export": _export, "erase": _erase, "check": _check}[arguments.what](arguments)
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -87,6 +92,19 @@ def _export(arguments: argparse.Namespace) -> int:
         print(f"vigia log export: {problem}", file=sys.stderr)
         return 2
     print(f"{out}, {sign_file(out, key)}; clave pública / public key {public_hex(key)}")
+    return 0
+
+
+def _erase(arguments: argparse.Namespace) -> int:
+    settings = Settings()
+    clock = configured_clock(settings)
+    with migrated_database(settings, "vigia-log") as database, database.begin() as transaction:
+        if not erase(transaction, arguments.number, by=arguments.by, reason=arguments.reason, now=clock()):
+            print(
+                "no hay un asiento con contenido y ese número / no entry with content and that number", file=sys.stderr
+            )
+            return 1
+    print("erased")
     return 0
 
 

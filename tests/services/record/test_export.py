@@ -89,3 +89,20 @@ def test_a_key_that_others_may_read_signs_nothing(
     assert main(["log", "export", *words]) == 2
     assert "chmod 600" in capsys.readouterr().err
     assert exported.exists()
+
+
+def test_the_content_of_an_entry_is_erased_by_its_number_with_who_and_why(
+    exported: Path, database: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exported.exists()
+    words = ["log", "erase", "2", "--by", "Eva", "--reason", "Ley 25.326 art. 16"]
+    assert main(words) == 0
+    assert main(words) == 1
+    ChainWriter(database).chain_all()
+    capsys.readouterr()
+    assert main(["log", "verify"]) == 0
+    assert "2 con el contenido borrado" in capsys.readouterr().out
+    with database.begin() as transaction:
+        erased = text("SELECT about, actor FROM log_entries WHERE what = 'record.erased'")
+        assert transaction.execute(erased).all() == [("record:2", "Eva")]
+        assert transaction.execute(text("SELECT actor FROM log_entries WHERE id = 2")).scalar_one() is None
