@@ -67,6 +67,8 @@ class Cause(StrEnum):
     """The newest backup is too old, or none was ever made."""
     RETENTION = "retention"
     """Expired rows are not deleted, because the clock cannot be trusted."""
+    DUTY = "duty"
+    """Nobody is on duty soon, or somebody of the rota cannot be reached."""
     RESTORED = "restored"
     """A part of Vigía works again."""
 

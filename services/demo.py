@@ -18,12 +18,15 @@ import httpx
 from sqlalchemy import Connection, Engine, text
 
 from ingest.gtfs.feed import write_feed
-from models.alert import NAR
+from models.alert import CONSOLE, NAR
 from models.migrations import upgrade
 from models.network import Network
 from services.city.load import load
 from services.city.seed import LA_PLATA, read_seed
+from services.duty.rota_load import load_rota
+from services.duty.rota_rows import person_named
 from services.embedded.child_process import start_supervised, stop_child
+from services.notices.person_channels import add_channel, channels_of
 from services.opening import DEMO_LOCK_FILE, DEMO_TIME_FILE
 from services.people.accounts import NewPerson, add_person, list_people, reset_person
 from services.people.roles import Role
@@ -96,12 +99,23 @@ def has_forecasts(database: Engine) -> bool:
 
 
 def prepare_database(database: Engine, now: datetime) -> dict[str, str | None]:
-    """Migrate, load La Plata and add its people. Returns their one-time codes by login; None for who has a password."""
+    """Migrate, load La Plata with people and rota. Returns one-time codes by login; None for who has a password."""
     with database.begin() as transaction:
         upgrade(transaction)
     with database.begin() as transaction:
         load(transaction, read_seed(LA_PLATA), now)
-        return {person.login: _code(transaction, person) for person in PEOPLE}
+        codes = {person.login: _code(transaction, person) for person in PEOPLE}
+        _put_on_duty(transaction, now)
+        return codes
+
+
+def _put_on_duty(transaction: Connection, now: datetime) -> None:
+    """The people of the demo in its rota, each called on the console."""
+    for person in PEOPLE:
+        number = person_named(transaction, person.login).id
+        if not channels_of(transaction, number):
+            add_channel(transaction, number, CONSOLE, "", now, told_of_exercises=True)
+    load_rota(transaction, LA_PLATA / "rota.toml", by="demo", now=now)
 
 
 def _code(transaction: Connection, new: NewPerson) -> str | None:
@@ -197,7 +211,7 @@ class DemoStatus:
     _at_s: float = 0.0
 
     def line(self) -> str:
-        """A line of text: readings a second, open alerts by level, and age of the newest reading in simulated time."""
+        """A line: readings a second, open alerts, unanswered incidents, age of the newest reading in simulated time."""
         now, now_s = self.clock(), monotonic()
         with self.database.begin() as transaction:
             readings = transaction.execute(
@@ -207,8 +221,12 @@ class DemoStatus:
             colours = {NAR(nar): count for nar, count in firing}
             newest = transaction.execute(text("SELECT max(observed_at) FROM device_memories")).scalar_one()
             local_now = now.astimezone(current_city(transaction).zone)
+            escalated = transaction.execute(
+                text("SELECT count(*) FROM escalations WHERE ended_at IS NULL")
+            ).scalar_one()
         per_s = (int(readings) - self._readings) / (now_s - self._at_s) if self._at_s else 0.0
         self._readings, self._at_s = int(readings), now_s
         alerts = " ".join(f"{nar.name.lower()} {count}" for nar, count in sorted(colours.items(), reverse=True))
         age = "sin lecturas" if newest is None else f"última lectura hace {(now - newest).total_seconds():.0f} s"
-        return f"{local_now:%d/%m %H:%M} · {max(per_s, 0):.0f} lecturas/s · alertas: {alerts or 'ninguna'} · {age}"
+        told = f"alertas: {alerts or 'ninguna'} · sin respuesta: {escalated}"
+        return f"{local_now:%d/%m %H:%M} · {max(per_s, 0):.0f} lecturas/s · {told} · {age}"

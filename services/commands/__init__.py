@@ -24,6 +24,7 @@ COMMANDS = (
     "replay",
     "rejections",
     "devices",
+    "duty",
     "certificates",
     "people",
     "token",

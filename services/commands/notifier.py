@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from alerts.declared.declaration_log import follow_time
 from alerts.exercise_log import follow_exercises
+from services.notices.escalation.escalation import Escalation
 from services.notices.notifier import Notifier
 from services.notices.outbox import set_webhook
 from services.notices.senders.configured import configured_senders
@@ -45,8 +46,10 @@ def run(_arguments: argparse.Namespace) -> int:
         simulation = configured_simulation(settings, clock)
         notifier = Notifier(database, clock, settings.public_address, simulation, configured_senders(settings))
         check, levels = SelfCheck(database, clock, settings.expected), PeriodicTimer(LEVELS_PERIOD_S)
+        escalation = Escalation(database, clock)
 
         def also() -> None:
+            escalation.run()
             check.run_due()
             if levels.due():
                 with database.begin() as transaction:

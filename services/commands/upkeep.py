@@ -60,7 +60,7 @@ def run(_arguments: argparse.Namespace) -> int:
             clock,
             settings.expected,
             certificates=settings.broker_tls_dir,
-            backups=True,
+            upkeep=True,
             backup_within_h=settings.backup_within_h,
         )
         started_at = clock()

@@ -44,7 +44,8 @@ class Period:
 class Shift:
     """Recurring turns of one person. Day 0 of the cycle is `first_day`; `last_day`: the last on which a turn begins.
 
-    `to_time` is of the next day where it is not after `from_time`. `until`: when the shift was ended, if it was.
+    `to_time` is of the next day where it is not after `from_time`. `since`, `until`: when the shift was entered and
+    ended, if it was: nobody was on duty by it before or after.
     """
 
     id: int
@@ -57,6 +58,7 @@ class Shift:
     days: frozenset[int]
     from_time: time
     to_time: time
+    since: datetime | None = None
     until: datetime | None = None
 
 
@@ -105,6 +107,7 @@ def turns(shift: Shift, within: Period, time_zone: tzinfo) -> Iterator[Period]:
             next_day = shift.to_time <= shift.from_time
             start = instant(day, shift.from_time, time_zone)
             end = instant(day + DAY if next_day else day, shift.to_time, time_zone)
+            start = start if shift.since is None else max(start, shift.since)
             end = end if shift.until is None else min(end, shift.until)
             if start < end and start < within.end and end > within.start:
                 yield Period(start, end)
@@ -148,12 +151,12 @@ def boundaries(rota: Rota, zone: str, position: Position, within: Period) -> lis
 
 
 def watches(rota: Rota, zone: str, position: Position, within: Period) -> list[tuple[Period, tuple[int, ...]]]:
-    """A period cut where the people on duty change, each part with them."""
+    """A period cut where turns begin and end, each part with the people on duty; one part where nobody is."""
     marks = boundaries(rota, zone, position, within)
     parts: list[tuple[Period, tuple[int, ...]]] = []
     for start, end in pairwise(marks):
         people = on_duty(rota, zone, position, start)
-        if parts and parts[-1][1] == people:
+        if parts and not people and not parts[-1][1]:
             parts[-1] = (Period(parts[-1][0].start, end), people)
         else:
             parts.append((Period(start, end), people))

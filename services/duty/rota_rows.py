@@ -132,6 +132,7 @@ def _shift(row: Row[Any]) -> Shift:
         days=frozenset(row.days),
         from_time=row.from_time,
         to_time=row.to_time,
+        since=row.created_at,
         until=row.ended_at,
     )
 

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from alerts.record import Entry, record
-from models.alert import CONSOLE, WEB_PUSH
+from models.alert import CONSOLE
 from models.tables.alerts import notices
 from models.tables.people import people, person_channels
 from services.notices.addresses import SERVICES, checked_address, shown_address
@@ -203,22 +203,6 @@ def end_channel(transaction: Connection, person_id: int, channel_id: int, now: d
     channel = _own_channel(transaction, person_id, channel_id)
     _update(transaction, channel.id, ended_at=now)
     _record(transaction, "channel.ended", person_id, channel.channel, now)
-
-
-def without_tested_channel(transaction: Connection, person_ids: Iterable[int]) -> set[int]:
-    """Those of these people whom no tested channel reaches. Web push counts for nothing: it may stop at any time."""
-    reached = transaction.execute(
-        select(person_channels.c.person_id)
-        .join(people, people.c.id == person_channels.c.person_id)
-        .where(
-            person_channels.c.person_id.in_(wanted := set(person_ids)),
-            person_channels.c.ended_at.is_(None),
-            person_channels.c.tested_at.is_not(None),
-            person_channels.c.channel != WEB_PUSH,
-            people.c.disabled_at.is_(None),
-        )
-    ).scalars()
-    return wanted - set(reached)
 
 
 def _in_use(transaction: Connection, person_id: int) -> list[Row[Any]]:

@@ -19,6 +19,7 @@ class PersonNotice:
     """A notice to a person. `body`: what `services.notices.messages` writes of; `priority`: 0 is the most urgent.
 
     `key`: one notice is queued of each. `only_channel`: the one channel that may carry it, as in its test.
+    `escalation_id`, `step`: the run that calls the person, and its step; None for other notices.
     """
 
     person_id: int
@@ -28,18 +29,23 @@ class PersonNotice:
     incident_id: int | None = None
     exercise: str | None = None
     only_channel: int | None = None
+    escalation_id: int | None = None
+    step: int | None = None
 
 
 def queue_person_notice(transaction: Connection, notice: PersonNotice, now: datetime) -> bool:
     """Queue a notice to a person. False where one of this key was queued before."""
     with driver(transaction).cursor() as cursor:
         cursor.execute(
-            "INSERT INTO notices (person_id, incident_id, exercise, person_channel_id, channel, recipient, priority,"
-            " dedup_key, body, not_before) VALUES (%(person)s, %(incident)s, %(exercise)s, %(only)s, %(channel)s,"
-            " %(recipient)s, %(priority)s, %(key)s, %(body)s::jsonb, %(now)s) ON CONFLICT (dedup_key) DO NOTHING",
+            "INSERT INTO notices (person_id, incident_id, escalation_id, step, exercise, person_channel_id, channel,"
+            " recipient, priority, dedup_key, body, not_before) VALUES (%(person)s, %(incident)s, %(escalation)s,"
+            " %(step)s, %(exercise)s, %(only)s, %(channel)s, %(recipient)s, %(priority)s, %(key)s, %(body)s::jsonb,"
+            " %(now)s) ON CONFLICT (dedup_key) DO NOTHING",
             {
                 "person": notice.person_id,
                 "incident": notice.incident_id,
+                "escalation": notice.escalation_id,
+                "step": notice.step,
                 "exercise": notice.exercise,
                 "only": notice.only_channel,
                 "channel": PERSON,

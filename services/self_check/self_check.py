@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, text
 
 from alerts.system_faults import SystemFault, ended_faults, firing_faults, log_fault
 from models.alert import NAR
+from services.duty.chain import check_chain
 from services.queries.city.backups import newest_backup
 from services.queries.city.clocks import ahead_of_database_s, retention_refusal
 from services.queries.city.processes import Process, list_processes
@@ -21,6 +22,7 @@ from services.self_check.canary_check import CANARY, canary_faults
 from services.self_check.certificate_check import CERTIFICATE, read_certificate_faults
 from services.self_check.clock_check import clock_fault
 from services.self_check.disk_check import DISK, disk_faults
+from services.self_check.duty_check import duty_faults
 from services.self_check.process_check import PROCESS, process_faults
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 CHECK_S = 2.0
 FIRST_CHECK_S = 30.0
 """How long after its own start the first check waits: the other processes may start at the same time."""
+DUTY_CHECK_S = 60.0
+"""At start and every minute: a person whose only channel ended is noticed long before the storm."""
 CERTIFICATE_CHECK_S = 60.0
 """Ends are days away, and the file of a large city's certificates takes a moment to read."""
 LOCK = 0x76696769_5E1F
@@ -36,8 +40,8 @@ LOCK = 0x76696769_5E1F
 class SelfCheck:
     """Raises and clears the alerts about Vigía itself. `expected`: the processes named by the setting.
 
-    `certificates`: the broker's folder of them, where this process sees it. `backups`: whether this process checks
-    their age, of which `backup_within_h` is the limit.
+    `certificates`: the broker's folder of them, where this process sees it. `upkeep`: whether this process checks
+    the backups, of whose age `backup_within_h` is the limit, and the rota.
     """
 
     def __init__(
@@ -47,13 +51,14 @@ class SelfCheck:
         expected: Collection[str],
         *,
         certificates: Path | None = None,
-        backups: bool = False,
+        upkeep: bool = False,
         backup_within_h: int | None = None,
         first_check_s: float = FIRST_CHECK_S,
     ) -> None:
         self._database, self._clock, self._expected, self._certificates = database, clock, expected, certificates
-        self._backups, self._backup_within_h = backups, backup_within_h
+        self._upkeep, self._backup_within_h = upkeep, backup_within_h
         self._certificate_timer = PeriodicTimer(CERTIFICATE_CHECK_S)
+        self._duty_timer = PeriodicTimer(DUTY_CHECK_S)
         self._timer = PeriodicTimer(CHECK_S)
         self._timer.postpone(first_check_s)
 
@@ -77,7 +82,7 @@ class SelfCheck:
             ahead_of_database_s(transaction, self._clock),
             retention_refusal(transaction, self._clock),
         )
-        slow = [*self._certificate_faults(firing), *self._backup_faults(transaction)]
+        slow = [*self._certificate_faults(firing), *self._backup_faults(transaction), *self._duty_faults(transaction)]
         for fault in (clock, *find_faults(processes, self._expected, firing), *slow):
             before = firing.get(fault.name, NAR.VERDE)
             if fault.nar != before:
@@ -94,8 +99,13 @@ class SelfCheck:
             if found:
                 yield from ended_faults(found, firing, {CERTIFICATE})
 
+    def _duty_faults(self, transaction: Connection) -> Iterator[SystemFault]:
+        """The state of the rota, where this process checks it and it is time."""
+        if self._upkeep and self._duty_timer.due():
+            yield from duty_faults(check_chain(transaction, self._clock()), self._clock())
+
     def _backup_faults(self, transaction: Connection) -> Iterator[SystemFault]:
-        if self._backups:
+        if self._upkeep:
             yield backup_fault(newest_backup(transaction), self._backup_within_h)
 
 

@@ -23,16 +23,15 @@ from services.web.api import (
     devices,
     incidents,
     live,
-    person_channels,
     record,
     rejections,
     root,
-    sms_answers,
     webhooks,
 )
 from services.web.api.areas import declarations, municipalities
 from services.web.api.operation import health, heartbeat, metrics
 from services.web.api.parameters import refuse_unknown_parameters
+from services.web.api.people import duty, person_channels, sms_answers
 from services.web.api.stations import forecasts, latest, series_csv, speeds, stations
 from services.web.api.transit import accuracy, arrivals, feeds, service_alerts, sms, stops_and_vehicles
 from services.web.context import Context
@@ -51,6 +50,7 @@ from services.web.oba.app import create_oba
 from services.web.pages.api_page import router as api_pages
 from services.web.pages.channels.router import router as channel_pages
 from services.web.pages.declared.router import router as declared_pages
+from services.web.pages.duty.router import router as duty_pages
 from services.web.pages.exercises.router import router as exercise_pages
 from services.web.pages.life.router import router as life_forms
 from services.web.pages.people import administration, entering, own_account
@@ -80,6 +80,7 @@ API_ROUTES = (
     devices,
     alerts,
     incidents,
+    duty,
     rejections,
     record,
     speeds,
@@ -188,6 +189,7 @@ def _include_routes(app: FastAPI) -> None:
     for router in PEOPLE_PAGES:
         app.include_router(router)
     app.include_router(declared_pages)
+    app.include_router(duty_pages)
     app.include_router(channel_pages)
     app.include_router(record_pages)
     app.include_router(exercise_pages)

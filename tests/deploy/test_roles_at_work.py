@@ -195,7 +195,7 @@ def test_the_end_of_the_list_of_revoked_certificates_is_an_alert_30_days_ahead_u
 def test_a_backup_that_is_too_old_is_an_alert_until_the_next_one(engines: dict[str, Engine]) -> None:
     def check() -> None:
         SelfCheck(engines["vigia_notifier"], lambda: NOON, set()).run()  # does not look at backups, and clears nothing
-        SelfCheck(engines["vigia_upkeep"], lambda: NOON, set(), backups=True).run()
+        SelfCheck(engines["vigia_upkeep"], lambda: NOON, set(), upkeep=True).run()
 
     found = text("SELECT state FROM alerts WHERE rule_id = 'system/backup'")
     made = "INSERT INTO last_backup VALUES (1, now() - interval '37 hours', '/backups/a', 1)"

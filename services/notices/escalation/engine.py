@@ -120,8 +120,8 @@ class Course:
     answered: bool = False
 
 
-def course(run: Run | None, demand: Demand, steps: Sequence[Step], now: datetime, *, earlier: bool) -> Course:
-    """What becomes of an incident's run. `run`: the one that goes on, or None. `earlier`: whether one ended before.
+def course(run: Run | None, demand: Demand, steps: Sequence[Step], now: datetime, *, earlier: NAR | None) -> Course:
+    """What becomes of an incident's run. `run`: the one that goes on, if any. `earlier`: the colour of the newest one.
 
     A first run, and a graver one, count from the alert's time, so that a notifier that was away catches up.
     """
@@ -134,12 +134,20 @@ def course(run: Run | None, demand: Demand, steps: Sequence[Step], now: datetime
             return Course(end=Ended.ANSWERED)
         return Course(answered=run.answered_at is None)
     if run is None:
-        return Course(begin=Reason.AGAIN, begin_at=now) if earlier else Course(None, Reason.ASKS, _since(demand, now))
+        return _begin(demand, demand.asks, now, earlier)
     if demand.asks > run.nar:
         return Course(Ended.GRAVER, Reason.GRAVER, max(run.started_at, _since(demand, now)))
     if run.answered_at is not None:
         return Course(Ended.ANSWERED, Reason.AGAIN, now)
     return Course()
+
+
+def _begin(demand: Demand, asks: NAR, now: datetime, earlier: NAR | None) -> Course:
+    if earlier is None:
+        return Course(begin=Reason.ASKS, begin_at=_since(demand, now))
+    if asks > earlier:
+        return Course(begin=Reason.GRAVER, begin_at=_since(demand, now))
+    return Course(begin=Reason.AGAIN, begin_at=now)
 
 
 def _since(demand: Demand, now: datetime) -> datetime:
@@ -186,14 +194,11 @@ def due_calls(
     """
     made = run
     for _ in range(len(steps) + 1):  # each pass may make one more step due
-        new = [
-            call
-            for number in due_steps(steps, made, now)
-            for call in _calls_of(number, steps, made, staff, reachable, now)
-        ]
-        if not new:
+        before = len(made.calls)
+        for number in list(due_steps(steps, made, now)):
+            made = replace(made, calls=[*made.calls, *_calls_of(number, steps, made, staff, reachable, now)])
+        if len(made.calls) == before:
             break
-        made = replace(made, calls=[*made.calls, *new])
     return list(made.calls[len(run.calls) :])
 
 
@@ -205,9 +210,13 @@ def _calls_of(
     reachable: Collection[int],
     now: datetime,
 ) -> list[Call]:
-    """The calls of one due step that were not made yet."""
-    position = step_at(steps, number).position
-    called = {call.person_id for call in run.calls if call.step == number}
+    """The calls of one due step that were not made yet. Whoever was reached since it was due needs no second call."""
+    position, since = step_at(steps, number).position, due_at(steps, run, number)
+    called = {
+        call.person_id
+        for call in run.calls
+        if call.step == number or (call.called_at >= since and call.unreached_at is None)
+    }
     if run.answered_at is not None:
         if number < len(steps) - 1:
             return []
@@ -215,8 +224,10 @@ def _calls_of(
     else:
         answered = {call.person_id for call in run.calls if call.answered_at is not None}
         targets = [person for person in staff.get(position, ()) if person not in answered]
-        if not staff.get(position) and not called:
+        if not staff.get(position) and all(call.step != number for call in run.calls):
             return [Call(number, position, None, now, now, Unreached.NOBODY)]
+    if position == EVERYBODY:  # nobody is passed over after it: who has no channel is not marked again and again
+        called |= {call.person_id for call in run.calls if call.unreached_why is not None} - set(reachable)
     return [
         Call(number, position, person, now)
         if person in reachable

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from alerts.current_level.level import CurrentLevel
+from services.notices.escalation.progress import Progress, progress_of
 from services.queries.alerts.alert_history import incident_action_rows
 from services.queries.watch.incident_lines import IncidentLine, incident_line
 from services.queries.watch.levels import current_levels
@@ -16,11 +17,15 @@ from services.runtime.audience import Audience
 
 @dataclass(frozen=True, slots=True)
 class IncidentPage:
-    """An incident with the current levels of streams, by station, and the actions on its alerts, oldest first."""
+    """An incident with the current levels of streams, by station, and the actions on its alerts, oldest first.
+
+    `escalation`: who was called for it, for those who may read names; None where nobody was.
+    """
 
     line: IncidentLine
     levels: Mapping[str, CurrentLevel]
     actions: list[Row[Any]]
+    escalation: Progress | None
 
 
 def incident_page(transaction: Connection, incident: int, now: datetime, audience: Audience) -> IncidentPage | None:
@@ -31,4 +36,5 @@ def incident_page(transaction: Connection, incident: int, now: datetime, audienc
         return None
     if line.incident.exercise is not None:
         levels = {}  # the real level is no part of an exercise
-    return IncidentPage(line, levels, incident_action_rows(transaction, incident, audience))
+    escalation = progress_of(transaction, incident, now) if audience is Audience.OPERATORS else None
+    return IncidentPage(line, levels, incident_action_rows(transaction, incident, audience), escalation)

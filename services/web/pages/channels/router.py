@@ -6,12 +6,13 @@ from fastapi import APIRouter, Form, Path, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from models.alert import APPRISE, CHANNELS, CONSOLE, MAX_ADDRESS_CHARS, SMS, WEB_PUSH, WEBHOOK
+from services.duty.chain import without_tested_channel
 from services.notices import person_channels
-from services.notices.person_channels import MAX_CHANNELS, WrongTestCode, channels_of, without_tested_channel
+from services.notices.person_channels import MAX_CHANNELS, WrongTestCode, channels_of
 from services.notices.senders.configured import configured_push_key, configured_services
 from services.runtime.clock import credential_clock
 from services.web.access import Viewer
-from services.web.api.person_channels import RealNow, own_number
+from services.web.api.people.person_channels import RealNow, own_number
 from services.web.context import Now, Transaction, context_of
 from services.web.pages import static_files
 from services.web.pages.rendering import PageRoute, Visit, Visitor, render_page

@@ -96,9 +96,9 @@ def test_whoever_takes_the_watch_meanwhile_is_called_too() -> None:
     assert [(call.person_id, call.step) for call in new] == [(DANTE, 0)]
 
 
-def test_a_notifier_that_was_away_calls_at_once_all_that_were_due_and_repeats_once() -> None:
+def test_a_notifier_that_was_away_calls_everybody_who_was_due_at_once_and_each_once() -> None:
     new = due_calls(STEPS, Run(NAR.ROJO, START), STAFF, ALL, at(1000))
-    assert [call.step for call in new] == [0, 1, 2, 3, 3, 3, 3, 5, 5, 5, 5]
+    assert [(call.step, call.person_id) for call in new] == [(0, ANA), (1, BRUNO), (2, CARLA), (3, DANTE)]
 
 
 def demand(asks: NAR | None, *, since_s: float = 0, firing: bool = True) -> Demand:
@@ -107,24 +107,26 @@ def demand(asks: NAR | None, *, since_s: float = 0, firing: bool = True) -> Dema
 
 
 def test_a_run_begins_with_the_alert_and_ends_with_its_acknowledgement_or_its_end() -> None:
-    assert course(None, demand(None), STEPS, at(9), earlier=False) == Course()
-    assert course(None, demand(NAR.ROJO, since_s=3), STEPS, at(9), earlier=False) == Course(
+    assert course(None, demand(None), STEPS, at(9), earlier=None) == Course()
+    assert course(None, demand(NAR.ROJO, since_s=3), STEPS, at(9), earlier=None) == Course(
         begin=Reason.ASKS, begin_at=at(3)
     )
     run = play(20)
-    assert course(run, demand(NAR.ROJO), STEPS, at(20), earlier=True) == Course()
-    assert course(run, demand(None), STEPS, at(20), earlier=True) == Course(end=Ended.ANSWERED)
-    assert course(run, demand(None, firing=False), STEPS, at(20), earlier=True) == Course(end=Ended.OVER)
+    assert course(run, demand(NAR.ROJO), STEPS, at(20), earlier=NAR.ROJO) == Course()
+    assert course(run, demand(None), STEPS, at(20), earlier=NAR.ROJO) == Course(end=Ended.ANSWERED)
+    assert course(run, demand(None, firing=False), STEPS, at(20), earlier=NAR.ROJO) == Course(end=Ended.OVER)
 
 
 def test_a_graver_colour_begins_again_at_the_first_step() -> None:
-    found = course(replace(play(100), nar=NAR.NARANJA), demand(NAR.ROJO, since_s=99), STEPS, at(100), earlier=True)
+    found = course(replace(play(100), nar=NAR.NARANJA), demand(NAR.ROJO, since_s=99), STEPS, at(100), earlier=NAR.ROJO)
     assert found == Course(Ended.GRAVER, Reason.GRAVER, at(99))
-    assert course(play(100), demand(NAR.AMARILLO), STEPS, at(100), earlier=True) == Course(), "an eased one goes on"
+    ended = course(None, demand(NAR.ROJO, since_s=99), STEPS, at(100), earlier=NAR.NARANJA)
+    assert ended == Course(begin=Reason.GRAVER, begin_at=at(99)), "also after the run before was answered"
+    assert course(play(100), demand(NAR.AMARILLO), STEPS, at(100), earlier=NAR.ROJO) == Course(), "an eased one goes on"
 
 
 def test_an_acknowledgement_that_is_withdrawn_or_expires_begins_a_new_run_now() -> None:
-    assert course(None, demand(NAR.ROJO, since_s=0), STEPS, at(4000), earlier=True) == Course(
+    assert course(None, demand(NAR.ROJO, since_s=0), STEPS, at(4000), earlier=NAR.ROJO) == Course(
         begin=Reason.AGAIN, begin_at=at(4000)
     )
 
@@ -137,14 +139,14 @@ def test_where_all_must_answer_the_first_acknowledgement_does_not_silence_the_ot
     calls = [replace(call, answered_at=at(320)) if call.person_id == CARLA else call for call in run.calls]
     run = replace(run, calls=calls)
     assert must_answer(run, ALL_MUST) == [ANA, BRUNO, DANTE]
-    assert course(run, demand(None), ALL_MUST, at(320), earlier=True) == Course(answered=True)
+    assert course(run, demand(None), ALL_MUST, at(320), earlier=NAR.ROJO) == Course(answered=True)
     waiting = replace(run, answered_at=at(320))
     assert due_calls(ALL_MUST, waiting, STAFF, ALL, at(599)) == []
     again = due_calls(ALL_MUST, waiting, STAFF, ALL, at(600))
     assert [(call.person_id, call.step) for call in again] == [(ANA, 4), (BRUNO, 4), (DANTE, 4)]
     answered = replace(waiting, calls=[replace(call, answered_at=at(610)) for call in (*calls, *again)])
-    assert course(answered, demand(None), ALL_MUST, at(610), earlier=True) == Course(end=Ended.ANSWERED)
-    asks_again = course(waiting, demand(NAR.ROJO), ALL_MUST, at(610), earlier=True)
+    assert course(answered, demand(None), ALL_MUST, at(610), earlier=NAR.ROJO) == Course(end=Ended.ANSWERED)
+    asks_again = course(waiting, demand(NAR.ROJO), ALL_MUST, at(610), earlier=NAR.ROJO)
     assert asks_again == Course(Ended.ANSWERED, Reason.AGAIN, at(610))
 
 
@@ -202,11 +204,13 @@ def test_each_step_is_taken_within_a_second_of_its_time_once_a_person_and_in_ord
     assert len(made) == len(set(made)), "each person once a step"
     for number, step in enumerate(steps):
         wanted: set[int | None] = set(staff[step.position]) or {None}
-        taken = [call for call in run.calls if call.step == number]
-        assert {call.person_id for call in taken} == wanted
-        for call in taken:
-            assert call.called_at <= at(step.after.total_seconds() + 1), "never later than its time and a second"
-            assert call.called_at - due_at(steps, run, number) <= timedelta(seconds=1)
+        due = due_at(steps, run, number)
+        assert due <= at(step.after.total_seconds()), "never later than its time"
+        soon = [call for call in run.calls if call.called_at - due <= timedelta(seconds=1)]
+        called = {call.person_id for call in soon if call.step == number or call.called_at >= due}
+        if step.position == EVERYBODY:
+            called |= {call.person_id for call in soon if call.unreached_why} - reachable
+        assert called >= wanted, "all within a second"
 
 
 def test_the_repetition_is_as_long_as_the_documentation_says() -> None:

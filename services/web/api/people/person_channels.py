@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from models.alert import MAX_ADDRESS_CHARS
+from services.duty.chain import without_tested_channel
 from services.notices import person_channels
-from services.notices.person_channels import MAX_CHANNELS, WrongTestCode, channels_of, person_of, without_tested_channel
+from services.notices.person_channels import MAX_CHANNELS, WrongTestCode, channels_of, person_of
 from services.notices.senders.configured import configured_services
 from services.runtime.clock import credential_clock
 from services.runtime.problem import HttpProblem
