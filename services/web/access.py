@@ -139,6 +139,15 @@ def require_person(request: Request) -> Actor:
     return actor
 
 
+def require_actor(request: Request, _documented: _Documented = None) -> Actor:
+    """Declare that a route is for whoever has an account or an API key, of any role. Raises NotAnOperator."""
+    with context_of(request).engine.connect() as connection:
+        actor = current_actor(request, connection)
+    if actor is None:
+        raise NotAnOperator
+    return actor
+
+
 def _requirement(*roles: Role, person: bool = False) -> Callable[[Request, object], str]:
     """A dependency that declares that a route needs one of these roles, and returns the actor's name.
 
@@ -208,6 +217,7 @@ Auditor = Annotated[str, Depends(require_auditor)]
 PrivacyOfficer = Annotated[str, Depends(require_privacy_officer)]
 Administrator = Annotated[str, Depends(require_administrator)]
 """A person with one of the administrative roles, who may be the second person."""
+AnyActor = Annotated[Actor, Depends(require_actor)]
 SignedIn = Annotated[Actor, Depends(require_person)]
 """The person who sends the request, of whatever role."""
 DECLARED: Mapping[Callable[..., object], frozenset[Role]] = {
@@ -220,6 +230,7 @@ DECLARED: Mapping[Callable[..., object], frozenset[Role]] = {
     require_auditor: frozenset({Role.AUDITOR}),
     require_privacy_officer: frozenset({Role.PRIVACY_OFFICER}),
     require_administrator: ADMINISTRATIVE,
+    require_actor: GRANTED,
     require_person: GRANTED,
 }
 """What a route may declare, and the roles of which one suffices. `require_person` needs an account of whatever role."""

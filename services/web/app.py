@@ -28,6 +28,9 @@ from services.web.api import (
     root,
     webhooks,
 )
+from services.web.api import (
+    people as accounts,
+)
 from services.web.api.areas import declarations, municipalities
 from services.web.api.operation import health, heartbeat, metrics
 from services.web.api.parameters import refuse_unknown_parameters
@@ -89,6 +92,7 @@ API_ROUTES = (
     sms_answers,
     person_channels,
     root,
+    accounts,
 )
 PEOPLE_PAGES = (
     entering.router,

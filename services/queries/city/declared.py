@@ -103,7 +103,9 @@ class AreaLevelsNow:
     proposed_since: datetime | None
     declared: Annotated[DeclaredNow | None, Field(description="Of this area, else of the nearest area around it")]
     difference: Annotated[str, Field(description="none, graver, milder or undeclared: of the proposal")]
-    last: Annotated[int | None, Field(description="The last act of this area, to be sent back with the next one")]
+    last: Annotated[
+        int | None, Field(description="The last act of this area, to be sent back with the next one", examples=[7])
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

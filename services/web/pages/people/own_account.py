@@ -17,7 +17,7 @@ from services.people.own_account import (
     remove_second_factor,
 )
 from services.people.passwords import WeakPassword
-from services.people.roles import Actor
+from services.people.roles import ADMINISTRATIVE, Actor
 from services.people.sessions import open_sessions, revoke_all_sessions, revoke_session
 from services.people.sign_in import WrongCredentials
 from services.people.totp import enrolment_address
@@ -129,6 +129,7 @@ def _own_page(request: Request, actor: Actor, problem: HttpProblem | None = None
         sessions=mine,
         this_session=actor.session_id,
         real_now=now,
+        ADMINISTRATIVE=ADMINISTRATIVE,
     )
 
 
