@@ -69,12 +69,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One escalation of an incident. `answered_at`: when the incident stopped asking, while some must still answer."""
+    """One escalation of an incident. `answered_at`: when the incident stopped asking, while some must still answer.
+
+    `orders`: when people ordered the next step at once, in order of time.
+    """
 
     nar: NAR
     started_at: datetime
     answered_at: datetime | None = None
     calls: Sequence[Call] = field(default_factory=tuple)
+    orders: Sequence[datetime] = ()
 
 
 class Reason(StrEnum):
@@ -163,7 +167,27 @@ def step_at(steps: Sequence[Step], number: int) -> Step:
 
 
 def due_at(steps: Sequence[Step], run: Run, number: int) -> datetime:
-    """When a step is due: at its time, or once the one before it has reached nobody. A repetition: at its time."""
+    """When a step is due: at its time, or once the one before it has reached nobody, or when a person ordered it.
+
+    Each order makes the step due that would come next. A repetition: at its time.
+    """
+    own = _unordered(steps, run, number)
+    return min([own, *(at for step, at in _ordered(steps, run) if step == number)])
+
+
+def _ordered(steps: Sequence[Step], run: Run) -> list[tuple[int, datetime]]:
+    """The steps that people ordered, with the time of the order. After the last step nothing is left to order."""
+    ordered: list[tuple[int, datetime]] = []
+    for at in run.orders:
+        done = {number for number, _ in ordered}
+        left = (one for one in range(len(steps)) if one not in done and _unordered(steps, run, one) > at)
+        number = next(left, None)
+        if number is not None:
+            ordered.append((number, at))
+    return ordered
+
+
+def _unordered(steps: Sequence[Step], run: Run, number: int) -> datetime:
     scheduled = run.started_at + step_at(steps, number).after
     if not 0 < number < len(steps):
         return scheduled

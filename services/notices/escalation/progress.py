@@ -1,6 +1,6 @@
 """How the escalation of an incident stands, for people: who was called when, what came of it, who is next and when."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ from models.tables.incidents import incidents
 from services.duty.rota import staff
 from services.duty.rota_rows import people_of, read_rota, read_zones
 from services.notices.escalation.engine import Run, must_answer, next_step
-from services.notices.escalation.rows import calls_of, read_steps
+from services.notices.escalation.rows import calls_of, orders_of, read_steps
 
 MAX_CALLS = 500
 """Calls of a run that are shown, the newest first; the last step repeats for as long as nobody answers."""
@@ -75,6 +75,7 @@ def progress_of(transaction: Connection, incident: int, now: datetime) -> Progre
     if row is None:
         return None
     run = Run(NAR(row.nar), row.started_at, row.answered_at, calls_of(transaction, [row.id]).get(row.id, []))
+    run = replace(run, orders=orders_of(transaction, [row.id]).get(row.id, []))
     rota, zones = read_rota(transaction, now), read_zones(transaction)
     steps = read_steps(transaction).of(zones.of(row.area), run.nar)
     waiting = [] if row.ended_at is not None else must_answer(run, steps)

@@ -54,7 +54,8 @@ def asking_incidents(transaction: Connection) -> list[AskingIncident]:
     """The incidents that ask to be acknowledged, and those whose escalation goes on; the worst first."""
     with driver(transaction).cursor() as cursor:
         rows = cursor.execute(_DEMANDS, {"most": MAX_INCIDENTS}).fetchall()
-    calls = calls_of(transaction, [row[7] for row in rows if row[7] is not None])
+    running = [row[7] for row in rows if row[7] is not None]
+    calls, orders = calls_of(transaction, running), orders_of(transaction, running)
     return [
         AskingIncident(
             id=row[0],
@@ -63,7 +64,9 @@ def asking_incidents(transaction: Connection) -> list[AskingIncident]:
             exercise=row[3],
             demand=Demand(None if row[4] is None else NAR(row[4]), row[5], bool(row[6])),
             escalation=row[7],
-            run=None if row[7] is None else Run(NAR(row[8]), row[9], row[10], calls.get(row[7], [])),
+            run=None
+            if row[7] is None
+            else Run(NAR(row[8]), row[9], row[10], calls.get(row[7], []), orders.get(row[7], [])),
             last_run=row[11] or 0,
             last_nar=None if row[12] is None else NAR(row[12]),
         )
@@ -85,6 +88,22 @@ def calls_of(transaction: Connection, escalations: Sequence[int]) -> dict[int, l
         for row in cursor:
             why = None if row[6] is None else Unreached(row[6])
             found.setdefault(row[0], []).append(Call(row[1], row[2], row[3], row[4], row[5], why, row[7]))
+    return found
+
+
+def orders_of(transaction: Connection, escalations: Sequence[int]) -> dict[int, list[datetime]]:
+    """When people ordered the next step of these runs, in order of time."""
+    found: dict[int, list[datetime]] = {}
+    if not escalations:
+        return found
+    with driver(transaction).cursor() as cursor:
+        cursor.execute(
+            "SELECT e.id, x.at FROM escalations e JOIN alert_actions x ON x.incident_id = e.incident_id"
+            " AND x.action = 'escalate' AND x.at >= e.started_at WHERE e.id = ANY(%s) ORDER BY x.at",
+            [list(escalations)],
+        )
+        for number, at in cursor:
+            found.setdefault(number, []).append(at)
     return found
 
 

@@ -90,6 +90,13 @@ def test_whose_channels_fail_later_is_passed_over_from_that_moment() -> None:
     assert due_at(STEPS, failed, 2) == at(180), "the chief has the same latest time"
 
 
+def test_an_order_to_escalate_calls_the_next_step_at_once_and_the_others_keep_their_times() -> None:
+    run = replace(play(10), orders=[at(10), at(40)])
+    assert [due_at(STEPS, run, number) for number in range(4)] == [START, at(10), at(40), at(300)]
+    assert [call.person_id for call in due_calls(STEPS, run, STAFF, ALL, at(10))] == [BRUNO]
+    assert next_step(STEPS, play(10), at(10)).position == "second"
+
+
 def test_whoever_takes_the_watch_meanwhile_is_called_too() -> None:
     run = play(10)
     new = due_calls(STEPS, run, {**STAFF, "operator": (DANTE,)}, ALL, at(11))
