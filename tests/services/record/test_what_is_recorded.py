@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from alerts import transition_log
+from alerts.action_log import log_incident_action
 from alerts.alert_log import Origin
 from alerts.rulebook import Station
 from models.alert import NAR, Cause, Change, Transition
@@ -82,3 +83,13 @@ def test_keys_service_alerts_and_retention_are_recorded(database: Engine) -> Non
             ("service_alert.ended", "service_alert:1", "Eva"),
             ("retention.ran", "", "vigia"),
         ]
+
+
+def test_a_redacted_note_of_an_action_on_an_incident_is_gone_from_the_record_too(database: Engine) -> None:
+    with database.begin() as transaction:
+        raised(transaction)
+        log_incident_action(transaction, 1, 2, "answer", "Ana", "vive Juana Gómez", NOW)
+        action = transaction.execute(text("SELECT max(id) FROM alert_actions")).scalar_one()
+        redact_note(transaction, action, operator="Eva", reason="nombra a una vecina", now=NOW)
+        kept = transaction.execute(text("SELECT count(*) FROM log_entries WHERE details::text LIKE '%Juana%'"))
+        assert kept.scalar_one() == 0
