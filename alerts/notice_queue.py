@@ -10,15 +10,13 @@ from alerts.incidents.announcing import OWN_CAUSES, REPEAT_AFTER, Announced, Bef
 from models.alert import NAR, Transition
 from models.json_text import json_text
 from models.rows import driver
+from models.tables.alerts import ASKS
 
 CONSOLE = "console"
 WATCH = "guardia"
 """The recipient on the console channel: the person on watch."""
 
-_OPEN = (
-    "SELECT rule_id, rule_nar, state = 'firing' AND acknowledged_at IS NULL FROM alerts"
-    " WHERE incident_id = %s AND state <> 'closed'"
-)
+_OPEN = f"SELECT rule_id, rule_nar, {ASKS} FROM alerts WHERE incident_id = %s AND state <> 'closed'"
 _ANNOUNCED = (
     "SELECT t.rule_id, t.after, t.confirmed, t.announced = 'own_rise' OR t.cause = ANY(%(own)s)"
     " FROM transitions t JOIN alerts a ON a.id = t.alert_id JOIN incidents i ON i.id = a.incident_id"

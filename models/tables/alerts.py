@@ -80,6 +80,9 @@ alerts = Table(
     Index(None, "opened_at"),
 )
 
+ASKS = "state = 'firing' AND acknowledged_at IS NULL AND shelved_until IS NULL"
+"""SQL condition on an alert: it asks to be acknowledged now."""
+
 alert_actions = Table(
     "alert_actions",
     METADATA,

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from models.alert import SMS
+from models.tables.alerts import ASKS
 from services.actions import IncidentChanged, NoSuchIncident, Seen, acknowledge_incident
 from services.notices.messages import Purpose
 from services.notices.person_notices import PersonNotice, queue_person_notice
@@ -114,10 +115,7 @@ def _acknowledge(transaction: Connection, code: Code, now: datetime) -> str:
 
 
 def _still_asks(transaction: Connection, incident_id: int) -> bool:
-    query = text(
-        "SELECT EXISTS (SELECT FROM alerts WHERE incident_id = :incident AND state = 'firing'"
-        " AND acknowledged_at IS NULL)"
-    )
+    query = text(f"SELECT EXISTS (SELECT FROM alerts WHERE incident_id = :incident AND {ASKS})")
     return bool(transaction.execute(query, {"incident": incident_id}).scalar_one())
 
 

@@ -31,11 +31,14 @@ class KindFlow:
 class HealthFigures:
     """Counts for monitoring. `rejected`: messages kept of the last day by reason; `rejections_counted`: those not kept.
     `oldest_unsent_s`: age of the oldest. `not_learnt`: streams without a newly learnt forecast, by reason.
+    `shelved`: open alerts put aside; `to_confirm`: those for which a lower level is proposed.
     `retention_refused`: the database's clock is far past the newest readings.
     """
 
     open_alerts: Mapping[int, int]
     unacknowledged: int
+    shelved: int
+    to_confirm: int
     rejected: Mapping[str, int]
     rejections_counted: Mapping[str, int]
     unsent_notices: int
@@ -69,6 +72,15 @@ def kind_flows(connection: Connection, now: datetime) -> list[KindFlow]:
 def health_figures(connection: Connection, now: datetime) -> HealthFigures:
     """The counts at `now`."""
     open_alerts = and_(alerts.c.state != "closed", alerts.c.exercise.is_(None))
+    unacknowledged = alerts.c.acknowledged_at.is_(None) & alerts.c.shelved_until.is_(None)
+    to_confirm = (alerts.c.nar > alerts.c.rule_nar) & alerts.c.flapping_since.is_(None)
+    counted = connection.execute(
+        select(
+            func.count().filter(unacknowledged).label("unacknowledged"),
+            func.count(alerts.c.shelved_until).label("shelved"),
+            func.count().filter(to_confirm).label("to_confirm"),
+        ).where(open_alerts)
+    ).one()
     unsent = (notices.c.sent_at.is_(None), notices.c.refused.is_(None))
     count, oldest = connection.execute(select(func.count(), func.min(notices.c.not_before)).where(*unsent)).one()
     lost = func.sum(sequence_gaps.c.last_seq - sequence_gaps.c.first_seq + 1 - sequence_gaps.c.filled)
@@ -76,9 +88,9 @@ def health_figures(connection: Connection, now: datetime) -> HealthFigures:
         open_alerts=dict(
             connection.execute(select(alerts.c.nar, func.count()).where(open_alerts).group_by(alerts.c.nar)).all()
         ),
-        unacknowledged=connection.execute(
-            select(func.count()).where(open_alerts, alerts.c.acknowledged_at.is_(None))
-        ).scalar_one(),
+        unacknowledged=counted.unacknowledged,
+        shelved=counted.shelved,
+        to_confirm=counted.to_confirm,
         rejected=dict(
             connection.execute(
                 select(rejected_messages.c.reason, func.count())

@@ -66,6 +66,8 @@ class _Scrape:
         )
         for name, help_text, value in (
             ("unacknowledged_alerts", "Open alerts nobody took charge of", figures.unacknowledged),
+            ("shelved_alerts", "Open alerts put aside for a while", figures.shelved),
+            ("alerts_to_confirm", "Open alerts whose lower level a person has to confirm", figures.to_confirm),
             ("unsent_notices", "Notices still to be told", figures.unsent_notices),
             ("oldest_unsent_notice_seconds", "How long the oldest of them is due", figures.oldest_unsent_s),
             ("unregistered_devices", "Devices nobody placed at a station", figures.unregistered_devices),

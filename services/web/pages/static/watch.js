@@ -2,6 +2,7 @@
 // says so when nothing comes any more. Everything shown is rendered by the server.
 
 const FETCH_EVERY_MS = 2000;
+const URGENT_EVERY_MS = 300; // what people do about an alert stands in every window within a second
 const CHECK_EVERY_MS = 15000;
 const LOST_AFTER_MS = 30000;
 const RETRY_MS = 5000;
@@ -19,6 +20,7 @@ let serverNow = Number(clock.dataset.now);
 let heardAt = performance.now();
 const partNames = [...main.querySelectorAll(":scope > section[id]")].map((section) => section.id);
 const dirty = new Set();
+let urgent = false;
 let fetching = false;
 let fetchedAt = 0;
 
@@ -85,7 +87,7 @@ function showTitle() {
 
 // What a person is doing inside a part must survive its replacement: half-typed notes, focus, opened details.
 function keep(part) {
-  const typed = [...part.querySelectorAll("input[id]")].map((input) => [input.id, input.value]);
+  const typed = [...part.querySelectorAll("input[id], select[id]")].map((input) => [input.id, input.value]);
   const open = [...part.querySelectorAll("details[id][open]")].map((details) => details.id);
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
   const selection = focused?.tagName === "INPUT" ? [focused.selectionStart, focused.selectionEnd] : null;
@@ -127,8 +129,10 @@ async function fetched(names) {
 }
 
 async function refresh() {
-  if (fetching || !dirty.size || performance.now() - fetchedAt < FETCH_EVERY_MS) return;
+  const every = urgent ? URGENT_EVERY_MS : FETCH_EVERY_MS;
+  if (fetching || !dirty.size || performance.now() - fetchedAt < every) return;
   fetching = true;
+  urgent = false;
   const wanted = [...dirty];
   dirty.clear();
   const found = await fetched(wanted);
@@ -139,6 +143,7 @@ async function refresh() {
   heard(found.at);
   showTitle();
   age();
+  if (urgent) setTimeout(refresh, URGENT_EVERY_MS);
 }
 
 function heard(serverMs) {
@@ -193,14 +198,20 @@ function mark(...names) {
   for (const name of names) if (partNames.includes(name)) dirty.add(name);
 }
 
+function markNow(...names) {
+  mark(...names);
+  urgent = true;
+  refresh();
+}
+
 const HANDLERS = {
   readings: ({ kind, readings }) => {
     mark("ciudad", ...(PARTS_OF_KIND[kind] ?? []));
     if (readings.some(({ station }) => location.pathname === `/estacion/${encodeURIComponent(station)}`)) mark("estacion");
   },
   transition: () => mark(...partNames),
-  alert: () => mark(...partNames),
-  incident: () => mark(...partNames),
+  alert: () => markNow(...partNames),
+  incident: () => markNow(...partNames),
   attention: () => mark("ciudad", "plano", "niveles"),
   declaration: () => mark("ciudad", "niveles"),
   call: () => mark("sucesos"),
