@@ -146,6 +146,7 @@ def small_seed() -> Seed:
     city = replace(
         whole.city,
         basins=tuple(basin for basin in whole.city.basins if basin.id == "gato"),
+        barrios=tuple(barrio for barrio in whole.city.barrios if barrio.basin in {None, "gato"}),
         stations=tuple(replace(whole.city.station(name), site_limits=SITE_LIMITS.get(name)) for name in STATIONS),
         devices=tuple(device for device in whole.city.devices if device.station in STATIONS),
     )
