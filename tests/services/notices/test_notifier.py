@@ -18,6 +18,7 @@ from alerts.notice_queue import CONSOLE, WATCH
 from alerts.rulebook import Station
 from models.alert import NAR, Cause, Change, Transition
 from models.reading import Flag
+from services import actions
 from services.embedded.child_process import free_port
 from services.notices.channels import ATTEMPT_TIMEOUT_S
 from services.notices.documents import EARLIER, AlertNotice, marked_body
@@ -34,6 +35,7 @@ from services.notices.outbox import (
 from services.notices.outcomes import Refused, Retry, Sent, retry_wait_s
 from services.runtime.simulation import Simulation
 from tests.alerts.town import NOON
+from tests.waiting import wait_until
 
 
 @dataclass
@@ -360,3 +362,17 @@ def test_setting_the_same_webhook_twice_makes_one_contact(database: Engine, rece
     for _ in range(2):
         raise_alert(database, url=receiver.url)
     assert rows(database, "SELECT channel, least_nar FROM contacts") == [("webhook", 0)]
+
+
+def test_it_lets_an_acknowledgement_expire_by_its_own_clock(database: Engine, notifier: Notifier, clock: Clock) -> None:
+    raise_alert(database)
+    with database.begin() as transaction:
+        actions.acknowledge(transaction, 1, operator="ana", note="", version=1, now=NOON)
+    clock.now = NOON + timedelta(minutes=60)
+    stop = threading.Event()
+    running = threading.Thread(target=notifier.run, args=(stop,))
+    running.start()
+    expired = "SELECT waiting_because FROM alerts WHERE acknowledged_at IS NULL"
+    wait_until(lambda: rows(database, expired) == [("expired",)])
+    stop.set()
+    running.join()
