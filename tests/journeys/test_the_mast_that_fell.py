@@ -56,7 +56,7 @@ def test_thirty_silent_sensors_are_one_incident_with_one_answer_and_each_returns
     run.transaction.commit()
 
     with watch(database, tmp_path, FALLEN + 1) as site:
-        page = site.page("/").part("alertas")
+        page = site.page("/").part("sucesos")
         assert "30" in page.text
         assert page.html.count('<li id="alerta-') == 31
         assert page.html.index("<details>") < page.html.index("sensor-01")

@@ -73,10 +73,10 @@ def test_a_wrong_acknowledgement_is_taken_back_with_a_reason_and_the_alert_says_
 
 
 def test_a_shelved_alert_stands_folded_in_a_list_of_its_own_and_asks_nobody(watch: Site) -> None:
-    before = watch.page("/").part("alertas").html
+    before = watch.page("/").part("sucesos").html
     waiting = int(re.search(r'data-unacknowledged="(\d+)"', before)[1])  # type: ignore[index]
     send(watch, "/alerta/2", "/alerta/2/apartar", "Obra en el puente.", minutes="240")
-    part = watch.page("/").part("alertas")
+    part = watch.page("/").part("sucesos")
     assert f'data-unacknowledged="{waiting - 1}"' in part.html
     shelved = part.html[part.html.index('<details id="alertas-apartadas">') :]
     assert "Apartadas por un rato: 1" in shelved
