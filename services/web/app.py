@@ -19,6 +19,7 @@ from services.transit.serving.feed_cache import FeedCache
 from services.transit.serving.snapshot_cache import SnapshotCache
 from services.web.access import PUBLIC, allow_anyone
 from services.web.api import (
+    alarm_health,
     alerts,
     devices,
     incidents,
@@ -58,6 +59,7 @@ from services.web.pages.exercises.router import router as exercise_pages
 from services.web.pages.life.router import router as life_forms
 from services.web.pages.people import administration, entering, own_account
 from services.web.pages.people.provider import router as provider_pages
+from services.web.pages.record.alarm_health import router as alarm_health_page
 from services.web.pages.record.router import router as record_pages
 from services.web.pages.router import router as pages
 from services.web.pages.transit.router import router as rider_pages
@@ -82,6 +84,7 @@ API_ROUTES = (
     forecasts,
     devices,
     alerts,
+    alarm_health,
     incidents,
     duty,
     rejections,
@@ -196,6 +199,7 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(duty_pages)
     app.include_router(channel_pages)
     app.include_router(record_pages)
+    app.include_router(alarm_health_page)
     app.include_router(exercise_pages)
     app.include_router(api_pages)
 
