@@ -238,8 +238,11 @@ def brief_visit(request: Request, actor: Actor | None = None) -> Visit:
     """A visit that holds no connection, for routes that verify a password or write. `actor`: None looks it up."""
     with context_of(request).engine.connect() as connection:
         found = actor if actor is not None else peek_actor(request, connection)
+        public = audience_of(found) is Audience.PUBLIC
         city, position = current_city(connection), _stream_position(connection)
-    return Visit(request, context_of(request).clock(), Words(_language(request), city.zone), city, found, position)
+        exercise = None if public else running_exercise(connection)
+    words = Words(_language(request), city.zone, public=public)
+    return Visit(request, context_of(request).clock(), words, city, found, position, exercise)
 
 
 def _with_retry(page: Response, wait_s: int) -> Response:

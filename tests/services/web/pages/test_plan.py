@@ -63,7 +63,7 @@ def test_basins_are_marked_by_colour_and_by_weave(storm_site: Site) -> None:
 
 def test_open_incidents_are_marked_and_lead_to_their_pages(storm_site: Site) -> None:
     flags = [said for said in storm_site.page("/").part("plano").all("a") if "flag" in said.get("class", "").split()]
-    assert "Suceso: Inundación, Arroyo del Gato: rojo, 4 alertas" in [said["aria-label"] for said in flags]
+    assert "Suceso: Inundación, Arroyo del Gato: rojo, 4 avisos" in [said["aria-label"] for said in flags]
     assert all(storm_site.get(said["href"]).status_code == 200 for said in flags)
 
 
