@@ -30,12 +30,11 @@ from services.web.api import (
     webhooks,
 )
 from services.web.api import (
-    people as accounts,
 )
 from services.web.api.areas import declarations, municipalities
 from services.web.api.operation import health, heartbeat, metrics
 from services.web.api.parameters import refuse_unknown_parameters
-from services.web.api.people import duty, person_channels, sms_answers
+from services.web.api.people import accounts, duty, person_channels, sms_answers
 from services.web.api.stations import forecasts, latest, series_csv, speeds, stations
 from services.web.api.transit import accuracy, arrivals, feeds, service_alerts, sms, stops_and_vehicles
 from services.web.context import Context
