@@ -16,6 +16,7 @@ NOW = datetime(2026, 4, 2, 12, 0, tzinfo=UTC)
 
 
 @pytest.mark.proof
+@pytest.mark.timeout(1800)
 def test_a_million_entries_verify_and_one_altered_is_found(
     database: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
