@@ -29,8 +29,6 @@ from services.web.api import (
     root,
     webhooks,
 )
-from services.web.api import (
-)
 from services.web.api.areas import declarations, municipalities
 from services.web.api.operation import health, heartbeat, metrics
 from services.web.api.parameters import refuse_unknown_parameters
