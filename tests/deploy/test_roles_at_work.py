@@ -16,6 +16,12 @@ from models.migrations import upgrade
 from models.reading import Message
 from services.broker_access.certificates import Authority
 from services.city.load import load
+from services.duty.chain import check_chain
+from services.duty.changes import Post, take_watch
+from services.duty.handover import hand_over
+from services.duty.rota import Position
+from services.notices.escalation.escalation import Escalation
+from services.notices.escalation.progress import progress_of
 from services.people.api_keys import add_api_key, revoke_api_key
 from services.pipeline.rejections import list_rejections, reingest
 from services.pipeline.road import Pipeline
@@ -30,6 +36,8 @@ from tests.deploy.conftest import PASSWORDS, Mosquitto, free_port
 from tests.deploy.test_broker import Client
 from tests.deploy.test_city import City
 from tests.seeds import la_plata
+from tests.services.duty.rota_town import add_chain, add_shift
+from tests.services.notices.people import add_incident
 from tests.services.transit.fleet.test_fleet_updater import Street
 
 GAUGE = "gato-ringuelet"
@@ -209,6 +217,23 @@ def test_a_backup_that_is_too_old_is_an_alert_until_the_next_one(engines: dict[s
         check()
         with engines["vigia_owner"].connect() as owner:
             assert owner.execute(found).scalars().all() == states
+
+
+def test_a_rota_is_loaded_checked_changed_and_called_each_by_its_role(engines: dict[str, Engine]) -> None:
+    with engines["vigia_owner"].begin() as transaction:
+        people = add_chain(transaction)
+        incident = add_incident(transaction, [3])
+    with engines["vigia_upkeep"].begin() as transaction:
+        add_shift(transaction, people["Bruno"], "operator", zone="basin:azul")
+        assert check_chain(transaction, NOON).untested == []
+    with engines["vigia_api"].begin() as transaction:
+        take_watch(transaction, Post("basin:azul", Position.OPERATOR), by="Carla Funes", now=NOON)
+        hand_over(transaction, "municipality:azul", by="Ana Sosa", note="", now=NOON)
+    assert Escalation(engines["vigia_notifier"], lambda: NOON).run()
+    with engines["vigia_api"].begin() as transaction:
+        found = progress_of(transaction, incident, NOON)
+        assert found is not None
+        assert [(call.name, call.told_at) for call in found.calls] == [("Carla Funes", None)]
 
 
 def test_rejections_are_ingested_again_by_the_pipelines_role_and_operators_end_by_upkeeps(
