@@ -50,6 +50,17 @@ class Barrio:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Actuator:
+    """A siren or a sign. `area`: whom it warns, as municipality:ID, basin:ID or barrio:ID."""
+
+    id: str
+    municipality: str
+    kind: str
+    area: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitWindow:
     """A different limit at some hours, from `start` until before `end`. `days`: ISO weekdays (Monday 1)."""
 
@@ -168,6 +179,7 @@ class City:
     plan: tuple[PlanFeature, ...] = ()
     """Streets, streams, parks and water, drawn for orientation."""
     barrios: tuple[Barrio, ...] = ()
+    actuators: tuple[Actuator, ...] = ()
     advice: Mapping[str, str] = field(default_factory=dict)
     """What operators are told at a colour, by its name, as `rojo`, or by hazard and colour, as `rain.rojo`."""
     authority: str | None = None

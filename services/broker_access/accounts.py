@@ -62,7 +62,9 @@ class Registry(BaseModel):
     earlier_rules: bool = False
 
 
-SERVICES = ("pipeline-critical", "pipeline-bulk", "buses", "canary")
+ACTUATORS = frozenset({"siren", "sign"})
+"""Kinds of devices that are ordered and measure nothing."""
+SERVICES = ("pipeline-critical", "pipeline-bulk", "buses", "canary", "actuators")
 """Users of Vigía's own parts, which no device may be called."""
 
 
@@ -81,7 +83,7 @@ def require_name(name: str) -> str:
 
 def require_kind(kind: str) -> str:
     """The kind of a device. Raises AccountError."""
-    if kind not in KINDS_BY_NAME:
+    if kind not in KINDS_BY_NAME and kind not in ACTUATORS:
         raise AccountError(f"kind {kind!r} is not known here; known are {', '.join(KINDS_BY_NAME)}")
     return kind
 

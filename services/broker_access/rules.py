@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from services.broker_access.accounts import POLL_FEED, Company, Device, Reader, Registry
+from services.broker_access.accounts import ACTUATORS, POLL_FEED, Company, Device, Reader, Registry
 
 HEADER = """\
 # Written by `vigia devices`: changes made here are lost. Anything that no line allows is forbidden.
@@ -19,6 +19,11 @@ topic read /hfp/v2/#
 topic read /gtfsrt/vp/#
 topic read vigia/canary/#
 topic read $SYS/broker/#
+
+# `vigia sirens`: the orders of people to sirens and signs, and their answers.
+user actuators
+topic write vigia/actuators/v1/+/+/+/command
+topic read vigia/actuators/v1/+/+/+/state
 
 # Upkeep: the broker's figures, and a test message for each lane.
 user canary
@@ -58,6 +63,10 @@ def access_rules(registry: Registry) -> str:
 
 
 def _device(name: str, device: Device) -> Iterator[str]:
+    if device.kind in ACTUATORS:
+        topic = f"vigia/actuators/v1/{device.municipality}/{device.kind}/{name}"
+        yield from ("", f"user {name}", f"topic write {topic}/state", f"topic read {topic}/command")
+        return
     topic = f"vigia/v1/{device.municipality}/{device.kind}/{name}"
     yield from ("", f"user {name}", f"topic write {topic}", f"topic write {topic}/status")
     yield f"topic read {topic}/command"

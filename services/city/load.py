@@ -34,7 +34,7 @@ def load(transaction: Connection, seed: Seed, now: datetime) -> LoadCounts:
     the seed no longer has at an active station becomes unregistered: it was removed or replaced.
     """
     city = seed.city
-    _store_areas(transaction, city)
+    _store_areas(transaction, city, now)
     for station in city.stations:
         _store_station(transaction, station, now)
     for device in city.devices:
@@ -52,7 +52,7 @@ def _json(value: object) -> str | None:
     return None if value is None else json_text(value)
 
 
-def _store_areas(transaction: Connection, city: City) -> None:
+def _store_areas(transaction: Connection, city: City, now: datetime) -> None:
     with driver(transaction).cursor() as cursor:
         for municipality in city.municipalities:
             cursor.execute(
@@ -75,6 +75,15 @@ def _store_areas(transaction: Connection, city: City) -> None:
                 " ON CONFLICT (id) DO UPDATE SET municipality_id = excluded.municipality_id,"
                 " basin_id = excluded.basin_id, name = excluded.name",
                 [barrio.id, barrio.municipality, barrio.basin, barrio.name],
+            )
+        in_use = [one.id for one in city.actuators]
+        cursor.execute("UPDATE actuators SET retired_at = %s WHERE id <> ALL(%s)", [now, in_use])
+        for one in city.actuators:
+            cursor.execute(
+                "INSERT INTO actuators (id, municipality_id, kind, area, name) VALUES (%s, %s, %s, %s, %s)"
+                " ON CONFLICT (id) DO UPDATE SET municipality_id = excluded.municipality_id, kind = excluded.kind,"
+                " area = excluded.area, name = excluded.name, retired_at = NULL",
+                [one.id, one.municipality, one.kind, one.area, one.name],
             )
 
 

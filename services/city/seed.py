@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 import models
 from models.kinds import KINDS_BY_NAME
 from models.place import (
+    Actuator,
     Barrio,
     Basin,
     Catchment,
@@ -87,6 +88,10 @@ def read_seed(folder: Path, city_file: str = CITY_FILE) -> Seed:
         plan=plan,
         barrios=tuple(
             Barrio(id=one.id, municipality=one.municipality, name=one.name, basin=one.basin) for one in file.barrio
+        ),
+        actuators=tuple(
+            Actuator(id=one.id, municipality=one.municipality, kind=one.kind, area=one.area, name=one.name)
+            for one in file.actuator
         ),
         advice=file.advice.by_colour(),
         authority=file.city.authority,

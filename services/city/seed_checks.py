@@ -37,6 +37,14 @@ def reference_problems(file: CityFile, basins: tuple[Basin, ...]) -> Iterator[st
             for key, name in named.items()
             if name is not None and name not in known[key]
         )
+    yield from _duplicates_in_city("actuator", (one.id for one in file.actuator))
+    areas = {f"{noun}:{one}" for noun in ("municipality", "basin") for one in known[noun]}
+    areas |= {f"barrio:{one.id}" for one in file.barrio}
+    for actuator in file.actuator:
+        if actuator.municipality not in municipalities:
+            yield f"{CITY_FILE}: actuator {actuator.id} municipality: no municipality {actuator.municipality!r}"
+        if actuator.area not in areas:
+            yield f"{CITY_FILE}: actuator {actuator.id} area: no such area {actuator.area!r}"
     for station in file.station:
         yield from _station_problems(station, known)
     # Over all kinds and municipalities: the broker knows a device by its id alone.

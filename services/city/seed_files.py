@@ -93,6 +93,16 @@ class BarrioItem(_Strict):
     basin: Id | None = None
 
 
+class ActuatorItem(_Strict):
+    """An element of `[[actuator]]`: a siren or a sign."""
+
+    id: Id
+    name: Name
+    municipality: Id
+    kind: Literal["siren", "sign"]
+    area: Annotated[str, StringConstraints(pattern=r"^(municipality|basin|barrio):[a-z0-9-]{1,64}$")]
+
+
 class LandmarkItem(_Strict):
     """An element of `[[landmark]]`."""
 
@@ -168,6 +178,7 @@ class CityFile(_Strict):
     station: tuple[StationItem, ...] = Field(min_length=1, max_length=10_000)
     landmark: tuple[LandmarkItem, ...] = Field(default=(), max_length=2_000)
     barrio: tuple[BarrioItem, ...] = Field(default=(), max_length=500)
+    actuator: tuple[ActuatorItem, ...] = Field(default=(), max_length=500)
     rules: dict[str, Overrides] = {}
     advice: AdviceItem = AdviceItem()
     acknowledgement_min: AcknowledgementItem = AcknowledgementItem()

@@ -246,6 +246,15 @@ ENTRIES = (
         (("`started_by`, `ended_by`", "Who started and ended it"),),
     ),
     Entry(
+        ("actuator_orders", "actuator_tests"),
+        BilingualText("Órdenes a sirenas y carteles", "Orders to sirens and signs"),
+        BilingualText("el nombre de quien ordenó", "who ordered"),
+        BilingualText("Probar quién hizo sonar qué, y por qué", "Proving who sounded what, and why"),
+        f"{_CIVIL_PROTECTION}; Ley 27.287 art. 2",
+        ACTIONS_KEPT,
+        (("`ordered_by`, `asked_by`, `person_id`", "Who ordered it, or asked for a self-test"),),
+    ),
+    Entry(
         ("redactions",),
         BilingualText("Notas quitadas", "Redactions"),
         BilingualText("el nombre de quien la quitó", "who redacted it"),
@@ -453,7 +462,7 @@ ENTRIES = (
     ),
     Entry(
         (
-            *("configuration", "municipalities", "basins", "barrios", "stations", "devices"),
+            *("configuration", "municipalities", "basins", "barrios", "stations", "devices", "actuators"),
             *("device_memories", "sequence_gaps"),
         ),
         BilingualText("La ciudad y sus aparatos", "The city and its devices"),

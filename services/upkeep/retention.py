@@ -86,6 +86,8 @@ _EXPIRIES = (
     _Expiry("login_attempts", "subject", "last_at < :attempts", {"attempts": ATTEMPTS_KEPT}),
     _Expiry("oidc_sign_ins", "cookie_sha256", "expires_at < :attempts", {"attempts": ATTEMPTS_KEPT}),
     _Expiry("second_person_requests", "id", "requested_at < :actions", {"actions": ACTIONS_KEPT}),
+    _Expiry("actuator_orders", "id", "ordered_at < :actions", {"actions": ACTIONS_KEPT}),
+    _Expiry("actuator_tests", "id", "asked_at < :actions", {"actions": ACTIONS_KEPT}),
     _Expiry(
         "exercise_steps",
         "ctid",

@@ -51,6 +51,7 @@ from services.web.oba.app import create_oba
 from services.web.pages.api_page import router as api_pages
 from services.web.pages.channels.router import router as channel_pages
 from services.web.pages.declared.router import router as declared_pages
+from services.web.pages.declared.sirens import router as siren_pages
 from services.web.pages.duty.router import router as duty_pages
 from services.web.pages.exercises.router import router as exercise_pages
 from services.web.pages.life.router import router as life_forms
@@ -194,6 +195,7 @@ def _include_routes(app: FastAPI) -> None:
         app.include_router(router)
     app.include_router(declared_pages)
     app.include_router(duty_pages)
+    app.include_router(siren_pages)
     app.include_router(channel_pages)
     app.include_router(record_pages)
     app.include_router(alarm_health_page)

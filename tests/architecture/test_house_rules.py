@@ -13,6 +13,7 @@ LARGEST_FILE_BYTES = 500_000
 CLOCK = "services/runtime/clock.py"
 READERS_OF_MQTT = {"ingest/mqtt/receiver.py", "ingest/mqtt/packets.py"}
 WRITERS_OF_MQTT = {
+    "services/actuators/exchange.py",
     "services/bench/named_parts.py",
     "services/broker_access/running_broker.py",
     "services/runtime/mqtt_client.py",

@@ -1,5 +1,5 @@
 """What did a person declare, and what was ordered under it?"""
 
-from models.tables.declared import declarations, exercises
+from models.tables.declared import actuators, declarations, exercises
 
-__all__ = ["declarations", "exercises"]
+__all__ = ["actuators", "declarations", "exercises"]

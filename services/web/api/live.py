@@ -13,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from alerts.declared.declaration_log import DECLARATION_NOTICE
 from alerts.delivery.live_events import CALL_EVENT
 from alerts.exercise_log import EXERCISE
+from services.actuators.orders import ACTUATOR
 from services.runtime.clock import Clock
 from services.runtime.problem import HttpProblem
 from services.web.access import PUBLIC
@@ -50,12 +51,13 @@ EventName = Literal[
     "declaration_notice",
     "call",
     "exercise",
+    "actuator",
     "pulse",
     "resync",
 ]
 """What may be selected. A pulse or resync comes always: a client must see that its stream lives, and what it missed."""
 
-STAFF_EVENTS = frozenset({DECLARATION_NOTICE, CALL_EVENT, EXERCISE})
+STAFF_EVENTS = frozenset({DECLARATION_NOTICE, CALL_EVENT, EXERCISE, ACTUATOR})
 """Events that only operators get, whatever a client asks for."""
 
 router = APIRouter(tags=["live"], dependencies=[PUBLIC])
@@ -185,7 +187,7 @@ async def live(
     events: Annotated[
         list[EventName] | None,
         Query(
-            max_length=12,
+            max_length=13,
             description="Only these events; all where unset. `pulse` and `resync` come always, also where not named",
         ),
     ] = None,
@@ -193,8 +195,8 @@ async def live(
     """Readings, transitions, alerts, devices, proposed and declared levels as server-sent events, when committed.
 
     Only operators get `declaration_notice` (a proposal graver than what is declared, or a declared level about to
-    end), `call` (somebody is called on the console about an incident) and `exercise` (what happens in a drill or
-    training, under `what`).
+    end), `call` (somebody is called on the console about an incident), `exercise` (what happens in a drill or training,
+    under `what`) and `actuator` (what became of an order to a siren or a sign).
 
     Every event has an `id`. A client that reconnects with it gets exactly the events that it missed, in order, however
     many processes write. `resync` means that too much was missed: read the state again. `pulse` comes every 10 s with

@@ -10,6 +10,8 @@ from services.upkeep.data_register import ENTRIES
 from services.upkeep.retention import EXPIRING_TABLES
 
 PERSONAL = {
+    "actuator_orders",
+    "actuator_tests",
     "alert_actions",
     "alerts",
     "api_keys",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import Engine, text
 
@@ -11,8 +12,11 @@ from alerts.declared.declaration_log import announce_graver_proposal, follow_tim
 from models.alert import NAR
 from services.people.api_keys import add_api_key
 from services.people.roles import Role
+from services.people.sessions import RequestFacts, open_session
 from services.runtime.settings import Settings
 from services.web.app import create_app
+from services.web.http.browsers import browser_of
+from services.web.http.credentials import OPERATOR_COOKIE
 from tests.services.web.pages import city
 from tests.services.web.pages.conftest import beat
 from tests.services.web.pages.site import Site
@@ -41,6 +45,19 @@ class Authority:
     def part(self, path: str, name: str = "niveles") -> str:
         """A part of a page as the supervisor reads it."""
         return self.supervisor.page(path).part(name).text
+
+    def person(self) -> Site:
+        """The browser of a supervisor who signed in with an account."""
+        with self.database.begin() as transaction:
+            add = "INSERT INTO people (login, name, created_at, created_by) VALUES ('funes', 'C. F.', :at, 'x')"
+            number = transaction.execute(text(f"{add} RETURNING id"), {"at": self.now}).scalar_one()
+            role = "INSERT INTO person_roles (person_id, role, granted_at, granted_by)"
+            role += " VALUES (:id, 'supervisor', :at, 'x')"
+            transaction.execute(text(role), {"id": number, "at": self.now})
+            facts = RequestFacts(browser_of(f"python-httpx/{httpx.__version__}"), "")
+            token = open_session(transaction, number, "password", facts, self.now)
+        self.supervisor.set_cookie(OPERATOR_COOKIE, token)
+        return self.supervisor
 
     def last(self) -> int:
         """The last act."""
@@ -143,3 +160,20 @@ def test_staff_hears_at_once_of_a_proposal_graver_than_what_is_declared(authorit
         announce_graver_proposal(transaction, "basin:gato", NAR.ROJO, NAR.NARANJA, authority.now)
     [told] = authority.events("declaration_notice")
     assert (told["area"], told["proposed"], told["declared"]) == ("basin:gato", 3, None)
+
+
+def test_a_siren_is_ordered_on_its_page_by_a_person_under_a_declared_level_only(authority: Authority) -> None:
+    form = {"device": "sirena-tolosa", "minutes": 5}
+    shown = authority.supervisor.page("/sirenas")
+    assert "Sirena · Sirena de Tolosa (simulada)" in shown.text
+    assert "No hay un nivel declarado en su zona." in shown.text
+    assert "⚠ nunca la pasó" in shown.text
+    authority.declare(NAR.ROJO)
+    assert "Hacer sonar" in authority.supervisor.page("/sirenas").text
+    assert authority.supervisor.post("/sirenas/ordenar", form).status_code == 401  # a key is no person
+    person = authority.person()
+    assert person.post("/sirenas/ordenar", form).status_code == 303
+    assert person.post("/sirenas/ordenar", form).status_code == 409
+    assert "Última orden: ordenada, sin respuesta todavía" in person.page("/sirenas").text
+    assert person.post("/sirenas/probar", {"device": "sirena-tolosa"}).status_code == 303
+    assert authority.citizen.get("/sirenas").status_code == 401
