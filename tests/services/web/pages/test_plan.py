@@ -67,13 +67,12 @@ def test_open_incidents_are_marked_and_lead_to_their_pages(storm_site: Site) -> 
     assert all(storm_site.get(said["href"]).status_code == 200 for said in flags)
 
 
-def test_the_plan_comes_before_the_lists_and_says_where_they_are(storm_site: Site) -> None:
+def test_the_plan_comes_before_the_list_of_streams_and_leads_there(storm_site: Site) -> None:
     page = storm_site.page("/")
-    assert page.html.index('id="plano"') < page.html.index('id="sucesos"')
+    assert page.html.index('id="plano"') < page.html.index('id="estaciones"')
     assert "6 rojo · 4 naranja · 6 amarillo · 1 sin datos" in page.part("plano").text
     links = [said["href"] for said in page.part("plano").all("a")]
-    assert links[0] == "#sucesos"
-    assert "#estaciones" in links
+    assert links[0] == links[-1] == "#estaciones"
 
 
 def test_the_plan_is_light_and_can_be_fetched_alone(storm_site: Site) -> None:
