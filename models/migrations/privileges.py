@@ -71,8 +71,8 @@ PRIVILEGES: Mapping[str, Mapping[str, str]] = {
         "redactions": "SELECT, INSERT (action_id, requested_at, requested_by, reason)",
         "notices": "SELECT (id, alert_id, transition_id, person_id, incident_id, escalation_id, step, exercise,"
         " channel, not_before, sent_at, refused, person_channel_id, body, attempts, dedup_key),"
-        " INSERT (person_id, incident_id, exercise, person_channel_id, channel, recipient, priority, dedup_key, body,"
-        " not_before)",
+        " INSERT (person_id, incident_id, escalation_id, step, exercise, person_channel_id, channel, recipient,"
+        " priority, dedup_key, body, not_before)",
         **_all([*_ROTA, "escalations", "phone_tree"], READ),
         "shift_changes": "SELECT, INSERT, UPDATE (accepted_at, accepted_by, withdrawn_at, withdrawn_by)",
         "handovers": "SELECT, INSERT, UPDATE (acknowledged_at, acknowledged_by)",

@@ -127,7 +127,8 @@ def test_each_role_reads_only_what_it_needs(roles: Roles) -> None:
 
 
 def test_columns_that_a_role_need_not_write_are_closed_to_it(roles: Roles) -> None:
-    refused(roles["vigia_api"], "UPDATE alerts SET nar = 0")
+    refused(roles["vigia_api"], "UPDATE alerts SET rule_nar = 0")
+    refused(roles["vigia_api"], "UPDATE alerts SET highest_nar = 0")
     refused(roles["vigia_api"], "UPDATE redactions SET done_at = now()")
     refused(roles["vigia_api"], "INSERT INTO api_keys (name, token_sha256, created_at) VALUES ('x', '', now())")
     refused(roles["vigia_api"], "INSERT INTO river_readings DEFAULT VALUES")
