@@ -75,6 +75,7 @@ DATABASE_ROLES: Mapping[str, str | None] = {
     "log": _UPKEEP,
     "watchdog": None,
     "report": _UPKEEP,
+    "duty": _UPKEEP,
 }
 """The database role under which each command runs where the roles are apart: what it may do ends there.
 
