@@ -237,9 +237,9 @@ DECLARED: Mapping[Callable[..., object], frozenset[Role]] = {
 
 
 def roles_of(dependant: Dependant) -> frozenset[Role] | None:
-    """The roles that a route declares, of which one suffices. None where it declares none, or two that differ."""
-    declared = {DECLARED[call] for call in _calls(dependant) if call in DECLARED}
-    return declared.pop() if len(declared) == 1 else None
+    """The roles of which one suffices for a route, by all that it declares. None where no role would do."""
+    declared = [DECLARED[call] for call in _calls(dependant) if call in DECLARED]
+    return (frozenset.intersection(*declared) or None) if declared else None
 
 
 def _calls(dependant: Dependant) -> Iterator[Callable[..., object]]:
