@@ -69,7 +69,8 @@ def _run(arguments: argparse.Namespace, transaction: Connection, settings: Setti
     duty = read_duty(transaction, now)
     lines = list(gap_lines(duty, zone) if arguments.what == "gaps" else duty_lines(duty, zone))
     print("\n".join(lines))
-    is_wrong = bool(duty.gaps) if arguments.what == "gaps" else bool(duty.untested)
+    nobody = any(not watch.people for watch in duty.now)
+    is_wrong = bool(duty.gaps) if arguments.what == "gaps" else bool(duty.untested) or nobody
     return int(is_wrong and arguments.what in {"show", "gaps"})
 
 

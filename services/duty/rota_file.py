@@ -13,8 +13,8 @@ from models.alert import NAR
 
 MAX_FILE_BYTES = 256 * 1024
 MAX_PROBLEMS = 50
-ANY_MONDAY = date(2024, 1, 1)
-"""Day 0 of a weekly pattern that names no first day."""
+ANY_MONDAY = date(1970, 1, 5)
+"""Day 0 of a weekly pattern that names no first day. Before any night that is simulated or exercised."""
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SPANISH = dict(zip(("lun", "mar", "mie", "jue", "vie", "sab", "dom"), WEEKDAYS, strict=True))
 _WALL_TIME = r"^([01]\d|2[0-3]):[0-5]\d$"

@@ -9,6 +9,7 @@ from models.alert import NAR
 from services.city.seed import LA_PLATA
 from services.duty.rota_file import ANY_MONDAY, RotaFileError, read_rota_file
 
+NIGHT_OF_THE_DEMO = date(2013, 4, 2)
 TURN = 'zone = "municipality:azul"\nposition = "operator"\nperson = "ana"\nfrom = "20:00"\nto = "08:00"\n'
 
 
@@ -27,6 +28,7 @@ def test_the_rota_of_the_demo_is_valid() -> None:
         ("carla", "chief", (7, (0, 1, 2, 3, 4, 5, 6))),
     ]
     assert [one.number for one in file.phones] == ["103", "911", "100"]
+    assert all(one.cycle[0] < NIGHT_OF_THE_DEMO for one in file.shifts)
 
 
 def test_a_week_and_a_cycle_of_days_are_the_same_kind_of_pattern(tmp_path: Path) -> None:

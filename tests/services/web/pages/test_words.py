@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 import alerts
+import services
 import services.web.pages
+from alerts.declared.level import Act
 from alerts.rulebook import JUDGEMENT_NAMES
 from models.alert import NAR, Cause, Change
 from models.kinds import KINDS
 from models.reading import Flag
+from services.actuators.messages import State
 from services.queries.watch.condition import Course, Health, Outage
 from services.web.pages.language import LANGUAGES, PUBLIC, dictionary
 
@@ -41,6 +44,22 @@ def test_everything_the_program_can_say_has_words() -> None:
         *(f"outage.{trouble}" for trouble in Outage),
         *(f"judgement.{JUDGEMENT_NAMES[type(judgement)]}" for kind in KINDS for judgement in kind.judgements),
     }
+    assert said <= dictionary("es").keys()
+
+
+def recorded(source: Path) -> Iterator[str]:
+    """Every name of an entry of the record that a module writes as a constant."""
+    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+        match node:
+            case ast.Call(func=ast.Name(id="Entry"), args=[ast.Constant(value=str(what)), *_]):
+                yield what
+
+
+def test_everything_that_is_recorded_has_words() -> None:
+    sources = [path for package in (alerts, services) for path in Path(package.__path__[0]).rglob("*.py")]
+    said = {f"record.what_{what.replace('.', '_')}" for source in sources for what in recorded(source)}
+    said |= {f"record.what_level_{act}" for act in Act} | {f"record.what_siren_{state}" for state in State}
+    assert len(said) > len(Act) + len(State)
     assert said <= dictionary("es").keys()
 
 
