@@ -14,6 +14,7 @@ from services.actions.alerts import acknowledge, lower, withdraw
 from services.actions.log import log_on_incident, require_reason
 from services.actions.refusals import (
     AlertNotAcknowledged,
+    IncidentAlreadyAcknowledged,
     IncidentChanged,
     IncidentClosed,
     JustEscalated,
@@ -41,7 +42,7 @@ def acknowledge_incident(
     """Acknowledge the open alerts of an incident as they were seen; returns the numbers of those acknowledged now.
 
     One that was not seen, or is graver than it was, still asks to be acknowledged. Raises NoSuchIncident, and
-    IncidentChanged where nothing could be acknowledged.
+    IncidentChanged or IncidentAlreadyAcknowledged where nothing could be acknowledged.
     """
     if not incident_log.lock(transaction, incident):
         raise NoSuchIncident
@@ -51,7 +52,7 @@ def acknowledge_incident(
     for one in as_seen:
         acknowledge(transaction, one.id, operator=operator, note=note, version=one.version, now=now)
     if not as_seen:
-        raise IncidentChanged
+        raise IncidentChanged if waiting else IncidentAlreadyAcknowledged
     return [one.id for one in as_seen]
 
 

@@ -81,6 +81,10 @@ class IncidentChanged(HttpProblem):
     status = 409
 
 
+class IncidentAlreadyAcknowledged(IncidentChanged):
+    """Todo este suceso ya está reconocido. / All of this incident is acknowledged already."""
+
+
 class UnwritableNote(HttpProblem):
     """La nota tiene caracteres que no se pueden guardar. / The note holds characters that cannot be kept."""
 

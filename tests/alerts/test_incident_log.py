@@ -141,6 +141,8 @@ def test_an_incident_is_acknowledged_as_it_was_seen_and_what_grew_graver_asks_ag
     with pytest.raises(actions.IncidentChanged):
         acknowledge(*seen)
     assert acknowledge(Seen(seen[0].alert_id, 3)) == [seen[0].alert_id]
+    with pytest.raises(actions.IncidentAlreadyAcknowledged):
+        acknowledge(*seen)
     notes = night.rows("SELECT alert_id, actor, action, note FROM alert_actions ORDER BY id")
     assert [tuple(row) for row in notes] == [(one.alert_id, "ana", "acknowledge", "Voy.") for one in reversed(seen)]
     with pytest.raises(actions.NoSuchIncident):
