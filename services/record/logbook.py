@@ -18,11 +18,21 @@ from services.runtime.problem import HttpProblem, NotFound
 WRITTEN = "logbook.written"
 MAX_CHARS = 2_000
 MAX_ENTRIES = 500
-"""Of one shift; the first ones."""
+"""Of one shift: all that people wrote, then the first of what happened."""
 LONGEST = timedelta(hours=48)
 USUAL = timedelta(hours=12)
 """A shift where nobody took one lately."""
-SHOWN = ("alert.", "incident.", "shift.", "level.", "drill.", "escalation.", "notice.refused", "note.", "city.loaded")
+SHOWN = (
+    "alert.",
+    "incident.",
+    "shift.",
+    "level.",
+    "drill.",
+    "escalation.began",
+    "notice.refused",
+    "note.",
+    "city.loaded",
+)
 """What else of the record stands in the logbook: what one watch tells the next."""
 
 
@@ -81,8 +91,9 @@ def read_shift(transaction: Connection, start: datetime, end: datetime) -> list[
         raise WrongPeriod
     shown = or_(*(log_entries.c.what.startswith(prefix, autoescape=True) for prefix in (WRITTEN, *SHOWN)))
     query = select(log_entries).where(log_entries.c.at >= start, log_entries.c.at < end, shown)
-    rows = transaction.execute(query.order_by(log_entries.c.at, log_entries.c.id).limit(MAX_ENTRIES))
-    return [_line(row) for row in rows]
+    people_first = query.order_by(log_entries.c.what != WRITTEN, log_entries.c.at, log_entries.c.id).limit(MAX_ENTRIES)
+    rows = transaction.execute(people_first).all()
+    return [_line(row) for row in sorted(rows, key=lambda row: (row.at, row.id))]
 
 
 def _line(row: Row[Any]) -> LogbookLine:
