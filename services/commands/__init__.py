@@ -25,6 +25,8 @@ COMMANDS = (
     "rejections",
     "devices",
     "duty",
+    "drill",
+    "sirens",
     "certificates",
     "people",
     "token",
@@ -76,6 +78,8 @@ DATABASE_ROLES: Mapping[str, str | None] = {
     "watchdog": None,
     "report": _UPKEEP,
     "duty": _UPKEEP,
+    "drill": _UPKEEP,
+    "sirens": _NOTIFIER,
 }
 """The database role under which each command runs where the roles are apart: what it may do ends there.
 

@@ -1,10 +1,12 @@
 """The documentation names every kind, setting, command and route."""
 
 import re
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine
 
+import services.commands
 from models.kinds import KINDS
 from services.commands import COMMANDS
 from services.runtime.clock import wall_clock
@@ -36,6 +38,13 @@ SETTINGS = {
 @pytest.mark.parametrize("setting", sorted(SETTINGS))
 def test_every_setting_is_named(documentation: str, setting: str) -> None:
     assert f"`{setting}`" in documentation
+
+
+def test_every_module_of_commands_is_a_command_or_a_part_of_one() -> None:
+    modules = {path.stem for path in Path(services.commands.__file__).parent.glob("[a-z]*.py")}
+    names = {command.replace("-", "_") for command in COMMANDS}
+    assert names <= modules
+    assert {module for module in modules - names if module.split("_")[0] not in names} == set()
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -171,4 +171,4 @@ def assert_as_if_nothing_had_died(here: Town, things: Sequence[TopicAndPayload])
         assert here.rows(query) == here.rows(query, url)
     raised = [row for row in here.rows(TRANSITIONS) if row[4] == "raised"]
     assert len({subject for _, subject, *_ in raised}) == len(raised) == DEVICES == len(here.rows(ALERTS))
-    assert here.rows(NOTICES) == here.rows("SELECT count(*) FROM transitions WHERE alert_id IS NOT NULL")
+    assert here.rows(NOTICES) == here.rows("SELECT count(*) FROM transitions WHERE announced IS NOT NULL")

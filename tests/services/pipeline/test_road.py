@@ -109,7 +109,8 @@ def test_a_flood_is_raised_escalated_and_cleared_with_its_evidence(
     colours = [after for before, after, _ in moves if after != before]
     assert [after for _, after, change in moves if change == "observed"] == [1, 3]
     assert colours == [1, 2, 3, 2, 1, 0]
-    assert rows(database, "SELECT state, highest_nar, nar FROM alerts") == [("cleared", 3, 0)]
+    # What the rule holds no more stays shown until a person confirms that it is over.
+    assert rows(database, "SELECT state, highest_nar, rule_nar, nar FROM alerts") == [("cleared", 3, 0, 3)]
     evidence = one(database, "SELECT evidence FROM transitions ORDER BY id LIMIT 1")
     assert evidence["thresholds_m"] == [0.95, 1.3, 1.6]
     told = rows(database, "SELECT body ->> 'reason', (body ->> 'after')::int FROM notices ORDER BY id")
