@@ -1,7 +1,7 @@
 """Append-only record: one entry for each decision, message, login and read of personal data.
 
 The entry is written in the transaction that it records, so that neither exists without the other. No lock is taken;
-upkeep chains the entries afterwards.
+the notifier chains the entries afterwards.
 """
 
 from collections.abc import Mapping

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, true
 
 from models.alert import WEB_PUSH
 from models.tables.people import people, person_channels
@@ -40,8 +40,11 @@ def untested_people(transaction: Connection, rota: Rota) -> list[Person]:
     return sorted(found.values(), key=lambda person: person.name)
 
 
-def without_tested_channel(transaction: Connection, person_ids: Iterable[int]) -> set[int]:
-    """Those of these people whom no tested channel reaches. Web push counts for nothing: it may stop at any time."""
+def without_tested_channel(transaction: Connection, person_ids: Iterable[int], *, exercise: bool = False) -> set[int]:
+    """Those of these people whom no tested channel reaches. Web push counts for nothing: it may stop at any time.
+
+    exercise: only channels that are told of exercises count.
+    """
     wanted = set(person_ids)
     if not wanted:
         return set()
@@ -54,6 +57,7 @@ def without_tested_channel(transaction: Connection, person_ids: Iterable[int]) -
             person_channels.c.tested_at.is_not(None),
             person_channels.c.channel != WEB_PUSH,
             people.c.disabled_at.is_(None),
+            person_channels.c.told_of_exercises if exercise else true(),
         )
     ).scalars()
     return wanted - set(reached)

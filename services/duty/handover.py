@@ -106,7 +106,7 @@ def hand_over(transaction: Connection, zone: str, *, by: str, note: str, now: da
             .returning(handovers.c.id)
         ).scalar_one()
     )
-    record(transaction, Entry("watch.handed_over", f"handover:{number}", by, {"zone": zone, "note": note}), now)
+    record(transaction, Entry("shift.handed_over", f"handover:{number}", by, {"zone": zone, "note": note}), now)
     return number
 
 
@@ -124,7 +124,7 @@ def acknowledge_handover(transaction: Connection, number: int, *, by: str, now: 
     )
     if not taken.rowcount:
         raise HandoverAlreadyTaken
-    record(transaction, Entry("watch.taken_over", f"handover:{number}", by, {"zone": found.zone}), now)
+    record(transaction, Entry("shift.taken", f"handover:{number}", by, {"zone": found.zone}), now)
 
 
 def latest_handovers(transaction: Connection, limit: int = MAX_HANDOVERS) -> list[Row[Any]]:

@@ -4,6 +4,7 @@ Several notifiers may run: one of them does the round. What is called is a row o
 transaction as the row that says so.
 """
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,6 +27,9 @@ from services.notices.escalation.rows import AskingIncident, StepTable
 from services.notices.messages import Purpose
 from services.notices.person_notices import PersonNotice, queue_person_notice
 from services.runtime.clock import Clock
+from services.runtime.retry import DATABASE_UNAVAILABLE
+
+log = logging.getLogger(__name__)
 
 LOCK = 0x76696769_E5CA
 ESCALATED = "escalated"
@@ -56,6 +60,8 @@ class _City:
     steps: StepTable
     unreachable: Collection[int]
     """People of the rota without a tested channel."""
+    unreachable_in_exercises: Collection[int]
+    """Those, and people without a tested channel that is told of exercises."""
 
 
 def escalate(transaction: Connection, now: datetime) -> int:
@@ -67,16 +73,29 @@ def escalate(transaction: Connection, now: datetime) -> int:
     if rows.note_answers(transaction, running) + rows.note_unreached(transaction, running, list(unreached), now):
         found = rows.asking_incidents(transaction)
     city = _read_city(transaction, found, now)
-    return sum(_escalate_incident(transaction, incident, city, now) for incident in found)
+    return sum(_escalate_alone(transaction, incident, city, now) for incident in found)
 
 
 def _read_city(transaction: Connection, found: Sequence[AskingIncident], now: datetime) -> _City:
     rota = read_rota(transaction, now)
     called = {call.person_id for one in found if one.run is not None for call in one.run.calls}
     people = {*rota.people, *(person for person in called if person is not None)}
-    return _City(
-        rota, read_zones(transaction), rows.read_steps(transaction), without_tested_channel(transaction, people)
-    )
+    unreachable = without_tested_channel(transaction, people)
+    exercises = any(one.exercise is not None for one in found)
+    in_exercises = without_tested_channel(transaction, people, exercise=True) if exercises else unreachable
+    return _City(rota, read_zones(transaction), rows.read_steps(transaction), unreachable, in_exercises)
+
+
+def _escalate_alone(transaction: Connection, incident: AskingIncident, city: _City, now: datetime) -> int:
+    """Follow one incident so that a bug costs it alone: what it wrote is undone, and the next round tries again."""
+    try:
+        with transaction.begin_nested():
+            return _escalate_incident(transaction, incident, city, now)
+    except DATABASE_UNAVAILABLE:
+        raise
+    except Exception:
+        log.exception("an incident could not be escalated", extra={"action": "escalate", "incident": incident.id})
+        return 0
 
 
 def _escalate_incident(transaction: Connection, incident: AskingIncident, city: _City, now: datetime) -> int:
@@ -91,7 +110,8 @@ def _escalate_incident(transaction: Connection, incident: AskingIncident, city: 
     people = staff(city.rota, zones, now)
     everyone = {one for position in people.values() for one in position}
     everyone |= {call.person_id for call in run.calls if call.person_id is not None}
-    calls = due_calls(city.steps.of(zones, run.nar), run, people, everyone - set(city.unreachable), now)
+    unreachable = city.unreachable if incident.exercise is None else city.unreachable_in_exercises
+    calls = due_calls(city.steps.of(zones, run.nar), run, people, everyone - set(unreachable), now)
     for call in calls:
         rows.add_call(transaction, number, call)
         record(transaction, Entry("escalation.called", f"incident:{incident.id}", details=_recorded(number, call)), now)

@@ -34,6 +34,7 @@ from services.duty.rota import Period, Position
 from services.duty.rota_file import RotaFileError
 from services.duty.rota_load import load_rota
 from services.duty.rota_rows import NotAPerson, person_named
+from services.record.logbook import current_shift
 from tests.alerts.town import NOON, town
 from tests.services.duty.rota_town import TOWN, add_chain
 from tests.services.notices.people import add_alert, add_incident, add_person
@@ -108,6 +109,9 @@ def test_the_watch_is_handed_over_with_what_is_open_and_acknowledged_by_another(
     acknowledge_handover(transaction, number, by="Bruno Díaz", now=NOON + HOUR)
     with pytest.raises(HandoverAlreadyTaken):
         acknowledge_handover(transaction, number, by="Carla Funes", now=NOON + HOUR)
+    recorded = transaction.execute(text("SELECT what, at FROM log_entries WHERE about LIKE 'handover:%' ORDER BY id"))
+    assert [tuple(row) for row in recorded] == [("shift.handed_over", NOON), ("shift.taken", NOON + HOUR)]
+    assert current_shift(transaction, NOON + 2 * HOUR)[0] == NOON + HOUR, "the logbook's shift begins there"
 
 
 def test_loading_a_file_again_changes_nothing_and_what_it_leaves_out_ends(
