@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
+from alerts.record import Entry, record
 from models.tables.people import people, person_roles, sessions
 from services.people.roles import Actor, with_included
 from services.people.tokens import MAX_TOKEN_CHARS, SESSION_PREFIX, new_token, token_hash
@@ -99,7 +100,10 @@ def open_sessions(connection: Connection, person_id: int, now: datetime) -> list
 def revoke_session(transaction: Connection, person_id: int, session_id: int, now: datetime) -> bool:
     """End one session of a person at once. False where the person has no such open session."""
     mine = (sessions.c.id == session_id) & (sessions.c.person_id == person_id) & sessions.c.revoked_at.is_(None)
-    return bool(transaction.execute(update(sessions).where(mine).values(revoked_at=now)).rowcount)
+    if not transaction.execute(update(sessions).where(mine).values(revoked_at=now)).rowcount:
+        return False
+    _record_closed(transaction, person_id, 1, now)
+    return True
 
 
 def revoke_all_sessions(transaction: Connection, person_id: int, now: datetime, *, but: int | None = None) -> int:
@@ -107,7 +111,16 @@ def revoke_all_sessions(transaction: Connection, person_id: int, now: datetime, 
     others = (sessions.c.person_id == person_id) & sessions.c.revoked_at.is_(None)
     if but is not None:
         others &= sessions.c.id != but
-    return transaction.execute(update(sessions).where(others).values(revoked_at=now)).rowcount
+    ended = transaction.execute(update(sessions).where(others).values(revoked_at=now)).rowcount
+    if ended and but is not None:  # without it, what ended them is recorded: a disabled account, a new password
+        _record_closed(transaction, person_id, ended, now)
+    return ended
+
+
+def _record_closed(transaction: Connection, person_id: int, count: int, now: datetime) -> None:
+    """Record that a person ended sessions of their own."""
+    person = transaction.execute(select(people.c.login, people.c.name).where(people.c.id == person_id)).one()
+    record(transaction, Entry("session.closed", f"person:{person.login}", person.name, {"sessions": count}), now)
 
 
 def hashes_of_open_sessions(connection: Connection, now: datetime) -> list[bytes]:

@@ -94,6 +94,7 @@ def test_ana_chooses_a_password_once_signs_in_and_acts_under_her_name(office: Of
     assert (wrong.status_code, "no coincide" in wrong.text, 'value="ana"' in wrong.text) == (401, True, True)
     assert office.sign_in("ANA ").status_code == 303, "a login has no capitals"
     assert office.recorded("session.opened") == [("person:ana", "Ana Sosa")] * 2
+    assert office.recorded("session.closed") == [("person:ana", "Ana Sosa")]
     assert office.recorded("session.refused") == [("person:ana", "vigia")] * 3
 
 
