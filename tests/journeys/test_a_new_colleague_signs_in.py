@@ -99,6 +99,6 @@ def test_carla_gives_bruno_an_account_and_he_turns_on_his_second_factor(
         phone.open(f"{address}/entrar")
         next_code = authenticator.at(int(clock().timestamp()))
         fill_in(phone, "/entrar", usuario="bruno", contrasena=PASSWORD, segundo=next_code)
-        assert "De guardia: Bruno Díaz" in text(phone, ".who")
+        assert "Sesión: Bruno Díaz" in text(phone, ".who")
         phone.open(f"{address}/personas")
         assert "rol supervisor" in text(phone)

@@ -172,7 +172,7 @@ def ana_signs_in(running: Demo, address: str) -> None:
     with httpx.Client(base_url=address, headers={"origin": address}, timeout=WAIT_S) as browser:
         form = {"login": "ana", "code": found[1], "password": "cuatro palabras muy sueltas"}
         assert browser.post("/entrar/primera-vez", data=form).status_code == 303
-        assert "De guardia: Ana Sosa" in browser.get("/").text
+        assert "Sesión: Ana Sosa" in browser.get("/").text
 
 
 def another_token_lets_in(running: Demo, address: str) -> None:

@@ -50,7 +50,7 @@ def test_an_operator_acknowledges_with_a_note_that_everybody_sees(
     changing: Engine, changing_site: Site, token: str
 ) -> None:
     assert changing_site.enter(token).headers["location"] == "/"
-    assert "De guardia: Mirta Q." in changing_site.page("/").text
+    assert "Sesión: Mirta Q." in changing_site.page("/").text
     sent = changing_site.post("/alerta/1/reconocer", seen(changing_site, 1, "reconocer") | {"back": "lista", "next": 2})
     assert (sent.status_code, sent.headers["location"]) == (303, "/#alerta-2")
     assert "Reconocida por Mirta Q., 18:07" in changing_site.page("/").part("alerta-1").text

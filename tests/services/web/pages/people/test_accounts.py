@@ -86,9 +86,9 @@ def test_ana_chooses_a_password_once_signs_in_and_acts_under_her_name(office: Of
     weak = office.first_time("ana", code, "ana sosa 123")
     assert (weak.status_code, "cuatro palabras sueltas" in weak.text) == (409, True)
     assert office.first_time("ana", code).headers["location"] == "/yo"
-    assert "De guardia: Ana Sosa" in office.site.page("/").text
+    assert "Sesión: Ana Sosa" in office.site.page("/").text
     assert office.site.post("/salir", {}).status_code == 303
-    assert "De guardia" not in office.site.page("/").text
+    assert "Sesión:" not in office.site.page("/").text
     assert office.first_time("ana", code).status_code == 401, "a code works once"
     wrong = office.sign_in("ana", "another password")
     assert (wrong.status_code, "no coincide" in wrong.text, 'value="ana"' in wrong.text) == (401, True, True)
