@@ -26,9 +26,8 @@ class NamedServer:
     def __init__(self, url: str) -> None:
         """Look at the server. Raises psycopg.OperationalError where none answers."""
         self.url = url
-        with psycopg.connect(url) as connection:
-            backend = connection.info.backend_pid
-        self.pid = psutil.Process(backend).ppid()
+        with psycopg.connect(url) as connection:  # its process ends with it
+            self.pid = psutil.Process(connection.info.backend_pid).ppid()
         process = psutil.Process(self.pid)
         self._child: subprocess.Popen[bytes] | None = None
         self._command, self._user, self._group = process.cmdline(), process.uids().real, process.gids().real
