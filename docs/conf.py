@@ -37,7 +37,17 @@ CONTENTS = """
 GROUPS = {
     "Español": ["README.es"],
     "Start": ["ARCHITECTURE", "CONTRIBUTING", "CHANGELOG", "SECURITY"],
-    "Run it": ["docs/first-city", "deploy/*", "docs/operating", "docs/seed", "docs/storage", "docs/performance"],
+    "Run it": [
+        "docs/first-city",
+        "deploy/*",
+        "docs/people",
+        "docs/duty",
+        "docs/channels",
+        "docs/operating",
+        "docs/seed",
+        "docs/storage",
+        "docs/performance",
+    ],
     "Connect": ["docs/wire", "docs/api"],
     "How it works": [
         "docs/transit",
