@@ -97,6 +97,7 @@ def test_the_drill_nobody_mistakes(evening: Evening) -> None:
     assert "Hay un SIMULACRO en curso: Noviembre" in watch.text
     assert REAL in watch.text
     assert 'data-unacknowledged="0"' in watch.html
+    assert "Arroyo del Gato, 143 y 524" not in watch.part("sucesos").text
     drill = evening.operator.page("/simulacro")
     assert DRILL in drill.text
     assert is_striped(drill)
@@ -124,7 +125,7 @@ def test_the_drill_nobody_mistakes(evening: Evening) -> None:
 
     evening.flood()
     real = evening.operator.page("/")
-    assert "Arroyo del Gato, 143 y 524" in real.part("alertas").text
+    assert "Arroyo del Gato, 143 y 524" in real.part("sucesos").text
     [(number, real_incident)] = evening.rows("SELECT id, incident_id FROM alerts WHERE exercise IS NULL")
     page = evening.operator.page(f"/alerta/{number}")
     assert REAL in page.text
