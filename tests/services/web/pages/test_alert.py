@@ -166,7 +166,7 @@ def test_a_form_that_is_wrong_is_a_page_that_says_so(changing_site: Site, token:
 def test_a_wrong_token_does_not_log_in_and_is_not_shown(changing_site: Site) -> None:
     refused = changing_site.enter("vigia_wrong")
     assert refused.status_code == 401
-    assert "Ese código no es válido." in refused.text
+    assert "El usuario, la contraseña o el código no coinciden." in refused.text
     assert "vigia_wrong" not in refused.text
     assert "set-cookie" not in refused.headers
 
