@@ -36,11 +36,14 @@ def count_attempt(transaction: Connection, login: str, address: str, now: dateti
 
 
 def forget_attempts(transaction: Connection, login: str, address: str) -> None:
-    """Forget the attempts on an account after its person has signed in, and take this one from the address's."""
+    """Forget the attempts on an account after its person has signed in, and take this one from the address's.
+
+    The address before the account, as `count_attempt` writes them: otherwise two sign-ins could wait for one another.
+    """
     account, of_address = _subject(f"account:{login}"), _subject(f"address:{address}")
-    transaction.execute(delete(login_attempts).where(login_attempts.c.subject == account))
     one_less = func.greatest(login_attempts.c.failures - 1, 0)
     transaction.execute(update(login_attempts).where(login_attempts.c.subject == of_address).values(failures=one_less))
+    transaction.execute(delete(login_attempts).where(login_attempts.c.subject == account))
 
 
 def _count(transaction: Connection, subject: str, most: int, now: datetime) -> bool:

@@ -1,5 +1,6 @@
 """A flood of wrong passwords beside the acknowledgement of alerts: one verification at a time delays nobody."""
 
+import itertools
 import statistics
 import threading
 import time
@@ -29,8 +30,8 @@ def flooded(city: City) -> Iterator[list[int]]:
 
     def flood(number: int) -> None:
         with httpx.Client(base_url=origin, headers={"Origin": origin}, timeout=LIMIT_S) as client:
-            while not over.is_set():
-                form = {"login": f"nobody{number}", "password": "guess"}
+            for guess in itertools.takewhile(lambda _: not over.is_set(), itertools.count()):
+                form = {"login": f"nobody{number}-{guess}", "password": "guess"}  # each below the limit of an account
                 statuses.append(client.post("/entrar", data=form).status_code)
 
     threads = [threading.Thread(target=flood, args=(number,)) for number in range(FLOODERS)]
@@ -46,8 +47,11 @@ def flooded(city: City) -> Iterator[list[int]]:
 
 
 def forget(city: City) -> None:
-    """Let the flood go on: the limit of an address, which all flooders share here, would end it."""
-    city.execute("DELETE FROM login_attempts")
+    """Let the flood go on: the limit of an address, which all flooders share here, would end it.
+
+    This one row only: whoever locks several while the flood writes can wait for it in a circle.
+    """
+    city.execute("DELETE FROM login_attempts WHERE subject = 'address:127.0.0.1'")
 
 
 def acknowledge(city: City, alerts: list[int], *, each: bool) -> list[float]:
