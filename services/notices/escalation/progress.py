@@ -49,7 +49,7 @@ class NextCall:
 class Progress:
     """The newest escalation of an incident."""
 
-    incident_id: int
+    incident_id: Annotated[int, Field(examples=[7])]
     run: Annotated[int, Field(description="From 1: an incident that asks again is escalated again", examples=[1])]
     nar: Annotated[int, Field(ge=0, le=3, description="The colour that asks", examples=[3])]
     reason: Annotated[Literal["asks", "graver", "again"], Field(description="Why it began")]

@@ -35,14 +35,14 @@ class Offender:
 
     subject: Annotated[str, Field(examples=["gato-143-524"])]
     name: str
-    times: int
+    times: Annotated[int, Field(examples=[5])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """An alert that is open for more than a day."""
 
-    alert_id: int
+    alert_id: Annotated[int, Field(examples=[7])]
     subject: str
     name: str
     opened_at: datetime
@@ -53,8 +53,8 @@ class Hour:
     """An hour with announcements: how many, and how many came in its worst ten minutes."""
 
     at: datetime
-    announced: int
-    worst_10_min: int
+    announced: Annotated[int, Field(examples=[6])]
+    worst_10_min: Annotated[int, Field(examples=[4])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +63,12 @@ class AlarmHealth:
 
     since: datetime
     until: datetime
-    announced: int
-    mean_10_min: Annotated[float, Field(description="Announcements in ten minutes, mean of the whole time")]
-    worst_10_min: int
-    floods: Annotated[int, Field(description="Ten minutes with more than 10 announcements")]
+    announced: Annotated[int, Field(examples=[17])]
+    mean_10_min: Annotated[
+        float, Field(description="Announcements in ten minutes, mean of the whole time", examples=[0.017])
+    ]
+    worst_10_min: Annotated[int, Field(examples=[4])]
+    floods: Annotated[int, Field(description="Ten minutes with more than 10 announcements", examples=[0])]
     by_colour: Annotated[dict[str, int], Field(examples=[{"amarillo": 12, "naranja": 4, "rojo": 1}])]
     chattering: Annotated[list[Offender], Field(description="Raised three times within an hour")]
     top: Annotated[list[Offender], Field(description="The ten with the most rises")]

@@ -62,7 +62,7 @@ class HandoverNote(_Body):
 class Handover(BaseModel):
     """A watch that was handed over. `summary`: what was open then."""
 
-    id: int
+    id: Annotated[int, Field(examples=[7])]
     zone: str
     given_at: datetime
     given_by: str
@@ -84,7 +84,7 @@ class PhoneCall(BaseModel):
 class PhoneEntry(BaseModel):
     """Whom to telephone, in order, with the calls made for this incident."""
 
-    id: int
+    id: Annotated[int, Field(examples=[3])]
     name: str
     function: str
     number: str
@@ -94,7 +94,7 @@ class PhoneEntry(BaseModel):
 class PhoneAnswer(_Body):
     """What a telephone call was answered."""
 
-    entry_id: int = Field(ge=1, le=2**63 - 1)
+    entry_id: int = Field(ge=1, le=2**63 - 1, examples=[3])
     answer: Literal["answered", "no_answer"]
     note: NoteText = ""
 
