@@ -79,6 +79,20 @@ def _actor_of_cookie(request: Request, connection: Connection, cookie: str) -> A
     return find_api_key(connection, cookie, now)
 
 
+def look_up_new_credentials(request: Request) -> None:
+    """Make a key or session known at once, which the last reading of the tables did not have. Nothing is counted.
+
+    Who has just signed in would else miss the staff's live events of the first two seconds.
+    """
+    context = context_of(request)
+    header, cookie = bearer_token(request), request.cookies.get(_cookie_name(request))
+    with context.engine.connect() as connection:
+        if header and find_api_key(connection, header, context.credential_clock()) is not None:
+            context.known_operators.add(header)
+        if cookie and _actor_of_cookie(request, connection, cookie) is not None:
+            context.known_operators.add(cookie)
+
+
 def authenticate_key(request: Request, connection: Connection, token: str) -> Actor | None:
     """The API key with this token. None for a wrong token, which is counted by the client's address.
 

@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 import orjson
 from fastapi import APIRouter, Header, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -16,9 +19,11 @@ from alerts.exercise_log import EXERCISE
 from services.actuators.orders import ACTUATOR
 from services.runtime.clock import Clock
 from services.runtime.problem import HttpProblem
-from services.web.access import PUBLIC
+from services.web.access import PUBLIC, look_up_new_credentials
 from services.web.context import context_of
 from services.web.http.addresses import client_of
+from services.web.http.admission import TooBusy
+from services.web.http.credentials import is_anonymous
 from services.web.live.event_feed import ClientTooSlow, Event, EventFeed, FeedClosed, Subscription, encode_event
 from services.web.live.process_watch import ProcessWatch
 from services.web.live.stream_position import MAX_POSITION_CHARS
@@ -204,6 +209,10 @@ async def live(
     processes that are dead (`dead`).
     """
     context = context_of(request)
+    if not is_anonymous(request) and not context.known_operators.sent(request):
+        with suppress(TooBusy, DBAPIError, NoConnectionFree):
+            async with context.admission.visitors.taken():
+                await run_in_threadpool(look_up_new_credentials, request)
     client = client_of(request) if is_same_origin(request) or "origin" not in request.headers else OTHER_SITES
     feed = context.event_feed
     if context.known_operators.sent(request):

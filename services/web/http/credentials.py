@@ -46,6 +46,10 @@ class KnownOperators:
         """Hold these hashes from now on."""
         self._hashes = frozenset(hashes)
 
+    def add(self, token: str) -> None:
+        """Hold the hash of a token that was found in force, until the table is read again."""
+        self._hashes |= {token_hash(token)}
+
     def sent(self, request: HTTPConnection) -> bool:
         """Whether an operator's token comes with the request, in the header or a cookie."""
         if is_anonymous(request):
