@@ -33,7 +33,7 @@ def test_an_operator_acknowledges_an_incident_once_and_the_public_not_at_all(cit
     assert all(one["acknowledged"] for one in answer.json()["members"])
     again = city.client.post(address, json=body, headers=city.operator)
     assert again.status_code == 409
-    assert "cambió desde que lo viste" in again.json()["detail"]
+    assert "ya está reconocido" in again.json()["detail"]
 
 
 def test_what_is_wrong_with_a_request_is_said(city: City) -> None:
