@@ -6,15 +6,11 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection
 
 from alerts.delivery.live_events import announce
-from alerts.record import Entry, record
+from alerts.record import RULE, Entry, record
 from models.rows import driver
 
 BY_OPERATOR: Final = "operator"
 """Told to the public in place of a person's name."""
-BY_RULE: Final = "rule"
-"""Stored and told in place of a name where time or a rule acted."""
-
-
 _DONE: Final = {
     "acknowledge": "acknowledged",
     "acknowledgement_expired": "acknowledgement_expired",
@@ -56,7 +52,7 @@ def log_alert_action(
     values = {"alert_id": alert.id, "action": action, "actor": actor, "note": note, "nar": alert.nar, "now": now}
     details = {"action": _insert(transaction, values), "nar": alert.nar, "version": alert.version}
     _record(transaction, f"alert.{_DONE[action]}", f"alert:{alert.id}", actor, note, details, now)
-    announce_alert_action(transaction, alert, action, now, by=BY_RULE if actor == BY_RULE else BY_OPERATOR)
+    announce_alert_action(transaction, alert, action, now, by=RULE if actor == RULE else BY_OPERATOR)
 
 
 def announce_alert_action(

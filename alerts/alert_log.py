@@ -7,12 +7,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from alerts import incident_log
-from alerts.action_log import BY_RULE, ActedOn, log_alert_action
+from alerts.action_log import ActedOn, log_alert_action
 from alerts.incidents.announcing import Reason, reason_to_announce
 from alerts.incidents.grouping import membership
 from alerts.life.limits import FLAPPING_WINDOW
 from alerts.life.next_state import AlertState, NextState, OpenAlert, RuleChange, next_state
 from alerts.notice_queue import incident_before
+from alerts.record import RULE
 from alerts.rulebook import Station
 from models.alert import NAR, Cause, Change, Transition
 from models.incident import Exercise, Membership
@@ -101,7 +102,7 @@ def change_alert(
     *acted_on, cause = row
     alert = ActedOn(*acted_on)
     for action in _happenings(stored, state):
-        log_alert_action(transaction, alert, action, BY_RULE, "", transition.decided_at)
+        log_alert_action(transaction, alert, action, RULE, "", transition.decided_at)
     if place.left is not None or state.state is AlertState.CLOSED:
         left = place.incident if place.left is None else place.left
         incident_log.close_if_empty(transaction, left, transition.decided_at)
@@ -239,7 +240,7 @@ def _update(transaction: Connection, stored: _Stored, values: dict[str, Any]) ->
             " changed_at = %(now)s,"
             " cleared_at = CASE WHEN %(state)s <> 'firing' THEN %(now)s::timestamptz END,"
             f" closed_at = CASE WHEN {closed} THEN %(now)s::timestamptz END,"
-            f" closed_by = CASE WHEN {closed} THEN '{BY_RULE}' END,"
+            f" closed_by = CASE WHEN {closed} THEN '{RULE}' END,"
             f" waiting_since = CASE WHEN {anew} THEN %(now)s WHEN {closed} THEN NULL ELSE waiting_since END,"
             f" waiting_because = CASE WHEN {anew} THEN %(asks)s WHEN {closed} THEN NULL ELSE waiting_because END,"
             f" acknowledged_at = CASE WHEN {asks} THEN NULL ELSE acknowledged_at END,"

@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from alerts import incident_log
-from alerts.action_log import BY_RULE, ActedOn, log_alert_action
+from alerts.action_log import ActedOn, log_alert_action
 from alerts.alert_log import ACTED_ON, OPEN_ALERT, open_alert
 from alerts.life.limits import CALM_AFTER
 from alerts.life.next_state import AlertState, Because, calm_state
+from alerts.record import RULE
 from models.rows import driver
 
 MAX_LAPSES = 500
@@ -78,7 +79,7 @@ def _expire(transaction: Connection, alert: int, now: datetime) -> None:
     values = "acknowledged_at = NULL, acknowledged_by = NULL, acknowledged_until = NULL, "
     asks = {"now": now, "because": Because.EXPIRED}
     changed = _set(transaction, alert, values + "waiting_since = %(now)s, waiting_because = %(because)s", asks)
-    log_alert_action(transaction, changed, "acknowledgement_expired", BY_RULE, "", now)
+    log_alert_action(transaction, changed, "acknowledgement_expired", RULE, "", now)
 
 
 def _unshelve(transaction: Connection, alert: int, now: datetime) -> None:
@@ -88,7 +89,7 @@ def _unshelve(transaction: Connection, alert: int, now: datetime) -> None:
         " waiting_because = CASE WHEN acknowledged_at IS NULL THEN %(because)s END"
     )
     changed = _set(transaction, alert, values, {"now": now, "because": Because.UNSHELVED})
-    log_alert_action(transaction, changed, "shelf_ended", BY_RULE, "", now)
+    log_alert_action(transaction, changed, "shelf_ended", RULE, "", now)
 
 
 def _calm(transaction: Connection, alert: int, found: tuple[Any, ...], now: datetime) -> None:
@@ -101,11 +102,11 @@ def _calm(transaction: Connection, alert: int, found: tuple[Any, ...], now: date
     )
     if state.state is AlertState.CLOSED:
         values += (
-            f", closed_at = %(now)s, closed_by = '{BY_RULE}', shelved_until = NULL, shelved_by = NULL,"
+            f", closed_at = %(now)s, closed_by = '{RULE}', shelved_until = NULL, shelved_by = NULL,"
             " shelved_nar = NULL, waiting_since = NULL, waiting_because = NULL"
         )
     colours = {"state": state.state, "nar": int(state.nar), "held": int(state.held_nar), "now": now}
-    log_alert_action(transaction, _set(transaction, alert, values, colours), "calm", BY_RULE, "", now)
+    log_alert_action(transaction, _set(transaction, alert, values, colours), "calm", RULE, "", now)
     if state.state is AlertState.CLOSED:
         incident_log.close_if_empty(transaction, incident, now)
 

@@ -5,12 +5,11 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, case
 
-from alerts.action_log import BY_OPERATOR, BY_RULE
+from alerts.action_log import BY_OPERATOR
+from alerts.record import RULE
 
 OPERATOR_ROLE = BY_OPERATOR
 """Shown to the public, and kept after a name's retention period, in place of the name of an operator."""
-RULE = BY_RULE
-"""Stored in place of a name where no person acted, but a rule."""
 
 
 class Audience(StrEnum):

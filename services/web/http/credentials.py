@@ -35,7 +35,7 @@ class KnownOperators:
     """Hashes of the tokens of keys and sessions in force, read every few seconds.
 
     They choose who gets the operators' reserve and authenticate nobody.
-    A new token gets the reserve at the next reading of the table, and acts at once.
+    A new token gets the reserve at the next reading of the table or when it opens a live stream, and acts at once.
     """
 
     def __init__(self) -> None:

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from alerts.current_level.sentence import sentence, short_sentence
 from alerts.incidents.summary import asks
 from alerts.life.limits import may_be_shelved
+from alerts.record import RULE
 from models.alert import NAR
 from models.tables.erasures import MAX_REASON_CHARS
 from services.actions import MAX_NOTE_CHARS
@@ -28,7 +29,7 @@ from services.queries.alerts.alert_history import MAX_ALERTS
 from services.queries.alerts.exercises import running_exercise
 from services.queries.city.city import DEFAULT_CITY, CurrentCity, current_city
 from services.queries.watch.plan_symbols import INCIDENT_SYMBOL, KIND_SYMBOLS, LEVEL_MARKS
-from services.runtime.audience import OPERATOR_ROLE, RULE, Audience
+from services.runtime.audience import OPERATOR_ROLE, Audience
 from services.runtime.problem import HttpProblem
 from services.web.access import audience_of, current_actor, peek_actor
 from services.web.context import DatabaseSnapshot, Now, context_of
